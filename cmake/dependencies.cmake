@@ -1,0 +1,45 @@
+# The libraries kiln stands on, all from the distribution, gathered into one interface target: kiln_settings.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+if(KILN_ONEDNN)  # looked for by hand: Debian's dnnl-config.cmake asks for OpenCL, which kiln does not use
+  find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp)
+  find_library(ONEDNN_LIBRARY dnnl)
+endif()
+
+add_library(kiln_settings INTERFACE)
+target_include_directories(kiln_settings INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(kiln_settings INTERFACE
+  KILN_VERSION="${PROJECT_VERSION}" EIGEN_DONT_PARALLELIZE SPDLOG_FMT_EXTERNAL)
+target_link_libraries(kiln_settings INTERFACE
+  OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json
+  PkgConfig::PCRE2 PkgConfig::XXHASH)
+if(ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
+  message(STATUS "Matrix products: oneDNN (${ONEDNN_LIBRARY})")
+  target_compile_definitions(kiln_settings INTERFACE KILN_ONEDNN)
+  target_include_directories(kiln_settings INTERFACE ${ONEDNN_INCLUDE})
+  target_link_libraries(kiln_settings INTERFACE ${ONEDNN_LIBRARY})
+else()
+  message(STATUS "Matrix products: Eigen (oneDNN is absent or switched off)")
+endif()
+if(KILN_NATIVE)
+  target_compile_options(kiln_settings INTERFACE -march=native)
+endif()
+if(KILN_SANITIZE)
+  target_compile_options(kiln_settings INTERFACE -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(kiln_settings INTERFACE -fsanitize=${KILN_SANITIZE})
+endif()
+
+# Warnings hold for kiln's own code alone.
+add_library(kiln_warnings INTERFACE)
+target_compile_options(kiln_warnings INTERFACE -Wall -Wextra -Wconversion -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC bug 105593: its own AVX-512 intrinsics read a deliberately undefined register.
+  target_compile_options(kiln_warnings INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized)
+endif()

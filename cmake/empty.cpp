@@ -1,0 +1,1 @@
+// Stands in for a floor that has no source file of its own.

@@ -1,0 +1,21 @@
+# kiln_floor(NAME [BELOW...]): the object library kiln_NAME of src/NAME/*.cpp, standing on the floors named.
+# Its property KILN_FLOORS lists it and every floor below it, so that a floor's tests link nothing higher.
+function(kiln_floor name)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  set(floors ${name})
+  foreach(below IN LISTS ARGN)
+    get_property(under GLOBAL PROPERTY KILN_FLOORS_${below})
+    list(APPEND floors ${under})
+  endforeach()
+  list(REMOVE_DUPLICATES floors)
+  set_property(GLOBAL PROPERTY KILN_FLOORS_${name} "${floors}")
+  if(NOT sources)
+    set(sources ${PROJECT_SOURCE_DIR}/cmake/empty.cpp)
+  endif()
+  add_library(kiln_${name} OBJECT ${sources})
+  target_link_libraries(kiln_${name} PUBLIC kiln_settings PRIVATE kiln_warnings)
+  set_target_properties(kiln_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+# Lets the compiler take exp and erf from glibc's vector library; nothing else in this file minds the looser rules.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/activation.cpp PROPERTIES COMPILE_OPTIONS -ffast-math)

@@ -1,0 +1,44 @@
+// Counter-based random numbers: every draw is a pure function of (seed, stream, position).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace kiln {
+
+/// Philox4x32-10: four random words for a 64-bit key and a 128-bit counter.
+/// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
+
+/// A key for a seed and the name of a purpose ("init/wte.weight", "sampling"), so that purposes never share draws.
+std::uint64_t stream_key(std::uint64_t seed, std::string_view stream);
+
+/// A sequence of draws; its whole state is a position, which may be saved and set.
+class Rng {
+ public:
+  Rng(std::uint64_t seed, std::string_view stream, std::uint64_t substream = 0)
+      : key_(stream_key(seed, stream)), substream_(substream) {}
+
+  std::uint32_t next();                      // uniform over 32 bits
+  double uniform();                          // uniform in [0, 1), 53 bits
+  double normal();                           // mean 0, standard deviation 1 (Box-Muller)
+  std::uint64_t below(std::uint64_t limit);  // uniform in [0, limit), without bias; limit > 0
+
+  std::uint64_t position() const { return position_; }
+  void set_position(std::uint64_t position) { position_ = position; }
+
+ private:
+  std::uint64_t next64() {
+    const std::uint64_t low = next();
+    return low | std::uint64_t{next()} << 32;
+  }
+
+  std::uint64_t key_;
+  std::uint64_t substream_;
+  std::uint64_t position_ = 0;  // in 32-bit words
+  std::array<std::uint32_t, 4> block_{};
+  std::uint64_t block_index_ = ~std::uint64_t{0};
+};
+
+}  // namespace kiln

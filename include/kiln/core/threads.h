@@ -1,0 +1,44 @@
+// One policy for threads: OpenMP, a fixed number, static shares, so that a run repeats itself to the bit.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace kiln {
+
+/// Sets the number of threads for everything that follows; 0 means one for every core this process may use.
+void set_threads(int count);
+
+/// The number of threads in use.
+int threads();
+
+/// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, none smaller than `grain`.
+/// The shares depend on count, grain and threads() alone. The body must not throw.
+template <class Body>
+void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
+  const std::int64_t shares = std::min<std::int64_t>(threads(), (count + grain - 1) / std::max<std::int64_t>(grain, 1));
+  if (shares <= 1 || omp_in_parallel()) {
+    if (count > 0) body(std::int64_t{0}, count);
+    return;
+  }
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(shares))
+  for (std::int64_t share = 0; share < shares; ++share) {
+    body(count * share / shares, count * (share + 1) / shares);
+  }
+}
+
+/// Calls body(i) for every i in [0, count), handed out one by one to whichever thread is free: for uneven work whose
+/// results do not depend on who does it. The body must not throw.
+template <class Body>
+void parallel_each(std::int64_t count, Body&& body) {
+  if (threads() == 1 || count <= 1 || omp_in_parallel()) {
+    for (std::int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
+  for (std::int64_t i = 0; i < count; ++i) body(i);
+}
+
+}  // namespace kiln

@@ -1,0 +1,82 @@
+// Windows of a token file in the order of a run: a pure function of (seed, window number), so that the number of
+// windows drawn is all the state there is, and any machine can compute any share of a batch.
+#pragma once
+
+#include "kiln/data/data_order.h"
+#include "kiln/data/token_file.h"
+#include "kiln/tensor/view.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace kiln {
+
+/// B windows of T positions; each target is the token that follows its input.
+struct Batch {
+  Index B = 0;
+  Index T = 0;
+  std::vector<std::int32_t> inputs;   // (B,T)
+  std::vector<std::int32_t> targets;  // (B,T)
+
+  /// Sets the size; allocates only beyond the largest size so far.
+  void resize(Index rows, Index positions);
+
+  /// Row `b` becomes the window whose first input is token `first`.
+  void set_row(Index b, const TokenFile& tokens, Index first);
+};
+
+/// The order in which a run sees its training windows, counted from 0 at step 0 and on over the epochs.
+class Batcher {
+ public:
+  /// Throws Error (usage) with both numbers where there are fewer than T + 1 tokens.
+  Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed);
+
+  /// Whole windows in the data: an epoch, and what a batch of "all" holds.
+  Index windows_per_epoch() const { return windows_; }
+
+  /// The first token of window k of the run. With n tokens and W windows of T an epoch,
+  /// sequential: window k mod W, from token 0;
+  /// shuffle: epoch k / W is a permutation of its W windows, all moved by one draw from [0, n-1 - W*T], so that over
+  /// the
+  ///          epochs the tail is seen too;
+  /// random: a draw from [0, n-1 - T] of its own for every k.
+  Index first_token(Index window);
+
+  /// Windows [first_window, first_window + B) of the run. Allocates nothing where the batch has had that size before.
+  void fill(Index first_window, Index B, Batch& batch);
+
+ private:
+  void shuffle(Index epoch);
+
+  TokenFile tokens_;
+  Index T_;
+  DataOrder order_;
+  std::uint64_t seed_;
+  Index windows_;
+  std::vector<std::uint32_t> permutation_;  // of epoch_; shuffle alone
+  Index shift_ = 0;
+  Index epoch_ = -1;
+};
+
+/// All of a token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored once:
+/// batches of up to B windows of T, and one of the shorter rest where there is one.
+class EvaluationBatches {
+ public:
+  /// Throws Error (usage) with both numbers where there are fewer than 2 tokens.
+  EvaluationBatches(TokenFile tokens, Index T, Index B);
+
+  Index size() const { return batches_; }
+  Index targets() const { return tokens_.size() - 1; }
+
+  /// Batch i, 0 <= i < size(); its T is below T in the last one alone.
+  void fill(Index i, Batch& batch) const;
+
+ private:
+  TokenFile tokens_;
+  Index T_;
+  Index B_;
+  Index full_windows_;
+  Index batches_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,60 @@
+// The text of a run as documents, byte for byte as it lies in the files.
+#pragma once
+
+#include "kiln/core/file.h"
+#include "kiln/data/data_config.h"
+#include "kiln/tensor/view.h"
+
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+using Documents = std::vector<std::string_view>;
+
+/// Train and validation documents, none of them empty. Text files are mapped, never copied; nothing is decoded or
+/// normalised: BOM, CRLF, NUL and invalid UTF-8 pass through.
+class Corpus {
+ public:
+  /// Reads config.train and config.validation (see find_source_files). A .txt file is one document, or several where
+  /// config.document_separator splits it (split_documents); each line of a .jsonl file is one, its field "text". Where
+  /// config.validation is empty, the tail of the whole text is held out (cut_tail).
+  /// Throws Error (usage: a name that matches nothing, token files where text is expected; bad_input: a file that
+  /// cannot be read, or a bad .jsonl line, as file:line).
+  explicit Corpus(const DataConfig& config, const std::filesystem::path& base_directory = {});
+
+  const Documents& train() const { return train_; }
+  const Documents& validation() const { return validation_; }
+
+  /// Whether `data.train` or `data.validation` names more than one document; one that the tail's cut splits counts
+  /// once.
+  bool has_several_documents() const { return several_; }
+
+ private:
+  Documents read(const std::vector<std::filesystem::path>& files, const std::optional<std::string>& separator);
+  void read_json_lines(const std::filesystem::path& file, Documents& documents);
+
+  std::deque<MappedFile> files_;     // what the documents of .txt files point into
+  std::deque<std::string> decoded_;  // and those of .jsonl files
+  Documents train_, validation_;
+  bool several_ = false;
+};
+
+/// The number of characters (code points) of UTF-8 text. Bytes 0x80-0xBF count with the character before them, so that
+/// any bytes have a count.
+Index count_characters(std::string_view text);
+
+/// The documents between the lines that hold exactly `separator` (a line ends with LF or CRLF, or with the text). Such
+/// a line belongs, with its end, to no document, so that every document consists of whole lines and keeps its last
+/// line's end; empty documents are left out. Appends to `documents`.
+void split_documents(std::string_view text, std::string_view separator, Documents& documents);
+
+/// Moves the tail of the text out of `documents` and returns it: of n characters, the first int(n * (1 - fraction))
+/// stay. The document that the cut falls into is split there, before a character.
+Documents cut_tail(Documents& documents, double fraction);
+
+}  // namespace kiln

@@ -1,0 +1,38 @@
+// The tokens of a run: encoded once from text, kept in a cache, or read from token files as they are.
+#pragma once
+
+#include "kiln/data/corpus.h"
+#include "kiln/data/data_config.h"
+#include "kiln/data/token_file.h"
+#include "kiln/text/tokenizer.h"
+
+#include <filesystem>
+
+namespace kiln {
+
+struct Dataset {
+  TokenFile train;
+  TokenFile validation;  // no tokens where nothing is held out
+};
+
+/// The corpus as tokens. Each document has the tokenizer's special tokens inserted (encode_document) and, where the
+/// corpus has several documents, ends with the end-of-text token, where there is one.
+/// The tokens of each split are kept as cache_directory/SPLIT-KEY.bin, KEY being a hash of the tokenizer.json, the
+/// split's documents and the version of this code, so that a file whose key is right need not be made again; one that
+/// is damaged is. Without a cache directory they are kept in memory.
+/// The files know their text's bytes (TokenFile::text_bytes). Throws Error (usage: text that the tokenizer cannot
+/// encode; io: a cache that cannot be written).
+Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer,
+                      const std::filesystem::path& cache_directory = {});
+
+/// Whether config.train names token files (.bin) rather than text. Throws Error (usage) as find_source_files does, and
+/// where config.validation names the other kind.
+bool names_token_files(const DataConfig& config, const std::filesystem::path& base_directory = {});
+
+/// Token files as data: one file is mapped where it lies, several are joined in the cache. Where config.validation is
+/// empty, the first int(n * (1 - validation_fraction)) of n tokens are train's, the others held out.
+/// Throws Error (usage; bad_input: a file that is no token file, or holds a token that is not below vocab_size).
+Dataset open_token_dataset(const DataConfig& config, Index vocab_size, const std::filesystem::path& base_directory = {},
+                           const std::filesystem::path& cache_directory = {});
+
+}  // namespace kiln

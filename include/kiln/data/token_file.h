@@ -1,0 +1,92 @@
+// Token ids on disk: nanoGPT's and llm.c's .bin files, mapped, and kiln's own, which are llm.c's.
+//
+// nanoGPT: uint16, nothing else. llm.c: a header of 256 int32, then the ids. kiln fills what llm.c leaves zero:
+//   [0] magic 20240520, [1] version 1: ids are uint16       [2..3] count of ids (llm.c reads [2])
+//       magic 20240801, [1] version 7: ids are uint32       [4..5] bytes of text that they spell, 0: unknown
+//                                                           [6..7] XXH3 of header and ids, 0: unknown
+// All little-endian, 64-bit values as (low, high).
+#pragma once
+
+#include "kiln/core/file.h"
+#include "kiln/tensor/view.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+
+/// A read-only sequence of token ids, mapped from a file or held in memory; copies share it.
+class TokenFile {
+ public:
+  TokenFile() = default;  // no tokens
+
+  /// Maps a file. Throws Error (bad_input) where it cannot be read, is raw with an odd number of bytes, has an unknown
+  /// version, or is not as long as its header says.
+  explicit TokenFile(const std::filesystem::path& path);
+
+  /// The same over bytes in memory (TokenFileBuilder's), called `name` in messages.
+  TokenFile(std::string bytes, std::string name);
+
+  Index size() const { return size_; }
+  const std::string& name() const { return name_; }
+
+  /// Token i, 0 <= i < size().
+  std::int32_t operator[](Index i) const;
+
+  /// Copies tokens [first, first + count) to out.
+  void read(Index first, Index count, std::int32_t* out) const;
+
+  /// Tokens [first, first + count), without copying them.
+  TokenFile slice(Index first, Index count) const;
+
+  /// Throws Error (bad_input) with the byte offset of the first token that is not below `vocab_size`.
+  void check_vocabulary(Index vocab_size) const;
+
+  /// The number of bytes of text that the tokens spell, where the header says.
+  std::optional<Index> text_bytes() const;
+
+  /// Whether the header holds the checksum of what the file holds; false too where it holds none.
+  bool is_intact() const;
+
+ private:
+  void open(std::string_view bytes);
+
+  std::shared_ptr<const void> owner_;
+  std::string name_;
+  std::string_view header_;     // empty in a raw file and a slice
+  const char* data_ = nullptr;  // size_ ids of width_ bytes
+  std::size_t offset_ = 0;      // of data_ in the file
+  std::size_t width_ = 2;
+  Index size_ = 0;
+};
+
+/// Gathers tokens into the bytes of a token file: uint16 where the vocabulary allows (at most 65,536 ids), else uint32.
+class TokenFileBuilder {
+ public:
+  explicit TokenFileBuilder(Index vocab_size);
+
+  /// Appends ids (each in [0, vocab_size)) that spell `text_bytes` bytes.
+  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);
+
+  /// The finished file; the builder is then empty.
+  std::string finish();
+
+ private:
+  Index vocab_size_;
+  Index text_bytes_ = 0;
+  std::string bytes_;
+};
+
+/// Writes a token file atomically. Throws Error (io).
+void write_token_file(const std::filesystem::path& path, std::span<const std::int32_t> tokens, Index vocab_size);
+
+/// Throws Error (usage) with both numbers where fewer than `needed` tokens are there. `what` names them ("data.train"),
+/// `why` says what they are needed for ("a context of 64 (model.n_ctx)").
+void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why);
+
+}  // namespace kiln

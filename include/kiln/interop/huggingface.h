@@ -1,0 +1,39 @@
+// The Hugging Face model folder that a checkpoint is: written, and read whoever wrote it.
+#pragma once
+
+#include "kiln/core/file.h"
+#include "kiln/interop/huggingface_config.h"
+#include "kiln/tensor/parameters.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace kiln {
+
+/// What a tokenizer contributes to the folder; a file whose text is empty is not written.
+struct TokenizerFiles {
+  std::string tokenizer;  // tokenizer.json
+  std::string config;     // tokenizer_config.json
+  SpecialIds ids;
+};
+
+using FileDigests = std::map<std::string, FileDigest>;  // by name
+
+/// Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into a folder that is there,
+/// each flushed to the disk. Throws Error (io).
+FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
+                                     const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer);
+
+/// Reads model.safetensors into `weights`, F32, F16, BF16 or F64. Names may have or lack the family's prefix
+/// ("transformer.", "model."); what transformers keeps beside the weights (causal masks, rotary tables) is passed over.
+/// Throws Error (bad_input) that lists all tensors that are missing, unexpected or of another shape; nothing has been
+/// read then.
+void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
+                              ParameterBuffer<float>& weights);
+
+/// The same into a new buffer, for which memory is taken only once the file is known to hold such a model.
+ParameterBuffer<float> read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
+                                                const ParameterLayout& layout);
+
+}  // namespace kiln

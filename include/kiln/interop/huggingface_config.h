@@ -1,0 +1,32 @@
+// The config.json and generation_config.json of a Hugging Face model folder.
+#pragma once
+
+#include "kiln/core/json.h"
+#include "kiln/nn/model_config.h"
+
+#include <filesystem>
+#include <optional>
+
+namespace kiln {
+
+/// The ids that mark where a text begins and ends, where the tokenizer has them.
+struct SpecialIds {
+  std::optional<Index> begin;
+  std::optional<Index> end;
+};
+
+/// config.json of GPT2LMHeadModel, LlamaForCausalLM, or, for what transformers does not know, model_type "kiln".
+Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids);
+
+Json huggingface_generation_config(const SpecialIds& ids);
+
+struct ModelDescription {
+  ModelConfig model;  // resolved
+  Index vocab_size = 0;
+};
+
+/// Reads a folder's config.json of model_type gpt2, llama or kiln. Throws Error (bad_input) with everything that is
+/// missing, mistyped or beyond what kiln computes, one a line: "F/config.json: /rope_scaling: ...".
+ModelDescription read_huggingface_config(const std::filesystem::path& folder);
+
+}  // namespace kiln

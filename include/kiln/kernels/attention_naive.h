@@ -1,0 +1,18 @@
+// Attention as plain loops over whole rows of scores: the oracle that the fused form is tested against.
+#pragma once
+
+#include "kiln/kernels/attention.h"
+
+namespace kiln {
+
+/// What attention_forward computes, for T in float and double.
+template <class T>
+void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
+                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Mat<T> log_sum);
+
+/// What attention_backward computes, from q, k and v alone, by the softmax's Jacobian.
+template <class T>
+void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
+                              ConstVec<T> slopes, Dropout dropout, ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv);
+
+}  // namespace kiln

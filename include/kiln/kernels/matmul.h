@@ -1,0 +1,28 @@
+// The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double.
+#pragma once
+
+#include "kiln/tensor/view.h"
+
+namespace kiln {
+
+/// Whether a product replaces what its output held or is added to it.
+enum class Write { overwrite, accumulate };
+
+/// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty.
+/// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
+/// Uses all threads; nothing is allocated once a shape has been seen. Not to be called inside a parallel region.
+template <class T, class U>
+void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
+            ConstVec<T> bias = no_const_vec<T>());
+
+/// c (+)= a b^T (+ bias).   a (M, K), b (N, K), c (M, N).
+template <class T, class U>
+void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
+               ConstVec<T> bias = no_const_vec<T>());
+
+/// c (+)= a^T b (+ bias).   a (K, M), b (K, N), c (M, N).
+template <class T, class U>
+void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
+               ConstVec<T> bias = no_const_vec<T>());
+
+}  // namespace kiln

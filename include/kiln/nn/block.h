@@ -1,0 +1,109 @@
+// One transformer block: attention and MLP, each behind a norm and added to the residual stream.
+#pragma once
+
+#include "kiln/kernels/attention.h"
+#include "kiln/kernels/dropout.h"
+#include "kiln/nn/layers.h"
+
+#include <optional>
+#include <vector>
+
+namespace kiln {
+
+/// Tables that tell positions apart, made once for a model; those that its kind does not use are empty.
+template <class T>
+struct PositionTables {
+  PositionTables(const ModelConfig& config);
+
+  Index d_model, d_head;
+  std::vector<T> sinusoids;       // (n_ctx, C)
+  std::vector<Acc<T>> rotations;  // (n_ctx, D): rope_table
+  std::vector<Acc<T>> slopes;     // (H): alibi_slopes
+
+  ConstMat<T> sinusoid_table() const;
+  ConstMat<Acc<T>> rotation_table() const;
+  ConstVec<Acc<T>> slope_vector() const { return {slopes.data(), static_cast<Index>(slopes.size())}; }
+};
+
+/// One layer's keys and values of all positions so far, for generation. Sequence b owns rows [b*capacity,
+/// (b+1)*capacity).
+template <class T>
+struct KeyValues {
+  Mat<T> keys, values;  // (B*capacity, K*D)
+  Index capacity;       // positions a sequence can hold
+};
+
+/// What a block's backward needs of its forward. N = B*T rows.
+template <class T>
+struct BlockActivations {
+  Mat<T> normed_attention;  // (N, C)
+  NormStatistics<T> attention_statistics;
+  Mat<T> projected;                  // (N, (H+2K)*D): queries, keys, values before qk_norm; else the same as qkv
+  Mat<T> qkv;                        // (N, (H+2K)*D), as attention reads them
+  Vec<Acc<T>> query_rstd, key_rstd;  // (H*N), (K*N), with qk_norm only
+  Mat<T> mixed;                      // (N, H*D): attention's output
+  Mat<Acc<T>> log_sum;               // (B*H, T)
+  Mat<T> middle;                     // (N, C): the stream between attention and MLP
+  Mat<T> normed_mlp;                 // (N, C)
+  NormStatistics<T> mlp_statistics;
+  Mat<T> expanded;   // (N, F), gated (N, 2F)
+  Mat<T> activated;  // (N, F)
+  Mat<T> out;        // (N, C): the stream after the block
+};
+
+/// Memory that a block's backward uses and leaves to the next one.
+template <class T>
+struct BlockScratch {
+  Mat<T> d_branch;     // (N, C)
+  Mat<T> d_normed;     // (N, C)
+  Mat<T> d_activated;  // (N, F)
+  Mat<T> d_expanded;   // (N, F), gated (N, 2F)
+  Mat<T> d_mixed;      // (N, H*D)
+  Mat<T> d_qkv;        // (N, (H+2K)*D)
+};
+
+class Block {
+ public:
+  /// Registers the block's parameters as h.<layer>.*.
+  Block(const ModelConfig& config, Index layer, ParameterLayout& layout);
+
+  template <class T>
+  BlockActivations<T> lay_out(Arena& arena, Index B, Index T_) const;
+  template <class T>
+  BlockScratch<T> lay_out_scratch(Arena& arena, Index N) const;
+
+  /// x -> activations.out.   x (B*T, C), which may be where `out` is in inference. With a cache, the T positions follow
+  /// `past` earlier ones, whose keys and values the cache holds, and are added to it.
+  template <class T>
+  void forward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+               Index B, ConstMat<T> x, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
+
+  /// `d_stream` (N, C) holds the gradient of `out` and is left with that of x; parameter gradients accumulate.
+  template <class T>
+  void backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+                Index B, ConstMat<T> x, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
+                Mat<T> d_stream, ParameterBuffer<Acc<T>>& gradients) const;
+
+ private:
+  AttentionShape attention_shape(Index B, Index T) const;
+  Dropout dropout(const StepContext& context, int place) const;
+
+  template <class T>
+  void attend(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+              Index B, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
+  template <class T>
+  void attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
+                       const StepContext& context, Index B, const BlockActivations<T>& activations,
+                       BlockScratch<T>& scratch, ParameterBuffer<Acc<T>>& gradients) const;
+
+  ModelConfig config_;
+  Index layer_;
+  Index H_, K_, D_, F_;
+  Norm attention_norm_;
+  Linear attention_in_, attention_out_;
+  ParameterId query_gain_, key_gain_;  // qk_norm
+  Norm mlp_norm_;
+  Linear mlp_in_, mlp_out_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,21 @@
+// Random first guesses.
+#pragma once
+
+#include "kiln/nn/model_config.h"
+#include "kiln/tensor/parameters.h"
+
+#include <cstdint>
+
+namespace kiln {
+
+/// Fills the buffer with a scheme's first guesses: gains 1, biases 0, matrices drawn, each tensor from the stream
+/// "init/<name>" of the seed and each element at a place of its own there, so that neither the thread count nor other
+/// tensors change what it gets. A is float or double.
+///
+/// gpt2: N(0, std), residual projections std / sqrt(2 n_layers). normal: N(0, std). xavier: U(-a, a), a =
+/// sqrt(6 / (in + out)) (Glorot and Bengio 2010). kaiming: N(0, 2 / in) (arXiv:1502.01852). uniform: U(-std, std).
+/// zero: 0. Embeddings have no fan-in: xavier and kaiming draw them from N(0, std).
+template <class A>
+void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights);
+
+}  // namespace kiln

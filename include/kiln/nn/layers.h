@@ -1,0 +1,57 @@
+// The two layers that hold parameters inside a block: a linear map and a norm.
+#pragma once
+
+#include "kiln/nn/model_config.h"
+#include "kiln/tensor/arena.h"
+#include "kiln/tensor/parameters.h"
+
+#include <string>
+
+namespace kiln {
+
+/// y = x W + b, by the ids of W and b.
+struct Linear {
+  ParameterId weight, bias;
+
+  Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
+         std::vector<Index> column_groups = {});
+
+  /// x (N, in), y (N, out).
+  template <class T>
+  void forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const;
+
+  /// Writes dx; adds the gradients of W and b.
+  template <class T>
+  void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
+                ParameterBuffer<Acc<T>>& gradients) const;
+};
+
+/// What a norm's backward needs of its forward.
+template <class T>
+struct NormStatistics {
+  Vec<Acc<T>> mean = no_vec<Acc<T>>();  // (N), layernorm only
+  Vec<Acc<T>> rstd = no_vec<Acc<T>>();  // (N)
+};
+
+/// Layernorm or rmsnorm, as the config says.
+struct Norm {
+  NormKind kind;
+  double epsilon;
+  ParameterId gain, bias;
+
+  Norm(ParameterLayout& layout, const std::string& name, const ModelConfig& config);
+
+  template <class T>
+  NormStatistics<T> lay_out(Arena& arena, Index rows) const;
+
+  /// x, y (N, C).
+  template <class T>
+  void forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y, NormStatistics<T>& statistics) const;
+
+  /// dx = dskip + the norm's own gradient; dskip may have no rows, dx may be dskip or dy. Adds the parameter gradients.
+  template <class T>
+  void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const NormStatistics<T>& statistics, ConstMat<T> dy,
+                ConstMat<T> dskip, Mat<T> dx, ParameterBuffer<Acc<T>>& gradients) const;
+};
+
+}  // namespace kiln

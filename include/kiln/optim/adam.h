@@ -1,0 +1,39 @@
+// Adam and AdamW, which differ in where weight decay enters.
+#pragma once
+
+#include "kiln/optim/elementwise.h"
+#include "kiln/optim/optimizer.h"
+
+#include <vector>
+
+namespace kiln {
+
+/// In the gradient, and so in the moments (Adam, arXiv:1412.6980, as in torch.optim.Adam); or on the weights alone,
+/// before the update (AdamW, arXiv:1711.05101).
+enum class Decay { in_gradient, decoupled };
+
+/// With g the scaled gradient (Adam: plus weight_decay w) and t = step + 1:
+///   AdamW: w *= 1 - lr weight_decay
+///   m = beta1 m + (1 - beta1) g
+///   v = beta2 v + (1 - beta2) g^2
+///   w -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
+class Adam final : public Optimizer {
+ public:
+  /// Moves the parameters in `chunks` alone; both slots span the layout all the same.
+  Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, Chunks chunks);
+
+  void step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients,
+            const OptimizerStep& step) override;
+  std::vector<OptimizerSlot> slots() override { return {{"m", &first_moment_}, {"v", &second_moment_}}; }
+
+  /// Slot m, free to use where `chunks` leaves it alone.
+  ParameterBuffer<float>& first_moment() { return first_moment_; }
+
+ private:
+  OptimizerConfig config_;
+  Decay decay_;
+  Chunks chunks_;
+  ParameterBuffer<float> first_moment_, second_moment_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,50 @@
+// One pass over weights, gradients and state, for updates that treat every element alike.
+#pragma once
+
+#include "kiln/core/threads.h"
+#include "kiln/optim/optimizer_config.h"
+#include "kiln/tensor/parameters.h"
+
+#include <vector>
+
+namespace kiln {
+
+/// A run of elements of one trainable parameter.
+struct Chunk {
+  Index begin;  // in every buffer
+  Index count;
+  float weight_decay;  // what is due to the parameter
+};
+using Chunks = std::vector<Chunk>;
+
+/// The weight decay due to a parameter: vectors have none, embeddings only where the config says so.
+double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter);
+
+inline bool any_role(Role) { return true; }
+
+/// The trainable parameters whose role is covered, cut into pieces that depend on the layout alone: since these are
+/// what threads share, their number changes no bit of a result.
+Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role) = any_role);
+
+/// formula(weight_decay, g, w, state...) for each element: g is the scaled gradient, w and state are references. The
+/// formula is taken by value and inlined; kept free of branches, the loop is vectorised.
+template <class Formula, class... State>
+void update_chunk(Formula formula, const Chunk& chunk, float gradient_scale, const float* __restrict gradients,
+                  float* __restrict weights, State* __restrict... state) {
+  const float weight_decay = chunk.weight_decay;
+  for (Index i = chunk.begin, end = chunk.begin + chunk.count; i < end; ++i) {
+    formula(weight_decay, gradient_scale * gradients[i], weights[i], state[i]...);
+  }
+}
+
+/// update_chunk on every chunk, shared among the threads; `state` are the optimizer's ParameterBuffer<float>.
+template <class Formula, class... Buffer>
+void update_elements(const Chunks& chunks, double gradient_scale, const ParameterBuffer<float>& gradients,
+                     ParameterBuffer<float>& weights, Formula formula, Buffer&... state) {
+  parallel_each(static_cast<Index>(chunks.size()), [&](Index i) {
+    update_chunk(formula, chunks[static_cast<std::size_t>(i)], static_cast<float>(gradient_scale), gradients.data(),
+                 weights.data(), state.data()...);
+  });
+}
+
+}  // namespace kiln

@@ -1,0 +1,23 @@
+// The learning rate over a run, as a share of its peak.
+#pragma once
+
+#include "kiln/optim/schedule_config.h"
+#include "kiln/tensor/view.h"
+
+namespace kiln {
+
+/// The multiplier of the peak learning rate at `step`, counted from 0, of a run of `total_steps`.
+///
+/// During warm-up it is (step + 1) / warmup_steps: never 0, and 1 at the last warm-up step. Afterwards, with
+/// progress = (step - warmup_steps) / (total_steps - warmup_steps) in [0, 1):
+///   constant      1
+///   linear        from 1 to min_ratio, along progress
+///   cosine        min_ratio + (1 - min_ratio) (1 + cos(pi progress)) / 2 (arXiv:1608.03983)
+///   wsd           1, then linear to min_ratio over the last decay_fraction of all steps (arXiv:2404.06395); where the
+///                 warm-up reaches into these, the fall begins after it
+///   inverse_sqrt  sqrt(warmup_steps / (step + 1)), a warm-up of 0 counting as 1 (arXiv:1706.03762); min_ratio does not
+///                 bound it
+/// min_ratio is the value at step == total_steps, one past the last, and beyond.
+double schedule_multiplier(const ScheduleConfig& config, Index step, Index total_steps);
+
+}  // namespace kiln

@@ -1,0 +1,34 @@
+// How the learning rate moves over a run.
+#pragma once
+
+#include "kiln/core/fields.h"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace kiln {
+
+/// What follows the linear warm-up: constant; linear or cosine (arXiv:1608.03983) down to min_ratio; wsd, constant and
+/// then linear down (arXiv:2404.06395); inverse_sqrt (arXiv:1706.03762).
+enum class ScheduleKind { constant, linear, cosine, wsd, inverse_sqrt };
+inline constexpr std::array<std::string_view, 5> kScheduleKinds{"constant", "linear", "cosine", "wsd", "inverse_sqrt"};
+inline std::span<const std::string_view> names_of(ScheduleKind) { return kScheduleKinds; }
+
+struct ScheduleConfig {
+  ScheduleKind type = ScheduleKind::cosine;
+  std::int64_t warmup_steps = 100;
+  double min_ratio = 0.1;
+  double decay_fraction = 0.4;
+
+  template <class V>
+  void visit(V& v) {
+    v("type", type, "course after the warm-up; wsd stays constant, then falls linearly");
+    v("warmup_steps", warmup_steps, "steps of linear rise to the peak", non_negative());
+    v("min_ratio", min_ratio, "where linear, cosine and wsd end, as a share of the peak", between(0, 1));
+    v("decay_fraction", decay_fraction, "share of the run in which wsd falls", between(0, 1));
+  }
+};
+
+}  // namespace kiln

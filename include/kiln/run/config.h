@@ -1,0 +1,90 @@
+// The whole config of a run: read from a file and --set, checked at once, compared with another.
+#pragma once
+
+#include "kiln/core/fields.h"
+#include "kiln/data/data_config.h"
+#include "kiln/nn/model_config.h"
+#include "kiln/optim/optimizer_config.h"
+#include "kiln/optim/schedule_config.h"
+#include "kiln/run/train_config.h"
+#include "kiln/text/tokenizer_config.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+struct Config {
+  std::string name = "run";
+  std::uint64_t seed = 1337;
+  TokenizerConfig tokenizer;
+  DataConfig data;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TrainConfig train;
+
+  std::filesystem::path directory;  // of the config file; no field of it
+
+  /// Where a path or glob of this config is: as it stands if something is there, else in the config file's folder if
+  /// something is there, else as it stands.
+  std::filesystem::path locate(const std::string& path) const;
+
+  template <class V>
+  void visit(V& v) {
+    v("name", name, "of the run; its folder is runs/NAME unless --run says otherwise");
+    v("seed", seed, "of every random draw");
+    v("tokenizer", tokenizer, "how text becomes tokens");
+    v("data", data, "the text");
+    v("model", model, "the architecture");
+    v("optimizer", optimizer, "how gradients move the weights");
+    v("schedule", schedule, "the learning rate's course");
+    v("train", train, "steps, batches and what happens every so often");
+  }
+};
+
+/// What a config is read for: training needs data.train, counting and checking do not.
+enum class Purpose { train, plan };
+
+/// Reads a config file, applies `overrides` ("key.path=value" each, the text after --set; a value that is no JSON is a
+/// string), puts defaults into fields that are null, and validates.
+/// Throws Error (usage) with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean
+/// "learning_rate"?", those of an override as "--set optimizer.learning_rat=1: /optimizer/...".
+Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
+                   Purpose purpose = Purpose::train);
+
+/// The same from JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages, `code` is what
+/// the Error carries.
+Config config_from_json(const Json& json, std::string_view source, Purpose purpose = Purpose::train,
+                        ExitCode code = ExitCode::usage);
+
+/// The config as JSON with every key, which config_from_json reads back.
+Json config_to_json(const Config& config);
+
+/// The JSON Schema of config files (`kiln train --schema`, configs/kiln.schema.json).
+Json config_schema();
+
+/// The config reference of the README, in Markdown.
+std::string config_reference();
+
+/// One field in which two configs differ, its values as JSON text.
+struct Difference {
+  std::string pointer;
+  std::string before;
+  std::string after;
+
+  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and data are.
+  bool binds_run() const;
+};
+
+/// "/model/n_layers: 4 -> 6".
+std::string to_string(const Difference& difference);
+
+/// The fields that differ, in the struct's order.
+std::vector<Difference> diff(const Config& before, const Config& after);
+
+}  // namespace kiln

@@ -1,0 +1,57 @@
+// Bump memory for activations: sized once, given out in order, and countable before a byte is allocated.
+#pragma once
+
+#include "kiln/tensor/view.h"
+
+#include <cstddef>
+#include <memory>
+
+namespace kiln {
+
+/// Memory aligned to a cache line, zeroed; pages are touched only when they are used.
+class AlignedBlock {
+ public:
+  AlignedBlock() = default;
+  explicit AlignedBlock(std::size_t bytes);  // throws Error (usage) where the memory cannot be had
+  std::byte* data() const { return memory_.get(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+/// Gives out views from one block. A counting arena has no block: it runs the same laying-out code, returns views of
+/// nothing and knows the peak afterwards, so that plans are exact and a second arena can be sized by it.
+class Arena {
+ public:
+  static Arena counting() { return Arena(); }
+  explicit Arena(std::size_t capacity_bytes) : block_(capacity_bytes), capacity_(capacity_bytes), counting_(false) {}
+
+  template <class T>
+  Mat<T> matrix(Index rows, Index cols) {
+    return mat(static_cast<T*>(take(static_cast<std::size_t>(rows * cols) * sizeof(T))), rows, cols);
+  }
+  template <class T>
+  Vec<T> vector(Index size) {
+    return {static_cast<T*>(take(static_cast<std::size_t>(size) * sizeof(T))), size};
+  }
+
+  std::size_t mark() const { return used_; }
+  void release(std::size_t mark) { used_ = mark; }  // what was given out since the mark may be given out again
+  std::size_t peak_bytes() const { return peak_; }
+  bool is_counting() const { return counting_; }
+
+ private:
+  Arena() = default;
+  void* take(std::size_t bytes);
+
+  AlignedBlock block_;
+  std::size_t capacity_ = 0;
+  std::size_t used_ = 0;
+  std::size_t peak_ = 0;
+  bool counting_ = true;
+};
+
+}  // namespace kiln

@@ -1,0 +1,119 @@
+// One layout of all parameters, and the buffers over it: weights, gradients, moments, averages.
+#pragma once
+
+#include "kiln/tensor/arena.h"
+#include "kiln/tensor/view.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// What a parameter is for. Initialisation, weight decay, Muon, freezing and counting by part all read it.
+enum class Role {
+  token_embedding,
+  position_embedding,
+  attention,           // hidden matrix: queries, keys, values
+  attention_residual,  // hidden matrix that writes to the residual stream
+  mlp,                 // hidden matrix: expansion and gate
+  mlp_residual,        // hidden matrix that writes to the residual stream
+  norm,                // gain of a norm
+  bias,
+  unembedding,
+};
+
+constexpr bool is_hidden_matrix(Role role) { return role >= Role::attention && role <= Role::mlp_residual; }
+constexpr bool is_residual_projection(Role role) {
+  return role == Role::attention_residual || role == Role::mlp_residual;
+}
+constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
+constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
+
+/// Where a parameter stands in its layout. A default id means: this model has no such parameter.
+struct ParameterId {
+  int index = -1;
+  explicit operator bool() const { return index >= 0; }
+};
+
+struct Parameter {
+  std::string name;
+  Role role;
+  Index rows;                        // [in] of a weight, V of an embedding, 1 of a vector
+  Index cols;                        // [out] of a weight, C of an embedding, the length of a vector
+  Index offset;                      // of its first element in every buffer
+  std::vector<Index> column_groups;  // widths of the matrices that lie side by side (Q, K, V; gate, up); empty: one
+  bool trainable = true;
+
+  Index size() const { return rows * cols; }
+  bool is_vector() const { return !is_matrix(role); }
+  std::vector<Index> shape() const;  // [rows, cols], or [cols] of a vector
+};
+
+/// The list of all parameters of a model, each named once. Layers add to it when they are built, and keep ids.
+class ParameterLayout {
+ public:
+  ParameterId matrix(std::string name, Role role, Index rows, Index cols, std::vector<Index> column_groups = {});
+  ParameterId vector(std::string name, Role role, Index size);
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const Parameter& operator[](ParameterId id) const { return parameters_[static_cast<std::size_t>(id.index)]; }
+  Parameter& operator[](ParameterId id) { return parameters_[static_cast<std::size_t>(id.index)]; }
+  ParameterId find(std::string_view name) const;  // a false id where there is none
+
+  Index count() const { return count_; }    // parameters
+  Index extent() const { return extent_; }  // elements of a buffer: count and the padding that aligns each tensor
+  Index count(Role role) const;
+
+ private:
+  ParameterId add(Parameter parameter);
+
+  std::vector<Parameter> parameters_;
+  Index count_ = 0;
+  Index extent_ = 0;
+};
+
+/// One aligned block of elements over a layout, which must outlive it; zeroed at first. Padding stays zero.
+template <class T>
+class ParameterBuffer {
+ public:
+  explicit ParameterBuffer(const ParameterLayout& layout)
+      : layout_(&layout), block_(static_cast<std::size_t>(layout.extent()) * sizeof(T)) {}
+
+  const ParameterLayout& layout() const { return *layout_; }
+
+  /// The tensor as a matrix (rows, cols); a vector has one row.
+  Mat<T> mat(ParameterId id) {
+    const Parameter& p = (*layout_)[id];
+    return kiln::mat(data() + p.offset, p.rows, p.cols);
+  }
+  ConstMat<T> mat(ParameterId id) const {
+    const Parameter& p = (*layout_)[id];
+    return kiln::mat(data() + p.offset, p.rows, p.cols);
+  }
+
+  /// The tensor as a vector of all its elements; an empty one for a parameter that the model does not have.
+  Vec<T> vec(ParameterId id) {
+    if (!id) return no_vec<T>();
+    const Parameter& p = (*layout_)[id];
+    return {data() + p.offset, p.size()};
+  }
+  ConstVec<T> vec(ParameterId id) const {
+    if (!id) return no_const_vec<T>();
+    const Parameter& p = (*layout_)[id];
+    return {data() + p.offset, p.size()};
+  }
+
+  /// Every element, padding included: what sums, norms and copies run over.
+  Vec<T> all() { return {data(), layout_->extent()}; }
+  ConstVec<T> all() const { return {data(), layout_->extent()}; }
+
+  T* data() { return reinterpret_cast<T*>(block_.data()); }
+  const T* data() const { return reinterpret_cast<const T*>(block_.data()); }
+
+ private:
+  const ParameterLayout* layout_;
+  AlignedBlock block_;
+};
+
+}  // namespace kiln

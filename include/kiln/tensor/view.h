@@ -1,0 +1,93 @@
+// Row-major views of memory that somebody else owns, passed by value.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <cstdint>
+#include <type_traits>
+
+namespace kiln {
+
+using Index = std::int64_t;
+using bfloat16 = Eigen::bfloat16;
+
+/// What gradients, norms, softmax, losses and sums of T are kept in: float for float and bfloat16, double for double.
+template <class T>
+using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+template <class T>
+using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// A matrix (rows, cols) whose rows lie `outerStride()` elements apart, each row contiguous.
+template <class T>
+using Mat = Eigen::Map<RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+template <class T>
+using ConstMat = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+/// A contiguous vector.
+template <class T>
+using Vec = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+template <class T>
+using ConstVec = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+
+/// A matrix view of contiguous rows.
+template <class T>
+Mat<T> mat(T* data, Index rows, Index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+template <class T>
+ConstMat<T> mat(const T* data, Index rows, Index cols) {
+  return {data, rows, cols, Eigen::OuterStride<>(cols)};
+}
+
+/// The read-only form of a view (template arguments are not deduced through a conversion).
+template <class T>
+ConstMat<T> as_const(Mat<T> m) {
+  return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+template <class T>
+ConstVec<T> as_const(Vec<T> v) {
+  return {v.data(), v.size()};
+}
+
+/// `count` columns from `begin`, as a view with the same row stride.
+template <class T>
+Mat<T> columns(Mat<T> m, Index begin, Index count) {
+  return {m.data() + begin, m.rows(), count, Eigen::OuterStride<>(m.outerStride())};
+}
+template <class T>
+ConstMat<T> columns(ConstMat<T> m, Index begin, Index count) {
+  return {m.data() + begin, m.rows(), count, Eigen::OuterStride<>(m.outerStride())};
+}
+
+/// `count` rows from `begin`.
+template <class T>
+Mat<T> rows(Mat<T> m, Index begin, Index count) {
+  return {m.data() + begin * m.outerStride(), count, m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+template <class T>
+ConstMat<T> rows(ConstMat<T> m, Index begin, Index count) {
+  return {m.data() + begin * m.outerStride(), count, m.cols(), Eigen::OuterStride<>(m.outerStride())};
+}
+
+/// Start of row i.
+template <class T>
+T* row(Mat<T> m, Index i) {
+  return m.data() + i * m.outerStride();
+}
+template <class T>
+const T* row(ConstMat<T> m, Index i) {
+  return m.data() + i * m.outerStride();
+}
+
+/// A view that shows nothing, for an optional tensor that the model does not have (a bias, a gain).
+template <class T>
+Vec<T> no_vec() {
+  return {nullptr, 0};
+}
+template <class T>
+ConstVec<T> no_const_vec() {
+  return {nullptr, 0};
+}
+
+}  // namespace kiln

@@ -1,0 +1,73 @@
+// Byte pair encoding: a vocabulary of byte strings and the ranked merges that build them.
+#pragma once
+
+#include "kiln/text/token.h"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// Two neighbours that become one; a merge's rank is its place in the list.
+struct Merge {
+  TokenId left, right, result;
+  bool operator==(const Merge&) const = default;
+};
+
+/// Encodes pieces by always applying the merge of the lowest rank, leftmost first, until none applies.
+/// Sennrich et al., arXiv:1508.07909; on bytes: Radford et al., "Language models are unsupervised multitask learners".
+/// Everything is const: any number of threads may encode at once, each with a Cache of its own.
+class Bpe {
+ public:
+  /// tokens[id] are the bytes of an id, empty where the id is not BPE's (special tokens). Each merge's result must be
+  /// its parts' bytes in a row, and each pair may be given once. `whole_pieces`: a piece that is a token as it stands
+  /// becomes that token, whatever the merges say (tokenizer.json's ignore_merges).
+  /// Throws Error (bad_input) that names the byte where one of the 256 has no token.
+  Bpe(std::vector<std::string> tokens, std::vector<Merge> merges, bool whole_pieces = false);
+  ~Bpe();
+  Bpe(Bpe&&) noexcept;
+  Bpe& operator=(Bpe&&) noexcept;
+
+  const std::vector<std::string>& tokens() const { return tokens_; }
+  const std::vector<Merge>& merges() const { return merges_; }
+  bool whole_pieces() const { return whole_pieces_; }
+
+  /// Remembers the ids of pieces met before: a fixed table (4 MiB) in which a new piece displaces an old one.
+  class Cache {
+   public:
+    Cache();
+    ~Cache();
+
+   private:
+    friend class Bpe;
+    struct Slot;
+    struct Release {
+      void operator()(Slot* slots) const;
+    };
+    std::unique_ptr<Slot[], Release> slots_;
+  };
+
+  /// Appends the ids of a piece. Time n log n in its bytes; memory beyond the ids is bounded where every merge joins
+  /// what earlier merges made, as it is in trained vocabularies.
+  void encode_piece(std::string_view piece, Cache& cache, std::vector<TokenId>& ids) const;
+
+ private:
+  struct Tables;
+
+  void encode_uncached(std::string_view piece, std::vector<TokenId>& ids) const;
+  void encode_short(std::string_view piece, std::vector<TokenId>& ids) const;
+  void encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) const;
+  void encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) const;
+
+  std::vector<std::string> tokens_;
+  std::vector<Merge> merges_;
+  bool whole_pieces_;
+  std::unique_ptr<const Tables> tables_;
+};
+
+}  // namespace kiln

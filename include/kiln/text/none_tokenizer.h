@@ -1,0 +1,31 @@
+// For data that are ids already: a text is a row of numbers.
+#pragma once
+
+#include "kiln/text/tokenizer.h"
+
+namespace kiln {
+
+class NoneTokenizer final : public Tokenizer {
+ public:
+  /// Ids 0 to vocab_size - 1; there are no special tokens.
+  explicit NoneTokenizer(std::int64_t vocab_size);
+
+  /// Needs no documents.
+  static std::unique_ptr<Tokenizer> make(const TokenizerConfig& config, std::span<const std::string_view> documents);
+
+  std::string_view type() const override { return "none"; }
+  std::int64_t vocab_size() const override { return vocab_size_; }
+  /// The ids as numbers, separated by single spaces.
+  std::string decode(std::span<const TokenId> ids, SpecialText special = SpecialText::content) const override;
+  std::string token_bytes(TokenId id) const override;
+  Json to_json() const override;
+
+ protected:
+  /// Numbers separated by white space. Throws Error (usage) for anything else and for ids beyond the vocabulary.
+  void encode_text(std::string_view text, std::size_t offset, std::vector<TokenId>& ids) const override;
+
+ private:
+  std::int64_t vocab_size_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,52 @@
+// Which tokenizer a run uses, and how it is trained.
+#pragma once
+
+#include "kiln/core/fields.h"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// bpe: byte-level pair merges (arXiv:1508.07909); char: the text's distinct characters, sorted; byte: the 256 bytes;
+/// none: the data are ids already.
+enum class TokenizerKind { bpe, character, byte, none };
+inline constexpr std::array<std::string_view, 4> kTokenizerKinds{"bpe", "char", "byte", "none"};
+inline std::span<const std::string_view> names_of(TokenizerKind) { return kTokenizerKinds; }
+
+/// How byte-level BPE cuts text before merging: as GPT-2, or as GPT-4's cl100k.
+enum class SplitPattern { gpt2, cl100k };
+inline constexpr std::array<std::string_view, 2> kSplitPatterns{"gpt2", "cl100k"};
+inline std::span<const std::string_view> names_of(SplitPattern) { return kSplitPatterns; }
+
+inline constexpr std::int64_t kByteCount = 256;  // entries that byte-level vocabularies begin with
+
+struct TokenizerConfig {
+  TokenizerKind type = TokenizerKind::bpe;
+  std::int64_t vocab_size = 1024;
+  SplitPattern pattern = SplitPattern::gpt2;
+  std::vector<std::string> special_tokens{"<|endoftext|>"};
+  std::optional<std::string> path;
+
+  /// Adds a problem for a BPE vocabulary too small for its bytes and special tokens, and for special tokens that are
+  /// empty or given twice.
+  void validate(Problems& problems, const std::string& pointer) const;
+
+  template <class V>
+  void visit(V& v) {
+    v("type", type, "bpe: byte-level pair merges; char: distinct characters; byte: bytes; none: the data are ids");
+    v("vocab_size", vocab_size, "entries of bpe, with the 256 bytes and the special tokens; of none, the number of ids",
+      between(1, std::numeric_limits<std::int32_t>::max()));
+    v("pattern", pattern, "how bpe cuts text into words: as GPT-2, or as GPT-4's cl100k");
+    v("special_tokens", special_tokens, "tokens of their own that no text merges into");
+    v("path", path, "a ready tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
+  }
+};
+
+}  // namespace kiln

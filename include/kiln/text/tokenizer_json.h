@@ -1,0 +1,38 @@
+// Tokenizers as files: Hugging Face's tokenizer.json, and GPT-2's vocab.json with merges.txt.
+#pragma once
+
+#include "kiln/core/json.h"
+#include "kiln/text/tokenizer.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+
+/// The tokenizer of a tokenizer.json, of a folder that holds one (a checkpoint), or of a folder with vocab.json and
+/// merges.txt. Throws Error (usage) where `path` is none of these, and what the readers below throw.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
+
+/// The tokenizer that the text of a tokenizer.json describes: byte-level BPE cut by GPT-2's or cl100k's pattern, or
+/// what to_json writes for char, byte and none. `source` names the file in messages.
+/// Throws Error (bad_input) for a part that is not understood, by name: ids would silently differ without it; and for a
+/// vocabulary with double, negative or missing ids, or merges of tokens that are not in it.
+std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::string_view source);
+
+/// GPT-2's two files: vocab.json {token: id}, and merges.txt, a line "left right" for each merge in their order.
+/// "<|endoftext|>" is special where the vocabulary has it. Throws Error (bad_input) with the file, and for merges.txt
+/// with the line.
+std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
+                                                 const std::filesystem::path& merges);
+
+/// The text of the tokenizer's tokenizer.json.
+std::string format_tokenizer_json(const Tokenizer& tokenizer);
+
+/// The tokenizer_config.json that goes beside it in a Hugging Face folder: class, special tokens by role, and the
+/// longest text in tokens (n_ctx).
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length);
+
+}  // namespace kiln

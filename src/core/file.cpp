@@ -1,0 +1,283 @@
+// POSIX files with every return value checked: what is reported as written is on the disk.
+#include "kiln/core/file.h"
+
+#include "kiln/core/error.h"
+
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+
+std::string last_error() { return std::strerror(errno); }
+
+/// An open descriptor that is closed on every way out.
+class Descriptor {
+ public:
+  Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
+      : value_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+/// Opens for reading and returns the size; folders and missing files are the caller's user's mistake.
+std::size_t size_for_reading(const Descriptor& file, const std::filesystem::path& path) {
+  check_input(file.get() >= 0, "{}: cannot be opened: {}", path.string(), last_error());
+  struct stat status {};
+  check_io(::fstat(file.get(), &status) == 0, "{}: cannot be examined: {}", path.string(), last_error());
+  check_input(!S_ISDIR(status.st_mode), "{}: is a folder; a file is expected", path.string());
+  return static_cast<std::size_t>(status.st_size);
+}
+
+void write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    check_io(written > 0, "{}: cannot be written: {}", path.string(), last_error());
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  Descriptor file(path, O_RDONLY);
+  std::string bytes;
+  bytes.reserve(size_for_reading(file, path) + 1);
+  std::string piece(kPiece, '\0');
+  for (;;) {  // to the end rather than to the size: pipes and /proc files have none
+    const ssize_t got = ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    check_io(got >= 0, "{}: cannot be read: {}", path.string(), last_error());
+    if (got == 0) return bytes;
+    bytes.append(piece.data(), static_cast<std::size_t>(got));
+  }
+}
+
+FileDigest write_file_synced(const std::filesystem::path& path, std::string_view bytes) {
+  FileWriter file(path);
+  file.write(bytes);
+  return file.finish();
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  Descriptor folder(directory.empty() ? std::filesystem::path(".") : directory, O_RDONLY | O_DIRECTORY);
+  check_io(folder.get() >= 0 && ::fsync(folder.get()) == 0, "{}: the folder cannot be flushed to the disk: {}",
+           directory.string(), last_error());
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::path temporary = path;
+  temporary += ".tmp";
+  try {
+    write_file_synced(temporary, bytes);
+    check_io(::rename(temporary.c_str(), path.c_str()) == 0, "{}: cannot be replaced: {}", path.string(), last_error());
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_directory(path.parent_path());
+}
+
+void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    check_io(errno == EEXIST || errno == ENOTEMPTY, "{}: cannot be put in place: {}", to.string(), last_error());
+    check_io(::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0,
+             "{}: cannot be replaced: {}", to.string(), last_error());
+    std::error_code ignored;  // what is left of the old folder does no harm under the temporary's name
+    std::filesystem::remove_all(from, ignored);
+  }
+  sync_directory(to.parent_path());
+}
+
+std::filesystem::path path_within(const std::filesystem::path& folder, const std::filesystem::path& name) {
+  std::error_code error;
+  const std::filesystem::path base = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), error);
+  const std::filesystem::path full = error ? base : std::filesystem::weakly_canonical(base / name, error);
+  const std::filesystem::path relative = full.lexically_relative(base);
+  const bool inside = !error && !relative.empty() && relative != "." && *relative.begin() != "..";
+  check_input(inside, "{}: \"{}\" leads out of the folder; copy the file into it", folder.string(), name.string());
+  return folder / name;
+}
+
+std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+void StreamHash::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+StreamHash::StreamHash() : state_(XXH3_createState()) { XXH3_64bits_reset(state_.get()); }
+
+void StreamHash::update(std::string_view bytes) { XXH3_64bits_update(state_.get(), bytes.data(), bytes.size()); }
+
+std::uint64_t StreamHash::digest() const { return XXH3_64bits_digest(state_.get()); }
+
+std::uint64_t hash_file(const std::filesystem::path& path) {
+  Descriptor file(path, O_RDONLY);
+  size_for_reading(file, path);
+  StreamHash hash;
+  std::string piece(kPiece, '\0');
+  for (;;) {
+    const ssize_t got = ::read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    check_io(got >= 0, "{}: cannot be read: {}", path.string(), last_error());
+    if (got == 0) return hash.digest();
+    hash.update({piece.data(), static_cast<std::size_t>(got)});
+  }
+}
+
+std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  Descriptor file(path, O_RDONLY);
+  size_ = size_for_reading(file, path);
+  if (size_ == 0) return;
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  check_io(address != MAP_FAILED, "{}: cannot be mapped into memory: {}", path.string(), last_error());
+  data_ = static_cast<const char*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+FileReader::FileReader(const std::filesystem::path& path) : path_(path) {
+  Descriptor file(path, O_RDONLY);
+  size_ = size_for_reading(file, path);
+  descriptor_ = file.release();
+}
+
+FileReader::~FileReader() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+FileReader::FileReader(FileReader&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+FileReader& FileReader::operator=(FileReader&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void FileReader::read(std::uint64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t got = ::pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    check_io(got >= 0, "{}: cannot be read: {}", path_.string(), last_error());
+    check_input(got > 0, "{}: ends at byte {}, where {} more are expected; was it cut short?", path_.string(), offset,
+                bytes.size());
+    offset += static_cast<std::uint64_t>(got);
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+FileWriter::FileWriter(const std::filesystem::path& path)
+    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());
+}
+
+FileWriter::~FileWriter() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void FileWriter::write(std::string_view bytes) {
+  hash_.update(bytes);
+  size_ += bytes.size();
+  if (buffer_.size() + bytes.size() > kPiece) flush();
+  if (bytes.size() >= kPiece) {
+    write_all(descriptor_, bytes, path_);
+  } else {
+    buffer_ += bytes;
+  }
+}
+
+void FileWriter::flush() {
+  write_all(descriptor_, buffer_, path_);
+  buffer_.clear();
+}
+
+FileDigest FileWriter::finish() {
+  flush();
+  check_io(::fsync(descriptor_) == 0, "{}: cannot be flushed to the disk: {}", path_.string(), last_error());
+  check_io(::close(std::exchange(descriptor_, -1)) == 0, "{}: cannot be closed: {}", path_.string(), last_error());
+  return {size_, hash_.digest()};
+}
+
+LineAppender::LineAppender(const std::filesystem::path& path)
+    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  check_io(descriptor_ >= 0, "{}: cannot be opened for writing: {}", path.string(), last_error());
+}
+
+LineAppender::~LineAppender() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void LineAppender::append(std::string_view line) {
+  const std::string bytes = std::string(line) + '\n';
+  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+  ssize_t written = -1;
+  do {
+    written = ::write(descriptor_, bytes.data(), bytes.size());
+  } while (written < 0 && errno == EINTR);
+  if (written == static_cast<ssize_t>(bytes.size())) return;
+  const std::string reason = written < 0 ? last_error() : "the disk is full";
+  const bool taken_back = written <= 0 || (end >= 0 && ::ftruncate(descriptor_, end) == 0);
+  fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (half a line stands)");
+}
+
+FileLock::FileLock(const std::filesystem::path& path)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(std::exchange(descriptor_, -1));
+    std::string holder = read_file(path);
+    while (!holder.empty() && holder.back() == '\n') holder.pop_back();
+    fail(ExitCode::usage, "{}: in use by process {}; wait until it ends, or choose another run directory with --run",
+         path.parent_path().string(), holder);
+  }
+  const std::string self = fmt::format("{}\n", ::getpid());
+  const bool written = ::ftruncate(descriptor_, 0) == 0 &&
+                       ::pwrite(descriptor_, self.data(), self.size(), 0) == static_cast<ssize_t>(self.size());
+  if (!written) {
+    const std::string reason = last_error();
+    ::close(std::exchange(descriptor_, -1));
+    fail(ExitCode::io, "{}: cannot be written: {}", path.string(), reason);
+  }
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);  // closing releases the lock
+}
+
+}  // namespace kiln

@@ -1,0 +1,62 @@
+// Problems, and the text they make.
+#include "kiln/core/problems.h"
+
+#include <algorithm>
+#include <ranges>
+
+namespace kiln {
+namespace {
+
+bool at_or_below(std::string_view pointer, std::string_view above) {
+  return pointer.starts_with(above) && (pointer.size() == above.size() || pointer[above.size()] == '/');
+}
+
+}  // namespace
+
+std::string child_pointer(std::string_view pointer, std::string_view key) {
+  std::string child(pointer);
+  child += '/';
+  for (char c : key) {
+    if (c == '~') {
+      child += "~0";
+    } else if (c == '/') {
+      child += "~1";
+    } else {
+      child += c;
+    }
+  }
+  return child;
+}
+
+void Problems::add_message(std::string_view pointer, std::string message) {
+  entries_.push_back({std::string(pointer), std::move(message)});
+}
+
+void Problems::attribute(std::string_view pointer, std::string_view source) {
+  sources_.push_back({std::string(pointer), std::string(source)});
+}
+
+bool Problems::has(std::string_view pointer) const {
+  return std::ranges::any_of(entries_, [&](const Entry& entry) { return at_or_below(entry.pointer, pointer); });
+}
+
+std::string Problems::text(std::string_view source) const {
+  std::string text;
+  for (const Entry& entry : entries_) {
+    auto last_first = std::views::reverse(sources_);  // of two --set of one key the last counts
+    auto origin =
+        std::ranges::find_if(last_first, [&](const Entry& s) { return at_or_below(entry.pointer, s.pointer); });
+    if (!text.empty()) text += '\n';
+    text += origin != last_first.end() ? std::string_view(origin->text) : source;
+    text += ": ";
+    if (!entry.pointer.empty()) text += entry.pointer + ": ";
+    text += entry.text;
+  }
+  return text;
+}
+
+void Problems::throw_if_any(std::string_view source, ExitCode code) const {
+  if (!empty()) throw Error(code, text(source));
+}
+
+}  // namespace kiln

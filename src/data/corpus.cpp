@@ -1,0 +1,130 @@
+// Text files mapped and cut into documents; .jsonl lines decoded into one string a file.
+#include "kiln/data/corpus.h"
+
+#include "kiln/core/error.h"
+#include "kiln/data/source_files.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+/// Cuts the first line off `text`: its content, and the content with the line's end.
+std::pair<std::string_view, std::string_view> take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  const std::string_view whole = text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
+  text.remove_prefix(whole.size());
+  std::string_view content = whole;
+  if (content.ends_with('\n')) content.remove_suffix(1);
+  if (content.ends_with('\r')) content.remove_suffix(1);
+  return {content, whole};
+}
+
+bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+
+/// The byte at which character `number` (from 0) starts; number < count_characters(text).
+std::size_t start_of_character(std::string_view text, Index number) {
+  std::size_t at = 0;
+  for (;; ++at) {
+    if (starts_character(text[at]) && number-- == 0) return at;
+  }
+}
+
+/// The field "text" of a line of JSON.
+std::string text_field(std::string_view line, const std::filesystem::path& file, Index number) {
+  nlohmann::json record = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+  check_input(!record.is_discarded(), "{}:{}: not valid JSON; each line of a .jsonl file is one JSON object",
+              file.string(), number);
+  check_input(record.is_object() && record.contains("text") && record["text"].is_string(),
+              "{}:{}: no field \"text\" that is a string", file.string(), number);
+  return std::move(record["text"].get_ref<std::string&>());
+}
+
+}  // namespace
+
+Index count_characters(std::string_view text) { return std::count_if(text.begin(), text.end(), starts_character); }
+
+void split_documents(std::string_view text, std::string_view separator, Documents& documents) {
+  const char* begin = text.data();
+  const auto close = [&](const char* end) {
+    if (end != begin) documents.emplace_back(begin, static_cast<std::size_t>(end - begin));
+  };
+  while (!text.empty()) {
+    const auto [content, whole] = take_line(text);
+    if (content != separator) continue;
+    close(whole.data());
+    begin = text.data();
+  }
+  close(text.data());
+}
+
+Documents cut_tail(Documents& documents, double fraction) {
+  Index characters = 0;
+  for (std::string_view document : documents) characters += count_characters(document);
+  Index kept = static_cast<Index>(static_cast<double>(characters) * (1.0 - fraction));
+
+  auto cut = documents.begin();
+  for (; cut != documents.end(); ++cut) {
+    const Index count = count_characters(*cut);
+    if (count > kept) break;
+    kept -= count;
+  }
+  Documents tail(cut, documents.end());
+  documents.erase(cut, documents.end());
+  if (tail.empty()) return tail;
+  const std::size_t at = start_of_character(tail.front(), kept);
+  if (at > 0) documents.push_back(tail.front().substr(0, at));
+  tail.front().remove_prefix(at);
+  return tail;
+}
+
+Corpus::Corpus(const DataConfig& config, const std::filesystem::path& base_directory) {
+  const auto read_texts = [&](const std::vector<std::string>& patterns, std::string_view key) {
+    const std::vector<std::filesystem::path> files = find_source_files(patterns, key, base_directory);
+    check(!are_token_files(files, key), "{}: {} is a token file; text is expected here", key,
+          files.empty() ? "" : files.front().string());
+    return read(files, config.document_separator);
+  };
+  train_ = read_texts(config.train, "data.train");
+  validation_ = read_texts(config.validation, "data.validation");
+  several_ = train_.size() > 1 || validation_.size() > 1;
+  if (config.validation.empty()) validation_ = cut_tail(train_, config.validation_fraction);
+}
+
+Documents Corpus::read(const std::vector<std::filesystem::path>& files, const std::optional<std::string>& separator) {
+  Documents documents;
+  for (const std::filesystem::path& file : files) {
+    if (source_kind(file) == SourceKind::jsonl) {
+      read_json_lines(file, documents);
+      continue;
+    }
+    const std::string_view text = files_.emplace_back(file).bytes();
+    if (separator) {
+      split_documents(text, *separator, documents);
+    } else if (!text.empty()) {
+      documents.push_back(text);
+    }
+  }
+  return documents;
+}
+
+void Corpus::read_json_lines(const std::filesystem::path& file, Documents& documents) {
+  const MappedFile mapped(file);
+  std::string& decoded = decoded_.emplace_back();
+  decoded.reserve(mapped.size());  // JSON is never shorter than the text it spells, so the views below stay valid
+  std::string_view rest = mapped.bytes();
+  for (Index number = 1; !rest.empty(); ++number) {
+    const std::string_view line = take_line(rest).first;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string text = text_field(line, file, number);
+    if (text.empty()) continue;
+    const std::size_t start = decoded.size();
+    decoded += text;
+    documents.push_back(std::string_view(decoded).substr(start));
+  }
+}
+
+}  // namespace kiln

@@ -1,0 +1,150 @@
+// Documents encoded in groups, in parallel, in order; the result found again by the hash of all it is made from.
+#include "kiln/data/dataset.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/core/threads.h"
+#include "kiln/data/source_files.h"
+#include "kiln/text/document.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <span>
+#include <system_error>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kCacheVersion = 1;                 // another one for tokens that come out differently
+constexpr std::size_t kGroupBytes = std::size_t{8} << 20;  // of text encoded before its tokens are packed
+constexpr Index kCopiedTokens = Index{1} << 20;
+
+/// The file of that key in the cache, if it is there and whole.
+std::optional<TokenFile> find_cached(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  try {
+    TokenFile file(path);
+    if (file.is_intact()) return file;
+  } catch (const Error&) {
+    // Not even a token file any more: made again, as a file with a wrong checksum is.
+  }
+  return std::nullopt;
+}
+
+/// The token file that `build` makes (its bytes), or an earlier run has made from the same things.
+template <class Build>
+TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Build&& build) {
+  if (directory.empty()) return TokenFile(build(), fmt::format("data.{}", split));
+  const fs::path path = directory / fmt::format("{}-{}.bin", split, hex(key));
+  if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
+  std::error_code error;
+  fs::create_directories(directory, error);
+  check_io(!error, "{}: the folder cannot be created: {}", directory.string(), error.message());
+  write_file_atomically(path, build());
+  return TokenFile(path);
+}
+
+/// The first documents, at least one, that are encoded together; a long one is alone, for Tokenizer::encode to share
+/// out among the threads.
+std::span<const std::string_view> take_group(std::span<const std::string_view>& documents) {
+  std::size_t count = 1, bytes = documents[0].size();
+  while (count < documents.size() && bytes + documents[count].size() <= kGroupBytes) bytes += documents[count++].size();
+  const auto group = documents.first(count);
+  documents = documents.subspan(count);
+  return group;
+}
+
+std::string encode_documents(std::span<const std::string_view> documents, const Tokenizer& tokenizer, DocumentEnd end) {
+  TokenFileBuilder builder(tokenizer.vocab_size());
+  std::vector<std::vector<TokenId>> tokens;
+  while (!documents.empty()) {
+    const std::span<const std::string_view> group = take_group(documents);
+    tokens.resize(group.size());
+    std::vector<std::exception_ptr> errors(group.size());  // exceptions may not leave a parallel region
+    parallel_each(std::ssize(group), [&](std::int64_t index) {
+      const auto i = static_cast<std::size_t>(index);
+      try {
+        tokens[i] = encode_document(tokenizer, group[i], end);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+    });
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (errors[i]) std::rethrow_exception(errors[i]);
+      builder.append(tokens[i], static_cast<Index>(group[i].size()));
+    }
+  }
+  return builder.finish();
+}
+
+/// Token files as one. A single file is used as it is.
+TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index vocab_size, const fs::path& cache) {
+  std::vector<TokenFile> parts;
+  for (const fs::path& file : files) parts.emplace_back(file).check_vocabulary(vocab_size);
+  if (parts.empty()) return {};
+  if (parts.size() == 1) return parts.front();
+
+  std::uint64_t key = hash_bytes(fmt::format("join {} {}", kCacheVersion, vocab_size));
+  for (const fs::path& file : files) key = hash_bytes(hex(hash_file(file)), key);
+  return cached(cache, split, key, [&] {
+    TokenFileBuilder builder(vocab_size);
+    std::vector<std::int32_t> piece;
+    for (const TokenFile& part : parts) {
+      for (Index first = 0; first < part.size(); first += kCopiedTokens) {
+        piece.resize(static_cast<std::size_t>(std::min(kCopiedTokens, part.size() - first)));
+        part.read(first, std::ssize(piece), piece.data());
+        builder.append(piece);
+      }
+    }
+    return builder.finish();
+  });
+}
+
+}  // namespace
+
+Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
+  const DocumentEnd end = corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
+  const std::uint64_t maker = cache_directory.empty() ? 0 : hash_bytes(format_json(tokenizer.to_json()));
+  const auto encode = [&](const Documents& documents, std::string_view split) {
+    if (documents.empty()) return TokenFile();
+    std::uint64_t key = hash_bytes(fmt::format("encode {} {} {}", kCacheVersion, maker, static_cast<int>(end)));
+    if (!cache_directory.empty()) {
+      for (std::string_view document : documents) key = hash_bytes(document, key);
+    }
+    return cached(cache_directory, split, key, [&] { return encode_documents(documents, tokenizer, end); });
+  };
+  return {.train = encode(corpus.train(), "train"), .validation = encode(corpus.validation(), "validation")};
+}
+
+bool names_token_files(const DataConfig& config, const fs::path& base_directory) {
+  const bool tokens = are_token_files(find_source_files(config.train, "data.train", base_directory), "data.train");
+  const auto held_out = find_source_files(config.validation, "data.validation", base_directory);
+  check(held_out.empty() || are_token_files(held_out, "data.validation") == tokens,
+        "data.validation: {} is {}, but data.train is {}; give one kind", held_out.empty() ? "" : held_out[0].string(),
+        tokens ? "text" : "a token file", tokens ? "token files" : "text");
+  return tokens;
+}
+
+Dataset open_token_dataset(const DataConfig& config, Index vocab_size, const fs::path& base_directory,
+                           const fs::path& cache_directory) {
+  const auto open = [&](const std::vector<std::string>& patterns, std::string_view key, std::string_view split) {
+    const std::vector<fs::path> files = find_source_files(patterns, key, base_directory);
+    check(files.empty() || are_token_files(files, key), "{}: {} is text; a token file (.bin) is expected here", key,
+          files.empty() ? "" : files.front().string());
+    return join(files, split, vocab_size, cache_directory);
+  };
+  const TokenFile all = open(config.train, "data.train", "train");
+  if (!config.validation.empty()) return {all, open(config.validation, "data.validation", "validation")};
+  const Index kept = static_cast<Index>(static_cast<double>(all.size()) * (1.0 - config.validation_fraction));
+  if (kept == all.size()) return {all, {}};
+  return {.train = all.slice(0, kept), .validation = all.slice(kept, all.size() - kept)};
+}
+
+}  // namespace kiln

@@ -1,0 +1,186 @@
+// Reading ids of two widths behind one interface, and writing them with a checksum.
+#include "kiln/data/token_file.h"
+
+#include "kiln/core/error.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "token files are little-endian and read as they lie");
+
+constexpr std::uint32_t kMagic16 = 20240520, kVersion16 = 1;
+constexpr std::uint32_t kMagic32 = 20240801, kVersion32 = 7;
+constexpr std::size_t kHeaderBytes = 1024;
+enum HeaderField : std::size_t { kMagic = 0, kVersion = 1, kCount = 2, kTextBytes = 4, kChecksum = 6 };
+
+template <class T>
+T load(const char* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+std::uint32_t get32(std::string_view header, HeaderField field) {
+  return load<std::uint32_t>(header.data() + 4 * field);
+}
+std::uint64_t get64(std::string_view header, HeaderField field) {
+  return load<std::uint64_t>(header.data() + 4 * field);
+}
+
+template <class T>
+void put(std::string& bytes, HeaderField field, T value) {
+  std::memcpy(bytes.data() + 4 * field, &value, sizeof value);
+}
+
+/// The checksum of a headed file, taken with the header's own field zero.
+std::uint64_t checksum(std::string_view header, std::string_view ids) {
+  std::string blank(header);
+  put(blank, kChecksum, std::uint64_t{0});
+  return hash_bytes(ids, hash_bytes(blank));
+}
+
+/// Calls body with a zero of the type that ids of `width` bytes have.
+template <class Body>
+auto with_id_type(std::size_t width, Body&& body) {
+  return width == 2 ? body(std::uint16_t{0}) : body(std::uint32_t{0});
+}
+
+}  // namespace
+
+TokenFile::TokenFile(const std::filesystem::path& path) : name_(path.string()) {
+  const auto mapped = std::make_shared<const MappedFile>(path);
+  owner_ = mapped;
+  open(mapped->bytes());
+}
+
+TokenFile::TokenFile(std::string bytes, std::string name) : name_(std::move(name)) {
+  const auto held = std::make_shared<const std::string>(std::move(bytes));
+  owner_ = held;
+  open(*held);
+}
+
+void TokenFile::open(std::string_view bytes) {
+  data_ = bytes.data();
+  const std::uint32_t magic = bytes.size() >= 4 ? load<std::uint32_t>(bytes.data()) : 0;
+  if (magic != kMagic16 && magic != kMagic32) {
+    check_input(bytes.size() % 2 == 0,
+                "{}: {} bytes, an odd number; a token file without a header holds 2 bytes a token (uint16)", name_,
+                bytes.size());
+    size_ = static_cast<Index>(bytes.size() / 2);
+    return;
+  }
+  check_input(bytes.size() >= kHeaderBytes, "{}: {} bytes; a token file's header alone takes {}; was it truncated?",
+              name_, bytes.size(), kHeaderBytes);
+  header_ = bytes.substr(0, kHeaderBytes);
+  const std::uint32_t version = magic == kMagic16 ? kVersion16 : kVersion32;
+  check_input(get32(header_, kVersion) == version, "{}: a token file of version {}; version {} is read (magic {})",
+              name_, get32(header_, kVersion), version, magic);
+  width_ = magic == kMagic16 ? 2 : 4;
+  offset_ = kHeaderBytes;
+  data_ += kHeaderBytes;
+  const std::size_t held = bytes.size() - kHeaderBytes;
+  const std::uint64_t count = get64(header_, kCount);
+  check_input(held % width_ == 0 && held / width_ == count,
+              "{}: its header says {} tokens of {} bytes, but {} bytes follow it; was it truncated?", name_, count,
+              width_, held);
+  size_ = static_cast<Index>(count);
+}
+
+std::int32_t TokenFile::operator[](Index i) const {
+  std::int32_t token = 0;
+  read(i, 1, &token);
+  return token;
+}
+
+void TokenFile::read(Index first, Index count, std::int32_t* out) const {
+  assert(first >= 0 && count >= 0 && first + count <= size_);
+  with_id_type(width_, [&]<class Id>(Id) {
+    const char* from = data_ + static_cast<std::size_t>(first) * sizeof(Id);
+    for (Index i = 0; i < count; ++i, from += sizeof(Id)) out[i] = static_cast<std::int32_t>(load<Id>(from));
+  });
+}
+
+TokenFile TokenFile::slice(Index first, Index count) const {
+  assert(first >= 0 && count >= 0 && first + count <= size_);
+  TokenFile part = *this;
+  const std::size_t skipped = static_cast<std::size_t>(first) * width_;
+  part.header_ = {};
+  part.data_ += skipped;
+  part.offset_ += skipped;
+  part.size_ = count;
+  return part;
+}
+
+void TokenFile::check_vocabulary(Index vocab_size) const {
+  with_id_type(width_, [&]<class Id>(Id) {
+    for (Index i = 0; i < size_; ++i) {
+      const std::size_t at = static_cast<std::size_t>(i) * sizeof(Id);
+      const Id token = load<Id>(data_ + at);
+      check_input(
+          token < vocab_size,
+          "{}: token {} at byte offset {} is not below the vocabulary's size, {}; was the file made with another "
+          "tokenizer?",
+          name_, token, offset_ + at, vocab_size);
+    }
+  });
+}
+
+std::optional<Index> TokenFile::text_bytes() const {
+  const std::uint64_t count = header_.empty() ? 0 : get64(header_, kTextBytes);
+  return count == 0 ? std::nullopt : std::optional<Index>(static_cast<Index>(count));
+}
+
+bool TokenFile::is_intact() const {
+  if (header_.empty()) return false;
+  const std::string_view ids(data_, static_cast<std::size_t>(size_) * width_);
+  return get64(header_, kChecksum) == checksum(header_, ids);
+}
+
+TokenFileBuilder::TokenFileBuilder(Index vocab_size) : vocab_size_(vocab_size), bytes_(kHeaderBytes, '\0') {}
+
+void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_bytes) {
+  text_bytes_ += text_bytes;
+  with_id_type(vocab_size_ <= 65536 ? 2 : 4, [&]<class Id>(Id) {
+    const std::size_t start = bytes_.size();
+    bytes_.resize(start + tokens.size() * sizeof(Id));
+    char* to = bytes_.data() + start;
+    for (const std::int32_t token : tokens) {
+      assert(token >= 0 && token < vocab_size_);
+      const Id id = static_cast<Id>(token);
+      std::memcpy(to, &id, sizeof id);
+      to += sizeof id;
+    }
+  });
+}
+
+std::string TokenFileBuilder::finish() {
+  const bool narrow = vocab_size_ <= 65536;
+  put(bytes_, kMagic, narrow ? kMagic16 : kMagic32);
+  put(bytes_, kVersion, narrow ? kVersion16 : kVersion32);
+  put(bytes_, kCount, std::uint64_t{(bytes_.size() - kHeaderBytes) / (narrow ? 2 : 4)});
+  put(bytes_, kTextBytes, static_cast<std::uint64_t>(text_bytes_));
+  const std::string_view all = bytes_;
+  put(bytes_, kChecksum, checksum(all.substr(0, kHeaderBytes), all.substr(kHeaderBytes)));
+  text_bytes_ = 0;
+  return std::exchange(bytes_, std::string(kHeaderBytes, '\0'));
+}
+
+void write_token_file(const std::filesystem::path& path, std::span<const std::int32_t> tokens, Index vocab_size) {
+  TokenFileBuilder builder(vocab_size);
+  builder.append(tokens);
+  write_file_atomically(path, builder.finish());
+}
+
+void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why) {
+  check(tokens.size() >= needed, "{}: {} tokens, but {} needs at least {}; give more text", what, tokens.size(), why,
+        needed);
+}
+
+}  // namespace kiln

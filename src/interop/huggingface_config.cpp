@@ -1,0 +1,238 @@
+// Sizes and flags between kiln's names and those of transformers.
+#include "kiln/interop/huggingface_config.h"
+
+#include "kiln/core/file.h"
+#include "kiln/interop/tensor_table.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+constexpr std::string_view kTransformersVersion = "4.40.2";
+constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::max();
+
+Json to_id(const std::optional<Index>& id) { return id ? Json(*id) : Json(nullptr); }
+
+Json gpt2_config(const ModelConfig& m, Index vocab_size) {
+  return {{"architectures", {"GPT2LMHeadModel"}},
+          {"model_type", "gpt2"},
+          {"vocab_size", vocab_size},
+          {"n_positions", m.n_ctx},
+          {"n_ctx", m.n_ctx},
+          {"n_embd", m.d_model},
+          {"n_layer", m.n_layers},
+          {"n_head", m.n_heads},
+          {"n_inner", m.mlp_size()},
+          {"activation_function", names_of(m.activation)[static_cast<std::size_t>(m.activation)]},
+          {"resid_pdrop", m.dropout},
+          {"embd_pdrop", m.dropout},
+          {"attn_pdrop", m.dropout},
+          {"layer_norm_epsilon", m.norm_epsilon},
+          {"initializer_range", m.init.std},
+          {"scale_attn_weights", true},
+          {"scale_attn_by_inverse_layer_idx", false},
+          {"reorder_and_upcast_attn", false}};
+}
+
+Json llama_config(const ModelConfig& m, Index vocab_size) {
+  return {{"architectures", {"LlamaForCausalLM"}},
+          {"model_type", "llama"},
+          {"vocab_size", vocab_size},
+          {"max_position_embeddings", m.n_ctx},
+          {"hidden_size", m.d_model},
+          {"intermediate_size", m.mlp_size()},
+          {"num_hidden_layers", m.n_layers},
+          {"num_attention_heads", m.n_heads},
+          {"num_key_value_heads", m.kv_heads()},
+          {"head_dim", m.head_size()},
+          {"hidden_act", "silu"},
+          {"attention_bias", false},
+          {"mlp_bias", false},
+          {"attention_dropout", m.dropout},
+          {"initializer_range", m.init.std},
+          {"rms_norm_eps", m.norm_epsilon},
+          {"rope_theta", m.rope_theta},
+          {"rope_scaling", nullptr}};
+}
+
+/// Reads the keys of one config.json, noting what is wrong with them.
+class Keys {
+ public:
+  Keys(const Json& json, Problems& problems) : json_(json), problems_(problems) {}
+
+  bool has(const std::string& key) const { return json_.contains(key) && !json_[key].is_null(); }
+
+  /// A count of at least 1, at most `largest`; the key may be absent or null only where there is a default.
+  Index size(const std::string& key, std::optional<Index> otherwise = {},
+             Index largest = std::numeric_limits<Index>::max()) {
+    if (!has(key)) {
+      if (!otherwise) problems_.add("/" + key, "is missing; a count is expected");
+      return otherwise.value_or(1);
+    }
+    const Json& value = json_[key];
+    const bool sound = value.is_number_integer() && value > 0 && value <= largest;
+    if (!sound) problems_.add("/" + key, "{}: a count from 1 to {} is expected", brief_json(value), largest);
+    return sound ? value.get<Index>() : 1;
+  }
+
+  double number(const std::string& key, double otherwise) {
+    if (!has(key)) return otherwise;
+    if (json_[key].is_number()) return json_[key].get<double>();
+    problems_.add("/" + key, "{}: a number is expected", brief_json(json_[key]));
+    return otherwise;
+  }
+
+  bool flag(const std::string& key, bool otherwise) {
+    if (!has(key)) return otherwise;
+    if (json_[key].is_boolean()) return json_[key].get<bool>();
+    problems_.add("/" + key, "{}: true or false is expected", brief_json(json_[key]));
+    return otherwise;
+  }
+
+  std::string text(const std::string& key, std::string otherwise) {
+    if (!has(key)) return otherwise;
+    if (json_[key].is_string()) return json_[key].get<std::string>();
+    problems_.add("/" + key, "{}: a string is expected", brief_json(json_[key]));
+    return otherwise;
+  }
+
+  /// A key that kiln has no other value of: absent, null or this.
+  void expect(const std::string& key, const Json& supported) {
+    if (!has(key) || json_[key] == supported) return;
+    problems_.add("/" + key, "{} is not supported; kiln computes {} alone", brief_json(json_[key]),
+                  brief_json(supported));
+  }
+
+  Problems& problems() { return problems_; }
+
+ private:
+  const Json& json_;
+  Problems& problems_;
+};
+
+Activation read_activation(Keys& keys) {
+  constexpr std::pair<std::string_view, Activation> kNames[] = {
+      {"relu", Activation::relu},         {"gelu", Activation::gelu},  {"silu", Activation::silu},
+      {"gelu_new", Activation::gelu_new}, {"swish", Activation::silu}, {"gelu_pytorch_tanh", Activation::gelu_new},
+  };
+  const std::string name = keys.text("activation_function", "gelu_new");
+  for (const auto& [known, activation] : kNames) {
+    if (name == known) return activation;
+  }
+  keys.problems().add("/activation_function", "\"{}\" is not supported; relu, gelu, gelu_new or silu is expected",
+                      name);
+  return Activation::gelu_new;
+}
+
+ModelConfig read_gpt2(Keys& keys) {
+  ModelConfig m;
+  m.n_layers = keys.size("n_layer");
+  m.d_model = keys.size("n_embd");
+  m.n_heads = keys.size("n_head");
+  m.n_ctx = keys.has("n_positions") ? keys.size("n_positions") : keys.size("n_ctx");
+  if (keys.has("n_inner")) m.d_mlp = keys.size("n_inner");
+  m.activation = read_activation(keys);
+  m.norm = NormKind::layernorm;
+  m.position = PositionKind::learned;
+  m.bias = true;
+  m.tie_embeddings = keys.flag("tie_word_embeddings", true);
+  m.dropout = keys.number("resid_pdrop", 0.1);
+  m.norm_epsilon = keys.number("layer_norm_epsilon", 1e-5);
+  m.init.std = keys.number("initializer_range", 0.02);
+  keys.expect("scale_attn_weights", true);
+  for (const char* flag : {"scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "add_cross_attention"}) {
+    keys.expect(flag, false);
+  }
+  return m;
+}
+
+ModelConfig read_llama(Keys& keys) {
+  ModelConfig m;
+  m.n_layers = keys.size("num_hidden_layers");
+  m.d_model = keys.size("hidden_size");
+  m.n_heads = keys.size("num_attention_heads");
+  m.n_kv_heads = keys.size("num_key_value_heads", m.n_heads);
+  if (keys.has("head_dim")) m.d_head = keys.size("head_dim");
+  m.d_mlp = keys.size("intermediate_size");
+  m.n_ctx = keys.size("max_position_embeddings");
+  m.activation = Activation::swiglu;
+  m.norm = NormKind::rmsnorm;
+  m.position = PositionKind::rope;
+  m.rope_theta = keys.number("rope_theta", 10000);
+  m.bias = false;
+  m.tie_embeddings = keys.flag("tie_word_embeddings", false);
+  m.dropout = keys.number("attention_dropout", 0);
+  m.norm_epsilon = keys.number("rms_norm_eps", 1e-6);
+  m.init.std = keys.number("initializer_range", 0.02);
+  keys.expect("hidden_act", "silu");
+  for (const char* flag : {"attention_bias", "mlp_bias"}) keys.expect(flag, false);
+  for (const char* table : {"rope_scaling", "rope_parameters", "quantization_config"}) keys.expect(table, nullptr);
+  return m;
+}
+
+ModelConfig read_kiln(const Json& json, Problems& problems) {
+  ModelConfig m;
+  from_json(json.value("model", Json::object()), m, problems, "/model");
+  return m;
+}
+
+}  // namespace
+
+Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids) {
+  Json json;
+  switch (family_of(model)) {
+    case Family::gpt2:
+      json = gpt2_config(model, vocab_size);
+      break;
+    case Family::llama:
+      json = llama_config(model, vocab_size);
+      break;
+    case Family::kiln:
+      json = {{"architectures", {"KilnForCausalLM"}}, {"model_type", "kiln"}, {"vocab_size", vocab_size}};
+      json["model"] = to_json(model);
+  }
+  json["bos_token_id"] = to_id(ids.begin);
+  json["eos_token_id"] = to_id(ids.end);
+  json["tie_word_embeddings"] = model.tie_embeddings;
+  json["torch_dtype"] = "float32";
+  json["transformers_version"] = kTransformersVersion;
+  return json;
+}
+
+Json huggingface_generation_config(const SpecialIds& ids) {
+  return {{"_from_model_config", true},
+          {"bos_token_id", to_id(ids.begin)},
+          {"eos_token_id", to_id(ids.end)},
+          {"transformers_version", kTransformersVersion}};
+}
+
+ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = path_within(folder, "config.json");
+  const Json json = parse_json(read_file(path), path.string());
+  check_input(json.is_object(), "{}: an object is expected", path.string());
+  Problems problems;
+  Keys keys(json, problems);
+  ModelDescription description;
+  const std::string type = keys.text("model_type", "");
+  if (type == "gpt2") {
+    description.model = read_gpt2(keys);
+  } else if (type == "llama") {
+    description.model = read_llama(keys);
+  } else if (type == "kiln") {
+    description.model = read_kiln(json, problems);
+  } else {
+    problems.add("/model_type", "\"{}\" is not supported; gpt2, llama or kiln is expected", type);
+  }
+  description.vocab_size = keys.size("vocab_size", {}, kLargestVocabulary);
+  if (problems.empty()) description.model.validate(problems, "");
+  problems.throw_if_any(path.string(), ExitCode::bad_input);
+  description.model.resolve();
+  return description;
+}
+
+}  // namespace kiln

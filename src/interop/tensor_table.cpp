@@ -1,0 +1,104 @@
+// The layout's parameters, one after another, turned into the tensors of each family.
+#include "kiln/interop/tensor_table.h"
+
+#include "kiln/core/error.h"
+
+#include <algorithm>
+#include <array>
+
+namespace kiln {
+namespace {
+
+constexpr std::string_view kLayer = "h.";
+constexpr std::string_view kWeight = ".weight";
+
+struct LlamaName {
+  std::string_view ours;                   // within a layer, or of the whole model
+  std::array<std::string_view, 3> theirs;  // of each group of columns
+  bool transposed = false;
+};
+constexpr LlamaName kLlamaNames[] = {
+    {"wte.weight", {"model.embed_tokens.weight"}},
+    {"ln_1.weight", {"input_layernorm.weight"}},
+    {"attn.c_attn.weight", {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}, true},
+    {"attn.c_proj.weight", {"self_attn.o_proj.weight"}, true},
+    {"ln_2.weight", {"post_attention_layernorm.weight"}},
+    {"mlp.c_fc.weight", {"mlp.gate_proj.weight", "mlp.up_proj.weight"}, true},
+    {"mlp.c_proj.weight", {"mlp.down_proj.weight"}, true},
+    {"ln_f.weight", {"model.norm.weight"}},
+    {"lm_head.weight", {"lm_head.weight"}},
+};
+
+void add_llama(const Parameter& p, ParameterId id, std::vector<TensorPlace>& table) {
+  std::string_view name = p.name, layer;  // "h.3.ln_1.weight": "ln_1.weight" of layer "3"
+  if (name.starts_with(kLayer)) {
+    name.remove_prefix(kLayer.size());
+    layer = name.substr(0, name.find('.'));
+    name.remove_prefix(layer.size() + 1);
+  }
+  const auto* entry = std::ranges::find(kLlamaNames, name, &LlamaName::ours);
+  if (entry == std::end(kLlamaNames)) fail(ExitCode::failure, "no Llama has a parameter '{}'", p.name);
+  const std::vector<Index> whole{p.cols};
+  Index begin = 0;
+  std::size_t part = 0;
+  for (const Index count : p.column_groups.empty() ? whole : p.column_groups) {
+    const std::string_view theirs = entry->theirs.at(part++);
+    std::string full = layer.empty() ? std::string(theirs) : fmt::format("model.layers.{}.{}", layer, theirs);
+    std::vector<Index> shape = p.is_vector()       ? std::vector<Index>{count}
+                               : entry->transposed ? std::vector<Index>{count, p.rows}
+                                                   : std::vector<Index>{p.rows, count};
+    table.push_back({std::move(full), id, begin, count, entry->transposed, std::move(shape)});
+    begin += count;
+  }
+}
+
+/// A weight that comes with a bias in GPT-2, but is not followed by one in the layout, gets zeros.
+void add_gpt2(const Parameter& p, const Parameter* next, ParameterId id, bool prefixed,
+              std::vector<TensorPlace>& table) {
+  const bool of_trunk = p.role != Role::unembedding;
+  const std::string name = prefixed && of_trunk ? "transformer." + p.name : p.name;
+  table.push_back({name, id, 0, p.cols, false, p.shape()});
+  if (is_embedding(p.role) || !of_trunk || p.role == Role::bias) return;
+  if (next != nullptr && next->role == Role::bias) return;
+  table.push_back({name.substr(0, name.size() - kWeight.size()) + ".bias", {}, 0, p.cols, false, {p.cols}});
+}
+
+bool has_gpt2_activation(Activation activation) {
+  return activation == Activation::relu || activation == Activation::gelu || activation == Activation::gelu_new ||
+         activation == Activation::silu;
+}
+
+}  // namespace
+
+Family family_of(const ModelConfig& m) {
+  const bool gpt2 = m.norm == NormKind::layernorm && m.position == PositionKind::learned &&
+                    m.head_size() * m.n_heads == m.d_model && m.kv_heads() == m.n_heads &&
+                    has_gpt2_activation(m.activation) && !m.qk_norm;
+  const bool llama = m.norm == NormKind::rmsnorm && m.position == PositionKind::rope &&
+                     m.activation == Activation::swiglu && !m.bias && !m.qk_norm;
+  return gpt2 ? Family::gpt2 : llama ? Family::llama : Family::kiln;
+}
+
+std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterLayout& layout) {
+  const Family family = family_of(model);
+  const std::vector<Parameter>& parameters = layout.parameters();
+  std::vector<TensorPlace> table;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    const ParameterId id{static_cast<int>(i)};
+    switch (family) {
+      case Family::gpt2:
+        add_gpt2(p, i + 1 < parameters.size() ? &parameters[i + 1] : nullptr, id, !model.tie_embeddings, table);
+        break;
+      case Family::llama:
+        add_llama(p, id, table);
+        break;
+      case Family::kiln:
+        table.push_back({p.name, id, 0, p.cols, false, p.shape()});
+        break;
+    }
+  }
+  return table;
+}
+
+}  // namespace kiln

@@ -1,0 +1,111 @@
+// One query at a time, a whole row of probabilities in memory: slow, and short enough to be seen right.
+#include "kiln/kernels/attention_naive.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+/// One query of one head: which keys it sees, and where everything lies.
+struct Query {
+  Index b, h, t;          // sequence, head, position in the sequence
+  Index row, column;      // its place in q and y
+  Index key, key_column;  // its first key's place in k and v
+  Index visible;          // keys that it sees
+  std::uint64_t element;  // dropout's number of its first probability
+};
+
+template <class Body>
+void for_each_query(const AttentionShape& s, Body&& body) {
+  for (Index b = 0; b < s.B; ++b) {
+    for (Index h = 0; h < s.H; ++h) {
+      for (Index t = 0; t < s.T; ++t) {
+        body(Query{b, h, t, b * s.T + t, h * s.D, b * s.key_stride, h / (s.H / s.K) * s.D, s.S - s.T + t + 1,
+                   static_cast<std::uint64_t>(((b * s.H + h) * s.T + t) * s.S)});
+      }
+    }
+  }
+}
+
+template <class T>
+using Row = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+
+/// p_j = exp(s_j - log_sum), s_j = q k_j / sqrt(D) - slope (i - j); returns log_sum = log sum_j exp(s_j).
+template <class T>
+T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, ConstMat<T> k, ConstVec<T> slopes,
+                Row<T>& p) {
+  p.resize(query.visible);
+  for (Index j = 0; j < query.visible; ++j) {
+    T score = 0;
+    for (Index d = 0; d < s.D; ++d) score += q(query.row, query.column + d) * k(query.key + j, query.key_column + d);
+    p[j] = score / std::sqrt(static_cast<T>(s.D));
+    if (slopes.size() > 0) p[j] -= slopes[query.h] * static_cast<T>(query.visible - 1 - j);
+  }
+  const T maximum = p.maxCoeff();
+  const T log_sum = maximum + std::log((p.array() - maximum).exp().sum());
+  p = (p.array() - log_sum).exp();
+  return log_sum;
+}
+
+}  // namespace
+
+template <class T>
+void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
+                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Mat<T> log_sum) {
+  Row<T> p;
+  for_each_query(shape, [&](const Query& query) {
+    log_sum(query.b * shape.H + query.h, query.t) = probabilities(shape, query, q, k, slopes, p);
+    for (Index d = 0; d < shape.D; ++d) {
+      T sum = 0;
+      for (Index j = 0; j < query.visible; ++j) {
+        const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j)));
+        sum += p[j] * factor * v(query.key + j, query.key_column + d);
+      }
+      y(query.row, query.column + d) = sum;
+    }
+  });
+}
+
+// y_i = sum_j m_ij p_ij v_j: dv_j += m_ij p_ij dy_i, dp_ij = m_ij dy_i v_j, ds_ij = p_ij (dp_ij - sum_l p_il dp_il),
+// dq_i = sum_j ds_ij k_j / sqrt(D), dk_j += ds_ij q_i / sqrt(D).
+template <class T>
+void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
+                              ConstVec<T> slopes, Dropout dropout, ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv) {
+  Row<T> p, dp;
+  const T scale = T(1) / std::sqrt(static_cast<T>(shape.D));
+  dq.setZero();
+  dk.setZero();
+  dv.setZero();
+  for_each_query(shape, [&](const Query& query) {
+    const Index i = query.row, head = query.column, key_head = query.key_column;
+    probabilities(shape, query, q, k, slopes, p);
+    dp.setZero(query.visible);
+    for (Index j = 0; j < query.visible; ++j) {
+      const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j)));
+      for (Index d = 0; d < shape.D; ++d) {
+        dv(query.key + j, key_head + d) += factor * p[j] * dy(i, head + d);
+        dp[j] += factor * dy(i, head + d) * v(query.key + j, key_head + d);
+      }
+    }
+    const T mean = p.dot(dp);
+    for (Index j = 0; j < query.visible; ++j) {
+      const T ds = p[j] * (dp[j] - mean) * scale;
+      for (Index d = 0; d < shape.D; ++d) {
+        dq(i, head + d) += ds * k(query.key + j, key_head + d);
+        dk(query.key + j, key_head + d) += ds * q(i, head + d);
+      }
+    }
+  });
+}
+
+#define KILN_INSTANTIATE(T)                                                                                           \
+  template void attention_forward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>, \
+                                           Dropout, Mat<T>, Mat<T>);                                                  \
+  template void attention_backward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>,             \
+                                            ConstVec<T>, Dropout, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,66 @@
+// Log-sum-exp by row, shifted by the largest logit so that nothing overflows.
+#include "kiln/kernels/cross_entropy.h"
+
+#include "kiln/core/threads.h"
+
+#include <Eigen/Core>
+
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr Index kRowGrain = 4;
+
+template <class A>
+using Row = Eigen::Map<Eigen::Array<A, 1, Eigen::Dynamic>>;
+template <class A>
+using ConstRow = Eigen::Map<const Eigen::Array<A, 1, Eigen::Dynamic>>;
+
+}  // namespace
+
+template <class A>
+void cross_entropy_forward(ConstMat<A> logits, std::span<const std::int32_t> targets, Vec<A> losses,
+                           std::span<std::int32_t> best) {
+  parallel_for(logits.rows(), kRowGrain, [&](Index begin, Index end) {
+    for (Index n = begin; n < end; ++n) {
+      const ConstRow<A> z(row(logits, n), logits.cols());
+      const auto at = static_cast<std::size_t>(n);
+      Index largest = 0;
+      const A top = z.maxCoeff(&largest);
+      losses[n] = std::log((z - top).exp().sum()) - (z[targets[at]] - top);
+      if (!best.empty()) best[at] = static_cast<std::int32_t>(largest);
+    }
+  });
+}
+
+// losses[n] = log sum_v exp(logits[n,v]) - logits[n, targets[n]]
+template <class T>
+void cross_entropy_backward(ConstMat<Acc<T>> logits, std::span<const std::int32_t> targets, ConstVec<Acc<T>> losses,
+                            ConstVec<Acc<T>> weights, Mat<T> dlogits) {
+  using A = Acc<T>;
+  parallel_for(logits.rows(), kRowGrain, [&](Index begin, Index end) {
+    for (Index n = begin; n < end; ++n) {
+      const ConstRow<A> z(row(logits, n), logits.cols());
+      const Index target = targets[static_cast<std::size_t>(n)];
+      const A log_sum = losses[n] + z[target];
+      const A at_target = weights[n] * std::expm1(-losses[n]);  // p - 1, exact where p is near 1
+      Row<T>(row(dlogits, n), dlogits.cols()) = ((z - log_sum).exp() * weights[n]).template cast<T>();
+      row(dlogits, n)[target] = static_cast<T>(at_target);
+    }
+  });
+}
+
+template void cross_entropy_forward<float>(ConstMat<float>, std::span<const std::int32_t>, Vec<float>,
+                                           std::span<std::int32_t>);
+template void cross_entropy_forward<double>(ConstMat<double>, std::span<const std::int32_t>, Vec<double>,
+                                            std::span<std::int32_t>);
+#define KILN_INSTANTIATE(T)                                                                                  \
+  template void cross_entropy_backward<T>(ConstMat<Acc<T>>, std::span<const std::int32_t>, ConstVec<Acc<T>>, \
+                                          ConstVec<Acc<T>>, Mat<T>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,103 @@
+// Masks from the counter-based generator, and the sums into the residual stream where they act.
+#include "kiln/kernels/dropout.h"
+
+#include "kiln/core/threads.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr Index kRowGrain = 8;
+constexpr Index kPiece = 256;  // factors made at a time, on the stack
+
+/// Calls body(element pointers' column, factors, count) for pieces of every row of an (N, C) matrix.
+template <class Body>
+void for_each_piece(Index rows, Index cols, const Dropout& dropout, Body&& body) {
+  parallel_for(rows, kRowGrain, [&](Index begin, Index end) {
+    std::array<float, kPiece> factors;
+    for (Index n = begin; n < end; ++n) {
+      for (Index c = 0; c < cols; c += kPiece) {
+        const Index count = std::min(kPiece, cols - c);
+        dropout.fill(static_cast<std::uint64_t>(n * cols + c), count, factors.data());
+        body(n, c, count, factors.data());
+      }
+    }
+  });
+}
+
+}  // namespace
+
+Dropout::Dropout(const StepContext& context, double rate, std::uint64_t site) {
+  if (!context.training || rate == 0.0) return;
+  key_ = stream_key(context.seed, "dropout") + site;
+  step_ = context.step;
+  threshold_ = static_cast<std::uint32_t>(std::ceil(rate * 0x1.0p32));
+  scale_ = static_cast<float>(1.0 / (1.0 - rate));
+}
+
+void Dropout::fill(std::uint64_t first, Index count, float* factors) const {
+  if (!active()) {
+    std::fill_n(factors, count, 1.0f);
+    return;
+  }
+  const std::uint64_t end = first + static_cast<std::uint64_t>(count);
+  for (std::uint64_t e = first; e < end;) {
+    const std::array<std::uint32_t, 4> words = philox(key_, e / 4, step_);
+    for (std::uint64_t lane = e % 4; lane < 4 && e < end; ++lane, ++e) {
+      *factors++ = words[lane] >= threshold_ ? scale_ : 0.0f;
+    }
+  }
+}
+
+template <class T>
+void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y) {
+  using A = Acc<T>;
+  if (!dropout.active()) {
+    parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
+      for (Index n = begin; n < end; ++n) {
+        const T* in = row(x, n);
+        T* out = row(y, n);
+#pragma omp simd
+        for (Index c = 0; c < x.cols(); ++c) out[c] = static_cast<T>(static_cast<A>(in[c]) + static_cast<A>(out[c]));
+      }
+    });
+    return;
+  }
+  for_each_piece(x.rows(), x.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
+    const T* in = row(x, n) + c;
+    T* out = row(y, n) + c;
+    for (Index i = 0; i < count; ++i) {
+      out[i] = static_cast<T>(static_cast<A>(in[i]) + static_cast<A>(out[i]) * static_cast<A>(factors[i]));
+    }
+  });
+}
+
+// y = x + factor * y
+template <class T>
+void residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> dy) {
+  using A = Acc<T>;
+  for_each_piece(dx.rows(), dx.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
+    const T* in = row(dx, n) + c;
+    T* out = row(dy, n) + c;
+    for (Index i = 0; i < count; ++i) out[i] = static_cast<T>(static_cast<A>(in[i]) * static_cast<A>(factors[i]));
+  });
+}
+
+template <class T>
+void dropout_inplace(Dropout dropout, Mat<T> x) {
+  if (dropout.active()) residual_backward<T>(as_const(x), dropout, x);
+}
+
+#define KILN_INSTANTIATE(T)                                         \
+  template void residual_forward<T>(ConstMat<T>, Dropout, Mat<T>);  \
+  template void residual_backward<T>(ConstMat<T>, Dropout, Mat<T>); \
+  template void dropout_inplace<T>(Dropout, Mat<T>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

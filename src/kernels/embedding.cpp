@@ -1,0 +1,60 @@
+// Gathering rows forward, scattering sums backward.
+#include "kiln/kernels/embedding.h"
+
+#include "kiln/core/threads.h"
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+constexpr Index kRowGrain = 16;
+constexpr Index kColumnGrain = 64;
+
+}  // namespace
+
+template <class T>
+void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_length, Index first_position,
+                       ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x) {
+  using A = Acc<T>;
+  const Index C = x.cols();
+  parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
+    for (Index n = begin; n < end; ++n) {
+      const T* token = row(tokens_table, tokens[static_cast<std::size_t>(n)]);
+      T* out = row(x, n);
+      if (positions_table.rows() == 0) {
+        std::copy_n(token, C, out);
+        continue;
+      }
+      const T* position = row(positions_table, first_position + n % sequence_length);
+      for (Index c = 0; c < C; ++c) out[c] = static_cast<T>(static_cast<A>(token[c]) + static_cast<A>(position[c]));
+    }
+  });
+}
+
+// x[n] = tokens_table[tokens[n]] + positions_table[n % T]
+template <class T>
+void embedding_backward(std::span<const std::int32_t> tokens, Index sequence_length, ConstMat<T> dx,
+                        Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table) {
+  using A = Acc<T>;
+  parallel_for(dx.cols(), kColumnGrain, [&](Index begin, Index end) {  // by columns: no two threads share an element
+    for (Index n = 0; n < dx.rows(); ++n) {
+      const T* in = row(dx, n);
+      A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
+      for (Index c = begin; c < end; ++c) token[c] += static_cast<A>(in[c]);
+      if (dpositions_table.rows() == 0) continue;
+      A* position = row(dpositions_table, n % sequence_length);
+      for (Index c = begin; c < end; ++c) position[c] += static_cast<A>(in[c]);
+    }
+  });
+}
+
+#define KILN_INSTANTIATE(T)                                                                                          \
+  template void embedding_forward<T>(std::span<const std::int32_t>, Index, Index, ConstMat<T>, ConstMat<T>, Mat<T>); \
+  template void embedding_backward<T>(std::span<const std::int32_t>, Index, ConstMat<T>, Mat<Acc<T>>, Mat<Acc<T>>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,42 @@
+// Three products for a linear layer: one forward, two backward.
+#include "kiln/kernels/linear.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/kernels/matmul.h"
+
+namespace kiln {
+
+template <class T>
+void linear_forward(ConstMat<T> x, ConstMat<T> w, ConstVec<T> b, Mat<T> y) {
+  matmul(x, w, y, Write::overwrite, b);
+}
+
+// y = x W + b
+template <class T>
+void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Vec<Acc<T>> db) {
+  matmul_nt(dy, w, dx);
+  matmul_tn(x, dy, dw, Write::accumulate);
+  if (db.size() > 0) add_column_sums(dy, db);
+}
+
+template <class T>
+void add_column_sums(ConstMat<T> x, Vec<Acc<T>> sums) {
+  constexpr Index kGrain = 64;
+  parallel_for(x.cols(), kGrain, [&](Index begin, Index end) {
+    auto share = sums.segment(begin, end - begin);
+    for (Index n = 0; n < x.rows(); ++n) {
+      share += x.row(n).segment(begin, end - begin).transpose().template cast<Acc<T>>();
+    }
+  });
+}
+
+#define KILN_INSTANTIATE(T)                                                                                  \
+  template void linear_forward<T>(ConstMat<T>, ConstMat<T>, ConstVec<T>, Mat<T>);                            \
+  template void linear_backward<T>(ConstMat<T>, ConstMat<T>, ConstMat<T>, Mat<T>, Mat<Acc<T>>, Vec<Acc<T>>); \
+  template void add_column_sums<T>(ConstMat<T>, Vec<Acc<T>>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,187 @@
+// Shapes are looked up in a cache of oneDNN primitives; strides carry transposes, so that none is ever materialised.
+#include "kiln/kernels/matmul.h"
+
+#include "kiln/core/threads.h"
+
+#include <array>
+#include <cassert>
+#include <map>
+#include <mutex>
+
+#ifdef KILN_ONEDNN
+#include <oneapi/dnnl/dnnl.hpp>
+#endif
+
+namespace kiln {
+namespace {
+
+/// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
+template <class T>
+struct Strided {
+  const T* data;
+  Index rows, cols, row_stride, col_stride;
+};
+
+template <class T>
+Strided<T> plain(ConstMat<T> m) {
+  return {m.data(), m.rows(), m.cols(), m.outerStride(), 1};
+}
+template <class T>
+Strided<T> transposed(ConstMat<T> m) {
+  return {m.data(), m.cols(), m.rows(), 1, m.outerStride()};
+}
+
+/// Eigen's product, each thread computing a share of the output's rows (or columns, where they are more).
+template <class T, class U>
+void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  using A = Acc<T>;
+  using Stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
+  using View = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Stride>;
+  const View left(a.data, a.rows, a.cols, Stride(a.row_stride, a.col_stride));
+  const View right(b.data, b.rows, b.cols, Stride(b.row_stride, b.col_stride));
+  auto block = [&](Index row, Index rows, Index col, Index cols) {
+    RowMajor<A> product = RowMajor<A>::Zero(rows, cols);
+    if constexpr (std::is_same_v<T, A>) {
+      product.noalias() = left.middleRows(row, rows) * right.middleCols(col, cols);
+    } else {
+      const RowMajor<A> wide_left = left.middleRows(row, rows).template cast<A>();
+      const RowMajor<A> wide_right = right.middleCols(col, cols).template cast<A>();
+      product.noalias() = wide_left * wide_right;
+    }
+    if (bias.size() > 0) product.rowwise() += bias.segment(col, cols).template cast<A>().transpose();
+    auto out = c.block(row, col, rows, cols);
+    if (write == Write::accumulate) product += out.template cast<A>();
+    out = product.template cast<U>();
+  };
+  constexpr Index kGrain = 16;
+  if (c.rows() >= c.cols()) {
+    parallel_for(c.rows(), kGrain, [&](Index begin, Index end) { block(begin, end - begin, 0, c.cols()); });
+  } else {
+    parallel_for(c.cols(), kGrain, [&](Index begin, Index end) { block(0, c.rows(), begin, end - begin); });
+  }
+}
+
+#ifdef KILN_ONEDNN
+
+template <class T>
+constexpr dnnl::memory::data_type data_type() {
+  return std::is_same_v<T, float> ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+}
+
+dnnl::engine& engine() {
+  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+/// A primitive with the memory objects that its calls point at their operands.
+struct Product {
+  dnnl::matmul primitive;
+  dnnl::memory a, b, c, bias, scratchpad;
+  bool has_bias;
+
+  template <class T, class U>
+  void run(const T* a_data, const T* b_data, U* c_data, const T* bias_data) {
+    static thread_local dnnl::stream stream(engine());
+    a.set_data_handle(const_cast<T*>(a_data));
+    b.set_data_handle(const_cast<T*>(b_data));
+    c.set_data_handle(c_data);
+    if (has_bias) bias.set_data_handle(const_cast<T*>(bias_data));
+    primitive.execute(stream, arguments);
+  }
+
+  std::unordered_map<int, dnnl::memory> arguments;
+};
+
+using ProductKey = std::array<Index, 11>;
+
+template <class T, class U>
+Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, Write write, bool has_bias) {
+  using dnnl::memory;
+  const memory::desc a_desc({a.rows, a.cols}, data_type<T>(), memory::dims{a.row_stride, a.col_stride});
+  const memory::desc b_desc({b.rows, b.cols}, data_type<T>(), memory::dims{b.row_stride, b.col_stride});
+  const memory::desc c_desc({c.rows(), c.cols()}, data_type<U>(), memory::dims{c.outerStride(), 1});
+  const memory::desc bias_desc({1, c.cols()}, data_type<T>(), memory::dims{c.cols(), 1});
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (write == Write::accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  const dnnl::matmul::desc description =
+      has_bias ? dnnl::matmul::desc(a_desc, b_desc, bias_desc, c_desc) : dnnl::matmul::desc(a_desc, b_desc, c_desc);
+  const dnnl::matmul::primitive_desc chosen(description, attributes, engine());
+  auto nothing = [](const memory::desc& desc) { return memory(desc, engine(), nullptr); };
+  Product product{dnnl::matmul(chosen),
+                  nothing(a_desc),
+                  nothing(b_desc),
+                  nothing(c_desc),
+                  nothing(bias_desc),
+                  memory(chosen.scratchpad_desc(), engine()),
+                  has_bias,
+                  {}};
+  product.arguments = {{DNNL_ARG_SRC, product.a},
+                       {DNNL_ARG_WEIGHTS, product.b},
+                       {DNNL_ARG_DST, product.c},
+                       {DNNL_ARG_SCRATCHPAD, product.scratchpad}};
+  if (has_bias) product.arguments.emplace(DNNL_ARG_BIAS, product.bias);
+  return product;
+}
+
+template <class T, class U>
+void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  static std::mutex mutex;  // products use every thread, so that there is nothing to gain from two at a time
+  static std::map<ProductKey, Product> products;
+  const std::lock_guard lock(mutex);
+  const ProductKey key{a.rows,       a.cols,          b.cols,
+                       a.row_stride, a.col_stride,    b.row_stride,
+                       b.col_stride, c.outerStride(), static_cast<Index>(write),
+                       bias.size(),  threads()};
+  auto found = products.find(key);
+  if (found == products.end()) {
+    found = products.emplace(key, make_product<T, U>(a, b, c, write, bias.size() > 0)).first;
+  }
+  found->second.run(a.data, b.data, c.data(), bias.data());
+}
+
+#endif
+
+template <class T, class U>
+void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
+  assert(bias.size() == 0 || bias.size() == c.cols());
+  if (c.rows() == 0 || c.cols() == 0) return;
+#ifdef KILN_ONEDNN
+  if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
+#endif
+  multiply_eigen<T, U>(a, b, c, write, bias);
+}
+
+}  // namespace
+
+template <class T, class U>
+void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
+  multiply<T, U>(plain(a), plain(b), c, write, bias);
+}
+
+template <class T, class U>
+void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
+  multiply<T, U>(plain(a), transposed(b), c, write, bias);
+}
+
+template <class T, class U>
+void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
+  multiply<T, U>(transposed(a), plain(b), c, write, bias);
+}
+
+#define KILN_INSTANTIATE(T, U)                                                         \
+  template void matmul<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>);    \
+  template void matmul_nt<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>); \
+  template void matmul_tn<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>);
+KILN_INSTANTIATE(float, float)
+KILN_INSTANTIATE(double, double)
+KILN_INSTANTIATE(bfloat16, bfloat16)
+KILN_INSTANTIATE(bfloat16, float)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,193 @@
+// A block's way up and its way back, side by side.
+#include "kiln/nn/block.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/kernels/activation.h"
+#include "kiln/kernels/norm.h"
+#include "kiln/kernels/rope.h"
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+enum Place { kAttentionWeights, kAttentionBranch, kMlpBranch, kPlaces };
+
+std::string block_name(Index layer, const char* part) { return fmt::format("h.{}.{}", layer, part); }
+
+/// Copies the newest T keys and values of each sequence behind the `past` that the cache holds.
+template <class T>
+void remember(ConstMat<T> keys, ConstMat<T> values, Index B, Index past, KeyValues<T>& cache) {
+  const Index T_ = keys.rows() / B;
+  for (Index b = 0; b < B; ++b) {
+    rows(cache.keys, b * cache.capacity + past, T_) = rows(keys, b * T_, T_);
+    rows(cache.values, b * cache.capacity + past, T_) = rows(values, b * T_, T_);
+  }
+}
+
+}  // namespace
+
+Block::Block(const ModelConfig& config, Index layer, ParameterLayout& layout)
+    : config_(config),
+      layer_(layer),
+      H_(config.n_heads),
+      K_(config.kv_heads()),
+      D_(config.head_size()),
+      F_(config.mlp_size()),
+      attention_norm_(layout, block_name(layer, "ln_1"), config),
+      attention_in_(layout, block_name(layer, "attn.c_attn"), Role::attention, config.d_model, (H_ + 2 * K_) * D_,
+                    config.bias, {H_ * D_, K_ * D_, K_ * D_}),
+      attention_out_(layout, block_name(layer, "attn.c_proj"), Role::attention_residual, H_ * D_, config.d_model,
+                     config.bias),
+      query_gain_(config.qk_norm ? layout.vector(block_name(layer, "attn.q_norm.weight"), Role::norm, D_)
+                                 : ParameterId{}),
+      key_gain_(config.qk_norm ? layout.vector(block_name(layer, "attn.k_norm.weight"), Role::norm, D_)
+                               : ParameterId{}),
+      mlp_norm_(layout, block_name(layer, "ln_2"), config),
+      mlp_in_(layout, block_name(layer, "mlp.c_fc"), Role::mlp, config.d_model,
+              is_gated(config.activation) ? 2 * F_ : F_, config.bias,
+              is_gated(config.activation) ? std::vector<Index>{F_, F_} : std::vector<Index>{}),
+      mlp_out_(layout, block_name(layer, "mlp.c_proj"), Role::mlp_residual, F_, config.d_model, config.bias) {}
+
+AttentionShape Block::attention_shape(Index B, Index T) const { return {B, T, T, T, H_, K_, D_}; }
+
+Dropout Block::dropout(const StepContext& context, int place) const {
+  return Dropout(context, config_.dropout, static_cast<std::uint64_t>(layer_ * kPlaces + place + 1));
+}
+
+template <class T>
+BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_) const {
+  const Index N = B * T_, C = config_.d_model, wide = (H_ + 2 * K_) * D_;
+  const Index expanded = is_gated(config_.activation) ? 2 * F_ : F_;
+  const Index rstd = config_.qk_norm ? N : 0;
+  const Mat<T> qkv = arena.matrix<T>(N, wide);
+  return {arena.matrix<T>(N, C),
+          attention_norm_.lay_out<T>(arena, N),
+          config_.qk_norm ? arena.matrix<T>(N, wide) : qkv,
+          qkv,
+          arena.vector<Acc<T>>(H_ * rstd),
+          arena.vector<Acc<T>>(K_ * rstd),
+          arena.matrix<T>(N, H_ * D_),
+          arena.matrix<Acc<T>>(B * H_, T_),
+          arena.matrix<T>(N, C),
+          arena.matrix<T>(N, C),
+          mlp_norm_.lay_out<T>(arena, N),
+          arena.matrix<T>(N, expanded),
+          arena.matrix<T>(N, F_),
+          arena.matrix<T>(N, C)};
+}
+
+template <class T>
+BlockScratch<T> Block::lay_out_scratch(Arena& arena, Index N) const {
+  const Index C = config_.d_model;
+  const Mat<T> d_branch = arena.matrix<T>(N, C), d_normed = arena.matrix<T>(N, C);
+  const std::size_t shared = arena.mark();  // the MLP's gradients are done with before attention's begin
+  const Mat<T> d_activated = arena.matrix<T>(N, F_);
+  const Mat<T> d_expanded = arena.matrix<T>(N, is_gated(config_.activation) ? 2 * F_ : F_);
+  const std::size_t mlp_end = arena.mark();
+  arena.release(shared);
+  const Mat<T> d_mixed = arena.matrix<T>(N, H_ * D_), d_qkv = arena.matrix<T>(N, (H_ + 2 * K_) * D_);
+  arena.release(std::max(mlp_end, arena.mark()));
+  return {d_branch, d_normed, d_activated, d_expanded, d_mixed, d_qkv};
+}
+
+template <class T>
+void Block::forward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+                    Index B, ConstMat<T> x, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
+  attention_norm_.forward<T>(weights, x, a.normed_attention, a.attention_statistics);
+  attention_in_.forward<T>(weights, as_const(a.normed_attention), a.projected);
+  attend(weights, positions, context, B, a, cache, past);
+  attention_out_.forward<T>(weights, as_const(a.mixed), a.middle);
+  residual_forward<T>(x, dropout(context, kAttentionBranch), a.middle);
+
+  mlp_norm_.forward<T>(weights, as_const(a.middle), a.normed_mlp, a.mlp_statistics);
+  mlp_in_.forward<T>(weights, as_const(a.normed_mlp), a.expanded);
+  activation_forward<T>(config_.activation, as_const(a.expanded), a.activated);
+  mlp_out_.forward<T>(weights, as_const(a.activated), a.out);
+  residual_forward<T>(as_const(a.middle), dropout(context, kMlpBranch), a.out);
+}
+
+template <class T>
+void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+                     Index B, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s, Mat<T> d_stream,
+                     ParameterBuffer<Acc<T>>& gradients) const {
+  residual_backward<T>(as_const(d_stream), dropout(context, kMlpBranch), s.d_branch);
+  mlp_out_.backward<T>(weights, as_const(a.activated), as_const(s.d_branch), s.d_activated, gradients);
+  activation_backward<T>(config_.activation, as_const(a.expanded), as_const(s.d_activated), s.d_expanded);
+  mlp_in_.backward<T>(weights, as_const(a.normed_mlp), as_const(s.d_expanded), s.d_normed, gradients);
+  mlp_norm_.backward<T>(weights, as_const(a.middle), a.mlp_statistics, as_const(s.d_normed), as_const(d_stream),
+                        d_stream, gradients);
+
+  residual_backward<T>(as_const(d_stream), dropout(context, kAttentionBranch), s.d_branch);
+  attention_out_.backward<T>(weights, as_const(a.mixed), as_const(s.d_branch), s.d_mixed, gradients);
+  attend_backward(weights, positions, context, B, a, s, gradients);
+  attention_in_.backward<T>(weights, as_const(a.normed_attention), as_const(s.d_qkv), s.d_normed, gradients);
+  attention_norm_.backward<T>(weights, x, a.attention_statistics, as_const(s.d_normed), as_const(d_stream), d_stream,
+                              gradients);
+}
+
+template <class T>
+void Block::attend(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
+                   Index B, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
+  const Mat<T> q = columns(a.qkv, 0, Q), k = columns(a.qkv, Q, KV);
+  Mat<T> v = columns(a.qkv, Q + KV, KV);
+  if (config_.qk_norm) {
+    const ConstMat<T> raw = as_const(a.projected);
+    head_rmsnorm_forward<T>(columns(raw, 0, Q), weights.vec(query_gain_), config_.norm_epsilon, q, a.query_rstd);
+    head_rmsnorm_forward<T>(columns(raw, Q, KV), weights.vec(key_gain_), config_.norm_epsilon, k, a.key_rstd);
+    v = columns(raw, Q + KV, KV);
+  }
+  if (config_.position == PositionKind::rope) {
+    rope_forward<T>(q, T_, D_, past, positions.rotation_table());
+    rope_forward<T>(k, T_, D_, past, positions.rotation_table());
+  }
+  AttentionShape shape = attention_shape(B, T_);
+  if (cache != nullptr) {
+    remember(as_const(k), as_const(v), B, past, *cache);
+    shape.S = past + T_;
+    shape.key_stride = cache->capacity;
+  }
+  const ConstMat<T> keys = as_const(cache == nullptr ? k : cache->keys);
+  const ConstMat<T> values = as_const(cache == nullptr ? v : cache->values);
+  attention_forward<T>(shape, as_const(q), keys, values, positions.slope_vector(), dropout(context, kAttentionWeights),
+                       a.mixed, a.log_sum);
+}
+
+template <class T>
+void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
+                            const StepContext& context, Index B, const BlockActivations<T>& a, BlockScratch<T>& s,
+                            ParameterBuffer<Acc<T>>& gradients) const {
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
+  const ConstMat<T> qkv = as_const(a.qkv);
+  const Mat<T> dq = columns(s.d_qkv, 0, Q), dk = columns(s.d_qkv, Q, KV), dv = columns(s.d_qkv, Q + KV, KV);
+  attention_backward<T>(attention_shape(B, T_), columns(qkv, 0, Q), columns(qkv, Q, KV), columns(qkv, Q + KV, KV),
+                        positions.slope_vector(), dropout(context, kAttentionWeights), as_const(a.mixed),
+                        as_const(a.log_sum), as_const(s.d_mixed), dq, dk, dv);
+  if (config_.position == PositionKind::rope) {
+    rope_backward<T>(dq, T_, D_, 0, positions.rotation_table());
+    rope_backward<T>(dk, T_, D_, 0, positions.rotation_table());
+  }
+  if (config_.qk_norm) {
+    const ConstMat<T> raw = as_const(a.projected);
+    head_rmsnorm_backward<T>(columns(raw, 0, Q), weights.vec(query_gain_), as_const(a.query_rstd), as_const(dq), dq,
+                             gradients.vec(query_gain_));
+    head_rmsnorm_backward<T>(columns(raw, Q, KV), weights.vec(key_gain_), as_const(a.key_rstd), as_const(dk), dk,
+                             gradients.vec(key_gain_));
+  }
+}
+
+#define KILN_INSTANTIATE(T)                                                                                        \
+  template BlockActivations<T> Block::lay_out<T>(Arena&, Index, Index) const;                                      \
+  template BlockScratch<T> Block::lay_out_scratch<T>(Arena&, Index) const;                                         \
+  template void Block::forward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index,  \
+                                  ConstMat<T>, BlockActivations<T>&, KeyValues<T>*, Index) const;                  \
+  template void Block::backward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index, \
+                                   ConstMat<T>, const BlockActivations<T>&, BlockScratch<T>&, Mat<T>,              \
+                                   ParameterBuffer<Acc<T>>&) const;
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,83 @@
+// The next-token head works through the rows in chunks, so that its memory does not grow with the batch.
+#include "kiln/nn/heads.h"
+
+#include "kiln/kernels/cross_entropy.h"
+#include "kiln/kernels/matmul.h"
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+constexpr Index kChunkElements = Index{1} << 23;  // of logits: 32 MB of float, enough rows for the product's full speed
+constexpr Index kLeastRows = 64;
+
+}  // namespace
+
+template <class T>
+NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, ParameterId token_embedding,
+                                ParameterLayout& layout)
+    : vocab_size_(vocab_size),
+      unembedding_(config.tie_embeddings
+                       ? token_embedding
+                       : layout.matrix("lm_head.weight", Role::unembedding, vocab_size, config.d_model)) {}
+
+template <class T>
+HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
+  const Index chunk = std::min(rows, std::max(kLeastRows, kChunkElements / vocab_size_));
+  const Mat<Acc<T>> logits = arena.matrix<Acc<T>>(chunk, vocab_size_);
+  if constexpr (std::is_same_v<T, Acc<T>>) {
+    return {logits, logits};
+  } else {
+    return {logits, arena.matrix<T>(chunk, vocab_size_)};
+  }
+}
+
+template <class T>
+void NextTokenHead<T>::logits(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const {
+  matmul_nt<T, Acc<T>>(hidden, weights.mat(unembedding_), logits);
+}
+
+template <class T>
+void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
+                               std::span<const std::int32_t> targets, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
+                               std::span<std::int32_t> best) const {
+  const Index chunk = scratch.logits.rows();
+  for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
+    const Index count = std::min(chunk, hidden.rows() - begin);
+    const auto first = static_cast<std::size_t>(begin), size = static_cast<std::size_t>(count);
+    const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
+    logits(weights, rows(hidden, begin, count), z);
+    cross_entropy_forward<Acc<T>>(as_const(z), targets.subspan(first, size), Vec<Acc<T>>(losses.data() + begin, count),
+                                  best.empty() ? best : best.subspan(first, size));
+  }
+}
+
+// losses = cross_entropy(hidden W^T, targets)
+template <class T>
+void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
+                                        std::span<const std::int32_t> targets, ConstVec<Acc<T>> position_weights,
+                                        HeadScratch<T>& scratch, Vec<Acc<T>> losses, Mat<T> d_hidden,
+                                        ParameterBuffer<Acc<T>>& gradients) const {
+  const Index chunk = scratch.logits.rows();
+  for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
+    const Index count = std::min(chunk, hidden.rows() - begin);
+    const auto part = targets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+    const ConstMat<T> h = rows(hidden, begin, count);
+    const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
+    const Mat<T> dz = rows(scratch.d_logits, 0, count);
+    const Vec<Acc<T>> loss(losses.data() + begin, count);
+    logits(weights, h, z);
+    cross_entropy_forward<Acc<T>>(as_const(z), part, loss, {});
+    cross_entropy_backward<T>(as_const(z), part, as_const(loss),
+                              ConstVec<Acc<T>>(position_weights.data() + begin, count), dz);
+    matmul_tn<T, Acc<T>>(as_const(dz), h, gradients.mat(unembedding_), Write::accumulate);
+    matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(d_hidden, begin, count));
+  }
+}
+
+template class NextTokenHead<float>;
+template class NextTokenHead<bfloat16>;
+template class NextTokenHead<double>;
+
+}  // namespace kiln

@@ -1,0 +1,90 @@
+// One distribution a tensor, drawn in parallel from positions of its stream.
+#include "kiln/nn/init.h"
+
+#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace kiln {
+namespace {
+
+struct Distribution {
+  bool is_normal;
+  double width;  // standard deviation, or half the interval
+};
+
+Distribution distribution(const ModelConfig& config, const Parameter& p, Index in, Index out) {
+  const InitConfig& init = config.init;
+  if (init.zero_residual_projections && is_residual_projection(p.role)) return {true, 0.0};
+  switch (init.scheme) {
+    case InitScheme::gpt2: {
+      const double layers = static_cast<double>(config.n_layers);
+      return {true, is_residual_projection(p.role) ? init.std / std::sqrt(2.0 * layers) : init.std};
+    }
+    case InitScheme::normal:
+      return {true, init.std};
+    case InitScheme::uniform:
+      return {false, init.std};
+    case InitScheme::zero:
+      return {true, 0.0};
+    case InitScheme::xavier:
+      if (is_embedding(p.role)) return {true, init.std};
+      return {false, std::sqrt(6.0 / static_cast<double>(in + out))};
+    case InitScheme::kaiming:
+      if (is_embedding(p.role)) return {true, init.std};
+      return {true, std::sqrt(2.0 / static_cast<double>(in))};
+  }
+  return {true, 0.0};
+}
+
+/// Columns [first, first + count) of a matrix; element e of the tensor has draws [4e, 4e + 4) of the stream.
+template <class A>
+void draw(const Parameter& p, Distribution d, std::uint64_t seed, Index first, Index count, Mat<A> w) {
+  constexpr Index kGrain = 16;
+  parallel_for(w.rows(), kGrain, [&](Index begin, Index end) {
+    Rng rng(seed, "init/" + p.name);
+    for (Index r = begin; r < end; ++r) {
+      rng.set_position(static_cast<std::uint64_t>(4 * (r * p.cols + first)));
+      for (Index c = first; c < first + count; ++c) {
+        double value = 0;
+        if (d.is_normal) {
+          value = d.width * rng.normal();
+        } else {
+          value = d.width * (2.0 * rng.uniform() - 1.0);
+          rng.uniform();  // so that every element takes the same number of draws
+        }
+        w(r, c) = static_cast<A>(value);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <class A>
+void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights) {
+  const auto& parameters = weights.layout().parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    Mat<A> w = weights.mat(ParameterId{static_cast<int>(i)});
+    if (!is_matrix(p.role)) {
+      w.setConstant(p.role == Role::norm ? A(1) : A(0));
+      continue;
+    }
+    const bool is_unembedding = p.role == Role::unembedding;  // stored [out, in]
+    const std::vector<Index> groups = p.column_groups.empty() ? std::vector<Index>{p.cols} : p.column_groups;
+    Index first = 0;
+    for (const Index count : groups) {
+      const Distribution d = distribution(config, p, is_unembedding ? p.cols : p.rows, is_unembedding ? p.rows : count);
+      draw(p, d, seed, first, count, w);
+      first += count;
+    }
+  }
+}
+
+template void initialise<float>(const ModelConfig&, std::uint64_t, ParameterBuffer<float>&);
+template void initialise<double>(const ModelConfig&, std::uint64_t, ParameterBuffer<double>&);
+
+}  // namespace kiln

@@ -1,0 +1,59 @@
+// Sinusoids, rotations and slopes, computed in double and kept in the model's types.
+#include "kiln/kernels/attention.h"
+#include "kiln/kernels/rope.h"
+#include "kiln/nn/block.h"
+
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+/// sin and cos of position / 10000^(2i/C) in columns 2i and 2i+1 (arXiv:1706.03762).   (positions, C)
+template <class T>
+std::vector<T> make_sinusoids(Index positions, Index C) {
+  std::vector<T> table(static_cast<std::size_t>(positions * C));
+  for (Index p = 0; p < positions; ++p) {
+    for (Index c = 0; c < C; ++c) {
+      const double angle =
+          static_cast<double>(p) / std::pow(10000.0, static_cast<double>(c / 2 * 2) / static_cast<double>(C));
+      table[static_cast<std::size_t>(p * C + c)] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+template <class T>
+PositionTables<T>::PositionTables(const ModelConfig& config) : d_model(config.d_model), d_head(config.head_size()) {
+  switch (config.position) {
+    case PositionKind::sinusoidal:
+      sinusoids = make_sinusoids<T>(config.n_ctx, config.d_model);
+      break;
+    case PositionKind::rope:
+      rotations = rope_table<T>(config.n_ctx, d_head, config.rope_theta);
+      break;
+    case PositionKind::alibi:
+      for (const double slope : alibi_slopes(config.n_heads)) slopes.push_back(static_cast<Acc<T>>(slope));
+      break;
+    case PositionKind::learned:
+    case PositionKind::none:
+      break;
+  }
+}
+
+template <class T>
+ConstMat<T> PositionTables<T>::sinusoid_table() const {
+  return mat(sinusoids.data(), static_cast<Index>(sinusoids.size()) / d_model, d_model);
+}
+
+template <class T>
+ConstMat<Acc<T>> PositionTables<T>::rotation_table() const {
+  return mat(rotations.data(), static_cast<Index>(rotations.size()) / d_head, d_head);
+}
+
+template struct PositionTables<float>;
+template struct PositionTables<bfloat16>;
+template struct PositionTables<double>;
+
+}  // namespace kiln

@@ -1,0 +1,61 @@
+// Sums of squares over fixed blocks, and PyTorch's clipping factor.
+#include "kiln/optim/clip.h"
+
+#include "kiln/core/threads.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+namespace kiln {
+namespace {
+
+constexpr Index kMaxBlocks = 256;
+constexpr Index kMinBlockElements = 4096;
+constexpr Index kLanes = 16;  // sums side by side, so that the loop over them is vectorised
+
+double sum_block(const float* data, Index count) {
+  std::array<double, kLanes> lanes{};
+  const Index whole = count / kLanes * kLanes;
+  for (Index i = 0; i < whole; i += kLanes) {
+    for (Index lane = 0; lane < kLanes; ++lane) {
+      const double value = data[i + lane];
+      lanes[static_cast<std::size_t>(lane)] += value * value;
+    }
+  }
+  for (Index i = whole; i < count; ++i) lanes[0] += static_cast<double>(data[i]) * static_cast<double>(data[i]);
+  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
+}
+
+}  // namespace
+
+double sum_of_squares(const float* data, Index count) {
+  const Index block = std::max(kMinBlockElements, (count + kMaxBlocks - 1) / kMaxBlocks);
+  const Index blocks = (count + block - 1) / block;
+  std::array<double, kMaxBlocks> sums{};
+  parallel_each(blocks, [&](Index i) {
+    sums[static_cast<std::size_t>(i)] = sum_block(data + i * block, std::min(block, count - i * block));
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+double global_norm(const ParameterBuffer<float>& gradients) {
+  double total = 0;
+  Index begin = 0, end = 0;  // a stretch of trainable parameters, mostly all of them; the padding within is zero
+  auto add_stretch = [&] { total += sum_of_squares(gradients.data() + begin, end - begin); };
+  for (const Parameter& p : gradients.layout().parameters()) {
+    if (p.trainable) {
+      end = p.offset + p.size();
+      continue;
+    }
+    add_stretch();
+    begin = end = p.offset + p.size();
+  }
+  add_stretch();
+  return std::sqrt(total);
+}
+
+double clip_scale(double norm, double max_norm) { return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0; }
+
+}  // namespace kiln

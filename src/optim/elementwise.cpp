@@ -1,0 +1,30 @@
+// How parameters are cut into chunks.
+#include "kiln/optim/elementwise.h"
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+constexpr Index kChunkElements = 8192;  // small enough to share a model of 100,000 parameters, whole cache lines
+
+}  // namespace
+
+double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter) {
+  const bool decays = is_matrix(parameter.role) && (config.decay_embeddings || !is_embedding(parameter.role));
+  return decays ? config.weight_decay : 0.0;
+}
+
+Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role)) {
+  Chunks chunks;
+  for (const Parameter& p : layout.parameters()) {
+    if (!p.trainable || !covers(p.role)) continue;
+    const auto weight_decay = static_cast<float>(weight_decay_of(config, p));
+    for (Index begin = 0; begin < p.size(); begin += kChunkElements) {
+      chunks.push_back({p.offset + begin, std::min(kChunkElements, p.size() - begin), weight_decay});
+    }
+  }
+  return chunks;
+}
+
+}  // namespace kiln

@@ -1,0 +1,62 @@
+// The iteration, with the Gram matrix taken on the shorter side so that nothing is ever transposed.
+#include "kiln/optim/newton_schulz.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/kernels/matmul.h"
+#include "kiln/optim/clip.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+constexpr int kIterations = 5;
+constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;  // Jordan's quintic: a s + b s^3 + c s^5
+constexpr double kEpsilon = 1e-7;
+constexpr Index kGrain = 4096;  // elements
+
+/// polynomial = a I + b gram + c polynomial, where polynomial holds gram^2.
+void complete_polynomial(ConstMat<float> gram, Mat<float> polynomial) {
+  const Index K = gram.rows();
+  parallel_for(K, std::max<Index>(1, kGrain / K), [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      polynomial.row(i) = kB * gram.row(i) + kC * polynomial.row(i);
+      polynomial(i, i) += kA;
+    }
+  });
+}
+
+}  // namespace
+
+NewtonSchulzRoom::NewtonSchulzRoom(Arena& arena, Index rows, Index cols)
+    : x(arena.matrix<float>(rows, cols)),
+      next(arena.matrix<float>(rows, cols)),
+      gram(arena.matrix<float>(std::min(rows, cols), std::min(rows, cols))),
+      polynomial(arena.matrix<float>(std::min(rows, cols), std::min(rows, cols))) {}
+
+Mat<float> newton_schulz(NewtonSchulzRoom room) {
+  const Index rows = room.x.rows(), cols = room.x.cols();
+  float *from = room.x.data(), *to = room.next.data();
+  const auto shrink = static_cast<float>(1.0 / (std::sqrt(sum_of_squares(from, rows * cols)) + kEpsilon));
+  parallel_for(rows * cols, kGrain, [&](Index begin, Index end) { Vec<float>(from + begin, end - begin) *= shrink; });
+  for (int i = 0; i < kIterations; ++i, std::swap(from, to)) {
+    const ConstMat<float> x = as_const(mat(from, rows, cols));
+    if (rows <= cols) {
+      matmul_nt(x, x, room.gram);  // X X^T
+    } else {
+      matmul_tn(x, x, room.gram);  // X^T X
+    }
+    matmul(as_const(room.gram), as_const(room.gram), room.polynomial);
+    complete_polynomial(as_const(room.gram), room.polynomial);
+    if (rows <= cols) {
+      matmul(as_const(room.polynomial), x, mat(to, rows, cols));
+    } else {
+      matmul(x, as_const(room.polynomial), mat(to, rows, cols));
+    }
+  }
+  return mat(from, rows, cols);
+}
+
+}  // namespace kiln

@@ -1,0 +1,150 @@
+// Reading a config: file, overrides, fields, checks, defaults, in this order.
+#include "kiln/run/config.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <glob.h>
+#include <ranges>
+
+namespace kiln {
+namespace {
+
+constexpr double kMostElements = 1e15;  // of one buffer: keeps its bytes well inside 64 bits
+
+/// The value of an override: JSON, or else the text itself.
+Json value_of(std::string_view text) {
+  try {
+    return parse_json(text, "", ExitCode::usage);
+  } catch (const Error&) {
+    return std::string(text);
+  }
+}
+
+/// Puts "key.path=value" into an object, and lets problems there be reported as of the override.
+void apply_override(Json& document, std::string_view assignment, Problems& problems) {
+  const std::string source = fmt::format("--set {}", assignment);
+  const std::size_t equals = assignment.find('=');
+  check(equals != std::string_view::npos && equals > 0, "{}: key.path=value is expected, as in model.n_layers=6",
+        source);
+  Json* node = &document;
+  std::string pointer;
+  bool attributed = false;
+  for (const auto part : std::views::split(assignment.substr(0, equals), '.')) {
+    const std::string key(part.begin(), part.end());
+    if (!node->is_object()) {  // from here on all is the override's
+      *node = Json::object();
+      if (!attributed) problems.attribute(pointer, source);
+      attributed = true;
+    }
+    pointer = child_pointer(pointer, key);
+    node = &(*node)[key];
+  }
+  if (!attributed) problems.attribute(pointer, source);
+  *node = value_of(assignment.substr(equals + 1));
+}
+
+/// What no floor can check alone.
+void check_together(const Config& config, Problems& problems) {
+  const TrainConfig& train = config.train;
+  const ModelConfig& model = config.model;
+  if (config.name.empty()) problems.add("/name", "is empty; it names the folder of the run");
+  if (train.early_stopping && !config.data.has_validation()) {
+    problems.add("/train/early_stopping", "needs held-out text; set data.validation or data.validation_fraction");
+  }
+  if (train.batch_size.all || problems.has("/model") || problems.has("/train/batch_size")) return;
+  const double positions = static_cast<double>(train.batch_size.count) * static_cast<double>(model.n_ctx);
+  const Index widest = std::max({model.d_model, model.mlp_size(), config.tokenizer.vocab_size});
+  if (positions * static_cast<double>(widest) > kMostElements) {
+    problems.add("/train/batch_size",
+                 "{} windows of n_ctx = {} by {} values are more than can be counted; lower one of them",
+                 train.batch_size.count, model.n_ctx, widest);
+  }
+}
+
+/// Reads, checks and completes; `problems` may hold some already.
+Config finish(const Json& json, Problems& problems, std::string_view source, Purpose purpose, ExitCode code) {
+  Config config;
+  from_json(json, config, problems);
+  if (!json.is_object()) problems.throw_if_any(source, code);  // the rest would only be noise
+  config.tokenizer.validate(problems, "/tokenizer");
+  if (purpose == Purpose::train) config.data.validate(problems, "/data");
+  config.model.validate(problems, "/model");
+  config.optimizer.validate(problems, "/optimizer");
+  config.train.validate(problems, "/train");
+  check_together(config, problems);
+  problems.throw_if_any(source, code);
+  config.model.resolve();
+  config.train.resolve();
+  return config;
+}
+
+bool something_is_at(const std::string& pattern) {
+  std::error_code ignored;
+  if (std::filesystem::exists(pattern, ignored)) return true;
+  glob_t found{};
+  const bool any = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0;
+  ::globfree(&found);
+  return any;
+}
+
+void collect(const Json& before, const Json& after, const std::string& pointer, std::vector<Difference>& differences) {
+  if (before == after) return;
+  if (!before.is_object()) {
+    auto text = [](const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); };
+    differences.push_back({pointer, text(before), text(after)});
+    return;
+  }
+  for (const auto& [key, value] : before.items()) collect(value, after[key], child_pointer(pointer, key), differences);
+}
+
+}  // namespace
+
+std::filesystem::path Config::locate(const std::string& path) const {
+  if (something_is_at(path)) return path;
+  const std::filesystem::path beside = directory / path;
+  return something_is_at(beside) ? beside : std::filesystem::path(path);
+}
+
+Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides, Purpose purpose) {
+  check(std::filesystem::is_regular_file(path), "{}: there is no such config file", path.string());
+  Problems problems;
+  const std::string source = path.string();
+  Json document = parse_json(read_file(path), source, problems);
+  if (document.is_object()) {  // else finish() says so
+    for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
+  }
+  Config config = finish(document, problems, source, purpose, ExitCode::usage);
+  config.directory = path.parent_path();
+  return config;
+}
+
+Config config_from_json(const Json& json, std::string_view source, Purpose purpose, ExitCode code) {
+  Problems problems;
+  return finish(json, problems, source, purpose, code);
+}
+
+Json config_to_json(const Config& config) { return to_json(config); }
+
+Json config_schema() { return json_schema<Config>("kiln config"); }
+
+std::string config_reference() { return markdown_reference<Config>(); }
+
+bool Difference::binds_run() const {
+  return pointer.starts_with("/model/") || pointer.starts_with("/tokenizer/") || pointer.starts_with("/data/");
+}
+
+std::string to_string(const Difference& difference) {
+  return fmt::format("{}: {} -> {}", difference.pointer, difference.before, difference.after);
+}
+
+std::vector<Difference> diff(const Config& before, const Config& after) {
+  std::vector<Difference> differences;
+  collect(to_json(before), to_json(after), "", differences);
+  return differences;
+}
+
+}  // namespace kiln

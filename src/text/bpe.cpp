@@ -1,0 +1,235 @@
+// Three ways to apply the same merges: a scan for short pieces, a heap for long ones, windows for very long ones.
+#include "kiln/text/bpe.h"
+
+#include "kiln/core/error.h"
+#include "kiln/text/pair_map.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <queue>
+#include <unordered_map>
+
+namespace kiln {
+namespace {
+
+using Rank = std::uint32_t;
+constexpr Rank kNoMerge = 0xFFFFFFFFu;
+constexpr std::size_t kShortPiece = 64;   // bytes up to which a scan is faster than a heap
+constexpr std::size_t kWindow = 1 << 14;  // bytes that are merged in one heap
+constexpr std::size_t kCacheSlots = 1 << 16;
+constexpr std::size_t kCachedBytes = 31, kCachedIds = 7;  // what fits into a cache line
+
+}  // namespace
+
+struct Bpe::Tables {
+  std::array<TokenId, 256> byte_ids{};
+  std::vector<Rank> byte_pair_ranks = std::vector<Rank>(256 * 256, kNoMerge);  // by the bytes themselves
+  PairMap<Rank> ranks;
+  bool ordered = true;  // each token comes of one merge, and a merge's parts of earlier ones
+  std::unordered_map<std::string_view, TokenId> whole;  // for whole_pieces
+
+  explicit Tables(std::size_t merges) : ranks(merges) {}
+
+  Rank rank(TokenId left, TokenId right) const {
+    const Rank* found = ranks.find({left, right});
+    return found == nullptr ? kNoMerge : *found;
+  }
+};
+
+Bpe::Bpe(std::vector<std::string> tokens, std::vector<Merge> merges, bool whole_pieces)
+    : tokens_(std::move(tokens)), merges_(std::move(merges)), whole_pieces_(whole_pieces) {
+  auto tables = std::make_unique<Tables>(merges_.size());
+  tables->byte_ids.fill(-1);
+  std::vector<bool> made(tokens_.size());  // tokens that bytes and the merges so far can build
+  for (std::size_t id = 0; id < tokens_.size(); ++id) {
+    if (tokens_[id].size() != 1) continue;
+    tables->byte_ids[static_cast<unsigned char>(tokens_[id][0])] = static_cast<TokenId>(id);
+    made[id] = true;
+  }
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    check_input(tables->byte_ids[byte] >= 0,
+                "the vocabulary has no token for byte 0x{:02X}; byte-level BPE needs all 256", byte);
+  }
+  for (std::size_t rank = 0; rank < merges_.size(); ++rank) {
+    const auto [left, right, result] = merges_[rank];
+    tables->ranks[{left, right}] = static_cast<Rank>(rank);
+    const std::string& bytes = tokens_[static_cast<std::size_t>(result)];
+    if (bytes.size() == 2) {
+      const auto first = static_cast<unsigned char>(bytes[0]), second = static_cast<unsigned char>(bytes[1]);
+      tables->byte_pair_ranks[std::size_t{first} * 256 + second] = static_cast<Rank>(rank);
+    }
+    if (!made[static_cast<std::size_t>(left)] || !made[static_cast<std::size_t>(right)] ||
+        made[static_cast<std::size_t>(result)]) {
+      tables->ordered = false;
+    }
+    made[static_cast<std::size_t>(result)] = true;
+  }
+  if (whole_pieces_) {
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (!tokens_[id].empty()) tables->whole.emplace(tokens_[id], static_cast<TokenId>(id));
+    }
+  }
+  tables_ = std::move(tables);
+}
+
+Bpe::~Bpe() = default;
+Bpe::Bpe(Bpe&&) noexcept = default;
+Bpe& Bpe::operator=(Bpe&&) noexcept = default;
+
+/// A piece (zero-padded, its length in the last byte) and its ids.
+struct alignas(64) Bpe::Cache::Slot {
+  std::array<std::uint64_t, 4> key;
+  std::array<TokenId, kCachedIds> ids;
+  std::uint32_t count;  // 0: never used
+};
+
+void Bpe::Cache::Release::operator()(Slot* slots) const { std::free(slots); }
+
+Bpe::Cache::Cache() {
+  // calloc's zeros cost nothing until a slot is used, so that a cache for a short text is cheap.
+  static_assert(sizeof(Slot) == 64);
+  slots_.reset(static_cast<Slot*>(std::calloc(kCacheSlots, sizeof(Slot))));
+  if (!slots_) throw std::bad_alloc();
+}
+
+Bpe::Cache::~Cache() = default;
+
+void Bpe::encode_piece(std::string_view piece, Cache& cache, std::vector<TokenId>& ids) const {
+  if (piece.size() > kCachedBytes) return encode_uncached(piece, ids);
+  std::array<std::uint64_t, 4> key{};
+  std::memcpy(key.data(), piece.data(), piece.size());
+  key[3] |= std::uint64_t{piece.size()} << 56;
+  std::uint64_t hash = (key[0] ^ std::rotl(key[1], 23) ^ std::rotl(key[2], 41) ^ std::rotl(key[3], 7));
+  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+  Cache::Slot& slot = cache.slots_[hash >> (64 - std::countr_zero(kCacheSlots))];
+  if (slot.count > 0 && slot.key == key) {
+    ids.insert(ids.end(), slot.ids.begin(), slot.ids.begin() + slot.count);
+    return;
+  }
+  const std::size_t begin = ids.size();
+  encode_uncached(piece, ids);
+  const std::size_t count = ids.size() - begin;
+  if (count > kCachedIds) return;
+  slot.key = key;
+  std::copy_n(ids.begin() + static_cast<std::ptrdiff_t>(begin), count, slot.ids.begin());
+  slot.count = static_cast<std::uint32_t>(count);
+}
+
+void Bpe::encode_uncached(std::string_view piece, std::vector<TokenId>& ids) const {
+  if (whole_pieces_) {
+    if (const auto found = tables_->whole.find(piece); found != tables_->whole.end()) {
+      ids.push_back(found->second);
+      return;
+    }
+  }
+  if (piece.size() <= kShortPiece) return encode_short(piece, ids);
+  if (piece.size() <= kWindow || !tables_->ordered) return encode_by_heap(piece, ids);
+  encode_by_windows(piece, ids);
+}
+
+/// Looks through all neighbours for the lowest rank, merges, closes the gap: quadratic, and fast while n is small.
+void Bpe::encode_short(std::string_view piece, std::vector<TokenId>& ids) const {
+  std::array<TokenId, kShortPiece> tokens;
+  std::array<Rank, kShortPiece> ranks;  // of the token and its right neighbour
+  std::size_t count = piece.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto byte = static_cast<unsigned char>(piece[i]);
+    tokens[i] = tables_->byte_ids[byte];
+    ranks[i] = i + 1 == count
+                   ? kNoMerge
+                   : tables_->byte_pair_ranks[std::size_t{byte} * 256 + static_cast<unsigned char>(piece[i + 1])];
+  }
+  while (count > 1) {
+    const std::size_t at =
+        static_cast<std::size_t>(std::min_element(ranks.begin(), ranks.begin() + count) - ranks.begin());
+    if (ranks[at] == kNoMerge) break;
+    tokens[at] = merges_[ranks[at]].result;
+    --count;
+    std::copy(tokens.begin() + at + 2, tokens.begin() + count + 1, tokens.begin() + at + 1);
+    std::copy(ranks.begin() + at + 2, ranks.begin() + count + 1, ranks.begin() + at + 1);
+    ranks[at] = at + 1 < count ? tables_->rank(tokens[at], tokens[at + 1]) : kNoMerge;
+    if (at > 0) ranks[at - 1] = tables_->rank(tokens[at - 1], tokens[at]);
+  }
+  ids.insert(ids.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+/// A linked list of tokens and a heap of the merges that wait, with those overtaken by others left in until they come
+/// up. An entry is rank << 32 | position, so that the lowest rank comes first and of equals the leftmost.
+void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) const {
+  struct Node {
+    TokenId id;
+    Rank rank;  // with the next node; kNoMerge for a node merged away
+    std::uint32_t previous, next;
+  };
+  check(piece.size() < kNoMerge, "a piece of {} bytes without a break is too long; put white space into it",
+        piece.size());
+  const auto count = static_cast<std::uint32_t>(piece.size());
+  std::vector<Node> nodes(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    nodes[i] = {tables_->byte_ids[static_cast<unsigned char>(piece[i])], kNoMerge, i - 1, i + 1};
+  }
+  std::vector<std::uint64_t> waiting;
+  const auto look_up = [&](std::uint32_t at) {
+    Node& node = nodes[at];
+    node.rank = node.next < count ? tables_->rank(node.id, nodes[node.next].id) : kNoMerge;
+    return node.rank != kNoMerge;
+  };
+  const auto entry = [&](std::uint32_t at) { return std::uint64_t{nodes[at].rank} << 32 | at; };
+  for (std::uint32_t at = 0; at < count; ++at) {
+    if (look_up(at)) waiting.push_back(entry(at));
+  }
+  std::priority_queue heap(std::greater<std::uint64_t>{}, std::move(waiting));
+  while (!heap.empty()) {
+    const std::uint64_t top = heap.top();
+    heap.pop();
+    const auto at = static_cast<std::uint32_t>(top);
+    Node& node = nodes[at];
+    if (node.rank != top >> 32) continue;  // overtaken
+    node.id = merges_[node.rank].result;
+    nodes[node.next].rank = kNoMerge;
+    node.next = nodes[node.next].next;
+    if (node.next < count) nodes[node.next].previous = at;
+    if (look_up(at)) heap.push(entry(at));
+    if (at > 0 && look_up(node.previous)) heap.push(entry(node.previous));
+  }
+  for (std::uint32_t at = 0; at < count; at = nodes[at].next) ids.push_back(nodes[at].id);
+}
+
+/// A row of tokens is the encoding of its bytes exactly where each two neighbours are the encoding of theirs, for
+/// merges never run below the rank of those already done: the first merge across a border would show in the pair alone.
+/// Hence two windows' rows may be joined at a token that both have in the same place: all neighbours stem from one of
+/// them. Windows overlap from such a token on; where the second disagrees, another token or a larger window is tried.
+void Bpe::encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) const {
+  std::size_t start = 0, window = kWindow;
+  std::vector<TokenId> row, next;
+  encode_by_heap(piece.substr(0, window), row);
+  while (start + window < piece.size()) {
+    bool joined = false;
+    for (std::size_t quarter = 3; quarter > 0 && !joined; --quarter) {
+      const std::size_t shared = row.size() * quarter / 4;
+      std::size_t offset = 0;
+      for (std::size_t i = 0; i < shared; ++i) offset += tokens_[static_cast<std::size_t>(row[i])].size();
+      if (offset == 0) continue;
+      next.clear();
+      encode_by_heap(piece.substr(start + offset, window), next);
+      if (next.front() != row[shared]) continue;
+      ids.insert(ids.end(), row.begin(), row.begin() + static_cast<std::ptrdiff_t>(shared));
+      start += offset;
+      row.swap(next);
+      joined = true;
+    }
+    if (!joined) {
+      window *= 2;
+      row.clear();
+      encode_by_heap(piece.substr(start, window), row);
+    }
+  }
+  ids.insert(ids.end(), row.begin(), row.end());
+}
+
+}  // namespace kiln

@@ -1,0 +1,129 @@
+// Byte-level BPE: pieces, then merges; long texts in shares, one thread each.
+#include "kiln/text/bpe_tokenizer.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/threads.h"
+#include "kiln/text/bpe_trainer.h"
+#include "kiln/text/byte_level.h"
+#include "kiln/text/pretokenizer.h"
+#include "kiln/text/tokenizer_schema.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <exception>
+
+namespace kiln {
+namespace {
+
+constexpr std::size_t kShareBytes = 1 << 18;  // of text that a thread takes at a time
+
+}  // namespace
+
+BpeTokenizer::BpeTokenizer(Bpe bpe, SplitPattern pattern, std::vector<SpecialToken> special_tokens)
+    : Tokenizer(std::move(special_tokens)), bpe_(std::move(bpe)), pattern_(pattern) {
+  const std::vector<std::string>& tokens = bpe_.tokens();
+  vocab_size_ = std::ssize(tokens);
+  for (const SpecialToken& token : Tokenizer::special_tokens())
+    vocab_size_ = std::max<std::int64_t>(vocab_size_, token.id + 1);
+  for (TokenId id = 0; id < vocab_size_; ++id) {
+    const bool merged = id < std::ssize(tokens) && !tokens[static_cast<std::size_t>(id)].empty();
+    const bool special = special_by_id(id) != nullptr;
+    check_input(merged || special, "the vocabulary has no token of id {}, but one of id {}; ids must have no gaps", id,
+                vocab_size_ - 1);
+    check_input(!merged || !special, "the vocabulary has two tokens of id {}; each must have its own", id);
+  }
+}
+
+std::unique_ptr<Tokenizer> BpeTokenizer::make(const TokenizerConfig& config,
+                                              std::span<const std::string_view> documents) {
+  const auto specials = std::ssize(config.special_tokens);
+  check(config.vocab_size >= kByteCount + specials,
+        "tokenizer.vocab_size is {}; bpe needs at least {} (the 256 bytes and {} special tokens)", config.vocab_size,
+        kByteCount + specials, specials);
+  for (const std::string& content : config.special_tokens) {
+    check(byte_level_decode(content).value_or("two").size() > 1,
+          "special token \"{}\" is a byte's token already; give it a longer name", content);
+  }
+  Bpe bpe = train_bpe(count_pieces(config.pattern, documents), config.vocab_size - kByteCount - specials,
+                      config.special_tokens);
+  const auto first_special = static_cast<TokenId>(bpe.tokens().size());
+  return std::make_unique<BpeTokenizer>(std::move(bpe), config.pattern,
+                                        number_special_tokens(config.special_tokens, first_special));
+}
+
+std::string BpeTokenizer::token_bytes(TokenId id) const {
+  check_id(id);
+  const SpecialToken* special = special_by_id(id);
+  return special != nullptr ? special->content : bpe_.tokens()[static_cast<std::size_t>(id)];
+}
+
+void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<TokenId>& ids) const {
+  if (text.empty()) return;
+  const std::vector<std::string_view> shares = split_shares(text, kShareBytes);
+  if (shares.size() == 1) return encode_share(text, ids);
+  std::vector<std::vector<TokenId>> encoded(shares.size());
+  std::vector<std::exception_ptr> errors(shares.size());
+  parallel_each(std::ssize(shares), [&](std::int64_t share) {
+    const auto at = static_cast<std::size_t>(share);
+    try {
+      encode_share(shares[at], encoded[at]);
+    } catch (...) {
+      errors[at] = std::current_exception();
+    }
+  });
+  std::size_t total = ids.size();
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (errors[i]) std::rethrow_exception(errors[i]);
+    total += encoded[i].size();
+  }
+  ids.reserve(total);
+  for (const std::vector<TokenId>& part : encoded) ids.insert(ids.end(), part.begin(), part.end());
+}
+
+void BpeTokenizer::encode_share(std::string_view share, std::vector<TokenId>& ids) const {
+  std::unique_ptr<Bpe::Cache> cache = borrow_cache();
+  PieceReader reader(pattern_, share);
+  for (std::string_view piece = reader.next(); !piece.empty(); piece = reader.next()) {
+    bpe_.encode_piece(piece, *cache, ids);
+  }
+  return_cache(std::move(cache));
+}
+
+std::unique_ptr<Bpe::Cache> BpeTokenizer::borrow_cache() const {
+  const std::lock_guard lock(mutex_);
+  if (caches_.empty()) return std::make_unique<Bpe::Cache>();
+  std::unique_ptr<Bpe::Cache> cache = std::move(caches_.back());
+  caches_.pop_back();
+  return cache;
+}
+
+void BpeTokenizer::return_cache(std::unique_ptr<Bpe::Cache> cache) const {
+  const std::lock_guard lock(mutex_);
+  caches_.push_back(std::move(cache));
+}
+
+Json BpeTokenizer::to_json() const {
+  Json vocab = Json::object();
+  const std::vector<std::string>& tokens = bpe_.tokens();
+  std::vector<std::string> names(static_cast<std::size_t>(vocab_size_));
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    const SpecialToken* special = special_by_id(static_cast<TokenId>(id));
+    names[id] = special != nullptr ? special->content : byte_level_encode(tokens[id]);
+    append_member(vocab, names[id], id);
+  }
+  Json merges = Json::array();
+  for (const Merge& merge : bpe_.merges()) {
+    merges.push_back({names[static_cast<std::size_t>(merge.left)], names[static_cast<std::size_t>(merge.right)]});
+  }
+  Json model = bpe_model_json(std::move(vocab), std::move(merges));
+  model["ignore_merges"] = bpe_.whole_pieces();
+  const bool by_byte_level = pattern_ == SplitPattern::gpt2;  // whose own regular expression is GPT-2's
+  Json byte_level = byte_level_json(by_byte_level);
+  Json pre_tokenizer =
+      by_byte_level ? byte_level
+                    : Json{{"type", "Sequence"}, {"pretokenizers", {split_json(pattern_regex(pattern_)), byte_level}}};
+  return tokenizer_document(special_tokens(), std::move(pre_tokenizer), byte_level_json(true), std::move(model));
+}
+
+}  // namespace kiln

@@ -1,0 +1,151 @@
+// PCRE2 for what is not ASCII, and the cutting of a text into shares for threads.
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "kiln/text/pretokenizer.h"
+
+#include "kiln/core/error.h"
+#include "kiln/text/ascii_pieces.h"
+#include "kiln/text/utf8.h"
+
+#include <pcre2.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace kiln {
+namespace {
+
+constexpr std::array<std::string_view, kSplitPatterns.size()> kRegexes{
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+// Unicode's White_Space, written out: PCRE2's own \s has U+180E besides.
+constexpr std::string_view kSpaces =
+    R"(\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
+
+/// The pattern in PCRE2's terms: \s and \S replaced by White_Space, inside a class and outside.
+std::string with_spaces_written_out(std::string_view regex) {
+  std::string result;
+  bool in_class = false;
+  for (std::size_t i = 0; i < regex.size(); ++i) {
+    const bool escape = regex[i] == '\\';
+    if (escape && regex[i + 1] == 's') {
+      result += in_class ? std::string(kSpaces) : fmt::format("[{}]", kSpaces);
+    } else if (escape && regex[i + 1] == 'S') {
+      result += fmt::format("[^{}]", kSpaces);
+    } else {
+      if (regex[i] == '[') in_class = true;
+      if (regex[i] == ']') in_class = false;
+      result += regex.substr(i, escape ? 2 : 1);
+    }
+    if (escape) ++i;
+  }
+  return result;
+}
+
+pcre2_code* compile(SplitPattern pattern) {
+  const std::string regex = with_spaces_written_out(pattern_regex(pattern));
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  // ANCHORED: every character begins some piece. It must be said here: as an option of the match it would keep JIT
+  // away.
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(regex.data()), regex.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_ANCHORED, &error, &offset, nullptr);
+  if (code == nullptr) {
+    fail(ExitCode::failure, "pattern {}: PCRE2 refuses it at {} (error {}); is PCRE2 built with Unicode support?",
+         kSplitPatterns[static_cast<std::size_t>(pattern)], offset, error);
+  }
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT (rare processors) PCRE2 interprets: slower, the same
+  return code;
+}
+
+/// The compiled pattern; made once and kept until the process ends.
+const pcre2_code* compiled(SplitPattern pattern) {
+  static const pcre2_code* const gpt2 = compile(SplitPattern::gpt2);
+  static const pcre2_code* const cl100k = compile(SplitPattern::cl100k);
+  return pattern == SplitPattern::gpt2 ? gpt2 : cl100k;
+}
+
+/// Whether a piece ends between two bytes whatever stands around them: no pattern has white space after anything
+/// else inside a piece, but for cl100k's new lines after signs.
+bool is_certain_cut(unsigned char before, unsigned char after) {
+  const bool word = (before >= '0' && before <= '9') || ((before | 0x20) >= 'a' && (before | 0x20) <= 'z');
+  if (after == '\n') return word;
+  if (after != ' ') return false;
+  if (before < 0x80) return before > ' ';
+  // A byte that may end a white space character (U+0085, U+00A0, U+1680, U+2000 to U+205F, U+3000) decides nothing.
+  return before > 0x8A && before != 0x9F && before != 0xA0 && before != 0xA8 && before != 0xA9 && before != 0xAF;
+}
+
+}  // namespace
+
+std::string_view pattern_regex(SplitPattern pattern) { return kRegexes[static_cast<std::size_t>(pattern)]; }
+
+struct PieceReader::Matcher {
+  explicit Matcher(const pcre2_code* pattern) : code(pattern) {}
+  ~Matcher() { pcre2_match_data_free(data); }
+  Matcher(const Matcher&) = delete;
+  Matcher& operator=(const Matcher&) = delete;
+
+  const pcre2_code* code;
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+};
+
+PieceReader::PieceReader(SplitPattern pattern, std::string_view text)
+    : pattern_(pattern), text_(text), valid_end_(utf8_valid_until(text)) {}
+
+PieceReader::~PieceReader() = default;
+
+std::string_view PieceReader::next() {
+  if (at_ == text_.size()) return {};
+  const std::size_t begin = at_;
+  if (at_ == valid_end_) {  // a byte of no character: alone
+    valid_end_ = utf8_valid_until(text_, ++at_);
+  } else {
+    const std::size_t length = ascii_piece(pattern_, text_.substr(at_, valid_end_ - at_));
+    at_ += length > 0 ? length : match_pattern();
+  }
+  return text_.substr(begin, at_ - begin);
+}
+
+/// The length of the piece at at_, by the regular expression. The well-formed stretch is PCRE2's whole subject, so
+/// that invalid bytes end words and no check of the rest is repeated from piece to piece.
+std::size_t PieceReader::match_pattern() {
+  if (!matcher_) matcher_ = std::make_unique<Matcher>(compiled(pattern_));
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text_.data() + at_);
+  const int count =
+      pcre2_match(matcher_->code, subject, valid_end_ - at_, 0, PCRE2_NO_UTF_CHECK, matcher_->data, nullptr);
+  const std::size_t length = count > 0 ? pcre2_get_ovector_pointer(matcher_->data)[1] : 0;
+  if (length == 0) {
+    fail(ExitCode::failure, "PCRE2 found no piece at byte {} of the text (code {}); please report the text", at_,
+         count);
+  }
+  return length;
+}
+
+std::vector<std::string_view> split_pieces(SplitPattern pattern, std::string_view text) {
+  std::vector<std::string_view> pieces;
+  PieceReader reader(pattern, text);
+  for (std::string_view piece = reader.next(); !piece.empty(); piece = reader.next()) pieces.push_back(piece);
+  return pieces;
+}
+
+std::vector<std::string_view> split_shares(std::string_view text, std::size_t share_bytes) {
+  std::vector<std::string_view> shares;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    std::size_t end = std::min(text.size() - begin, std::max<std::size_t>(share_bytes, 1)) + begin;
+    while (end < text.size() &&
+           !is_certain_cut(static_cast<unsigned char>(text[end - 1]), static_cast<unsigned char>(text[end]))) {
+      ++end;
+    }
+    shares.push_back(text.substr(begin, end - begin));
+    begin = end;
+  }
+  return shares;
+}
+
+}  // namespace kiln

@@ -1,0 +1,263 @@
+// Reads a tokenizer.json part by part; a part that would change the ids and is not understood is an error.
+#include "kiln/text/tokenizer_json.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/byte_tokenizer.h"
+#include "kiln/text/char_tokenizer.h"
+#include "kiln/text/document.h"
+#include "kiln/text/none_tokenizer.h"
+#include "kiln/text/pretokenizer.h"
+#include "kiln/text/utf8.h"
+#include "kiln/text/vocabulary.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <optional>
+
+namespace kiln {
+namespace {
+
+/// A tokenizer.json that is being read, with its name for messages.
+class Reader {
+ public:
+  Reader(const Json& root, std::string_view source) : root_(root), source_(source) {
+    check_input(root_.is_object(), "{}: not a JSON object, as a tokenizer.json is", source_);
+  }
+
+  std::unique_ptr<Tokenizer> read() const {
+    check_absent(root_, "normalizer", "");
+    check_post_processor();
+    const Json& model = member(root_, "model");
+    const std::string type = type_of(model, "/model");
+    if (type == "WordLevel") return read_numbers(model);
+    if (type != "BPE") unsupported("/model/type", member(model, "type"), "\"BPE\"");
+    for (const char* key :
+         {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) {
+      check_absent(model, key, "/model");
+    }
+    const Vocabulary vocabulary(member(model, "vocab"), read_added_tokens(), fmt::format("{}: /model/vocab", source_));
+    std::vector<Merge> merges = read_merges(model, vocabulary);
+    if (type_of(member(root_, "decoder"), "/decoder") == "Fuse") return read_characters(vocabulary, merges);
+    return read_byte_level(model, vocabulary, std::move(merges));
+  }
+
+ private:
+  template <class... Args>
+  void need(bool condition, std::string_view pointer, fmt::format_string<Args...> format, Args&&... args) const {
+    check_input(condition, "{}: {}: {}", source_, pointer, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  [[noreturn]] void unsupported(std::string_view pointer, const Json& found, std::string_view expected) const {
+    fail(ExitCode::bad_input, "{}: {}: {} is not supported; expected {}. Without it the ids would differ", source_,
+         pointer, brief_json(found), expected);
+  }
+
+  /// The member, or null where the object lacks it.
+  static const Json& member(const Json& object, const char* key) {
+    static const Json null;
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    return !object.is_object() || found == object.end() ? null : *found;
+  }
+
+  std::string type_of(const Json& part, std::string_view pointer) const {
+    const Json& type = member(part, "type");
+    if (part.is_null()) return "";
+    need(type.is_string(), pointer, "has no \"type\"");
+    return type.get<std::string>();
+  }
+
+  static bool is_absent(const Json& value) {
+    return value.is_null() || value == false || value == "" || (value.is_number() && value == 0);
+  }
+
+  void check_absent(const Json& object, const char* key, std::string_view pointer) const {
+    if (const Json& value = member(object, key); !is_absent(value)) {
+      unsupported(fmt::format("{}/{}", pointer, key), value, "null");
+    }
+  }
+
+  /// ByteLevel's post-processor moves offsets only; any other adds tokens.
+  void check_post_processor() const {
+    const Json& part = member(root_, "post_processor");
+    const std::string type = type_of(part, "/post_processor");
+    if (!type.empty() && type != "ByteLevel")
+      unsupported("/post_processor", member(part, "type"), "null or \"ByteLevel\"");
+  }
+
+  std::vector<SpecialToken> read_added_tokens() const {
+    std::vector<SpecialToken> tokens;
+    const Json& added = member(root_, "added_tokens");
+    need(added.is_array() || added.is_null(), "/added_tokens", "is not an array");
+    for (std::size_t i = 0; i < added.size(); ++i) {
+      const std::string pointer = fmt::format("/added_tokens/{}", i);
+      const Json &content = member(added[i], "content"), &id = member(added[i], "id");
+      need(content.is_string() && content != "", pointer, "has no content");
+      need(id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max(), pointer,
+           "has id {}, expected a whole number from 0 on", brief_json(id));
+      for (const char* key : {"single_word", "lstrip", "rstrip"}) check_absent(added[i], key, pointer);
+      const bool any_text = member(added[i], "special") == false;
+      tokens.push_back({content.get<std::string>(), id.get<TokenId>(), any_text});
+      for (std::size_t j = 0; j < i; ++j) {
+        need(tokens[j].content != tokens[i].content && tokens[j].id != tokens[i].id, pointer,
+             "has the content or the id of /added_tokens/{}; each must have its own", j);
+      }
+    }
+    return tokens;
+  }
+
+  std::vector<Merge> read_merges(const Json& model, const Vocabulary& vocabulary) const {
+    const Json& list = member(model, "merges");
+    need(list.is_array(), "/model/merges", "is not an array");
+    MergeList merges;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const std::string place = fmt::format("{}: /model/merges/{}", source_, i);
+      const Json& entry = list[i];
+      std::string left, right;
+      if (entry.is_string()) {
+        const std::string text = entry.get<std::string>();
+        const std::size_t space = text.find(' ');
+        left = text.substr(0, space);
+        right = space == std::string::npos ? "" : text.substr(space + 1);
+      } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
+        left = entry[0].get<std::string>();
+        right = entry[1].get<std::string>();
+      }
+      check_input(!left.empty() && !right.empty(), "{}: found {}, expected two tokens, [\"a\", \"b\"] or \"a b\"",
+                  place, brief_json(entry));
+      merges.add(vocabulary.merge(left, right, place), place);
+    }
+    return merges.take();
+  }
+
+  std::unique_ptr<Tokenizer> read_byte_level(const Json& model, const Vocabulary& vocabulary,
+                                             std::vector<Merge> merges) const {
+    const Json& decoder = member(root_, "decoder");
+    if (type_of(decoder, "/decoder") != "ByteLevel") unsupported("/decoder", decoder, "ByteLevel");
+    const std::optional<SplitPattern> pattern = read_pre_tokenizer(member(root_, "pre_tokenizer"));
+    std::vector<std::string> tokens = vocabulary.byte_level_tokens();
+    if (!pattern) {
+      bool by_value = merges.empty() && vocabulary.names().size() == 256 + vocabulary.added().size();
+      for (std::size_t byte = 0; by_value && byte < 256; ++byte) {
+        by_value = tokens[byte] == std::string(1, static_cast<char>(byte));
+      }
+      need(by_value, "/pre_tokenizer",
+           "ByteLevel with use_regex false does not cut the text into words, which only a vocabulary of the 256 bytes "
+           "in their order, without merges, can do without; expected GPT-2's or cl100k's pattern");
+      return std::make_unique<ByteTokenizer>(vocabulary.added());
+    }
+    const bool whole_pieces = member(model, "ignore_merges") == true;
+    return std::make_unique<BpeTokenizer>(Bpe(std::move(tokens), std::move(merges), whole_pieces), *pattern,
+                                          vocabulary.added());
+  }
+
+  /// The pattern that cuts the text, or nothing where it stays whole.
+  std::optional<SplitPattern> read_pre_tokenizer(const Json& part) const {
+    const std::string type = type_of(part, "/pre_tokenizer");
+    if (type == "ByteLevel") return read_byte_level_part(part, "/pre_tokenizer");
+    if (type != "Sequence") unsupported("/pre_tokenizer", part, "ByteLevel, or a Sequence of Split and ByteLevel");
+    std::optional<SplitPattern> pattern;
+    const Json& steps = member(part, "pretokenizers");
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const std::string pointer = fmt::format("/pre_tokenizer/pretokenizers/{}", i);
+      const std::string step = type_of(steps[i], pointer);
+      const bool split = step == "Split" && i == 0;
+      if (!split && !(step == "ByteLevel" && i + 1 == steps.size())) {
+        unsupported(pointer, member(steps[i], "type"), "a Split, then a ByteLevel");
+      }
+      const std::optional<SplitPattern> found =
+          split ? read_split(steps[i], pointer) : read_byte_level_part(steps[i], pointer);
+      need(!(found && pattern), pointer, "cuts a second time; expected use_regex false after a Split");
+      if (found) pattern = found;
+    }
+    return pattern;
+  }
+
+  std::optional<SplitPattern> read_byte_level_part(const Json& part, std::string_view pointer) const {
+    check_absent(part, "add_prefix_space", pointer);
+    return member(part, "use_regex") == false ? std::nullopt : std::optional(SplitPattern::gpt2);
+  }
+
+  /// Both ways to say "the matches are the pieces": isolated matches, or all but the matches removed. They are the same
+  /// for patterns that leave no byte out.
+  SplitPattern read_split(const Json& part, const std::string& pointer) const {
+    const bool invert = member(part, "invert") == true;
+    const Json& behavior = member(part, "behavior");
+    if (behavior != (invert ? "Removed" : "Isolated")) unsupported(pointer + "/behavior", behavior, "\"Isolated\"");
+    const Json& regex = member(member(part, "pattern"), "Regex");
+    for (const SplitPattern pattern : {SplitPattern::gpt2, SplitPattern::cl100k}) {
+      if (regex == pattern_regex(pattern)) return pattern;
+    }
+    unsupported(pointer + "/pattern", member(part, "pattern"), "the regular expression of GPT-2 or of cl100k");
+  }
+
+  std::unique_ptr<Tokenizer> read_characters(const Vocabulary& vocabulary, const std::vector<Merge>& merges) const {
+    need(merges.empty(), "/model/merges", "a tokenizer whose decoder is Fuse has no merges: each token is a character");
+    check_absent(root_, "pre_tokenizer", "");
+    std::u32string characters;
+    for (std::size_t id = 0; id < vocabulary.names().size(); ++id) {
+      if (vocabulary.is_added(static_cast<TokenId>(id))) continue;
+      const std::string& name = vocabulary.names()[id];
+      need(id == characters.size(), "/added_tokens", "special tokens must have the last ids");
+      need(!name.empty() && utf8_length(name, 0) == name.size(), "/model/vocab", "token \"{}\" is not one character",
+           name);
+      characters += utf8_decode(name, 0, name.size());
+    }
+    return std::make_unique<CharTokenizer>(std::move(characters), vocabulary.added());
+  }
+
+  /// A WordLevel model of the words "0", "1", ...: type "none".
+  std::unique_ptr<Tokenizer> read_numbers(const Json& model) const {
+    const Vocabulary vocabulary(member(model, "vocab"), {}, fmt::format("{}: /model/vocab", source_));
+    for (std::size_t id = 0; id < vocabulary.names().size(); ++id) {
+      need(vocabulary.names()[id] == std::to_string(id), "/model/type",
+           "\"WordLevel\" is supported for the words \"0\", \"1\", ... alone; token {} is \"{}\"", id,
+           vocabulary.names()[id]);
+    }
+    return std::make_unique<NoneTokenizer>(std::ssize(vocabulary.names()));
+  }
+
+  const Json& root_;
+  std::string_view source_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::string_view source) {
+  const Json root = parse_json(text, source);
+  return Reader(root, source).read();
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  check(fs::exists(path), "tokenizer {}: there is no such file or folder", path.string());
+  const bool folder = fs::is_directory(path);
+  const fs::path file = folder ? path / "tokenizer.json" : path;
+  if (fs::exists(file)) return read_tokenizer_json(read_file(file), file.string());
+  const fs::path vocab = path / "vocab.json", merges = path / "merges.txt";
+  check(fs::exists(vocab) && fs::exists(merges),
+        "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; name one that has",
+        path.string());
+  return read_vocab_and_merges(vocab, merges);
+}
+
+std::string format_tokenizer_json(const Tokenizer& tokenizer) { return format_json(tokenizer.to_json()); }
+
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length) {
+  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
+  const std::optional<TokenId> start = tokenizer.special(kStart), end = tokenizer.end_of_text();
+  // GPT2Tokenizer takes "<|endoftext|>" for granted and would add it where it is missing.
+  const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && end;
+  const Json end_token = end ? Json(kEndOfText) : Json(nullptr);
+  return {{"tokenizer_class", gpt2 ? "GPT2Tokenizer" : "PreTrainedTokenizerFast"},
+          {"bos_token", start ? Json(kStart) : end_token},
+          {"eos_token", end_token},
+          {"unk_token", end_token},
+          {"add_prefix_space", false},
+          {"clean_up_tokenization_spaces", false},
+          {"model_max_length", max_length}};
+}
+
+}  // namespace kiln

@@ -1,0 +1,54 @@
+// GPT-2's own pair of files.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/document.h"
+#include "kiln/text/tokenizer_json.h"
+#include "kiln/text/utf8.h"
+#include "kiln/text/vocabulary.h"
+
+#include <nlohmann/json.hpp>
+
+namespace kiln {
+namespace {
+
+std::vector<Merge> read_merges(std::string_view text, const std::string& source, const Vocabulary& vocabulary) {
+  MergeList merges;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (number == 1 && line.starts_with("#version")) continue;
+    const std::string place = fmt::format("{}:{}", source, number);
+    const std::size_t space = line.find(' ');
+    const bool two_parts = space != std::string_view::npos && space > 0 && space + 1 < line.size() &&
+                           line.find(' ', space + 1) == std::string_view::npos;
+    check_input(two_parts, "{}: found \"{}\", expected two tokens with one space between them", place,
+                utf8_replace_invalid(line.substr(0, 80)));
+    merges.add(vocabulary.merge(std::string(line.substr(0, space)), std::string(line.substr(space + 1)), place), place);
+  }
+  return merges.take();
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
+                                                 const std::filesystem::path& merges) {
+  const Json json = parse_json(read_file(vocab), vocab.string());
+  std::vector<SpecialToken> special;
+  if (json.is_object() && json.contains(kEndOfText)) {
+    const Json& id = json[std::string(kEndOfText)];
+    check_input(id.is_number_integer() && id >= 0 && id < json.size(),
+                "{}: token \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}", vocab.string(),
+                kEndOfText, brief_json(id), json.size(), json.size() - 1);
+    special.push_back({std::string(kEndOfText), id.get<TokenId>()});
+  }
+  const Vocabulary vocabulary(json, special, vocab.string());
+  std::vector<std::string> tokens = vocabulary.byte_level_tokens();
+  const std::string lines = read_file(merges);
+  return std::make_unique<BpeTokenizer>(Bpe(std::move(tokens), read_merges(lines, merges.string(), vocabulary)),
+                                        SplitPattern::gpt2, special);
+}
+
+}  // namespace kiln

@@ -1,0 +1,79 @@
+// Every id is compared with the number of entries before it becomes an index.
+#include "kiln/text/vocabulary.h"
+
+#include "kiln/core/error.h"
+#include "kiln/text/byte_level.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace kiln {
+
+Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::string_view source)
+    : source_(source), added_(std::move(added)) {
+  check_input(vocab.is_object(), "{}: the vocabulary is not a JSON object of token and id", source_);
+  std::ranges::sort(added_, {}, &SpecialToken::id);
+  std::vector<const SpecialToken*> new_tokens;  // added ones that the object does not hold
+  for (const SpecialToken& token : added_) {
+    if (!vocab.contains(token.content)) new_tokens.push_back(&token);
+  }
+  const std::size_t count = vocab.size() + new_tokens.size();
+  check_input(count > 0 && count <= std::numeric_limits<TokenId>::max(), "{}: {} tokens are no vocabulary", source_,
+              count);
+  names_.resize(count);
+  std::vector<bool> used(count);
+  const auto place = [&](const std::string& name, const Json& id) {
+    const bool whole = id.is_number_integer() && (id.is_number_unsigned() || id.get<std::int64_t>() >= 0);
+    check_input(whole && id.get<std::uint64_t>() < count,
+                "{}: token \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}, none left out", source_,
+                name, brief_json(id), count, count - 1);
+    const auto at = id.get<std::size_t>();
+    check_input(!used[at], "{}: tokens \"{}\" and \"{}\" have the same id {}; each must have its own", source_,
+                names_[at], name, at);
+    names_[at] = name;
+    used[at] = true;
+  };
+  for (const auto& [name, id] : vocab.items()) place(name, id);
+  for (const SpecialToken* token : new_tokens) place(token->content, token->id);
+  for (std::size_t id = 0; id < count; ++id) ids_.emplace(names_[id], static_cast<TokenId>(id));
+  for (const SpecialToken& token : added_) {
+    const TokenId id = ids_.at(token.content);
+    check_input(id == token.id, "{}: added token \"{}\" has id {}, but {} in the vocabulary; they must agree", source_,
+                token.content, token.id, id);
+  }
+}
+
+bool Vocabulary::is_added(TokenId id) const { return std::ranges::binary_search(added_, id, {}, &SpecialToken::id); }
+
+std::vector<std::string> Vocabulary::byte_level_tokens() const {
+  std::vector<std::string> tokens(names_.size());
+  for (std::size_t id = 0; id < names_.size(); ++id) {
+    if (is_added(static_cast<TokenId>(id))) continue;
+    std::optional<std::string> bytes = byte_level_decode(names_[id]);
+    check_input(bytes && !bytes->empty(), "{}: token \"{}\" (id {}) is not written in byte-level characters", source_,
+                names_[id], id);
+    tokens[id] = *std::move(bytes);
+  }
+  return tokens;
+}
+
+Merge Vocabulary::merge(const std::string& left, const std::string& right, std::string_view place) const {
+  return {find(left, place), find(right, place), find(left + right, place)};
+}
+
+TokenId Vocabulary::find(const std::string& name, std::string_view place) const {
+  const auto found = ids_.find(name);
+  check_input(found != ids_.end() && !is_added(found->second),
+              "{}: token \"{}\" is not in the vocabulary; a merge's two parts and its result must be", place, name);
+  return found->second;
+}
+
+void MergeList::add(const Merge& merge, std::string_view place) {
+  const auto [earlier, fresh] = places_.try_emplace({merge.left, merge.right}, place);
+  check_input(fresh, "{}: the merge stands in {} already; remove one of them", place, earlier->second);
+  merges_.push_back(merge);
+}
+
+}  // namespace kiln

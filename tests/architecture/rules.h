@@ -1,0 +1,81 @@
+// The rules that hold kiln's files in their places, checked on text in memory so that the checker itself can be tested.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln::architecture {
+
+/// One file: its path relative to the project's root ("src/core/file.cpp") and its text.
+struct SourceFile {
+  std::string path;
+  std::string text;
+};
+
+/// A rule that a line breaks. `line` counts from 1; 0 speaks of the whole file.
+struct Violation {
+  std::string path;
+  int line = 0;
+  std::string rule;
+};
+
+/// One `#include`: the line it stands on, what it names, and whether in quotes (else in angle brackets).
+struct Include {
+  int line = 0;
+  std::string target;
+  bool quoted = false;
+};
+
+/// A folder of include/kiln and src, and its floor: lower stands below.
+struct Floor {
+  std::string_view folder;
+  int level;
+};
+
+inline constexpr Floor kFloors[] = {
+    {"core", 0}, {"tensor", 1},  {"kernels", 2}, {"nn", 3},  {"text", 3},  {"optim", 4},
+    {"data", 4}, {"interop", 5}, {"infer", 5},   {"run", 6}, {"train", 7}, {"cli", 8},
+};
+
+/// Within a folder, `below` may not include `above`.
+struct Order {
+  std::string_view folder, below, above;
+};
+
+inline constexpr Order kOrders[] = {
+    {"nn", "model_config", "block"},   {"nn", "model_config", "gpt"}, {"nn", "block", "gpt"},
+    {"nn", "block", "heads"},          {"run", "metrics", "plan"},    {"run", "run_directory", "checkpoint"},
+    {"train", "objective", "trainer"},
+};
+
+/// A library (its headers start with `header`) that only files whose paths start with one of `allowed` may include.
+struct Door {
+  std::string_view header;
+  std::array<std::string_view, 2> allowed;
+  std::string_view reason;
+};
+
+inline constexpr Door kDoors[] = {
+    {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
+    {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
+};
+
+inline constexpr int kMaxLines = 450;
+
+/// The includes of a text, in order; those in // comments do not count.
+std::vector<Include> find_includes(std::string_view text);
+
+/// All violations in these files, which must be the whole of include/, src/ and tests/, as includes are looked up in
+/// them.
+/// - an include of kiln's own goes to a lower floor or stays in its folder (tests/F stands on F's floor), exists, is
+/// quoted
+/// - kOrders and kDoors hold; headers of one folder do not include each other in a circle
+/// - a file has at most kMaxLines lines and opens with a // comment that says its purpose; a header has #pragma once
+std::vector<Violation> check_architecture(const std::vector<SourceFile>& files);
+
+/// "src/nn/block.cpp:3: rule", one a line.
+std::string to_text(const std::vector<Violation>& violations);
+
+}  // namespace kiln::architecture

@@ -1,0 +1,54 @@
+// Loops over threads: every element once, whatever the number of threads.
+#include "kiln/core/threads.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+class Threads : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { set_threads(GetParam()); }
+  void TearDown() override { set_threads(0); }
+};
+
+TEST_P(Threads, ForCoversEachElementOnce) {
+  for (std::int64_t count : {0, 1, 2, 7, 1000}) {
+    for (std::int64_t grain : {1, 3, 5000}) {
+      std::vector<std::atomic<int>> visits(static_cast<std::size_t>(count));
+      parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+      });
+      for (const auto& visit : visits) EXPECT_EQ(visit, 1) << count << " elements, grain " << grain;
+    }
+  }
+}
+
+TEST_P(Threads, EachCoversEachElementOnce) {
+  std::vector<std::atomic<int>> visits(1000);
+  parallel_each(1000, [&](std::int64_t i) { ++visits[static_cast<std::size_t>(i)]; });
+  for (const auto& visit : visits) EXPECT_EQ(visit, 1);
+}
+
+TEST_P(Threads, ALoopWithinALoopRunsOnItsOwnThread) {
+  std::atomic<int> inner{0};
+  parallel_each(8, [&](std::int64_t) {
+    parallel_for(10, 1, [&](std::int64_t begin, std::int64_t end) { inner += static_cast<int>(end - begin); });
+  });
+  EXPECT_EQ(inner, 80);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, Threads, ::testing::Values(1, 2, 3));
+
+TEST(ThreadCount, IsWhatWasSetAndNoughtMeansEveryCore) {
+  set_threads(3);
+  EXPECT_EQ(threads(), 3);
+  set_threads(0);
+  EXPECT_EQ(threads(), omp_get_num_procs());
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,173 @@
+// The orders of windows: complete, seeded, bounded, and the same from wherever a run resumes.
+#include "kiln/data/batcher.h"
+
+#include <gmock/gmock.h>
+
+#include "scratch.h"
+#include <map>
+#include <numeric>
+#include <set>
+
+namespace kiln {
+namespace {
+
+using ::kiln::testing::expect_error;
+using ::testing::ElementsAre;
+
+/// Tokens 0, 1, 2, ..., so that a token says where it lies.
+TokenFile counting(Index size) {
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(size));
+  std::iota(tokens.begin(), tokens.end(), 0);
+  TokenFileBuilder builder(1'000'000);
+  builder.append(tokens);
+  return TokenFile(builder.finish(), "counting");
+}
+
+std::vector<Index> starts(Batcher& batcher, Index first, Index count) {
+  std::vector<Index> result;
+  for (Index k = first; k < first + count; ++k) result.push_back(batcher.first_token(k));
+  return result;
+}
+
+TEST(Batcher, TargetsAreTheInputsOnePositionOn) {
+  Batcher batcher(counting(100), 4, DataOrder::sequential, 0);
+  Batch batch;
+  batcher.fill(2, 2, batch);
+  EXPECT_EQ(batch.B, 2);
+  EXPECT_EQ(batch.T, 4);
+  EXPECT_THAT(batch.inputs, ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(batch.targets, ElementsAre(9, 10, 11, 12, 13, 14, 15, 16));
+}
+
+TEST(Batcher, SequentialWindowsLieEndToEndAndStartOver) {
+  Batcher batcher(counting(14), 4, DataOrder::sequential, 0);
+  EXPECT_EQ(batcher.windows_per_epoch(), 3);
+  EXPECT_THAT(starts(batcher, 0, 5), ElementsAre(0, 4, 8, 0, 4));
+}
+
+TEST(Batcher, ShuffleVisitsEveryWindowOnceAnEpoch) {
+  const Index T = 5, n = 503;  // 100 windows, 2 tokens of slack
+  Batcher batcher(counting(n), T, DataOrder::shuffle, 7);
+  const Index W = batcher.windows_per_epoch();
+  ASSERT_EQ(W, 100);
+  std::set<Index> shifts;
+  std::set<std::vector<Index>> orders;
+  for (Index epoch = 0; epoch < 40; ++epoch) {
+    std::vector<Index> order = starts(batcher, epoch * W, W);
+    std::vector<Index> sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    const Index shift = sorted[0];
+    for (Index i = 0; i < W; ++i) ASSERT_EQ(sorted[static_cast<std::size_t>(i)], shift + i * T);
+    EXPECT_LE(sorted.back() + T + 1, n);
+    EXPECT_NE(order, sorted);
+    shifts.insert(shift);
+    orders.insert(order);
+  }
+  EXPECT_EQ(orders.size(), 40u);                  // no two epochs alike
+  EXPECT_EQ(shifts, (std::set<Index>{0, 1, 2}));  // the tail is seen too
+}
+
+TEST(Batcher, ShuffleReachesEveryPermutationAboutEquallyOften) {
+  Batcher batcher(counting(4), 1, DataOrder::shuffle, 3);  // 3 windows, no slack
+  std::map<std::vector<Index>, int> count;
+  for (Index epoch = 0; epoch < 6000; ++epoch) ++count[starts(batcher, epoch * 3, 3)];
+  EXPECT_EQ(count.size(), 6u);
+  for (const auto& [order, times] : count) EXPECT_NEAR(times, 1000, 150);
+}
+
+TEST(Batcher, SeedsGiveDifferentOrders) {
+  for (DataOrder order : {DataOrder::shuffle, DataOrder::random}) {
+    Batcher a(counting(1000), 3, order, 1), b(counting(1000), 3, order, 2), again(counting(1000), 3, order, 1);
+    EXPECT_NE(starts(a, 0, 50), starts(b, 0, 50));
+    EXPECT_EQ(starts(a, 0, 50), starts(again, 0, 50));
+  }
+}
+
+TEST(Batcher, RandomStartsReachBothEndsAndGoNoFurther) {
+  const Index T = 4, n = 12;  // starts 0 ... 7
+  Batcher batcher(counting(n), T, DataOrder::random, 11);
+  std::map<Index, int> count;
+  for (Index start : starts(batcher, 0, 8000)) ++count[start];
+  EXPECT_EQ(count.begin()->first, 0);
+  EXPECT_EQ(count.rbegin()->first, n - T - 1);
+  EXPECT_EQ(count.size(), 8u);
+  for (const auto& [start, times] : count) EXPECT_NEAR(times, 1000, 150) << start;
+}
+
+TEST(Batcher, AResumedRunSeesTheSameBatches) {
+  for (DataOrder order : {DataOrder::shuffle, DataOrder::sequential, DataOrder::random}) {
+    Batcher whole(counting(103), 4, order, 5);  // 25 windows: batches of 3 straddle the epochs
+    std::vector<Batch> batches(40);
+    for (Index i = 0; i < 40; ++i) whole.fill(i * 3, 3, batches[static_cast<std::size_t>(i)]);
+    for (Index resumed_at : {0, 1, 8, 9, 25, 39}) {
+      Batcher batcher(counting(103), 4, order, 5);
+      Batch batch;
+      for (Index i = resumed_at; i < 40; ++i) {
+        batcher.fill(i * 3, 3, batch);
+        ASSERT_EQ(batch.inputs, batches[static_cast<std::size_t>(i)].inputs);
+        ASSERT_EQ(batch.targets, batches[static_cast<std::size_t>(i)].targets);
+      }
+    }
+  }
+}
+
+TEST(Batcher, SharesOfABatchAddUpToIt) {
+  Batcher all(counting(200), 4, DataOrder::shuffle, 5), share(counting(200), 4, DataOrder::shuffle, 5);
+  Batch whole, part;
+  all.fill(12, 6, whole);
+  for (Index rank = 0; rank < 3; ++rank) {
+    share.fill(12 + rank * 2, 2, part);
+    EXPECT_TRUE(std::equal(part.inputs.begin(), part.inputs.end(), whole.inputs.begin() + rank * 8));
+  }
+}
+
+TEST(Batcher, ABatchOfTheSameSizeIsNotAllocatedAnew) {
+  Batcher batcher(counting(200), 4, DataOrder::shuffle, 5);
+  Batch batch;
+  batcher.fill(0, 6, batch);
+  const std::int32_t* inputs = batch.inputs.data();
+  const std::int32_t* targets = batch.targets.data();
+  for (Index i = 1; i < 30; ++i) batcher.fill(i * 6, 6, batch);
+  EXPECT_EQ(batch.inputs.data(), inputs);
+  EXPECT_EQ(batch.targets.data(), targets);
+}
+
+TEST(Batcher, TooFewTokensAreRefusedWithBothNumbers) {
+  for (DataOrder order : {DataOrder::shuffle, DataOrder::sequential, DataOrder::random}) {
+    Batcher just_enough(counting(65), 64, order, 0);
+    EXPECT_EQ(just_enough.windows_per_epoch(), 1);
+    EXPECT_EQ(just_enough.first_token(9), 0);
+    const std::string rest = " tokens, but a context of 64 (model.n_ctx) needs at least 65; give more text";
+    expect_error(ExitCode::usage, "data.train: 64" + rest, [&] { Batcher batcher(counting(64), 64, order, 0); });
+    expect_error(ExitCode::usage, "data.train: 0" + rest, [&] { Batcher batcher(TokenFile(), 64, order, 0); });
+  }
+}
+
+TEST(EvaluationBatches, ScoreEveryTargetOnceInOrder) {
+  for (Index n : {2, 5, 9, 10, 13, 33, 34, 100}) {
+    for (Index B : {1, 2, 3, 50}) {
+      const EvaluationBatches batches(counting(n), 4, B);
+      EXPECT_EQ(batches.targets(), n - 1);
+      std::vector<std::int32_t> targets;
+      Batch batch;
+      for (Index i = 0; i < batches.size(); ++i) {
+        batches.fill(i, batch);
+        EXPECT_LE(batch.B, B);
+        EXPECT_TRUE(batch.T == 4 || (i == batches.size() - 1 && batch.T < 4 && batch.B == 1));
+        for (std::size_t j = 0; j < batch.targets.size(); ++j) EXPECT_EQ(batch.inputs[j] + 1, batch.targets[j]);
+        targets.insert(targets.end(), batch.targets.begin(), batch.targets.end());
+      }
+      std::vector<std::int32_t> expected(static_cast<std::size_t>(n - 1));
+      std::iota(expected.begin(), expected.end(), 1);
+      EXPECT_EQ(targets, expected) << "n " << n << " B " << B;
+    }
+  }
+}
+
+TEST(EvaluationBatches, OneTokenHasNothingToScore) {
+  expect_error(ExitCode::usage, "counting: 1 tokens, but an evaluation needs at least 2; give more text",
+               [] { EvaluationBatches batches(counting(1), 4, 2); });
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,288 @@
+// From files to tokens: what is inserted, what is cached, and when the cache is made again.
+#include "kiln/data/dataset.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/text/document.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "scratch.h"
+#include <atomic>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::kiln::testing::expect_error;
+using ::kiln::testing::read_bytes;
+using ::kiln::testing::Scratch;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+using Tokens = std::vector<std::int32_t>;
+
+/// One token a byte, moved by `shift`; refuses the byte '#', and counts the texts it encodes.
+class TestTokenizer final : public Tokenizer {
+ public:
+  explicit TestTokenizer(std::int32_t shift = 0, std::vector<SpecialToken> special = {{std::string(kEndOfText), 300}})
+      : Tokenizer(std::move(special)), shift_(shift) {}
+
+  std::string_view type() const override { return "test"; }
+  std::int64_t vocab_size() const override { return shift_ + 301; }
+  std::string token_bytes(TokenId id) const override { return std::string(1, static_cast<char>(id - shift_)); }
+  Json to_json() const override { return {{"shift", shift_}}; }
+  int encoded() const { return encoded_; }
+
+ protected:
+  void encode_text(std::string_view text, std::size_t, std::vector<TokenId>& ids) const override {
+    check(text.find('#') == std::string_view::npos, "no token for \"#\"");
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c) + shift_);
+    ++encoded_;
+  }
+
+ private:
+  std::int32_t shift_;
+  mutable std::atomic<int> encoded_ = 0;
+};
+
+DataConfig config_of(std::vector<std::string> train, double fraction = 0) {
+  DataConfig config;
+  config.train = std::move(train);
+  config.validation_fraction = fraction;
+  return config;
+}
+
+Tokens all(const TokenFile& file) {
+  Tokens tokens(static_cast<std::size_t>(file.size()));
+  file.read(0, file.size(), tokens.data());
+  return tokens;
+}
+
+std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  if (!std::filesystem::exists(folder)) return files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  return files;
+}
+
+TEST(EncodeCorpus, OneDocumentIsItsTextAlone) {
+  Scratch scratch;
+  const TestTokenizer tokenizer;
+  const Dataset data = encode_corpus(Corpus(config_of({scratch.write("a.txt", "ab<|endoftext|>")}, 0.9)), tokenizer);
+  EXPECT_THAT(all(data.train), ElementsAre('a'));
+  EXPECT_EQ(data.validation.size(), 14);
+  EXPECT_EQ(data.train.text_bytes(), 1);
+  EXPECT_EQ(data.validation.text_bytes(), 14);
+}
+
+TEST(EncodeCorpus, EachOfSeveralDocumentsEndsWithTheEndOfText) {
+  Scratch scratch;
+  DataConfig config = config_of({scratch.write("a.txt", "ab"), scratch.write("b.txt", "c")});
+  config.validation = {scratch.write("v.txt", "d")};
+  const Dataset data = encode_corpus(Corpus(config), TestTokenizer());
+  EXPECT_THAT(all(data.train), ElementsAre('a', 'b', 300, 'c', 300));
+  EXPECT_THAT(all(data.validation), ElementsAre('d', 300));
+  EXPECT_EQ(data.train.text_bytes(), 3);  // of the text alone
+}
+
+TEST(EncodeCorpus, WithoutAnEndOfTextTokenNothingIsInserted) {
+  Scratch scratch;
+  const Corpus corpus(config_of({scratch.write("a.txt", "ab"), scratch.write("b.txt", "c")}));
+  EXPECT_THAT(all(encode_corpus(corpus, TestTokenizer(0, {})).train), ElementsAre('a', 'b', 'c'));
+}
+
+TEST(EncodeCorpus, OtherSpecialTokensAreInsertedByTheirRoles) {
+  Scratch scratch;
+  const TestTokenizer tokenizer(0, {{std::string(kStart), 298}, {std::string(kEndOfText), 299}});
+  const Corpus corpus(config_of({scratch.write("a.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n")}));
+  EXPECT_THAT(all(encode_corpus(corpus, tokenizer).train), ElementsAre(298, 'a', 299, 298, 'b', 299));
+}
+
+TEST(EncodeCorpus, ManyDocumentsComeOutInOrderWhateverTheThreads) {
+  Scratch scratch;
+  std::string text;
+  Tokens expected;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string document = std::to_string(i) + "\n";
+    text += document + "---\n";
+    expected.insert(expected.end(), document.begin(), document.end());
+    expected.push_back(300);
+  }
+  text += std::string(std::size_t{9} << 20, 'x') + "\n---\nend";  // longer than a group
+  expected.insert(expected.end(), std::size_t{9} << 20, 'x');
+  for (const int token : {int{'\n'}, 300, int{'e'}, int{'n'}, int{'d'}, 300}) expected.push_back(token);
+
+  DataConfig config = config_of({scratch.write("a.txt", text)});
+  config.document_separator = "---";
+  const Corpus corpus(config);
+  const int before = threads();
+  for (int count : {1, 4}) {
+    set_threads(count);
+    EXPECT_TRUE(all(encode_corpus(corpus, TestTokenizer()).train) == expected) << count << " threads";
+  }
+  set_threads(before);
+}
+
+TEST(EncodeCorpus, AnErrorInAParallelDocumentReachesTheCaller) {
+  Scratch scratch;
+  const Corpus corpus(
+      config_of({scratch.write("a.txt", "a"), scratch.write("b.txt", "#"), scratch.write("c.txt", "c")}));
+  expect_error(ExitCode::usage, "no token for \"#\"", [&] { encode_corpus(corpus, TestTokenizer()); });
+  expect_error(ExitCode::usage, "no token for \"#\"",
+               [&] { encode_corpus(corpus, TestTokenizer(), scratch.path("cache")); });
+  EXPECT_THAT(files_in(scratch.path("cache")), SizeIs(0));
+}
+
+TEST(EncodeCorpus, LargeVocabulariesKeepTheirIds) {
+  Scratch scratch;
+  const Corpus corpus(config_of({scratch.write("a.txt", "ab")}));
+  EXPECT_THAT(all(encode_corpus(corpus, TestTokenizer(100'000)).train), ElementsAre(100'097, 100'098));
+}
+
+/// A corpus, a cache, and how often the tokenizer was asked.
+class TokenCache : public ::testing::Test {
+ protected:
+  TokenCache() { config_.train = {scratch_.write("a.txt", "0123456789")}; }
+
+  /// Encodes anew or from the cache; returns how many texts were encoded for it.
+  int encode(const TestTokenizer& tokenizer = TestTokenizer()) {
+    const int before = tokenizer.encoded();
+    data_ = encode_corpus(Corpus(config_), tokenizer, scratch_.path("run/cache"));
+    return tokenizer.encoded() - before;
+  }
+  std::filesystem::path cached(std::string_view split) const {
+    for (const auto& file : files_in(scratch_.path("run/cache"))) {
+      if (file.filename().string().starts_with(split)) return file;
+    }
+    return {};
+  }
+
+  Scratch scratch_;
+  DataConfig config_;
+  Dataset data_;
+};
+
+TEST_F(TokenCache, IsUsedAgain) {
+  EXPECT_EQ(encode(), 2);
+  const Tokens train = all(data_.train), validation = all(data_.validation);
+  EXPECT_THAT(train, SizeIs(9));
+  EXPECT_THAT(validation, ElementsAre('9'));
+  EXPECT_EQ(encode(), 0);
+  EXPECT_EQ(all(data_.train), train);
+  EXPECT_EQ(all(data_.validation), validation);
+  EXPECT_EQ(data_.validation.text_bytes(), 1);
+  EXPECT_THAT(files_in(scratch_.path("run/cache")), SizeIs(2));  // no temporary is left
+}
+
+TEST_F(TokenCache, AChangedByteMakesItsSplitAnew) {
+  encode();
+  scratch_.write("a.txt", "0123456780");
+  EXPECT_EQ(encode(), 1);
+  EXPECT_THAT(all(data_.validation), ElementsAre('0'));
+  scratch_.write("a.txt", "1123456780");
+  EXPECT_EQ(encode(), 1);
+  EXPECT_EQ(data_.train[0], '1');
+}
+
+TEST_F(TokenCache, AnotherTokenizerFractionOrSeparatorMakesItAnew) {
+  encode();
+  EXPECT_EQ(encode(TestTokenizer(1)), 2);
+  EXPECT_EQ(data_.train[0], '1');
+  config_.validation_fraction = 0.2;
+  EXPECT_EQ(encode(), 2);
+  EXPECT_EQ(data_.train.size(), 8);
+  config_.train = {scratch_.write("a.txt", "ab\n-\ncd\n")};
+  encode();
+  config_.document_separator = "-";
+  EXPECT_EQ(encode(), 3);
+  EXPECT_THAT(all(data_.train),
+              ElementsAre('a', 'b', '\n', 300, 'c', 'd', 300));  // int(6 * 0.8) = 4 and a half document
+}
+
+TEST_F(TokenCache, DocumentBoundariesCount) {
+  config_.validation_fraction = 0;
+  config_.train = {scratch_.write("a.txt", "ab"), scratch_.write("b.txt", "c")};
+  encode();
+  config_.train = {scratch_.write("a.txt", "a"), scratch_.write("b.txt", "bc")};
+  EXPECT_EQ(encode(), 2);
+  EXPECT_THAT(all(data_.train), ElementsAre('a', 300, 'b', 'c', 300));
+}
+
+TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
+  encode();
+  const std::filesystem::path file = cached("train-");
+  const std::string good = read_bytes(file);
+  std::string flipped = good;
+  flipped.back() ^= 1;
+  for (const std::string& bad : {good.substr(0, good.size() - 2), good.substr(0, 1001), good.substr(0, 1),
+                                 std::string(), good + "x", flipped, std::string(good.size(), '\0')}) {
+    std::ofstream(file, std::ios::binary) << bad;
+    EXPECT_EQ(encode(), 1) << bad.size();
+    EXPECT_EQ(read_bytes(file), good);
+    EXPECT_EQ(data_.train.size(), 9);
+  }
+}
+
+TEST_F(TokenCache, AnUnwritableFolderIsAnErrorOfTheDisk) {
+  const std::string blocked = scratch_.write("file", "in the way");
+  expect_error(ExitCode::io, blocked + "/cache: the folder cannot be created: Not a directory",
+               [&] { encode_corpus(Corpus(config_), TestTokenizer(), blocked + "/cache"); });
+}
+
+class TokenDataset : public ::testing::Test {
+ protected:
+  std::string write(std::string_view name, const std::vector<std::uint16_t>& ids) {
+    return scratch_.write(name, {reinterpret_cast<const char*>(ids.data()), 2 * ids.size()});
+  }
+
+  Scratch scratch_;
+};
+
+TEST_F(TokenDataset, TheFractionCutsByTokens) {
+  const Dataset data = open_token_dataset(config_of({write("a.bin", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10})}, 0.1), 11);
+  EXPECT_THAT(all(data.train), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));  // int(11 * 0.9)
+  EXPECT_THAT(all(data.validation), ElementsAre(9, 10));
+}
+
+TEST_F(TokenDataset, ValidationFilesLeaveTrainWhole) {
+  DataConfig config = config_of({write("a.bin", {1, 2, 3})}, 0.5);
+  config.validation = {write("v.bin", {4, 5})};
+  const Dataset data = open_token_dataset(config, 11);
+  EXPECT_THAT(all(data.train), ElementsAre(1, 2, 3));
+  EXPECT_THAT(all(data.validation), ElementsAre(4, 5));
+}
+
+TEST_F(TokenDataset, SeveralFilesAreJoinedOnceInTheCache) {
+  const DataConfig config = config_of({write("a.bin", {1, 2, 3}), write("b.bin", {70, 5})});
+  const auto cache = scratch_.path("cache");
+  EXPECT_THAT(all(open_token_dataset(config, 100, {}, cache).train), ElementsAre(1, 2, 3, 70, 5));
+  EXPECT_THAT(all(open_token_dataset(config, 100, {}, cache).train), ElementsAre(1, 2, 3, 70, 5));
+  EXPECT_THAT(files_in(cache), SizeIs(1));
+  EXPECT_THAT(all(open_token_dataset(config, 100).train), ElementsAre(1, 2, 3, 70, 5));
+  write("b.bin", {70, 6});
+  EXPECT_THAT(all(open_token_dataset(config, 100, {}, cache).train), ElementsAre(1, 2, 3, 70, 6));
+}
+
+TEST_F(TokenDataset, ATokenBeyondTheVocabularyIsRefused) {
+  const std::string file = write("a.bin", {1, 2, 300});
+  expect_error(ExitCode::bad_input,
+               file +
+                   ": token 300 at byte offset 4 is not below the vocabulary's size, 65; was the file made with "
+                   "another tokenizer?",
+               [&] { open_token_dataset(config_of({file}), 65); });
+}
+
+TEST_F(TokenDataset, TextIsNotTokens) {
+  const std::string text = scratch_.write("a.txt", "abc"), tokens = write("a.bin", {1, 2});
+  DataConfig config = config_of({tokens});
+  EXPECT_TRUE(names_token_files(config));
+  EXPECT_FALSE(names_token_files(config_of({text})));
+  config.validation = {text};
+  expect_error(ExitCode::usage, "data.validation: " + text + " is text, but data.train is token files; give one kind",
+               [&] { names_token_files(config); });
+  expect_error(ExitCode::usage, "data.validation: " + text + " is text; a token file (.bin) is expected here",
+               [&] { open_token_dataset(config, 10); });
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,85 @@
+// Files, folders and globs: which files they name, in which order, and what is said where they name none.
+#include "kiln/data/source_files.h"
+
+#include "scratch.h"
+
+namespace kiln {
+namespace {
+
+using ::kiln::testing::expect_error;
+using ::kiln::testing::Scratch;
+
+/// What patterns within the scratch folder match, as names within it.
+std::vector<std::string> names(const Scratch& scratch, std::vector<std::string> patterns) {
+  for (std::string& pattern : patterns) pattern = scratch.path(pattern).string();
+  std::vector<std::string> found;
+  for (const auto& file : find_source_files(patterns, "data.train")) {
+    found.push_back(file.lexically_relative(scratch.path()).string());
+  }
+  return found;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(SourceFiles, FilesKeepTheOrderOfTheConfigAndFoldersAreSorted) {
+  Scratch scratch;
+  for (const char* name : {"z.txt", "d/b.txt", "d/a.txt", "d/deep/er/c.jsonl", "d/notes.md", "d/tokens.bin", "plain"}) {
+    scratch.write(name, "x");
+  }
+  EXPECT_EQ(names(scratch, {"z.txt", "d"}), (Names{"z.txt", "d/a.txt", "d/b.txt", "d/deep/er/c.jsonl"}));
+  EXPECT_EQ(names(scratch, {"plain", "d/notes.md"}), (Names{"plain", "d/notes.md"}));
+}
+
+TEST(SourceFiles, GlobsMatchFilesAndFoldersSorted) {
+  Scratch scratch;
+  for (const char* name : {"b2.txt", "b10.txt", "a.txt", "sub1/x.txt", "sub2/y.txt"}) scratch.write(name, "x");
+  EXPECT_EQ(names(scratch, {"b*.txt"}), (Names{"b10.txt", "b2.txt"}));
+  EXPECT_EQ(names(scratch, {"[ab]*.txt"}), (Names{"a.txt", "b10.txt", "b2.txt"}));
+  EXPECT_EQ(names(scratch, {"sub?"}), (Names{"sub1/x.txt", "sub2/y.txt"}));
+  EXPECT_EQ(names(scratch, {"*/*.txt"}), (Names{"sub1/x.txt", "sub2/y.txt"}));
+}
+
+TEST(SourceFiles, ANameThatExistsIsNotTakenForAGlob) {
+  Scratch scratch;
+  scratch.write("a[1].txt", "x");
+  scratch.write("a1.txt", "x");
+  EXPECT_EQ(names(scratch, {"a[1].txt"}), (Names{"a[1].txt"}));
+}
+
+TEST(SourceFiles, TheCurrentDirectoryComesBeforeTheConfigs) {
+  Scratch scratch;
+  scratch.write("here/a.txt", "");
+  scratch.write("config/a.txt", "");
+  scratch.write("config/b.txt", "");
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(scratch.path("here"));
+  const auto found = find_source_files({"a.txt", "b.txt"}, "data.train", scratch.path("config"));
+  std::filesystem::current_path(before);
+  EXPECT_EQ(found, (std::vector<std::filesystem::path>{"a.txt", scratch.path("config/b.txt")}));
+}
+
+TEST(SourceFiles, APatternThatMatchesNothingIsNamed) {
+  Scratch scratch;
+  expect_error(ExitCode::usage,
+               "data.validation: no file matches \"nowhere*.txt\" (relative to the current directory and " +
+                   scratch.path().string() + "; of a folder, .txt and .jsonl files count)",
+               [&] { find_source_files({"nowhere*.txt"}, "data.validation", scratch.path()); });
+  std::filesystem::create_directory(scratch.path("empty"));
+  const std::string empty = scratch.path("empty").string();
+  expect_error(ExitCode::usage,
+               "data.train: no file matches \"" + empty +
+                   "\" (relative to the current directory; of a folder, .txt and .jsonl files count)",
+               [&] { find_source_files({empty}, "data.train"); });
+}
+
+TEST(SourceFiles, TextAndTokenFilesDoNotMix) {
+  EXPECT_TRUE(are_token_files({"a.bin", "b.bin"}, "data.train"));
+  EXPECT_FALSE(are_token_files({"a.txt", "b.jsonl"}, "data.train"));
+  EXPECT_FALSE(are_token_files({}, "data.train"));
+  expect_error(ExitCode::usage, "data.train: b.bin is a token file and a.txt is text; give one kind", [] {
+    are_token_files({"a.txt", "b.bin"}, "data.train");
+  });
+}
+
+}  // namespace
+}  // namespace kiln
