@@ -36,8 +36,8 @@ SPAN = 8                    # words in the spans whose repetition is measured
 CANDIDATES = 8              # tales tried for each tale kept
 MIN_WORDS, MAX_WORDS = 80, 250
 
-FEMALE = {"he": "she", "him": "her", "his": "her", "self": "herself", "child": "daughter"}
-MALE = {"he": "he", "him": "him", "his": "his", "self": "himself", "child": "son"}
+FEMALE = {"he": "she", "him": "her", "his": "her", "self": "herself"}
+MALE = {"he": "he", "him": "him", "his": "his", "self": "himself"}
 
 HERO_ADJECTIVES = ["young", "poor", "skilled", "lonely", "cheerful", "quiet", "busy", "merry"]
 GIVERS = ["an old sailor", "$h.his grandfather", "$h.his grandmother", "a dear friend",
@@ -220,6 +220,10 @@ def spans_of(words):
     return [" ".join(words[i:i + SPAN]) for i in range(len(words) - SPAN + 1)]
 
 
+def spans_within_tales(text):
+    return [span for tale in text.split(SEPARATOR) for span in spans_of(words_of(tale))]
+
+
 def acceptable(tale):
     sentences = [s for s in sentences_of(tale) if len(s) > 25]
     return (MIN_WORDS <= len(words_of(tale)) <= MAX_WORDS
@@ -232,8 +236,8 @@ def report(text):
     words = words_of(text.replace(SEPARATOR, " "))
     sentences = [s for tale in tales for s in sentences_of(tale)]
     cut = len(text) * 9 // 10
-    head = set(spans_of(words_of(text[:cut].replace(SEPARATOR, " "))))
-    tail = spans_of(words_of(text[cut:].replace(SEPARATOR, " ")))
+    head = set(spans_within_tales(text[:cut]))
+    tail = spans_within_tales(text[cut:])
     lengths = sorted(len(words_of(tale)) for tale in tales)
     counts = {}
     for word in words:

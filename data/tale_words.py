@@ -27,37 +27,37 @@ Dora Mina Anya Thea Willa Ada Edith Lotte Nora Runa Sofi Ursa""".split()
 MEN = """Tom Anselm Bram Corin Edwin Finn Gil Hugo Ivo Jasper Kit Leo Milo Ned
 Oskar Perrin Rafe Silas Tobin Udo Viktor Walt Emil Jory""".split()
 
-TRADES = rows("n verb past ing goods where tool", """
-baker / bake / baked / baking / {round loaves|honey rolls|brown bread} / in the warm bakery / wooden shovel
-weaver / weave / wove / weaving / {striped blankets|linen cloth|grey cloaks} / at the loom / shuttle
-shepherd / keep / kept / keeping / {a small flock|forty sheep|sheep} / on the hill / crook
-miller / grind / ground / grinding / {corn|wheat and rye|barley} / in the mill / flour scoop
-cobbler / mend / mended / mending / {boots|old shoes|boots and slippers} / at the bench by the window / hammer
-potter / shape / shaped / shaping / {clay bowls|jugs|blue plates} / at the wheel / cutting wire
-carpenter / make / made / making / {tables and chairs|doors|oak chests} / in the sawdust of the workshop / saw
-fisher / catch / caught / catching / {trout|silver fish|eels and perch} / on the river / net
-beekeeper / tend / tended / tending / {twelve hives|the bees} / among the clover / smoke pot
-gardener / grow / grew / growing / {beans and roses|cabbages|sweet peas} / behind the long wall / spade
-tailor / sew / sewed / sewing / {coats|wedding clothes|warm jackets} / in a room full of cloth / pair of scissors
-blacksmith / forge / forged / forging / {nails and hinges|horseshoes|iron gates} / at the forge / tongs
-candle maker / pour / poured / pouring / {tall candles|candles} / in a shed that smelled of wax / copper pan
-basket maker / weave / wove / weaving / {willow baskets|reed mats} / on the doorstep / knife
-clock maker / mend / mended / mending / {clocks|watches and clocks} / under a bright lamp / tiny screwdriver
-cheese maker / press / pressed / pressing / {goat cheese|yellow cheeses} / in the cool cellar / cheese cloth
-lamp maker / build / built / building / {lanterns|glass lamps} / in a narrow shop / pliers
-woodcutter / split / split / splitting / {logs|firewood} / at the edge of the forest / axe
-farmer / plough / ploughed / ploughing / {three fields|the lower fields} / along the stream / hoe
-toy maker / carve / carved / carving / {wooden horses|dolls|spinning tops} / in a room of shavings / carving knife
-hat maker / stitch / stitched / stitching / {felt hats|straw hats} / beside a tall mirror / needle
-boat builder / build / built / building / {rowing boats|small boats} / on the shore / mallet
-bookbinder / bind / bound / binding / {books|old books} / in a quiet attic / pot of glue
-herb seller / dry / dried / drying / {mint and sage|herbs} / under the rafters / bunch of string
-stonemason / cut / cut / cutting / {steps and doorposts|grey stone} / in the quarry / chisel
-rope maker / twist / twisted / twisting / {ropes|strong rope} / along the rope walk / iron hook
-painter / paint / painted / painting / {shop signs|shutters|signs for the inns} / high on a ladder / brush
-glass blower / blow / blew / blowing / {green bottles|glass bowls} / before the glowing oven / long pipe
-saddler / stitch / stitched / stitching / {saddles|harness} / in a shop that smelled of leather / awl
-dyer / dye / dyed / dyeing / {wool|yarn} / among the steaming vats / stirring pole
+TRADES = rows("n past goods where tool", """
+baker / baked / {round loaves|honey rolls|brown bread} / in the warm bakery / wooden shovel
+weaver / wove / {striped blankets|linen cloth|grey cloaks} / at the loom / shuttle
+shepherd / kept / {a small flock|forty sheep|sheep} / on the hill / crook
+miller / ground / {corn|wheat and rye|barley} / in the mill / flour scoop
+cobbler / mended / {boots|old shoes|boots and slippers} / at the bench by the window / hammer
+potter / shaped / {clay bowls|jugs|blue plates} / at the wheel / cutting wire
+carpenter / made / {tables and chairs|doors|oak chests} / in the sawdust of the workshop / saw
+fisher / caught / {trout|silver fish|eels and perch} / on the river / net
+beekeeper / tended / {twelve hives|the bees} / among the clover / smoke pot
+gardener / grew / {beans and roses|cabbages|sweet peas} / behind the long wall / spade
+tailor / sewed / {coats|wedding clothes|warm jackets} / in a room full of cloth / pair of scissors
+blacksmith / forged / {nails and hinges|horseshoes|iron gates} / at the forge / tongs
+candle maker / poured / {tall candles|candles} / in a shed that smelled of wax / copper pan
+basket maker / wove / {willow baskets|reed mats} / on the doorstep / knife
+clock maker / mended / {clocks|watches and clocks} / under a bright lamp / tiny screwdriver
+cheese maker / pressed / {goat cheese|yellow cheeses} / in the cool cellar / cheese cloth
+lamp maker / built / {lanterns|glass lamps} / in a narrow shop / pliers
+woodcutter / split / {logs|firewood} / at the edge of the forest / axe
+farmer / ploughed / {three fields|the lower fields} / along the stream / hoe
+toy maker / carved / {wooden horses|dolls|spinning tops} / in a room of shavings / carving knife
+hat maker / stitched / {felt hats|straw hats} / beside a tall mirror / needle
+boat builder / built / {rowing boats|small boats} / on the shore / mallet
+bookbinder / bound / {books|old books} / in a quiet attic / pot of glue
+herb seller / dried / {mint and sage|herbs} / under the rafters / bunch of string
+stonemason / cut / {steps and doorposts|grey stone} / in the quarry / chisel
+rope maker / twisted / {ropes|strong rope} / along the rope walk / iron hook
+painter / painted / {shop signs|shutters|signs for the inns} / high on a ladder / brush
+glass blower / blew / {green bottles|glass bowls} / before the glowing oven / long pipe
+saddler / stitched / {saddles|harness} / in a shop that smelled of leather / awl
+dyer / dyed / {wool|yarn} / among the steaming vats / stirring pole
 """)
 
 TOWNS = rows("name kind", """
@@ -133,7 +133,7 @@ plums / were / they / them / the old orchard / baskets
 pears / were / they / them / the walled orchard / ladders
 potatoes / were / they / them / the sandy field / forks
 turnips / were / they / them / the low field / forks
-grapes / were / they / them / the south slope / baskets
+grapes / were / they / them / the vineyard / baskets
 beans / were / they / them / the garden rows / baskets
 cherries / were / they / them / the hill orchard / ladders
 pumpkins / were / they / them / the bottom field / barrows

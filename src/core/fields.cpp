@@ -17,6 +17,8 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang before 17 does not deduce aggregates
 
 /// "4.5 is a number", "null was found": how a message about a wrong type begins.
 std::string found(const Json& json) {

@@ -2,7 +2,6 @@
 #include "kiln/core/problems.h"
 
 #include <algorithm>
-#include <ranges>
 
 namespace kiln {
 namespace {
@@ -33,7 +32,7 @@ void Problems::add_message(std::string_view pointer, std::string message) {
 }
 
 void Problems::attribute(std::string_view pointer, std::string_view source) {
-  sources_.push_back({std::string(pointer), std::string(source)});
+  sources_.insert(sources_.begin(), {std::string(pointer), std::string(source)});
 }
 
 bool Problems::has(std::string_view pointer) const {
@@ -43,11 +42,9 @@ bool Problems::has(std::string_view pointer) const {
 std::string Problems::text(std::string_view source) const {
   std::string text;
   for (const Entry& entry : entries_) {
-    auto last_first = std::views::reverse(sources_);  // of two --set of one key the last counts
-    auto origin =
-        std::ranges::find_if(last_first, [&](const Entry& s) { return at_or_below(entry.pointer, s.pointer); });
+    auto origin = std::ranges::find_if(sources_, [&](const Entry& s) { return at_or_below(entry.pointer, s.pointer); });
     if (!text.empty()) text += '\n';
-    text += origin != last_first.end() ? std::string_view(origin->text) : source;
+    text += origin != sources_.end() ? std::string_view(origin->text) : source;
     text += ": ";
     if (!entry.pointer.empty()) text += entry.pointer + ": ";
     text += entry.text;

@@ -82,6 +82,9 @@ Documents cut_tail(Documents& documents, double fraction) {
 }
 
 Corpus::Corpus(const DataConfig& config, const std::filesystem::path& base_directory) {
+  check(
+      !config.document_separator || config.document_separator->find('\n') == std::string::npos,
+      "data.document_separator: holds a line feed, but is compared with single lines without their ends; leave it out");
   const auto read_texts = [&](const std::vector<std::string>& patterns, std::string_view key) {
     const std::vector<std::filesystem::path> files = find_source_files(patterns, key, base_directory);
     check(!are_token_files(files, key), "{}: {} is a token file; text is expected here", key,

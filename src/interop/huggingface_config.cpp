@@ -65,6 +65,7 @@ class Keys {
  public:
   Keys(const Json& json, Problems& problems) : json_(json), problems_(problems) {}
 
+  const Json& operator[](const std::string& key) const { return json_[key]; }  // of a key that is there
   bool has(const std::string& key) const { return json_.contains(key) && !json_[key].is_null(); }
 
   /// A count of at least 1, at most `largest`; the key may be absent or null only where there is a default.
@@ -151,6 +152,19 @@ ModelConfig read_gpt2(Keys& keys) {
   return m;
 }
 
+/// transformers 5 moved rope_theta into "rope_parameters", beside the kind of rotation.
+double read_rope_theta(Keys& keys) {
+  constexpr double kDefault = 10000;
+  if (!keys.has("rope_parameters")) return keys.number("rope_theta", kDefault);
+  const Json& table = keys["rope_parameters"];
+  const bool plain = table.is_object() && table.value("rope_type", Json("default")) == "default" &&
+                     table.value("rope_theta", Json(kDefault)).is_number();
+  if (plain) return table.value("rope_theta", kDefault);
+  keys.problems().add("/rope_parameters", "{} is not supported; kiln computes the default rotation alone",
+                      table.dump());
+  return kDefault;
+}
+
 ModelConfig read_llama(Keys& keys) {
   ModelConfig m;
   m.n_layers = keys.size("num_hidden_layers");
@@ -163,7 +177,7 @@ ModelConfig read_llama(Keys& keys) {
   m.activation = Activation::swiglu;
   m.norm = NormKind::rmsnorm;
   m.position = PositionKind::rope;
-  m.rope_theta = keys.number("rope_theta", 10000);
+  m.rope_theta = read_rope_theta(keys);
   m.bias = false;
   m.tie_embeddings = keys.flag("tie_word_embeddings", false);
   m.dropout = keys.number("attention_dropout", 0);
@@ -171,7 +185,7 @@ ModelConfig read_llama(Keys& keys) {
   m.init.std = keys.number("initializer_range", 0.02);
   keys.expect("hidden_act", "silu");
   for (const char* flag : {"attention_bias", "mlp_bias"}) keys.expect(flag, false);
-  for (const char* table : {"rope_scaling", "rope_parameters", "quantization_config"}) keys.expect(table, nullptr);
+  for (const char* table : {"rope_scaling", "quantization_config"}) keys.expect(table, nullptr);
   return m;
 }
 

@@ -65,8 +65,9 @@ void score_product(const Causal& tile, Index D, const A* keys, Index width, cons
 /// out(i, d) += sum_j weights(j, i) keys(j, d) over the keys that query i sees.
 template <class A>
 void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, A* out) {
-  multiply(Left<A>{weights, 1, kQueries}, keys, width, out, width, tile.queries, true,
-           [&](Index i, Index count) { return Part{0, tile.visible(i + count - 1), 0, width}; });
+  multiply(Left<A>{weights, 1, kQueries}, keys, width, out, width, tile.queries, true, [&](Index i, Index count) {
+    return Part{0, tile.visible(i + count - 1), 0, width};
+  });
 }
 
 /// out(j, d) += sum_i weights(j, i) queries(i, d) over the queries that see key j.
@@ -379,10 +380,10 @@ void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> 
   parallel_each(shape.B * shape.K, [&](Index unit) { backward_key_head(in, out, unit / shape.K, unit % shape.K); });
 }
 
-#define KILN_INSTANTIATE(T)                                                                                            \
-  template void attention_forward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>,   \
-                                     Dropout, Mat<T>, Mat<Acc<T>>);                                                    \
-  template void attention_backward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>,  \
+#define KILN_INSTANTIATE(T)                                                                                           \
+  template void attention_forward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>,  \
+                                     Dropout, Mat<T>, Mat<Acc<T>>);                                                   \
+  template void attention_backward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>, \
                                       Dropout, ConstMat<T>, ConstMat<Acc<T>>, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

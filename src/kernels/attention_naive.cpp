@@ -99,11 +99,11 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
   });
 }
 
-#define KILN_INSTANTIATE(T)                                                                                           \
-  template void attention_forward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>, \
-                                           Dropout, Mat<T>, Mat<T>);                                                  \
-  template void attention_backward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>,             \
-                                            ConstVec<T>, Dropout, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
+#define KILN_INSTANTIATE(T)                                                                                            \
+  template void attention_forward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>,  \
+                                           Dropout, Mat<T>, Mat<T>);                                                   \
+  template void attention_backward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>, \
+                                            Dropout, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(double)
 #undef KILN_INSTANTIATE

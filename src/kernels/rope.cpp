@@ -66,9 +66,9 @@ void rope_backward(Mat<T> dx, Index sequence_length, Index head_size, Index firs
   rotate<T>(dx, sequence_length, head_size, first_position, table, -1);
 }
 
-#define KILN_INSTANTIATE(T)                                                         \
-  template std::vector<Acc<T>> rope_table<T>(Index, Index, double);                 \
-  template void rope_forward<T>(Mat<T>, Index, Index, Index, ConstMat<Acc<T>>);     \
+#define KILN_INSTANTIATE(T)                                                     \
+  template std::vector<Acc<T>> rope_table<T>(Index, Index, double);             \
+  template void rope_forward<T>(Mat<T>, Index, Index, Index, ConstMat<Acc<T>>); \
   template void rope_backward<T>(Mat<T>, Index, Index, Index, ConstMat<Acc<T>>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <glob.h>
-#include <ranges>
+#include <sstream>
 
 namespace kiln {
 namespace {
@@ -28,13 +28,13 @@ Json value_of(std::string_view text) {
 void apply_override(Json& document, std::string_view assignment, Problems& problems) {
   const std::string source = fmt::format("--set {}", assignment);
   const std::size_t equals = assignment.find('=');
-  check(equals != std::string_view::npos && equals > 0, "{}: key.path=value is expected, as in model.n_layers=6",
-        source);
+  const bool has_path = equals != std::string_view::npos && equals > 0 && assignment[equals - 1] != '.';
+  check(has_path, "{}: key.path=value is expected, as in model.n_layers=6", source);
   Json* node = &document;
   std::string pointer;
   bool attributed = false;
-  for (const auto part : std::views::split(assignment.substr(0, equals), '.')) {
-    const std::string key(part.begin(), part.end());
+  std::istringstream path{std::string(assignment.substr(0, equals))};
+  for (std::string key; std::getline(path, key, '.');) {
     if (!node->is_object()) {  // from here on all is the override's
       *node = Json::object();
       if (!attributed) problems.attribute(pointer, source);

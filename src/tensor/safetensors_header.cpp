@@ -199,6 +199,9 @@ std::uint64_t size_of(DataType type) { return kDataTypes[static_cast<std::size_t
 std::string shape_text(std::span<const Index> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size, std::string_view source) {
+  // The parser takes a NUL for the end of the text, whatever follows.
+  check_input(json.find('\0') == std::string_view::npos, "{}: byte {} of the header is a NUL: not valid JSON", source,
+              json.find('\0'));
   HeaderListener listener(source);
   JsonText::sax_parse(json, &listener);
   SafetensorsHeader header = listener.take();

@@ -33,11 +33,28 @@ struct Bpe::Tables {
   bool ordered = true;  // each token comes of one merge, and a merge's parts of earlier ones
   std::unordered_map<std::string_view, TokenId> whole;  // for whole_pieces
 
-  explicit Tables(std::size_t merges) : ranks(merges) {}
+  explicit Tables(std::size_t merges) : ranks(merges), maybe(std::bit_ceil(16 * merges + 64) / 64) {}
 
   Rank rank(TokenId left, TokenId right) const {
+    const auto [word, bit] = maybe_place({left, right});
+    if ((maybe[word] & bit) == 0) return kNoMerge;
     const Rank* found = ranks.find({left, right});
     return found == nullptr ? kNoMerge : *found;
+  }
+
+  void set_rank(const Merge& merge, Rank rank) {
+    ranks[{merge.left, merge.right}] = rank;
+    const auto [word, bit] = maybe_place({merge.left, merge.right});
+    maybe[word] |= bit;
+  }
+
+ private:
+  // A bit for each hash of a pair that merges. Most pairs do not, and this table stays in a nearer cache than `ranks`.
+  std::vector<std::uint64_t> maybe;
+
+  std::pair<std::size_t, std::uint64_t> maybe_place(const TokenPair& pair) const {
+    const std::uint64_t place = hash_pair(pair) >> (64 - std::countr_zero(64 * maybe.size()));
+    return {place / 64, std::uint64_t{1} << place % 64};
   }
 };
 
@@ -57,7 +74,7 @@ Bpe::Bpe(std::vector<std::string> tokens, std::vector<Merge> merges, bool whole_
   }
   for (std::size_t rank = 0; rank < merges_.size(); ++rank) {
     const auto [left, right, result] = merges_[rank];
-    tables->ranks[{left, right}] = static_cast<Rank>(rank);
+    tables->set_rank(merges_[rank], static_cast<Rank>(rank));
     const std::string& bytes = tokens_[static_cast<std::size_t>(result)];
     if (bytes.size() == 2) {
       const auto first = static_cast<unsigned char>(bytes[0]), second = static_cast<unsigned char>(bytes[1]);
@@ -88,13 +105,17 @@ struct alignas(64) Bpe::Cache::Slot {
   std::uint32_t count;  // 0: never used
 };
 
-void Bpe::Cache::Release::operator()(Slot* slots) const { std::free(slots); }
+void Bpe::Cache::Release::operator()(void* memory) const { std::free(memory); }
 
 Bpe::Cache::Cache() {
-  // calloc's zeros cost nothing until a slot is used, so that a cache for a short text is cheap.
+  // calloc's zeros cost nothing until a slot is used, so that a cache for a short text is cheap. It aligns to less than
+  // a cache line: hence the spare slot.
   static_assert(sizeof(Slot) == 64);
-  slots_.reset(static_cast<Slot*>(std::calloc(kCacheSlots, sizeof(Slot))));
-  if (!slots_) throw std::bad_alloc();
+  std::size_t bytes = (kCacheSlots + 1) * sizeof(Slot);
+  memory_.reset(std::calloc(1, bytes));
+  if (!memory_) throw std::bad_alloc();
+  void* aligned = memory_.get();
+  slots_ = static_cast<Slot*>(std::align(alignof(Slot), kCacheSlots * sizeof(Slot), aligned, bytes));
 }
 
 Bpe::Cache::~Cache() = default;

@@ -49,17 +49,17 @@ GptActivations<float>& Stepper::activations_for(Index B) {
   return *activations_;
 }
 
-StepResult Stepper::run(ParameterBuffer<float>& weights, Batcher& batcher, Index step, Index first_window) {
+StepResult Stepper::run(ParameterBuffer<float>& weights, Batcher& batcher, const StepPosition& position) {
   const double positions = static_cast<double>(sizes_.windows_per_step * model_.config().n_ctx);
-  const double multiplier = schedule_multiplier(config_.schedule, step, total_steps_);
+  const double multiplier = schedule_multiplier(config_.schedule, position.step, total_steps_);
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.all().setZero();
   for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {
     const Index B = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
-    batcher.fill(first_window + done, B, batch_);
+    const Index first_window = position.windows_drawn + done;
+    batcher.fill(first_window, B, batch_);
     // The number of its first window tells each micro-batch of a run from every other.
-    const StepContext context{
-        .training = true, .seed = config_.seed, .step = static_cast<std::uint64_t>(first_window + done)};
+    const StepContext context{.training = true, .seed = config_.seed, .step = static_cast<std::uint64_t>(first_window)};
     GptActivations<float>& activations = activations_for(B);
     model_.trunk.forward(weights, batch_.inputs, context, activations);
     result.loss += objective_->forward_backward(weights, batch_, 1.0 / positions, as_const(activations.hidden),
@@ -72,7 +72,7 @@ StepResult Stepper::run(ParameterBuffer<float>& weights, Batcher& batcher, Index
     optimizer_->step(weights, gradients_,
                      {.learning_rate_multiplier = multiplier,
                       .gradient_scale = clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
-                      .step = step});
+                      .step = position.updates});
   }
   return result;
 }

@@ -185,6 +185,15 @@ TEST(Corpus, BadJsonLinesAreNamedByFileAndLine) {
   expect_bad("[\"text\"]", ":1:" + field);
 }
 
+TEST(Corpus, ASeparatorOfSeveralLinesIsRefused) {
+  DataConfig config = config_of({"a.txt"});
+  config.document_separator = "---\n";
+  expect_error(ExitCode::usage,
+               "data.document_separator: holds a line feed, but is compared with single lines without their ends; "
+               "leave it out",
+               [&] { Corpus corpus(config); });
+}
+
 TEST(Corpus, TokenFilesAreNotText) {
   Scratch scratch;
   const std::string file = scratch.write("a.bin", "ab");

@@ -195,8 +195,7 @@ TEST_F(TokenCache, AnotherTokenizerFractionOrSeparatorMakesItAnew) {
   encode();
   config_.document_separator = "-";
   EXPECT_EQ(encode(), 3);
-  EXPECT_THAT(all(data_.train),
-              ElementsAre('a', 'b', '\n', 300, 'c', 'd', 300));  // int(6 * 0.8) = 4 and a half document
+  EXPECT_THAT(all(data_.train), ElementsAre('a', 'b', '\n', 300, 'c', 300));  // int(6 * 0.8) = 4 characters
 }
 
 TEST_F(TokenCache, DocumentBoundariesCount) {

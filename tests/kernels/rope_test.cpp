@@ -1,10 +1,9 @@
 // The rotary embedding against the formula, its inverse, and the property that it exists for.
 #include "kiln/kernels/rope.h"
 
-#include "support/gradient.h"
-
 #include <gtest/gtest.h>
 
+#include "support/gradient.h"
 #include <cmath>
 
 namespace kiln {

@@ -45,7 +45,7 @@ class Problems {
   void add_message(std::string_view pointer, std::string message);
 
   std::vector<Entry> entries_;  // pointer and message
-  std::vector<Entry> sources_;  // pointer and source
+  std::vector<Entry> sources_;  // pointer and source; the last one given comes first, since it counts
 };
 
 }  // namespace kiln

@@ -42,14 +42,17 @@ class Bpe {
    public:
     Cache();
     ~Cache();
+    Cache(const Cache&) = delete;
+    Cache& operator=(const Cache&) = delete;
 
    private:
     friend class Bpe;
     struct Slot;
     struct Release {
-      void operator()(Slot* slots) const;
+      void operator()(void* memory) const;
     };
-    std::unique_ptr<Slot[], Release> slots_;
+    std::unique_ptr<void, Release> memory_;
+    Slot* slots_;
   };
 
   /// Appends the ids of a piece. Time n log n in its bytes; memory beyond the ids is bounded where every merge joins

@@ -13,6 +13,13 @@ namespace kiln {
 
 using TokenPair = std::pair<TokenId, TokenId>;
 
+/// A hash whose upper bits are the good ones.
+inline std::uint64_t hash_pair(const TokenPair& pair) {
+  const std::uint64_t key =
+      std::uint64_t{static_cast<std::uint32_t>(pair.first)} << 32 | static_cast<std::uint32_t>(pair.second);
+  return key * 0x9E3779B97F4A7C15u;
+}
+
 template <class Value>
 class PairMap {
  public:
@@ -53,10 +60,8 @@ class PairMap {
 
   /// The pair's slot, or the empty one where it would go.
   std::size_t place(TokenPair pair) const {
-    const std::uint64_t key =
-        std::uint64_t{static_cast<std::uint32_t>(pair.first)} << 32 | static_cast<std::uint32_t>(pair.second);
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = (key * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(slots_.size()));
+    std::size_t at = hash_pair(pair) >> (64 - std::countr_zero(slots_.size()));
     while (slots_[at].pair.first != kEmpty && slots_[at].pair != pair) at = (at + 1) & mask;
     return at;
   }

@@ -14,9 +14,9 @@ struct GradientCheckOptions {
   Index batch_size = 2;
   Index sequence_length = 8;     // cut to n_ctx
   Index entries_per_tensor = 8;  // sampled without order; small tensors are checked whole
-  double step = 1e-4;            // of the central difference, in units of a weight
+  double step = 1e-6;            // of the central difference: small, since relu has a kink
   double tolerance = 1e-5;       // of |analytic - numeric| / max(|analytic|, |numeric|, floor)
-  double floor = 1e-4;           // gradients below it are compared absolutely, against tolerance * floor
+  double floor = 1e-3;           // gradients below it are compared absolutely, against tolerance * floor
 };
 
 /// The worst entry of one parameter tensor.

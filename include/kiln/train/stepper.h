@@ -28,13 +28,20 @@ struct StepResult {
   bool applied = false;  // false where loss or gradient was not finite: weights and moments are then untouched
 };
 
+/// Where a run stands: all that the next step depends on besides weights, moments and the config.
+struct StepPosition {
+  Index step = 0;           // steps taken; those that were skipped for a bad gradient count
+  Index updates = 0;        // steps that moved the weights
+  Index windows_drawn = 0;  // by all steps so far
+};
+
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
 class Stepper {
  public:
   Stepper(const Config& config, const LanguageModel<float>& model, BatchSizes sizes, Index total_steps);
 
-  /// Step `step` (counted from 0) on windows [first_window, first_window + windows_per_step) of the batcher.
-  StepResult run(ParameterBuffer<float>& weights, Batcher& batcher, Index step, Index first_window);
+  /// The step after `position`, on the batcher's next windows_per_step windows.
+  StepResult run(ParameterBuffer<float>& weights, Batcher& batcher, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
   const ParameterBuffer<float>& gradients() const { return gradients_; }

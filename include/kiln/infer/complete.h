@@ -1,0 +1,36 @@
+// Texts that go on from a prompt: generated tokens, decoded as they come.
+#pragma once
+
+#include "kiln/infer/generate.h"
+#include "kiln/text/tokenizer.h"
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+struct CompletionOptions {
+  GenerationOptions generation;    // its end_token and vocab_size are taken from the tokenizer
+  std::vector<std::string> stops;  // texts that end a sample and are no part of it; they may span tokens
+};
+
+struct Completion {
+  std::string text;  // valid UTF-8, without the prompt; special tokens by their meaning (document.h)
+  Index tokens = 0;  // drawn, those of the stop text included, the end-of-text token not
+  Finish finish = Finish::length;
+};
+
+/// Called with each further piece of a sample's text, whole characters only; `last` says that the sample has ended.
+/// Pieces may be empty.
+using OnText = std::function<void(Index sample, std::string_view piece, bool last)>;
+
+/// Goes on from the prompt as generate does, until the end-of-text token, a stop text or max_tokens.
+/// Throws what generate throws, and Error (usage) for an empty stop text.
+std::vector<Completion> complete(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
+                                 const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                                 const CompletionOptions& options, const OnText& on_text = {});
+
+}  // namespace kiln

@@ -1,0 +1,48 @@
+// Tokens that go on from a prompt, several samples at a time.
+#pragma once
+
+#include "kiln/infer/sampler.h"
+#include "kiln/nn/language_model.h"
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace kiln {
+
+/// Why a sample ended: it has max_tokens; a stop text came up; the end token was drawn.
+enum class Finish { length, stop, end };
+inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "end"};
+inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
+
+struct GenerationOptions {
+  SamplingOptions sampling;
+  Index max_tokens = 200;  // of a sample, beyond the prompt
+  Index samples = 1;
+  std::uint64_t seed = 1337;         // sample s draws from substream s of "sampling", however many samples there are
+  std::optional<TokenId> end_token;  // ends a sample, and is no part of it
+  std::optional<Index> vocab_size;  // only ids below it are drawn: of a model with more rows than its tokenizer has ids
+
+  /// Throws Error (usage) for a value out of range.
+  void validate() const;
+};
+
+/// Called for each token as it is drawn; false ends that sample (Finish::stop).
+using OnToken = std::function<bool(Index sample, TokenId token)>;
+/// Called once for each sample.
+using OnFinish = std::function<void(Index sample, Finish finish)>;
+
+/// Goes on from the prompt (at least one token). Samples advance together, one token at a time.
+///
+/// The first n_ctx positions are predicted with cached keys and values. Beyond, each token is predicted by a forward
+/// of the last n_ctx tokens alone, at positions 0 to n_ctx - 1, as in training. So a longer prompt loses its beginning,
+/// with a warning. The repetition penalty too looks back on n_ctx tokens.
+/// Throws Error: usage for options out of range, an empty prompt, ids outside the vocabulary, or memory that cannot be
+/// had; diverged for weights whose scores are not finite.
+void generate(const LanguageModel<float>& model, const ParameterBuffer<float>& weights, std::span<const TokenId> prompt,
+              const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish);
+
+}  // namespace kiln

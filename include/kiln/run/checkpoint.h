@@ -1,0 +1,94 @@
+// One checkpoint folder: what is in it, whether it is whole, and how it is read back.
+#pragma once
+
+#include "kiln/core/error.h"
+#include "kiln/interop/huggingface.h"
+#include "kiln/optim/optimizer.h"
+#include "kiln/run/config.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace kiln {
+
+/// Version of the checkpoint folder's layout; folders of a newer one are refused.
+inline constexpr std::int64_t kCheckpointFormat = 1;
+
+/// Where training stands between two steps (trainer.json). Random draws are functions of the seed and these counts, so
+/// there is no other state of a generator.
+struct TrainerState {
+  std::int64_t step = 0;
+  std::int64_t tokens = 0;
+  std::int64_t windows = 0;
+  double seconds = 0;
+  std::uint64_t seed = 0;
+  int threads = 0;
+  std::optional<double> validation_loss;
+  std::optional<double> best_loss;
+  std::int64_t best_step = 0;
+  std::int64_t evaluations_since_best = 0;
+  std::int64_t bad_steps_in_a_row = 0;
+  std::int64_t bad_steps = 0;
+
+  template <class V>
+  void visit(V& v) {
+    v("step", step, "steps taken", non_negative());
+    v("tokens", tokens, "tokens trained on", non_negative());
+    v("windows", windows, "windows drawn from the data: where the batcher goes on", non_negative());
+    v("seconds", seconds, "of wall time in training, summed over resumes", non_negative());
+    v("seed", seed, "of every random draw");
+    v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
+    v("validation_loss", validation_loss, "of these weights, where they were evaluated");
+    v("best_loss", best_loss, "the lowest validation loss so far");
+    v("best_step", best_step, "and its step", non_negative());
+    v("evaluations_since_best", evaluations_since_best, "without improvement, in a row", non_negative());
+    v("bad_steps_in_a_row", bad_steps_in_a_row, "updates skipped for a loss or gradient not finite", non_negative());
+    v("bad_steps", bad_steps, "the same, in total", non_negative());
+  }
+};
+
+/// All that a checkpoint is made of. Refers to the buffers; nothing is copied.
+struct CheckpointContents {
+  const Config& config;
+  Index vocab_size;
+  const ParameterBuffer<float>& weights;
+  std::vector<OptimizerSlot> optimizer;
+  TokenizerFiles tokenizer;
+  TrainerState state;
+};
+
+/// Writes every file into `folder`, which is there and empty, the manifest last, all flushed to the disk.
+/// Throws Error (io).
+void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents);
+
+/// A checkpoint of a kiln that is newer than this one.
+class NewerFormatError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Holds every file against the manifest. Throws Error (bad_input) that names the file which is missing, of another
+/// size or of another checksum, or both format versions where the checkpoint is newer (NewerFormatError).
+void verify_checkpoint(const std::filesystem::path& folder);
+
+/// Whether the folder is one that kiln began to write as a checkpoint.
+bool is_checkpoint(const std::filesystem::path& folder);
+
+struct CheckpointConfig {
+  Config config;
+  Index vocab_size = 0;
+};
+
+// The parts, of a folder that has been verified. The weights are read by read_huggingface_weights. All throw Error
+// (bad_input) where a file is not what it should be.
+CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
+TrainerState read_trainer_state(const std::filesystem::path& folder);
+
+/// Fills the slots' buffers. Throws Error (bad_input) where the file's tensors are not just theirs: another
+/// optimizer's.
+void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots);
+
+}  // namespace kiln

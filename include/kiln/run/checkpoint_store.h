@@ -1,0 +1,41 @@
+// The checkpoints of a run: saved so that a crash at any instant leaves one that loads, found again, and pruned.
+#pragma once
+
+#include "kiln/run/checkpoint.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace kiln {
+
+/// Saves into `checkpoints` (RUN/checkpoints, made where it is missing) and returns the new folder. In this order: a
+/// temporary folder is written, flushed and renamed; `latest`, and with `is_best` also `best`, are pointed to it; old
+/// checkpoints go, but for the newest `keep` (not counting step 0, best and latest). A folder of the same step is
+/// replaced. Throws Error (io): the temporary is then removed, and the pointers say what they said.
+std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
+                                      bool is_best, std::int64_t keep);
+
+struct SavedCheckpoint {
+  std::int64_t step;
+  std::filesystem::path folder;
+};
+
+/// The folders of checkpoints by step, whole or not; none where there is no such folder.
+std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints);
+
+/// What `latest` points to; where it is missing, empty or dangling, with a warning, the newest that was finished.
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& checkpoints);
+
+/// What `best` points to; nothing where there is no such file or, with a warning, where it is empty or dangling.
+std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path& checkpoints);
+
+/// The newest checkpoint that verifies, for --resume; a warning for each that does not. Nothing where there is none at
+/// all. Throws Error (bad_input) where none of them verifies, and NewerFormatError.
+std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints);
+
+/// Removes what a crash has left behind. save_checkpoint does it too.
+void remove_temporaries(const std::filesystem::path& checkpoints);
+
+}  // namespace kiln

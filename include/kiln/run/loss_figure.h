@@ -1,0 +1,25 @@
+// The loss curves of a run: from its metrics to the picture that lies in its folder.
+#pragma once
+
+#include "kiln/run/figure.h"
+#include "kiln/run/metrics.h"
+#include "kiln/run/run_directory.h"
+
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Adds a run's curves: the training loss, with a smoothed line where there are enough measurements, and the validation
+/// loss with its best evaluation noted. Losses that were not finite are left out. `name` (of the run, empty where the
+/// figure shows one alone) stands before the curves' names; the run takes two colours, from `color` on.
+void add_loss_curves(Figure& figure, const std::string& name, const std::vector<MetricsRow>& rows, int color = 0);
+
+/// The picture of one run.
+Figure loss_figure(const std::string& name, const std::vector<MetricsRow>& rows);
+
+/// Draws what RUN/metrics.jsonl holds (nothing is a plot of nothing) into RUN/loss.svg, atomically.
+/// Throws Error as read_metrics and write_file_atomically do.
+void write_loss_svg(const RunPaths& paths, const std::string& name);
+
+}  // namespace kiln

@@ -1,0 +1,55 @@
+// metrics.jsonl: one line a row of measurements, whole or not there at all.
+#pragma once
+
+#include "kiln/core/fields.h"
+#include "kiln/core/file.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace kiln {
+
+/// One row. Every row has every key; null stands for what was not measured, or is not finite.
+struct MetricsRow {
+  std::int64_t step = 0;
+  std::int64_t tokens = 0;
+  double seconds = 0;
+  std::optional<double> loss;
+  std::optional<double> learning_rate;
+  std::optional<double> grad_norm;
+  std::optional<double> tokens_per_second;
+  std::optional<double> validation_loss;
+
+  template <class V>
+  void visit(V& v) {
+    v("step", step, "updates made");
+    v("tokens", tokens, "tokens trained on");
+    v("seconds", seconds, "of wall time since training began, to the microsecond, summed over resumes");
+    v("loss", loss, "in nats a token, of the step's batch before its update");
+    v("learning_rate", learning_rate, "of the step");
+    v("grad_norm", grad_norm, "before clipping");
+    v("tokens_per_second", tokens_per_second, "since the last row");
+    v("validation_loss", validation_loss, "over the whole validation split, where there was an evaluation");
+  }
+};
+
+/// Appends rows to a file; each is one write.
+class MetricsWriter {
+ public:
+  explicit MetricsWriter(const std::filesystem::path& path) : lines_(path) {}  // throws Error (io)
+  void append(const MetricsRow& row);                                          // throws Error (io)
+
+ private:
+  LineAppender lines_;
+};
+
+/// The rows of a file, none where it is missing; a last line without its end is a write that was cut off, and passed
+/// over. Throws Error (bad_input) that names the line that is no row.
+std::vector<MetricsRow> read_metrics(const std::filesystem::path& path);
+
+/// Removes the rows after `step`, for a run that goes on from there, and lines that a crash has left incomplete.
+void truncate_metrics(const std::filesystem::path& path, std::int64_t step);
+
+}  // namespace kiln

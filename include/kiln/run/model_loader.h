@@ -1,0 +1,26 @@
+// A trained model, ready to be evaluated, sampled and looked into.
+#pragma once
+
+#include "kiln/nn/language_model.h"
+#include "kiln/run/model_source.h"
+#include "kiln/text/tokenizer.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace kiln {
+
+struct LoadedModel {
+  ModelSource source;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<LanguageModel<float>> model;
+  std::unique_ptr<ParameterBuffer<float>> weights;
+};
+
+/// Loads what a user calls RUN: a run directory (its best checkpoint where there is one, else the latest, or the one
+/// that `choice` says: "latest", "best" or a step), a checkpoint folder, or a Hugging Face model folder with its
+/// tokenizer. Throws Error (usage, bad_input), also where tokenizer and model do not fit together.
+LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
+
+}  // namespace kiln

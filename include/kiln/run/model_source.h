@@ -1,0 +1,30 @@
+// From what a user calls a model (RUN) to the folder that holds it.
+#pragma once
+
+#include "kiln/run/checkpoint.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace kiln {
+
+/// A model folder and what it says about itself.
+struct ModelSource {
+  std::filesystem::path folder;
+  ModelConfig model;  // resolved
+  Index vocab_size = 0;
+  std::optional<Config> config;  // of the run, where the folder is a checkpoint of kiln's
+};
+
+/// The folder meant by `argument`: a run directory (its best checkpoint where there is one, else the latest; or the one
+/// that `choice` says: "latest", "best" or a step), a checkpoint folder, or a Hugging Face model folder.
+/// Throws Error (usage) that says what was looked for.
+std::filesystem::path find_model_folder(const std::filesystem::path& argument,
+                                        const std::optional<std::string>& choice = std::nullopt);
+
+/// Finds the folder, verifies it where it is a checkpoint, and reads its config. The weights come from
+/// read_huggingface_weights. Throws Error (usage, bad_input).
+ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice = std::nullopt);
+
+}  // namespace kiln

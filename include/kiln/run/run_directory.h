@@ -1,0 +1,56 @@
+// A run's folder: the names in it, who may use it, and what may be cleared away.
+#pragma once
+
+#include "kiln/core/file.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+
+/// Where things lie in a run directory.
+struct RunPaths {
+  std::filesystem::path root;
+
+  std::filesystem::path config() const { return root / "config.json"; }     // as resolved
+  std::filesystem::path metrics() const { return root / "metrics.jsonl"; }  // see metrics.h
+  std::filesystem::path log() const { return root / "train.log"; }
+  std::filesystem::path plot() const { return root / "loss.svg"; }
+  std::filesystem::path tokens() const { return root / "tokens"; }            // folder of cached token files
+  std::filesystem::path checkpoints() const { return root / "checkpoints"; }  // folder, see checkpoint_store.h
+  std::filesystem::path lock() const { return root / "lock"; }                // names the process at work
+};
+
+/// Names within RUN/checkpoints: "step-00000500", temporaries that a crash may leave, and two one-line files that hold
+/// the name of a step's folder.
+inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
+inline constexpr std::string_view kLatestPointer = "latest";
+inline constexpr std::string_view kBestPointer = "best";
+std::string checkpoint_name(std::int64_t step);
+std::optional<std::int64_t> step_of_checkpoint(std::string_view name);
+
+/// fresh: nothing may be there; resume: nothing, or a run; overwrite: the same, and the run is removed.
+enum class OpenMode { fresh, resume, overwrite };
+
+/// A run directory in use by this process alone, for as long as this object lives.
+class RunDirectory {
+ public:
+  /// Creates the folder where it is missing. Overwriting removes what kiln has written there and nothing else.
+  /// Throws Error: usage where the mode does not allow what is there, or another process uses it (its id is named); io
+  /// where the folder cannot be made or written.
+  RunDirectory(const std::filesystem::path& root, OpenMode mode);
+
+  const RunPaths& paths() const { return paths_; }
+
+ private:
+  RunPaths paths_;
+  FileLock lock_;
+};
+
+/// Whether kiln has begun a run there.
+bool is_run_directory(const std::filesystem::path& root);
+
+}  // namespace kiln

@@ -1,0 +1,40 @@
+// Everything a run needs before its first step: tokenizer, tokens, model, weights, where it stands.
+#pragma once
+
+#include "kiln/data/dataset.h"
+#include "kiln/run/checkpoint.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/text/tokenizer.h"
+#include "kiln/train/evaluate.h"
+#include "kiln/train/stepper.h"
+
+#include <memory>
+#include <optional>
+
+namespace kiln {
+
+struct Preparation {
+  Config config;
+  std::unique_ptr<Tokenizer> tokenizer;
+  Dataset data;
+  std::unique_ptr<LanguageModel<float>> model;
+  std::unique_ptr<ParameterBuffer<float>> weights;
+  std::unique_ptr<Batcher> batcher;
+  std::unique_ptr<Stepper> stepper;
+  std::unique_ptr<Evaluator> evaluator;  // null where nothing is held out or evaluated
+  Index total_steps = 0;
+  TrainerState state;
+  std::optional<std::filesystem::path> resumed_from;
+
+  bool is_finished() const { return state.step >= total_steps; }
+};
+
+/// Reads or makes all of it. With `resume` it takes the newest valid checkpoint, or begins at step 0 (saying so) where
+/// there is none: config changes in model, tokenizer or data are then refused with the list of them, others are logged.
+/// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume);
+
+/// The tokenizer as files of a checkpoint folder.
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model);
+
+}  // namespace kiln

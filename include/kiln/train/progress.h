@@ -1,0 +1,38 @@
+// What a person sees of a run: one rewritten line on a terminal, plain lines elsewhere.
+#pragma once
+
+#include "kiln/run/metrics.h"
+
+#include <cstdint>
+#include <string>
+
+namespace kiln {
+
+/// A duration for people: "850 ms", "42 s", "3 min 20 s", "5 h 12 min".
+std::string format_duration(double seconds);
+
+/// A count with its thousands set apart: "1,003,854".
+std::string format_count(std::int64_t count);
+
+class Progress {
+ public:
+  Progress(std::int64_t total_steps, bool quiet);
+  ~Progress();  // leaves the terminal on a line of its own
+
+  /// The figures of a step, and the time that the run is expected to take from here.
+  void step(const MetricsRow& row, double remaining_seconds);
+
+  /// A line that stays.
+  void message(const std::string& text);
+  void warning(const std::string& text);
+
+ private:
+  void clear();
+
+  std::int64_t total_steps_;
+  bool quiet_;
+  bool terminal_;
+  bool line_shown_ = false;
+};
+
+}  // namespace kiln

@@ -1,0 +1,26 @@
+// SIGINT, SIGTERM and SIGHUP as a wish to stop at the next step boundary.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <signal.h>
+
+namespace kiln {
+
+/// While it lives, the first such signal is noted for received(); a second one ends the process at once with 128 + its
+/// number, since whoever sends it no longer wants to wait. At most one object at a time.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// The signal that came, if one did.
+  std::optional<int> received() const;
+
+ private:
+  std::array<struct sigaction, 3> previous_;
+};
+
+}  // namespace kiln

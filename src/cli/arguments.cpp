@@ -1,0 +1,61 @@
+// One declaration of each shared argument, and what every command does with it first.
+#include "cli/arguments.h"
+
+#include "kiln/core/threads.h"
+
+#include <spdlog/spdlog.h>
+
+namespace kiln::cli {
+namespace {
+
+constexpr std::int64_t kGuessedCharacters = 65;  // Tiny Shakespeare's
+
+}  // namespace
+
+void ModelArguments::add_to(CLI::App& command) {
+  command.add_option("RUN", run, "run directory, checkpoint folder or Hugging Face model folder")
+      ->required()
+      ->type_name("DIR");
+  command
+      .add_option("--checkpoint", checkpoint,
+                  "of a run directory: latest, best or a step; where not given, best if there is one, else latest")
+      ->type_name("latest|best|STEP");
+}
+
+LoadedModel ModelArguments::load() const {
+  LoadedModel model = load_model(run, checkpoint);
+  set_threads(model.source.config ? model.source.config->train.threads : 0);
+  return model;
+}
+
+void ConfigArguments::add_to(CLI::App& command) {
+  command.add_option("CONFIG", config, "JSON file; kiln train --reference explains its keys")
+      ->required()
+      ->type_name("FILE");
+  add_repeated(command, "--set", overrides, "change a key of the config; VALUE is JSON, or a word; may be repeated")
+      ->type_name("KEY.PATH=VALUE");
+}
+
+Config ConfigArguments::read() const {
+  Config read = read_config(config, overrides, Purpose::plan);
+  TokenizerConfig& tokenizer = read.tokenizer;
+  if (tokenizer.type == TokenizerKind::byte) {
+    tokenizer.vocab_size = kByteCount + std::ssize(tokenizer.special_tokens);
+  } else if (tokenizer.type == TokenizerKind::character) {
+    tokenizer.vocab_size = kGuessedCharacters + std::ssize(tokenizer.special_tokens);
+    spdlog::info("the text decides how many entries a char tokenizer has; {} are assumed here", tokenizer.vocab_size);
+  }
+  set_threads(read.train.threads);
+  return read;
+}
+
+void add_json_flag(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "print the result as JSON; all else goes to stderr");
+}
+
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                          const std::string& help) {
+  return command.add_option(name, values, help)->allow_extra_args(false);
+}
+
+}  // namespace kiln::cli

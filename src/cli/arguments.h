@@ -1,0 +1,46 @@
+// The arguments that several commands share, so that they are called and work the same everywhere.
+#pragma once
+
+#include "kiln/run/config.h"
+#include "kiln/run/model_loader.h"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+
+/// RUN and --checkpoint: a trained model.
+struct ModelArguments {
+  std::string run;
+  std::optional<std::string> checkpoint;
+
+  void add_to(CLI::App& command);
+
+  /// Loads the model, and sets the number of threads that its run's config asks for. Throws as load_model does.
+  LoadedModel load() const;
+};
+
+/// CONFIG and --set: what is to be trained.
+struct ConfigArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+
+  void add_to(CLI::App& command);
+
+  /// Reads the config for a command that needs no data, and sets its number of threads. Its tokenizer.vocab_size then
+  /// is what the tokenizer will have: with the special tokens for byte, and (said on stderr) a guess for char, whose
+  /// entries the text decides. Throws as read_config does.
+  Config read() const;
+};
+
+/// --json: the result as JSON, alone on stdout.
+void add_json_flag(CLI::App& command, bool& json);
+
+/// An option that is given anew for each of its values, which may look like anything ("[CLS]").
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                          const std::string& help);
+
+}  // namespace kiln::cli

@@ -1,0 +1,120 @@
+// kiln eval: the exact loss of a model over a whole text.
+#include "kiln/core/error.h"
+#include "kiln/data/dataset.h"
+#include "kiln/data/source_files.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/train/evaluate.h"
+#include "kiln/train/progress.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <cmath>
+#include <memory>
+#include <unistd.h>
+
+namespace kiln::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalOptions {
+  ModelArguments model;
+  std::vector<std::string> data;
+  bool json = false;
+};
+
+/// Where the run that a checkpoint lies in keeps its tokens, if it does; else nowhere ("").
+fs::path token_cache(const ModelSource& source) {
+  const fs::path run = fs::weakly_canonical(source.folder).parent_path().parent_path();
+  const fs::path cache = RunPaths{run}.tokens();
+  return fs::is_directory(cache) ? cache : fs::path();
+}
+
+Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& cache) {
+  const Tokenizer& tokenizer = *model.tokenizer;
+  if (names_token_files(data)) return open_token_dataset(data, model.model->vocab_size(), {}, cache);
+  return encode_corpus(Corpus(data), tokenizer, cache);
+}
+
+/// The files of --data as tokens, their documents told apart as the run's are.
+TokenFile tokens_of_files(const LoadedModel& model, const std::vector<std::string>& patterns) {
+  DataConfig data;
+  data.validation_fraction = 0;
+  for (const fs::path& file : find_source_files(patterns, "--data")) data.train.push_back(file.string());
+  if (model.source.config) data.document_separator = model.source.config->data.document_separator;
+  return encode(data, model, {}).train;
+}
+
+/// The run's validation split.
+TokenFile held_out_tokens(const LoadedModel& model) {
+  const std::string folder = model.source.folder.string();
+  const std::optional<Config>& config = model.source.config;
+  check(config.has_value(), "{}: is not of a run, so it has no validation split; name a text with --data FILE", folder);
+  check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
+        folder);
+  spdlog::info("scoring the run's validation split; --data FILE names another text");
+  return encode(config->data, model, token_cache(model.source)).validation;
+}
+
+Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens) {
+  Evaluator evaluator(*model.model);
+  if (::isatty(STDERR_FILENO) != 1) return evaluator.evaluate(*model.weights, tokens);
+  Evaluation result = evaluator.evaluate(*model.weights, tokens, [](double share) {
+    fmt::print(stderr, "\r{:3.0f}% ", 100 * share);
+    std::fflush(stderr);
+  });
+  fmt::print(stderr, "\r\033[K");
+  return result;
+}
+
+Json to_json(const Evaluation& result) {
+  Json json{{"loss", result.loss}, {"perplexity", result.perplexity()}};
+  json["bits_per_byte"] = result.bits_per_byte ? Json(*result.bits_per_byte) : Json();
+  json["accuracy"] = result.accuracy;
+  json["tokens"] = result.tokens;
+  json["tokens_per_second"] = result.tokens_per_second();
+  json["confidence_interval"] = {result.confidence_low, result.confidence_high};
+  return json;
+}
+
+std::string to_text(const Evaluation& result) {
+  Table table;
+  table.row({"loss", fmt::format("{:.4f}", result.loss), " nats/token"});
+  table.row(
+      {"95% interval", fmt::format("{:.4f}", result.confidence_low), fmt::format("to {:.4f}", result.confidence_high)});
+  table.row({"perplexity", fmt::format("{:.3f}", result.perplexity())});
+  table.row({"bits per byte", result.bits_per_byte ? fmt::format("{:.4f}", *result.bits_per_byte) : "unknown"});
+  table.row({"accuracy", fmt::format("{:.2f}%", 100 * result.accuracy)});
+  table.row({"tokens", format_count(result.tokens)});
+  table.row({"tokens/s", format_count(std::llround(result.tokens_per_second()))});
+  return table.text();
+}
+
+void run_eval(const EvalOptions& options) {
+  const LoadedModel model = options.model.load();
+  const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options.data);
+  const Evaluation result = evaluate(model, tokens);
+  options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand("eval", "Score a text exactly: loss, perplexity, bits per byte, accuracy");
+  options->model.add_to(*command);
+  add_repeated(*command, "--data", options->data,
+               "text or token file, folder or glob to score, in place of the run's validation split; may be repeated")
+      ->type_name("FILE");
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"
+      "Example: kiln eval runs/tales --data other.txt --json");
+  command->callback([options] { run_eval(*options); });
+}
+
+}  // namespace kiln::cli

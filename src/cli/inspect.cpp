@@ -1,0 +1,139 @@
+// kiln inspect: what a model expects after each token of a text.
+#include "kiln/infer/inspect.h"
+
+#include "kiln/infer/prompt.h"
+#include "kiln/text/utf8.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+
+namespace kiln::cli {
+namespace {
+
+constexpr const char* kUntrained = "0";  // the step whose checkpoint holds the first guesses
+
+struct InspectOptions {
+  ModelArguments model;
+  std::string prompt;
+  Index top = 10;
+  bool untrained = false;
+  bool allow_special = false;
+  bool json = false;
+};
+
+/// The bytes of the token; none for a row of the embedding that the tokenizer has no token for.
+std::string bytes_of(const Tokenizer& tokenizer, TokenId token) {
+  return token < tokenizer.vocab_size() ? tokenizer.token_bytes(token) : std::string();
+}
+
+std::string shown(const Tokenizer& tokenizer, TokenId token) { return cli::quoted(bytes_of(tokenizer, token)); }
+
+Json token_json(const Tokenizer& tokenizer, TokenId token) {
+  return {{"id", token}, {"text", utf8_replace_invalid(bytes_of(tokenizer, token))}};
+}
+
+Json to_json(const Tokenizer& tokenizer, const std::vector<Prediction>& predictions) {
+  Json entries = Json::array();
+  for (const Prediction& prediction : predictions) {
+    Json top = Json::array();
+    for (const TokenProbability& entry : prediction.top) {
+      top.push_back({{"token", token_json(tokenizer, entry.token)}, {"probability", entry.probability}});
+    }
+    entries.push_back({{"token", token_json(tokenizer, prediction.token)},
+                       {"loss", prediction.loss},
+                       {"probability", prediction.probability},
+                       {"rank", prediction.rank},
+                       {"top", std::move(top)}});
+  }
+  return entries;
+}
+
+/// A bar of up to 20 cells in eighths of a cell, padded to its full width.
+std::string bar(double share) {
+  constexpr int kCells = 20;
+  constexpr std::array<std::string_view, 8> kEighths{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * kCells * 8));
+  std::string text;
+  for (int cell = 0; cell < eighths / 8; ++cell) text += "█";
+  text += kEighths[static_cast<std::size_t>(eighths % 8)];
+  return text + std::string(static_cast<std::size_t>(kCells - (eighths + 7) / 8), ' ');
+}
+
+/// One line an entry: rank, probability, token; `came` is marked.
+std::string top_lines(const Tokenizer& tokenizer, const std::vector<TokenProbability>& top,
+                      std::optional<TokenId> came = std::nullopt) {
+  std::string text;
+  for (std::size_t i = 0; i < top.size(); ++i) {
+    text += fmt::format("{:>6}  {:7.3f} %  {}  {}{}\n", i + 1, 100 * top[i].probability, bar(top[i].probability),
+                        shown(tokenizer, top[i].token), top[i].token == came ? "  <- came" : "");
+  }
+  return text;
+}
+
+std::string mean_line(const std::vector<Prediction>& predictions, Index vocab_size) {
+  double loss = 0;
+  for (const Prediction& p : predictions) loss += p.loss;
+  loss /= static_cast<double>(predictions.size());
+  return fmt::format(
+      "\n{} predictions: mean loss {:.4f} nats, perplexity {:.2f}; {:.4f} and {} where nothing is known\n",
+      predictions.size(), loss, std::exp(loss), std::log(static_cast<double>(vocab_size)), vocab_size);
+}
+
+/// A block for each prediction, and one for what may follow the last token.
+std::string table(const Tokenizer& tokenizer, std::span<const TokenId> tokens, const Inspection& inspection,
+                  Index vocab_size) {
+  const std::vector<Prediction>& predictions = inspection.predictions;
+  const std::span<const TokenId> before = tokens.last(predictions.size() + 1);
+  std::string text;
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const Prediction& p = predictions[i];
+    text += fmt::format("after {} came {}: probability {:.3f} %, rank {}, loss {:.4f} nats\n",
+                        shown(tokenizer, before[i]), shown(tokenizer, p.token), 100 * p.probability, p.rank, p.loss);
+    text += top_lines(tokenizer, p.top, p.token) + "\n";
+  }
+  text += fmt::format("after {} may come\n", shown(tokenizer, before.back()));
+  text += top_lines(tokenizer, inspection.next);
+  return predictions.empty() ? text : text + mean_line(predictions, vocab_size);
+}
+
+void run_inspect(const InspectOptions& options) {
+  ModelArguments model = options.model;
+  if (options.untrained) model.checkpoint = kUntrained;
+  const LoadedModel loaded = model.load();
+  const Tokenizer& tokenizer = *loaded.tokenizer;
+  const std::vector<TokenId> tokens =
+      encode_prompt(tokenizer, options.prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  const Inspection inspection = inspect(*loaded.model, *loaded.weights, tokens, options.top);
+  if (options.json) return write_json(to_json(tokenizer, inspection.predictions));
+  write_stdout(table(tokenizer, tokens, inspection, loaded.model->vocab_size()));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  const auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = app.add_subcommand("inspect", "Show what a model expects after each token of a text");
+  options->model.add_to(*command);
+  command
+      ->add_option("--prompt", options->prompt,
+                   "the text; its first token is predicted only where the tokenizer has a start token; of a text "
+                   "longer than the context the end is used")
+      ->required()
+      ->type_name("TEXT");
+  command->add_option("--top", options->top, "entries of each distribution");
+  command->add_flag("--untrained", options->untrained, "look into the run's first random guesses")
+      ->excludes(command->get_option("--checkpoint"));
+  command->add_flag("--allow-special", options->allow_special,
+                    "special tokens written in the text are special, and none is inserted");
+  add_json_flag(*command, options->json);
+  command->callback([options] { run_inspect(*options); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,77 @@
+// The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
+#include "kiln/core/error.h"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/commands.h"
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <new>
+
+namespace kiln::cli {
+namespace {
+
+/// "warning: " and the like before what is not plain information.
+class LevelPrefix final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    if (message.level == spdlog::level::info) return;
+    const spdlog::string_view_t name = spdlog::level::to_string_view(message.level);
+    out.append(name.data(), name.data() + name.size());
+    const std::string_view end = ": ";
+    out.append(end.data(), end.data() + end.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelPrefix>(); }
+};
+
+/// Everything for people goes to stderr, so that stdout holds results alone.
+void set_up_log() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelPrefix>('*').set_pattern("%^%*%$%v");
+  auto logger = spdlog::stderr_color_mt("kiln");
+  logger->set_formatter(std::move(formatter));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+int report(ExitCode code, const char* message) {
+  spdlog::error("{}", message);
+  return static_cast<int>(code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Trains, evaluates and samples GPT-style transformers: raw text in, a language model out.", "kiln");
+  app.set_version_flag("--version", "kiln " KILN_VERSION);
+  app.option_defaults()->always_capture_default();
+  app.require_subcommand(1);
+  app.fallthrough(false);
+  app.footer("kiln COMMAND --help explains a command and shows its defaults.");
+  for (const auto& add : kCommands) add(app);
+  try {
+    app.parse(argc, argv);
+    return static_cast<int>(ExitCode::ok);
+  } catch (const CLI::ParseError& error) {  // --help and --version among them
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+  } catch (const ExitWith& exit) {
+    return exit.code;
+  } catch (const Error& error) {
+    return report(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report(ExitCode::usage,
+                  "out of memory; choose a smaller model or batch (kiln plan CONFIG shows what needs how much)");
+  } catch (const std::exception& error) {
+    return report(ExitCode::failure, error.what());
+  }
+}
+
+}  // namespace
+}  // namespace kiln::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is no reason to lose a run
+  kiln::cli::set_up_log();
+  return kiln::cli::run(argc, argv);
+}

@@ -1,0 +1,61 @@
+// stdio underneath, so that it mixes with what else prints; errors are looked for at every write.
+#include "cli/output.h"
+
+#include "kiln/core/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace kiln::cli {
+
+std::string read_stdin() {
+  std::string bytes;
+  std::array<char, 1 << 16> buffer;
+  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), stdin))
+    bytes.append(buffer.data(), count);
+  check_io(std::ferror(stdin) == 0, "stdin: cannot be read: {}", std::strerror(errno));
+  return bytes;
+}
+
+void write_stdout(std::string_view bytes) {
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
+  check_io(written || errno == EPIPE, "stdout: cannot be written: {}", std::strerror(errno));
+}
+
+void write_json(const Json& json) { write_stdout(format_json(json)); }
+
+void Table::heading(std::string text) {
+  if (!lines_.empty()) lines_.push_back({""});
+  lines_.push_back({std::move(text)});
+}
+
+void Table::row(std::vector<std::string> cells) { lines_.push_back(std::move(cells)); }
+
+std::string Table::text() const {
+  constexpr std::size_t kGap = 2;
+  std::vector<std::size_t> widths;
+  for (const auto& line : lines_) {
+    if (line.size() == 1) continue;
+    widths.resize(std::max(widths.size(), line.size()));
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  std::string text;
+  for (const auto& line : lines_) {
+    text += line.size() == 1 ? line[0] : fmt::format("  {:<{}}", line[0], widths[0]);
+    for (std::size_t i = 1; i < line.size(); ++i) text += fmt::format("{:>{}}", line[i], widths[i] + kGap);
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+  }
+  return text;
+}
+
+std::string in_quotes(std::string_view bytes) {
+  return Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,38 @@
+// What commands read from stdin and write to stdout: bytes, JSON and tables.
+#pragma once
+
+#include "kiln/core/json.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln::cli {
+
+/// All bytes of stdin. Throws Error (io).
+std::string read_stdin();
+
+/// Writes bytes to stdout, which are then out of this process. A reader that went away wants no more: no error.
+/// Throws Error (io), for instance where a disk is full.
+void write_stdout(std::string_view bytes);
+
+/// JSON in lines of its own, for --json.
+void write_json(const Json& json);
+
+/// Rows of cells in columns: the first column flush left, the others flush right.
+class Table {
+ public:
+  /// A line that stands above its rows, after an empty one.
+  void heading(std::string text);
+  void row(std::vector<std::string> cells);
+
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> lines_;  // a heading is a line of one cell
+};
+
+/// Text in which a terminal shows everything: quoted, with escapes as in JSON and U+FFFD for what is not UTF-8.
+std::string in_quotes(std::string_view bytes);
+
+}  // namespace kiln::cli

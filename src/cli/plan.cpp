@@ -1,0 +1,143 @@
+// kiln plan: what a config comes to before a step is taken.
+#include "kiln/train/plan.h"
+
+#include "kiln/core/memory.h"
+#include "kiln/train/progress.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <cmath>
+#include <memory>
+
+namespace kiln::cli {
+namespace {
+
+constexpr double kComputeOptimal = 20;  // tokens a parameter, Hoffmann et al., arXiv:2203.15556
+
+struct PlanOptions {
+  ConfigArguments config;
+  bool json = false;
+};
+
+std::string_view to_string(SpeedSource source) {
+  return source == SpeedSource::timed_steps ? "timed_steps" : "matrix_products";
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json to_json(const Plan& plan) {
+  const ParameterCounts& p = plan.parameters;
+  const MemoryPlan& m = plan.memory;
+  return {{"parameters",
+           {{"token_embedding", p.token_embedding},
+            {"position_embedding", p.position_embedding},
+            {"attention", p.attention},
+            {"mlp", p.mlp},
+            {"norm", p.norm},
+            {"bias", p.bias},
+            {"unembedding", p.unembedding},
+            {"total", p.total},
+            {"total_without_embeddings", p.total_without_embeddings},
+            {"total_tied", p.total_tied},
+            {"total_untied", p.total_untied}}},
+          {"memory_bytes",
+           {{"weights", m.weights},
+            {"gradients", m.gradients},
+            {"optimizer", m.optimizer},
+            {"activations", m.activations},
+            {"evaluation", m.evaluation},
+            {"total", m.total()},
+            {"available", plan.available_memory}}},
+          {"flops_per_token", plan.flops_per_token},
+          {"tokens_per_parameter", or_null(plan.tokens_per_parameter)},
+          {"tokens_per_second", plan.tokens_per_second},
+          {"throughput_source", to_string(plan.speed_source)},
+          {"wall_seconds", or_null(plan.wall_seconds)},
+          {"checkpoint_bytes", plan.checkpoint_bytes}};
+}
+
+void add_parameters(const ParameterCounts& counts, Table& table) {
+  table.heading("Parameters");
+  const auto share = [&](Index count) {
+    return fmt::format("{:.1f}%", 100 * static_cast<double>(count) / static_cast<double>(counts.total));
+  };
+  const auto part = [&](const char* name, Index count) { table.row({name, format_count(count), share(count)}); };
+  part("token embedding", counts.token_embedding);
+  part("position embedding", counts.position_embedding);
+  part("attention", counts.attention);
+  part("MLP", counts.mlp);
+  part("norms", counts.norm);
+  part("biases", counts.bias);
+  part("unembedding", counts.unembedding);
+  part("total", counts.total);
+  part("total without embeddings", counts.total_without_embeddings);
+  table.row({"total if tied", format_count(counts.total_tied)});
+  table.row({"total if untied", format_count(counts.total_untied)});
+}
+
+void add_memory(const Plan& plan, Table& table) {
+  const auto row = [&](const char* name, std::uint64_t bytes) {
+    table.row({name, format_bytes(static_cast<double>(bytes))});
+  };
+  table.heading("Memory of training");
+  row("weights", plan.memory.weights);
+  row("gradients", plan.memory.gradients);
+  row("optimizer", plan.memory.optimizer);
+  row("activations", plan.memory.activations);
+  row("evaluation", plan.memory.evaluation);
+  row("total", plan.memory.total());
+  row("available here", plan.available_memory);
+}
+
+void add_work(const Plan& plan, Table& table) {
+  constexpr const char* kUnknown = "known with the data";
+  table.heading("Work");
+  table.row({"steps", plan.steps ? format_count(*plan.steps) : kUnknown});
+  table.row({"tokens", plan.tokens ? format_count(*plan.tokens) : kUnknown});
+  table.row({"tokens per parameter",
+             plan.tokens_per_parameter ? fmt::format("{:.3g}", *plan.tokens_per_parameter) : kUnknown});
+  table.row({"FLOPs per token", fmt::format("{:.3g}", plan.flops_per_token)});
+  table.row({"tokens/s", fmt::format("{:.3g}", plan.tokens_per_second)});
+  table.row({"time of training", plan.wall_seconds ? format_duration(*plan.wall_seconds) : kUnknown});
+  table.row({"disk per checkpoint", format_bytes(static_cast<double>(plan.checkpoint_bytes))});
+}
+
+std::string to_text(const Plan& plan) {
+  Table table;
+  add_parameters(plan.parameters, table);
+  add_memory(plan, table);
+  add_work(plan, table);
+  std::string notes = plan.speed_source == SpeedSource::timed_steps
+                          ? "\ntokens/s: the median of a few timed steps on this machine\n"
+                          : "\ntokens/s: estimated from the speed of this machine's matrix products\n";
+  notes += fmt::format("{} tokens per parameter are compute-optimal (arXiv:2203.15556)\n", kComputeOptimal);
+  return table.text() + notes;
+}
+
+void run_plan(const PlanOptions& options) {
+  const Plan plan = make_plan(options.config.read());
+  options.json ? write_json(to_json(plan)) : write_stdout(to_text(plan));
+  if (plan.memory.total() > plan.available_memory) spdlog::warn("training would not fit into this machine's memory");
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app) {
+  auto options = std::make_shared<PlanOptions>();
+  CLI::App* command = app.add_subcommand("plan", "Count parameters, memory, work and time before a step is taken");
+  options->config.add_to(*command);
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Neither data nor tokenizer are needed. A model that does not fit into memory is counted all the same.\n"
+      "Example: kiln plan configs/gpt2_124m.json --set train.batch_size=2");
+  command->callback([options] { run_plan(*options); });
+}
+
+}  // namespace kiln::cli

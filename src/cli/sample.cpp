@@ -1,0 +1,163 @@
+// kiln sample: text that goes on from a prompt.
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/infer/complete.h"
+#include "kiln/infer/prompt.h"
+#include "kiln/text/utf8.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <unistd.h>
+
+namespace kiln::cli {
+namespace {
+
+struct SampleOptions {
+  ModelArguments model;
+  std::string prompt;
+  std::string prompt_file;
+  std::string dash;  // "-" where the prompt comes from standard input
+  bool allow_special = false;
+  bool json = false;
+  CompletionOptions completion;
+};
+
+std::string read_prompt(const SampleOptions& options) {
+  if (!options.dash.empty() || options.prompt_file == "-") return read_stdin();
+  return options.prompt_file.empty() ? options.prompt : read_file(options.prompt_file);
+}
+
+/// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
+class SamplePrinter {
+ public:
+  /// The prompt is shown before each sample where a person looks on; elsewhere the output is the samples alone.
+  SamplePrinter(std::string_view prompt, Index samples)
+      : pending_(static_cast<std::size_t>(samples)), prompt_(::isatty(STDOUT_FILENO) != 0 ? prompt : "") {}
+
+  void add(Index sample, std::string_view piece, bool last) {
+    Pending& pending = pending_[static_cast<std::size_t>(sample)];
+    pending.text += piece;
+    pending.ended = last;
+    for (; current_ < pending_.size(); ++current_, begun_ = false) {
+      Pending& current = pending_[current_];
+      if (!begun_) begin();
+      if (!current.text.empty()) write(std::exchange(current.text, {}));
+      if (!current.ended) return;
+      if (last_byte_ != '\n') write("\n");
+    }
+  }
+
+ private:
+  struct Pending {
+    std::string text;
+    bool ended = false;
+  };
+
+  void begin() {
+    if (pending_.size() > 1) write(fmt::format("=== sample {} of {} ===\n", current_ + 1, pending_.size()));
+    if (!prompt_.empty()) write(fmt::format("\x1b[2m{}\x1b[0m", utf8_replace_invalid(prompt_)));
+    last_byte_ = '\0';
+    begun_ = true;
+  }
+
+  void write(const std::string& text) {
+    write_stdout(text);
+    if (std::ferror(stdout) != 0) throw ExitWith{0};  // the reader has gone away and wants no more
+    last_byte_ = text.back();
+  }
+
+  std::vector<Pending> pending_;
+  std::string_view prompt_;
+  std::size_t current_ = 0;
+  bool begun_ = false;
+  char last_byte_ = '\0';
+};
+
+Json to_json(const std::string& prompt, const std::vector<Completion>& completions) {
+  Json samples = Json::array();
+  for (const Completion& completion : completions) {
+    samples.push_back({{"prompt", utf8_replace_invalid(prompt)},
+                       {"text", completion.text},
+                       {"tokens", completion.tokens},
+                       {"finish_reason", name_of(completion.finish)}});
+  }
+  return samples;
+}
+
+void report_speed(const std::vector<Completion>& completions, double seconds) {
+  Index tokens = 0;
+  for (const Completion& completion : completions) tokens += completion.tokens;
+  spdlog::info("{} tokens in {:.2f} s ({:.0f} tokens/s)", tokens, seconds, static_cast<double>(tokens) / seconds);
+}
+
+void run_sample(const SampleOptions& options) {
+  options.completion.generation.validate();
+  const LoadedModel loaded = options.model.load();
+  const std::string prompt = read_prompt(options);
+  const std::vector<TokenId> tokens =
+      encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+
+  SamplePrinter printer(prompt, options.completion.generation.samples);
+  OnText on_text;
+  if (!options.json) {
+    on_text = [&](Index sample, std::string_view piece, bool last) { printer.add(sample, piece, last); };
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<Completion> completions =
+      complete(*loaded.model, *loaded.weights, *loaded.tokenizer, tokens, options.completion, on_text);
+  if (options.json) write_json(to_json(prompt, completions));
+  report_speed(completions, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+}
+
+void add_prompt_options(CLI::App& command, SampleOptions& options) {
+  auto* text = command.add_option("--prompt", options.prompt,
+                                  "text to go on from; empty: from the start token, else the end-of-text token, else a "
+                                  "line feed. Of a prompt longer than the context its end is used");
+  auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands");
+  auto* dash =
+      command.add_option("PROMPT", options.dash, "-: read the prompt from standard input")->check(CLI::IsMember({"-"}));
+  text->excludes(file)->excludes(dash);
+  file->excludes(dash);
+  command.add_flag("--allow-special", options.allow_special,
+                   "special tokens written in the prompt are special, and none is inserted");
+}
+
+void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
+  command.add_option("--temperature", sampling.temperature,
+                     "below 1 bolder in its favourites, above 1 more even; 0: the likeliest token");
+  command.add_option("--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
+  command.add_option("--top-p", sampling.top_p, "draw from the smallest set whose probability reaches p");
+  command.add_option("--min-p", sampling.min_p,
+                     "draw from tokens at least this many times as probable as the likeliest");
+  command.add_option("--repetition-penalty", sampling.repetition_penalty,
+                     "above 1: tokens in the context become less likely");
+  command.add_flag("--greedy", sampling.greedy, "always the likeliest token");
+}
+
+}  // namespace
+
+void add_sample(CLI::App& app) {
+  const auto options = std::make_shared<SampleOptions>();
+  GenerationOptions& generation = options->completion.generation;
+  CLI::App* command = app.add_subcommand("sample", "Continue a prompt with text drawn from a model");
+  options->model.add_to(*command);
+  add_prompt_options(*command, *options);
+  command->add_option("--max-tokens", generation.max_tokens, "length of a sample");
+  add_sampling_options(*command, generation.sampling);
+  add_repeated(*command, "--stop", options->completion.stops,
+               "text that ends a sample and is no part of it; may be repeated")
+      ->type_name("TEXT");
+  command->add_option("--samples", generation.samples, "number of samples");
+  command->add_option("--seed", generation.seed, "of the draws; the same seed gives the same samples");
+  add_json_flag(*command, options->json);
+  command->callback([options] { run_sample(*options); });
+}
+
+}  // namespace kiln::cli

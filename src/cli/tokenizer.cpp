@@ -1,0 +1,239 @@
+// kiln tokenizer: trains a tokenizer, and turns bytes into ids and back.
+#include "kiln/text/tokenizer.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/data/corpus.h"
+#include "kiln/run/model_source.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/tokenizer_json.h"
+#include "kiln/train/progress.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <numeric>
+
+namespace kiln::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kIdsAtATime = 1 << 16;  // written to stdout
+constexpr std::size_t kLongestShown = 10;
+
+struct TrainingOptions {
+  DataConfig data;
+  TokenizerConfig tokenizer;
+  std::string pattern{kSplitPatterns[0]};
+  std::string output;
+};
+
+struct UseOptions {
+  std::string path;
+  bool json = false;
+  bool allow_special = false;
+};
+
+std::unique_ptr<Tokenizer> load(const std::string& path) {
+  const bool is_run = fs::is_directory(RunPaths{path}.checkpoints());
+  return load_tokenizer(is_run ? find_model_folder(path) : fs::path(path));
+}
+
+void check_output(const fs::path& output) {
+  const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  check(fs::is_directory(folder), "--output {}: there is no folder {}", output.string(), folder.string());
+  check(!fs::is_directory(output), "--output {}: is a folder; name the file, as in tokenizer.json", output.string());
+}
+
+void run_train(const TrainingOptions& options) {
+  TokenizerConfig config = options.tokenizer;
+  config.pattern =
+      static_cast<SplitPattern>(std::ranges::find(kSplitPatterns, options.pattern) - kSplitPatterns.begin());
+  const std::int64_t least = kByteCount + std::ssize(config.special_tokens);
+  check(config.vocab_size >= least,
+        "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
+        kByteCount, config.special_tokens.size());
+  check_output(options.output);
+  DataConfig data = options.data;
+  data.validation_fraction = 0;
+  const Corpus corpus(data);
+  const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
+  write_file_atomically(options.output, format_tokenizer_json(*tokenizer));
+  spdlog::info("{}: {} entries", options.output, format_count(tokenizer->vocab_size()));
+  if (tokenizer->vocab_size() < config.vocab_size)
+    spdlog::warn("fewer entries than --vocab-size {}: no pair of tokens is left that occurs twice", config.vocab_size);
+}
+
+void run_encode(const UseOptions& options) {
+  const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
+  const std::vector<TokenId> ids =
+      tokenizer->encode(read_stdin(), options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  const char* separator = options.json ? "," : " ";
+  std::string text = options.json ? "[" : "";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) text += separator;
+    text += std::to_string(ids[i]);
+    if (i % kIdsAtATime == 0) {
+      write_stdout(text);
+      text.clear();
+    }
+  }
+  write_stdout(text + (options.json ? "]" : ""));
+}
+
+/// The numbers of a text in which they stand between white space.
+std::vector<TokenId> parse_ids(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::vector<TokenId> ids;
+  for (std::size_t at = 0; (at = text.find_first_not_of(kSpace, at)) != std::string_view::npos;) {
+    const std::string_view word = text.substr(at, std::min(text.find_first_of(kSpace, at), text.size()) - at);
+    TokenId id = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    check(error == std::errc() && end == word.data() + word.size(),
+          "stdin: {} at byte {} is no token id; ids separated by spaces are expected (with --json, an array)",
+          in_quotes(word.substr(0, 40)), at);
+    ids.push_back(id);
+    at += word.size();
+  }
+  return ids;
+}
+
+std::vector<TokenId> parse_json_ids(std::string_view text) {
+  const Json json = parse_json(text, "stdin", ExitCode::usage);
+  check(json.is_array(), "stdin: {} is no array of token ids", brief_json(json));
+  std::vector<TokenId> ids;
+  for (const Json& id : json) {
+    const bool is_id = id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max();
+    check(is_id, "stdin: {} at /{} is no token id", brief_json(id), ids.size());
+    ids.push_back(id.get<TokenId>());
+  }
+  return ids;
+}
+
+void run_decode(const UseOptions& options) {
+  const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
+  const std::string text = read_stdin();
+  write_stdout(tokenizer->decode(options.json ? parse_json_ids(text) : parse_ids(text)));
+}
+
+/// The ids of the tokens of most bytes, special ones left out.
+std::vector<TokenId> longest_tokens(const Tokenizer& tokenizer) {
+  std::vector<TokenId> ids(static_cast<std::size_t>(tokenizer.vocab_size()));
+  std::iota(ids.begin(), ids.end(), 0);
+  for (const SpecialToken& special : tokenizer.special_tokens()) std::erase(ids, special.id);
+  std::ranges::stable_sort(ids, std::ranges::greater{}, [&](TokenId id) { return tokenizer.token_bytes(id).size(); });
+  ids.resize(std::min(ids.size(), kLongestShown));
+  return ids;
+}
+
+Json summary(const Tokenizer& tokenizer) {
+  Json json{{"type", tokenizer.type()}, {"vocab_size", tokenizer.vocab_size()}};
+  if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer)) {
+    json["merges"] = bpe->bpe().merges().size();
+    json["pattern"] = names_of(bpe->pattern())[static_cast<std::size_t>(bpe->pattern())];
+  }
+  json["special_tokens"] = Json::array();
+  for (const SpecialToken& token : tokenizer.special_tokens())
+    json["special_tokens"].push_back({{"id", token.id}, {"content", token.content}});
+  json["longest_tokens"] = Json::array();
+  for (const TokenId id : longest_tokens(tokenizer)) {
+    const std::string bytes = tokenizer.token_bytes(id);
+    json["longest_tokens"].push_back({{"id", id}, {"text", bytes}, {"bytes", bytes.size()}});
+  }
+  return json;
+}
+
+/// The description for people.
+std::string to_text(const Json& info) {
+  Table table;
+  for (const auto& [key, value] : info.items()) {
+    if (!value.is_array()) table.row({key, value.is_string() ? value.get<std::string>() : value.dump()});
+  }
+  table.heading("Special tokens");
+  for (const Json& token : info["special_tokens"])
+    table.row({in_quotes(token["content"].get_ref<const std::string&>()), token["id"].dump()});
+  table.heading("Longest tokens");
+  for (const Json& token : info["longest_tokens"])
+    table.row({in_quotes(token["text"].get_ref<const std::string&>()), token["id"].dump()});
+  return table.text();
+}
+
+void run_info(const UseOptions& options) {
+  const Json info = summary(*load(options.path));
+  options.json ? write_json(info) : write_stdout(to_text(info));
+}
+
+void add_training(CLI::App& app) {
+  auto options = std::make_shared<TrainingOptions>();
+  CLI::App* command = app.add_subcommand("train", "Learn byte-level BPE from text");
+  command->add_option("--input", options->data.train, "text: files, folders or globs")
+      ->required()
+      ->type_name("FILE...");
+  command->add_option("--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens")
+      ->required()
+      ->type_name("N");
+  command->add_option("--output", options->output, "tokenizer.json to write")->required()->type_name("FILE");
+  add_repeated(*command, "--special", options->tokenizer.special_tokens,
+               "token of its own that no text merges into, in place of the default; may be repeated")
+      ->type_name("TOKEN");
+  command->add_option("--pattern", options->pattern, "how text is cut into words")
+      ->check(CLI::IsMember(std::vector<std::string>(kSplitPatterns.begin(), kSplitPatterns.end())))
+      ->type_name("");
+  command
+      ->add_option("--document-separator", options->data.document_separator,
+                   "line that separates the documents of a file, and is not learned from")
+      ->type_name("LINE");
+  command->footer("Example: kiln tokenizer train --input data/*.txt --vocab-size 4096 --output tokenizer.json");
+  command->callback([options] { run_train(*options); });
+}
+
+/// Declares a command on a ready tokenizer.
+CLI::App* add_use(CLI::App& app, const char* name, const char* description, std::shared_ptr<UseOptions> options,
+                  void (*run)(const UseOptions&)) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command
+      ->add_option("--tokenizer", options->path,
+                   "tokenizer.json, checkpoint or run, or folder with vocab.json and merges.txt")
+      ->required()
+      ->type_name("FILE");
+  command->callback([options, run] { run(*options); });
+  return command;
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("tokenizer", "Train a tokenizer; turn text into token ids and back");
+  command->require_subcommand(1);
+  add_training(*command);
+
+  auto encoding = std::make_shared<UseOptions>();
+  CLI::App* encode = add_use(*command, "encode", "Text on stdin to ids on stdout", encoding, run_encode);
+  encode->add_flag("--json", encoding->json, "write the ids as a JSON array, not separated by spaces");
+  encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");
+  encode->footer(
+      "Every byte counts; no newline is added.\n"
+      "Example: printf 'Once upon a time' | kiln tokenizer encode --tokenizer tokenizer.json");
+
+  auto decoding = std::make_shared<UseOptions>();
+  CLI::App* decode = add_use(*command, "decode", "Ids on stdin to text on stdout", decoding, run_decode);
+  decode->add_flag("--json", decoding->json, "read the ids as a JSON array, not separated by spaces");
+  decode->footer(
+      "No newline is added.\n"
+      "Example: echo 72 105 | kiln tokenizer decode --tokenizer tokenizer.json");
+
+  auto informing = std::make_shared<UseOptions>();
+  CLI::App* info = add_use(*command, "info", "Type, size, special and longest tokens", informing, run_info);
+  add_json_flag(*info, informing->json);
+  info->footer("Example: kiln tokenizer info --tokenizer runs/tales");
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,102 @@
+// kiln train: from a config to a trained run.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/run/config.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/train/plan.h"
+#include "kiln/train/trainer.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/commands.h"
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+namespace {
+
+struct TrainOptions {
+  std::string config;
+  std::string run;
+  std::vector<std::string> overrides;
+  bool resume = false;
+  bool overwrite = false;
+  bool quiet = false;
+  bool schema = false;
+  bool reference = false;
+};
+
+OpenMode open_mode(const TrainOptions& options) {
+  check(!(options.resume && options.overwrite), "--resume and --overwrite exclude each other: go on, or begin anew?");
+  if (options.resume) return OpenMode::resume;
+  return options.overwrite ? OpenMode::overwrite : OpenMode::fresh;
+}
+
+/// From here on, what is logged goes to the run's own log too, with the time.
+void log_to(const std::filesystem::path& path) {
+  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
+  spdlog::default_logger()->sinks().push_back(std::move(sink));
+  spdlog::flush_on(spdlog::level::info);
+}
+
+void introduce(const Preparation& p, const RunPaths& paths) {
+  const ParameterCounts counts = ParameterCounts::of(p.model->layout);
+  spdlog::info("{}: {} parameters ({} without the token embedding), {} training tokens, {} held out",
+               paths.root.string(), format_count(counts.total), format_count(counts.total_without_embeddings),
+               format_count(p.data.train.size()), format_count(p.data.validation.size()));
+}
+
+void run_train(const TrainOptions& options) {
+  if (options.schema) return fmt::print("{}", format_json(config_schema()));
+  if (options.reference) return fmt::print("{}", config_reference());
+  check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
+  if (options.quiet) spdlog::set_level(spdlog::level::warn);
+
+  const Config config = read_config(options.config, options.overrides);
+  const std::filesystem::path root(options.run.empty() ? "runs/" + config.name : options.run);
+  const RunDirectory run(root, open_mode(options));
+  const RunPaths& paths = run.paths();
+  log_to(paths.log());
+
+  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume);
+  if (preparation->is_finished()) {
+    spdlog::info("{}: all {} steps are done; raise train.steps to go on", root.string(), preparation->total_steps);
+    return;
+  }
+  write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
+  truncate_metrics(paths.metrics(), preparation->state.step);
+  introduce(*preparation, paths);
+  const int code = Trainer(*preparation, paths, options.quiet).run();
+  spdlog::info("the run lies in {}", root.string());
+  if (code != 0) throw ExitWith{code};
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train a model as a config says");
+  command->add_option("CONFIG", options->config, "JSON file; its keys are printed by --reference");
+  command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given");
+  command->add_flag("--resume", options->resume,
+                    "go on from the latest valid checkpoint, or begin where there is none");
+  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command
+      ->add_option("--set", options->overrides,
+                   "change a key of the config: key.path=value, value being JSON or a word")
+      ->allow_extra_args(false);
+  command->add_flag("--quiet", options->quiet, "warnings and errors alone");
+  command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
+  command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
+  command->footer("Example: kiln train configs/quickstart.json --run runs/try --set train.steps=200");
+  command->callback([options] { run_train(*options); });
+}
+
+}  // namespace kiln::cli

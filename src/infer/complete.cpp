@@ -1,0 +1,64 @@
+// One text stream a sample, fed token by token.
+#include "kiln/infer/complete.h"
+
+#include "kiln/infer/text_stream.h"
+
+#include <array>
+
+namespace kiln {
+namespace {
+
+/// One sample's text while it grows.
+struct Sample {
+  explicit Sample(const std::vector<std::string>& stops) : stream(stops) {}
+
+  TextStream stream;
+  std::optional<TokenId> previous;
+  Completion completion;
+};
+
+/// What a token adds to the text. The one before it matters where tokens are decoded with spaces between them.
+std::string text_of(const Tokenizer& tokenizer, TokenId token, std::optional<TokenId> previous) {
+  const std::array pair{previous.value_or(token), token};
+  const std::span<const TokenId> both(pair), first = both.first(1);
+  if (!previous) return tokenizer.decode(first, SpecialText::meaning);
+  const std::size_t known = tokenizer.decode(first, SpecialText::meaning).size();
+  return tokenizer.decode(both, SpecialText::meaning).substr(known);
+}
+
+}  // namespace
+
+std::vector<Completion> complete(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
+                                 const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+                                 const CompletionOptions& options, const OnText& on_text) {
+  GenerationOptions generation = options.generation;
+  generation.end_token = tokenizer.end_of_text();
+  generation.vocab_size = tokenizer.vocab_size();
+  generation.validate();
+  std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops));
+
+  const auto add = [&](Index index, std::string piece, bool last) {
+    samples[static_cast<std::size_t>(index)].completion.text += piece;
+    if (on_text) on_text(index, piece, last);
+  };
+  const auto on_token = [&](Index index, TokenId token) {
+    Sample& sample = samples[static_cast<std::size_t>(index)];
+    ++sample.completion.tokens;
+    add(index, sample.stream.push(text_of(tokenizer, token, sample.previous)), false);
+    sample.previous = token;
+    return !sample.stream.stopped();
+  };
+  const auto on_finish = [&](Index index, Finish finish) {
+    Sample& sample = samples[static_cast<std::size_t>(index)];
+    sample.completion.finish = finish;
+    add(index, sample.stream.finish(), true);
+  };
+  generate(model, weights, prompt, generation, on_token, on_finish);
+
+  std::vector<Completion> completions;
+  completions.reserve(samples.size());
+  for (Sample& sample : samples) completions.push_back(std::move(sample.completion));
+  return completions;
+}
+
+}  // namespace kiln

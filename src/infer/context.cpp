@@ -1,0 +1,30 @@
+// Truncation from the left, and the checks.
+#include "kiln/infer/context.h"
+
+#include "kiln/core/error.h"
+
+#include <spdlog/spdlog.h>
+
+namespace kiln {
+
+std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ctx, Index vocab_size) {
+  check(!tokens.empty(), "the prompt has no tokens; at least one is needed");
+  for (const TokenId token : tokens) {
+    check(token >= 0 && token < vocab_size,
+          "the prompt has token {}, the model knows ids 0 to {}; was it trained with another tokenizer?", token,
+          vocab_size - 1);
+  }
+  const auto most = static_cast<std::size_t>(n_ctx);
+  if (tokens.size() <= most) return tokens;
+  spdlog::warn("the prompt has {} tokens and the model looks back on {}: the first {} are left out", tokens.size(),
+               most, tokens.size() - most);
+  return tokens.last(most);
+}
+
+void check_finite(ConstVec<float> logits) {
+  if (!logits.allFinite()) {
+    fail(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged");
+  }
+}
+
+}  // namespace kiln

@@ -1,0 +1,28 @@
+// Prompts are documents left open.
+#include "kiln/infer/prompt.h"
+
+#include "kiln/text/document.h"
+
+namespace kiln {
+namespace {
+
+/// The token that a text begins after, where no special start token says so.
+TokenId token_before_text(const Tokenizer& tokenizer) {
+  if (tokenizer.end_of_text()) return *tokenizer.end_of_text();
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.token_bytes(id) == "\n") return id;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special) {
+  std::vector<TokenId> ids = special == SpecialTokens::allow && !text.empty()
+                                 ? tokenizer.encode(text, special)
+                                 : encode_document(tokenizer, text, DocumentEnd::open);
+  if (ids.empty()) ids.push_back(token_before_text(tokenizer));
+  return ids;
+}
+
+}  // namespace kiln

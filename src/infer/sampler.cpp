@@ -1,0 +1,109 @@
+// Weights are probabilities before division by their sum: no step but the last needs the sum.
+#include "kiln/infer/sampler.h"
+
+#include "kiln/core/error.h"
+#include "kiln/infer/context.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace kiln {
+
+void SamplingOptions::validate() const {
+  check(std::isfinite(temperature) && temperature >= 0,
+        "the temperature is {}; it must be a number from 0 (the likeliest token) on", temperature);
+  check(top_k >= 0, "top-k is {}; it must be a number of tokens, or 0 for all", top_k);
+  check(top_p > 0 && top_p <= 1, "top-p is {}; it must be greater than 0 and at most 1 (all tokens)", top_p);
+  check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", min_p);
+  check(std::isfinite(repetition_penalty) && repetition_penalty > 0,
+        "the repetition penalty is {}; it must be greater than 0, and 1 is none", repetition_penalty);
+}
+
+Sampler::Sampler(const SamplingOptions& options) : options_(options) { options_.validate(); }
+
+TokenId Sampler::pick(Vec<float> logits, std::span<const TokenId> context, Rng& rng) {
+  check_finite(as_const(logits));
+  if (options_.repetition_penalty != 1) penalise(logits, context);
+  if (options_.takes_likeliest()) {
+    return static_cast<TokenId>(std::max_element(logits.data(), logits.data() + logits.size()) - logits.data());
+  }
+  weigh(logits);
+  keep_top_k();
+  keep_top_p();
+  keep_min_p();
+  return draw(rng);
+}
+
+bool Sampler::is_likelier(const Candidate& a, const Candidate& b) {
+  return a.weight > b.weight || (a.weight == b.weight && a.token < b.token);
+}
+
+/// Divides positive logits by the penalty and multiplies negative ones, once for each token that was there.
+void Sampler::penalise(Vec<float> logits, std::span<const TokenId> context) {
+  const auto penalty = static_cast<float>(options_.repetition_penalty);
+  seen_.resize(static_cast<std::size_t>(logits.size()), 0);
+  const auto is_known = [&](TokenId token) { return token >= 0 && token < logits.size(); };
+  for (const TokenId token : context) {
+    if (!is_known(token) || seen_[static_cast<std::size_t>(token)] != 0) continue;
+    seen_[static_cast<std::size_t>(token)] = 1;
+    logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
+  }
+  for (const TokenId token : context) {
+    if (is_known(token)) seen_[static_cast<std::size_t>(token)] = 0;
+  }
+}
+
+/// All tokens become candidates, with weight exp((z - max z) / temperature).
+void Sampler::weigh(Vec<float> logits) {
+  const float temperature = std::max(static_cast<float>(options_.temperature), std::numeric_limits<float>::min());
+  logits = ((logits.array() - logits.maxCoeff()) / temperature).exp().matrix();
+  candidates_.resize(static_cast<std::size_t>(logits.size()));
+  for (std::size_t v = 0; v < candidates_.size(); ++v) {
+    candidates_[v] = {logits[static_cast<Index>(v)], static_cast<TokenId>(v)};
+  }
+}
+
+void Sampler::keep_top_k() {
+  if (options_.top_k == 0 || options_.top_k >= std::ssize(candidates_)) return;
+  std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k, candidates_.end(), is_likelier);
+  candidates_.resize(static_cast<std::size_t>(options_.top_k));
+}
+
+/// Takes the likeliest from a heap until their probability reaches p: no more is sorted than is kept.
+void Sampler::keep_top_p() {
+  if (options_.top_p == 1) return;
+  const auto is_less_likely = [](const Candidate& a, const Candidate& b) { return is_likelier(b, a); };
+  const double wanted = options_.top_p * total();
+  std::make_heap(candidates_.begin(), candidates_.end(), is_less_likely);
+  auto rest = candidates_.end();  // [rest, end) is kept
+  for (double kept = 0; kept < wanted && rest != candidates_.begin();) {
+    std::pop_heap(candidates_.begin(), rest, is_less_likely);
+    --rest;
+    kept += rest->weight;
+  }
+  candidates_.erase(candidates_.begin(), rest);
+}
+
+void Sampler::keep_min_p() {
+  if (options_.min_p == 0) return;
+  const float least = static_cast<float>(options_.min_p);  // the likeliest token, always kept so far, weighs 1
+  std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.weight < least; });
+}
+
+double Sampler::total() const {
+  double sum = 0;
+  for (const Candidate& candidate : candidates_) sum += candidate.weight;
+  return sum;
+}
+
+TokenId Sampler::draw(Rng& rng) const {
+  double left = rng.uniform() * total();
+  for (const Candidate& candidate : candidates_) {
+    left -= candidate.weight;
+    if (left < 0) return candidate.token;
+  }
+  return std::ranges::min(candidates_, is_likelier).token;  // rounding used the draw up
+}
+
+}  // namespace kiln

@@ -1,0 +1,240 @@
+// Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
+#include "kiln/run/braille_plot.h"
+
+#include "kiln/text/utf8.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+
+namespace kiln {
+namespace {
+
+constexpr int kNarrowest = 30;
+constexpr int kDotsAcross = 2;  // in a character
+constexpr int kDotsDown = 4;
+constexpr char32_t kNoDots = 0x2800;
+constexpr std::uint8_t kDotBits[kDotsDown][kDotsAcross] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
+constexpr std::string_view kMarker = "•";
+constexpr std::string_view kStar = "★";
+// The terminal's own colours nearest to those of the SVG.
+constexpr std::array<int, kColors> kAnsiColors{94, 33, 32, 95, 93, 96};
+
+int characters_in(const std::string& text) {
+  int count = 0;
+  for (std::size_t at = 0; at < text.size(); ++count) at += std::max<std::size_t>(1, utf8_length(text, at));
+  return count;
+}
+
+/// The beginning of a text that is too long, ended by "…".
+std::string cut(const std::string& text, int width) {
+  if (characters_in(text) <= width) return text;
+  std::string result;
+  for (std::size_t at = 0; characters_in(result) < width - 1;) {
+    const std::size_t length = std::max<std::size_t>(1, utf8_length(text, at));
+    result += text.substr(at, length);
+    at += length;
+  }
+  return result + "…";
+}
+
+/// Text in a series' colour.
+std::string painted(std::string_view text, std::optional<int> color) {
+  if (!color) return std::string(text);
+  return fmt::format("\033[{}m{}\033[0m", kAnsiColors[static_cast<std::size_t>(*color % kColors)], text);
+}
+
+/// Characters, each with dots or a glyph of its own and the colour of what was drawn last.
+class Canvas {
+ public:
+  Canvas(int columns, int rows)
+      : columns_(columns), rows_(rows), cells_(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows)) {}
+
+  int right() const { return columns_ * kDotsAcross - 1; }  // the last dot across, the first is 0
+  int bottom() const { return rows_ * kDotsDown - 1; }      // the lowest dot, 0 is the topmost
+
+  void dot(int x, int y, int color) {
+    Cell& at = cell(x / kDotsAcross, y / kDotsDown);
+    at.dots = static_cast<std::uint8_t>(at.dots | kDotBits[y % kDotsDown][x % kDotsAcross]);
+    at.color = color;
+  }
+
+  void line(int x, int y, int to_x, int to_y, int color) {
+    const int dx = std::abs(to_x - x);
+    const int dy = -std::abs(to_y - y);
+    for (int error = dx + dy;;) {
+      dot(x, y, color);
+      if (x == to_x && y == to_y) return;
+      const int twice = 2 * error;
+      if (twice >= dy) error += dy, x += x < to_x ? 1 : -1;
+      if (twice <= dx) error += dx, y += y < to_y ? 1 : -1;
+    }
+  }
+
+  void glyph(int x, int y, std::string_view glyph, int color) {
+    Cell& at = cell(x / kDotsAcross, y / kDotsDown);
+    at.glyph = glyph;
+    at.color = color;
+  }
+
+  /// A row of characters, without the empty ones at its end.
+  std::string row(int index, bool color) const {
+    std::string text;
+    std::string gap;
+    for (int column = 0; column < columns_; ++column) {
+      const Cell& at = cells_[static_cast<std::size_t>(index * columns_ + column)];
+      if (at.dots == 0 && at.glyph.empty()) {
+        gap += ' ';
+        continue;
+      }
+      text += gap + painted(at.glyph.empty() ? utf8_encode(kNoDots + at.dots) : std::string(at.glyph),
+                            color ? std::optional(at.color) : std::nullopt);
+      gap.clear();
+    }
+    return text;
+  }
+
+ private:
+  struct Cell {
+    std::uint8_t dots = 0;
+    int color = 0;
+    std::string_view glyph;
+  };
+
+  Cell& cell(int column, int row) { return cells_[static_cast<std::size_t>(row * columns_ + column)]; }
+
+  int columns_;
+  int rows_;
+  std::vector<Cell> cells_;
+};
+
+class BraillePlot {
+ public:
+  BraillePlot(const Figure& figure, const BrailleOptions& options)
+      : figure_(figure),
+        color_(options.color),
+        width_(std::max(options.width, kNarrowest)),
+        rows_(std::max(options.rows, 2)),
+        x_(x_axis(figure, std::max(2, width_ / 16))),
+        y_(y_axis(figure, std::max(2, rows_ / 3))),
+        gutter_(gutter_of(y_)),
+        canvas_(width_ - gutter_ - 1, rows_) {}
+
+  std::string draw() {
+    for (const Series& series : figure_.series) draw_series(series);
+    for (const Note& note : figure_.notes) canvas_.glyph(x(note.at.x), y(note.at.y), kStar, note.color);
+    add(printable(figure_.title) + (figure_.subtitle.empty() ? "" : " (" + printable(figure_.subtitle) + ")"));
+    add(fmt::format("{} by {}{}", figure_.y_label, figure_.x_label, y_.logarithmic ? ", log scale" : ""));
+    draw_rows();
+    draw_x_axis();
+    draw_legend();
+    return std::move(out_);
+  }
+
+ private:
+  static int gutter_of(const Axis& axis) {
+    int width = 0;
+    for (const Tick& tick : axis.ticks) width = std::max(width, characters_in(tick.label));
+    return width + 1;
+  }
+
+  // Ties are rounded one way, whatever a value's last bit says.
+  static int round(double value) { return static_cast<int>(std::lround(value - 1e-6)); }
+  int x(double value) const { return round(x_.share(value) * canvas_.right()); }
+  int y(double value) const { return round((1 - y_.share(value)) * canvas_.bottom()); }
+
+  void add(const std::string& line) { out_ += cut(line, width_) + "\n"; }
+
+  bool is_shown(const Series& series) const {
+    return series.stroke != Stroke::noise ||
+           std::none_of(figure_.series.begin(), figure_.series.end(), [&](const Series& other) {
+             return other.color == series.color && other.stroke != Stroke::noise;
+           });
+  }
+
+  void draw_series(const Series& series) {
+    if (!is_shown(series)) return;
+    const std::vector<Point>& points = series.points;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const Point& from = points[i == 0 ? 0 : i - 1];
+      canvas_.line(x(from.x), y(from.y), x(points[i].x), y(points[i].y), series.color);
+    }
+    if (series.stroke != Stroke::markers && points.size() > 1) return;
+    for (const Point& point : points) canvas_.glyph(x(point.x), y(point.y), kMarker, series.color);
+  }
+
+  void draw_rows() {
+    for (int row = 0; row < rows_; ++row) {
+      const auto tick = std::find_if(y_.ticks.begin(), y_.ticks.end(),
+                                     [&](const Tick& t) { return y(t.value) / kDotsDown == row; });
+      const bool marked = tick != y_.ticks.end();
+      out_ += fmt::format("{:>{}}{}{}\n", marked ? tick->label + " " : "", gutter_, marked ? "┤" : "│",
+                          canvas_.row(row, color_));
+    }
+  }
+
+  /// The axis, and below it the labels that fit, each under its tick.
+  void draw_x_axis() {
+    std::string axis = std::string(static_cast<std::size_t>(gutter_), ' ') + "└";
+    std::string labels;
+    int drawn = 0;
+    for (const Tick& tick : x_.ticks) {
+      const int column = x(tick.value) / kDotsAcross;
+      for (; drawn < column; ++drawn) axis += "─";
+      axis += "┬", ++drawn;
+      const int length = characters_in(tick.label);
+      const int begin = std::clamp(gutter_ + 1 + column - length / 2, 0, width_ - length);
+      if (!labels.empty() && begin < std::ssize(labels) + 2) continue;
+      labels.resize(static_cast<std::size_t>(begin), ' ');
+      labels += tick.label;
+    }
+    for (; drawn <= canvas_.right() / kDotsAcross; ++drawn) axis += "─";
+    out_ += axis + "\n";
+    add(labels);
+  }
+
+  void draw_legend() {
+    std::string line;
+    int length = 0;
+    const auto entry = [&](std::string_view sign, const std::string& name, int color) {
+      const std::string text = cut(printable(name), width_ - 3);
+      const int needed = 3 + characters_in(text);
+      if (length > 0 && length + 2 + needed > width_) {
+        out_ += line + "\n";
+        line.clear();
+        length = 0;
+      }
+      length += needed + (length > 0 ? 2 : 0);
+      line += fmt::format("{}{} {}", line.empty() ? "" : "  ", painted(sign, color_ ? std::optional(color) : std::nullopt), text);
+    };
+    for (const Series& series : figure_.series) {
+      if (is_shown(series)) entry(series.stroke == Stroke::markers ? "─•" : "──", series.name, series.color);
+    }
+    for (const Note& note : figure_.notes) entry(kStar, note.text, note.color);
+    if (!line.empty()) out_ += line + "\n";
+  }
+
+  const Figure& figure_;
+  bool color_;
+  int width_;
+  int rows_;
+  Axis x_;
+  Axis y_;
+  int gutter_;  // characters left of the vertical axis
+  Canvas canvas_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string to_braille(const Figure& figure, const BrailleOptions& options) {
+  return BraillePlot(figure, options).draw();
+}
+
+}  // namespace kiln

@@ -1,0 +1,149 @@
+// Temporaries, renames and pointers in the one order that a crash cannot harm.
+#include "kiln/run/checkpoint_store.h"
+
+#include "kiln/core/file.h"
+#include "kiln/run/run_directory.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <ranges>
+#include <system_error>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_finished(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(folder / "manifest.json", error);
+}
+
+/// The folder that a pointer names, if it names one that is there.
+std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
+  std::string name = read_file(checkpoints / pointer);
+  while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
+  if (!step_of_checkpoint(name) || !is_finished(checkpoints / name)) return std::nullopt;
+  return checkpoints / name;
+}
+
+void point(const fs::path& checkpoints, std::string_view pointer, const fs::path& folder) {
+  write_file_atomically(checkpoints / pointer, folder.filename().string() + "\n");
+}
+
+void make_directory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  check_io(!error, "{}: cannot be made: {}", path.string(), error.message());
+}
+
+/// Renames before it removes: what is half removed must not look like a checkpoint.
+void discard(const fs::path& folder) {
+  const fs::path temporary =
+      folder.parent_path() / fmt::format("{}old-{}", kTemporaryPrefix, folder.filename().string());
+  std::error_code error;
+  fs::rename(folder, temporary, error);
+  if (!error) fs::remove_all(temporary, error);
+  if (error) spdlog::warn("{}: cannot be removed: {}", folder.string(), error.message());
+}
+
+void prune(const fs::path& checkpoints, std::int64_t keep) {
+  const std::optional<fs::path> latest = latest_checkpoint(checkpoints), best = best_checkpoint(checkpoints);
+  std::int64_t kept = 0;
+  for (const SavedCheckpoint& saved : std::views::reverse(list_checkpoints(checkpoints))) {
+    if (saved.step == 0 || saved.folder == latest || saved.folder == best) continue;
+    if (++kept > keep) discard(saved.folder);
+  }
+}
+
+}  // namespace
+
+std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
+                                      bool is_best, std::int64_t keep) {
+  make_directory(checkpoints);
+  remove_temporaries(checkpoints);
+  const std::string name = checkpoint_name(contents.state.step);
+  const fs::path temporary = checkpoints / fmt::format("{}{}", kTemporaryPrefix, name);
+  const fs::path folder = checkpoints / name;
+  try {
+    make_directory(temporary);
+    write_checkpoint_folder(temporary, contents);
+    replace_directory(temporary, folder);
+  } catch (...) {
+    std::error_code ignored;  // the first failure is the one to tell of
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+  sync_directory(checkpoints.parent_path());
+  point(checkpoints, kLatestPointer, folder);
+  if (is_best) point(checkpoints, kBestPointer, folder);
+  prune(checkpoints, keep);
+  return folder;
+}
+
+std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints) {
+  std::vector<SavedCheckpoint> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
+    const std::optional<std::int64_t> step = step_of_checkpoint(entry.path().filename().string());
+    if (step && entry.is_directory(error)) found.push_back({*step, entry.path()});
+  }
+  std::ranges::sort(found, {}, &SavedCheckpoint::step);
+  return found;
+}
+
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& checkpoints) {
+  const fs::path pointer = checkpoints / kLatestPointer;
+  if (fs::exists(pointer)) {
+    if (std::optional<fs::path> folder = follow(checkpoints, kLatestPointer)) return folder;
+  }
+  for (const SavedCheckpoint& saved : std::views::reverse(list_checkpoints(checkpoints))) {
+    if (!is_finished(saved.folder)) continue;
+    spdlog::warn("{}: names no checkpoint; the newest one there is taken: {}", pointer.string(),
+                 saved.folder.filename().string());
+    return saved.folder;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path& checkpoints) {
+  const fs::path pointer = checkpoints / kBestPointer;
+  if (!fs::exists(pointer)) return std::nullopt;
+  std::optional<fs::path> folder = follow(checkpoints, kBestPointer);
+  if (!folder) spdlog::warn("{}: names no checkpoint", pointer.string());
+  return folder;
+}
+
+std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints) {
+  const std::vector<SavedCheckpoint> all = list_checkpoints(checkpoints);
+  if (all.empty()) return std::nullopt;
+  latest_checkpoint(checkpoints);  // for its warning
+  for (const SavedCheckpoint& saved : std::views::reverse(all)) {
+    try {
+      verify_checkpoint(saved.folder);
+      return saved.folder;
+    } catch (const NewerFormatError&) {
+      throw;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::bad_input) throw;
+      spdlog::warn("{} is passed over: {}", saved.folder.filename().string(), error.what());
+    }
+  }
+  fail(ExitCode::bad_input, "{}: none of the {} checkpoints is whole; start again with --overwrite",
+       checkpoints.string(), all.size());
+}
+
+void remove_temporaries(const std::filesystem::path& checkpoints) {
+  std::vector<fs::path> stale;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
+    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) stale.push_back(entry.path());
+  }
+  for (const fs::path& path : stale) {
+    fs::remove_all(path, error);
+    if (error) spdlog::warn("{}: cannot be removed: {}", path.string(), error.message());
+  }
+}
+
+}  // namespace kiln

@@ -1,0 +1,72 @@
+// Rows to lines and back.
+#include "kiln/run/metrics.h"
+
+#include "kiln/core/error.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+namespace {
+
+constexpr double kMicroseconds = 1e6;  // a second
+
+std::string to_line(MetricsRow row) {
+  row.seconds = std::round(row.seconds * kMicroseconds) / kMicroseconds;
+  return to_json(row).dump();
+}
+
+MetricsRow parse_row(std::string_view line, const std::string& source) {
+  MetricsRow row;
+  Problems problems;
+  const Json json = parse_json(line, source, problems, ExitCode::bad_input);
+  from_json(json, row, problems);
+  problems.throw_if_any(source, ExitCode::bad_input);
+  return row;
+}
+
+/// Calls visit(number, line) for each line that has its end; numbers start at 1.
+template <class Visit>
+void for_each_line(std::string_view text, Visit&& visit) {
+  int number = 0;
+  for (std::size_t end = 0; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
+    visit(++number, text.substr(0, end));
+  }
+}
+
+std::string source_of(const std::filesystem::path& path, int number) {
+  return fmt::format("{}:{}", path.string(), number);
+}
+
+}  // namespace
+
+void MetricsWriter::append(const MetricsRow& row) { lines_.append(to_line(row)); }
+
+std::vector<MetricsRow> read_metrics(const std::filesystem::path& path) {
+  std::vector<MetricsRow> rows;
+  if (!std::filesystem::exists(path)) return rows;
+  for_each_line(read_file(path),
+                [&](int number, std::string_view line) { rows.push_back(parse_row(line, source_of(path, number))); });
+  return rows;
+}
+
+void truncate_metrics(const std::filesystem::path& path, std::int64_t step) {
+  if (!std::filesystem::exists(path)) return;
+  const std::string text = read_file(path);
+  std::string kept;
+  for_each_line(text, [&](int number, std::string_view line) {
+    try {
+      if (parse_row(line, source_of(path, number)).step > step) return;
+      kept.append(line).push_back('\n');
+    } catch (const Error& error) {
+      spdlog::warn("{}: the line is dropped", error.what());
+    }
+  });
+  if (kept != text) write_file_atomically(path, kept);
+}
+
+}  // namespace kiln

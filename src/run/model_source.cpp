@@ -1,0 +1,78 @@
+// What lies in a folder tells what it is.
+#include "kiln/run/model_source.h"
+
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/run_directory.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<std::int64_t> parse_step(std::string_view text) {
+  std::int64_t step = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(step) : std::nullopt;
+}
+
+fs::path checkpoint_of_step(const fs::path& checkpoints, std::int64_t step) {
+  std::string steps;
+  for (const SavedCheckpoint& saved : list_checkpoints(checkpoints)) {
+    if (saved.step == step) return saved.folder;
+    steps += fmt::format("{}{}", steps.empty() ? "" : ", ", saved.step);
+  }
+  fail(ExitCode::usage, "{}: there is no checkpoint of step {}; there are those of {}", checkpoints.string(), step,
+       steps.empty() ? "none" : steps);
+}
+
+fs::path choose(const fs::path& run, const std::string& choice) {
+  const fs::path checkpoints = RunPaths{run}.checkpoints();
+  std::optional<fs::path> found;
+  if (choice == kLatestPointer || choice.empty()) {
+    found = choice.empty() ? best_checkpoint(checkpoints) : std::nullopt;
+    if (!found) found = latest_checkpoint(checkpoints);
+    check(found.has_value(), "{}: the run has no checkpoint yet", run.string());
+  } else if (choice == kBestPointer) {
+    found = best_checkpoint(checkpoints);
+    check(found.has_value(), "{}: the run has no best checkpoint, as nothing was validated; use --checkpoint latest",
+          run.string());
+  } else {
+    const std::optional<std::int64_t> step = parse_step(choice);
+    check(step.has_value(), "--checkpoint {}: latest, best or a step is expected", choice);
+    found = checkpoint_of_step(checkpoints, *step);
+  }
+  return *found;
+}
+
+}  // namespace
+
+std::filesystem::path find_model_folder(const std::filesystem::path& argument,
+                                        const std::optional<std::string>& choice) {
+  const std::string name = argument.string();
+  constexpr std::string_view kExpected =
+      "a run directory (with checkpoints/), a checkpoint folder (with kiln.json) or a Hugging Face model folder (with "
+      "config.json and model.safetensors) is expected";
+  check(fs::exists(argument), "{}: there is no such folder; {}", name, kExpected);
+  check(fs::is_directory(argument), "{}: is a file; {}", name, kExpected);
+  if (fs::is_directory(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
+  const bool is_model = fs::exists(argument / "config.json") && fs::exists(argument / "model.safetensors");
+  check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
+  check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory", name);
+  return argument;
+}
+
+ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
+  const fs::path folder = find_model_folder(argument, choice);
+  if (is_checkpoint(folder)) {
+    verify_checkpoint(folder);
+    CheckpointConfig read = read_checkpoint_config(folder);
+    return {folder, read.config.model, read.vocab_size, std::move(read.config)};
+  }
+  const ModelDescription description = read_huggingface_config(folder);
+  return {folder, description.model, description.vocab_size, std::nullopt};
+}
+
+}  // namespace kiln

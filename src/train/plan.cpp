@@ -1,0 +1,154 @@
+// Counting with the layout and a counting arena, timing with the stepper that trains.
+#include "kiln/train/plan.h"
+
+#include "kiln/core/memory.h"
+#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
+#include "kiln/kernels/matmul.h"
+#include "kiln/nn/init.h"
+#include "kiln/train/evaluate.h"
+#include "kiln/train/stepper.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kTimingSeconds = 2.0;       // spent on timed steps
+constexpr double kLongestStepSeconds = 4.0;  // a step that is expected to take longer is estimated
+constexpr double kMostMemory = 0.5;          // share of the available memory that a timing may take
+constexpr double kModelEfficiency = 0.7;     // of the products' speed that whole steps reach, for the estimate
+constexpr Index kProductSize = 1024;         // of the matrices whose product is timed
+constexpr Index kPlannedWindows = 64;        // in a micro-batch of "all", where the data is not known
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Floating-point operations a second of float products with all threads: the best of a few.
+double measure_products() {
+  Arena arena(static_cast<std::size_t>(3 * kProductSize * kProductSize) * sizeof(float));
+  const Mat<float> a = arena.matrix<float>(kProductSize, kProductSize);
+  const Mat<float> b = arena.matrix<float>(kProductSize, kProductSize);
+  const Mat<float> c = arena.matrix<float>(kProductSize, kProductSize);
+  double best = 0;
+  for (int run = 0; run < 5; ++run) {
+    const Clock::time_point start = Clock::now();
+    matmul<float, float>(as_const(a), as_const(b), c);
+    best = std::max(best, 2.0 * std::pow(static_cast<double>(kProductSize), 3) / seconds_since(start));
+  }
+  return best;
+}
+
+/// Random tokens for `windows` windows.
+TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
+  Rng rng(seed, "plan/tokens");
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
+  for (std::int32_t& token : tokens)
+    token = static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+  TokenFileBuilder builder(vocab_size);
+  builder.append(tokens);
+  return TokenFile(builder.finish(), "random tokens");
+}
+
+/// Tokens a second of real steps; the median of those that fit into kTimingSeconds, the first left out.
+double time_steps(const Config& config, const LanguageModel<float>& model, const BatchSizes& sizes) {
+  ParameterBuffer<float> weights(model.layout);
+  initialise(config.model, config.seed, weights);
+  Batcher batcher(random_tokens(model.vocab_size(), sizes.windows_per_step * config.model.n_ctx + 1, config.seed),
+                  config.model.n_ctx, DataOrder::sequential, config.seed);
+  Stepper stepper(config, model, sizes, 1000);
+  stepper.run(weights, batcher, {});
+  std::vector<double> seconds;
+  const Clock::time_point start = Clock::now();
+  do {
+    const Clock::time_point begin = Clock::now();
+    stepper.run(weights, batcher, {.step = static_cast<Index>(seconds.size()) + 1});
+    seconds.push_back(seconds_since(begin));
+  } while (seconds_since(start) < kTimingSeconds && seconds.size() < 200);
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2), seconds.end());
+  return static_cast<double>(sizes.windows_per_step * config.model.n_ctx) / seconds[seconds.size() / 2];
+}
+
+/// The sizes of a step; a batch of "all" is taken as one micro-batch, since the data is not looked at.
+BatchSizes planned_sizes(const Config& config) { return BatchSizes::of(config, kPlannedWindows); }
+
+}  // namespace
+
+ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
+  ParameterCounts counts;
+  counts.token_embedding = layout.count(Role::token_embedding);
+  counts.position_embedding = layout.count(Role::position_embedding);
+  counts.attention = layout.count(Role::attention) + layout.count(Role::attention_residual);
+  counts.mlp = layout.count(Role::mlp) + layout.count(Role::mlp_residual);
+  counts.norm = layout.count(Role::norm);
+  counts.bias = layout.count(Role::bias);
+  counts.unembedding = layout.count(Role::unembedding);
+  counts.total = layout.count();
+  counts.total_without_embeddings = counts.total - counts.token_embedding;
+  counts.total_tied = counts.total - counts.unembedding;
+  counts.total_untied = counts.total_tied + counts.token_embedding;
+  return counts;
+}
+
+double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout) {
+  const auto multiplied = static_cast<double>(layout.count() - layout.count(Role::position_embedding));
+  const auto attended =
+      static_cast<double>(config.n_layers) * static_cast<double>(config.n_heads * config.head_size() * config.n_ctx);
+  return 6 * multiplied + 6 * attended;
+}
+
+MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
+  const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
+  return {.weights = buffer,
+          .gradients = buffer,
+          .optimizer = buffer * slot_count(config.optimizer) + scratch_bytes(config.optimizer, model.layout),
+          .activations = Stepper::activation_bytes(model, windows),
+          .evaluation = config.train.eval_every > 0 ? Evaluator::memory_bytes(model) : 0};
+}
+
+void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
+  const MemoryPlan memory = plan_memory(config, model, windows);
+  const std::uint64_t available = available_memory_bytes();
+  const auto text = [](std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
+  check(
+      memory.total() <= available,
+      "training needs {} of memory (weights {}, gradients {}, optimizer {}, activations {}, evaluation {}) and {} are "
+      "available; choose a smaller model.d_model, model.n_layers or train.batch_size",
+      text(memory.total()), text(memory.weights), text(memory.gradients), text(memory.optimizer),
+      text(memory.activations), text(memory.evaluation), text(available));
+}
+
+Plan make_plan(const Config& config) {
+  const LanguageModel<float> model(config.model, config.tokenizer.vocab_size);
+  const BatchSizes sizes = planned_sizes(config);
+  Plan plan;
+  plan.parameters = ParameterCounts::of(model.layout);
+  plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);
+  plan.available_memory = available_memory_bytes();
+  plan.flops_per_token = training_flops_per_token(config.model, model.layout);
+  plan.checkpoint_bytes =
+      static_cast<std::uint64_t>(model.layout.count()) * sizeof(float) * (1 + slot_count(config.optimizer));
+
+  if (!config.train.batch_size.all) plan.steps = config.train.steps;
+  const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
+  if (plan.steps) {
+    plan.tokens = *plan.steps * sizes.windows_per_step * config.model.n_ctx;
+    plan.tokens_per_parameter = static_cast<double>(*plan.tokens) / static_cast<double>(plan.parameters.total);
+  }
+  const bool fits =
+      static_cast<double>(plan.memory.total()) <= kMostMemory * static_cast<double>(plan.available_memory);
+  const double estimate = kModelEfficiency * measure_products() / plan.flops_per_token;
+  if (fits && tokens_per_step / estimate <= kLongestStepSeconds) {
+    plan.tokens_per_second = time_steps(config, model, sizes);
+  } else {
+    plan.tokens_per_second = estimate;
+    plan.speed_source = SpeedSource::matrix_products;
+  }
+  if (plan.tokens) plan.wall_seconds = static_cast<double>(*plan.tokens) / plan.tokens_per_second;
+  return plan;
+}
+
+}  // namespace kiln

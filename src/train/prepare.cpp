@@ -1,0 +1,152 @@
+// The order matters: what is cheap to check comes before what takes time or memory.
+#include "kiln/train/prepare.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/nn/init.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/text/document.h"
+#include "kiln/text/tokenizer_json.h"
+#include "kiln/train/plan.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Refuses changes that a run cannot live with, and logs the others.
+void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
+  const std::vector<Difference> differences = diff(read_checkpoint_config(checkpoint).config, config);
+  std::string refused;
+  for (const Difference& difference : differences) {
+    if (difference.binds_run()) refused += "\n  " + to_string(difference);
+  }
+  check(refused.empty(),
+        "{}: the config differs from the run's in what cannot change:{}\nset these back, or start another run with "
+        "--run DIR or --overwrite",
+        checkpoint.string(), refused);
+  for (const Difference& difference : differences)
+    spdlog::info("changed since the checkpoint: {}", to_string(difference));
+}
+
+TokenizerConfig located(const Config& config) {
+  TokenizerConfig tokenizer = config.tokenizer;
+  if (tokenizer.path) tokenizer.path = config.locate(*tokenizer.path).string();
+  return tokenizer;
+}
+
+/// The checkpoint's tokenizer; one that the config names by path must still be the same.
+std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint) {
+  std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
+  if (const auto path = located(config).path) {
+    check(load_tokenizer(*path)->to_json() == tokenizer->to_json(),
+          "{}: the tokenizer is not the one that {} was trained with; put that one back, or start another run with "
+          "--run DIR",
+          *path, checkpoint.string());
+  }
+  return tokenizer;
+}
+
+/// BPE learns from the training split alone; char needs every character there is.
+std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& corpus) {
+  Documents documents = corpus.train();
+  if (config.tokenizer.type == TokenizerKind::character) {
+    documents.insert(documents.end(), corpus.validation().begin(), corpus.validation().end());
+  }
+  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(located(config), documents);
+  spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
+  return tokenizer;
+}
+
+void load_data(Preparation& p, const RunPaths& paths) {
+  const Config& config = p.config;
+  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from);
+  if (names_token_files(config.data, config.directory)) {
+    if (!p.tokenizer) p.tokenizer = make_tokenizer(located(config), {});
+    p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
+  } else {
+    const Corpus corpus(config.data, config.directory);
+    if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
+    p.data = encode_corpus(corpus, *p.tokenizer, paths.tokens());
+  }
+  const std::string why =
+      fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
+  require_tokens(p.data.train, config.model.n_ctx + 1, "data.train", why);
+  if (p.data.validation.size() > 0) require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
+}
+
+Index count_steps(const Config& config, const BatchSizes& sizes, Index windows_per_epoch) {
+  if (config.train.steps) return *config.train.steps;
+  const double windows = *config.train.epochs * static_cast<double>(windows_per_epoch);
+  return std::max<Index>(1, static_cast<Index>(std::ceil(windows / static_cast<double>(sizes.windows_per_step))));
+}
+
+void clip_warmup(Config& config, Index total_steps) {
+  if (config.schedule.warmup_steps <= total_steps) return;
+  spdlog::warn("schedule.warmup_steps {} is longer than the run and is clipped to its {} steps",
+               config.schedule.warmup_steps, total_steps);
+  config.schedule.warmup_steps = total_steps;
+}
+
+void load_checkpoint(Preparation& p) {
+  const fs::path& folder = *p.resumed_from;
+  read_huggingface_weights(folder, p.config.model, *p.weights);
+  const std::vector<OptimizerSlot> slots = p.stepper->optimizer().slots();
+  read_optimizer(folder, slots);
+  p.state = read_trainer_state(folder);
+  spdlog::info("resuming at step {} from {}", p.state.step, folder.string());
+  if (p.state.threads != threads()) {
+    spdlog::warn("the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits",
+                 p.state.threads, threads());
+    p.state.threads = threads();
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume) {
+  auto result = std::make_unique<Preparation>();
+  Preparation& p = *result;
+  p.config = std::move(config);
+  set_threads(p.config.train.threads);
+  if (resume) {
+    p.resumed_from = newest_valid_checkpoint(paths.checkpoints());
+    if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
+  }
+  if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
+  load_data(p, paths);
+
+  p.model = std::make_unique<LanguageModel<float>>(p.config.model, p.tokenizer->vocab_size());
+  p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
+  const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
+  require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
+  p.total_steps = count_steps(p.config, sizes, p.batcher->windows_per_epoch());
+  clip_warmup(p.config, p.total_steps);
+
+  p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
+  p.stepper = std::make_unique<Stepper>(p.config, *p.model, sizes, p.total_steps);
+  if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
+    p.evaluator = std::make_unique<Evaluator>(*p.model);
+  p.state.seed = p.config.seed;
+  p.state.threads = threads();
+  if (p.resumed_from) {
+    load_checkpoint(p);
+  } else {
+    initialise(p.config.model, p.config.seed, *p.weights);
+  }
+  return result;
+}
+
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model) {
+  return {.tokenizer = format_tokenizer_json(tokenizer),
+          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx)),
+          .ids = {.begin = tokenizer.special(kStart) ? tokenizer.special(kStart) : tokenizer.end_of_text(),
+                  .end = tokenizer.end_of_text()}};
+}
+
+}  // namespace kiln

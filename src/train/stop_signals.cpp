@@ -1,0 +1,40 @@
+// A handler that only notes, which is all that a handler may safely do.
+#include "kiln/train/stop_signals.h"
+
+#include <csignal>
+#include <unistd.h>
+
+namespace kiln {
+namespace {
+
+constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr int kSignalExitBase = 128;  // a shell's code for "ended by signal n" is 128 + n
+
+volatile std::sig_atomic_t noted = 0;
+
+void note(int signal) {
+  if (noted != 0) ::_exit(kSignalExitBase + signal);
+  noted = signal;
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  noted = 0;
+  struct sigaction action {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART;
+  ::sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &previous_[i]);
+}
+
+StopSignals::~StopSignals() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &previous_[i], nullptr);
+}
+
+std::optional<int> StopSignals::received() const {
+  if (noted == 0) return std::nullopt;
+  return static_cast<int>(noted);
+}
+
+}  // namespace kiln

@@ -1,0 +1,171 @@
+// One loop: step, log, evaluate, save.
+#include "kiln/train/trainer.h"
+
+#include "kiln/run/checkpoint_store.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr int kMostFailedSaves = 3;  // in a row, after which a run is not worth going on with
+constexpr int kSignalExitBase = 128;
+
+std::optional<double> if_finite(double value) {
+  if (!std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler)
+    : p_(preparation),
+      paths_(paths),
+      metrics_(paths.metrics()),
+      progress_(preparation.total_steps, quiet),
+      sampler_(std::move(sampler)),
+      start_(Clock::now()),
+      seconds_before_(preparation.state.seconds),
+      first_step_(preparation.state.step),
+      tokens_logged_(preparation.state.tokens) {}
+
+int Trainer::run() {
+  const TrainConfig& train = p_.config.train;
+  if (!p_.resumed_from) save(false);  // the first guesses, before anything is learned
+  while (!p_.is_finished()) {
+    take_step();
+    const bool is_last = p_.is_finished();
+    const bool evaluated = p_.evaluator && (is_due(train.eval_every) || is_last);
+    const bool improved = evaluated && evaluate();
+    if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
+    if (sampler_ && is_due(train.sample_every)) progress_.message(sampler_(p_));
+
+    const bool stop_early = train.early_stopping && p_.state.evaluations_since_best >= *train.early_stopping;
+    const std::optional<int> signal = signals_.received();
+    if (improved || is_last || stop_early || signal || is_due(train.checkpoint_every)) save(improved);
+    if (signal) {
+      progress_.message(fmt::format("stopped by signal {} after step {}; go on with --resume", *signal, p_.state.step));
+      return kSignalExitBase + *signal;
+    }
+    if (stop_early && !is_last) {
+      progress_.message(fmt::format("no better validation loss in {} evaluations: stopped at step {}",
+                                    p_.state.evaluations_since_best, p_.state.step));
+      break;
+    }
+  }
+  summarise();
+  return 0;
+}
+
+void Trainer::take_step() {
+  TrainerState& state = p_.state;
+  const Clock::time_point begin = Clock::now();
+  const StepPosition position{
+      .step = state.step, .updates = state.step - state.bad_steps, .windows_drawn = state.windows};
+  const StepResult result = p_.stepper->run(*p_.weights, *p_.batcher, position);
+  step_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+  ++state.step;
+  state.windows += p_.stepper->sizes().windows_per_step;
+  state.tokens = state.windows * p_.config.model.n_ctx;
+  state.validation_loss.reset();
+  row_ = MetricsRow();
+  row_.step = state.step;
+  row_.tokens = state.tokens;
+  row_.loss = if_finite(result.loss);
+  row_.learning_rate = result.learning_rate;
+  row_.grad_norm = if_finite(result.gradient_norm);
+  if (result.applied) {
+    state.bad_steps_in_a_row = 0;
+  } else {
+    after_bad_step(result, position.windows_drawn);
+  }
+}
+
+void Trainer::after_bad_step(const StepResult& result, Index first_window) {
+  TrainerState& state = p_.state;
+  ++state.bad_steps;
+  ++state.bad_steps_in_a_row;
+  progress_.warning(fmt::format(
+      "step {}: loss {} and gradient norm {} on windows {} to {}; the update is skipped ({} in a row)", state.step,
+      result.loss, result.gradient_norm, first_window, state.windows - 1, state.bad_steps_in_a_row));
+  if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
+  fail(ExitCode::diverged,
+       "diverged: {} steps in a row without a finite loss and gradient (train.max_bad_steps); the last checkpoint is "
+       "good: resume it with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
+       state.bad_steps_in_a_row);
+}
+
+bool Trainer::evaluate() {
+  TrainerState& state = p_.state;
+  const Evaluation evaluation = p_.evaluator->evaluate(*p_.weights, p_.data.validation);
+  row_.validation_loss = if_finite(evaluation.loss);
+  state.validation_loss = row_.validation_loss;
+  const bool improved = state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss);
+  if (improved) {
+    state.best_loss = state.validation_loss;
+    state.best_step = state.step;
+    state.evaluations_since_best = 0;
+  } else {
+    ++state.evaluations_since_best;
+  }
+  const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
+  progress_.message(fmt::format("step {}: validation loss {:.4f}{}, accuracy {:.1f}%{}", state.step, evaluation.loss,
+                                bits, 100 * evaluation.accuracy, improved ? ", the best so far" : ""));
+  return improved;
+}
+
+void Trainer::log_row() {
+  const double spent = step_seconds_ - step_seconds_logged_;
+  row_.seconds = seconds();
+  if (spent > 0) row_.tokens_per_second = static_cast<double>(p_.state.tokens - tokens_logged_) / spent;
+  step_seconds_logged_ = step_seconds_;
+  tokens_logged_ = p_.state.tokens;
+  metrics_.append(row_);
+  progress_.step(row_, remaining_seconds());
+}
+
+void Trainer::save(bool is_best) {
+  p_.state.seconds = seconds();
+  const CheckpointContents contents{.config = p_.config,
+                                    .vocab_size = p_.model->vocab_size(),
+                                    .weights = *p_.weights,
+                                    .optimizer = p_.stepper->optimizer().slots(),
+                                    .tokenizer = tokenizer_files(*p_.tokenizer, p_.config.model),
+                                    .state = p_.state};
+  try {
+    save_checkpoint(paths_.checkpoints(), contents, is_best, p_.config.train.keep_checkpoints);
+    failed_saves_ = 0;
+  } catch (const Error& error) {
+    // The first guesses and the final weights have no later save to make up for this one.
+    const bool is_only_chance = p_.state.step == 0 || p_.is_finished();
+    if (error.code() != ExitCode::io || is_only_chance || ++failed_saves_ >= kMostFailedSaves) throw;
+    progress_.warning(fmt::format("{}; training goes on, and the next checkpoint is tried when it is due ({} of {})",
+                                  error.what(), failed_saves_, kMostFailedSaves));
+  }
+}
+
+bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
+
+double Trainer::seconds() const {
+  return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+double Trainer::remaining_seconds() const {
+  const double passed = seconds() - seconds_before_;
+  return passed / static_cast<double>(p_.state.step - first_step_) *
+         static_cast<double>(p_.total_steps - p_.state.step);
+}
+
+void Trainer::summarise() {
+  const TrainerState& state = p_.state;
+  std::string text = fmt::format("{} steps, {} tokens in {}", format_count(state.step), format_count(state.tokens),
+                                 format_duration(seconds()));
+  if (state.best_loss)
+    text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
+  if (state.bad_steps > 0) text += fmt::format("; {} bad steps skipped", state.bad_steps);
+  progress_.message(text);
+}
+
+}  // namespace kiln

@@ -1,0 +1,103 @@
+// Files read and written in pieces, folders replaced, and paths that try to leave a folder.
+#include "kiln/core/file.h"
+
+#include <gtest/gtest.h>
+
+#include "support/scratch.h"
+#include <array>
+#include <string>
+
+namespace kiln {
+namespace {
+
+using testing::expect_error;
+using testing::Scratch;
+
+TEST(FileWriter, HashesAndCountsWhatItWrites) {
+  const Scratch scratch;
+  const std::string small = "abc", large(1'500'000, 'z');  // below and above a piece of the buffer
+  FileWriter writer(scratch.path("a"));
+  std::string expected;
+  for (const std::string& piece : {small, large, small, std::string(), large, small}) {
+    writer.write(piece);
+    expected += piece;
+  }
+  const FileDigest digest = writer.finish();
+  EXPECT_EQ(digest, (FileDigest{expected.size(), hash_bytes(expected)}));
+  EXPECT_TRUE(read_file(scratch.path("a")) == expected);
+}
+
+TEST(FileWriter, SaysThatTheDiskIsFull) {
+  FileWriter writer("/dev/full");
+  writer.write("bytes");
+  expect_error(ExitCode::io, "/dev/full: cannot be written: No space left on device", [&] { writer.finish(); });
+}
+
+TEST(FileReader, ReadsAnywhereAndSaysWhereTheFileEnds) {
+  const Scratch scratch;
+  const std::string path = scratch.write("a", "0123456789");
+  const FileReader reader(path);
+  EXPECT_EQ(reader.size(), 10u);
+  std::array<std::byte, 3> bytes;
+  reader.read(7, bytes);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "789");
+  expect_error(ExitCode::bad_input, path + ": ends at byte 10, where 1 more are expected; was it cut short?",
+               [&] { reader.read(8, bytes); });
+  std::filesystem::resize_file(path, 2);  // while it is open
+  expect_error(ExitCode::bad_input, path + ": ends at byte 7, where 3 more are expected; was it cut short?",
+               [&] { reader.read(7, bytes); });
+}
+
+TEST(StreamHash, IsTheHashOfTheWhole) {
+  StreamHash hash;
+  for (const char* piece : {"a", "", "bcd", "e"}) hash.update(piece);
+  EXPECT_EQ(hash.digest(), hash_bytes("abcde"));
+}
+
+TEST(LineAppender, AppendsToWhatIsThere) {
+  const Scratch scratch;
+  { LineAppender(scratch.path("log")).append("one"); }
+  LineAppender again(scratch.path("log"));
+  again.append("two");
+  again.append("");
+  EXPECT_EQ(read_file(scratch.path("log")), "one\ntwo\n\n");
+}
+
+TEST(ReplaceDirectory, PutsTheNewFolderInPlaceOfTheOld) {
+  const Scratch scratch;
+  scratch.write("old/a", "old");
+  scratch.write("new/b", "new");
+  replace_directory(scratch.path("new"), scratch.path("old"));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("new")));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("old/a")));
+  EXPECT_EQ(read_file(scratch.path("old/b")), "new");
+  replace_directory(scratch.path("old"), scratch.path("elsewhere"));
+  EXPECT_EQ(read_file(scratch.path("elsewhere/b")), "new");
+}
+
+TEST(ReplaceDirectory, OfNothingIsAnErrorOfInputAndOutput) {
+  const Scratch scratch;
+  const std::string to = scratch.path("to").string();
+  expect_error(ExitCode::io, to + ": cannot be put in place: No such file or directory",
+               [&] { replace_directory(scratch.path("from"), to); });
+}
+
+TEST(PathWithin, RefusesToLeaveTheFolder) {
+  const Scratch scratch;
+  scratch.write("folder/inside/a", "a");
+  scratch.write("outside", "o");
+  const std::filesystem::path folder = scratch.path("folder");
+  std::filesystem::create_symlink("../outside", folder / "link");
+  std::filesystem::create_symlink("inside/a", folder / "good_link");
+  EXPECT_EQ(path_within(folder, "inside/a"), folder / "inside/a");
+  EXPECT_EQ(path_within(folder, "inside/../inside/a"), folder / "inside/../inside/a");
+  EXPECT_EQ(path_within(folder, "good_link"), folder / "good_link");
+  for (const char* name : {"../outside", "link", "inside/../../outside", "/etc/passwd", "", "."}) {
+    expect_error(ExitCode::bad_input,
+                 fmt::format("{}: \"{}\" leads out of the folder; copy the file into it", folder.string(), name),
+                 [&] { path_within(folder, name); });
+  }
+}
+
+}  // namespace
+}  // namespace kiln

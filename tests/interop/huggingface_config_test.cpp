@@ -1,0 +1,151 @@
+// config.json both ways, and everything in one that kiln does not compute.
+#include "kiln/interop/huggingface_config.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/scratch.h"
+#include "support/small_models.h"
+
+namespace kiln {
+namespace {
+
+using testing::expect_error;
+using testing::expect_error_with;
+using testing::Scratch;
+using testing::small_gpt2;
+using testing::small_llama;
+using testing::small_modern;
+
+constexpr Index kV = testing::kSmallVocabulary;
+
+TEST(HuggingFaceConfig, HasTheKeysOfGpt2) {
+  ModelConfig model = small_gpt2();
+  model.dropout = 0.25;
+  const Json expected = Json::parse(R"({
+    "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": 11, "n_positions": 6, "n_ctx": 6,
+    "n_embd": 8, "n_layer": 2, "n_head": 2, "n_inner": 32, "activation_function": "gelu_new", "resid_pdrop": 0.25,
+    "embd_pdrop": 0.25, "attn_pdrop": 0.25, "layer_norm_epsilon": 1e-05, "initializer_range": 0.02,
+    "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false, "reorder_and_upcast_attn": false,
+    "bos_token_id": 3, "eos_token_id": null, "tie_word_embeddings": true, "torch_dtype": "float32",
+    "transformers_version": "4.40.2"})");
+  EXPECT_EQ(huggingface_config(model, kV, {.begin = 3, .end = {}}), expected);
+}
+
+TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
+  const Json expected = Json::parse(R"({
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 11, "max_position_embeddings": 6,
+    "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 6, "hidden_act": "silu", "attention_bias": false, "mlp_bias": false,
+    "attention_dropout": 0.0, "initializer_range": 0.02, "rms_norm_eps": 1e-05, "rope_theta": 500.0,
+    "rope_scaling": null, "bos_token_id": null, "eos_token_id": 10, "tie_word_embeddings": false,
+    "torch_dtype": "float32", "transformers_version": "4.40.2"})");
+  EXPECT_EQ(huggingface_config(small_llama(6), kV, {.begin = {}, .end = 10}), expected);
+}
+
+TEST(HuggingFaceConfig, GenerationConfigNamesTheIds) {
+  EXPECT_EQ(huggingface_generation_config({.begin = 1, .end = 2}), Json::parse(R"({"_from_model_config": true,
+      "bos_token_id": 1, "eos_token_id": 2, "transformers_version": "4.40.2"})"));
+}
+
+TEST(HuggingFaceConfig, RoundTripsEveryFamily) {
+  for (ModelConfig model : {small_gpt2(), small_llama(), small_llama(6), small_modern()}) {
+    const Scratch scratch;
+    model.dropout = 0.1;
+    scratch.write("config.json", format_json(huggingface_config(model, kV, {})));
+    const ModelDescription read = read_huggingface_config(scratch.path());
+    EXPECT_EQ(to_json(read.model), to_json(model));
+    EXPECT_EQ(read.vocab_size, kV);
+  }
+}
+
+ModelConfig read_text(const std::string& text) {
+  const Scratch scratch;
+  scratch.write("config.json", text);
+  return read_huggingface_config(scratch.path()).model;
+}
+
+TEST(HuggingFaceConfig, ReadsOpenAisOwn) {
+  const ModelConfig m = read_text(R"({"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"],
+    "attn_pdrop": 0.1, "bos_token_id": 50256, "embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02,
+    "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12,
+    "n_positions": 1024, "resid_pdrop": 0.1, "summary_activation": null, "summary_use_proj": true,
+    "task_specific_params": {"text-generation": {"do_sample": true}}, "vocab_size": 50257})");
+  EXPECT_EQ(m.mlp_size(), 3072);
+  EXPECT_EQ(m.head_size(), 64);
+  EXPECT_TRUE(m.tie_embeddings && m.bias);
+  EXPECT_EQ(m.activation, Activation::gelu_new);
+}
+
+constexpr const char* kLlama =
+    R"("model_type": "llama", "vocab_size": 9, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+       "num_attention_heads": 2, "max_position_embeddings": 32)";
+
+TEST(HuggingFaceConfig, LlamasDefaultsAreTransformers) {
+  const ModelConfig m = read_text(fmt::format("{{{}}}", kLlama));
+  EXPECT_EQ(m.kv_heads(), 2);
+  EXPECT_EQ(m.rope_theta, 10000);
+  EXPECT_EQ(m.norm_epsilon, 1e-6);
+  EXPECT_FALSE(m.tie_embeddings);
+  EXPECT_EQ(read_text(fmt::format(R"({{{}, "rope_parameters": {{"rope_type": "default", "rope_theta": 7}}}})", kLlama))
+                .rope_theta,
+            7);
+}
+
+TEST(HuggingFaceConfig, NamesAllThatIsNotSupported) {
+  const Scratch scratch;
+  const std::string path = scratch.write("config.json", R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8,
+    "n_head": 2, "n_layer": 1, "n_positions": 4, "scale_attn_weights": false, "scale_attn_by_inverse_layer_idx": true,
+    "reorder_and_upcast_attn": true, "activation_function": "tanh"})");
+  expect_error(ExitCode::bad_input,
+               path + R"(: /activation_function: "tanh" is not supported; relu, gelu, gelu_new or silu is expected)" +
+                   "\n" + path + ": /scale_attn_weights: false is not supported; kiln computes true alone\n" + path +
+                   ": /scale_attn_by_inverse_layer_idx: true is not supported; kiln computes false alone\n" + path +
+                   ": /reorder_and_upcast_attn: true is not supported; kiln computes false alone",
+               [&] { read_huggingface_config(scratch.path()); });
+}
+
+TEST(HuggingFaceConfig, NamesWhatIsNotSupportedOfLlama) {
+  const char* const extras[] = {R"("attention_bias": true)",
+                                R"("mlp_bias": true)",
+                                R"("hidden_act": "gelu")",
+                                R"("rope_scaling": {"type": "linear", "factor": 2})",
+                                R"("rope_parameters": {"rope_type": "llama3", "rope_theta": 7})",
+                                R"("quantization_config": {"bits": 4})"};
+  for (const std::string extra : extras) {
+    const std::string key = extra.substr(1, extra.find(':') - 2);
+    expect_error_with(ExitCode::bad_input, {"config.json: /" + key + ": ", "is not supported"},
+                      [&] { read_text(fmt::format("{{{}, {}}}", kLlama, extra)); });
+  }
+}
+
+TEST(HuggingFaceConfig, NamesWhatIsMissingOrMistyped) {
+  expect_error_with(
+      ExitCode::bad_input,
+      {"/n_layer: is missing", "/n_embd: -8: a count", "/n_head: \"2\": a count", "/n_ctx: is missing",
+       "/vocab_size: 3000000000: a count from 1 to 2147483647"},
+      [] { read_text(R"({"model_type": "gpt2", "n_embd": -8, "n_head": "2", "vocab_size": 3000000000})"); });
+  expect_error_with(ExitCode::bad_input, {"/model_type: \"bert\" is not supported; gpt2, llama or kiln is expected"},
+                    [] { read_text(R"({"model_type": "bert", "vocab_size": 3})"); });
+  expect_error_with(ExitCode::bad_input, {"an object is expected"}, [] { read_text("[]"); });
+  expect_error_with(ExitCode::bad_input, {"n_heads = 3"}, [] {
+    read_text(R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8, "n_head": 3, "n_layer": 1, "n_positions": 4})");
+  });
+}
+
+/// Row 35 of the table of faults.
+TEST(HuggingFaceConfig, ASymlinkOutOfTheFolderIsRefused) {
+  const Scratch scratch;
+  scratch.write("elsewhere/config.json", format_json(huggingface_config(small_gpt2(), kV, {})));
+  std::filesystem::create_directory(scratch.path("folder"));
+  std::filesystem::create_symlink("../elsewhere/config.json", scratch.path("folder/config.json"));
+  expect_error_with(ExitCode::bad_input, {"\"config.json\" leads out of the folder"},
+                    [&] { read_huggingface_config(scratch.path("folder")); });
+}
+
+}  // namespace
+}  // namespace kiln

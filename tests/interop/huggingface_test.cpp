@@ -1,0 +1,183 @@
+// Model folders by value: a missed transpose of a square matrix passes every check of shapes.
+#include "kiln/interop/huggingface.h"
+
+#include "kiln/core/error.h"
+#include "kiln/interop/tensor_table.h"
+#include "kiln/tensor/safetensors.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/scratch.h"
+#include "support/small_models.h"
+
+namespace kiln {
+namespace {
+
+using testing::expect_error_with;
+using testing::expect_same;
+using testing::Scratch;
+using testing::small_gpt2;
+using testing::small_llama;
+using testing::small_modern;
+using testing::SmallModel;
+
+constexpr Index kV = testing::kSmallVocabulary;
+
+FileDigests save(const Scratch& scratch, const SmallModel& small) {
+  return write_huggingface_folder(scratch.path(), small.config(), kV, small.weights, {"{}", "", {}});
+}
+
+TEST(HuggingFace, RoundTripsEveryFamilyTiedAndNotWithBiasesAndWithout) {
+  for (ModelConfig config : {small_gpt2(), small_llama(), small_llama(6), small_modern()}) {
+    for (const bool flip_tie : {false, true}) {
+      for (const bool flip_bias : {false, true}) {
+        const Scratch scratch;
+        config.tie_embeddings ^= flip_tie;
+        config.bias ^= flip_bias;
+        const SmallModel small(config);
+        save(scratch, small);
+        expect_same(read_huggingface_weights(scratch.path(), config, small.layout()), small.weights);
+      }
+    }
+  }
+}
+
+TEST(HuggingFace, ReadsIntoABufferThatIsThere) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  save(scratch, small);
+  ParameterBuffer<float> other = small.draw(99);
+  read_huggingface_weights(scratch.path(), small.config(), other);
+  expect_same(other, small.weights);
+}
+
+TEST(HuggingFace, Gpt2sMatricesStandAsTheyAre) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  save(scratch, small);
+  const SafetensorsFile file(scratch.path("model.safetensors"));
+  for (const std::string name : {"wte.weight", "wpe.weight", "h.1.attn.c_attn.weight", "h.1.attn.c_proj.weight",
+                                 "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.bias", "ln_f.weight"}) {
+    const ConstMat<float> expected = small[name];
+    const std::vector<float> values = file.read<float>(name);
+    EXPECT_TRUE(mat(values.data(), expected.rows(), expected.cols()) == expected) << name;
+  }
+}
+
+TEST(HuggingFace, LlamasMatricesAreTransposedAndCut) {
+  const Scratch scratch;
+  const SmallModel small(small_llama());  // C = 8, D = 4, H = 2, K = 1, F = 12
+  save(scratch, small);
+  const SafetensorsFile file(scratch.path("model.safetensors"));
+  auto expect_transposed = [&](const char* name, ConstMat<float> ours) {
+    const std::vector<float> values = file.read<float>(std::string("model.layers.1.") + name);
+    EXPECT_EQ(file.find(std::string("model.layers.1.") + name)->shape, (std::vector<Index>{ours.cols(), ours.rows()}));
+    EXPECT_TRUE(mat(values.data(), ours.cols(), ours.rows()) == ours.transpose()) << name;
+  };
+  const ConstMat<float> qkv = small["h.1.attn.c_attn.weight"];
+  expect_transposed("self_attn.q_proj.weight", columns(qkv, 0, 8));
+  expect_transposed("self_attn.k_proj.weight", columns(qkv, 8, 4));
+  expect_transposed("self_attn.v_proj.weight", columns(qkv, 12, 4));
+  expect_transposed("self_attn.o_proj.weight", small["h.1.attn.c_proj.weight"]);  // square
+  const ConstMat<float> gate_up = small["h.1.mlp.c_fc.weight"];
+  expect_transposed("mlp.gate_proj.weight", columns(gate_up, 0, 12));
+  expect_transposed("mlp.up_proj.weight", columns(gate_up, 12, 12));
+  expect_transposed("mlp.down_proj.weight", small["h.1.mlp.c_proj.weight"]);
+  const std::vector<float> head = file.read<float>("lm_head.weight");
+  EXPECT_TRUE(mat(head.data(), kV, 8) == small["lm_head.weight"]);
+}
+
+TEST(HuggingFace, DigestsAreThoseOfTheFiles) {
+  const Scratch scratch;
+  const FileDigests digests = save(scratch, SmallModel(small_gpt2()));
+  EXPECT_EQ(digests.size(), 4u);  // no tokenizer_config.json, whose text is empty
+  for (const auto& [name, digest] : digests) {
+    EXPECT_EQ(digest, (FileDigest{std::filesystem::file_size(scratch.path(name)), hash_file(scratch.path(name))}));
+  }
+}
+
+/// A GPT-2 saved by others: each tensor of the table under its name changed by `rename`, "" leaving it out.
+template <class Rename>
+void save_renamed(const Scratch& scratch, const SmallModel& small, Rename&& rename,
+                  std::vector<TensorSource> sources = {}, DataType type = DataType::f32) {
+  for (const TensorPlace& place : tensor_table(small.config(), small.layout())) {
+    const std::string name = rename(place.name);
+    if (name.empty()) continue;
+    sources.push_back({name, place.shape, small.weights.mat(place.parameter), false, type});
+  }
+  write_safetensors(scratch.path("model.safetensors"), sources);
+}
+
+std::string same(const std::string& name) { return name; }
+
+TEST(HuggingFace, ReadsNamesWithThePrefixAndPassesOverMasks) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  const RowMajor<float> mask = RowMajor<float>::Ones(6, 6);
+  const ConstMat<float> values = mat(mask.data(), 6, 6);
+  save_renamed(scratch, small, [](const std::string& name) { return "transformer." + name; },
+               {{"transformer.h.0.attn.bias", {1, 1, 6, 6}, values}, {"h.1.attn.masked_bias", {36}, values}});
+  expect_same(read_huggingface_weights(scratch.path(), small.config(), small.layout()), small.weights);
+}
+
+TEST(HuggingFace, ReadsHalfPrecision) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  save_renamed(scratch, small, same, {}, DataType::bf16);
+  const ParameterBuffer<float> read = read_huggingface_weights(scratch.path(), small.config(), small.layout());
+  for (Index i = 0; i < read.all().size(); ++i) {
+    EXPECT_EQ(read.all()[i], static_cast<float>(static_cast<bfloat16>(small.weights.all()[i])));
+  }
+}
+
+TEST(HuggingFace, ListsAllDifferencesAtOnce) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  const ConstMat<float> wpe = small["wpe.weight"];
+  auto rename = [](const std::string& name) -> std::string {
+    if (name == "h.0.ln_1.bias" || name == "wpe.weight") return "";
+    return name == "ln_f.bias" ? "ln_f.beta" : name;
+  };
+  save_renamed(scratch, small, rename, {{"wpe.weight", {8, 6}, wpe}});
+  expect_error_with(ExitCode::bad_input,
+                    {"model.safetensors: the tensors are not those that the config describes:",
+                     "'h.0.ln_1.bias' [8] is missing", "'wpe.weight' has shape [8, 6], the config wants [6, 8]",
+                     "'ln_f.bias' [8] is missing", "'ln_f.beta' [8] is not of this model"},
+                    [&] { read_huggingface_weights(scratch.path(), small.config(), small.layout()); });
+}
+
+TEST(HuggingFace, ATiedUnembeddingThatWasSavedHasToBeTheEmbedding) {
+  const SmallModel small(small_gpt2());
+  {
+    const Scratch scratch;
+    save_renamed(scratch, small, same, {{"lm_head.weight", {kV, 8}, small["wte.weight"]}});
+    expect_same(read_huggingface_weights(scratch.path(), small.config(), small.layout()), small.weights);
+  }
+  const Scratch scratch;
+  const RowMajor<float> other = RowMajor<float>::Ones(kV, 8);
+  save_renamed(scratch, small, same, {{"lm_head.weight", {kV, 8}, mat(other.data(), kV, 8)}});
+  expect_error_with(ExitCode::bad_input, {"'lm_head.weight' is not the token embedding", "tie_word_embeddings"},
+                    [&] { read_huggingface_weights(scratch.path(), small.config(), small.layout()); });
+}
+
+TEST(HuggingFace, BiasesThatTheModelLacksHaveToBeZero) {
+  const Scratch scratch;
+  save(scratch, SmallModel(small_gpt2()));
+  ModelConfig config = small_gpt2();
+  config.bias = false;
+  const SmallModel small(config);
+  expect_error_with(ExitCode::bad_input, {"bias' is not zero, and the config wants no biases"},
+                    [&] { read_huggingface_weights(scratch.path(), config, small.layout()); });
+}
+
+TEST(HuggingFace, AFolderWithoutWeightsSaysSo) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  expect_error_with(ExitCode::bad_input, {"there is no model.safetensors"},
+                    [&] { read_huggingface_weights(scratch.path(), small.config(), small.layout()); });
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,243 @@
+// Configs as files: every message a user can provoke, overrides, defaults, differences, and the schema that ships.
+#include "kiln/run/config.h"
+
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/scratch.h"
+#include <fstream>
+
+namespace kiln {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::expect_error;
+using testing::Scratch;
+
+constexpr const char* kTales = R"({"data": {"train": ["data/tales.txt"]}})";
+
+class ConfigFile : public ::testing::Test {
+ protected:
+  /// Reads `text` as tiny.json in the scratch folder.
+  Config read(const std::string& text, const std::vector<std::string>& overrides = {},
+              Purpose purpose = Purpose::train) {
+    return read_config(scratch_.write("tiny.json", text), overrides, purpose);
+  }
+
+  /// Expects exit code 2 and these lines, in which "tiny.json" is the file's path.
+  void expect_problems(const std::string& text, std::string lines, const std::vector<std::string>& overrides = {}) {
+    const std::string path = scratch_.path("tiny.json").string();
+    for (std::size_t at = 0; (at = lines.find("tiny.json", at)) != std::string::npos; at += path.size()) {
+      lines.replace(at, std::string_view("tiny.json").size(), path);
+    }
+    expect_error(ExitCode::usage, lines, [&] { read(text, overrides); });
+  }
+
+  Scratch scratch_;
+};
+
+TEST_F(ConfigFile, EveryKeyButTheDataHasADefault) {
+  const Config config = read(kTales);
+  EXPECT_EQ(config.name, "run");
+  EXPECT_EQ(config.seed, 1337u);
+  EXPECT_EQ(config.tokenizer.type, TokenizerKind::bpe);
+  EXPECT_EQ(config.train.steps, 2000);
+  EXPECT_EQ(config.train.batch_size.count, 12);
+  EXPECT_EQ(config.model.d_head, 32);
+  EXPECT_EQ(config.model.n_kv_heads, 4);
+  EXPECT_EQ(config.model.d_mlp, 512);
+  EXPECT_EQ(config.optimizer.learning_rate, 1e-3);
+  EXPECT_EQ(config.directory, scratch_.path());
+}
+
+TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
+  EXPECT_EQ(config_to_json(read(kTales)), Json::parse(R"({
+    "name": "run", "seed": 1337,
+    "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"], "path": null},
+    "data": {"train": ["data/tales.txt"], "validation": [], "validation_fraction": 0.1, "document_separator": null},
+    "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,
+      "activation": "relu", "norm": "layernorm", "position": "learned", "rope_theta": 10000.0, "bias": true,
+      "qk_norm": false, "tie_embeddings": true, "dropout": 0.0,
+      "init": {"scheme": "gpt2", "std": 0.02, "zero_residual_projections": false}, "norm_epsilon": 1e-5},
+    "optimizer": {"type": "adamw", "learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8,
+      "weight_decay": 0.1, "momentum": 0.0, "nesterov": false, "clip_norm": 1.0, "muon_learning_rate": 0.02,
+      "muon_momentum": 0.95, "decay_embeddings": true},
+    "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
+    "train": {"steps": 2000, "epochs": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
+      "precision": "fp32", "eval_every": 250, "checkpoint_every": 500, "keep_checkpoints": 3, "log_every": 10,
+      "sample_every": 0, "early_stopping": null, "threads": 0, "max_bad_steps": 10}})"));
+}
+
+TEST_F(ConfigFile, AllProblemsComeAtOnceEachWithItsPointer) {
+  expect_problems(R"({"sead": 1, "dropout": 0.1, "data": {"train": []},
+      "tokenizer": {"type": "bqe", "special_tokens": ["a", "", "a"]},
+      "model": {"n_heads": 6, "n_kv_heads": 4, "n_layers": -3, "rope_theta": "x"},
+      "optimizer": {"learning_rat": 3e-4}, "train": {"steps": 10, "epochs": 2}})",
+                  R"(tiny.json: /sead: unknown key; did you mean "seed"?
+tiny.json: /dropout: unknown key; did you mean "model.dropout"?
+tiny.json: /tokenizer/type: "bqe" is not one of bpe, char, byte, none; did you mean "bpe"?
+tiny.json: /model/n_layers: -3 is out of range; at least 1 is expected
+tiny.json: /model/rope_theta: "x" is a string; a number is expected
+tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?
+tiny.json: /tokenizer/special_tokens/1: a special token is not empty; name it, or take it away
+tiny.json: /tokenizer/special_tokens/2: "a" stands here twice; keep one of them
+tiny.json: /data/train: no text to train on; name a file, folder or glob, as in ["data/tales.txt"]
+tiny.json: /model/n_kv_heads: n_heads = 6 is not a multiple of n_kv_heads = 4; every key/value head serves the same number of query heads
+tiny.json: /model/n_heads: d_model = 128 is not a multiple of n_heads = 6; change one of them, or set d_head
+tiny.json: /train/epochs: steps = 10 and epochs = 2 are both given; set one of them to null)");
+}
+
+TEST_F(ConfigFile, SettingsThatCannotStandTogether) {
+  const std::vector<std::string> data{"data.train=[\"x\"]"};
+  expect_problems(
+      R"({"tokenizer": {"vocab_size": 256}})",
+      "tiny.json: /tokenizer/vocab_size: 256 is out of range; at least 257 is expected: the 256 bytes and the "
+      "special tokens (1)",
+      data);
+  expect_problems(
+      R"({"train": {"batch_size": "all", "gradient_accumulation": 2}})",
+      "tiny.json: /train/gradient_accumulation: 2 micro-batches of batch_size \"all\" would be the same one "
+      "each time; 1 is expected",
+      data);
+  expect_problems(R"({"train": {"early_stopping": 3, "eval_every": 0}})",
+                  "tiny.json: /train/early_stopping: counts evaluations, of which eval_every = 0 makes none", data);
+  expect_problems(
+      R"({"train": {"early_stopping": 3}, "data": {"validation_fraction": 0}})",
+      "tiny.json: /train/early_stopping: needs held-out text; set data.validation or data.validation_fraction", data);
+  expect_problems(R"({"optimizer": {"nesterov": true}})",
+                  "tiny.json: /optimizer/nesterov: looks ahead along the momentum, which is 0; set momentum, as in 0.9",
+                  data);
+  expect_problems(R"({"name": "", "data": {"validation": [""], "document_separator": ""}})",
+                  "tiny.json: /data/validation/0: the name is empty; a path is expected\n"
+                  "tiny.json: /data/document_separator: is empty; a text, or null for none, is expected\n"
+                  "tiny.json: /name: is empty; it names the folder of the run",
+                  data);
+  expect_problems(
+      R"({"train": {"batch_size": 1000000000000}})",
+      "tiny.json: /train/batch_size: 1000000000000 windows of n_ctx = 64 by 1024 values are more than can be "
+      "counted; lower one of them",
+      data);
+}
+
+TEST_F(ConfigFile, AVocabularyNeedsNoRoomForBytesWhereNoneIsTrained) {
+  EXPECT_NO_THROW(read(kTales, {"tokenizer.type=char", "tokenizer.vocab_size=10"}));
+  EXPECT_NO_THROW(read(kTales, {"tokenizer.path=x", "tokenizer.vocab_size=10"}));
+}
+
+TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
+  expect_problems("[]", "tiny.json: an array was found; an object is expected", {"seed=1"});
+  expect_problems("{\n  \"seed\": 1,\n}", "tiny.json:3:1: not valid JSON: unexpected '}'; expected string literal");
+  expect_problems(R"({"seed": NaN})", "tiny.json:1:10: not valid JSON: invalid literal");
+  expect_problems(
+      R"({"train": {"steps": 1}, "train": {}})",
+      "tiny.json: /train: the key is given twice; keep one of them\n"
+      "tiny.json: /data/train: no text to train on; name a file, folder or glob, as in [\"data/tales.txt\"]");
+  const std::string missing = scratch_.path("none.json").string(), folder = scratch_.path().string();
+  expect_error(ExitCode::usage, missing + ": there is no such config file", [&] { read_config(missing); });
+  expect_error(ExitCode::usage, folder + ": there is no such config file", [&] { read_config(folder); });
+}
+
+TEST_F(ConfigFile, OverridesAreJsonOrElseText) {
+  const Config config = read(kTales, {"optimizer.learning_rate=3e-4", "name=my run", "data.train=[\"a\", \"b\"]",
+                                      "train.batch_size=all", "model.bias=false", "model.init.std=0.5",
+                                      "tokenizer.path=\"7\"", "data.document_separator=a=b", "seed=1", "seed=2"});
+  EXPECT_EQ(config.optimizer.learning_rate, 3e-4);
+  EXPECT_EQ(config.name, "my run");
+  EXPECT_THAT(config.data.train, ElementsAre("a", "b"));
+  EXPECT_TRUE(config.train.batch_size.all);
+  EXPECT_FALSE(config.model.bias);
+  EXPECT_EQ(config.model.init.std, 0.5);
+  EXPECT_EQ(config.tokenizer.path, "7");
+  EXPECT_EQ(config.data.document_separator, "a=b");
+  EXPECT_EQ(config.seed, 2u);  // the last one counts
+}
+
+TEST_F(ConfigFile, ProblemsOfAnOverrideNameIt) {
+  expect_problems(kTales, R"(--set seed=-1: /seed: -1 is out of range; at least 0 is expected
+--set optimizer.learning_rat=1: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?
+--set optimzer.beta1=0: /optimzer: unknown key; did you mean "optimizer"?
+--set learning_rate=1: /learning_rate: unknown key; did you mean "optimizer.learning_rate"?
+--set train.steps.x=1: /train/steps: an object was found; an integer or null is expected)",
+                  {"seed=-1", "optimizer.learning_rat=1", "optimzer.beta1=0", "learning_rate=1", "train.steps.x=1"});
+  expect_problems(kTales, "--set seed: key.path=value is expected, as in model.n_layers=6", {"seed"});
+  expect_problems(kTales, "--set seed.=1: key.path=value is expected, as in model.n_layers=6", {"seed.=1"});
+  expect_problems(kTales, "--set =1: key.path=value is expected, as in model.n_layers=6", {"=1"});
+  expect_problems(kTales,
+                  R"(--set model..d_head=1: /model/: unknown key; the keys here are n_layers, d_model, n_heads, )"
+                  R"(n_kv_heads, d_head, d_mlp, n_ctx, activation, norm, position, rope_theta, bias, qk_norm, )"
+                  R"(tie_embeddings, dropout, init, norm_epsilon)",
+                  {"model..d_head=1"});
+}
+
+TEST_F(ConfigFile, EpochsStandInPlaceOfSteps) {
+  const Config config = read(kTales, {"train.epochs=1.5"});
+  EXPECT_FALSE(config.train.steps);
+  EXPECT_EQ(config.train.epochs, 1.5);
+  const std::string steps = R"({"data": {"train": ["a"]}, "train": {"steps": 5}})";
+  EXPECT_THROW(read(steps, {"train.epochs=1"}), Error);
+  EXPECT_EQ(read(steps, {"train.epochs=1", "train.steps=null"}).train.epochs, 1);
+}
+
+TEST_F(ConfigFile, APlanNeedsNoData) {
+  EXPECT_NO_THROW(read("{}", {}, Purpose::plan));
+  EXPECT_THROW(read("{}", {"model.n_heads=3"}, Purpose::plan), Error);
+}
+
+TEST_F(ConfigFile, ResolvedConfigsAreReadBackEqual) {
+  for (const std::vector<std::string>& overrides :
+       {std::vector<std::string>{},
+        {"train.epochs=2", "train.batch_size=all", "train.early_stopping=3"},
+        {"model.activation=swiglu", "model.d_model=192", "model.n_kv_heads=2", "data.document_separator=\n\"x\""}}) {
+    const Config config = read(kTales, overrides);
+    const Config back = config_from_json(parse_json(format_json(config_to_json(config)), "kiln.json"), "kiln.json");
+    EXPECT_TRUE(diff(config, back).empty());
+    EXPECT_EQ(config_to_json(back), config_to_json(config));
+  }
+  expect_error(ExitCode::bad_input, "kiln.json: /seed: null was found; an integer is expected", [] {
+    config_from_json(Json::parse(R"({"seed": null})"), "kiln.json", Purpose::plan, ExitCode::bad_input);
+  });
+}
+
+TEST_F(ConfigFile, DifferencesAreListedAndKnowWhetherARunIsBound) {
+  const Config before = read(kTales);
+  EXPECT_TRUE(diff(before, before).empty());
+  const Config after = read(kTales, {"train.steps=3000", "model.n_layers=6", "data.train=[\"b\"]", "model.init.std=0.1",
+                                     "tokenizer.pattern=cl100k", "name=x"});
+  std::vector<std::string> lines;
+  for (const Difference& d : diff(before, after)) lines.push_back((d.binds_run() ? "bound " : "free ") + to_string(d));
+  EXPECT_THAT(lines, ElementsAre("free /name: \"run\" -> \"x\"", "bound /tokenizer/pattern: \"gpt2\" -> \"cl100k\"",
+                                 "bound /data/train: [\"data/tales.txt\"] -> [\"b\"]", "bound /model/n_layers: 4 -> 6",
+                                 "bound /model/init/std: 0.02 -> 0.1", "free /train/steps: 2000 -> 3000"));
+}
+
+TEST_F(ConfigFile, PathsAreOfTheCurrentFolderThenOfTheConfigs) {
+  const Config config = read(kTales);
+  scratch_.write("mine/text.txt", "x");
+  EXPECT_EQ(config.locate("mine/text.txt"), scratch_.path("mine/text.txt"));
+  EXPECT_EQ(config.locate("mine/*.txt"), scratch_.path("mine/*.txt"));
+  EXPECT_EQ(config.locate("mine"), scratch_.path("mine"));
+  EXPECT_EQ(config.locate("nowhere/text.txt"), "nowhere/text.txt");
+  EXPECT_EQ(config.locate("/dev/null"), "/dev/null");
+  EXPECT_EQ(config.locate("."), ".");
+}
+
+TEST(ShippedConfigs, AreSound) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(KILN_SOURCE_DIR "/configs")) {
+    if (entry.path().filename() == "kiln.schema.json") continue;
+    EXPECT_NO_THROW(read_config(entry.path())) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 5);
+}
+
+TEST(ShippedConfigs, TheSchemaIsTheGeneratorsOutput) {
+  EXPECT_EQ(read_file(KILN_SOURCE_DIR "/configs/kiln.schema.json"), format_json(config_schema()))
+      << "regenerate it: kiln train --schema > configs/kiln.schema.json";
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,98 @@
+// What a user may call a model, and what is said where nothing is found.
+#include "kiln/run/model_source.h"
+
+#include "kiln/run/checkpoint_store.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/log_capture.h"
+#include "support/scratch.h"
+#include "support/small_checkpoint.h"
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+using testing::expect_error_with;
+using testing::expect_same;
+using testing::LogCapture;
+using testing::Scratch;
+using testing::SmallTraining;
+
+class ModelSources : public ::testing::Test {
+ protected:
+  ModelSources() {
+    for (const std::int64_t step : {0, 10, 20}) save(step, false);
+  }
+  void save(std::int64_t step, bool is_best) {
+    save_checkpoint(run_ / "checkpoints", training_.contents(step), is_best, 9);
+  }
+  fs::path step(const char* name) const { return run_ / "checkpoints" / name; }
+
+  Scratch scratch_;
+  fs::path run_ = scratch_.path("run");
+  SmallTraining training_;
+};
+
+TEST_F(ModelSources, ARunMeansItsBestWhereThereIsOneElseItsLatest) {
+  EXPECT_EQ(find_model_folder(run_), step("step-00000020"));
+  save(10, true);
+  save(20, false);
+  EXPECT_EQ(find_model_folder(run_), step("step-00000010"));
+  EXPECT_EQ(find_model_folder(run_, "best"), step("step-00000010"));
+  EXPECT_EQ(find_model_folder(run_, "latest"), step("step-00000020"));
+  EXPECT_EQ(find_model_folder(run_, "0"), step("step-00000000"));
+}
+
+TEST_F(ModelSources, WhatIsNotThereIsNamed) {
+  expect_error_with(ExitCode::usage, {"there is no checkpoint of step 15; there are those of 0, 10, 20"},
+                    [&] { find_model_folder(run_, "15"); });
+  expect_error_with(ExitCode::usage, {"the run has no best checkpoint"}, [&] { find_model_folder(run_, "best"); });
+  expect_error_with(ExitCode::usage, {"--checkpoint newest: latest, best or a step is expected"},
+                    [&] { find_model_folder(run_, "newest"); });
+  expect_error_with(ExitCode::usage, {"nowhere: there is no such folder; a run directory"},
+                    [&] { find_model_folder(scratch_.path("nowhere")); });
+  expect_error_with(ExitCode::usage, {"a run directory (with checkpoints/)", "kiln.json", "model.safetensors"},
+                    [&] { find_model_folder(scratch_.path()); });
+  expect_error_with(ExitCode::usage, {"latest: is a file"}, [&] { find_model_folder(step("latest")); });
+  expect_error_with(ExitCode::usage, {"is one model; --checkpoint chooses among"},
+                    [&] { find_model_folder(step("step-00000010"), "best"); });
+  fs::create_directories(scratch_.path("young/checkpoints"));
+  expect_error_with(ExitCode::usage, {"young: the run has no checkpoint yet"},
+                    [&] { find_model_folder(scratch_.path("young")); });
+}
+
+TEST_F(ModelSources, ACheckpointFolderIsOpenedWithItsConfig) {
+  const ModelSource source = open_model(step("step-00000010"));
+  EXPECT_EQ(source.folder, step("step-00000010"));
+  EXPECT_EQ(source.config.value().name, "small");
+  EXPECT_EQ(source.vocab_size, testing::kSmallVocabulary);
+  expect_same(read_huggingface_weights(source.folder, source.model, training_.small.layout()), training_.small.weights);
+}
+
+TEST_F(ModelSources, AModelFolderOfOthersIsOpenedByItsConfigJson) {
+  for (const char* name : {"kiln.json", "manifest.json", "optimizer.safetensors", "trainer.json"}) {
+    fs::remove(step("step-00000010") / name);
+  }
+  const ModelSource source = open_model(step("step-00000010"));
+  EXPECT_FALSE(source.config.has_value());
+  EXPECT_EQ(to_json(source.model), to_json(training_.config.model));
+}
+
+/// Row 1: an explicit path is not replaced by another.
+TEST_F(ModelSources, ADamagedCheckpointIsRefused) {
+  fs::resize_file(step("step-00000020/model.safetensors"), 50);
+  expect_error_with(ExitCode::bad_input, {"model.safetensors: has 50 bytes"}, [&] { open_model(run_); });
+}
+
+TEST_F(ModelSources, ADanglingBestGivesTheLatest) {
+  write_file_synced(step("best"), "step-00000099\n");
+  const LogCapture log;
+  EXPECT_EQ(find_model_folder(run_), step("step-00000020"));
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,68 @@
+// The layout and the buffers over it.
+#include "kiln/tensor/parameters.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+namespace kiln {
+namespace {
+
+struct Fixture {
+  ParameterLayout layout;
+  ParameterId embedding = layout.matrix("wte.weight", Role::token_embedding, 7, 3);
+  ParameterId weight = layout.matrix("h.0.attn.c_attn.weight", Role::attention, 3, 9, {3, 3, 3});
+  ParameterId bias = layout.vector("h.0.attn.c_attn.bias", Role::bias, 9);
+};
+
+TEST(ParameterLayout, KeepsNamesShapesAndCounts) {
+  const Fixture f;
+  EXPECT_EQ(f.layout.count(), 21 + 27 + 9);
+  EXPECT_EQ(f.layout.count(Role::attention), 27);
+  EXPECT_EQ(f.layout.count(Role::unembedding), 0);
+  EXPECT_EQ(f.layout[f.weight].shape(), (std::vector<Index>{3, 9}));
+  EXPECT_EQ(f.layout[f.bias].shape(), (std::vector<Index>{9}));
+  EXPECT_EQ(f.layout[f.bias].rows, 1);
+  EXPECT_EQ(f.layout[f.weight].column_groups, (std::vector<Index>{3, 3, 3}));
+}
+
+TEST(ParameterLayout, FindsByName) {
+  const Fixture f;
+  EXPECT_EQ(f.layout.find("h.0.attn.c_attn.bias").index, f.bias.index);
+  EXPECT_FALSE(f.layout.find("h.0.attn.c_attn"));
+}
+
+TEST(ParameterLayout, EveryTensorStartsOnACacheLine) {
+  const Fixture f;
+  const ParameterBuffer<float> buffer(f.layout);
+  for (const Parameter& p : f.layout.parameters()) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data() + p.offset) % 64, 0u) << p.name;
+  }
+  EXPECT_EQ(f.layout.extent(), 32 + 32 + 16);
+}
+
+TEST(ParameterBuffer, StartsAtZeroAndWritesOneTensorAlone) {
+  const Fixture f;
+  ParameterBuffer<double> buffer(f.layout);
+  EXPECT_TRUE((buffer.all().array() == 0).all());
+  buffer.mat(f.weight).setConstant(2);
+  EXPECT_EQ(buffer.all().sum(), 54);
+  EXPECT_EQ(buffer.vec(f.weight).sum(), 54);
+  EXPECT_EQ(buffer.vec(f.embedding).sum() + buffer.vec(f.bias).sum(), 0);
+}
+
+TEST(ParameterBuffer, MatrixRowsAreContiguous) {
+  const Fixture f;
+  ParameterBuffer<float> buffer(f.layout);
+  buffer.mat(f.weight)(1, 2) = 5;
+  EXPECT_EQ(buffer.vec(f.weight)(1 * 9 + 2), 5);
+}
+
+TEST(ParameterBuffer, AParameterThatIsNotThereIsAnEmptyVector) {
+  const Fixture f;
+  const ParameterBuffer<float> buffer(f.layout);
+  EXPECT_EQ(buffer.vec(ParameterId{}).size(), 0);
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,128 @@
+// Encoding against tiktoken's ids, and the fast ways against the plain one.
+#include "kiln/text/bpe.h"
+
+#include "kiln/text/bpe_trainer.h"
+
+#include "fixtures.h"
+#include <algorithm>
+#include <map>
+
+namespace kiln {
+namespace {
+
+using Ids = std::vector<TokenId>;
+using testing::encode_pieces;
+
+/// The oracle: of all neighbours that may merge, the lowest rank, leftmost; again from the start after each merge.
+Ids encode_naively(const Bpe& bpe, std::string_view piece) {
+  Ids ids;
+  for (const char byte : piece) {
+    const auto at = std::ranges::find(bpe.tokens(), std::string(1, byte)) - bpe.tokens().begin();
+    ids.push_back(static_cast<TokenId>(at));
+  }
+  for (const Merge& merge : bpe.merges()) {  // ranks only ever rise in a trained vocabulary
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+      if (ids[i] != merge.left || ids[i + 1] != merge.right) continue;
+      ids[i] = merge.result;
+      ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    }
+  }
+  return ids;
+}
+
+Bpe small_bpe() {
+  const std::vector<std::string_view> text{"abababab cabcabc aaaaaaaa bbbb aabb cc abc abca bcbcbc aab abb acacac"};
+  return train_bpe(count_pieces(SplitPattern::gpt2, text), 40);
+}
+
+Ids encode_one(const Bpe& bpe, std::string_view piece) {
+  Ids ids;
+  Bpe::Cache cache;
+  bpe.encode_piece(piece, cache, ids);
+  return ids;
+}
+
+TEST(Bpe, SeventeenZerosInGpt2) {
+  EXPECT_EQ(encode_one(testing::reference_bpe("gpt2.json"), "00000000000000000"), (Ids{8269, 10535, 830}));
+}
+
+TEST(Bpe, IdsAreTiktokens) {
+  for (const auto& [name, pattern] :
+       std::map<std::string, SplitPattern>{{"gpt2.json", SplitPattern::gpt2}, {"cl100k.json", SplitPattern::cl100k}}) {
+    const Bpe bpe = testing::reference_bpe(name);
+    for (const testing::Case& reference : testing::reference_cases(name)) {
+      EXPECT_EQ(encode_pieces(bpe, pattern, reference.text), reference.ids)
+          << name << ": " << reference.text.substr(0, 200);
+    }
+  }
+}
+
+TEST(Bpe, ScanHeapAndWindowsAgreeWithThePlainWay) {
+  const Bpe bpe = small_bpe();
+  Rng rng(3, "bpe");
+  const auto random_piece = [&](std::size_t length, std::uint64_t letters) {
+    std::string piece;
+    for (std::size_t i = 0; i < length; ++i) piece += static_cast<char>('a' + rng.below(letters));
+    return piece;
+  };
+  for (std::size_t length = 1; length < 200; ++length) {
+    const std::string piece = random_piece(length, 1 + length % 3);
+    ASSERT_EQ(encode_one(bpe, piece), encode_naively(bpe, piece)) << piece;
+  }
+  for (const std::uint64_t letters : {1, 2, 3}) {
+    for (const std::size_t length : {(1 << 14) + 1, 50000, 65536, 100001}) {
+      const std::string piece = random_piece(length, letters);
+      ASSERT_EQ(encode_one(bpe, piece), encode_naively(bpe, piece)) << letters << " letters, " << length << " bytes";
+    }
+  }
+}
+
+TEST(Bpe, PeriodicPiecesLongerThanAWindow) {
+  const Bpe bpe = small_bpe();
+  for (const std::string_view period : {"ab", "abc", "aab", "abcabca", "aaaaaaab"}) {
+    std::string piece;
+    while (piece.size() < 60000) piece += period;
+    EXPECT_EQ(encode_one(bpe, piece), encode_naively(bpe, piece)) << period;
+  }
+}
+
+TEST(Bpe, CacheGivesTheSameIdsAgain) {
+  const Bpe bpe = small_bpe();
+  Bpe::Cache cache;
+  Rng rng(4, "cache");
+  for (int round = 0; round < 20000; ++round) {
+    std::string piece;
+    for (std::size_t i = 1 + rng.below(40); i > 0; --i)
+      piece += static_cast<char>(rng.below(4) == 0 ? 0 : 'a' + rng.below(3));
+    Ids ids;
+    bpe.encode_piece(piece, cache, ids);
+    ASSERT_EQ(ids, encode_one(bpe, piece));
+  }
+}
+
+// 20 MB without a break are one piece: exact, and without a list of 20 million nodes.
+TEST(Bpe, OnePieceOfTwentyMegabytes) {
+  const Bpe bpe = testing::reference_bpe("gpt2.json");
+  const std::string piece(20000000, 'a');
+  const Ids ids = encode_one(bpe, piece);
+  std::size_t bytes = 0;
+  for (const TokenId id : ids) bytes += bpe.tokens()[static_cast<std::size_t>(id)].size();
+  EXPECT_EQ(bytes, piece.size());
+  EXPECT_TRUE(std::equal(ids.begin() + 1, ids.end() - 10, ids.begin()));
+}
+
+TEST(Bpe, WholePiecesGoBeforeMerges) {
+  const Bpe trained = small_bpe();
+  std::vector<std::string> tokens = trained.tokens();
+  tokens.push_back("zzz");  // which no merge makes
+  const auto id = static_cast<TokenId>(tokens.size() - 1);
+  EXPECT_EQ(encode_one(Bpe(tokens, trained.merges(), true), "zzz"), Ids{id});
+  EXPECT_EQ(encode_one(Bpe(tokens, trained.merges(), false), "zzz").size(), 3u);
+}
+
+TEST(Bpe, NeedsEveryByte) {
+  testing::expect_error(ExitCode::bad_input, {"byte 0x00", "256"}, [] { Bpe({"a", "b"}, {}); });
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,271 @@
+// tokenizer.json and vocab.json with merges.txt: what is read, written, and refused.
+#include "kiln/text/tokenizer_json.h"
+
+#include "kiln/text/bpe_tokenizer.h"
+
+#include "fixtures.h"
+#include <cstdlib>
+#include <fstream>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<TokenId>;
+using testing::expect_error;
+using testing::read_fixture;
+
+struct TemporaryFolder {
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "kiln-text-XXXXXX").string();
+    path = mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { fs::remove_all(path); }
+  void write(const std::string& name, std::string_view text) const { std::ofstream(path / name) << text; }
+  fs::path path;
+};
+
+/// The texts that the reference tokenizers share, as the corpus of the fixtures that kiln made.
+std::vector<std::string> texts() {
+  std::vector<std::string> result;
+  for (const testing::Case& reference : testing::reference_cases("gpt2.json")) result.push_back(reference.text);
+  result.resize(result.size() - 2);  // which only tiktoken reads as kiln does
+  return result;
+}
+
+struct Made {
+  std::string name;
+  TokenizerConfig config;
+};
+
+std::vector<Made> made_tokenizers() {
+  const auto config = [](TokenizerKind type, std::int64_t size, SplitPattern pattern) {
+    return TokenizerConfig{type, size, pattern, {"<|endoftext|>", "<|new paragraph|>"}, std::nullopt};
+  };
+  return {{"bpe", config(TokenizerKind::bpe, 400, SplitPattern::gpt2)},
+          {"cl100k_bpe", config(TokenizerKind::bpe, 400, SplitPattern::cl100k)},
+          {"char", config(TokenizerKind::character, 0, SplitPattern::gpt2)},
+          {"byte", config(TokenizerKind::byte, 0, SplitPattern::gpt2)}};
+}
+
+std::unique_ptr<Tokenizer> train(const TokenizerConfig& config) {
+  const std::vector<std::string> corpus = texts();
+  return make_tokenizer(config, std::vector<std::string_view>(corpus.begin(), corpus.end()));
+}
+
+/// A correct tokenizer.json to spoil.
+Json good_json() { return parse_json(read_file(testing::fixture_path("bpe_tokenizer.json")), "fixture"); }
+
+void expect_refused(const Json& json, std::vector<std::string> words) {
+  words.push_back("t.json");
+  expect_error(ExitCode::bad_input, words, [&] { read_tokenizer_json(json.dump(), "t.json"); });
+}
+
+// The ids in *_ids.json are those of @huggingface/tokenizers under *_tokenizer.json (tests/oracles). After a change
+// that is meant to alter what training gives, KILN_UPDATE_FIXTURES=1 writes *_tokenizer.json anew; then run the oracle
+// again.
+TEST(TokenizerJson, TrainingGivesTheFixtureAndTheIdsOfHuggingFace) {
+  for (const auto& [name, config] : made_tokenizers()) {
+    const auto tokenizer = train(config);
+    const fs::path path = testing::fixture_path(name + "_tokenizer.json");
+    if (std::getenv("KILN_UPDATE_FIXTURES") != nullptr) {
+      write_file_atomically(path, format_tokenizer_json(*tokenizer));
+      continue;
+    }
+    EXPECT_TRUE(format_tokenizer_json(*tokenizer) == read_file(path)) << name;
+    const Json ids = read_fixture(name + "_ids.json");
+    const std::vector<std::string> inputs = texts();
+    ASSERT_EQ(ids.size(), inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      EXPECT_EQ(tokenizer->encode(inputs[i], SpecialTokens::allow), ids[i].get<Ids>())
+          << name << ": " << inputs[i].substr(0, 99);
+    }
+  }
+}
+
+TEST(TokenizerJson, WhatIsWrittenIsReadBack) {
+  std::vector<Made> all = made_tokenizers();
+  all.push_back({"none", {TokenizerKind::none, 77, SplitPattern::gpt2, {}, std::nullopt}});
+  for (const auto& [name, config] : all) {
+    const auto tokenizer = train(config);
+    const std::string json = format_tokenizer_json(*tokenizer);
+    const auto again = read_tokenizer_json(json, "t.json");
+    EXPECT_EQ(again->type(), tokenizer->type());
+    EXPECT_EQ(again->vocab_size(), tokenizer->vocab_size());
+    EXPECT_EQ(again->special_tokens(), tokenizer->special_tokens());
+    EXPECT_TRUE(format_tokenizer_json(*again) == json) << name;
+  }
+}
+
+TEST(TokenizerJson, ReadsBothFormsOfMerges) {
+  Json json = good_json();
+  for (Json& merge : json["model"]["merges"]) merge = merge[0].get<std::string>() + ' ' + merge[1].get<std::string>();
+  const auto tokenizer = read_tokenizer_json(json.dump(), "t.json");
+  EXPECT_TRUE(tokenizer->to_json() == good_json());
+}
+
+TEST(TokenizerJson, AddedTokensThatAreNotSpecialAreFoundInAnyText) {
+  Json json = good_json();
+  json["added_tokens"][1]["special"] = false;
+  const auto tokenizer = read_tokenizer_json(json.dump(), "t.json");
+  EXPECT_EQ(tokenizer->encode("<|new paragraph|>"), Ids{*tokenizer->special("<|new paragraph|>")});
+  EXPECT_GT(tokenizer->encode("<|endoftext|>").size(), 1u);
+  EXPECT_TRUE(tokenizer->to_json() == json);
+}
+
+TEST(TokenizerJson, PartsThatAreNotUnderstoodAreNamed) {
+  const auto spoil = [](const std::string& pointer, const Json& value, const std::string& word) {
+    Json json = good_json();
+    json[Json::json_pointer(pointer)] = value;
+    expect_refused(json, {pointer.substr(0, pointer.rfind('/')), word});
+  };
+  spoil("/normalizer", Json{{"type", "NFC"}}, "/normalizer");
+  spoil("/pre_tokenizer", Json{{"type", "Whitespace"}}, "/pre_tokenizer");
+  spoil("/pre_tokenizer/add_prefix_space", true, "/pre_tokenizer/add_prefix_space");
+  spoil("/pre_tokenizer/use_regex", false, "use_regex");
+  spoil("/post_processor", Json{{"type", "TemplateProcessing"}}, "TemplateProcessing");
+  spoil("/decoder", Json{{"type", "WordPiece"}}, "/decoder");
+  spoil("/model/type", "Unigram", "Unigram");
+  spoil("/model/dropout", 0.1, "/model/dropout");
+  spoil("/model/byte_fallback", true, "/model/byte_fallback");
+  spoil("/model/unk_token", "<unk>", "/model/unk_token");
+  spoil("/model/end_of_word_suffix", "</w>", "</w>");
+  spoil("/added_tokens/0/lstrip", true, "/added_tokens/0/lstrip");
+  spoil("/model", nullptr, "/model");
+  Json split = parse_json(read_file(testing::fixture_path("cl100k_bpe_tokenizer.json")), "fixture");
+  split["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\w+";
+  expect_refused(split, {"/pre_tokenizer/pretokenizers/0/pattern", "cl100k"});
+}
+
+TEST(TokenizerJson, VocabulariesThatCannotBeAreRefused) {
+  const auto with_id = [](const Json& id) {
+    Json json = good_json();
+    json["model"]["vocab"]["!"] = id;
+    return json;
+  };
+  expect_refused(with_id(5), {"same id 5"});
+  expect_refused(with_id(-1), {"\"!\" has id -1", "0 to 399"});
+  expect_refused(with_id(4000000000), {"4000000000"});
+  expect_refused(with_id(std::uint64_t{1} << 63), {"9223372036854775808"});
+  expect_refused(with_id(0.5), {"0.5"});
+  expect_refused(with_id("0"), {"\"0\""});
+  Json json = good_json();
+  json["model"]["vocab"].erase("!");
+  expect_refused(json, {"has id 399", "0 to 398"});
+  json = good_json();
+  json["added_tokens"][1]["id"] = 3;
+  expect_refused(json, {"<|new paragraph|>", "399"});
+  json["added_tokens"][1]["id"] = -3;
+  expect_refused(json, {"/added_tokens/1", "-3"});
+  json = good_json();
+  json["model"]["merges"].push_back(json["model"]["merges"][7]);
+  expect_refused(json, {"/model/merges/142", "/model/merges/7 already"});
+  json["model"]["merges"].back() = {"zz", "zz"};
+  expect_refused(json, {"/model/merges/142", "\"zz\""});
+  json["model"]["merges"].back() = 7;
+  expect_refused(json, {"/model/merges/142", "7"});
+  for (const std::string_view text :
+       {"", "[]", "{}", "null", "{\"model\": 1}", "{\"model\": {\"type\": \"BPE\"}}", "\xFF"}) {
+    expect_error(ExitCode::bad_input, {"t.json"}, [&] { read_tokenizer_json(text, "t.json"); });
+  }
+  expect_error(ExitCode::bad_input, {"/model/vocab/a", "twice"},
+               [] { read_tokenizer_json(R"({"model": {"type": "BPE", "vocab": {"a": 0, "a": 1}}})", "t.json"); });
+}
+
+/// vocab.json and merges.txt of a vocabulary: the 256 bytes, "ab", "abc" and <|endoftext|>.
+void write_small_pair(const TemporaryFolder& folder, const std::string& merges = "#version: 0.2\na b\nab c\n") {
+  Json vocab = Json::object();
+  for (std::size_t id = 0; id < 256; ++id)
+    vocab[byte_level_encode(std::string(1, static_cast<char>(kByteOrder[id])))] = id;
+  vocab["ab"] = 256;
+  vocab["abc"] = 257;
+  vocab["<|endoftext|>"] = 258;
+  folder.write("vocab.json", vocab.dump());
+  folder.write("merges.txt", merges);
+}
+
+TEST(VocabAndMerges, LoadsAsAFolder) {
+  const TemporaryFolder folder;
+  write_small_pair(folder, "#version: 0.2\r\na b\r\nab c\r\n");  // CR is stripped
+  const auto tokenizer = load_tokenizer(folder.path);
+  EXPECT_EQ(tokenizer->vocab_size(), 259);
+  EXPECT_EQ(tokenizer->encode("abc ab"), (Ids{257, 220, 256}));
+  EXPECT_EQ(tokenizer->end_of_text(), 258);
+}
+
+TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
+  const TemporaryFolder folder;
+  const auto expect_line = [&](const std::string& merges, std::vector<std::string> words) {
+    write_small_pair(folder, merges);
+    expect_error(ExitCode::bad_input, words, [&] { load_tokenizer(folder.path); });
+  };
+  expect_line("#version: 0.2\na b\nabc\n", {"merges.txt:3", "\"abc\"", "two tokens"});
+  expect_line("#version: 0.2\na b\nab c d\n", {"merges.txt:3", "two tokens"});
+  expect_line("#version: 0.2\na b\n\nab c\n", {"merges.txt:3", "two tokens"});
+  expect_line("#version: 0.2\na b\nab c\na b\n", {"merges.txt:4", "merges.txt:2 already"});
+  expect_line("#version: 0.2\na b\nb c\n", {"merges.txt:3", "\"bc\" is not in the vocabulary"});
+  expect_line("a b\nab xyz\n", {"merges.txt:2", "\"xyz\""});
+}
+
+TEST(VocabAndMerges, BadVocabulariesAreRefused) {
+  const TemporaryFolder folder;
+  write_small_pair(folder);
+  const auto expect_vocab = [&](std::string_view vocab, const std::string& word) {
+    folder.write("vocab.json", vocab);
+    expect_error(ExitCode::bad_input, {"vocab.json", word}, [&] { load_tokenizer(folder.path); });
+  };
+  expect_vocab(R"({"a": 0, "b": 1, "a": 2})", "twice");
+  expect_vocab(R"({"a": 0, "b": -1})", "id -1");
+  expect_vocab(R"({"a": 0, "b": 9999999999999})", "9999999999999");
+  expect_vocab(R"({"a": 0, "b": 2})", "id 2");
+  expect_vocab(R"({"a": 0, "<|endoftext|>": 1e9})", "1000000000");
+  expect_vocab(R"({"a": 0, "b": 0})", "same id 0");
+  expect_vocab(R"({"a b": 0})", "\"a b\"");
+  expect_vocab("[1, 2]", "not a JSON object");
+  expect_vocab("{", "not valid JSON");
+  expect_vocab("{}", "0 tokens");
+  folder.write("merges.txt", "");
+  expect_error(ExitCode::bad_input, {"byte 0x00"}, [&] {
+    folder.write("vocab.json", R"({"a": 0})");
+    load_tokenizer(folder.path);
+  });
+}
+
+TEST(LoadTokenizer, PathMustLeadToATokenizer) {
+  const TemporaryFolder folder;
+  expect_error(ExitCode::usage, {"nowhere", "no such file"}, [&] { load_tokenizer(folder.path / "nowhere"); });
+  expect_error(ExitCode::usage, {"tokenizer.json", "vocab.json"}, [&] { load_tokenizer(folder.path); });
+  fs::copy(testing::fixture_path("bpe_tokenizer.json"), folder.path / "tokenizer.json");
+  EXPECT_EQ(load_tokenizer(folder.path)->vocab_size(), 400);
+  EXPECT_EQ(load_tokenizer(folder.path / "tokenizer.json")->vocab_size(), 400);
+}
+
+// With GPT-2's own files, where the machine has them (KILN_GPT2_DIR, or shared/data/gpt2 beside the project); Bpe's
+// IdsAreTiktokens holds everywhere.
+TEST(VocabAndMerges, Gpt2FilesGiveTiktokensIds) {
+  const char* named = std::getenv("KILN_GPT2_DIR");
+  const fs::path folder = named != nullptr ? named : fs::path(KILN_SOURCE_DIR) / "../shared/data/gpt2";
+  if (!fs::exists(folder / "vocab.json")) return;
+  const auto tokenizer = load_tokenizer(folder);
+  EXPECT_EQ(tokenizer->vocab_size(), 50257);
+  EXPECT_EQ(tokenizer->end_of_text(), 50256);
+  for (const testing::Case& reference : testing::reference_cases("gpt2.json")) {
+    EXPECT_EQ(tokenizer->encode(reference.text), reference.ids) << reference.text.substr(0, 200);
+  }
+}
+
+TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
+  std::vector<Made> made = made_tokenizers();
+  const Json gpt2 = tokenizer_config_json(*train(made[0].config), 64);
+  EXPECT_EQ(gpt2["tokenizer_class"], "GPT2Tokenizer");
+  EXPECT_EQ(gpt2["eos_token"], "<|endoftext|>");
+  EXPECT_EQ(gpt2["model_max_length"], 64);
+  made[3].config.special_tokens = {"<|start|>"};
+  const Json byte = tokenizer_config_json(*train(made[3].config), 64);
+  EXPECT_EQ(byte["tokenizer_class"], "PreTrainedTokenizerFast");
+  EXPECT_EQ(byte["bos_token"], "<|start|>");
+  EXPECT_EQ(byte["eos_token"], nullptr);
+}
+
+}  // namespace
+}  // namespace kiln

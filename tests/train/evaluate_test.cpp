@@ -1,0 +1,110 @@
+// Evaluation against one forward a window, and its statistics.
+#include "kiln/train/evaluate.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
+#include "kiln/nn/init.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr Index kVocabSize = 13;
+
+ModelConfig small_model() {
+  ModelConfig config;
+  config.n_layers = 1;
+  config.d_model = 8;
+  config.n_heads = 2;
+  config.n_ctx = 5;
+  config.init.std = 0.5;
+  config.resolve();
+  return config;
+}
+
+TokenFile tokens(Index count, Index text_bytes) {
+  Rng rng(3, "test");
+  std::vector<std::int32_t> ids;
+  for (Index i = 0; i < count; ++i) ids.push_back(static_cast<std::int32_t>(rng.below(kVocabSize)));
+  TokenFileBuilder builder(kVocabSize);
+  builder.append(ids, text_bytes);
+  return TokenFile(builder.finish(), "test");
+}
+
+struct Rig {
+  Rig() : model(small_model(), kVocabSize), weights(model.layout) {
+    set_threads(2);
+    initialise(model.config(), 1, weights);
+  }
+  LanguageModel<float> model;
+  ParameterBuffer<float> weights;
+};
+
+TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
+  Rig rig;
+  const TokenFile text = tokens(43, 99);  // 42 targets: 8 windows of 5 and one of 2
+  const Evaluation evaluation = Evaluator(rig.model).evaluate(rig.weights, text);
+  EXPECT_EQ(evaluation.tokens, 42);
+
+  double total = 0;
+  Index correct = 0;
+  for (Index first = 0; first < 42; first += 5) {
+    const Index T = std::min<Index>(5, 42 - first);
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(T) + 1);
+    text.read(first, T + 1, ids.data());
+    Arena arena(1 << 20);
+    auto activations = rig.model.trunk.lay_out(arena, 1, T, Keep::one);
+    const Mat<float> logits = arena.matrix<float>(T, kVocabSize);
+    rig.model.trunk.forward(rig.weights, std::span(ids).first(static_cast<std::size_t>(T)), {}, activations);
+    rig.model.head.logits(rig.weights, as_const(activations.hidden), logits);
+    for (Index t = 0; t < T; ++t) {
+      const Eigen::RowVectorXd z = logits.row(t).cast<double>();
+      Index best = 0;
+      z.maxCoeff(&best);
+      const Index target = ids[static_cast<std::size_t>(t) + 1];
+      total += std::log(z.array().exp().sum()) - z[target];
+      correct += best == target ? 1 : 0;
+    }
+  }
+  EXPECT_NEAR(evaluation.loss, total / 42, 1e-6);
+  EXPECT_DOUBLE_EQ(evaluation.accuracy, static_cast<double>(correct) / 42);
+  EXPECT_NEAR(evaluation.perplexity(), std::exp(total / 42), 1e-4);
+  EXPECT_NEAR(*evaluation.bits_per_byte, total / std::log(2.0) / 99, 1e-6);
+  EXPECT_LT(evaluation.confidence_low, evaluation.loss);
+  EXPECT_GT(evaluation.confidence_high, evaluation.loss);
+}
+
+TEST(Evaluator, TheIntervalNarrowsWithTheRootOfTheText) {
+  Rig rig;
+  Evaluator evaluator(rig.model);
+  const Evaluation small = evaluator.evaluate(rig.weights, tokens(2001, 0));
+  const Evaluation large = evaluator.evaluate(rig.weights, tokens(32001, 0));
+  const double ratio = (small.confidence_high - small.confidence_low) / (large.confidence_high - large.confidence_low);
+  EXPECT_NEAR(ratio, 4.0, 0.8);
+  EXPECT_FALSE(small.bits_per_byte.has_value());
+}
+
+TEST(Evaluator, AnUntrainedModelIsAsGoodAsGuessing) {
+  ModelConfig config = small_model();
+  config.init.std = 0.02;
+  const LanguageModel<float> model(config, kVocabSize);
+  ParameterBuffer<float> weights(model.layout);
+  initialise(config, 1, weights);
+  EXPECT_NEAR(Evaluator(model).evaluate(weights, tokens(2001, 0)).loss, std::log(13.0), 0.01);
+}
+
+TEST(Evaluator, RefusesATextOfOneTokenAndIdsBeyondTheVocabulary) {
+  Rig rig;
+  Evaluator evaluator(rig.model);
+  EXPECT_THROW(evaluator.evaluate(rig.weights, tokens(1, 0)), Error);
+  TokenFileBuilder builder(100);
+  builder.append(std::vector<std::int32_t>{1, 99, 2});
+  EXPECT_THROW(evaluator.evaluate(rig.weights, TokenFile(builder.finish(), "test")), Error);
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,88 @@
+// Gradients of whole models in every combination of their parts, against central differences in double.
+#include "kiln/train/gradient_check.h"
+
+#include "kiln/core/threads.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+constexpr Index kVocabSize = 11;
+
+ModelConfig tiny() {
+  ModelConfig config;
+  config.n_layers = 2;
+  config.d_model = 12;
+  config.n_heads = 2;
+  config.d_head = 4;  // n_heads * d_head != d_model: the two must not be mixed up
+  config.d_mlp = 10;
+  config.n_ctx = 5;
+  return config;
+}
+
+void expect_all_pass(const ModelConfig& config, const std::string& what) {
+  GradientCheckOptions options;
+  options.batch_size = 2;
+  options.entries_per_tensor = 3;
+  for (const TensorGradientCheck& check : check_gradients(config, kVocabSize, options)) {
+    EXPECT_TRUE(check.passed) << what << ": " << check.name << " analytic " << check.analytic << " numeric "
+                              << check.numeric;
+  }
+}
+
+class GradientCheck : public ::testing::TestWithParam<std::size_t> {};  // over activations
+
+TEST_P(GradientCheck, PassesForEveryCombinationOfParts) {
+  set_threads(1);  // models this small are not worth waking a thread
+  const auto activation = static_cast<Activation>(GetParam());
+  std::size_t combination = 0;
+  for (std::size_t norm = 0; norm < kNorms.size(); ++norm) {
+    for (std::size_t position = 0; position < kPositions.size(); ++position) {
+      for (const Index kv_heads : {2, 1}) {
+        for (const bool tied : {true, false}) {
+          for (const bool bias : {true, false}) {
+            ModelConfig config = tiny();
+            config.activation = activation;
+            config.norm = static_cast<NormKind>(norm);
+            config.position = static_cast<PositionKind>(position);
+            config.n_kv_heads = kv_heads;
+            config.tie_embeddings = tied;
+            config.bias = bias;
+            config.qk_norm = combination % 3 == 1;
+            config.dropout = combination % 2 == 1 ? 0.2 : 0.0;
+            ++combination;
+            expect_all_pass(config, std::string(kActivations[GetParam()]) + " " + std::string(kNorms[norm]) + " " +
+                                        std::string(kPositions[position]) + " kv_heads " + std::to_string(kv_heads) +
+                                        (tied ? " tied" : " untied") + (bias ? " bias" : " no bias"));
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Activations, GradientCheck, ::testing::Range(std::size_t{0}, kActivations.size()),
+                         [](const auto& info) { return std::string(kActivations[info.param]); });
+
+TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {
+  ModelConfig config = tiny();
+  config.qk_norm = true;
+  config.tie_embeddings = false;
+  const auto checks = check_gradients(config, kVocabSize, {});
+  // wte, wpe, ln_f (2), lm_head; a block: two norms (2 each), c_attn, c_proj, c_fc, c_proj (2 each), q_norm, k_norm
+  EXPECT_EQ(checks.size(), 5u + 2u * 14u);
+  for (const auto& check : checks) EXPECT_GT(check.entries, 0) << check.name;
+}
+
+TEST(GradientCheckOfATensor, FailsWhereTheToleranceCannotBeMet) {
+  GradientCheckOptions options;
+  options.tolerance = 1e-16;
+  const auto checks = check_gradients(tiny(), kVocabSize, options);
+  EXPECT_TRUE(std::any_of(checks.begin(), checks.end(), [](const auto& check) { return !check.passed; }));
+}
+
+}  // namespace
+}  // namespace kiln

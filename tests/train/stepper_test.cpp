@@ -1,0 +1,161 @@
+// A step's arithmetic: what it learns, how it averages, what it refuses to apply.
+#include "kiln/train/stepper.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
+#include "kiln/nn/init.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace kiln {
+namespace {
+
+TokenFile token_file(const std::vector<std::int32_t>& tokens, Index vocab_size) {
+  TokenFileBuilder builder(vocab_size);
+  builder.append(tokens);
+  return TokenFile(builder.finish(), "test");
+}
+
+Config small_config() {
+  Config config;
+  config.model.n_layers = 2;
+  config.model.d_model = 32;
+  config.model.n_heads = 2;
+  config.model.n_ctx = 16;
+  config.model.activation = Activation::gelu;
+  config.model.resolve();
+  config.schedule.type = ScheduleKind::constant;
+  config.schedule.warmup_steps = 0;
+  config.optimizer.weight_decay = 0;
+  config.optimizer.learning_rate = 3e-3;
+  config.train.batch_size.count = 4;
+  return config;
+}
+
+/// A model, its data and a stepper, ready to go.
+struct Rig {
+  Rig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order)
+      : config(std::move(chosen)),
+        model(config.model, vocab_size),
+        weights(model.layout),
+        batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed),
+        stepper(config, model, BatchSizes::of(config, batcher.windows_per_epoch()), 1000) {
+    set_threads(2);
+    initialise(config.model, config.seed, weights);
+  }
+
+  StepResult step() {
+    const StepResult result = stepper.run(weights, batcher, position);
+    ++position.step;
+    if (result.applied) ++position.updates;
+    position.windows_drawn += stepper.sizes().windows_per_step;
+    return result;
+  }
+
+  Config config;
+  LanguageModel<float> model;
+  ParameterBuffer<float> weights;
+  Batcher batcher;
+  Stepper stepper;
+  StepPosition position;
+};
+
+std::vector<std::int32_t> random_tokens(Index count, Index vocab_size) {
+  Rng rng(5, "test");
+  std::vector<std::int32_t> tokens;
+  for (Index i = 0; i < count; ++i) {
+    tokens.push_back(static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(vocab_size))));
+  }
+  return tokens;
+}
+
+TEST(Stepper, OneBatchIsLearnedByHeart) {
+  Rig rig(small_config(), random_tokens(4 * 16 + 1, 20), 20, DataOrder::sequential);  // one batch an epoch
+  double loss = 0;
+  for (int i = 0; i < 250; ++i) loss = rig.step().loss;
+  EXPECT_LT(loss, 0.05);
+}
+
+TEST(Stepper, ATinyTaskIsLearnedInEightySteps) {
+  std::vector<std::int32_t> tokens;  // each token follows from the one before, on data that is drawn anew each step
+  for (int i = 0, token = 1; i < 4000; ++i, token = (token * 3 + 1) % 17) tokens.push_back(token);
+  Rig rig(small_config(), tokens, 17, DataOrder::random);
+  EXPECT_NEAR(rig.step().loss, std::log(17.0), 0.3);
+  double loss = 0;
+  for (int i = 1; i < 80; ++i) loss = rig.step().loss;
+  EXPECT_LT(loss, 0.1);
+}
+
+TEST(Stepper, AFullBatchSgdStepLowersTheLoss) {
+  Config config = small_config();
+  config.optimizer.type = OptimizerKind::sgd;
+  config.optimizer.learning_rate = 0.1;
+  config.train.batch_size.all = true;
+  Rig rig(config, random_tokens(40 * 16 + 1, 20), 20, DataOrder::shuffle);
+  EXPECT_EQ(rig.stepper.sizes().windows_per_step, 40);
+  double before = rig.step().loss;
+  for (int i = 0; i < 5; ++i) {
+    const double after = rig.step().loss;
+    EXPECT_LT(after, before);
+    before = after;
+  }
+}
+
+TEST(Stepper, AccumulationOverMicroBatchesIsOneLargeBatch) {
+  Config together = small_config(), apart = small_config();
+  together.train.batch_size.count = 6;
+  apart.train.batch_size.count = 2;
+  apart.train.gradient_accumulation = 3;
+  const auto tokens = random_tokens(30 * 16 + 1, 20);
+  Rig one(together, tokens, 20, DataOrder::shuffle), three(apart, tokens, 20, DataOrder::shuffle);
+  const StepResult a = one.step(), b = three.step();
+  EXPECT_NEAR(a.loss, b.loss, 1e-6);
+  EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-5);
+  EXPECT_LT((one.stepper.gradients().all() - three.stepper.gradients().all()).cwiseAbs().maxCoeff(), 1e-6f);
+}
+
+TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPosition) {
+  Config config = small_config();
+  config.train.batch_size.all = true;
+  const auto tokens = random_tokens(1030 * 16 + 1, 20);  // micro-batches of 1024 windows: the second has 6
+  Rig rig(config, tokens, 20, DataOrder::sequential);
+  ASSERT_EQ(rig.stepper.sizes().windows_per_micro_batch, 1024);
+  ParameterBuffer<float> untouched(rig.model.layout);
+  initialise(config.model, config.seed, untouched);
+  const double loss = rig.step().loss;
+  EXPECT_NEAR(loss, std::log(20.0), 0.02);
+}
+
+TEST(Stepper, DropoutDiffersBetweenTheMicroBatchesOfAStepAndRepeatsItself) {
+  Config config = small_config();
+  config.model.dropout = 0.3;
+  const auto tokens = random_tokens(30 * 16 + 1, 20);
+  Rig first(config, tokens, 20, DataOrder::shuffle), again(config, tokens, 20, DataOrder::shuffle);
+  const StepResult a = first.step(), b = again.step();
+  EXPECT_EQ(a.loss, b.loss);
+  EXPECT_EQ(a.gradient_norm, b.gradient_norm);
+  again.position.windows_drawn = first.position.windows_drawn + 30;  // the same windows an epoch on: other masks
+  EXPECT_NE(first.step().loss, again.step().loss);
+}
+
+TEST(Faults, Row15And16AGradientThatIsNotFiniteTouchesNothing) {
+  Rig rig(small_config(), random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
+  rig.step();
+  rig.weights.all()[3] = std::numeric_limits<float>::infinity();
+  const Eigen::VectorXf weights = rig.weights.all();
+  std::vector<Eigen::VectorXf> moments;
+  for (const OptimizerSlot& slot : rig.stepper.optimizer().slots()) moments.emplace_back(slot.buffer->all());
+  const StepResult result = rig.step();
+  EXPECT_FALSE(result.applied);
+  EXPECT_FALSE(std::isfinite(result.loss) && std::isfinite(result.gradient_norm));
+  EXPECT_EQ(weights, Eigen::VectorXf(rig.weights.all()));
+  const auto slots = rig.stepper.optimizer().slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) EXPECT_EQ(moments[i], Eigen::VectorXf(slots[i].buffer->all()));
+}
+
+}  // namespace
+}  // namespace kiln
