@@ -55,7 +55,8 @@ void add_json_flag(CLI::App& command, bool& json) {
 
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help) {
-  return command.add_option(name, values, help)->allow_extra_args(false);
+  CLI::Option* option = command.add_option(name, values, help)->allow_extra_args(false);
+  return values.empty() ? option->default_str("") : option;  // the help says nothing rather than "[]"
 }
 
 }  // namespace kiln::cli

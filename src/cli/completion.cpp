@@ -102,8 +102,7 @@ std::string bash_words(const Command& command) {
   };
   std::vector<std::string> first, options;
   for (const Command& below : command.commands) first.push_back(below.name);
-  for (const Argument& position : command.positions)
-    first.insert(first.end(), position.choices.begin(), position.choices.end());
+  if (!command.positions.empty()) first = command.positions[0].choices;
   for (const Argument& option : command.options) {
     options.insert(options.end(), option.names.begin(), option.names.end());
     for (const std::string& name : option.names) add(command.path + " " + name, option.choices);
@@ -241,7 +240,7 @@ void add_completion(CLI::App& app) {
       app.add_subcommand("completion", "Print a script that lets a shell complete commands and options");
   command->add_option("SHELL", *shell, "whose script")
       ->required()
-      ->type_name("")
+      ->type_name("one of")
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   command->footer("Example: source <(kiln completion bash)");
   command->callback([&app, shell] { run_completion(app, *shell); });

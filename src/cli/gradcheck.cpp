@@ -1,4 +1,6 @@
 // kiln gradcheck: the backward pass of a config's model against central differences.
+#include "kiln/core/error.h"
+#include "kiln/core/memory.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/gradient_check.h"
 #include "kiln/train/progress.h"
@@ -15,7 +17,7 @@
 namespace kiln::cli {
 namespace {
 
-constexpr double kWork = 1e12;  // floating-point operations that a check takes unless --entries asks for more
+constexpr double kWork = 4e10;  // floating-point operations of a check, unless --entries asks for more
 
 struct GradcheckOptions {
   ConfigArguments config;
@@ -32,6 +34,17 @@ GradientCheckOptions sampling(const ParameterLayout& layout, std::uint64_t seed,
   const auto affordable = static_cast<Index>(kWork / an_entry_of_each);
   check.entries_per_tensor = entries > 0 ? entries : std::clamp<Index>(affordable, 1, check.entries_per_tensor);
   return check;
+}
+
+/// Weights and gradients in double; the activations of so few tokens do not count beside them.
+void require_memory(const ParameterLayout& layout) {
+  const std::uint64_t needed = 2 * static_cast<std::uint64_t>(layout.extent()) * sizeof(double);
+  const std::uint64_t available = available_memory_bytes();
+  check(needed <= available,
+        "checking the gradients of {} parameters in double needs {} of memory and {} are available; choose a smaller "
+        "model, as with --set model.n_layers=1",
+        format_count(layout.count()), format_bytes(static_cast<double>(needed)),
+        format_bytes(static_cast<double>(available)));
 }
 
 Json to_json(const std::vector<TensorGradientCheck>& tensors, const GradientCheckOptions& options, bool passed) {
@@ -59,19 +72,23 @@ std::string to_text(const std::vector<TensorGradientCheck>& tensors) {
 }
 
 void run_gradcheck(const GradcheckOptions& options) {
+  check(options.entries >= 0, "--entries {}: a number of entries is expected, or 0", options.entries);
   const Config config = options.config.read();
   const Index vocab_size = config.tokenizer.vocab_size;
   const LanguageModel<double> counted(config.model, vocab_size);
-  const GradientCheckOptions check = sampling(counted.layout, config.seed, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; random tokens, {} x {}; up to {} entries of each tensor, the worst shown",
-               format_count(counted.layout.count()), vocab_size, check.batch_size,
-               std::min(check.sequence_length, config.model.n_ctx), check.entries_per_tensor);
+  require_memory(counted.layout);
+  const GradientCheckOptions sampled = sampling(counted.layout, config.seed, options.entries);
+  spdlog::info("{} parameters, vocabulary {}; {} windows of {} random tokens; of each tensor up to {} entries",
+               format_count(counted.layout.count()), vocab_size, sampled.batch_size,
+               std::min(sampled.sequence_length, config.model.n_ctx), sampled.entries_per_tensor);
+  if (sampled.entries_per_tensor == 1 && options.entries == 0)
+    spdlog::info("a model of this size takes minutes; --set model.n_layers=1 checks the same code in less time");
 
-  const std::vector<TensorGradientCheck> tensors = check_gradients(config.model, vocab_size, check);
+  const std::vector<TensorGradientCheck> tensors = check_gradients(config.model, vocab_size, sampled);
   const auto failed = std::ranges::count(tensors, false, &TensorGradientCheck::passed);
-  options.json ? write_json(to_json(tensors, check, failed == 0)) : write_stdout(to_text(tensors));
-  if (failed == 0) return spdlog::info("all {} tensors agree to {:.0e}", tensors.size(), check.tolerance);
-  spdlog::error("{} of {} tensors differ by more than {:.0e}", failed, tensors.size(), check.tolerance);
+  options.json ? write_json(to_json(tensors, sampled, failed == 0)) : write_stdout(to_text(tensors));
+  if (failed == 0) return spdlog::info("all {} tensors agree to {:.0e}", tensors.size(), sampled.tolerance);
+  spdlog::error("{} of {} tensors differ by more than {:.0e}", failed, tensors.size(), sampled.tolerance);
   throw ExitWith{static_cast<int>(ExitCode::failure)};
 }
 
@@ -85,7 +102,6 @@ void add_gradcheck(CLI::App& app) {
   command
       ->add_option("--entries", options->entries,
                    "entries to sample of each tensor; 0: 8, or fewer where that would take minutes")
-      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   add_json_flag(*command, options->json);
   command->footer(

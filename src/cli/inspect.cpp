@@ -33,7 +33,7 @@ std::string bytes_of(const Tokenizer& tokenizer, TokenId token) {
   return token < tokenizer.vocab_size() ? tokenizer.token_bytes(token) : std::string();
 }
 
-std::string shown(const Tokenizer& tokenizer, TokenId token) { return cli::quoted(bytes_of(tokenizer, token)); }
+std::string shown(const Tokenizer& tokenizer, TokenId token) { return in_quotes(bytes_of(tokenizer, token)); }
 
 Json token_json(const Tokenizer& tokenizer, TokenId token) {
   return {{"id", token}, {"text", utf8_replace_invalid(bytes_of(tokenizer, token))}};

@@ -104,7 +104,8 @@ void add_work(const Plan& plan, Table& table) {
   table.row({"tokens per parameter",
              plan.tokens_per_parameter ? fmt::format("{:.3g}", *plan.tokens_per_parameter) : kUnknown});
   table.row({"FLOPs per token", fmt::format("{:.3g}", plan.flops_per_token)});
-  table.row({"tokens/s", fmt::format("{:.3g}", plan.tokens_per_second)});
+  const double speed = plan.tokens_per_second;
+  table.row({"tokens/s", speed < 100 ? fmt::format("{:.3g}", speed) : format_count(std::llround(speed))});
   table.row({"time of training", plan.wall_seconds ? format_duration(*plan.wall_seconds) : kUnknown});
   table.row({"disk per checkpoint", format_bytes(static_cast<double>(plan.checkpoint_bytes))});
 }

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kUnknownWidth = 80;   // where nothing says how wide the output is
+constexpr int kUnknownWidth = 80;    // where nothing says how wide the output is
 constexpr int kGreatestWidth = 240;  // wider plots are no better to read
 
 struct PlotOptions {
@@ -32,7 +32,8 @@ struct PlotOptions {
 /// The terminal's width, else COLUMNS, else 80.
 int output_width() {
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return std::min<int>(size.ws_col, kGreatestWidth);
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return std::min<int>(size.ws_col, kGreatestWidth);
   const char* columns = std::getenv("COLUMNS");
   const int width = columns != nullptr ? std::atoi(columns) : 0;
   return width > 0 ? std::min(width, kGreatestWidth) : kUnknownWidth;
@@ -63,7 +64,8 @@ void run_plot(const PlotOptions& options) {
 
 void add_plot(CLI::App& app) {
   auto options = std::make_shared<PlotOptions>();
-  CLI::App* command = app.add_subcommand("plot", "Draw a run's loss curves, in the terminal and as loss.svg in its folder");
+  CLI::App* command =
+      app.add_subcommand("plot", "Draw a run's loss curves, in the terminal and as loss.svg in its folder");
   command->add_option("RUN", options->run, "run directory")->required()->type_name("DIR");
   command->footer(
       "The plot in the terminal fits its width (COLUMNS elsewhere); NO_COLOR takes the colours away.\n"

@@ -176,17 +176,19 @@ void add_training(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Learn byte-level BPE from text");
   command->add_option("--input", options->data.train, "text: files, folders or globs")
       ->required()
-      ->type_name("FILE...");
+      ->type_name("FILE")
+      ->default_str("");
   command->add_option("--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens")
       ->required()
-      ->type_name("N");
+      ->type_name("N")
+      ->default_str("");
   command->add_option("--output", options->output, "tokenizer.json to write")->required()->type_name("FILE");
   add_repeated(*command, "--special", options->tokenizer.special_tokens,
                "token of its own that no text merges into, in place of the default; may be repeated")
       ->type_name("TOKEN");
   command->add_option("--pattern", options->pattern, "how text is cut into words")
       ->check(CLI::IsMember(std::vector<std::string>(kSplitPatterns.begin(), kSplitPatterns.end())))
-      ->type_name("");
+      ->type_name("one of");
   command
       ->add_option("--document-separator", options->data.document_separator,
                    "line that separates the documents of a file, and is not learned from")
@@ -213,6 +215,7 @@ CLI::App* add_use(CLI::App& app, const char* name, const char* description, std:
 void add_tokenizer(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenizer", "Train a tokenizer; turn text into token ids and back");
   command->require_subcommand(1);
+  command->footer("kiln tokenizer COMMAND --help explains a command and shows its defaults.");
   add_training(*command);
 
   auto encoding = std::make_shared<UseOptions>();

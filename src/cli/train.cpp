@@ -2,6 +2,8 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/infer/complete.h"
+#include "kiln/infer/prompt.h"
 #include "kiln/run/config.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/plan.h"
@@ -20,6 +22,8 @@
 
 namespace kiln::cli {
 namespace {
+
+constexpr Index kSampleTokens = 100;  // of train.sample_every
 
 struct TrainOptions {
   std::string config;
@@ -44,6 +48,16 @@ void log_to(const std::filesystem::path& path) {
   sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
   spdlog::default_logger()->sinks().push_back(std::move(sink));
   spdlog::flush_on(spdlog::level::info);
+}
+
+/// What the model writes at this point of the training, from an empty prompt.
+std::string sample(const Preparation& p) {
+  CompletionOptions options;
+  options.generation.max_tokens = kSampleTokens;
+  options.generation.seed = p.config.seed;
+  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, "");
+  const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options);
+  return fmt::format("step {}: sample\n{}\n", p.state.step, completions.front().text);
 }
 
 void introduce(const Preparation& p, const RunPaths& paths) {
@@ -73,7 +87,7 @@ void run_train(const TrainOptions& options) {
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
-  const int code = Trainer(*preparation, paths, options.quiet).run();
+  const int code = Trainer(*preparation, paths, options.quiet, sample).run();
   spdlog::info("the run lies in {}", root.string());
   if (code != 0) throw ExitWith{code};
 }

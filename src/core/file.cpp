@@ -110,6 +110,16 @@ void replace_directory(const std::filesystem::path& from, const std::filesystem:
   sync_directory(to.parent_path());
 }
 
+bool path_exists(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
 std::filesystem::path path_within(const std::filesystem::path& folder, const std::filesystem::path& name) {
   std::error_code error;
   const std::filesystem::path base = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), error);

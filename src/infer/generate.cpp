@@ -76,7 +76,7 @@ class Generation {
   GptActivations<float>& activations_for(Index B, Index length) {
     if (!activations_ || activations_->B != B || activations_->T_ != length) {
       arena_.release(activations_begin_);
-      activations_ = model_.trunk.lay_out(arena_, B, length, Keep::one);
+      activations_.emplace(model_.trunk.lay_out(arena_, B, length, Keep::one));  // a view assigned to would copy
     }
     return *activations_;
   }

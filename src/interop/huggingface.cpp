@@ -70,8 +70,8 @@ class WeightsReader {
   /// One file today; a sharded folder's index would name several.
   static SafetensorsFile open(const std::filesystem::path& folder) {
     const std::filesystem::path path = path_within(folder, kWeightsFile);
-    check_input(std::filesystem::exists(path), "{}: there is no {}, the one file that kiln reads weights from",
-                folder.string(), kWeightsFile);
+    check_input(path_exists(path), "{}: there is no {}, the one file that kiln reads weights from", folder.string(),
+                kWeightsFile);
     return SafetensorsFile(path);
   }
 

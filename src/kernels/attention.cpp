@@ -369,7 +369,7 @@ void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k
   });
 }
 
-// y_i = sum_j m_ij p_ij v_j / keep, p = softmax(q k^T / sqrt(D) - slope (i - j)); see gradient_tile.
+// y_i = sum_j m_ij p_ij v_j, p = softmax(q k^T / sqrt(D) - slope (i - j)); see gradient_tile.
 template <class T>
 void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                         ConstVec<Acc<T>> slopes, Dropout dropout, ConstMat<T> y, ConstMat<Acc<T>> log_sum,

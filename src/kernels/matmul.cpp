@@ -22,13 +22,19 @@ struct Strided {
   Index rows, cols, row_stride, col_stride;
 };
 
+/// The distance of rows; of a single row it means nothing, and oneDNN wants it to be sound all the same.
+template <class M>
+Index row_stride(const M& m) {
+  return m.rows() == 1 ? m.cols() : m.outerStride();
+}
+
 template <class T>
 Strided<T> plain(ConstMat<T> m) {
-  return {m.data(), m.rows(), m.cols(), m.outerStride(), 1};
+  return {m.data(), m.rows(), m.cols(), row_stride(m), 1};
 }
 template <class T>
 Strided<T> transposed(ConstMat<T> m) {
-  return {m.data(), m.cols(), m.rows(), 1, m.outerStride()};
+  return {m.data(), m.cols(), m.rows(), 1, row_stride(m)};
 }
 
 /// Eigen's product, each thread computing a share of the output's rows (or columns, where they are more).
@@ -99,7 +105,7 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
   using dnnl::memory;
   const memory::desc a_desc({a.rows, a.cols}, data_type<T>(), memory::dims{a.row_stride, a.col_stride});
   const memory::desc b_desc({b.rows, b.cols}, data_type<T>(), memory::dims{b.row_stride, b.col_stride});
-  const memory::desc c_desc({c.rows(), c.cols()}, data_type<U>(), memory::dims{c.outerStride(), 1});
+  const memory::desc c_desc({c.rows(), c.cols()}, data_type<U>(), memory::dims{row_stride(c), 1});
   const memory::desc bias_desc({1, c.cols()}, data_type<T>(), memory::dims{c.cols(), 1});
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -133,9 +139,9 @@ void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
   static std::mutex mutex;  // products use every thread, so that there is nothing to gain from two at a time
   static std::map<ProductKey, Product> products;
   const std::lock_guard lock(mutex);
-  const ProductKey key{a.rows,       a.cols,          b.cols,
-                       a.row_stride, a.col_stride,    b.row_stride,
-                       b.col_stride, c.outerStride(), static_cast<Index>(write),
+  const ProductKey key{a.rows,       a.cols,        b.cols,
+                       a.row_stride, a.col_stride,  b.row_stride,
+                       b.col_stride, row_stride(c), static_cast<Index>(write),
                        bias.size(),  threads()};
   auto found = products.find(key);
   if (found == products.end()) {

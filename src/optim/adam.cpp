@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-constexpr Index kBlockElements = 1024;  // four arrays of them stay in the first cache
+constexpr Index kBlockElements = 1024;  // all five arrays of a block stay in the first-level cache
 
 /// A block of elements; of fixed capacity, so that nothing is allocated.
 using Elements = Eigen::Array<float, Eigen::Dynamic, 1, Eigen::ColMajor, kBlockElements, 1>;

@@ -9,11 +9,11 @@
 namespace kiln {
 namespace {
 
-constexpr double kLargest = 1e300;     // beyond, a range's width would overflow
-constexpr double kNarrowest = 1e-9;    // of the values: a narrower range counts as none
-constexpr double kMargin = 0.04;       // of a value axis, at either end
-constexpr double kLogRatio = 100;      // above it a positive range is logarithmic
-constexpr double kNearZero = 0.1;      // of the last step: a first step below it starts the axis at 0
+constexpr double kLargest = 1e300;      // beyond, a range's width would overflow
+constexpr double kNarrowest = 1e-9;     // of the values: a narrower range counts as none
+constexpr double kMargin = 0.04;        // of a value axis, at either end
+constexpr double kLogRatio = 100;       // above it a positive range is logarithmic
+constexpr double kNearZero = 0.1;       // of the last step: a first step below it starts the axis at 0
 constexpr double kMostDecimals = 1e-6;  // finer steps are labelled in scientific notation
 
 /// A finite range with a width, around the values where they are (nearly) one.
@@ -71,8 +71,8 @@ void add_log_ticks(Axis& axis, int wanted) {
 }  // namespace
 
 double Axis::share(double value) const {
-  const double where = logarithmic ? std::log(std::max(value, low) / low) / std::log(high / low)
-                                   : (value - low) / (high - low);
+  const double where =
+      logarithmic ? std::log(std::max(value, low) / low) / std::log(high / low) : (value - low) / (high - low);
   return std::clamp(where, 0.0, 1.0);
 }
 

@@ -1,6 +1,7 @@
 // Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
 #include "kiln/run/braille_plot.h"
 
+#include "kiln/run/plot_text.h"
 #include "kiln/text/utf8.h"
 
 #include <fmt/format.h>
@@ -25,24 +26,6 @@ constexpr std::string_view kMarker = "•";
 constexpr std::string_view kStar = "★";
 // The terminal's own colours nearest to those of the SVG.
 constexpr std::array<int, kColors> kAnsiColors{94, 33, 32, 95, 93, 96};
-
-int characters_in(const std::string& text) {
-  int count = 0;
-  for (std::size_t at = 0; at < text.size(); ++count) at += std::max<std::size_t>(1, utf8_length(text, at));
-  return count;
-}
-
-/// The beginning of a text that is too long, ended by "…".
-std::string cut(const std::string& text, int width) {
-  if (characters_in(text) <= width) return text;
-  std::string result;
-  for (std::size_t at = 0; characters_in(result) < width - 1;) {
-    const std::size_t length = std::max<std::size_t>(1, utf8_length(text, at));
-    result += text.substr(at, length);
-    at += length;
-  }
-  return result + "…";
-}
 
 /// Text in a series' colour.
 std::string painted(std::string_view text, std::optional<int> color) {
@@ -140,7 +123,7 @@ class BraillePlot {
  private:
   static int gutter_of(const Axis& axis) {
     int width = 0;
-    for (const Tick& tick : axis.ticks) width = std::max(width, characters_in(tick.label));
+    for (const Tick& tick : axis.ticks) width = std::max(width, character_count(tick.label));
     return width + 1;
   }
 
@@ -149,7 +132,7 @@ class BraillePlot {
   int x(double value) const { return round(x_.share(value) * canvas_.right()); }
   int y(double value) const { return round((1 - y_.share(value)) * canvas_.bottom()); }
 
-  void add(const std::string& line) { out_ += cut(line, width_) + "\n"; }
+  void add(const std::string& line) { out_ += shortened(line, width_) + "\n"; }
 
   bool is_shown(const Series& series) const {
     return series.stroke != Stroke::noise ||
@@ -171,8 +154,8 @@ class BraillePlot {
 
   void draw_rows() {
     for (int row = 0; row < rows_; ++row) {
-      const auto tick = std::find_if(y_.ticks.begin(), y_.ticks.end(),
-                                     [&](const Tick& t) { return y(t.value) / kDotsDown == row; });
+      const auto tick =
+          std::find_if(y_.ticks.begin(), y_.ticks.end(), [&](const Tick& t) { return y(t.value) / kDotsDown == row; });
       const bool marked = tick != y_.ticks.end();
       out_ += fmt::format("{:>{}}{}{}\n", marked ? tick->label + " " : "", gutter_, marked ? "┤" : "│",
                           canvas_.row(row, color_));
@@ -188,7 +171,7 @@ class BraillePlot {
       const int column = x(tick.value) / kDotsAcross;
       for (; drawn < column; ++drawn) axis += "─";
       axis += "┬", ++drawn;
-      const int length = characters_in(tick.label);
+      const int length = character_count(tick.label);
       const int begin = std::clamp(gutter_ + 1 + column - length / 2, 0, width_ - length);
       if (!labels.empty() && begin < std::ssize(labels) + 2) continue;
       labels.resize(static_cast<std::size_t>(begin), ' ');
@@ -203,15 +186,16 @@ class BraillePlot {
     std::string line;
     int length = 0;
     const auto entry = [&](std::string_view sign, const std::string& name, int color) {
-      const std::string text = cut(printable(name), width_ - 3);
-      const int needed = 3 + characters_in(text);
+      const std::string text = shortened(printable(name), width_ - 3);
+      const int needed = 3 + character_count(text);
       if (length > 0 && length + 2 + needed > width_) {
         out_ += line + "\n";
         line.clear();
         length = 0;
       }
       length += needed + (length > 0 ? 2 : 0);
-      line += fmt::format("{}{} {}", line.empty() ? "" : "  ", painted(sign, color_ ? std::optional(color) : std::nullopt), text);
+      line += fmt::format("{}{} {}", line.empty() ? "" : "  ",
+                          painted(sign, color_ ? std::optional(color) : std::nullopt), text);
     };
     for (const Series& series : figure_.series) {
       if (is_shown(series)) entry(series.stroke == Stroke::markers ? "─•" : "──", series.name, series.color);

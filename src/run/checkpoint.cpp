@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <system_error>
 
 namespace kiln {
 namespace {
@@ -71,9 +72,10 @@ Json read_versioned(const fs::path& path) {
 /// The files that a manifest lists, the required ones among them.
 FileDigests read_manifest(const fs::path& folder) {
   const fs::path path = folder / kManifestFile;
-  check_input(fs::exists(path), "{}: there is no {}: the checkpoint was not finished", folder.string(), kManifestFile);
+  check_input(path_exists(path), "{}: there is no {}: the checkpoint was not finished", folder.string(), kManifestFile);
   const Json manifest = read_versioned(path);
-  const Json files = manifest.value("files", Json::object());
+  const Json files = manifest.value("files", Json());
+  check_input(files.is_object(), "{}: /files: an object is expected", path.string());
   FileDigests digests;
   for (const auto& [name, entry] : files.items()) {
     const bool sound = entry.is_object() && entry.value("size", Json()).is_number_unsigned() &&
@@ -109,8 +111,9 @@ void verify_checkpoint(const std::filesystem::path& folder) {
   const FileDigests digests = read_manifest(folder);
   for (const auto& [name, digest] : digests) {  // sizes first: they cost nothing
     const fs::path path = path_within(folder, name);
-    check_input(fs::is_regular_file(path), "{}: is missing; the manifest lists it", path.string());
-    const std::uint64_t size = fs::file_size(path);
+    std::error_code error;
+    check_input(fs::is_regular_file(path, error), "{}: is missing; the manifest lists it", path.string());
+    const std::uint64_t size = FileReader(path).size();
     check_input(size == digest.size, "{}: has {} bytes, the manifest says {}; was it cut short?", path.string(), size,
                 digest.size);
   }
@@ -122,7 +125,7 @@ void verify_checkpoint(const std::filesystem::path& folder) {
   }
 }
 
-bool is_checkpoint(const std::filesystem::path& folder) { return fs::exists(folder / kConfigFile); }
+bool is_checkpoint(const std::filesystem::path& folder) { return path_exists(folder / kConfigFile); }
 
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   const fs::path path = path_within(folder, kConfigFile);

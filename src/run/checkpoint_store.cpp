@@ -7,7 +7,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <ranges>
 #include <system_error>
 
 namespace kiln {
@@ -15,10 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_finished(const fs::path& folder) {
-  std::error_code error;
-  return fs::exists(folder / "manifest.json", error);
-}
+bool is_finished(const fs::path& folder) { return path_exists(folder / "manifest.json"); }
 
 /// The folder that a pointer names, if it names one that is there.
 std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
@@ -38,6 +34,12 @@ void make_directory(const fs::path& path) {
   check_io(!error, "{}: cannot be made: {}", path.string(), error.message());
 }
 
+std::vector<SavedCheckpoint> newest_first(const fs::path& checkpoints) {
+  std::vector<SavedCheckpoint> all = list_checkpoints(checkpoints);
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
 /// Renames before it removes: what is half removed must not look like a checkpoint.
 void discard(const fs::path& folder) {
   const fs::path temporary =
@@ -51,7 +53,7 @@ void discard(const fs::path& folder) {
 void prune(const fs::path& checkpoints, std::int64_t keep) {
   const std::optional<fs::path> latest = latest_checkpoint(checkpoints), best = best_checkpoint(checkpoints);
   std::int64_t kept = 0;
-  for (const SavedCheckpoint& saved : std::views::reverse(list_checkpoints(checkpoints))) {
+  for (const SavedCheckpoint& saved : newest_first(checkpoints)) {
     if (saved.step == 0 || saved.folder == latest || saved.folder == best) continue;
     if (++kept > keep) discard(saved.folder);
   }
@@ -65,7 +67,7 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
   remove_temporaries(checkpoints);
   const std::string name = checkpoint_name(contents.state.step);
   const fs::path temporary = checkpoints / fmt::format("{}{}", kTemporaryPrefix, name);
-  const fs::path folder = checkpoints / name;
+  fs::path folder = checkpoints / name;
   try {
     make_directory(temporary);
     write_checkpoint_folder(temporary, contents);
@@ -95,10 +97,10 @@ std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& check
 
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& checkpoints) {
   const fs::path pointer = checkpoints / kLatestPointer;
-  if (fs::exists(pointer)) {
+  if (path_exists(pointer)) {
     if (std::optional<fs::path> folder = follow(checkpoints, kLatestPointer)) return folder;
   }
-  for (const SavedCheckpoint& saved : std::views::reverse(list_checkpoints(checkpoints))) {
+  for (const SavedCheckpoint& saved : newest_first(checkpoints)) {
     if (!is_finished(saved.folder)) continue;
     spdlog::warn("{}: names no checkpoint; the newest one there is taken: {}", pointer.string(),
                  saved.folder.filename().string());
@@ -109,17 +111,17 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
 
 std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path& checkpoints) {
   const fs::path pointer = checkpoints / kBestPointer;
-  if (!fs::exists(pointer)) return std::nullopt;
+  if (!path_exists(pointer)) return std::nullopt;
   std::optional<fs::path> folder = follow(checkpoints, kBestPointer);
   if (!folder) spdlog::warn("{}: names no checkpoint", pointer.string());
   return folder;
 }
 
 std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints) {
-  const std::vector<SavedCheckpoint> all = list_checkpoints(checkpoints);
+  const std::vector<SavedCheckpoint> all = newest_first(checkpoints);
   if (all.empty()) return std::nullopt;
   latest_checkpoint(checkpoints);  // for its warning
-  for (const SavedCheckpoint& saved : std::views::reverse(all)) {
+  for (const SavedCheckpoint& saved : all) {
     try {
       verify_checkpoint(saved.folder);
       return saved.folder;

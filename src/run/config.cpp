@@ -110,7 +110,7 @@ std::filesystem::path Config::locate(const std::string& path) const {
 }
 
 Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides, Purpose purpose) {
-  check(std::filesystem::is_regular_file(path), "{}: there is no such config file", path.string());
+  check(path_exists(path) && !is_folder(path), "{}: there is no such config file", path.string());
   Problems problems;
   const std::string source = path.string();
   Json document = parse_json(read_file(path), source, problems);

@@ -1,8 +1,6 @@
 // The ranges of a figure, and what is done to points before they are drawn.
 #include "kiln/run/figure.h"
 
-#include "kiln/text/utf8.h"
-
 #include <algorithm>
 #include <limits>
 
@@ -54,7 +52,8 @@ std::vector<Point> thinned(const std::vector<Point>& points, int columns) {
   const auto by_height = [](const Point& a, const Point& b) { return a.y < b.y; };
   std::vector<Point> kept;
   for (auto begin = points.begin(); begin != points.end();) {
-    const auto end = std::find_if(begin, points.end(), [&, of = column(*begin)](const Point& p) { return column(p) != of; });
+    const int here = column(*begin);
+    const auto end = std::find_if(begin, points.end(), [&](const Point& point) { return column(point) != here; });
     const auto [lowest, highest] = std::minmax_element(begin, end, by_height);
     kept.push_back(*std::min(lowest, highest));
     if (lowest != highest) kept.push_back(*std::max(lowest, highest));
@@ -83,19 +82,6 @@ std::vector<Point> smoothed(const std::vector<Point>& points, double window) {
   for (std::size_t i = count; i-- > 0;) {
     extend(after, i);
     result[i].y = (before[i].values + after.values - points[i].y) / (before[i].weights + after.weights - 1);
-  }
-  return result;
-}
-
-std::string printable(const std::string& name) {
-  const std::string text = utf8_replace_invalid(name);
-  std::string result;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    const char32_t c = utf8_decode(text, at, length);
-    const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xFFFE || c == 0xFFFF;
-    result += control ? "\uFFFD" : text.substr(at, length);
-    at += length;
   }
   return result;
 }

@@ -43,9 +43,10 @@ void add_loss_curves(Figure& figure, const std::string& name, const std::vector<
     figure.series.push_back({prefix + "training loss", std::move(training), Stroke::curve, color});
   }
   if (validation.empty()) return;
-  const auto best = std::min_element(validation.begin(), validation.end(),
-                                     [](const Point& a, const Point& b) { return a.y < b.y; });
-  figure.notes.push_back({*best, fmt::format("{}best {:.4f} at step {}", prefix, best->y, grouped(best->x)), color + 1});
+  const auto best =
+      std::min_element(validation.begin(), validation.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  figure.notes.push_back(
+      {*best, fmt::format("{}best {:.4f} at step {}", prefix, best->y, grouped(best->x)), color + 1});
   figure.series.push_back({prefix + "validation loss", std::move(validation), Stroke::markers, color + 1});
 }
 

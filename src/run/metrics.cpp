@@ -48,14 +48,14 @@ void MetricsWriter::append(const MetricsRow& row) { lines_.append(to_line(row));
 
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& path) {
   std::vector<MetricsRow> rows;
-  if (!std::filesystem::exists(path)) return rows;
+  if (!path_exists(path)) return rows;
   for_each_line(read_file(path),
                 [&](int number, std::string_view line) { rows.push_back(parse_row(line, source_of(path, number))); });
   return rows;
 }
 
 void truncate_metrics(const std::filesystem::path& path, std::int64_t step) {
-  if (!std::filesystem::exists(path)) return;
+  if (!path_exists(path)) return;
   const std::string text = read_file(path);
   std::string kept;
   for_each_line(text, [&](int number, std::string_view line) {

@@ -55,10 +55,10 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   constexpr std::string_view kExpected =
       "a run directory (with checkpoints/), a checkpoint folder (with kiln.json) or a Hugging Face model folder (with "
       "config.json and model.safetensors) is expected";
-  check(fs::exists(argument), "{}: there is no such folder; {}", name, kExpected);
-  check(fs::is_directory(argument), "{}: is a file; {}", name, kExpected);
-  if (fs::is_directory(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
-  const bool is_model = fs::exists(argument / "config.json") && fs::exists(argument / "model.safetensors");
+  check(path_exists(argument), "{}: there is no such folder; {}", name, kExpected);
+  check(is_folder(argument), "{}: is a file; {}", name, kExpected);
+  if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
+  const bool is_model = path_exists(argument / "config.json") && path_exists(argument / "model.safetensors");
   check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
   check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory", name);
   return argument;

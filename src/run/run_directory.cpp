@@ -44,7 +44,7 @@ fs::path prepare(const RunPaths& paths, OpenMode mode) {
         "{}: is a file; a folder is expected; choose another run directory with --run", root);
   fs::create_directories(paths.root, error);
   check_io(!error, "{}: the run directory cannot be made: {}", root, error.message());
-  if (!fs::exists(paths.lock())) check_mode(paths, mode);
+  if (!path_exists(paths.lock())) check_mode(paths, mode);
   return paths.lock();
 }
 
@@ -86,8 +86,7 @@ std::optional<std::int64_t> step_of_checkpoint(std::string_view name) {
 
 bool is_run_directory(const std::filesystem::path& root) {
   const RunPaths paths{root};
-  std::error_code error;
-  return fs::is_directory(paths.checkpoints(), error) || fs::is_regular_file(paths.lock(), error);
+  return is_folder(paths.checkpoints()) || path_exists(paths.lock());
 }
 
 RunDirectory::RunDirectory(const std::filesystem::path& root, OpenMode mode)

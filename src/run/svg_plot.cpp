@@ -1,6 +1,8 @@
 // One pass from top to bottom: title and legend, grid and axes, series, notes.
 #include "kiln/run/svg_plot.h"
 
+#include "kiln/run/plot_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +17,7 @@ namespace {
 constexpr double kWidth = 960;
 constexpr double kHeight = 540;
 constexpr double kLeft = 76;  // of the plot's area
-constexpr double kRight = kWidth - 28;
+constexpr double kRight = kWidth - 36;
 constexpr double kBottom = kHeight - 58;
 constexpr double kLegendTop = 58;  // baseline of the legend's first line
 constexpr double kLegendLine = 20;
@@ -23,6 +25,7 @@ constexpr double kSwatch = 26;
 constexpr double kCharacter = 6.9;  // rough width of one, at 13 pixels
 constexpr int kMostMarkers = 60;    // more would hide their line
 constexpr int kTicks = 8;
+constexpr int kLongestTitle = 60;  // characters
 
 // Okabe and Ito's colours, told apart by colour-blind eyes too.
 constexpr std::array<std::string_view, kColors> kPalette{"#0072b2", "#d55e00", "#009e73",
@@ -37,20 +40,27 @@ std::string escaped(const std::string& text) {
   std::string result;
   for (const char c : printable(text)) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += c;
     }
   }
   return result;
 }
 
-double width_of(const std::string& text) {  // of legend text, roughly
-  const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  return kCharacter * static_cast<double>(std::count_if(text.begin(), text.end(), starts_character));
-}
+/// Of legend text, roughly.
+double width_of(const std::string& text) { return kCharacter * character_count(text); }
 
 class SvgPlot {
  public:
@@ -106,10 +116,9 @@ class SvgPlot {
   }
 
   void heading() {
-    add(R"(<text x="{}" y="31" font-size="18" font-weight="600" fill="#111">{}</text>)",
-        px(kLeft), escaped(figure_.title));
-    add(R"(<text x="{}" y="31" text-anchor="end" fill="#777">{}</text>)",
-        px(kRight), escaped(figure_.subtitle));
+    add(R"(<text x="{}" y="31" font-size="18" font-weight="600" fill="#111">{}</text>)", px(kLeft),
+        escaped(shortened(figure_.title, kLongestTitle)));
+    add(R"(<text x="{}" y="31" text-anchor="end" fill="#777">{}</text>)", px(kRight), escaped(figure_.subtitle));
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Series& series = figure_.series[i];
       const Entry at = entries_[i];
@@ -117,8 +126,7 @@ class SvgPlot {
       add(R"(<line x1="{}" y1="{}" x2="{}" y2="{}" {}/>)", px(at.x), px(middle), px(at.x + kSwatch), px(middle),
           pen(series));
       if (series.stroke == Stroke::markers) marker(at.x + kSwatch / 2, middle, series.color);
-      add(R"(<text x="{}" y="{}">{}</text>)",
-          px(at.x + kSwatch + 8), px(at.y), escaped(series.name));
+      add(R"(<text x="{}" y="{}">{}</text>)", px(at.x + kSwatch + 8), px(at.y), escaped(series.name));
     }
   }
 
@@ -126,26 +134,22 @@ class SvgPlot {
     std::string lines;
     for (const Tick& tick : y_.ticks) lines += fmt::format("M{} {}H{}", px(kLeft), px(y(tick.value)), px(kRight));
     for (const Tick& tick : x_.ticks) lines += fmt::format("M{} {}V{}", px(x(tick.value)), px(top_), px(kBottom));
-    add(R"(<path d="{}" stroke="#e6e6e6" fill="none"/>)",
-        lines);
-    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)",
-        px(kLeft), px(top_), px(kBottom), px(kRight));
+    add(R"(<path d="{}" stroke="#e6e6e6" fill="none"/>)", lines);
+    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)", px(kLeft), px(top_), px(kBottom), px(kRight));
     for (const Tick& tick : y_.ticks) {
-      add(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)",
-          px(kLeft - 9), px(y(tick.value) + 4.5), tick.label);
+      add(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)", px(kLeft - 9), px(y(tick.value) + 4.5), tick.label);
     }
     for (const Tick& tick : x_.ticks) {
-      add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)",
-          px(x(tick.value)), px(kBottom + 20), tick.label);
+      add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px(x(tick.value)), px(kBottom + 20), tick.label);
     }
-    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)",
-        px((kLeft + kRight) / 2), px(kHeight - 15), escaped(figure_.x_label));
+    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px((kLeft + kRight) / 2), px(kHeight - 15),
+        escaped(figure_.x_label));
     add(R"x(<text transform="translate(21 {}) rotate(-90)" text-anchor="middle">{}{}</text>)x",
         px((top_ + kBottom) / 2), escaped(figure_.y_label), y_.logarithmic ? ", log scale" : "");
   }
 
   static std::string pen(const Series& series) {
-    const char* style = series.stroke == Stroke::noise    ? R"(stroke-width="1" stroke-opacity="0.3")"
+    const char* style = series.stroke == Stroke::noise   ? R"(stroke-width="1" stroke-opacity="0.4")"
                         : series.stroke == Stroke::curve ? R"(stroke-width="1.8")"
                                                          : R"(stroke-width="2.4")";
     return fmt::format(R"(stroke="{}" {})", color_of(series.color), style);
@@ -162,7 +166,8 @@ class SvgPlot {
       path += fmt::format("{}{},{}", path.empty() ? "" : " ", px(x(point.x)), px(y(point.y)));
     }
     if (points.size() > 1) {
-      add(R"(<polyline fill="none" {} stroke-linejoin="round" stroke-linecap="round" points="{}"/>)", pen(series), path);
+      add(R"(<polyline fill="none" {} stroke-linejoin="round" stroke-linecap="round" points="{}"/>)", pen(series),
+          path);
     }
     const bool few = std::ssize(points) <= kMostMarkers;
     if (points.size() == 1 || (series.stroke == Stroke::markers && few)) {
@@ -170,22 +175,26 @@ class SvgPlot {
     }
   }
 
-  /// A ring round the point, and the text above it on a thin stem (below, where there is no room), within the plot.
+  /// A ring round the point, and the text above it (below, where there is no room) on a stem, turned inwards at the
+  /// sides.
   void draw_note(const Note& note) {
     constexpr double kRadius = 5.5;
     const double at_x = x(note.at.x);
     const double at_y = y(note.at.y);
-    const bool above = at_y - top_ > 62;
-    const double end = above ? at_y - 40 : at_y + 40;
-    const double half = width_of(note.text) / 2;
-    add(R"(<path d="M{} {}V{}" stroke="{}" stroke-opacity="0.6"/>)", px(at_x),
-        px(above ? at_y - kRadius : at_y + kRadius), px(end), color_of(note.color));
+    const double up = at_y - top_ > 62 ? 1 : -1;
+    const double end = at_y - up * 40;
+    const double share = x_.share(note.at.x);
+    add(R"(<path d="M{} {}V{}" stroke="{}" stroke-opacity="0.6"/>)", px(at_x), px(at_y - up * kRadius), px(end),
+        color_of(note.color));
     add(R"(<circle cx="{}" cy="{}" r="{}" fill="#fff" stroke="{}" stroke-width="2.4"/>)", px(at_x), px(at_y), kRadius,
         color_of(note.color));
-    add(R"(<text x="{}" y="{}" text-anchor="middle" font-weight="600" fill="{}" stroke="#fff" stroke-width="4" )"
+    add(R"(<text x="{}" y="{}" text-anchor="{}" font-weight="600" fill="{}" stroke="#fff" stroke-width="4" )"
         R"(paint-order="stroke" stroke-linejoin="round">{}</text>)",
-        px(std::clamp(at_x, kLeft + half + 6, std::max(kLeft + half + 6, kRight - half - 6))),
-        px(above ? end - 6 : end + 14), color_of(note.color), escaped(note.text));
+        px(share < 0.2 ? at_x + 6 : at_x), px(up > 0 ? end - 6 : end + 14),
+        share < 0.2   ? "start"
+        : share > 0.8 ? "end"
+                      : "middle",
+        color_of(note.color), escaped(note.text));
   }
 
   const Figure& figure_;

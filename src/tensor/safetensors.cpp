@@ -24,7 +24,7 @@ void convert(std::span<const std::byte> raw, std::span<T> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     Stored value;
     std::memcpy(&value, raw.data() + i * sizeof(Stored), sizeof(Stored));
-    out[i] = static_cast<T>(value);
+    out[i] = static_cast<T>(value);  // NOLINT(bugprone-signed-char-misuse): an I8 is a number
   }
 }
 
@@ -68,7 +68,8 @@ bool convert(DataType type, std::span<const std::byte> raw, std::span<T> out) {
 
 template <class Stored>
 void write_as(FileWriter& file, const RowMajor<float>& values) {
-  const RowMajor<Stored> converted = values.cast<Stored>();
+  RowMajor<Stored> converted(values.rows(), values.cols());
+  converted = values.cast<Stored>();
   file.write(
       {reinterpret_cast<const char*>(converted.data()), static_cast<std::size_t>(converted.size()) * sizeof(Stored)});
 }

@@ -2,6 +2,7 @@
 #include "kiln/train/trainer.h"
 
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/loss_figure.h"
 
 #include <fmt/format.h>
 
@@ -46,6 +47,7 @@ int Trainer::run() {
     const std::optional<int> signal = signals_.received();
     if (improved || is_last || stop_early || signal || is_due(train.checkpoint_every)) save(improved);
     if (signal) {
+      draw();
       progress_.message(fmt::format("stopped by signal {} after step {}; go on with --resume", *signal, p_.state.step));
       return kSignalExitBase + *signal;
     }
@@ -55,6 +57,7 @@ int Trainer::run() {
       break;
     }
   }
+  draw();
   summarise();
   return 0;
 }
@@ -156,6 +159,14 @@ double Trainer::remaining_seconds() const {
   const double passed = seconds() - seconds_before_;
   return passed / static_cast<double>(p_.state.step - first_step_) *
          static_cast<double>(p_.total_steps - p_.state.step);
+}
+
+void Trainer::draw() {
+  try {
+    write_loss_svg(paths_, p_.config.name);
+  } catch (const Error& error) {  // a run that has its weights has not failed for want of a picture
+    progress_.warning(error.what());
+  }
 }
 
 void Trainer::summarise() {

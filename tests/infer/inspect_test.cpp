@@ -83,8 +83,8 @@ TEST(Inspect, FirstGuessesAreNearUniform) {
   config.init = {};  // gpt2, 0.02
   const RandomModel m(config, kVocabulary);
   for (const Prediction& prediction : inspect(m.model, m.weights, kTokens, 50).predictions) {
-    EXPECT_NEAR(prediction.loss, std::log(50.0), 0.5);
-    for (const TokenProbability& entry : prediction.top) EXPECT_NEAR(entry.probability, 0.02, 0.01);
+    EXPECT_NEAR(prediction.loss, std::log(50.0), 0.7);
+    for (const TokenProbability& entry : prediction.top) EXPECT_NEAR(entry.probability, 0.02, 0.02);
   }
 }
 

@@ -94,12 +94,16 @@ TEST(TextStream, RandomBytesCutAnywhereGiveTheSameValidText) {
                       alphabet[rng.below(3)]);
     }
     const std::string whole = stream(stops, {text}).text;
-    if (stops.empty()) EXPECT_EQ(whole, utf8_replace_invalid(text));
+    if (stops.empty()) {
+      EXPECT_EQ(whole, utf8_replace_invalid(text));
+    }
     const Streamed cut = stream(stops, cut_at_random(text, rng));
     EXPECT_EQ(cut.text, whole);
     for (const std::string& piece : cut.pieces) EXPECT_EQ(utf8_valid_until(piece), piece.size());
     for (const std::string& stop : stops) {
-      if (utf8_valid_until(stop) == stop.size()) EXPECT_EQ(whole.find(stop), std::string::npos);
+      if (utf8_valid_until(stop) == stop.size()) {
+        EXPECT_EQ(whole.find(stop), std::string::npos);
+      }
     }
   }
 }

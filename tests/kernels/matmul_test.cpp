@@ -73,6 +73,16 @@ TEST(Matmul, ReadsAndWritesColumnSlices) {
   EXPECT_EQ(c.data.rightCols(9).maxCoeff(), 5.0f);
 }
 
+TEST(Matmul, TakesASingleRowWhateverItsStride) {
+  Rng rng(4, "test");
+  Tensor<float> a = randn<float>(rng, 1, 8), b = randn<float>(rng, 5, 8), c(1, 5);
+  for (const Index stride : {Index{0}, Index{3}, Index{8}, Index{800}}) {
+    const ConstMat<float> view(a.data.data(), 1, 8, Eigen::OuterStride<>(stride));
+    matmul_nt<float, float>(view, b.c(), c.m());
+    EXPECT_LT((c.data - a.data * b.data.transpose()).cwiseAbs().maxCoeff(), 1e-5f) << stride;
+  }
+}
+
 TEST(Matmul, EmptyOutputsAreLeftAlone) {
   Tensor<float> a(0, 4), b(4, 3), c(0, 3);
   matmul<float, float>(a.c(), b.c(), c.m());

@@ -78,7 +78,7 @@ TEST(Schedule, WsdIsStableThenFallsLinearly) {
   EXPECT_EQ(schedule_multiplier(config, 59, 100), 1.0);
   EXPECT_DOUBLE_EQ(schedule_multiplier(config, 60, 100), 1.0);
   EXPECT_DOUBLE_EQ(schedule_multiplier(config, 80, 100), 0.55);
-  EXPECT_DOUBLE_EQ(schedule_multiplier(config, 99, 100), 1.0 - 0.9 * 39 / 40);
+  EXPECT_NEAR(schedule_multiplier(config, 99, 100), 1.0 - 0.9 * 39 / 40, 1e-12);
   EXPECT_DOUBLE_EQ(schedule_multiplier(config, 100, 100), 0.1);
 }
 

@@ -138,6 +138,8 @@ TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
   const std::string missing = scratch_.path("none.json").string(), folder = scratch_.path().string();
   expect_error(ExitCode::usage, missing + ": there is no such config file", [&] { read_config(missing); });
   expect_error(ExitCode::usage, folder + ": there is no such config file", [&] { read_config(folder); });
+  const std::string long_name(5000, 'x');  // the system's answer is an error of its own
+  expect_error(ExitCode::usage, long_name + ": there is no such config file", [&] { read_config(long_name); });
 }
 
 TEST_F(ConfigFile, OverridesAreJsonOrElseText) {

@@ -122,28 +122,36 @@ TEST(RunDirectory, ASecondProcessIsToldTheFirstsId) {
   const RunDirectory free_again(scratch.path("run"), OpenMode::resume);
 }
 
+/// The exit code that a process which is not root ends with when it opens the directory; 102: it was opened.
+int code_for_others(const fs::path& root) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(100);
+    try {
+      const RunDirectory run(root, OpenMode::fresh);
+    } catch (const Error& error) {
+      ::_exit(static_cast<int>(error.code()));
+    } catch (const std::exception&) {
+      ::_exit(101);
+    }
+    ::_exit(102);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /// Row 6. Root may write anywhere, so the attempt is made by a process that is not root.
 TEST(RunDirectory, AFolderThatMayNotBeWrittenIsAnErrorBeforeStepZero) {
   const Scratch scratch;
   fs::create_directory(scratch.path("run"));
-  fs::permissions(scratch.path("run"),
-                  fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
-    for (const char* name : {"run", "run/deeper"}) {
-      try {
-        const RunDirectory run(scratch.path(name), OpenMode::fresh);
-        ::_exit(3);
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::io) ::_exit(4);
-      }
-    }
-    ::_exit(0);
+  constexpr fs::perms kListed = fs::perms::owner_read | fs::perms::owner_exec | fs::perms::group_read |
+                                fs::perms::group_exec | fs::perms::others_read | fs::perms::others_exec;
+  for (const fs::perms allowed : {kListed, fs::perms::none}) {
+    fs::permissions(scratch.path("run"), allowed);
+    EXPECT_EQ(code_for_others(scratch.path("run")), static_cast<int>(ExitCode::io));
+    EXPECT_EQ(code_for_others(scratch.path("run/deeper")), static_cast<int>(ExitCode::io));
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
   fs::permissions(scratch.path("run"), fs::perms::owner_all);
 }
 

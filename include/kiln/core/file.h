@@ -38,6 +38,11 @@ FileDigest write_file_synced(const std::filesystem::path& path, std::string_view
 /// (at no instant is there none) and is then removed. Throws Error (io).
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Whether something, or a folder, is there as far as this process may look; unlike std::filesystem's, they never
+/// throw.
+bool path_exists(const std::filesystem::path& path);
+bool is_folder(const std::filesystem::path& path);
+
 /// The path of `name` within `folder`, which it may not leave, be it by "..", a root or a symbolic link.
 /// Throws Error (bad_input).
 std::filesystem::path path_within(const std::filesystem::path& folder, const std::filesystem::path& name);

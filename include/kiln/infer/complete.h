@@ -13,8 +13,8 @@
 namespace kiln {
 
 struct CompletionOptions {
-  GenerationOptions generation;    // its end_token and vocab_size are taken from the tokenizer
-  std::vector<std::string> stops;  // texts that end a sample and are no part of it; they may span tokens
+  GenerationOptions generation = {};    // its end_token and vocab_size are taken from the tokenizer
+  std::vector<std::string> stops = {};  // texts that end a sample and are no part of it; they may span tokens
 };
 
 struct Completion {

@@ -19,12 +19,12 @@ inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "en
 inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
 
 struct GenerationOptions {
-  SamplingOptions sampling;
+  SamplingOptions sampling = {};
   Index max_tokens = 200;  // of a sample, beyond the prompt
   Index samples = 1;
-  std::uint64_t seed = 1337;         // sample s draws from substream s of "sampling", however many samples there are
-  std::optional<TokenId> end_token;  // ends a sample, and is no part of it
-  std::optional<Index> vocab_size;  // only ids below it are drawn: of a model with more rows than its tokenizer has ids
+  std::uint64_t seed = 1337;  // sample s draws from substream s of "sampling", however many samples there are
+  std::optional<TokenId> end_token = std::nullopt;  // ends a sample, and is no part of it
+  std::optional<Index> vocab_size = std::nullopt;   // ids from it on are not drawn: the tokenizer has none there
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;

@@ -28,7 +28,8 @@ std::vector<double> alibi_slopes(Index heads);
 /// y = dropout(softmax(q k^T / sqrt(D) - slope (i - j))) v over the keys j that query i sees, head by head
 /// (arXiv:1706.03762; tiles with a running maximum and sum, arXiv:2205.14135).
 /// q (B*T, H*D), k and v (B*key_stride, K*D), slopes (H) or empty, y (B*T, H*D),
-/// log_sum (B*H, T): log of the softmax's denominator, for the backward.
+/// log_sum (B*H, T): log of the softmax's denominator, for the backward; empty where none follows.
+/// Dropout needs S = T.
 template <class T>
 void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                        ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Mat<Acc<T>> log_sum);

@@ -58,8 +58,4 @@ std::vector<Point> thinned(const std::vector<Point>& points, int columns);
 /// are steep, the window is a tenth of the points so far. window >= 1; 1 changes nothing.
 std::vector<Point> smoothed(const std::vector<Point>& points, double window);
 
-/// A name as text that any terminal and XML reader accepts: U+FFFD for bytes that are no UTF-8 and for control
-/// characters.
-std::string printable(const std::string& name);
-
 }  // namespace kiln

@@ -35,6 +35,7 @@ class Trainer {
   bool is_due(Index every) const;
   double seconds() const;
   double remaining_seconds() const;
+  void draw();
   void summarise();
 
   Preparation& p_;

@@ -1,0 +1,61 @@
+// kiln gradcheck: a line a tensor, and an exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+#include "support/scratch.h"
+#include <string>
+
+namespace kiln {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+
+std::string tiny(const Scratch& scratch) {
+  return scratch.write("tiny.json", R"({"tokenizer": {"type": "byte"},
+    "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 8, "activation": "swiglu", "dropout": 0.1}})");
+}
+
+TEST(GradcheckCommand, PrintsALineForEachTensor) {
+  const Scratch scratch;
+  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch)});
+  EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
+  EXPECT_THAT(outcome.out, ContainsRegex("wte.weight +8 .* ok\n"));
+  EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("FAILED")));
+  EXPECT_THAT(outcome.err, HasSubstr("vocabulary 257; 2 windows of 8 random tokens; of each tensor up to 8 entries"));
+}
+
+TEST(GradcheckCommand, WritesJsonAlone) {
+  const Scratch scratch;
+  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--json", "--entries", "2"});
+  const nlohmann::json result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result["passed"], true);
+  ASSERT_GT(result["tensors"].size(), 5u);
+  for (const nlohmann::json& tensor : result["tensors"]) {
+    EXPECT_EQ(tensor["entries"], 2) << tensor;
+    EXPECT_EQ(tensor["passed"], true) << tensor;
+  }
+}
+
+TEST(GradcheckCommand, ExitsOneWhereAGradientDiffers) {
+  const Scratch scratch;  // values this small vanish in double beside 1, so that differences are noise
+  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--set", "model.norm_epsilon=1e300"});
+  EXPECT_EQ(outcome.code, 1) << outcome.err << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("FAILED"));
+  EXPECT_THAT(outcome.err, ContainsRegex("error: [0-9]+ of [0-9]+ tensors differ by more than 1e-05"));
+}
+
+TEST(GradcheckCommand, RefusesAModelLargerThanMemory) {
+  const Outcome outcome = run_kiln({"gradcheck", KILN_SOURCE_DIR "/configs/gpt3_175b.json"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("174,604,259,328 parameters in double needs 2.79 TB of memory"));
+  EXPECT_LT(outcome.peak_bytes, 200u << 20);
+}
+
+}  // namespace
+}  // namespace kiln

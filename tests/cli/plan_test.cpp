@@ -1,0 +1,110 @@
+// kiln plan: figures that are known, in time and memory that do not grow with the model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+#include "support/scratch.h"
+#include <chrono>
+#include <string>
+
+namespace kiln {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+
+const std::string kConfigs = KILN_SOURCE_DIR "/configs/";
+
+/// A config in which a step takes no time.
+std::string tiny(const testing::Scratch& scratch, const std::string& tokenizer) {
+  return scratch.write("tiny.json", R"({"tokenizer": )" + tokenizer + R"(,
+    "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 8, "tie_embeddings": true},
+    "train": {"steps": 10, "batch_size": 2}})");
+}
+
+TEST(PlanCommand, CountsGpt3Small) {
+  const Outcome outcome = run_kiln({"plan", kConfigs + "gpt3_small.json", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json plan = nlohmann::json::parse(outcome.out);  // nothing else is on stdout
+  const nlohmann::json& parameters = plan["parameters"];
+  EXPECT_EQ(parameters["token_embedding"], 38'400'000);
+  EXPECT_EQ(parameters["unembedding"], 38'400'000);
+  EXPECT_EQ(parameters["attention"], 28'311'552);
+  EXPECT_EQ(parameters["mlp"], 56'623'104);
+  EXPECT_EQ(parameters["position_embedding"], 2048 * 768);
+  EXPECT_EQ(parameters["norm"], 25 * 768);
+  EXPECT_EQ(parameters["bias"], 12 * (4 * 768 + 3072 + 768) + 25 * 768);
+  EXPECT_EQ(parameters["total"], 163'428'864);
+  EXPECT_EQ(parameters["total_without_embeddings"], 163'428'864 - 38'400'000);
+  EXPECT_EQ(parameters["total_tied"], 163'428'864 - 38'400'000);
+  EXPECT_EQ(parameters["total_untied"], 163'428'864);
+  const nlohmann::json& memory = plan["memory_bytes"];
+  EXPECT_EQ(memory["total"].get<std::uint64_t>(),
+            memory["weights"].get<std::uint64_t>() + memory["gradients"].get<std::uint64_t>() +
+                memory["optimizer"].get<std::uint64_t>() + memory["activations"].get<std::uint64_t>() +
+                memory["evaluation"].get<std::uint64_t>());
+  EXPECT_GT(plan["tokens_per_second"].get<double>(), 0);
+  EXPECT_GT(plan["wall_seconds"].get<double>(), 0);
+}
+
+TEST(PlanCommand, PrintsTheFiguresInATable) {
+  const Outcome outcome = run_kiln({"plan", kConfigs + "gpt3_small.json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, ContainsRegex("token embedding +38,400,000 +23.5%\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("attention +28,311,552 +17.3%\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("MLP +56,623,104 +34.6%\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("unembedding +38,400,000 +23.5%\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("20 tokens per parameter are compute-optimal"));
+}
+
+TEST(PlanCommand, CountsGpt3WithoutTakingItsMemory) {
+  const auto start = std::chrono::steady_clock::now();
+  const Outcome outcome = run_kiln({"plan", kConfigs + "gpt3_175b.json", "--json"});
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json plan = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(plan["parameters"]["total"], 174'604'259'328);
+  EXPECT_EQ(plan["throughput_source"], "matrix_products");
+  EXPECT_THAT(outcome.err, HasSubstr("would not fit into this machine's memory"));
+  EXPECT_LT(outcome.peak_bytes, 200u << 20);
+  EXPECT_LT(seconds.count(), 5.0);  // under one on an idle machine; others may be at work here
+}
+
+TEST(PlanCommand, TimesStepsOfAModelThatFits) {
+  const testing::Scratch scratch;
+  const Outcome outcome = run_kiln({"plan", tiny(scratch, R"({"type": "bpe", "vocab_size": 300})"), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json plan = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(plan["throughput_source"], "timed_steps");
+  EXPECT_EQ(plan["parameters"]["token_embedding"], 300 * 16);
+  EXPECT_DOUBLE_EQ(plan["tokens_per_parameter"].get<double>(), 160.0 / plan["parameters"]["total"].get<double>());
+}
+
+TEST(PlanCommand, KnowsTheSizeOfByteVocabulariesAndSaysWhenItGuesses) {
+  const testing::Scratch scratch;
+  const auto rows = [](const Outcome& outcome) {
+    return nlohmann::json::parse(outcome.out)["parameters"]["token_embedding"].get<int>() / 16;
+  };
+  const Outcome bytes = run_kiln({"plan", tiny(scratch, R"({"type": "byte"})"), "--json"});
+  EXPECT_EQ(rows(bytes), 257);
+  EXPECT_EQ(bytes.err, "");
+  const Outcome characters = run_kiln({"plan", tiny(scratch, R"({"type": "char", "special_tokens": []})"), "--json"});
+  EXPECT_EQ(rows(characters), 65);
+  EXPECT_THAT(characters.err, HasSubstr("65 are assumed"));
+}
+
+TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
+  const testing::Scratch scratch;
+  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const Outcome outcome = run_kiln({"plan", config, "--set", "train.batch_size=all", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(nlohmann::json::parse(outcome.out)["wall_seconds"].is_null());
+  EXPECT_THAT(run_kiln({"plan", config, "--set", "train.batch_size=all"}).out,
+              ContainsRegex("time of training +known with the data"));
+}
+
+}  // namespace
+}  // namespace kiln

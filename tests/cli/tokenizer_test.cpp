@@ -1,0 +1,206 @@
+// kiln tokenizer: bytes in, ids out, and back; and files that are not what they should be.
+#include "kiln/core/file.h"
+#include "kiln/core/rng.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+#include "support/scratch.h"
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+
+std::string random_bytes(std::size_t count) {
+  Rng rng(7);
+  std::string bytes;
+  for (std::size_t i = 0; i < count; ++i) bytes += static_cast<char>(rng.below(256));
+  return bytes;
+}
+
+/// A trained tokenizer in the scratch folder.
+std::string train(const Scratch& scratch, const std::vector<std::string>& more = {}) {
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "the cat sat on the mat, the rat sat on the cat\n";
+  const std::string path = scratch.path("tokenizer.json").string();
+  std::vector<std::string> arguments{"tokenizer",    "train", "--input",  scratch.write("text.txt", text),
+                                     "--vocab-size", "280",   "--output", path};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const Outcome outcome = run_kiln(arguments);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  return path;
+}
+
+Outcome encode(const std::string& tokenizer, const std::string& text, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"tokenizer", "encode", "--tokenizer", tokenizer};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_kiln(arguments, text);
+}
+
+Outcome decode(const std::string& tokenizer, const std::string& ids, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments{"tokenizer", "decode", "--tokenizer", tokenizer};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_kiln(arguments, ids);
+}
+
+TEST(TokenizerCommand, EncodesAndDecodesByteForByte) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch);
+  for (const std::string& text :
+       {random_bytes(100'000), std::string("the cat\n"), std::string("\n\n the"), std::string()}) {
+    const Outcome ids = encode(tokenizer, text);
+    ASSERT_EQ(ids.code, 0) << ids.err;
+    const Outcome back = decode(tokenizer, ids.out);
+    ASSERT_EQ(back.code, 0) << back.err;
+    EXPECT_TRUE(back.out == text) << text.size() << " bytes";  // random bytes are no sight for a terminal
+    const Outcome json = encode(tokenizer, text, {"--json"});
+    EXPECT_TRUE(nlohmann::json::parse(json.out).is_array());
+    EXPECT_TRUE(decode(tokenizer, json.out, {"--json"}).out == text);
+  }
+}
+
+TEST(TokenizerCommand, SeparatesIdsBySpacesAndAddsNoNewline) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch);
+  EXPECT_EQ(encode(tokenizer, "!\"#").out, "0 1 2");  // GPT-2's order of the bytes
+  EXPECT_EQ(encode(tokenizer, "!\"#", {"--json"}).out, "[0,1,2]");
+  EXPECT_EQ(encode(tokenizer, "").out, "");
+  EXPECT_EQ(encode(tokenizer, "", {"--json"}).out, "[]");
+  EXPECT_EQ(decode(tokenizer, " 0\n1\t2\n").out, "!\"#");
+}
+
+TEST(TokenizerCommand, TrainsWithTheSpecialTokensAskedFor) {
+  const Scratch scratch;
+  const std::string tokenizer =
+      train(scratch, {"--special", "[CLS]", "--special", "<|endoftext|>", "--pattern", "cl100k"});
+  const Outcome outcome = run_kiln({"tokenizer", "info", "--tokenizer", tokenizer, "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json info = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(info["type"], "bpe");
+  EXPECT_EQ(info["vocab_size"], 280);
+  EXPECT_EQ(info["merges"], 22);
+  EXPECT_EQ(info["pattern"], "cl100k");
+  ASSERT_EQ(info["special_tokens"].size(), 2u);
+  EXPECT_EQ(info["special_tokens"][0]["content"], "[CLS]");
+  EXPECT_EQ(info["special_tokens"][1]["id"], 279);
+  EXPECT_GE(info["longest_tokens"][0]["bytes"], info["longest_tokens"][9]["bytes"]);
+}
+
+TEST(TokenizerCommand, InfoIsReadable) {
+  const Scratch scratch;
+  const Outcome outcome = run_kiln({"tokenizer", "info", "--tokenizer", train(scratch)});
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("vocab_size +280\n"));
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\"<\\|endoftext\\|>\" +279\n"));
+}
+
+TEST(TokenizerCommand, SaysWhenTheTextIsTooPoor) {
+  const Scratch scratch;
+  const Outcome outcome = run_kiln({"tokenizer", "train", "--input", scratch.write("a.txt", "abab"), "--vocab-size",
+                                    "1000", "--output", scratch.path("t.json").string()});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("fewer entries than --vocab-size 1000"));
+}
+
+TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
+  const Scratch scratch;
+  const std::string text = scratch.write("a.txt", "text");
+  Outcome outcome = run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "100", "--output", "t.json"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("--vocab-size 100: at least 257 is expected: the 256 bytes and the special tokens"));
+  outcome = run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "300", "--output", text + "/t.json"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("there is no folder"));
+
+  const std::string tokenizer = train(scratch);
+  outcome = decode(tokenizer, "1 2 three");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("stdin: \"three\" at byte 4 is no token id"));
+  EXPECT_THAT(decode(tokenizer, "1 280").err, HasSubstr("token id 280 is not in the vocabulary; its ids are 0 to 279"));
+  EXPECT_THAT(decode(tokenizer, "[1, -2]", {"--json"}).err, HasSubstr("stdin: -2 at /1 is no token id"));
+  EXPECT_EQ(decode(tokenizer, "{}", {"--json"}).code, 2);
+}
+
+// ---- shared/FAULTS.md, by row ----
+
+TEST(Faults, Row22InvalidTextKeepsItsBytes) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch);
+  using namespace std::string_literals;
+  for (const std::string& text :
+       {"\xEF\xBB\xBFwith a BOM"s, "CR\r\nLF\r\n"s, "NUL\0NUL"s, "\xFF\xC0\x80\xED\xA0\x80"s}) {
+    EXPECT_TRUE(decode(tokenizer, encode(tokenizer, text).out).out == text);
+  }
+}
+
+TEST(Faults, Row23AMillionSpacesAndALongLineTakeLinearTimeAndMemory) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch);
+  for (const std::string& text : {std::string(1'000'000, ' '), std::string(4'000'000, 'x')}) {
+    const Outcome outcome = encode(tokenizer, text);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_LT(outcome.peak_bytes, (64u << 20) + 20 * text.size());
+    EXPECT_TRUE(decode(tokenizer, outcome.out).out == text);
+  }
+}
+
+TEST(Faults, Row24SpecialTokensInTextAreTextUnlessAllowed) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch);
+  const std::string text = "cat<|endoftext|>";
+  EXPECT_THAT(encode(tokenizer, text).out, ::testing::Not(::testing::EndsWith("279")));
+  EXPECT_THAT(encode(tokenizer, text, {"--allow-special"}).out, ::testing::EndsWith(" 279"));
+  EXPECT_EQ(decode(tokenizer, encode(tokenizer, text).out).out, text);
+}
+
+/// A folder with GPT-2's two files: the bytes, "he" and these lines of merges.
+std::string vocab_and_merges(const Scratch& scratch, const std::string& more_vocab, const std::string& merges) {
+  const std::string tokenizer = train(scratch);
+  const nlohmann::json trained = nlohmann::json::parse(read_file(tokenizer));
+  nlohmann::json vocab = nlohmann::json::object();
+  for (const auto& [token, id] : trained["model"]["vocab"].items()) {
+    if (id < 256) vocab[token] = id;
+  }
+  vocab["he"] = 256;
+  std::string text = vocab.dump();
+  text.insert(text.size() - 1, more_vocab);
+  scratch.write("gpt2/vocab.json", text);
+  scratch.write("gpt2/merges.txt", "#version: 0.2\n" + merges);
+  return scratch.path("gpt2").string();
+}
+
+void expect_bad_input(const std::string& tokenizer, const std::vector<std::string>& parts) {
+  const Outcome outcome = encode(tokenizer, "he");
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part));
+  EXPECT_LT(outcome.peak_bytes, 50u << 20);
+}
+
+TEST(Faults, Row25BadMergesExitThreeWithTheLine) {
+  const Scratch scratch;
+  EXPECT_EQ(encode(vocab_and_merges(scratch, "", "h e\n"), "he").out, "256");
+  expect_bad_input(vocab_and_merges(scratch, "", "h e\nonly-one\n"), {"merges.txt:3"});
+  expect_bad_input(vocab_and_merges(scratch, "", "h e\nh e\n"), {"merges.txt:3"});
+  expect_bad_input(vocab_and_merges(scratch, "", "h e\nhe r\n"), {"merges.txt:3", "her"});
+}
+
+TEST(Faults, Row26BadIdsInVocabJsonExitThree) {
+  const Scratch scratch;
+  for (const char* entry : {R"(,"x1":256)", R"(,"x1":-1)", R"(,"x1":4000000000000)", R"(,"x1":300)", R"(,"he":257)"}) {
+    expect_bad_input(vocab_and_merges(scratch, entry, "h e\n"), {"vocab.json"});
+  }
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,108 @@
+// How the program is called: help, version, mistakes, and what goes where.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+
+const std::vector<std::vector<std::string>> kCommandLines{{"train"},
+                                                          {"sample"},
+                                                          {"eval"},
+                                                          {"plan"},
+                                                          {"inspect"},
+                                                          {"gradcheck"},
+                                                          {"plot"},
+                                                          {"tokenizer"},
+                                                          {"completion"},
+                                                          {"tokenizer", "train"},
+                                                          {"tokenizer", "encode"},
+                                                          {"tokenizer", "decode"},
+                                                          {"tokenizer", "info"}};
+
+TEST(Usage, VersionIsAResult) {
+  const Outcome outcome = run_kiln({"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, "kiln " KILN_VERSION "\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(Usage, HelpListsEveryCommand) {
+  const Outcome outcome = run_kiln({"--help"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const auto& command : kCommandLines) EXPECT_THAT(outcome.out, ContainsRegex("  " + command[0] + " +[A-Z]"));
+}
+
+TEST(Usage, EveryCommandHasHelp) {
+  for (std::vector<std::string> command : kCommandLines) {
+    command.push_back("--help");
+    const Outcome outcome = run_kiln(command);
+    EXPECT_EQ(outcome.code, 0) << command[0];
+    EXPECT_THAT(outcome.out, HasSubstr("Usage: kiln " + command[0])) << command[0];
+    EXPECT_EQ(outcome.err, "") << command[0];
+    EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("[]"))) << "an empty default is not shown";
+  }
+}
+
+TEST(Usage, HelpShowsDefaults) {
+  EXPECT_THAT(run_kiln({"tokenizer", "train", "--help"}).out, HasSubstr("=[<|endoftext|>]"));
+  EXPECT_THAT(run_kiln({"gradcheck", "--help"}).out, HasSubstr("--entries N=0"));
+}
+
+TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
+  const std::vector<std::vector<std::string>> mistakes{
+      {},                                                    // no command
+      {"tarin"},                                             // no such command
+      {"plan"},                                              // no config
+      {"plan", "configs/gpt3_small.json", "--jsn"},          // no such option
+      {"plan", "configs/gpt3_small.json", "--set"},          // no value
+      {"plan", "configs/none.json"},                         // no such file
+      {"plan", "configs/gpt3_small.json", "--set", "seed"},  // no key=value
+      {"gradcheck", "configs/gpt3_small.json", "--entries", "-3"},
+      {"eval", "/no/such/run"},
+      {"sample", "/no/such/run"},
+      {"inspect", "/no/such/run", "--prompt", "a"},
+      {"tokenizer"},
+      {"tokenizer", "encode"},
+      {"tokenizer", "encode", "--tokenizer", "/no/such/tokenizer.json"},
+      {"tokenizer", "train", "--input", "/no/such.txt", "--vocab-size", "300", "--output", "/tmp/t.json"},
+      {"completion", "tcsh"},
+  };
+  for (const auto& mistake : mistakes) {
+    const Outcome outcome = run_kiln(mistake);
+    const std::string line = ::testing::PrintToString(mistake);
+    EXPECT_EQ(outcome.code, 2) << line << outcome.err;
+    EXPECT_EQ(outcome.out, "") << line;
+    EXPECT_NE(outcome.err, "") << line;
+  }
+}
+
+TEST(Usage, AWrongKeyIsCorrected) {
+  const Outcome outcome = run_kiln({"plan", "configs/gpt3_small.json", "--set", "model.n_layer=2"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--set model.n_layer=2: /model/n_layer: unknown key; did you mean \"n_layers\"?"));
+}
+
+TEST(Usage, AFullDiskBehindStdoutExitsFive) {
+  const Outcome outcome = testing::run({"sh", "-c", KILN_BINARY " completion bash > /dev/full"});
+  EXPECT_EQ(outcome.code, 5);
+  EXPECT_THAT(outcome.err, HasSubstr("stdout: cannot be written: No space left on device"));
+}
+
+TEST(Usage, AReaderThatGoesAwayIsNoError) {
+  const Outcome outcome = testing::run({"bash", "-c", KILN_BINARY " completion bash | true; echo ${PIPESTATUS[0]}"});
+  EXPECT_EQ(outcome.out, "0\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,305 @@
+// Plots: ticks, thinning and smoothing by their figures, the SVG by its features, the braille to the letter.
+#include "kiln/run/braille_plot.h"
+#include "kiln/run/loss_figure.h"
+#include "kiln/run/plot_text.h"
+#include "kiln/run/svg_plot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/error_parts.h"
+#include "support/scratch.h"
+#include <cmath>
+#include <limits>
+
+namespace kiln {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Scratch;
+
+std::vector<std::string> labels(const Axis& axis) {
+  std::vector<std::string> result;
+  for (const Tick& tick : axis.ticks) result.push_back(tick.label);
+  return result;
+}
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size()) ++found;
+  return found;
+}
+
+/// One series without a name, from (0, 0) up to (last, last).
+Figure line_to(int last, Stroke stroke = Stroke::curve) {
+  Figure figure{"a line", "", "step", "value", {{"line", {}, stroke}}, {}};
+  for (int i = 0; i <= last; ++i) figure.series[0].points.push_back({double(i), double(i)});
+  return figure;
+}
+
+MetricsRow row(std::int64_t step, std::optional<double> loss, std::optional<double> validation = {}) {
+  MetricsRow r;
+  r.step = step;
+  r.tokens = 768 * step;
+  r.loss = loss;
+  r.validation_loss = validation;
+  return r;
+}
+
+// ---- axes ----
+
+TEST(Axis, TicksAreRoundNumbers) {
+  EXPECT_THAT(labels(count_axis(0, 2000, 5)), ElementsAre("0", "500", "1,000", "1,500", "2,000"));
+  EXPECT_THAT(labels(value_axis(1.4, 4.2, 5)), ElementsAre("1.5", "2.0", "2.5", "3.0", "3.5", "4.0"));
+  EXPECT_THAT(labels(value_axis(-0.3, 0.3, 6)), ElementsAre("-0.3", "-0.2", "-0.1", "0.0", "0.1", "0.2", "0.3"));
+  EXPECT_THAT(labels(value_axis(0.5, 9.5, 2)), ElementsAre("5"));
+}
+
+TEST(Axis, StepsAreWholeAndStartAtZeroWhereTheyBeginNearIt) {
+  EXPECT_THAT(labels(count_axis(0, 3, 8)), ElementsAre("0", "1", "2", "3"));
+  EXPECT_EQ(count_axis(10, 2000, 5).low, 0);
+  EXPECT_EQ(count_axis(1000, 2000, 5).low, 1000);
+  EXPECT_EQ(count_axis(10, 2000, 5).high, 2000);
+}
+
+TEST(Axis, LargeStepsAreLabelledInMillions) {
+  EXPECT_THAT(labels(count_axis(0, 2e7, 4)), ElementsAre("0M", "5M", "10M", "15M", "20M"));
+}
+
+TEST(Axis, ValuesOverMoreThanTwoDecadesAreLogarithmic) {
+  EXPECT_FALSE(value_axis(0.1, 9, 5).logarithmic);
+  EXPECT_FALSE(value_axis(0, 1000, 5).logarithmic);
+  const Axis axis = value_axis(0.01, 1e4, 5);
+  EXPECT_TRUE(axis.logarithmic);
+  EXPECT_THAT(labels(axis), ElementsAre("0.01", "0.1", "1", "10", "100", "1,000", "10,000"));
+  EXPECT_NEAR(axis.share(10), 0.5, 1e-9);
+  EXPECT_EQ(axis.share(-1), 0);
+  EXPECT_THAT(labels(value_axis(1, 200, 8)), ElementsAre("1", "2", "5", "10", "20", "50", "100", "200"));
+}
+
+TEST(Axis, ConstantAndExtremeValuesStillHaveAWidth) {
+  for (const double value : {0.0, 2.5, -1.0, 1e-300, 1e15, 1e300, 1e308, -1e308}) {
+    for (const double spread : {0.0, std::abs(value) * 1e-15}) {
+      const Axis axis = value_axis(value, value + spread, 5);
+      EXPECT_LT(axis.low, axis.high) << value;
+      EXPECT_LE(axis.ticks.size(), 12u) << value;
+      EXPECT_TRUE(std::isfinite(axis.share(value))) << value;
+    }
+  }
+  const Axis everything = value_axis(-1e308, 1e308, 5);
+  EXPECT_TRUE(std::isfinite(everything.high - everything.low));
+  EXPECT_LE(value_axis(1e-300, 1e300, 5).ticks.size(), 12u);
+}
+
+TEST(Axis, CountsForPeople) {
+  EXPECT_EQ(grouped(1003854), "1,003,854");
+  EXPECT_EQ(grouped(-1234.5, 2), "-1,234.50");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(short_count(111540), "111,540");
+  EXPECT_EQ(short_count(1536000), "1.54M");
+  EXPECT_EQ(short_count(38'400'000'000), "38.4B");
+}
+
+// ---- points ----
+
+TEST(Thinning, KeepsFewPointsAsTheyAre) {
+  const std::vector<Point> points = line_to(9).series[0].points;
+  EXPECT_EQ(thinned(points, 5), points);
+}
+
+TEST(Thinning, KeepsEverySpikeOfManyPoints) {
+  std::vector<Point> points;
+  for (int i = 0; i < 100000; ++i) points.push_back({double(i), std::sin(i * 0.1)});
+  points[12345].y = 50;
+  points[67890].y = -50;
+  const std::vector<Point> kept = thinned(points, 1000);
+  EXPECT_LE(kept.size(), 2000u);
+  EXPECT_GE(kept.size(), 1900u);
+  EXPECT_THAT(kept, ::testing::Contains(points[12345]));
+  EXPECT_THAT(kept, ::testing::Contains(points[67890]));
+  EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end(), [](const Point& a, const Point& b) { return a.x < b.x; }));
+}
+
+TEST(Smoothing, KeepsConstantsAndIsUnchangedByAWindowOfOne) {
+  const std::vector<Point> flat(50, Point{1, 2.5});
+  for (const Point& point : smoothed(flat, 10)) EXPECT_DOUBLE_EQ(point.y, 2.5);
+  const std::vector<Point> line = line_to(20).series[0].points;
+  EXPECT_EQ(smoothed(line, 1), line);
+  EXPECT_TRUE(smoothed({}, 5).empty());
+}
+
+TEST(Smoothing, HasNoLag) {
+  const std::vector<Point> line = line_to(1000).series[0].points;
+  EXPECT_NEAR(smoothed(line, 10)[500].y, 500, 1e-6);
+}
+
+TEST(Smoothing, TakesTheNoiseAway) {
+  std::vector<Point> points;
+  for (int i = 0; i < 1000; ++i) points.push_back({double(i), i % 2 == 0 ? 1.0 : 3.0});
+  EXPECT_NEAR(smoothed(points, 20)[500].y, 2, 0.05);
+}
+
+// ---- the loss figure ----
+
+TEST(LossFigure, ShowsTrainingSmoothedAndValidationWithItsBest) {
+  std::vector<MetricsRow> rows;
+  for (int i = 1; i <= 200; ++i) rows.push_back(row(10 * i, 4.0 / i));
+  rows[49].validation_loss = 2.0;
+  rows[99].validation_loss = 1.5;
+  rows[149].validation_loss = 1.75;
+  const Figure figure = loss_figure("tales", rows);
+  ASSERT_EQ(figure.series.size(), 3u);
+  EXPECT_EQ(figure.series[0].name, "training loss");
+  EXPECT_EQ(figure.series[0].stroke, Stroke::noise);
+  EXPECT_EQ(figure.series[0].points.size(), 200u);
+  EXPECT_EQ(figure.series[1].name, "training loss, smoothed");
+  EXPECT_EQ(figure.series[2].name, "validation loss");
+  EXPECT_THAT(figure.series[2].points, ElementsAre(Point{500, 2}, Point{1000, 1.5}, Point{1500, 1.75}));
+  ASSERT_EQ(figure.notes.size(), 1u);
+  EXPECT_EQ(figure.notes[0].at, (Point{1000, 1.5}));
+  EXPECT_EQ(figure.notes[0].text, "best 1.5000 at step 1,000");
+  EXPECT_EQ(figure.subtitle, "2,000 steps, 1.54M tokens");
+}
+
+TEST(LossFigure, LeavesOutWhatIsNotThereAndSmoothsOnlyMuch) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Figure figure = loss_figure("run", {row(1, 4.0), row(2, {}), row(3, nan), row(4, 3.0)});
+  ASSERT_EQ(figure.series.size(), 1u);
+  EXPECT_EQ(figure.series[0].stroke, Stroke::curve);
+  EXPECT_THAT(figure.series[0].points, ElementsAre(Point{1, 4}, Point{4, 3}));
+  EXPECT_TRUE(figure.notes.empty());
+}
+
+TEST(LossFigure, HoldsSeveralRuns) {
+  Figure figure;
+  add_loss_curves(figure, "a", {row(1, 4.0, 4.0)}, 0);
+  add_loss_curves(figure, "b", {row(1, 3.0, 3.0)}, 2);
+  ASSERT_EQ(figure.series.size(), 4u);
+  EXPECT_EQ(figure.series[3].name, "b: validation loss");
+  EXPECT_EQ(figure.series[3].color, 3);
+  EXPECT_EQ(figure.notes[1].text, "b: best 3.0000 at step 1");
+}
+
+// ---- SVG ----
+
+TEST(Svg, OfASmallFigureToTheLetter) {
+  Figure figure{"a < b & \"c\"", "5 steps", "step", "loss", {}, {}};
+  figure.series.push_back({"training", {{0, 2}, {5, 1}}, Stroke::curve, 0});
+  figure.series.push_back({"validation", {{5, 1.5}}, Stroke::markers, 1});
+  figure.notes.push_back({{5, 1.5}, "best", 1});
+  const std::string svg = to_svg(figure);
+  EXPECT_THAT(svg,
+              ::testing::StartsWith(
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 540\" width=\"960\" height=\"540\""));
+  EXPECT_THAT(svg, ::testing::EndsWith("</svg>\n"));
+  EXPECT_THAT(svg, HasSubstr("<title>a &lt; b &amp; &quot;c&quot;</title>\n"
+                             "<rect width=\"960\" height=\"540\" fill=\"#fff\"/>\n"));
+  EXPECT_THAT(svg,
+              HasSubstr("<polyline fill=\"none\" stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-linejoin=\"round\" "
+                        "stroke-linecap=\"round\" points=\"76,93 924,467\"/>\n"));
+  EXPECT_EQ(count(svg, "<polyline"), 1u);  // one point is no line, but a marker
+  EXPECT_THAT(svg, HasSubstr("<circle cx=\"924\" cy=\"280\" r=\"3.2\" fill=\"#d55e00\" stroke=\"#fff\"/>\n"));
+  EXPECT_THAT(svg, HasSubstr("text-anchor=\"end\" font-weight=\"600\" fill=\"#d55e00\""));
+  EXPECT_THAT(svg, HasSubstr(">best</text>"));
+  EXPECT_THAT(svg, HasSubstr("<text x=\"76\" y=\"502\" text-anchor=\"middle\">0</text>\n"));
+  EXPECT_THAT(svg, HasSubstr("text-anchor=\"end\">1.2</text>"));
+  EXPECT_THAT(svg, HasSubstr(">step</text>"));
+  EXPECT_THAT(svg, HasSubstr(">loss</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(Svg, OfManyPointsStaysSmall) {
+  EXPECT_LT(to_svg(line_to(1'000'000)).size(), 40'000u);
+  EXPECT_EQ(count(to_svg(line_to(30, Stroke::markers)), "<circle"), 32u);  // and one in the legend
+  EXPECT_EQ(count(to_svg(line_to(300, Stroke::markers)), "<circle"), 1u);
+}
+
+TEST(Svg, OfNothingHasAxes) {
+  const std::string svg = to_svg(loss_figure("empty", {}));
+  EXPECT_THAT(svg, HasSubstr("no losses yet"));
+  EXPECT_THAT(svg, HasSubstr(">loss (nats per token)</text>"));
+}
+
+TEST(Svg, OfManySeriesBreaksTheLegend) {
+  Figure figure = line_to(5);
+  for (int i = 0; i < 8; ++i) figure.series.push_back({"a name of about thirty letters", {{0, 1}}, Stroke::curve, i});
+  const std::string svg = to_svg(figure);
+  EXPECT_THAT(svg, HasSubstr("y=\"58\">a name"));
+  EXPECT_THAT(svg, HasSubstr("y=\"78\">a name"));
+}
+
+TEST(Svg, LiesInTheRunDirectory) {
+  const Scratch scratch;
+  const RunPaths paths{scratch.path()};
+  write_loss_svg(paths, "nothing yet");
+  MetricsWriter(paths.metrics()).append(row(10, 2.5));
+  write_loss_svg(paths, "tales");
+  EXPECT_THAT(read_file(paths.plot()), HasSubstr("<title>tales</title>"));
+  scratch.write("metrics.jsonl", "nonsense\n");
+  testing::expect_error_with(ExitCode::bad_input, {"metrics.jsonl:1"}, [&] { write_loss_svg(paths, "tales"); });
+}
+
+// ---- braille ----
+
+TEST(Braille, OfAStraightLineToTheLetter) {
+  EXPECT_EQ(to_braille(line_to(10), {.width = 30, .rows = 6}),
+            "a line\n"
+            "value by step\n"
+            "10 ┤                      ⢀⣀⠤⠒\n"
+            "   │                 ⢀⣀⠤⠒⠊⠁\n"
+            " 5 ┤            ⢀⡠⠤⠒⠊⠁\n"
+            "   │        ⢀⡠⠔⠊⠁\n"
+            "   │   ⢀⡠⠤⠒⠉⠁\n"
+            " 0 ┤⠤⠒⠉⠁\n"
+            "   └┬───────────┬────────────┬\n"
+            "    0           5           10\n"
+            "── line\n");
+}
+
+TEST(Braille, KeepsToItsWidth) {
+  Figure figure = line_to(100, Stroke::markers);
+  figure.title = std::string(300, 'x');
+  figure.series[0].name = "né" + std::string(300, 'y');
+  for (const int width : {1, 30, 41, 80, 200}) {
+    const std::string plot = to_braille(figure, {.width = width});
+    for (std::size_t begin = 0, end; (end = plot.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      EXPECT_LE(character_count(plot.substr(begin, end - begin)), std::max(width, 30));
+    }
+    EXPECT_EQ(count(plot, "\n"), 21u);  // title, labels, 16 rows, axis, steps, legend
+  }
+}
+
+TEST(Braille, ColorsOnlyWhereAsked) {
+  const Figure figure = line_to(10);
+  EXPECT_THAT(to_braille(figure, {.color = true}), HasSubstr("\033[94m──\033[0m line\n"));
+  EXPECT_THAT(to_braille(figure, {}), Not(HasSubstr("\033")));
+}
+
+TEST(Braille, LeavesNoiseOutWhereThereIsACurveAndMarksTheBest) {
+  std::vector<MetricsRow> rows;
+  for (int i = 1; i <= 200; ++i) rows.push_back(row(10 * i, 4.0 - 0.01 * i));
+  rows[99].validation_loss = 3.5;
+  const std::string plot = to_braille(loss_figure("tales", rows), {});
+  EXPECT_THAT(plot, ::testing::StartsWith("tales (2,000 steps, 1.54M tokens)\nloss (nats per token) by step\n"));
+  EXPECT_THAT(plot, HasSubstr("── training loss, smoothed  ─• validation loss  ★ best 3.5000 at step 1,000\n"));
+  EXPECT_EQ(count(plot, "★"), 2u);
+}
+
+TEST(Braille, OfNothingOneAndConstantPoints) {
+  EXPECT_THAT(to_braille(loss_figure("run", {}), {}), HasSubstr("no losses yet"));
+  EXPECT_EQ(count(to_braille(loss_figure("run", {row(1, 4.0)}), {}), "•"), 1u);
+  const std::string flat = to_braille(loss_figure("run", {row(1, 2.5), row(2, 2.5)}), {});
+  EXPECT_EQ(count(flat, "2.5 ┤⣀"), 1u) << flat;
+}
+
+TEST(PlotText, IsSafeForTerminalsAndXml) {
+  EXPECT_EQ(printable("a\033[31m\n\x7F\xFF é\xC2\x9B"), "a\uFFFD[31m\uFFFD\uFFFD\uFFFD é\uFFFD");
+  EXPECT_EQ(character_count("né★"), 3);
+  EXPECT_EQ(shortened("né★x", 3), "né…");
+  EXPECT_EQ(shortened("né★", 3), "né★");
+}
+
+}  // namespace
+}  // namespace kiln
