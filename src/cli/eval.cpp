@@ -34,10 +34,9 @@ fs::path token_cache(const ModelSource& source) {
   return fs::is_directory(cache) ? cache : fs::path();
 }
 
-Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& cache) {
-  const Tokenizer& tokenizer = *model.tokenizer;
-  if (names_token_files(data)) return open_token_dataset(data, model.model->vocab_size(), {}, cache);
-  return encode_corpus(Corpus(data), tokenizer, cache);
+Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& base, const fs::path& cache) {
+  if (names_token_files(data, base)) return open_token_dataset(data, model.model->vocab_size(), base, cache);
+  return encode_corpus(Corpus(data, base), *model.tokenizer, cache);
 }
 
 /// The files of --data as tokens, their documents told apart as the run's are.
@@ -46,7 +45,7 @@ TokenFile tokens_of_files(const LoadedModel& model, const std::vector<std::strin
   data.validation_fraction = 0;
   for (const fs::path& file : find_source_files(patterns, "--data")) data.train.push_back(file.string());
   if (model.source.config) data.document_separator = model.source.config->data.document_separator;
-  return encode(data, model, {}).train;
+  return encode(data, model, {}, {}).train;
 }
 
 /// The run's validation split.
@@ -57,7 +56,7 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
         folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
-  return encode(config->data, model, token_cache(model.source)).validation;
+  return encode(config->data, model, config->directory, token_cache(model.source)).validation;
 }
 
 Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens) {

@@ -81,9 +81,8 @@ std::string mean_line(const std::vector<Prediction>& predictions, Index vocab_si
   double loss = 0;
   for (const Prediction& p : predictions) loss += p.loss;
   loss /= static_cast<double>(predictions.size());
-  return fmt::format(
-      "\n{} predictions: mean loss {:.4f} nats, perplexity {:.2f}; {:.4f} and {} where nothing is known\n",
-      predictions.size(), loss, std::exp(loss), std::log(static_cast<double>(vocab_size)), vocab_size);
+  return fmt::format("\n{} predictions: mean loss {:.4f} nats, perplexity {:.2f} (a uniform guess: {:.4f} nats, {})\n",
+                     predictions.size(), loss, std::exp(loss), std::log(static_cast<double>(vocab_size)), vocab_size);
 }
 
 /// A block for each prediction, and one for what may follow the last token.

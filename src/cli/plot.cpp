@@ -51,7 +51,7 @@ bool output_has_color() {
 void run_plot(const PlotOptions& options) {
   const RunPaths paths{options.run};
   check(is_run_directory(paths.root), "{}: is not a run directory; name one that kiln train has made", options.run);
-  const std::string name = fs::weakly_canonical(paths.root / "").parent_path().filename().string();
+  const std::string name = fs::canonical(paths.root).filename().string();
   const Figure figure = loss_figure(name, read_metrics(paths.metrics()));
   check(!is_empty(figure), "{}: holds no losses yet; kiln train writes them every train.log_every steps",
         paths.metrics().string());

@@ -120,7 +120,8 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
   auto* text = command.add_option("--prompt", options.prompt,
                                   "text to go on from; empty: from the start token, else the end-of-text token, else a "
                                   "line feed. Of a prompt longer than the context its end is used");
-  auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands");
+  auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands")
+                   ->type_name("FILE");
   auto* dash =
       command.add_option("PROMPT", options.dash, "-: read the prompt from standard input")->check(CLI::IsMember({"-"}));
   text->excludes(file)->excludes(dash);
@@ -155,7 +156,10 @@ void add_sample(CLI::App& app) {
                "text that ends a sample and is no part of it; may be repeated")
       ->type_name("TEXT");
   command->add_option("--samples", generation.samples, "number of samples");
-  command->add_option("--seed", generation.seed, "of the draws; the same seed gives the same samples");
+  command->add_option("--seed", generation.seed, "of the draws; the same seed gives the same samples")
+      ->check([](const std::string& text) {  // CLI11 would wrap it around
+        return text.starts_with('-') ? text + " is negative; a seed is 0 or more" : "";
+      });
   add_json_flag(*command, options->json);
   command->callback([options] { run_sample(*options); });
 }

@@ -22,6 +22,12 @@ constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 std::string last_error() { return std::strerror(errno); }
 
+/// Throws Error (io) "PATH: WHAT: reason" unless a call succeeded; made of the call's result, so that errno is read
+/// after the call.
+void require(bool succeeded, const std::filesystem::path& path, const char* what) {
+  if (!succeeded) fail(ExitCode::io, "{}: {}: {}", path.string(), what, last_error());
+}
+
 /// An open descriptor that is closed on every way out.
 class Descriptor {
  public:
@@ -44,7 +50,7 @@ class Descriptor {
 std::size_t size_for_reading(const Descriptor& file, const std::filesystem::path& path) {
   check_input(file.get() >= 0, "{}: cannot be opened: {}", path.string(), last_error());
   struct stat status {};
-  check_io(::fstat(file.get(), &status) == 0, "{}: cannot be examined: {}", path.string(), last_error());
+  require(::fstat(file.get(), &status) == 0, path, "cannot be examined");
   check_input(!S_ISDIR(status.st_mode), "{}: is a folder; a file is expected", path.string());
   return static_cast<std::size_t>(status.st_size);
 }
@@ -82,8 +88,7 @@ FileDigest write_file_synced(const std::filesystem::path& path, std::string_view
 
 void sync_directory(const std::filesystem::path& directory) {
   Descriptor folder(directory.empty() ? std::filesystem::path(".") : directory, O_RDONLY | O_DIRECTORY);
-  check_io(folder.get() >= 0 && ::fsync(folder.get()) == 0, "{}: the folder cannot be flushed to the disk: {}",
-           directory.string(), last_error());
+  require(folder.get() >= 0 && ::fsync(folder.get()) == 0, directory, "the folder cannot be flushed to the disk");
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {
@@ -91,7 +96,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   temporary += ".tmp";
   try {
     write_file_synced(temporary, bytes);
-    check_io(::rename(temporary.c_str(), path.c_str()) == 0, "{}: cannot be replaced: {}", path.string(), last_error());
+    require(::rename(temporary.c_str(), path.c_str()) == 0, path, "cannot be replaced");
   } catch (const Error&) {
     ::unlink(temporary.c_str());
     throw;
@@ -102,8 +107,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     check_io(errno == EEXIST || errno == ENOTEMPTY, "{}: cannot be put in place: {}", to.string(), last_error());
-    check_io(::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0,
-             "{}: cannot be replaced: {}", to.string(), last_error());
+    const bool exchanged = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0;
+    require(exchanged, to, "cannot be replaced");
     std::error_code ignored;  // what is left of the old folder does no harm under the temporary's name
     std::filesystem::remove_all(from, ignored);
   }
@@ -239,8 +244,8 @@ void FileWriter::flush() {
 
 FileDigest FileWriter::finish() {
   flush();
-  check_io(::fsync(descriptor_) == 0, "{}: cannot be flushed to the disk: {}", path_.string(), last_error());
-  check_io(::close(std::exchange(descriptor_, -1)) == 0, "{}: cannot be closed: {}", path_.string(), last_error());
+  require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk");
+  require(::close(std::exchange(descriptor_, -1)) == 0, path_, "cannot be closed");
   return {size_, hash_.digest()};
 }
 

@@ -1,12 +1,10 @@
 // Linux's own accounts, read as text.
 #include "kiln/core/memory.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <limits>
+#include <string>
 #include <sys/resource.h>
 
 namespace kiln {
@@ -41,13 +39,6 @@ std::uint64_t peak_memory_bytes() {
   struct rusage usage {};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
-
-std::string format_bytes(double bytes) {
-  constexpr std::array<const char*, 5> kUnits{"B", "kB", "MB", "GB", "TB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1000 && unit + 1 < kUnits.size(); ++unit) bytes /= 1000;
-  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.2f} {}", bytes, kUnits[unit]);
 }
 
 }  // namespace kiln

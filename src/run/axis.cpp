@@ -1,6 +1,8 @@
 // Ranges are made sound first (finite, with some width), so that everything after may divide by them.
 #include "kiln/run/axis.h"
 
+#include "kiln/core/format.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -104,13 +106,6 @@ Axis value_axis(double low, double high, int wanted) {
     add_linear_ticks(axis, round_step((axis.high - axis.low) / wanted));
   }
   return axis;
-}
-
-std::string grouped(double value, int decimals) {
-  std::string text = fmt::format("{:.{}f}", value, decimals);
-  const std::size_t begin = text.starts_with('-') ? 1 : 0;
-  for (std::size_t at = std::min(text.find('.'), text.size()); at > begin + 3;) text.insert(at -= 3, 1, ',');
-  return text;
 }
 
 std::string short_count(std::int64_t count) {

@@ -2,6 +2,7 @@
 #include "kiln/run/loss_figure.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/run/svg_plot.h"
 
 #include <fmt/format.h>

@@ -21,26 +21,6 @@ std::string bar(double share) {
 
 }  // namespace
 
-std::string format_duration(double seconds) {
-  if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  if (whole < 48 * 3600) return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
-  return fmt::format("{} days {} h", whole / 86400, whole % 86400 / 3600);
-}
-
-std::string format_count(std::int64_t count) {
-  const std::string digits = std::to_string(count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    const std::size_t left = digits.size() - i;
-    if (i > 0 && digits[i - 1] != '-' && left % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
 Progress::Progress(std::int64_t total_steps, bool quiet)
     : total_steps_(total_steps), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
 

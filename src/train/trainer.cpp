@@ -163,7 +163,7 @@ double Trainer::remaining_seconds() const {
 
 void Trainer::draw() {
   try {
-    write_loss_svg(paths_, p_.config.name);
+    write_loss_svg(paths_, paths_.root.filename().string());
   } catch (const Error& error) {  // a run that has its weights has not failed for want of a picture
     progress_.warning(error.what());
   }

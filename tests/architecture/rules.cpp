@@ -39,7 +39,8 @@ std::optional<int> level_of(std::string_view folder) {
 std::optional<std::string> resolve(const Files& files, const std::string& from, const std::string& target) {
   const std::filesystem::path beside = std::filesystem::path(from).parent_path() / target;
   for (const std::filesystem::path& candidate :
-       {std::filesystem::path("include") / target, beside, "tests" / std::filesystem::path(target)}) {
+       {"include" / std::filesystem::path(target), "src" / std::filesystem::path(target), beside,
+        "tests" / std::filesystem::path(target)}) {
     const std::string path = candidate.lexically_normal().generic_string();
     if (path.starts_with("tests/") && !from.starts_with("tests/")) continue;
     if (files.contains(path)) return path;

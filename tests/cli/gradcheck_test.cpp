@@ -43,8 +43,8 @@ TEST(GradcheckCommand, WritesJsonAlone) {
 }
 
 TEST(GradcheckCommand, ExitsOneWhereAGradientDiffers) {
-  const Scratch scratch;  // values this small vanish in double beside 1, so that differences are noise
-  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--set", "model.norm_epsilon=1e300"});
+  const Scratch scratch;  // weights this large overflow: NaN agrees with nothing
+  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--set", "model.init.std=1e200"});
   EXPECT_EQ(outcome.code, 1) << outcome.err << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("FAILED"));
   EXPECT_THAT(outcome.err, ContainsRegex("error: [0-9]+ of [0-9]+ tensors differ by more than 1e-05"));

@@ -1,9 +1,11 @@
 // Documents: what splits them, what is held out, and that not a byte is lost.
 #include "kiln/data/corpus.h"
 
+#include "kiln/core/file.h"
+
 #include <gmock/gmock.h>
 
-#include "scratch.h"
+#include "support/scratch.h"
 #include <cstdlib>
 
 namespace kiln {

@@ -1,13 +1,14 @@
 // From files to tokens: what is inserted, what is cached, and when the cache is made again.
 #include "kiln/data/dataset.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/document.h"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "scratch.h"
+#include "support/scratch.h"
 #include <atomic>
 #include <vector>
 
@@ -15,7 +16,6 @@ namespace kiln {
 namespace {
 
 using ::kiln::testing::expect_error;
-using ::kiln::testing::read_bytes;
 using ::kiln::testing::Scratch;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
@@ -210,14 +210,14 @@ TEST_F(TokenCache, DocumentBoundariesCount) {
 TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
   encode();
   const std::filesystem::path file = cached("train-");
-  const std::string good = read_bytes(file);
+  const std::string good = read_file(file);
   std::string flipped = good;
   flipped.back() ^= 1;
   for (const std::string& bad : {good.substr(0, good.size() - 2), good.substr(0, 1001), good.substr(0, 1),
                                  std::string(), good + "x", flipped, std::string(good.size(), '\0')}) {
     std::ofstream(file, std::ios::binary) << bad;
     EXPECT_EQ(encode(), 1) << bad.size();
-    EXPECT_EQ(read_bytes(file), good);
+    EXPECT_EQ(read_file(file), good);
     EXPECT_EQ(data_.train.size(), 9);
   }
 }

@@ -1,7 +1,9 @@
 // Files, folders and globs: which files they name, in which order, and what is said where they name none.
 #include "kiln/data/source_files.h"
 
-#include "scratch.h"
+#include "kiln/core/file.h"
+
+#include "support/scratch.h"
 
 namespace kiln {
 namespace {

@@ -1,9 +1,11 @@
 // Token files: three formats read as one, what is written, and every way in which a file can lie.
 #include "kiln/data/token_file.h"
 
+#include "kiln/core/file.h"
+
 #include <gmock/gmock.h>
 
-#include "scratch.h"
+#include "support/scratch.h"
 #include <array>
 #include <cstring>
 #include <numeric>
@@ -13,7 +15,6 @@ namespace kiln {
 namespace {
 
 using ::kiln::testing::expect_error;
-using ::kiln::testing::read_bytes;
 using ::kiln::testing::Scratch;
 using ::testing::ElementsAre;
 using Tokens = std::vector<std::int32_t>;
@@ -123,7 +124,7 @@ TEST(TokenFileBuilder, VocabulariesUpTo65536AreUint16AsLlmcReadsThem) {
   Scratch scratch;
   const auto path = scratch.path("a.bin");
   write_token_file(path, Tokens{65535, 0, 3}, 65536);
-  const std::string bytes = read_bytes(path);
+  const std::string bytes = read_file(path);
   ASSERT_EQ(bytes.size(), 1024u + 6u);
   EXPECT_EQ(bytes.substr(0, 12), llmc_header(20240520, 1, 3).substr(0, 12));
   EXPECT_EQ(bytes.substr(1024), bytes_of<std::uint16_t>({65535, 0, 3}));
@@ -134,7 +135,7 @@ TEST(TokenFileBuilder, LargerVocabulariesAreUint32) {
   Scratch scratch;
   const auto path = scratch.path("a.bin");
   write_token_file(path, Tokens{65536, 1}, 65537);
-  const std::string bytes = read_bytes(path);
+  const std::string bytes = read_file(path);
   EXPECT_EQ(bytes.substr(0, 12), llmc_header(20240801, 7, 2).substr(0, 12));
   EXPECT_EQ(bytes.substr(1024), bytes_of<std::uint32_t>({65536, 1}));
   EXPECT_THAT(all(TokenFile(path)), ElementsAre(65536, 1));

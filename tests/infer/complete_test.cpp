@@ -22,6 +22,7 @@ struct Parrot {
   static constexpr Index kSize = 64;
 
   explicit Parrot(const std::vector<TokenId>& says) : model(config(), 257), weights(model.layout) {
+    set_threads(1);
     const auto set = [&](std::string_view name, auto&& fill) { fill(weights.mat(model.layout.find(name))); };
     set("wpe.weight", [&](Mat<float> w) { w.setIdentity(); });
     set("ln_f.weight", [&](Mat<float> w) { w.setOnes(); });

@@ -1,6 +1,7 @@
 // Random models to generate from, and what they must agree with: the plain forward of a whole text.
 #pragma once
 
+#include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/text/token.h"
@@ -12,10 +13,12 @@
 
 namespace kiln::testing {
 
-/// A model with weights drawn wide enough for its forecasts to differ from place to place.
+/// A model with weights drawn wide enough for its forecasts to differ from place to place. It runs on one thread: its
+/// products are so small that on a busy machine most of the time would go into waiting for the others.
 struct RandomModel {
-  explicit RandomModel(const ModelConfig& config, Index vocab_size = 256)
-      : model(config, vocab_size), weights(draw()) {}
+  explicit RandomModel(const ModelConfig& config, Index vocab_size = 256) : model(config, vocab_size), weights(draw()) {
+    set_threads(1);
+  }
 
   ParameterBuffer<float> draw() const {
     ParameterBuffer<float> buffer(model.layout);

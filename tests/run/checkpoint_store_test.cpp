@@ -147,7 +147,7 @@ TEST_F(CheckpointStore, ANewerOneIsNotPassedOver) {
 
 TEST_F(CheckpointStore, TemporariesOfACrashAreIgnoredAndCleaned) {
   save(10);
-  scratch_.write("run/checkpoints/.tmp-step-00000020/model.safetensors", "half");
+  scratch_.write("run/checkpoints/.tmp-step-00000015/model.safetensors", "half");
   EXPECT_THAT(steps(), ElementsAre(10));
   EXPECT_EQ(newest_valid_checkpoint(folder_), folder_ / "step-00000010");
   save(20);

@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using testing::expect_error;
 using testing::expect_error_with;
 using testing::expect_same;
 using testing::Scratch;

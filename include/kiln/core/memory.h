@@ -1,8 +1,9 @@
 // How much memory this process may still take.
 #pragma once
 
+#include "kiln/core/format.h"
+
 #include <cstdint>
-#include <string>
 
 namespace kiln {
 
@@ -12,8 +13,5 @@ std::uint64_t available_memory_bytes();
 
 /// The most memory this process has held so far (its peak resident set), in bytes.
 std::uint64_t peak_memory_bytes();
-
-/// A number of bytes for people: "512 B", "1.50 MB", "2.61 GB" (powers of ten).
-std::string format_bytes(double bytes);
 
 }  // namespace kiln

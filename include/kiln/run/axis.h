@@ -30,9 +30,6 @@ Axis count_axis(double low, double high, int wanted);
 /// than 100 times the smallest. Ticks are 1, 2 or 5 times a power of ten apart. low <= high.
 Axis value_axis(double low, double high, int wanted);
 
-/// A number with so many decimals, its thousands set apart: "1,003,854", "-0.25".
-std::string grouped(double value, int decimals = 0);
-
 /// A count for people, in three digits or as it is: "768", "1.54M", "38.4B".
 std::string short_count(std::int64_t count);
 

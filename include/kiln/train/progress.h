@@ -1,18 +1,13 @@
 // What a person sees of a run: one rewritten line on a terminal, plain lines elsewhere.
 #pragma once
 
+#include "kiln/core/format.h"
 #include "kiln/run/metrics.h"
 
 #include <cstdint>
 #include <string>
 
 namespace kiln {
-
-/// A duration for people: "850 ms", "42 s", "3 min 20 s", "5 h 12 min".
-std::string format_duration(double seconds);
-
-/// A count with its thousands set apart: "1,003,854".
-std::string format_count(std::int64_t count);
 
 class Progress {
  public:

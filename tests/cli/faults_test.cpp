@@ -1,0 +1,204 @@
+// shared/FAULTS.md as a user meets it: each row that the command line can bring about, by exit code and message.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::kiln;
+using testing::Outcome;
+using testing::Process;
+using testing::run_kiln;
+using testing::Scratch;
+using testing::SmallRun;
+
+void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part));
+}
+
+const std::vector<std::string> kEndless{"--set", "train.steps=100000000",   "--set", "train.eval_every=0",
+                                        "--set", "train.checkpoint_every=0"};
+
+std::int64_t latest_step(const SmallRun& run) {
+  return std::stoll(read_file(run.folder + "/checkpoints/latest").substr(5));
+}
+
+TEST(Faults, Row6ARunDirectoryThatCannotBeWrittenExitsFive) {
+  const SmallRun run;
+  for (const std::string& folder : {std::string("/proc/run"), run.scratch.write("file", "") + "/run"}) {
+    const Outcome outcome = run_kiln({"train", run.config, "--run", folder});
+    expect_failure(outcome, 5, {folder + ": the run directory cannot be made"});
+    EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("step ")));
+  }
+}
+
+TEST(Faults, Row9AConfigThatDisagreesWithTheCheckpointExitsTwoWithEveryDifference) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  expect_failure(run.train({"--resume", "--set", "model.d_model=32", "--set", "model.n_layers=2"}), 2,
+                 {"/model/n_layers: 1 -> 2", "/model/d_model: 16 -> 32", "--overwrite"});
+}
+
+TEST(Faults, Row10AnotherTokenizerThanTheCheckpointsExitsTwo) {
+  const SmallRun run;
+  const std::string tokenizer = run.scratch.path("tokenizer.json").string();
+  const auto train_tokenizer = [&](const std::string& text) {
+    return run_kiln({"tokenizer", "train", "--input", run.scratch.write("other.txt", text), "--vocab-size", "260",
+                     "--output", tokenizer});
+  };
+  const std::vector<std::string> by_path{"--set", "tokenizer.type=bpe", "--set", "tokenizer.path=" + tokenizer};
+  ASSERT_EQ(train_tokenizer("ab ab ab ab ac ac ac").code, 0);
+  ASSERT_EQ(run.train(by_path).code, 0);
+  ASSERT_EQ(train_tokenizer("xy xy xy xy xz xz xz").code, 0);
+  std::vector<std::string> resume = by_path;
+  resume.insert(resume.end(), {"--resume", "--set", "train.steps=25"});
+  expect_failure(run.train(resume), 2, {tokenizer, "the tokenizer is not the one that"});
+}
+
+TEST(Faults, Row11TwoProcessesInOneRunDirectory) {
+  const SmallRun run;
+  Process first(run.training(kEndless));
+  ASSERT_TRUE(first.wait_for_error_text("step "));
+  expect_failure(run.train({"--resume"}), 2, {std::to_string(first.id())});
+  first.send(SIGKILL);
+  EXPECT_EQ(first.finish().code, -SIGKILL);
+  EXPECT_EQ(run.train({"--resume"}).code, 0);  // the lock of a dead process blocks nobody
+}
+
+void expect_saved_on(int signal) {
+  const SmallRun run;
+  Process training(run.training(kEndless));
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  training.send(signal);
+  const Outcome outcome = training.finish();
+  EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
+  const std::int64_t stopped = latest_step(run);
+  EXPECT_GT(stopped, 0);
+  const Outcome resumed = run.train({"--resume", "--set", "train.steps=" + std::to_string(stopped + 2)});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step " + std::to_string(stopped)));
+  EXPECT_EQ(latest_step(run), stopped + 2);
+}
+
+TEST(Faults, Row12SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
+TEST(Faults, Row12SigintSavesAndExits130) { expect_saved_on(SIGINT); }
+TEST(Faults, Row14SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
+
+TEST(Faults, Row18EmptyCorpusExitsTwoWithBothNumbers) {
+  const SmallRun run;
+  const std::string empty = "data.train=[\"" + run.scratch.write("empty.txt", "") + "\"]";
+  expect_failure(run.train({"--set", empty}), 2, {"data.train", " 0 ", "17"});
+}
+
+TEST(Faults, Row18TooFewTokensExitTwoWithBothNumbers) {
+  const SmallRun run;
+  const std::string brief = "data.train=[\"" + run.scratch.write("brief.txt", "twelve bytes") + "\"]";
+  expect_failure(run.train({"--set", brief, "--set", "data.validation_fraction=0"}), 2, {"data.train", "12", "17"});
+}
+
+/// kiln train on a token file of these bytes, of a vocabulary of 100 ids.
+Outcome train_on_tokens(const SmallRun& run, const std::string& bytes) {
+  return run.train({"--set", "data.train=[\"" + run.scratch.write("tokens.bin", bytes) + "\"]", "--set",
+                    "tokenizer.type=none", "--set", "tokenizer.vocab_size=100"});
+}
+
+TEST(Faults, Row19AnOddTokenFileExitsThree) {
+  const SmallRun run;
+  expect_failure(train_on_tokens(run, std::string(1001, '\0')), 3, {"tokens.bin", "1001"});
+}
+
+TEST(Faults, Row20ATokenBeyondTheVocabularyExitsThreeWithItsOffset) {
+  const SmallRun run;
+  std::string bytes(2000, '\1');  // every id is 257
+  for (std::size_t i = 0; i < 1500; ++i) bytes[i] = '\0';
+  expect_failure(train_on_tokens(run, bytes), 3, {"tokens.bin", "257", "1500", "100"});
+}
+
+TEST(Faults, Row29EveryProblemOfAConfigIsReportedWithItsPointer) {
+  const Scratch scratch;
+  const std::string config = scratch.write("bad.json", R"({
+    "data": {"train": ["a.txt"]},
+    "model": {"n_heads": 4, "n_kv_heads": 3, "d_modle": 8, "dropout": 2},
+    "optimizer": {"learning_rate": "fast"},
+    "train": {"steps": 1, "epochs": 1}
+  })");
+  expect_failure(run_kiln({"train", config}), 2,
+                 {"/model/d_modle", "did you mean \"d_model\"?", "/model/n_kv_heads", "/model/dropout",
+                  "/optimizer/learning_rate", "/train/"});
+}
+
+TEST(Faults, Row29NanIsRefused) {
+  const SmallRun run;
+  expect_failure(run_kiln({"train", run.scratch.write("nan.json", R"({"model": {"dropout": NaN}})")}), 2,
+                 {"nan.json:1:", "not valid JSON"});
+  expect_failure(run.train({"--set", "model.dropout=NaN"}), 2, {"/model/dropout"});
+}
+
+TEST(Faults, Row30MoreMemoryThanThereIsExitsTwoBeforeAStep) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--set", "train.batch_size=100000000"});
+  expect_failure(outcome, 2, {"training needs", "available"});
+  EXPECT_LT(outcome.peak_bytes, 200u << 20);
+}
+
+TEST(Faults, Row30SizesThatOverflowExitTwo) {
+  const SmallRun run;
+  expect_failure(run.train({"--set", "train.batch_size=9000000000000000000"}), 2, {"/train/batch_size"});
+}
+
+/// What a run of one step writes, as JSON.
+Outcome sample(std::vector<std::string> more) {
+  static const SmallRun run;
+  static const Outcome training = run.train({"--set", "train.steps=1"});
+  EXPECT_EQ(training.code, 0) << training.err;
+  more.insert(more.begin(), {"sample", run.folder, "--max-tokens", "4", "--json"});
+  return run_kiln(more);
+}
+
+TEST(Faults, Row31APromptLongerThanTheContextIsCutFromTheLeft) {
+  const std::string end = "sixteen bytes, 2";
+  const Outcome longer = sample({"--prompt", std::string(1000, 'x') + end, "--greedy"});
+  ASSERT_EQ(longer.code, 0) << longer.err;
+  const Outcome cut = sample({"--prompt", end, "--greedy"});
+  EXPECT_EQ(nlohmann::json::parse(longer.out)[0]["text"], nlohmann::json::parse(cut.out)[0]["text"]);
+}
+
+TEST(Faults, Row31AnEmptyPromptBeginsAnew) {
+  const Outcome outcome = sample({"--prompt", ""});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)[0]["tokens"], 4);
+}
+
+TEST(Faults, Row32TemperatureZeroIsGreedyAndTopKBeyondTheVocabularyIsAll) {
+  const std::string greedy = sample({"--prompt", "one", "--greedy"}).out;
+  EXPECT_EQ(sample({"--prompt", "one", "--temperature", "0"}).out, greedy);
+  EXPECT_EQ(sample({"--prompt", "one", "--top-k", "100000", "--seed", "3"}).out,
+            sample({"--prompt", "one", "--top-k", "0", "--seed", "3"}).out);
+}
+
+TEST(Faults, Row32WhatIsOutOfRangeExitsTwo) {
+  expect_failure(sample({"--temperature", "-1"}), 2, {"temperature", "-1"});
+  expect_failure(sample({"--top-p", "0"}), 2, {"top-p", "0"});
+}
+
+TEST(Faults, Row33AnotherNumberOfThreadsIsAllowedAndSaid) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const Outcome outcome = run.train({"--resume", "--set", "train.threads=1", "--set", "train.steps=22"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("made with 2 threads, now there are 1: the run goes on, but not to the same bits"));
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,163 @@
+// From a text to a trained run, and every command that reads one.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <cmath>
+#include <string>
+
+namespace kiln {
+namespace {
+
+using nlohmann::json;
+using ::testing::ContainsRegex;
+using testing::counting_text;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::SmallRun;
+
+/// One run for all tests that only read it.
+const SmallRun& trained() {
+  static const SmallRun run;
+  static const Outcome outcome = run.train();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  return run;
+}
+
+json eval(const std::string& model, std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"eval", model, "--json"});
+  const Outcome outcome = run_kiln(more);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return json::parse(outcome.out);
+}
+
+TEST(TrainCommand, LeavesARunWithEverythingInIt) {
+  const std::string folder = trained().folder;
+  for (const char* file : {"config.json", "metrics.jsonl", "train.log", "checkpoints/latest", "checkpoints/best",
+                           "checkpoints/step-00000000/model.safetensors", "checkpoints/step-00000020/kiln.json"}) {
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(folder) / file)) << file;
+  }
+}
+
+TEST(EvalCommand, ScoresTheValidationSplitAsTrainingDid) {
+  const json result = eval(trained().folder, {"--checkpoint", "latest"});
+  const std::string metrics = read_file(trained().folder + "/metrics.jsonl");
+  const std::size_t last = metrics.rfind('\n', metrics.size() - 2);
+  const json row = json::parse(metrics.substr(last + 1));
+  EXPECT_NEAR(result["loss"].get<double>(), row["validation_loss"].get<double>(), 1e-5);
+
+  const double loss = result["loss"].get<double>();
+  EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(loss), 1e-6 * std::exp(loss));
+  const std::string text = counting_text(60);
+  const auto held_out =
+      static_cast<double>(text.size() - static_cast<std::size_t>(static_cast<double>(text.size()) * 0.9));
+  EXPECT_EQ(result["tokens"].get<double>(), held_out - 1);
+  EXPECT_NEAR(result["bits_per_byte"].get<double>(), loss / std::log(2.0) * (held_out - 1) / held_out, 1e-6);
+  EXPECT_GT(result["accuracy"].get<double>(), 0);
+  EXPECT_LE(result["accuracy"].get<double>(), 1);
+  EXPECT_GT(result["tokens_per_second"].get<double>(), 0);
+  ASSERT_EQ(result["confidence_interval"].size(), 2u);
+  EXPECT_LT(result["confidence_interval"][0].get<double>(), loss);
+  EXPECT_GT(result["confidence_interval"][1].get<double>(), loss);
+}
+
+TEST(EvalCommand, TakesTheBestCheckpointUnlessTold) {
+  const std::string run = trained().folder;
+  const std::string best = read_file(run + "/checkpoints/best");
+  const std::string folder = run + "/checkpoints/" + best.substr(0, best.find('\n'));
+  EXPECT_EQ(eval(run)["loss"], eval(folder)["loss"]);
+  EXPECT_EQ(eval(run)["loss"], eval(run, {"--checkpoint", "best"})["loss"]);
+  EXPECT_GT(eval(run, {"--checkpoint", "0"})["loss"], eval(run)["loss"]);
+  const Outcome missing = run_kiln({"eval", run, "--checkpoint", "12345"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("there is no checkpoint of step 12345"));
+}
+
+TEST(EvalCommand, ScoresOtherFiles) {
+  const std::string run = trained().folder;
+  const testing::Scratch scratch;
+  const std::string one = scratch.write("one.txt", counting_text(3)), two = scratch.write("two.txt", "zzzzzzzz");
+  EXPECT_EQ(eval(run, {"--data", one})["tokens"], counting_text(3).size() - 1);
+  EXPECT_GT(eval(run, {"--data", two})["loss"], eval(run, {"--data", one})["loss"]);
+  EXPECT_EQ(eval(run, {"--data", one, "--data", two})["tokens"], counting_text(3).size() + 8 - 1);
+  EXPECT_EQ(eval(run, {"--data", scratch.write("ids.bin", std::string("a\0b\0c\0", 6))})["tokens"], 2);
+}
+
+TEST(EvalCommand, PrintsATable) {
+  const Outcome outcome = run_kiln({"eval", trained().folder});
+  EXPECT_THAT(outcome.out, ContainsRegex("loss +[0-9.]+ +nats/token\n"));
+  EXPECT_THAT(outcome.out, ContainsRegex("bits per byte +[0-9.]+\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("scoring the run's validation split"));
+}
+
+TEST(EvalCommand, SaysWhatItLacks) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "data.validation_fraction=0"}).code, 0);
+  Outcome outcome = run_kiln({"eval", run.folder});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("held nothing out for validation; name a text with --data FILE"));
+  outcome = run_kiln({"eval", run.folder, "--data", "/no/such.txt"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--data: no file matches \"/no/such.txt\""));
+  outcome = run_kiln({"eval", run.folder, "--data", run.scratch.write("a.txt", "a")});
+  EXPECT_EQ(outcome.code, 2);
+}
+
+TEST(EvalCommand, TakesAHuggingFaceFolderWithAText) {
+  const testing::Scratch scratch;
+  const std::filesystem::path from = trained().folder + "/checkpoints/step-00000020", to = scratch.path();
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"})
+    std::filesystem::copy_file(from / file, to / file);
+  const std::string text = scratch.write("text.txt", counting_text(5));
+  EXPECT_NEAR(eval(to.string(), {"--data", text})["loss"].get<double>(),
+              eval(from.string(), {"--data", text})["loss"].get<double>(), 1e-6);
+  const Outcome outcome = run_kiln({"eval", to.string()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("it has no validation split; name a text with --data FILE"));
+}
+
+TEST(SampleCommand, WritesTextOrJson) {
+  const Outcome text =
+      run_kiln({"sample", trained().folder, "--prompt", "one two", "--max-tokens", "5", "--seed", "1"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  const Outcome outcome =
+      run_kiln({"sample", trained().folder, "--prompt", "one two", "--max-tokens", "5", "--samples", "2", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json samples = json::parse(outcome.out);
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(samples[0]["prompt"], "one two");
+  EXPECT_EQ(samples[0]["tokens"], 5);
+  EXPECT_EQ(samples[0]["finish_reason"], "length");
+}
+
+TEST(InspectCommand, ShowsADistributionAtEveryPosition) {
+  const Outcome outcome = run_kiln({"inspect", trained().folder, "--prompt", "one two", "--top", "3", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json entries = json::parse(outcome.out);
+  ASSERT_EQ(entries.size(), 6u);  // "one two" is 7 bytes, the first of which nothing predicts
+  EXPECT_EQ(entries[0]["top"].size(), 3u);
+  EXPECT_NEAR(entries[0]["loss"].get<double>(), -std::log(entries[0]["probability"].get<double>()), 1e-5);
+  EXPECT_EQ(run_kiln({"inspect", trained().folder, "--prompt", "one two", "--untrained"}).code, 0);
+}
+
+TEST(PlotCommand, DrawsATrainedRun) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  EXPECT_EQ(run_kiln({"plot", run.folder}).code, 0);
+  EXPECT_TRUE(std::filesystem::exists(run.folder + "/loss.svg"));
+}
+
+TEST(TokenizerCommand, ReadsTheTokenizerOfARunAndOfACheckpoint) {
+  const std::string run = trained().folder;
+  for (const std::string& path : {run, run + "/checkpoints/step-00000020"}) {
+    EXPECT_EQ(run_kiln({"tokenizer", "encode", "--tokenizer", path}, "ab\n").out, "97 98 10") << path;
+  }
+}
+
+}  // namespace
+}  // namespace kiln

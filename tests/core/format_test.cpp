@@ -1,0 +1,33 @@
+// Numbers as people read them.
+#include "kiln/core/format.h"
+
+#include <gtest/gtest.h>
+
+namespace kiln {
+namespace {
+
+TEST(Format, SetsThousandsApart) {
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(999), "999");
+  EXPECT_EQ(format_count(1003854), "1,003,854");
+  EXPECT_EQ(format_count(-123456), "-123,456");
+  EXPECT_EQ(grouped(12345.678, 2), "12,345.68");
+  EXPECT_EQ(grouped(-0.25, 2), "-0.25");
+}
+
+TEST(Format, ChoosesTheUnitOfBytes) {
+  EXPECT_EQ(format_bytes(512), "512 B");
+  EXPECT_EQ(format_bytes(1.5e6), "1.50 MB");
+  EXPECT_EQ(format_bytes(2.1e15), "2100.00 TB");
+}
+
+TEST(Format, ChoosesTheUnitsOfADuration) {
+  EXPECT_EQ(format_duration(0.85), "850 ms");
+  EXPECT_EQ(format_duration(59.4), "59 s");
+  EXPECT_EQ(format_duration(200), "3 min 20 s");
+  EXPECT_EQ(format_duration(18720), "5 h 12 min");
+  EXPECT_EQ(format_duration(19 * 86400 + 5 * 3600), "19 days 5 h");
+}
+
+}  // namespace
+}  // namespace kiln
