@@ -1,10 +1,10 @@
 // kiln eval: the exact loss of a model over a whole text.
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/data/dataset.h"
 #include "kiln/data/source_files.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/progress.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -12,7 +12,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#include <cmath>
 #include <memory>
 #include <unistd.h>
 
@@ -89,7 +88,7 @@ std::string to_text(const Evaluation& result) {
   table.row({"bits per byte", result.bits_per_byte ? fmt::format("{:.4f}", *result.bits_per_byte) : "unknown"});
   table.row({"accuracy", fmt::format("{:.2f}%", 100 * result.accuracy)});
   table.row({"tokens", format_count(result.tokens)});
-  table.row({"tokens/s", format_count(std::llround(result.tokens_per_second()))});
+  table.row({"tokens/s", grouped(result.tokens_per_second())});
   return table.text();
 }
 

@@ -1,9 +1,9 @@
 // kiln gradcheck: the backward pass of a config's model against central differences.
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/memory.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/gradient_check.h"
-#include "kiln/train/progress.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>

@@ -1,8 +1,7 @@
 // kiln plan: what a config comes to before a step is taken.
 #include "kiln/train/plan.h"
 
-#include "kiln/core/memory.h"
-#include "kiln/train/progress.h"
+#include "kiln/core/format.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -10,7 +9,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#include <cmath>
 #include <memory>
 
 namespace kiln::cli {
@@ -105,7 +103,7 @@ void add_work(const Plan& plan, Table& table) {
              plan.tokens_per_parameter ? fmt::format("{:.3g}", *plan.tokens_per_parameter) : kUnknown});
   table.row({"FLOPs per token", fmt::format("{:.3g}", plan.flops_per_token)});
   const double speed = plan.tokens_per_second;
-  table.row({"tokens/s", speed < 100 ? fmt::format("{:.3g}", speed) : format_count(std::llround(speed))});
+  table.row({"tokens/s", speed < 100 ? fmt::format("{:.3g}", speed) : grouped(speed)});
   table.row({"time of training", plan.wall_seconds ? format_duration(*plan.wall_seconds) : kUnknown});
   table.row({"disk per checkpoint", format_bytes(static_cast<double>(plan.checkpoint_bytes))});
 }

@@ -3,12 +3,12 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/data/corpus.h"
 #include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/train/progress.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>

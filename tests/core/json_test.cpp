@@ -81,5 +81,11 @@ TEST(Json, BriefTextIsShortAndKeepsCharactersWhole) {
   EXPECT_EQ(brief_json(accents), '"' + accents.substr(0, 58) + "...");
 }
 
+TEST(Json, RefusesWhatFollowsANul) {
+  using namespace std::string_literals;
+  testing::expect_error(ExitCode::bad_input, "x.json: not valid JSON: a NUL at byte 2",
+                        [] { parse_json("{}\0garbage"s, "x.json"); });
+}
+
 }  // namespace
 }  // namespace kiln

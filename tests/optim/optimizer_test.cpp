@@ -176,7 +176,7 @@ TEST_P(EveryOptimizer, ContinuesFromItsSlotsToTheBit) {
 }
 
 TEST_P(EveryOptimizer, GivesTheSameBitsForAnyThreadCount) {
-  if (config_.type == OptimizerKind::muon) GTEST_SKIP() << "its matrix products may differ";
+  const bool same = config_.type != OptimizerKind::muon;  // whose matrix products may add in another order
   ParameterBuffer<float> one(layout_), other(layout_), gradients(layout_);
   for (const int count : {1, 2, 3}) {
     set_threads(count);
@@ -188,7 +188,9 @@ TEST_P(EveryOptimizer, GivesTheSameBitsForAnyThreadCount) {
       randomize(gradients, rng, 1.0);
       optimizer->step(weights, gradients, varied_step(step));
     }
-    EXPECT_TRUE(count == 1 || same_bits(one, other)) << count << " threads";
+    if (count == 1) continue;
+    EXPECT_TRUE(!same || same_bits(one, other)) << count << " threads";
+    EXPECT_LT((one.all() - other.all()).cwiseAbs().maxCoeff(), 1e-4f) << count << " threads";
   }
 }
 
