@@ -1,16 +1,20 @@
 // The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
+#include "kiln/core/nearest.h"
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "cli/commands.h"
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <new>
+#include <string_view>
+#include <vector>
 
 namespace kiln::cli {
 namespace {
@@ -42,6 +46,16 @@ int report(ExitCode code, const char* message) {
   return static_cast<int>(code);
 }
 
+/// CLI11 would only say that a command is required.
+void refuse_unknown_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (word.starts_with('-') || std::ranges::find(names, word) != names.end()) return;
+  const std::string_view meant = nearest(word, names);
+  fail(ExitCode::usage, "unknown command \"{}\"{}; kiln --help lists them", word,
+       meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and samples GPT-style transformers: raw text in, a language model out.", "kiln");
   app.set_version_flag("--version", "kiln " KILN_VERSION);
@@ -51,6 +65,7 @@ int run(int argc, char** argv) {
   app.footer("kiln COMMAND --help explains a command and shows its defaults.");
   for (const auto& add : kCommands) add(app);
   try {
+    if (argc > 1) refuse_unknown_command(app, argv[1]);
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {  // --help and --version among them

@@ -198,7 +198,7 @@ void add_training(CLI::App& app) {
 }
 
 /// Declares a command on a ready tokenizer.
-CLI::App* add_use(CLI::App& app, const char* name, const char* description, std::shared_ptr<UseOptions> options,
+CLI::App* add_use(CLI::App& app, const char* name, const char* description, const std::shared_ptr<UseOptions>& options,
                   void (*run)(const UseOptions&)) {
   CLI::App* command = app.add_subcommand(name, description);
   command

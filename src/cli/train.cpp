@@ -14,6 +14,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include <filesystem>
 #include <memory>
@@ -102,10 +103,8 @@ void add_train(CLI::App& app) {
   command->add_flag("--resume", options->resume,
                     "go on from the latest valid checkpoint, or begin where there is none");
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
-  command
-      ->add_option("--set", options->overrides,
-                   "change a key of the config: key.path=value, value being JSON or a word")
-      ->allow_extra_args(false);
+  add_repeated(*command, "--set", options->overrides,
+               "change a key of the config: key.path=value, value being JSON or a word");
   command->add_flag("--quiet", options->quiet, "warnings and errors alone");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");

@@ -100,6 +100,8 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   Json config = versioned();
   config["vocab_size"] = contents.vocab_size;
   config["config"] = config_to_json(contents.config);
+  // Of the config file, so that data named relative to it is found from anywhere.
+  config["directory"] = (fs::current_path() / contents.config.directory).lexically_normal().string();
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
   digests[kStateFile] = write_file_synced(folder / kStateFile, format_json(to_json(contents.state)));
@@ -135,8 +137,12 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
       vocab_size.is_number_integer() && vocab_size > 0 && vocab_size <= std::numeric_limits<std::int32_t>::max();
   check_input(sound, "{}: /vocab_size: a count is expected", path.string());
   const std::string source = path.string() + ": /config";
-  return {config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
-          vocab_size.get<Index>()};
+  CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
+                        vocab_size.get<Index>()};
+  if (const Json directory = json.value("directory", Json()); directory.is_string()) {
+    read.config.directory = directory.get<std::string>();
+  }
+  return read;
 }
 
 TrainerState read_trainer_state(const std::filesystem::path& folder) {

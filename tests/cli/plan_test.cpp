@@ -69,8 +69,10 @@ TEST(PlanCommand, CountsGpt3WithoutTakingItsMemory) {
   EXPECT_EQ(plan["parameters"]["total"], 174'604'259'328);
   EXPECT_EQ(plan["throughput_source"], "matrix_products");
   EXPECT_THAT(outcome.err, HasSubstr("would not fit into this machine's memory"));
-  EXPECT_LT(outcome.peak_bytes, 200u << 20);
-  EXPECT_LT(seconds.count(), 5.0);  // under one on an idle machine; others may be at work here
+  EXPECT_LT(outcome.peak_bytes, (200u << 20) + testing::kSanitizerBytes);
+  if (!testing::kSanitized) {
+    EXPECT_LT(seconds.count(), 5.0);  // under one on an idle machine; others may be at work here
+  }
 }
 
 TEST(PlanCommand, TimesStepsOfAModelThatFits) {

@@ -88,6 +88,17 @@ TEST(EvalCommand, ScoresOtherFiles) {
   EXPECT_EQ(eval(run, {"--data", scratch.write("ids.bin", std::string("a\0b\0c\0", 6))})["tokens"], 2);
 }
 
+TEST(EvalCommand, FindsTextThatLiesBesideTheConfig) {
+  const testing::Scratch scratch;
+  scratch.write("configs/text.txt", counting_text(20));
+  scratch.write("configs/beside.json",
+                R"({"name": "beside", "tokenizer": {"type": "byte"}, "data": {"train": ["text.txt"]},
+    "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 16}, "train": {"steps": 1, "batch_size": 1}})");
+  ASSERT_EQ(run_kiln({"train", "configs/beside.json"}, "", scratch.path()).code, 0);
+  const Outcome outcome = run_kiln({"eval", "runs/beside"}, "", scratch.path());
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST(EvalCommand, PrintsATable) {
   const Outcome outcome = run_kiln({"eval", trained().folder});
   EXPECT_THAT(outcome.out, ContainsRegex("loss +[0-9.]+ +nats/token\n"));

@@ -20,6 +20,14 @@
 
 namespace kiln::testing {
 
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+/// What a sanitizer's own accounts add to a process's peak.
+inline constexpr std::uint64_t kSanitizerBytes = kSanitized ? 1u << 30 : 0;
+
 struct Outcome {
   int code = 0;  // of the exit; -n where signal n ended the process
   std::string out, err;

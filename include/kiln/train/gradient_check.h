@@ -30,7 +30,7 @@ struct TensorGradientCheck {
 
 /// Initialises the model's weights from the seed (at a scale where every part of the model matters), draws random
 /// tokens, and compares the gradient of the mean next-token loss. Dropout acts with a fixed mask.
-/// Throws Error (usage) where the model does not fit in memory in double.
+/// Takes the memory of a forward and a backward in double, which is the caller's to look at first.
 std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Index vocab_size,
                                                  const GradientCheckOptions& options);
 
