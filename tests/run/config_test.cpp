@@ -241,5 +241,10 @@ TEST(ShippedConfigs, TheSchemaIsTheGeneratorsOutput) {
       << "regenerate it: kiln train --schema > configs/kiln.schema.json";
 }
 
+TEST(ShippedConfigs, TheReadmesReferenceIsTheOneThatIsPrinted) {
+  EXPECT_THAT(read_file(KILN_SOURCE_DIR "/README.md"), ::testing::HasSubstr(config_reference()))
+      << "replace it by the output of: kiln train --reference";
+}
+
 }  // namespace
 }  // namespace kiln
