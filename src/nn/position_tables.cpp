@@ -14,8 +14,9 @@ std::vector<T> make_sinusoids(Index positions, Index C) {
   std::vector<T> table(static_cast<std::size_t>(positions * C));
   for (Index p = 0; p < positions; ++p) {
     for (Index c = 0; c < C; ++c) {
-      const double angle =
-          static_cast<double>(p) / std::pow(10000.0, static_cast<double>(c / 2 * 2) / static_cast<double>(C));
+      const Index even = c - c % 2;  // a sine and its cosine share a wavelength
+      const double exponent = static_cast<double>(even) / static_cast<double>(C);
+      const double angle = static_cast<double>(p) / std::pow(10000.0, exponent);
       table[static_cast<std::size_t>(p * C + c)] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
   }

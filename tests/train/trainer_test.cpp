@@ -27,7 +27,8 @@ RunPaths train(const Scratch& scratch, const Config& config, const std::string& 
 }
 
 /// Trains until a signal, sent after `steps` steps, has been heeded.
-RunPaths train_interrupted(const Scratch& scratch, Config config, const std::string& name, Index steps, int signal) {
+RunPaths train_interrupted(const Scratch& scratch, const Config& config, const std::string& name, Index steps,
+                           int signal) {
   const RunDirectory run(scratch.path(name), OpenMode::fresh);
   const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
   p->config.train.sample_every = 1;
