@@ -41,5 +41,7 @@ add_library(kiln_warnings INTERFACE)
 target_compile_options(kiln_warnings INTERFACE -Wall -Wextra -Wconversion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC bug 105593: its own AVX-512 intrinsics read a deliberately undefined register.
-  target_compile_options(kiln_warnings INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized)
+  target_compile_options(kiln_warnings INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized
+    # In a unity build it takes the anonymous namespaces of the files put together for those of headers.
+    $<$<BOOL:${CMAKE_UNITY_BUILD}>:-Wno-subobject-linkage>)
 endif()

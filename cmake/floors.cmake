@@ -16,6 +16,9 @@ function(kiln_floor name)
   target_include_directories(kiln_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(kiln_${name} PUBLIC kiln_settings PRIVATE kiln_warnings)
   set_target_properties(kiln_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  if(name MATCHES "^(kernels|optim)$")  # their files repeat local names, which a unity build would put side by side
+    set_target_properties(kiln_${name} PROPERTIES UNITY_BUILD OFF)
+  endif()
 endfunction()
 
 # Lets the compiler take exp and erf from glibc's vector library; nothing else in this file minds the looser rules.

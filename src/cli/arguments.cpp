@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace kiln::cli {
 namespace {
 
@@ -20,6 +22,20 @@ void ModelArguments::add_to(CLI::App& command) {
       .add_option("--checkpoint", checkpoint,
                   "of a run directory: latest, best or a step; where not given, best if there is one, else latest")
       ->type_name("latest|best|STEP");
+}
+
+void ModelArguments::add_precision_to(CLI::App& command) {
+  command.add_option("--precision", precision, "to compute in; where not given, that of the run's training")
+      ->check(CLI::IsMember(std::vector<std::string>(kPrecisions.begin(), kPrecisions.end())))
+      ->type_name("fp32|bf16|auto");
+}
+
+Precision ModelArguments::precision_of(const LoadedModel& model) const {
+  if (precision) {
+    const auto at = std::ranges::find(kPrecisions, *precision) - kPrecisions.begin();
+    return resolved(static_cast<Precision>(at));
+  }
+  return model.source.config ? resolved(model.source.config->train.precision) : Precision::fp32;
 }
 
 LoadedModel ModelArguments::load() const {

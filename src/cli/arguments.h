@@ -16,8 +16,15 @@ namespace kiln::cli {
 struct ModelArguments {
   std::string run;
   std::optional<std::string> checkpoint;
+  std::optional<std::string> precision;
 
   void add_to(CLI::App& command);
+
+  /// --precision, for commands that compute in more than one.
+  void add_precision_to(CLI::App& command);
+
+  /// fp32 or bf16: as asked for, else as the run was trained, else fp32.
+  Precision precision_of(const LoadedModel& model) const;
 
   /// Loads the model, and sets the number of threads that its run's config asks for. Throws as load_model does.
   LoadedModel load() const;

@@ -58,10 +58,15 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   return encode(config->data, model, config->directory, token_cache(model.source)).validation;
 }
 
-Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens) {
-  Evaluator evaluator(*model.model);
-  if (::isatty(STDERR_FILENO) != 1) return evaluator.evaluate(*model.weights, tokens);
-  Evaluation result = evaluator.evaluate(*model.weights, tokens, [](double share) {
+Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision precision) {
+  std::optional<ParameterBuffer<bfloat16>> rounded;
+  if (precision == Precision::bf16) rounded.emplace(model.model->layout);
+  const Weights weights = rounded ? Weights(*model.weights, *rounded) : Weights(*model.weights);
+  weights.round();
+  const std::unique_ptr<Evaluator> evaluator =
+      make_evaluator(model.model->config(), model.model->vocab_size(), precision);
+  if (::isatty(STDERR_FILENO) != 1) return evaluator->evaluate(weights, tokens);
+  Evaluation result = evaluator->evaluate(weights, tokens, [](double share) {
     fmt::print(stderr, "\r{:3.0f}% ", 100 * share);
     std::fflush(stderr);
   });
@@ -75,15 +80,20 @@ Json to_json(const Evaluation& result) {
   json["accuracy"] = result.accuracy;
   json["tokens"] = result.tokens;
   json["tokens_per_second"] = result.tokens_per_second();
-  json["confidence_interval"] = {result.confidence_low, result.confidence_high};
+  json["confidence_interval"] = Json();
+  if (result.margin) json["confidence_interval"] = {result.loss - *result.margin, result.loss + *result.margin};
   return json;
 }
 
 std::string to_text(const Evaluation& result) {
   Table table;
   table.row({"loss", fmt::format("{:.4f}", result.loss), " nats/token"});
-  table.row(
-      {"95% interval", fmt::format("{:.4f}", result.confidence_low), fmt::format("to {:.4f}", result.confidence_high)});
+  if (result.margin) {
+    table.row({"95% interval", fmt::format("{:.4f}", result.loss - *result.margin),
+               fmt::format("to {:.4f}", result.loss + *result.margin)});
+  } else {
+    table.row({"95% interval", "unknown", " from a single window"});
+  }
   table.row({"perplexity", fmt::format("{:.3f}", result.perplexity())});
   table.row({"bits per byte", result.bits_per_byte ? fmt::format("{:.4f}", *result.bits_per_byte) : "unknown"});
   table.row({"accuracy", fmt::format("{:.2f}%", 100 * result.accuracy)});
@@ -95,7 +105,7 @@ std::string to_text(const Evaluation& result) {
 void run_eval(const EvalOptions& options) {
   const LoadedModel model = options.model.load();
   const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options.data);
-  const Evaluation result = evaluate(model, tokens);
+  const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
 
@@ -105,6 +115,7 @@ void add_eval(CLI::App& app) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command = app.add_subcommand("eval", "Score a text exactly: loss, perplexity, bits per byte, accuracy");
   options->model.add_to(*command);
+  options->model.add_precision_to(*command);
   add_repeated(*command, "--data", options->data,
                "text or token file, folder or glob to score, in place of the run's validation split; may be repeated")
       ->type_name("FILE");

@@ -1,7 +1,9 @@
 // kiln inspect: what a model expects after each token of a text.
 #include "kiln/infer/inspect.h"
 
+#include "kiln/core/error.h"
 #include "kiln/infer/prompt.h"
+#include "kiln/run/run_directory.h"
 #include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
@@ -104,7 +106,13 @@ std::string table(const Tokenizer& tokenizer, std::span<const TokenId> tokens, c
 
 void run_inspect(const InspectOptions& options) {
   ModelArguments model = options.model;
-  if (options.untrained) model.checkpoint = kUntrained;
+  if (options.untrained) {
+    check(is_run_directory(model.run),
+          "--untrained: {} is no run directory, so its first guesses are not known; name a "
+          "run that kiln train has made",
+          model.run);
+    model.checkpoint = kUntrained;
+  }
   const LoadedModel loaded = model.load();
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =

@@ -56,6 +56,13 @@ void refuse_unknown_command(const CLI::App& app, std::string_view word) {
        meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
 }
 
+/// "kiln train": the command that was being parsed.
+std::string asked(const CLI::App& app) {
+  std::string name = app.get_name();
+  for (const CLI::App* command : app.get_subcommands()) name += " " + asked(*command);
+  return name;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and samples GPT-style transformers: raw text in, a language model out.", "kiln");
   app.set_version_flag("--version", "kiln " KILN_VERSION);
@@ -69,7 +76,9 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {  // --help and --version among them
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+    return report(ExitCode::usage,
+                  fmt::format("{}; {} --help shows what is expected", error.what(), asked(app)).c_str());
   } catch (const ExitWith& exit) {
     return exit.code;
   } catch (const Error& error) {

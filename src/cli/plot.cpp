@@ -1,6 +1,7 @@
 // kiln plot: the loss curves of a run, as a picture in its folder and in the terminal.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/loss_figure.h"
 #include "kiln/run/svg_plot.h"
@@ -10,11 +11,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace kiln::cli {
@@ -22,31 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kUnknownWidth = 80;    // where nothing says how wide the output is
 constexpr int kGreatestWidth = 240;  // wider plots are no better to read
 
 struct PlotOptions {
   std::string run;
 };
-
-/// The terminal's width, else COLUMNS, else 80.
-int output_width() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    return std::min<int>(size.ws_col, kGreatestWidth);
-  const char* columns = std::getenv("COLUMNS");
-  const int width = columns != nullptr ? std::atoi(columns) : 0;
-  return width > 0 ? std::min(width, kGreatestWidth) : kUnknownWidth;
-}
-
-/// Colours are for terminals, unless NO_COLOR (no-color.org) or a dumb one asks for none.
-bool output_has_color() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string_view(value != nullptr ? value : "");
-  };
-  return ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
-}
 
 void run_plot(const PlotOptions& options) {
   const RunPaths paths{options.run};
@@ -55,7 +33,8 @@ void run_plot(const PlotOptions& options) {
   const Figure figure = loss_figure(name, read_metrics(paths.metrics()));
   check(!is_empty(figure), "{}: holds no losses yet; kiln train writes them every train.log_every steps",
         paths.metrics().string());
-  write_stdout(to_braille(figure, {.width = output_width(), .color = output_has_color()}));
+  write_stdout(to_braille(figure, {.width = std::min(output_width(STDOUT_FILENO), kGreatestWidth),
+                                   .color = output_has_color(STDOUT_FILENO)}));
   write_file_atomically(paths.plot(), to_svg(figure));
   spdlog::info("drawn in {}", paths.plot().string());
 }

@@ -97,9 +97,21 @@ void report_speed(const std::vector<Completion>& completions, double seconds) {
   spdlog::info("{} tokens in {:.2f} s ({:.0f} tokens/s)", tokens, seconds, static_cast<double>(tokens) / seconds);
 }
 
+std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& options, std::span<const TokenId> prompt,
+                                 const OnText& on_text) {
+  if (options.model.precision_of(loaded) == Precision::fp32) {
+    return kiln::complete(*loaded.model, *loaded.weights, *loaded.tokenizer, prompt, options.completion, on_text);
+  }
+  const LanguageModel<bfloat16> model(loaded.model->config(), loaded.model->vocab_size());
+  ParameterBuffer<bfloat16> rounded(model.layout);
+  Weights(*loaded.weights, rounded).round();
+  loaded.weights.reset();  // half the memory, or less
+  return kiln::complete(model, rounded, *loaded.tokenizer, prompt, options.completion, on_text);
+}
+
 void run_sample(const SampleOptions& options) {
   options.completion.generation.validate();
-  const LoadedModel loaded = options.model.load();
+  LoadedModel loaded = options.model.load();
   const std::string prompt = read_prompt(options);
   const std::vector<TokenId> tokens =
       encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
@@ -110,8 +122,7 @@ void run_sample(const SampleOptions& options) {
     on_text = [&](Index sample, std::string_view piece, bool last) { printer.add(sample, piece, last); };
   }
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<Completion> completions =
-      complete(*loaded.model, *loaded.weights, *loaded.tokenizer, tokens, options.completion, on_text);
+  const std::vector<Completion> completions = complete(loaded, options, tokens, on_text);
   if (options.json) write_json(to_json(prompt, completions));
   report_speed(completions, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
@@ -149,6 +160,7 @@ void add_sample(CLI::App& app) {
   GenerationOptions& generation = options->completion.generation;
   CLI::App* command = app.add_subcommand("sample", "Continue a prompt with text drawn from a model");
   options->model.add_to(*command);
+  options->model.add_precision_to(*command);
   add_prompt_options(*command, *options);
   command->add_option("--max-tokens", generation.max_tokens, "length of a sample");
   add_sampling_options(*command, generation.sampling);

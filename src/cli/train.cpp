@@ -68,6 +68,17 @@ void introduce(const Preparation& p, const RunPaths& paths) {
                format_count(p.data.train.size()), format_count(p.data.validation.size()));
 }
 
+void say_finished(const Preparation& p, const std::string& root) {
+  if (p.has_all_steps()) {
+    spdlog::info("{}: all {} steps are done; raise train.steps to go on", root, p.total_steps);
+  } else {
+    spdlog::info(
+        "{}: stopped early at step {}, after {} evaluations without a better validation loss; raise "
+        "train.early_stopping to go on",
+        root, p.state.step, p.state.evaluations_since_best);
+  }
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return fmt::print("{}", format_json(config_schema()));
   if (options.reference) return fmt::print("{}", config_reference());
@@ -76,15 +87,13 @@ void run_train(const TrainOptions& options) {
 
   const Config config = read_config(options.config, options.overrides);
   const std::filesystem::path root(options.run.empty() ? "runs/" + config.name : options.run);
-  const RunDirectory run(root, open_mode(options));
+  RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
-  log_to(paths.log());
 
   const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume);
-  if (preparation->is_finished()) {
-    spdlog::info("{}: all {} steps are done; raise train.steps to go on", root.string(), preparation->total_steps);
-    return;
-  }
+  if (preparation->is_finished()) return say_finished(*preparation, root.string());
+  if (options.overwrite) run.clear();  // not before: a config that cannot be trained costs nobody a run
+  log_to(paths.log());
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);

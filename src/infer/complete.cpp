@@ -28,7 +28,8 @@ std::string text_of(const Tokenizer& tokenizer, TokenId token, std::optional<Tok
 
 }  // namespace
 
-std::vector<Completion> complete(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
+template <class T>
+std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,
                                  const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                  const CompletionOptions& options, const OnText& on_text) {
   GenerationOptions generation = options.generation;
@@ -60,5 +61,12 @@ std::vector<Completion> complete(const LanguageModel<float>& model, const Parame
   for (Sample& sample : samples) completions.push_back(std::move(sample.completion));
   return completions;
 }
+
+#define KILN_INSTANTIATE(T)                                                                                          \
+  template std::vector<Completion> complete<T>(const LanguageModel<T>&, const ParameterBuffer<T>&, const Tokenizer&, \
+                                               std::span<const TokenId>, const CompletionOptions&, const OnText&);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+#undef KILN_INSTANTIATE
 
 }  // namespace kiln

@@ -20,9 +20,10 @@ struct Sequence {
   std::vector<TokenId> tokens;  // the prompt and what was drawn
 };
 
+template <class T>
 class Generation {
  public:
-  Generation(const LanguageModel<float>& model, const ParameterBuffer<float>& weights, std::span<const TokenId> prompt,
+  Generation(const LanguageModel<T>& model, const ParameterBuffer<T>& weights, std::span<const TokenId> prompt,
              const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish)
       : model_(model),
         weights_(weights),
@@ -34,7 +35,7 @@ class Generation {
         together_(sequences_together()),
         cache_(model.config(), together_, positions()),
         arena_(arena_bytes()),
-        logits_(arena_.matrix<float>(together_, model.vocab_size())),
+        logits_(arena_.template matrix<float>(together_, model.vocab_size())),
         activations_begin_(arena_.mark()) {}
 
   void run() {
@@ -56,7 +57,7 @@ class Generation {
   Index positions() const { return std::min(n_ctx() - prompt_size(), options_.max_tokens - 1) + prompt_size(); }
 
   Index sequences_together() const {
-    const std::size_t one = KvCache<float>::bytes(model_.config(), 1, positions());
+    const std::size_t one = KvCache<T>::bytes(model_.config(), 1, positions());
     const Index most = std::clamp(static_cast<Index>(kMemoryBytes / one), Index{1}, kMostTogether);
     return std::min(most, options_.samples);
   }
@@ -66,25 +67,25 @@ class Generation {
     Arena counting = Arena::counting();
     counting.matrix<float>(together_, model_.vocab_size());
     const std::size_t begin = counting.mark();
-    model_.trunk.lay_out(counting, together_, 1, Keep::one);
+    model_.trunk.lay_out(counting, together_, 1, Keep::nothing);
     counting.release(begin);
-    model_.trunk.lay_out(counting, 1, positions(), Keep::one);
+    model_.trunk.lay_out(counting, 1, positions(), Keep::nothing);
     return counting.peak_bytes();
   }
 
   /// Views for B sequences of `length` tokens, laid out anew only where they differ from the last ones.
-  GptActivations<float>& activations_for(Index B, Index length) {
+  GptActivations<T>& activations_for(Index B, Index length) {
     if (!activations_ || activations_->B != B || activations_->T_ != length) {
       arena_.release(activations_begin_);
-      activations_.emplace(model_.trunk.lay_out(arena_, B, length, Keep::one));  // a view assigned to would copy
+      activations_.emplace(model_.trunk.lay_out(arena_, B, length, Keep::nothing));  // a view assigned to would copy
     }
     return *activations_;
   }
 
   /// Runs one sequence and leaves the scores after its last token in a row of the logits.
-  void score_last(std::span<const TokenId> tokens, KeyValueCache<float>* cache, Index logits_row) {
+  void score_last(std::span<const TokenId> tokens, KeyValueCache<T>* cache, Index logits_row) {
     const Index length = std::ssize(tokens);
-    GptActivations<float>& a = activations_for(1, length);
+    GptActivations<T>& a = activations_for(1, length);
     model_.trunk.forward(weights_, tokens, StepContext{}, a, cache);
     model_.head.logits(weights_, rows(as_const(a.hidden), length - 1, 1), rows(logits_, logits_row, 1));
   }
@@ -143,24 +144,24 @@ class Generation {
     newest_.clear();
     for (const Sequence& sequence : live_) newest_.push_back(sequence.tokens.back());
     const Index B = std::ssize(live_);
-    GptActivations<float>& a = activations_for(B, 1);
+    GptActivations<T>& a = activations_for(B, 1);
     model_.trunk.forward(weights_, newest_, StepContext{}, a, &cache_.views());
     model_.head.logits(weights_, as_const(a.hidden), rows(logits_, 0, B));
   }
 
-  const LanguageModel<float>& model_;
-  const ParameterBuffer<float>& weights_;
+  const LanguageModel<T>& model_;
+  const ParameterBuffer<T>& weights_;
   std::span<const TokenId> prompt_;
   const GenerationOptions& options_;
   const OnToken& on_token_;
   const OnFinish& on_finish_;
   Sampler sampler_;
   Index together_;  // sequences that advance at the same time, at most
-  KvCache<float> cache_;
+  KvCache<T> cache_;
   Arena arena_;
   Mat<float> logits_;  // (together, V)
   std::size_t activations_begin_;
-  std::optional<GptActivations<float>> activations_;
+  std::optional<GptActivations<T>> activations_;
   std::vector<Sequence> live_;
   std::vector<TokenId> newest_;  // (B)
 };
@@ -173,7 +174,8 @@ void GenerationOptions::validate() const {
   check(samples >= 1, "{} samples are asked for; it must be 1 or more", samples);
 }
 
-void generate(const LanguageModel<float>& model, const ParameterBuffer<float>& weights, std::span<const TokenId> prompt,
+template <class T>
+void generate(const LanguageModel<T>& model, const ParameterBuffer<T>& weights, std::span<const TokenId> prompt,
               const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish) {
   options.validate();
   prompt = fit_context(prompt, model.config().n_ctx, model.vocab_size());
@@ -181,7 +183,14 @@ void generate(const LanguageModel<float>& model, const ParameterBuffer<float>& w
     for (Index sample = 0; sample < options.samples; ++sample) on_finish(sample, Finish::length);
     return;
   }
-  Generation(model, weights, prompt, options, on_token, on_finish).run();
+  Generation<T>(model, weights, prompt, options, on_token, on_finish).run();
 }
+
+#define KILN_INSTANTIATE(T)                                                                               \
+  template void generate<T>(const LanguageModel<T>&, const ParameterBuffer<T>&, std::span<const TokenId>, \
+                            const GenerationOptions&, const OnToken&, const OnFinish&);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+#undef KILN_INSTANTIATE
 
 }  // namespace kiln

@@ -61,7 +61,7 @@ Inspection inspect(const LanguageModel<float>& model, const ParameterBuffer<floa
   tokens = fit_context(tokens, model.config().n_ctx, model.vocab_size());
   const Index N = std::ssize(tokens);
   const auto lay_out = [&](Arena& arena) {
-    return std::pair(model.trunk.lay_out(arena, 1, N, Keep::one), model.head.lay_out(arena, N));
+    return std::pair(model.trunk.lay_out(arena, 1, N, Keep::nothing), model.head.lay_out(arena, N));
   };
   Arena counting = Arena::counting();
   lay_out(counting);

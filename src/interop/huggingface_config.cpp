@@ -118,15 +118,20 @@ class Keys {
 
 Activation read_activation(Keys& keys) {
   constexpr std::pair<std::string_view, Activation> kNames[] = {
-      {"relu", Activation::relu},         {"gelu", Activation::gelu},  {"silu", Activation::silu},
-      {"gelu_new", Activation::gelu_new}, {"swish", Activation::silu}, {"gelu_pytorch_tanh", Activation::gelu_new},
+      {"relu", Activation::relu},
+      {"relu2", Activation::relu2},
+      {"gelu", Activation::gelu},
+      {"silu", Activation::silu},
+      {"gelu_new", Activation::gelu_new},
+      {"swish", Activation::silu},
+      {"gelu_pytorch_tanh", Activation::gelu_new},
   };
   const std::string name = keys.text("activation_function", "gelu_new");
   for (const auto& [known, activation] : kNames) {
     if (name == known) return activation;
   }
-  keys.problems().add("/activation_function", "\"{}\" is not supported; relu, gelu, gelu_new or silu is expected",
-                      name);
+  keys.problems().add("/activation_function",
+                      "\"{}\" is not supported; relu, relu2, gelu, gelu_new or silu is expected", name);
   return Activation::gelu_new;
 }
 

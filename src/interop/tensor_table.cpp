@@ -63,17 +63,12 @@ void add_gpt2(const Parameter& p, const Parameter* next, ParameterId id, bool pr
   table.push_back({name.substr(0, name.size() - kWeight.size()) + ".bias", {}, 0, p.cols, false, {p.cols}});
 }
 
-bool has_gpt2_activation(Activation activation) {
-  return activation == Activation::relu || activation == Activation::gelu || activation == Activation::gelu_new ||
-         activation == Activation::silu;
-}
-
 }  // namespace
 
 Family family_of(const ModelConfig& m) {
   const bool gpt2 = m.norm == NormKind::layernorm && m.position == PositionKind::learned &&
-                    m.head_size() * m.n_heads == m.d_model && m.kv_heads() == m.n_heads &&
-                    has_gpt2_activation(m.activation) && !m.qk_norm;
+                    m.head_size() * m.n_heads == m.d_model && m.kv_heads() == m.n_heads && !is_gated(m.activation) &&
+                    !m.qk_norm;
   const bool llama = m.norm == NormKind::rmsnorm && m.position == PositionKind::rope &&
                      m.activation == Activation::swiglu && !m.bias && !m.qk_norm;
   return gpt2 ? Family::gpt2 : llama ? Family::llama : Family::kiln;

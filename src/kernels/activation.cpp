@@ -2,6 +2,7 @@
 #include "kiln/kernels/activation.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <cmath>
 #include <numbers>
@@ -123,8 +124,8 @@ void activation_forward(Activation activation, ConstMat<T> x, Mat<T> y) {
         T* out = row(y, n);
 #pragma omp simd
         for (Index i = 0; i < F; ++i) {
-          const A up = gated ? static_cast<A>(in[F + i]) : A(1);
-          out[i] = static_cast<T>(f.value(static_cast<A>(in[i])) * up);
+          const A up = gated ? widen(in[F + i]) : A(1);
+          out[i] = narrow<T>(f.value(widen(in[i])) * up);
         }
       }
     });
@@ -143,10 +144,10 @@ void activation_backward(Activation activation, ConstMat<T> x, ConstMat<T> dy, M
         T* out = row(dx, n);
 #pragma omp simd
         for (Index i = 0; i < F; ++i) {
-          const A gate = static_cast<A>(in[i]), up = gated ? static_cast<A>(in[F + i]) : A(1);
-          const A incoming = static_cast<A>(d[i]);
-          out[i] = static_cast<T>(incoming * up * f.derivative(gate));
-          if constexpr (gated) out[F + i] = static_cast<T>(incoming * f.value(gate));
+          const A gate = widen(in[i]), up = gated ? widen(in[F + i]) : A(1);
+          const A incoming = widen(d[i]);
+          out[i] = narrow<T>(incoming * up * f.derivative(gate));
+          if constexpr (gated) out[F + i] = narrow<T>(incoming * f.value(gate));
         }
       }
     });

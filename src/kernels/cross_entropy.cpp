@@ -2,9 +2,11 @@
 #include "kiln/kernels/cross_entropy.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <Eigen/Core>
 
+#include <algorithm>
 #include <cmath>
 
 namespace kiln {
@@ -12,10 +14,22 @@ namespace {
 
 constexpr Index kRowGrain = 4;
 
-template <class A>
-using Row = Eigen::Map<Eigen::Array<A, 1, Eigen::Dynamic>>;
+constexpr Index kBlock = 256;  // of a row, on its way through exp and rounding
+
 template <class A>
 using ConstRow = Eigen::Map<const Eigen::Array<A, 1, Eigen::Dynamic>>;
+
+/// out[v] = scale exp(z[v] - log_sum), which may lie where z does.
+template <class T>
+void write_probabilities(const ConstRow<Acc<T>>& z, Acc<T> log_sum, Acc<T> scale, T* out) {
+  Eigen::Array<Acc<T>, 1, Eigen::Dynamic, Eigen::RowMajor, 1, kBlock> block;
+  for (Index begin = 0; begin < z.size(); begin += kBlock) {
+    const Index count = std::min(kBlock, z.size() - begin);
+    block = (z.segment(begin, count) - log_sum).exp() * scale;
+    const Acc<T>* values = block.data();
+    for (Index i = 0; i < count; ++i) out[begin + i] = narrow<T>(values[i]);
+  }
+}
 
 }  // namespace
 
@@ -45,7 +59,7 @@ void cross_entropy_backward(ConstMat<Acc<T>> logits, std::span<const std::int32_
       const Index target = targets[static_cast<std::size_t>(n)];
       const A log_sum = losses[n] + z[target];
       const A at_target = weights[n] * std::expm1(-losses[n]);  // p - 1, exact where p is near 1
-      Row<T>(row(dlogits, n), dlogits.cols()) = ((z - log_sum).exp() * weights[n]).template cast<T>();
+      write_probabilities<T>(z, log_sum, weights[n], row(dlogits, n));
       row(dlogits, n)[target] = static_cast<T>(at_target);
     }
   });

@@ -2,6 +2,7 @@
 #include "kiln/kernels/dropout.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 #include <array>
@@ -61,7 +62,7 @@ void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y) {
         const T* in = row(x, n);
         T* out = row(y, n);
 #pragma omp simd
-        for (Index c = 0; c < x.cols(); ++c) out[c] = static_cast<T>(static_cast<A>(in[c]) + static_cast<A>(out[c]));
+        for (Index c = 0; c < x.cols(); ++c) out[c] = narrow<T>(widen(in[c]) + widen(out[c]));
       }
     });
     return;
@@ -70,7 +71,7 @@ void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y) {
     const T* in = row(x, n) + c;
     T* out = row(y, n) + c;
     for (Index i = 0; i < count; ++i) {
-      out[i] = static_cast<T>(static_cast<A>(in[i]) + static_cast<A>(out[i]) * static_cast<A>(factors[i]));
+      out[i] = narrow<T>(widen(in[i]) + widen(out[i]) * static_cast<A>(factors[i]));
     }
   });
 }
@@ -82,7 +83,7 @@ void residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> dy) {
   for_each_piece(dx.rows(), dx.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
     const T* in = row(dx, n) + c;
     T* out = row(dy, n) + c;
-    for (Index i = 0; i < count; ++i) out[i] = static_cast<T>(static_cast<A>(in[i]) * static_cast<A>(factors[i]));
+    for (Index i = 0; i < count; ++i) out[i] = narrow<T>(widen(in[i]) * static_cast<A>(factors[i]));
   });
 }
 

@@ -2,6 +2,7 @@
 #include "kiln/kernels/embedding.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 
@@ -16,7 +17,6 @@ constexpr Index kColumnGrain = 64;
 template <class T>
 void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_length, Index first_position,
                        ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x) {
-  using A = Acc<T>;
   const Index C = x.cols();
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
@@ -27,7 +27,7 @@ void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_leng
         continue;
       }
       const T* position = row(positions_table, first_position + n % sequence_length);
-      for (Index c = 0; c < C; ++c) out[c] = static_cast<T>(static_cast<A>(token[c]) + static_cast<A>(position[c]));
+      for (Index c = 0; c < C; ++c) out[c] = narrow<T>(widen(token[c]) + widen(position[c]));
     }
   });
 }
@@ -41,10 +41,10 @@ void embedding_backward(std::span<const std::int32_t> tokens, Index sequence_len
     for (Index n = 0; n < dx.rows(); ++n) {
       const T* in = row(dx, n);
       A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
-      for (Index c = begin; c < end; ++c) token[c] += static_cast<A>(in[c]);
+      for (Index c = begin; c < end; ++c) token[c] += widen(in[c]);
       if (dpositions_table.rows() == 0) continue;
       A* position = row(dpositions_table, n % sequence_length);
-      for (Index c = begin; c < end; ++c) position[c] += static_cast<A>(in[c]);
+      for (Index c = begin; c < end; ++c) position[c] += widen(in[c]);
     }
   });
 }

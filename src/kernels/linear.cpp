@@ -3,6 +3,7 @@
 
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"
+#include "kiln/tensor/convert.h"
 
 namespace kiln {
 
@@ -23,9 +24,11 @@ template <class T>
 void add_column_sums(ConstMat<T> x, Vec<Acc<T>> sums) {
   constexpr Index kGrain = 64;
   parallel_for(x.cols(), kGrain, [&](Index begin, Index end) {
-    auto share = sums.segment(begin, end - begin);
+    Acc<T>* share = sums.data();
     for (Index n = 0; n < x.rows(); ++n) {
-      share += x.row(n).segment(begin, end - begin).transpose().template cast<Acc<T>>();
+      const T* in = row(x, n);
+#pragma omp simd
+      for (Index c = begin; c < end; ++c) share[c] += widen(in[c]);
     }
   });
 }

@@ -2,11 +2,13 @@
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <array>
 #include <cassert>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #ifdef KILN_ONEDNN
 #include <oneapi/dnnl/dnnl.hpp>
@@ -14,6 +16,8 @@
 
 namespace kiln {
 namespace {
+
+constexpr Index kConvertedLines = 16;  // of a matrix, at least, for a thread that converts them
 
 /// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
 template <class T>
@@ -92,10 +96,13 @@ struct Product {
     b.set_data_handle(const_cast<T*>(b_data));
     c.set_data_handle(c_data);
     if (has_bias) bias.set_data_handle(const_cast<T*>(bias_data));
-    primitive.execute(stream, arguments);
+    // Not primitive.execute, which would allocate a list of the arguments each time.
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(arguments.size()), arguments.data()),
+        "a matrix product failed");
   }
 
-  std::unordered_map<int, dnnl::memory> arguments;
+  std::vector<dnnl_exec_arg_t> arguments;
 };
 
 using ProductKey = std::array<Index, 11>;
@@ -126,11 +133,11 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
                   memory(chosen.scratchpad_desc(), engine()),
                   has_bias,
                   {}};
-  product.arguments = {{DNNL_ARG_SRC, product.a},
-                       {DNNL_ARG_WEIGHTS, product.b},
-                       {DNNL_ARG_DST, product.c},
-                       {DNNL_ARG_SCRATCHPAD, product.scratchpad}};
-  if (has_bias) product.arguments.emplace(DNNL_ARG_BIAS, product.bias);
+  product.arguments = {{DNNL_ARG_SRC, product.a.get()},
+                       {DNNL_ARG_WEIGHTS, product.b.get()},
+                       {DNNL_ARG_DST, product.c.get()},
+                       {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}};
+  if (has_bias) product.arguments.push_back({DNNL_ARG_BIAS, product.bias.get()});
   return product;
 }
 
@@ -152,12 +159,66 @@ void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
 
 #endif
 
+#ifdef KILN_ONEDNN
+
+/// Whether oneDNN has kernels for bfloat16 here: it multiplies with AVX-512, and has plain loops for all others.
+bool multiplies_bfloat16() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
+
+/// The matrix in float, in rows as they lie; `memory` grows to the largest there was.
+Strided<float> widened(const Strided<bfloat16>& m, std::vector<float>& memory) {
+  const bool by_rows = m.col_stride == 1;
+  const Index lines = by_rows ? m.rows : m.cols, length = by_rows ? m.cols : m.rows;
+  const Index stride = by_rows ? m.row_stride : m.col_stride;
+  memory.resize(std::max(memory.size(), static_cast<std::size_t>(lines * length)));
+  parallel_for(lines, kConvertedLines, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      const bfloat16* in = m.data + i * stride;
+      float* out = memory.data() + i * length;
+      for (Index j = 0; j < length; ++j) out[j] = widen(in[j]);
+    }
+  });
+  return {memory.data(), m.rows, m.cols, by_rows ? length : 1, by_rows ? 1 : length};
+}
+
+/// Where the processor is no help with bfloat16: its products in float, which are exact, rounded once.
+template <class U>
+void multiply_widened(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
+                      ConstVec<bfloat16> bias) {
+  static std::mutex mutex;
+  static std::vector<float> wide_a, wide_b, wide_c, wide_bias;
+  const std::lock_guard lock(mutex);
+  const Strided<float> left = widened(a, wide_a), right = widened(b, wide_b);
+  wide_bias.resize(static_cast<std::size_t>(bias.size()));
+  for (Index i = 0; i < bias.size(); ++i) wide_bias[static_cast<std::size_t>(i)] = widen(bias[i]);
+  const ConstVec<float> shift(wide_bias.data(), bias.size());
+  if constexpr (std::is_same_v<U, float>) {
+    multiply_onednn<float, float>(left, right, c, write, shift);
+  } else {
+    wide_c.resize(std::max(wide_c.size(), static_cast<std::size_t>(c.size())));
+    const Mat<float> product = mat(wide_c.data(), c.rows(), c.cols());
+    multiply_onednn<float, float>(left, right, product, Write::overwrite, shift);
+    const bool adds = write == Write::accumulate;
+    parallel_for(c.rows(), kConvertedLines, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const float* in = row(product, i);
+        bfloat16* out = row(c, i);
+        for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<bfloat16>(in[j] + (adds ? widen(out[j]) : 0.0f));
+      }
+    });
+  }
+}
+
+#endif
+
 template <class T, class U>
 void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
   assert(bias.size() == 0 || bias.size() == c.cols());
   if (c.rows() == 0 || c.cols() == 0) return;
 #ifdef KILN_ONEDNN
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (!multiplies_bfloat16()) return multiply_widened<U>(a, b, c, write, bias);
+  }
   if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
   multiply_eigen<T, U>(a, b, c, write, bias);

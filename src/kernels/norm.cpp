@@ -4,6 +4,7 @@
 
 #include "kiln/core/threads.h"
 #include "kiln/kernels/linear.h"
+#include "kiln/tensor/convert.h"
 
 #include <cmath>
 
@@ -23,7 +24,7 @@ void add_gain_gradient(ConstMat<T> x, ConstVec<Acc<T>> mean, ConstVec<Acc<T>> rs
       const A shift = mean.size() > 0 ? mean[n] : A(0), scale = rstd[n];
       A* sums = dgain.data();
 #pragma omp simd
-      for (Index c = begin; c < end; ++c) sums[c] += static_cast<A>(dyn[c]) * (static_cast<A>(xn[c]) - shift) * scale;
+      for (Index c = begin; c < end; ++c) sums[c] += widen(dyn[c]) * (widen(xn[c]) - shift) * scale;
     }
   });
 }
@@ -37,18 +38,18 @@ void norm_row_backward(Index C, const T* x, const T* gain, Acc<T> mean, Acc<T> r
   A sum_g = 0, sum_gx = 0;
 #pragma omp simd reduction(+ : sum_g, sum_gx)
   for (Index c = 0; c < C; ++c) {
-    const A g = static_cast<A>(dy[c]) * static_cast<A>(gain[c]);
+    const A g = widen(dy[c]) * widen(gain[c]);
     sum_g += g;
-    sum_gx += g * (static_cast<A>(x[c]) - mean) * rstd;
+    sum_gx += g * (widen(x[c]) - mean) * rstd;
   }
   const A mean_g = kCentred ? sum_g / static_cast<A>(C) : A(0);
   const A mean_gx = sum_gx / static_cast<A>(C);
 #pragma omp simd
   for (Index c = 0; c < C; ++c) {
-    const A g = static_cast<A>(dy[c]) * static_cast<A>(gain[c]);
-    const A xhat = (static_cast<A>(x[c]) - mean) * rstd;
-    const A past = skip == nullptr ? A(0) : static_cast<A>(skip[c]);
-    dx[c] = static_cast<T>(past + rstd * (g - mean_g - xhat * mean_gx));
+    const A g = widen(dy[c]) * widen(gain[c]);
+    const A xhat = (widen(x[c]) - mean) * rstd;
+    const A past = skip == nullptr ? A(0) : widen(skip[c]);
+    dx[c] = narrow<T>(past + rstd * (g - mean_g - xhat * mean_gx));
   }
 }
 
@@ -65,15 +66,15 @@ void layernorm_forward(ConstMat<T> x, ConstVec<T> gain, ConstVec<T> bias, double
       T* out = row(y, n);
       A sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
-      for (Index c = 0; c < C; ++c) sum += static_cast<A>(in[c]);
+      for (Index c = 0; c < C; ++c) sum += widen(in[c]);
       const A m = sum / static_cast<A>(C);
 #pragma omp simd reduction(+ : squares)
-      for (Index c = 0; c < C; ++c) squares += (static_cast<A>(in[c]) - m) * (static_cast<A>(in[c]) - m);
+      for (Index c = 0; c < C; ++c) squares += (widen(in[c]) - m) * (widen(in[c]) - m);
       const A r = A(1) / std::sqrt(squares / static_cast<A>(C) + static_cast<A>(epsilon));
 #pragma omp simd
       for (Index c = 0; c < C; ++c) {
-        const A shift = b == nullptr ? A(0) : static_cast<A>(b[c]);
-        out[c] = static_cast<T>((static_cast<A>(in[c]) - m) * r * static_cast<A>(g[c]) + shift);
+        const A shift = b == nullptr ? A(0) : widen(b[c]);
+        out[c] = narrow<T>((widen(in[c]) - m) * r * widen(g[c]) + shift);
       }
       mean[n] = m;
       rstd[n] = r;
@@ -105,10 +106,10 @@ void rmsnorm_forward(ConstMat<T> x, ConstVec<T> gain, double epsilon, Mat<T> y, 
       T* out = row(y, n);
       A squares = 0;
 #pragma omp simd reduction(+ : squares)
-      for (Index c = 0; c < C; ++c) squares += static_cast<A>(in[c]) * static_cast<A>(in[c]);
+      for (Index c = 0; c < C; ++c) squares += widen(in[c]) * widen(in[c]);
       const A r = A(1) / std::sqrt(squares / static_cast<A>(C) + static_cast<A>(epsilon));
 #pragma omp simd
-      for (Index c = 0; c < C; ++c) out[c] = static_cast<T>(static_cast<A>(in[c]) * r * static_cast<A>(g[c]));
+      for (Index c = 0; c < C; ++c) out[c] = narrow<T>(widen(in[c]) * r * widen(g[c]));
       rstd[n] = r;
     }
   });

@@ -1,6 +1,7 @@
 // A block's way up and its way back, side by side.
 #include "kiln/nn/block.h"
 
+#include "kiln/core/profile.h"
 #include "kiln/core/threads.h"
 #include "kiln/kernels/activation.h"
 #include "kiln/kernels/norm.h"
@@ -56,10 +57,14 @@ Dropout Block::dropout(const StepContext& context, int place) const {
 }
 
 template <class T>
-BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_) const {
+BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_, const MlpActivations<T>* shared_mlp) const {
   const Index N = B * T_, C = config_.d_model, wide = (H_ + 2 * K_) * D_;
   const Index expanded = is_gated(config_.activation) ? 2 * F_ : F_;
   const Index rstd = config_.qk_norm ? N : 0;
+  const auto lay_out_mlp = [&]() -> MlpActivations<T> {
+    return {arena.matrix<T>(N, C), mlp_norm_.lay_out<T>(arena, N), arena.matrix<T>(N, expanded),
+            arena.matrix<T>(N, F_)};
+  };
   const Mat<T> qkv = arena.matrix<T>(N, wide);
   return {arena.matrix<T>(N, C),
           attention_norm_.lay_out<T>(arena, N),
@@ -70,11 +75,7 @@ BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_) const {
           arena.matrix<T>(N, H_ * D_),
           arena.matrix<Acc<T>>(B * H_, T_),
           arena.matrix<T>(N, C),
-          arena.matrix<T>(N, C),
-          mlp_norm_.lay_out<T>(arena, N),
-          arena.matrix<T>(N, expanded),
-          arena.matrix<T>(N, F_),
-          arena.matrix<T>(N, C)};
+          shared_mlp == nullptr ? lay_out_mlp() : *shared_mlp};
 }
 
 template <class T>
@@ -93,18 +94,30 @@ BlockScratch<T> Block::lay_out_scratch(Arena& arena, Index N) const {
 
 template <class T>
 void Block::forward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
-                    Index B, ConstMat<T> x, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
-  attention_norm_.forward<T>(weights, x, a.normed_attention, a.attention_statistics);
-  attention_in_.forward<T>(weights, as_const(a.normed_attention), a.projected);
+                    Index B, ConstMat<T> x, BlockActivations<T>& a, Mat<T> out, KeyValues<T>* cache, Index past) const {
+  forward_attention(weights, positions, context, B, x, a, cache, past);
+  forward_mlp(weights, as_const(a.middle), a.mlp);
+  mlp_out_.forward<T>(weights, as_const(a.mlp.activated), out);
+  residual_forward<T>(as_const(a.middle), dropout(context, kMlpBranch), out);
+}
+
+template <class T>
+void Block::forward_attention(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
+                              const StepContext& context, Index B, ConstMat<T> x, BlockActivations<T>& a,
+                              KeyValues<T>* cache, Index past) const {
+  attention_norm_.forward<T>(weights, x, a.normed, a.statistics);
+  attention_in_.forward<T>(weights, as_const(a.normed), a.projected);
   attend(weights, positions, context, B, a, cache, past);
   attention_out_.forward<T>(weights, as_const(a.mixed), a.middle);
   residual_forward<T>(x, dropout(context, kAttentionBranch), a.middle);
+}
 
-  mlp_norm_.forward<T>(weights, as_const(a.middle), a.normed_mlp, a.mlp_statistics);
-  mlp_in_.forward<T>(weights, as_const(a.normed_mlp), a.expanded);
+template <class T>
+void Block::forward_mlp(const ParameterBuffer<T>& weights, ConstMat<T> middle, MlpActivations<T>& a) const {
+  mlp_norm_.forward<T>(weights, middle, a.normed, a.statistics);
+  mlp_in_.forward<T>(weights, as_const(a.normed), a.expanded);
+  const Timed timed("activation");
   activation_forward<T>(config_.activation, as_const(a.expanded), a.activated);
-  mlp_out_.forward<T>(weights, as_const(a.activated), a.out);
-  residual_forward<T>(as_const(a.middle), dropout(context, kMlpBranch), a.out);
 }
 
 template <class T>
@@ -112,18 +125,20 @@ void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>&
                      Index B, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s, Mat<T> d_stream,
                      ParameterBuffer<Acc<T>>& gradients) const {
   residual_backward<T>(as_const(d_stream), dropout(context, kMlpBranch), s.d_branch);
-  mlp_out_.backward<T>(weights, as_const(a.activated), as_const(s.d_branch), s.d_activated, gradients);
-  activation_backward<T>(config_.activation, as_const(a.expanded), as_const(s.d_activated), s.d_expanded);
-  mlp_in_.backward<T>(weights, as_const(a.normed_mlp), as_const(s.d_expanded), s.d_normed, gradients);
-  mlp_norm_.backward<T>(weights, as_const(a.middle), a.mlp_statistics, as_const(s.d_normed), as_const(d_stream),
+  mlp_out_.backward<T>(weights, as_const(a.mlp.activated), as_const(s.d_branch), s.d_activated, gradients);
+  {
+    const Timed timed("activation");
+    activation_backward<T>(config_.activation, as_const(a.mlp.expanded), as_const(s.d_activated), s.d_expanded);
+  }
+  mlp_in_.backward<T>(weights, as_const(a.mlp.normed), as_const(s.d_expanded), s.d_normed, gradients);
+  mlp_norm_.backward<T>(weights, as_const(a.middle), a.mlp.statistics, as_const(s.d_normed), as_const(d_stream),
                         d_stream, gradients);
 
   residual_backward<T>(as_const(d_stream), dropout(context, kAttentionBranch), s.d_branch);
   attention_out_.backward<T>(weights, as_const(a.mixed), as_const(s.d_branch), s.d_mixed, gradients);
   attend_backward(weights, positions, context, B, a, s, gradients);
-  attention_in_.backward<T>(weights, as_const(a.normed_attention), as_const(s.d_qkv), s.d_normed, gradients);
-  attention_norm_.backward<T>(weights, x, a.attention_statistics, as_const(s.d_normed), as_const(d_stream), d_stream,
-                              gradients);
+  attention_in_.backward<T>(weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
+  attention_norm_.backward<T>(weights, x, a.statistics, as_const(s.d_normed), as_const(d_stream), d_stream, gradients);
 }
 
 template <class T>
@@ -150,6 +165,7 @@ void Block::attend(const ParameterBuffer<T>& weights, const PositionTables<T>& p
   }
   const ConstMat<T> keys = as_const(cache == nullptr ? k : cache->keys);
   const ConstMat<T> values = as_const(cache == nullptr ? v : cache->values);
+  const Timed timed("attention");
   attention_forward<T>(shape, as_const(q), keys, values, positions.slope_vector(), dropout(context, kAttentionWeights),
                        a.mixed, a.log_sum);
 }
@@ -161,9 +177,12 @@ void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTab
   const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
   const ConstMat<T> qkv = as_const(a.qkv);
   const Mat<T> dq = columns(s.d_qkv, 0, Q), dk = columns(s.d_qkv, Q, KV), dv = columns(s.d_qkv, Q + KV, KV);
-  attention_backward<T>(attention_shape(B, T_), columns(qkv, 0, Q), columns(qkv, Q, KV), columns(qkv, Q + KV, KV),
-                        positions.slope_vector(), dropout(context, kAttentionWeights), as_const(a.mixed),
-                        as_const(a.log_sum), as_const(s.d_mixed), dq, dk, dv);
+  {
+    const Timed timed("attention");
+    attention_backward<T>(attention_shape(B, T_), columns(qkv, 0, Q), columns(qkv, Q, KV), columns(qkv, Q + KV, KV),
+                          positions.slope_vector(), dropout(context, kAttentionWeights), as_const(a.mixed),
+                          as_const(a.log_sum), as_const(s.d_mixed), dq, dk, dv);
+  }
   if (config_.position == PositionKind::rope) {
     rope_backward<T>(dq, T_, D_, 0, positions.rotation_table());
     rope_backward<T>(dk, T_, D_, 0, positions.rotation_table());
@@ -177,13 +196,16 @@ void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTab
   }
 }
 
-#define KILN_INSTANTIATE(T)                                                                                        \
-  template BlockActivations<T> Block::lay_out<T>(Arena&, Index, Index) const;                                      \
-  template BlockScratch<T> Block::lay_out_scratch<T>(Arena&, Index) const;                                         \
-  template void Block::forward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index,  \
-                                  ConstMat<T>, BlockActivations<T>&, KeyValues<T>*, Index) const;                  \
-  template void Block::backward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index, \
-                                   ConstMat<T>, const BlockActivations<T>&, BlockScratch<T>&, Mat<T>,              \
+#define KILN_INSTANTIATE(T)                                                                                          \
+  template BlockActivations<T> Block::lay_out<T>(Arena&, Index, Index, const MlpActivations<T>*) const;              \
+  template BlockScratch<T> Block::lay_out_scratch<T>(Arena&, Index) const;                                           \
+  template void Block::forward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index,    \
+                                  ConstMat<T>, BlockActivations<T>&, Mat<T>, KeyValues<T>*, Index) const;            \
+  template void Block::forward_attention<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, \
+                                            Index, ConstMat<T>, BlockActivations<T>&, KeyValues<T>*, Index) const;   \
+  template void Block::forward_mlp<T>(const ParameterBuffer<T>&, ConstMat<T>, MlpActivations<T>&) const;             \
+  template void Block::backward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index,   \
+                                   ConstMat<T>, const BlockActivations<T>&, BlockScratch<T>&, Mat<T>,                \
                                    ParameterBuffer<Acc<T>>&) const;
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

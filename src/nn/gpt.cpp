@@ -1,6 +1,7 @@
 // Embedding, blocks, final norm: up in order, back in reverse.
 #include "kiln/nn/gpt.h"
 
+#include "kiln/core/profile.h"
 #include "kiln/kernels/embedding.h"
 
 #include <cassert>
@@ -38,27 +39,31 @@ Gpt<T>::Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout
 template <class T>
 GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index B, Index length, Keep keep) const {
   const Index N = B * length, C = config_.d_model;
-  const Mat<T> embedded = arena.matrix<T>(N, C);
+  std::vector<Mat<T>> stream{arena.matrix<T>(N, C)};
   std::vector<BlockActivations<T>> blocks;
-  blocks.reserve(blocks_.size());
   for (const Block& block : blocks_) {
-    if (keep == Keep::one && !blocks.empty()) {
-      blocks.push_back(blocks.front());
-    } else {
+    const bool is_first = blocks.empty();
+    stream.push_back(keep == Keep::nothing && !is_first ? stream.back() : arena.matrix<T>(N, C));
+    if (is_first || keep == Keep::all) {
       blocks.push_back(block.lay_out<T>(arena, B, length));
+    } else if (keep == Keep::all_but_mlps) {
+      blocks.push_back(block.lay_out<T>(arena, B, length, &blocks.front().mlp));
+    } else {
+      blocks.push_back(blocks.front());
     }
   }
   const NormStatistics<T> statistics = final_norm_.lay_out<T>(arena, N);
   const Mat<T> hidden = arena.matrix<T>(N, C);
-  const Index kept = keep == Keep::all ? N : 0;
+  const Index of_backward = keep == Keep::nothing ? 0 : N;
   return {B,
           length,
-          embedded,
+          keep,
+          std::move(stream),
           std::move(blocks),
           statistics,
           hidden,
-          blocks_.front().lay_out_scratch<T>(arena, kept),
-          arena.matrix<T>(kept, C)};
+          blocks_.front().lay_out_scratch<T>(arena, of_backward),
+          arena.matrix<T>(of_backward, C)};
 }
 
 template <class T>
@@ -68,16 +73,18 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
   const Index past = cache == nullptr ? 0 : cache->past;
   assert(past + a.T_ <= config_.n_ctx);
   const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : positions_.sinusoid_table();
-  embedding_forward<T>(tokens, a.T_, past, weights.mat(token_embedding_), table, a.embedded);
-  dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), a.embedded);
+  {
+    const Timed timed("embedding");
+    embedding_forward<T>(tokens, a.T_, past, weights.mat(token_embedding_), table, a.stream.front());
+  }
+  dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), a.stream.front());
 
-  const Mat<T>* stream = &a.embedded;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     KeyValues<T>* layer = cache == nullptr ? nullptr : &cache->layers[i];
-    blocks_[i].forward<T>(weights, positions_, context, a.B, as_const(*stream), a.blocks[i], layer, past);
-    stream = &a.blocks[i].out;
+    blocks_[i].forward<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1], layer,
+                          past);
   }
-  final_norm_.forward<T>(weights, as_const(*stream), a.hidden, a.final_statistics);
+  final_norm_.forward<T>(weights, as_const(a.stream.back()), a.hidden, a.final_statistics);
   if (cache != nullptr) cache->past += a.T_;
 }
 
@@ -85,16 +92,28 @@ template <class T>
 void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens,
                       const StepContext& context, GptActivations<T>& a, ParameterBuffer<Acc<T>>& gradients) const {
   const Mat<T> d_stream = a.d_hidden;
-  final_norm_.backward<T>(weights, as_const(a.blocks.back().out), a.final_statistics, as_const(d_stream),
+  final_norm_.backward<T>(weights, as_const(a.stream.back()), a.final_statistics, as_const(d_stream),
                           no_rows<T>(config_.d_model), d_stream, gradients);
   for (std::size_t i = blocks_.size(); i-- > 0;) {
-    const Mat<T>& x = i == 0 ? a.embedded : a.blocks[i - 1].out;
-    blocks_[i].backward<T>(weights, positions_, context, a.B, as_const(x), a.blocks[i], a.scratch, d_stream, gradients);
+    recompute(weights, context, a, i);
+    blocks_[i].backward<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], a.scratch, d_stream,
+                           gradients);
   }
   dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), d_stream);
   const Mat<Acc<T>> d_positions =
       position_embedding_ ? gradients.mat(position_embedding_) : mat(static_cast<Acc<T>*>(nullptr), 0, config_.d_model);
+  const Timed timed("embedding");
   embedding_backward<T>(tokens, a.T_, as_const(d_stream), gradients.mat(token_embedding_), d_positions);
+}
+
+template <class T>
+void Gpt<T>::recompute(const ParameterBuffer<T>& weights, const StepContext& context, GptActivations<T>& a,
+                       std::size_t i) const {
+  if (a.keep == Keep::all || i + 1 == blocks_.size()) return;  // the last block's are still there
+  if (a.keep == Keep::stream) {
+    blocks_[i].forward_attention<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], nullptr, 0);
+  }
+  blocks_[i].forward_mlp<T>(weights, as_const(a.blocks[i].middle), a.blocks[i].mlp);
 }
 
 template class Gpt<float>;

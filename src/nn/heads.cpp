@@ -1,6 +1,7 @@
 // The next-token head works through the rows in chunks, so that its memory does not grow with the batch.
 #include "kiln/nn/heads.h"
 
+#include "kiln/core/profile.h"
 #include "kiln/kernels/cross_entropy.h"
 #include "kiln/kernels/matmul.h"
 
@@ -35,6 +36,7 @@ HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
 
 template <class T>
 void NextTokenHead<T>::logits(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const {
+  const Timed timed("matmul unembedding");
   matmul_nt<T, Acc<T>>(hidden, weights.mat(unembedding_), logits);
 }
 
@@ -68,9 +70,13 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Const
     const Mat<T> dz = rows(scratch.d_logits, 0, count);
     const Vec<Acc<T>> loss(losses.data() + begin, count);
     logits(weights, h, z);
-    cross_entropy_forward<Acc<T>>(as_const(z), part, loss, {});
-    cross_entropy_backward<T>(as_const(z), part, as_const(loss),
-                              ConstVec<Acc<T>>(position_weights.data() + begin, count), dz);
+    {
+      const Timed timed("loss");
+      cross_entropy_forward<Acc<T>>(as_const(z), part, loss, {});
+      cross_entropy_backward<T>(as_const(z), part, as_const(loss),
+                                ConstVec<Acc<T>>(position_weights.data() + begin, count), dz);
+    }
+    const Timed timed("matmul unembedding");
     matmul_tn<T, Acc<T>>(as_const(dz), h, gradients.mat(unembedding_), Write::accumulate);
     matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(d_hidden, begin, count));
   }

@@ -1,24 +1,44 @@
 // Parameter ids turned into views and handed to the kernels.
 #include "kiln/nn/layers.h"
 
+#include "kiln/core/profile.h"
 #include "kiln/kernels/linear.h"
 #include "kiln/kernels/norm.h"
 
 namespace kiln {
+namespace {
+
+const char* part_of(Role role) {
+  switch (role) {
+    case Role::attention:
+      return "matmul qkv";
+    case Role::attention_residual:
+      return "matmul attention projection";
+    case Role::mlp:
+      return "matmul mlp up";
+    default:
+      return "matmul mlp down";
+  }
+}
+
+}  // namespace
 
 Linear::Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
                std::vector<Index> column_groups)
     : weight(layout.matrix(name + ".weight", role, in, out, std::move(column_groups))),
-      bias(has_bias ? layout.vector(name + ".bias", Role::bias, out) : ParameterId{}) {}
+      bias(has_bias ? layout.vector(name + ".bias", Role::bias, out) : ParameterId{}),
+      part(part_of(role)) {}
 
 template <class T>
 void Linear::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const {
+  const Timed timed(part);
   linear_forward<T>(x, weights.mat(weight), weights.vec(bias), y);
 }
 
 template <class T>
 void Linear::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
                       ParameterBuffer<Acc<T>>& gradients) const {
+  const Timed timed(part);
   linear_backward<T>(x, weights.mat(weight), dy, dx, gradients.mat(weight), gradients.vec(bias));
 }
 
@@ -37,6 +57,7 @@ NormStatistics<T> Norm::lay_out(Arena& arena, Index rows) const {
 
 template <class T>
 void Norm::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y, NormStatistics<T>& statistics) const {
+  const Timed timed("norm");
   if (kind == NormKind::layernorm) {
     layernorm_forward<T>(x, weights.vec(gain), weights.vec(bias), epsilon, y, statistics.mean, statistics.rstd);
   } else {
@@ -47,6 +68,7 @@ void Norm::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y, N
 template <class T>
 void Norm::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const NormStatistics<T>& statistics,
                     ConstMat<T> dy, ConstMat<T> dskip, Mat<T> dx, ParameterBuffer<Acc<T>>& gradients) const {
+  const Timed timed("norm");
   if (kind == NormKind::layernorm) {
     layernorm_backward<T>(x, weights.vec(gain), as_const(statistics.mean), as_const(statistics.rstd), dy, dskip, dx,
                           gradients.vec(gain), gradients.vec(bias));

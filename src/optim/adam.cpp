@@ -21,7 +21,7 @@ Adam::Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay d
     : config_(config), decay_(decay), chunks_(std::move(chunks)), first_moment_(layout), second_moment_(layout) {}
 
 // Arrays rather than update_elements: compilers leave a loop over std::sqrt, which may set errno, a scalar one.
-void Adam::step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) {
+void Adam::step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) {
   const double t = static_cast<double>(step.step) + 1.0;
   const double lr = config_.learning_rate * step.learning_rate_multiplier;
   const auto scale = static_cast<float>(step.gradient_scale);
@@ -37,12 +37,13 @@ void Adam::step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& g
     for (Index done = 0; done < chunk.count; done += kBlockElements) {
       const Index begin = chunk.begin + done, count = std::min(kBlockElements, chunk.count - done);
       const Eigen::Map<const Elements> gradient(gradients.data() + begin, count);
-      Eigen::Map<Elements> w(weights.data() + begin, count);
+      Eigen::Map<Elements> w(weights.masters().data() + begin, count);
       Eigen::Map<Elements> m(first_moment_.data() + begin, count), v(second_moment_.data() + begin, count);
       const Elements g = scale * gradient + coupled * w;
       m = beta1 * m + rest1 * g;
       v = beta2 * v + rest2 * g.square();
       w = keep * w - size * m / (unbias * v.sqrt() + epsilon);
+      weights.round(begin, count);
     }
   });
 }

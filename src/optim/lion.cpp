@@ -14,8 +14,7 @@ class Lion final : public Optimizer {
   Lion(const OptimizerConfig& config, const ParameterLayout& layout)
       : config_(config), chunks_(make_chunks(config, layout)), momentum_(layout) {}
 
-  void step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients,
-            const OptimizerStep& step) override {
+  void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override {
     const auto lr = static_cast<float>(config_.learning_rate * step.learning_rate_multiplier);
     const auto beta1 = static_cast<float>(config_.beta1), rest1 = static_cast<float>(1.0 - config_.beta1);
     const auto beta2 = static_cast<float>(config_.beta2), rest2 = static_cast<float>(1.0 - config_.beta2);

@@ -74,16 +74,15 @@ class Muon final : public Optimizer {
         scratch_(scratch_for(parts_)),
         adamw_(config, layout, Decay::decoupled, make_chunks(config, layout, moves_by_adamw)) {}
 
-  void step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients,
-            const OptimizerStep& step) override {
+  void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override {
     adamw_.step(weights, gradients, step);
-    for (const Part& part : parts_) move_part(part, weights.data(), gradients.data(), step);
+    for (const Part& part : parts_) move_part(part, weights, gradients.data(), step);
   }
 
   std::vector<OptimizerSlot> slots() override { return adamw_.slots(); }
 
  private:
-  void move_part(const Part& part, float* weights, const float* gradients, const OptimizerStep& step) {
+  void move_part(const Part& part, Weights weights, const float* gradients, const OptimizerStep& step) {
     const std::size_t mark = scratch_.mark();
     const NewtonSchulzRoom room(scratch_, part.rows, part.cols);
     const Index grain = std::max<Index>(1, kGrain / part.cols);
@@ -105,7 +104,9 @@ class Muon final : public Optimizer {
     const auto keep = 1.0f - static_cast<float>(lr) * part.weight_decay;
     parallel_for(part.rows, grain, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
-        move(part.cols, keep, size, row(orthogonal, i), weights + part.begin + i * part.stride);
+        const Index at = part.begin + i * part.stride;
+        move(part.cols, keep, size, row(orthogonal, i), weights.masters().data() + at);
+        weights.round(at, part.cols);
       }
     });
     scratch_.release(mark);

@@ -56,7 +56,9 @@ static_assert(kSchedules.size() == kScheduleKinds.size());
 
 }  // namespace
 
-double schedule_multiplier(const ScheduleConfig& config, Index step, Index total_steps) {
+double schedule_multiplier(const ScheduleConfig& given, Index step, Index total_steps) {
+  ScheduleConfig config = given;
+  config.warmup_steps = std::min<std::int64_t>(config.warmup_steps, total_steps);
   if (step < config.warmup_steps) return static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps);
   for (const Entry& entry : kSchedules) {
     if (entry.kind == config.type) return entry.multiplier(config, step, total_steps);

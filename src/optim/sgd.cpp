@@ -18,8 +18,7 @@ class Sgd final : public Optimizer {
     if (config.momentum > 0) momentum_.emplace(layout);
   }
 
-  void step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients,
-            const OptimizerStep& step) override {
+  void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override {
     const auto lr = static_cast<float>(config_.learning_rate * step.learning_rate_multiplier);
     if (!momentum_) {
       auto plain = [lr](float weight_decay, float g, float& w) { w -= lr * (g + weight_decay * w); };

@@ -17,7 +17,7 @@
 namespace kiln {
 namespace {
 
-constexpr int kNarrowest = 30;
+constexpr int kFewestColumns = 30;
 constexpr int kDotsAcross = 2;  // in a character
 constexpr int kDotsDown = 4;
 constexpr char32_t kNoDots = 0x2800;
@@ -102,7 +102,7 @@ class BraillePlot {
   BraillePlot(const Figure& figure, const BrailleOptions& options)
       : figure_(figure),
         color_(options.color),
-        width_(std::max(options.width, kNarrowest)),
+        width_(std::max(options.width, kFewestColumns)),
         rows_(std::max(options.rows, 2)),
         x_(x_axis(figure, std::max(2, width_ / 16))),
         y_(y_axis(figure, std::max(2, rows_ / 3))),

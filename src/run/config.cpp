@@ -52,6 +52,9 @@ void check_together(const Config& config, Problems& problems) {
   const TrainConfig& train = config.train;
   const ModelConfig& model = config.model;
   if (config.name.empty()) problems.add("/name", "is empty; it names the folder of the run");
+  if (config.name == "." || config.name == ".." || config.name.find('/') != std::string::npos) {
+    problems.add("/name", "\"{}\" is no name of a folder within runs/; --run takes any path", config.name);
+  }
   if (train.early_stopping && !config.data.has_validation()) {
     problems.add("/train/early_stopping", "needs held-out text; set data.validation or data.validation_fraction");
   }

@@ -15,17 +15,18 @@ namespace fs = std::filesystem;
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::size_t kStepDigits = 8;
 
-bool is_empty_but_for_lock(const RunPaths& paths) {
+/// Whether there is nothing but what a start leaves that came to no step: the lock, and tokens made in vain.
+bool holds_nothing(const RunPaths& paths) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.root, error)) {
-    if (entry.path() != paths.lock()) return false;
+    if (entry.path() != paths.lock() && entry.path() != paths.tokens()) return false;
   }
   check_io(!error, "{}: cannot be listed: {}", paths.root.string(), error.message());
   return true;
 }
 
 void check_mode(const RunPaths& paths, OpenMode mode) {
-  if (is_empty_but_for_lock(paths)) return;
+  if (holds_nothing(paths)) return;
   const std::string root = paths.root.string();
   check(is_run_directory(paths.root),
         "{}: is not empty, and what is in it is no run of kiln's; choose another run directory with --run", root);
@@ -60,8 +61,7 @@ bool is_kilns(std::string_view name) {
 }
 
 void remove_run(const RunPaths& paths) {
-  for (const fs::path& path : {paths.config(), paths.metrics(), paths.log(), paths.plot(), paths.tokens()})
-    remove_tree(path);
+  for (const fs::path& path : {paths.config(), paths.metrics(), paths.log(), paths.plot()}) remove_tree(path);
   std::error_code error;
   std::vector<fs::path> ours;
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.checkpoints(), error)) {
@@ -92,7 +92,8 @@ bool is_run_directory(const std::filesystem::path& root) {
 RunDirectory::RunDirectory(const std::filesystem::path& root, OpenMode mode)
     : paths_{root}, lock_(prepare(paths_, mode)) {
   check_mode(paths_, mode);
-  if (mode == OpenMode::overwrite) remove_run(paths_);
 }
+
+void RunDirectory::clear() { remove_run(paths_); }
 
 }  // namespace kiln

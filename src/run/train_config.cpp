@@ -1,7 +1,14 @@
 // Defaults and checks of the settings of a run.
 #include "kiln/run/train_config.h"
 
+#include "kiln/core/processor.h"
+
 namespace kiln {
+
+Precision resolved(Precision precision) {
+  if (precision != Precision::automatic) return precision;
+  return has_bfloat16_products() ? Precision::bf16 : Precision::fp32;
+}
 
 void TrainConfig::resolve() {
   if (!steps && !epochs) steps = kDefaultSteps;

@@ -1,6 +1,8 @@
 // Bookkeeping of the parameter layout.
 #include "kiln/tensor/parameters.h"
 
+#include "kiln/tensor/convert.h"
+
 #include <cassert>
 
 namespace kiln {
@@ -46,6 +48,13 @@ Index ParameterLayout::count(Role role) const {
   Index total = 0;
   for (const Parameter& p : parameters_) total += p.role == role ? p.size() : 0;
   return total;
+}
+
+void Weights::round(Index begin, Index count) const {
+  if (rounded_ == nullptr) return;
+  const float* from = masters_->data() + begin;
+  bfloat16* to = rounded_->data() + begin;
+  for (Index i = 0; i < count; ++i) to[i] = narrow<bfloat16>(from[i]);
 }
 
 }  // namespace kiln

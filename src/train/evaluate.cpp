@@ -1,10 +1,13 @@
 // Forward passes over a text, and the statistics of their losses.
 #include "kiln/train/evaluate.h"
 
+#include "kiln/core/stopwatch.h"
+#include "kiln/nn/language_model.h"
+
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -24,82 +27,110 @@ class WindowStatistics {
     tokens_ += static_cast<double>(tokens);
   }
   double total() const { return total_; }
+
+  /// The loss and its 95% interval.
+  Evaluation result() const {
+    Evaluation result;
+    result.loss = mean();
+    if (const std::optional<double> error = standard_error()) result.margin = kNormalQuantile * *error;
+    return result;
+  }
+
+ private:
   double mean() const { return total_ / tokens_; }
 
   /// Standard error of the ratio estimator sum / tokens over windows of unequal size.
-  double standard_error() const {
+  std::optional<double> standard_error() const {
     const double windows = static_cast<double>(sums_.size());
-    if (windows < 2) return 0;
+    if (windows < 2) return std::nullopt;
     double squares = 0;
     for (std::size_t i = 0; i < sums_.size(); ++i) squares += std::pow(sums_[i] - mean() * sizes_[i], 2);
     return std::sqrt(squares * windows / (windows - 1)) / tokens_;
   }
 
- private:
   std::vector<double> sums_, sizes_;
   double total_ = 0, tokens_ = 0;
+};
+
+template <class T>
+std::size_t memory_bytes(const LanguageModel<T>& model) {
+  const Index B = windows_per_batch(model.config()), length = model.config().n_ctx;
+  Arena counting = Arena::counting();
+  model.trunk.lay_out(counting, B, length, Keep::nothing);
+  model.head.lay_out(counting, B * length);
+  return counting.peak_bytes();
+}
+
+template <class T>
+class EvaluatorOf final : public Evaluator {
+ public:
+  EvaluatorOf(const ModelConfig& config, Index vocab_size)
+      : model_(config, vocab_size), windows_(windows_per_batch(config)), arena_(memory_bytes(model_)) {}
+
+  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
+    const Stopwatch stopwatch;
+    tokens.check_vocabulary(model_.vocab_size());
+    const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_);
+    WindowStatistics statistics;
+    Index correct = 0;
+    for (Index i = 0; i < batches.size(); ++i) {
+      batches.fill(i, batch_);
+      score(weights.as<T>());
+      for (Index b = 0; b < batch_.B; ++b) {
+        double sum = 0;
+        for (auto n = static_cast<std::size_t>(b * batch_.T); n < static_cast<std::size_t>((b + 1) * batch_.T); ++n) {
+          sum += static_cast<double>(losses_[n]);
+          correct += best_[n] == batch_.targets[n] ? 1 : 0;
+        }
+        statistics.add(sum, batch_.T);
+      }
+      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
+    }
+    Evaluation result = statistics.result();
+    result.tokens = batches.targets();
+    result.accuracy = static_cast<double>(correct) / static_cast<double>(result.tokens);
+    if (const std::optional<Index> bytes = tokens.text_bytes()) {
+      result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(*bytes);
+    }
+    result.seconds = stopwatch.seconds();
+    return result;
+  }
+
+ private:
+  /// Losses and likeliest tokens of the batch at hand.
+  void score(const ParameterBuffer<T>& weights) {
+    const Index N = batch_.B * batch_.T;
+    losses_.resize(static_cast<std::size_t>(N));
+    best_.resize(static_cast<std::size_t>(N));
+    const std::size_t empty = arena_.mark();
+    GptActivations<T> activations = model_.trunk.lay_out(arena_, batch_.B, batch_.T, Keep::nothing);
+    HeadScratch<T> scratch = model_.head.lay_out(arena_, N);
+    model_.trunk.forward(weights, batch_.inputs, StepContext{}, activations);
+    model_.head.forward(weights, as_const(activations.hidden), batch_.targets, scratch, Vec<Acc<T>>(losses_.data(), N),
+                        best_);
+    arena_.release(empty);
+  }
+
+  LanguageModel<T> model_;
+  Index windows_;  // a batch
+  Arena arena_;
+  Batch batch_;
+  std::vector<Acc<T>> losses_;
+  std::vector<std::int32_t> best_;
 };
 
 }  // namespace
 
 double Evaluation::perplexity() const { return std::exp(loss); }
 
-Evaluator::Evaluator(const LanguageModel<float>& model)
-    : model_(model), windows_(windows_per_batch(model.config())), arena_(memory_bytes(model)) {}
-
-std::size_t Evaluator::memory_bytes(const LanguageModel<float>& model) {
-  const Index B = windows_per_batch(model.config()), T = model.config().n_ctx;
-  Arena counting = Arena::counting();
-  model.trunk.lay_out(counting, B, T, Keep::one);
-  model.head.lay_out(counting, B * T);
-  return counting.peak_bytes();
+std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision) {
+  return with_precision(precision, [&]<class T>() -> std::unique_ptr<Evaluator> {
+    return std::make_unique<EvaluatorOf<T>>(config, vocab_size);
+  });
 }
 
-Evaluation Evaluator::evaluate(const ParameterBuffer<float>& weights, const TokenFile& tokens,
-                               const Progress& progress) {
-  const auto start = std::chrono::steady_clock::now();
-  tokens.check_vocabulary(model_.vocab_size());
-  const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_);
-  WindowStatistics statistics;
-  Index correct = 0;
-  for (Index i = 0; i < batches.size(); ++i) {
-    batches.fill(i, batch_);
-    score(weights, batch_);
-    for (Index b = 0; b < batch_.B; ++b) {
-      double sum = 0;
-      for (auto n = static_cast<std::size_t>(b * batch_.T); n < static_cast<std::size_t>((b + 1) * batch_.T); ++n) {
-        sum += static_cast<double>(losses_[n]);
-        correct += best_[n] == batch_.targets[n] ? 1 : 0;
-      }
-      statistics.add(sum, batch_.T);
-    }
-    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
-  }
-  Evaluation result;
-  result.loss = statistics.mean();
-  const double margin = kNormalQuantile * statistics.standard_error();
-  result.confidence_low = result.loss - margin;
-  result.confidence_high = result.loss + margin;
-  result.tokens = batches.targets();
-  result.accuracy = static_cast<double>(correct) / static_cast<double>(result.tokens);
-  if (const std::optional<Index> bytes = tokens.text_bytes()) {
-    result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(*bytes);
-  }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return result;
-}
-
-void Evaluator::score(const ParameterBuffer<float>& weights, const Batch& batch) {
-  const Index N = batch.B * batch.T;
-  losses_.resize(static_cast<std::size_t>(N));
-  best_.resize(static_cast<std::size_t>(N));
-  const std::size_t empty = arena_.mark();
-  GptActivations<float> activations = model_.trunk.lay_out(arena_, batch.B, batch.T, Keep::one);
-  HeadScratch<float> scratch = model_.head.lay_out(arena_, N);
-  model_.trunk.forward(weights, batch.inputs, StepContext{}, activations);
-  model_.head.forward(weights, as_const(activations.hidden), batch.targets, scratch, Vec<float>(losses_.data(), N),
-                      best_);
-  arena_.release(empty);
+std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {
+  return with_precision(precision, [&]<class T>() { return memory_bytes(LanguageModel<T>(config, vocab_size)); });
 }
 
 }  // namespace kiln

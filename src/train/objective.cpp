@@ -3,19 +3,25 @@
 
 namespace kiln {
 
-void NextTokenObjective::lay_out(Arena& arena, Index B, Index T) {
+template <class T>
+void NextTokenObjective<T>::lay_out(Arena& arena, Index B, Index length) {
+  const Index N = B * length;
   memory_.clear();
-  memory_.push_back({head_.lay_out(arena, B * T), arena.vector<float>(B * T), arena.vector<float>(B * T)});
+  memory_.push_back({head_.lay_out(arena, N), arena.vector<Acc<T>>(N), arena.vector<Acc<T>>(N)});
 }
 
-double NextTokenObjective::forward_backward(const ParameterBuffer<float>& weights, const Batch& batch, double scale,
-                                            ConstMat<float> hidden, Mat<float> d_hidden,
-                                            ParameterBuffer<float>& gradients) {
+template <class T>
+double NextTokenObjective<T>::forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
+                                               ConstMat<T> hidden, Mat<T> d_hidden,
+                                               ParameterBuffer<Acc<T>>& gradients) {
   Memory& m = memory_.front();
-  m.position_weights.setConstant(static_cast<float>(scale));
+  m.position_weights.setConstant(static_cast<Acc<T>>(scale));
   head_.forward_backward(weights, hidden, batch.targets, as_const(m.position_weights), m.head, m.losses, d_hidden,
                          gradients);
-  return scale * m.losses.cast<double>().sum();
+  return scale * m.losses.template cast<double>().sum();
 }
+
+template class NextTokenObjective<float>;
+template class NextTokenObjective<bfloat16>;
 
 }  // namespace kiln

@@ -2,30 +2,25 @@
 #include "kiln/train/plan.h"
 
 #include "kiln/core/memory.h"
-#include "kiln/core/rng.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"
-#include "kiln/nn/init.h"
 #include "kiln/train/evaluate.h"
+#include "kiln/train/pass.h"
 #include "kiln/train/stepper.h"
+#include "kiln/train/timing.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 namespace kiln {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr double kTimingSeconds = 2.0;       // spent on timed steps
 constexpr double kLongestStepSeconds = 4.0;  // a step that is expected to take longer is estimated
 constexpr double kMostMemory = 0.5;          // share of the available memory that a timing may take
 constexpr double kModelEfficiency = 0.7;     // of the products' speed that whole steps reach, for the estimate
 constexpr Index kProductSize = 1024;         // of the matrices whose product is timed
 constexpr Index kPlannedWindows = 64;        // in a micro-batch of "all", where the data is not known
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Floating-point operations a second of float products with all threads: the best of a few.
 double measure_products() {
@@ -35,41 +30,11 @@ double measure_products() {
   const Mat<float> c = arena.matrix<float>(kProductSize, kProductSize);
   double best = 0;
   for (int run = 0; run < 5; ++run) {
-    const Clock::time_point start = Clock::now();
+    const Stopwatch stopwatch;
     matmul<float, float>(as_const(a), as_const(b), c);
-    best = std::max(best, 2.0 * std::pow(static_cast<double>(kProductSize), 3) / seconds_since(start));
+    best = std::max(best, 2.0 * std::pow(static_cast<double>(kProductSize), 3) / stopwatch.seconds());
   }
   return best;
-}
-
-/// Random tokens for `windows` windows.
-TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
-  Rng rng(seed, "plan/tokens");
-  std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
-  for (std::int32_t& token : tokens)
-    token = static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(vocab_size)));
-  TokenFileBuilder builder(vocab_size);
-  builder.append(tokens);
-  return TokenFile(builder.finish(), "random tokens");
-}
-
-/// Tokens a second of real steps; the median of those that fit into kTimingSeconds, the first left out.
-double time_steps(const Config& config, const LanguageModel<float>& model, const BatchSizes& sizes) {
-  ParameterBuffer<float> weights(model.layout);
-  initialise(config.model, config.seed, weights);
-  Batcher batcher(random_tokens(model.vocab_size(), sizes.windows_per_step * config.model.n_ctx + 1, config.seed),
-                  config.model.n_ctx, DataOrder::sequential, config.seed);
-  Stepper stepper(config, model, sizes, 1000);
-  stepper.run(weights, batcher, {});
-  std::vector<double> seconds;
-  const Clock::time_point start = Clock::now();
-  do {
-    const Clock::time_point begin = Clock::now();
-    stepper.run(weights, batcher, {.step = static_cast<Index>(seconds.size()) + 1});
-    seconds.push_back(seconds_since(begin));
-  } while (seconds_since(start) < kTimingSeconds && seconds.size() < 200);
-  std::nth_element(seconds.begin(), seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2), seconds.end());
-  return static_cast<double>(sizes.windows_per_step * config.model.n_ctx) / seconds[seconds.size() / 2];
 }
 
 /// The sizes of a step; a batch of "all" is taken as one micro-batch, since the data is not looked at.
@@ -102,11 +67,14 @@ double training_flops_per_token(const ModelConfig& config, const ParameterLayout
 
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
   const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
-  return {.weights = buffer,
+  const Precision precision = resolved(config.train.precision);
+  const std::uint64_t rounded = precision == Precision::bf16 ? buffer / sizeof(float) * sizeof(bfloat16) : 0;
+  return {.weights = buffer + rounded,
           .gradients = buffer,
           .optimizer = buffer * slot_count(config.optimizer) + scratch_bytes(config.optimizer, model.layout),
-          .activations = Stepper::activation_bytes(model, windows),
-          .evaluation = config.train.eval_every > 0 ? Evaluator::memory_bytes(model) : 0};
+          .activations = pass_bytes(config.model, model.vocab_size(),
+                                    {.precision = precision, .recompute = config.train.recompute, .windows = windows}),
+          .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0};
 }
 
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
@@ -142,7 +110,7 @@ Plan make_plan(const Config& config) {
       static_cast<double>(plan.memory.total()) <= kMostMemory * static_cast<double>(plan.available_memory);
   const double estimate = kModelEfficiency * measure_products() / plan.flops_per_token;
   if (fits && tokens_per_step / estimate <= kLongestStepSeconds) {
-    plan.tokens_per_second = time_steps(config, model, sizes);
+    plan.tokens_per_second = tokens_per_step / time_steps(config, model.vocab_size(), sizes, {}).median();
   } else {
     plan.tokens_per_second = estimate;
     plan.speed_source = SpeedSource::matrix_products;

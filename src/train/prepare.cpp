@@ -86,11 +86,10 @@ Index count_steps(const Config& config, const BatchSizes& sizes, Index windows_p
   return std::max<Index>(1, static_cast<Index>(std::ceil(windows / static_cast<double>(sizes.windows_per_step))));
 }
 
-void clip_warmup(Config& config, Index total_steps) {
+void warn_of_long_warmup(const Config& config, Index total_steps) {
   if (config.schedule.warmup_steps <= total_steps) return;
   spdlog::warn("schedule.warmup_steps {} is longer than the run and is clipped to its {} steps",
                config.schedule.warmup_steps, total_steps);
-  config.schedule.warmup_steps = total_steps;
 }
 
 void load_checkpoint(Preparation& p) {
@@ -126,12 +125,15 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
   require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
   p.total_steps = count_steps(p.config, sizes, p.batcher->windows_per_epoch());
-  clip_warmup(p.config, p.total_steps);
+  warn_of_long_warmup(p.config, p.total_steps);
 
   p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
-  p.stepper = std::make_unique<Stepper>(p.config, *p.model, sizes, p.total_steps);
+  const Index V = p.model->vocab_size();
+  const Precision precision = resolved(p.config.train.precision);
+  if (precision == Precision::bf16) p.rounded = std::make_unique<ParameterBuffer<bfloat16>>(p.model->layout);
+  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes, p.total_steps);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
-    p.evaluator = std::make_unique<Evaluator>(*p.model);
+    p.evaluator = make_evaluator(p.config.model, V, precision);
   p.state.seed = p.config.seed;
   p.state.threads = threads();
   if (p.resumed_from) {
@@ -139,6 +141,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   } else {
     initialise(p.config.model, p.config.seed, *p.weights);
   }
+  p.weights_view().round();
   return result;
 }
 

@@ -1,28 +1,58 @@
 // Progress goes to stderr, where it disturbs no result.
 #include "kiln/train/progress.h"
 
+#include "kiln/core/terminal.h"
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <unistd.h>
+#include <vector>
 
 namespace kiln {
 namespace {
+
+constexpr int kMostImportant = 4;
+
+/// Part of a progress line; those of less importance go first where room is short.
+struct ProgressFigure {
+  int importance;
+  std::string text;
+};
 
 constexpr int kBarWidth = 20;
 
 std::string bar(double share) {
   std::string text;
   for (int i = 0; i < kBarWidth; ++i) text += i < static_cast<int>(share * kBarWidth) ? "━" : "─";
-  return text;
+  return text + " ";
+}
+
+std::string text_of(const std::optional<double>& value, const char* name, int decimals) {
+  return fmt::format("{} {}", name, value ? fmt::format("{:.{}f}", *value, decimals) : "not finite");
+}
+
+/// A line of figures that leaves out the least important ones where it would be wider than `width`.
+std::string fitted(const std::vector<ProgressFigure>& figures, std::size_t width) {
+  for (int least = 0;; ++least) {
+    std::string line;
+    bool is_shortest = true;
+    for (const ProgressFigure& figure : figures) {
+      if (figure.importance < least) continue;
+      is_shortest = is_shortest && figure.importance == kMostImportant;
+      line += (line.empty() ? "" : "  ") + figure.text;
+    }
+    if (line.size() <= width || is_shortest) return line.substr(0, width);
+  }
 }
 
 }  // namespace
 
 Progress::Progress(std::int64_t total_steps, bool quiet)
-    : total_steps_(total_steps), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+    : total_steps_(total_steps), quiet_(quiet), terminal_(is_terminal(STDERR_FILENO)) {}
 
 Progress::~Progress() {
   if (line_shown_) std::fputs("\n", stderr);
@@ -30,17 +60,23 @@ Progress::~Progress() {
 
 void Progress::step(const MetricsRow& row, double remaining_seconds) {
   if (quiet_) return;
-  const std::string figures = fmt::format(
-      "step {:>{}}/{}  loss {}  lr {:.2e}  grad norm {}  {} tokens/s  ETA {}", row.step,
-      std::to_string(total_steps_).size(), total_steps_, row.loss ? fmt::format("{:.4f}", *row.loss) : "not finite",
-      row.learning_rate.value_or(0), row.grad_norm ? fmt::format("{:.3f}", *row.grad_norm) : "not finite",
-      format_count(std::llround(row.tokens_per_second.value_or(0))), format_duration(remaining_seconds));
+  const bool is_last = row.step == total_steps_;
+  std::vector<ProgressFigure> figures{
+      {kMostImportant, fmt::format("step {:>{}}/{}", row.step, std::to_string(total_steps_).size(), total_steps_)},
+      {kMostImportant, text_of(row.loss, "loss", 4)},
+      {0, fmt::format("lr {:.2e}", row.learning_rate.value_or(0))},
+      {1, text_of(row.grad_norm, "grad norm", 3)},
+      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"}};
+  if (!is_last) figures.push_back({3, "ETA " + format_duration(remaining_seconds)});
   if (!terminal_) {
-    spdlog::info(figures);
+    spdlog::info(fitted(figures, std::string::npos));
     return;
   }
+  const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
+  std::string line = fitted(figures, width);
+  const bool has_room = line.size() + kBarWidth + 1 <= width;
   const double share = static_cast<double>(row.step) / static_cast<double>(total_steps_);
-  fmt::print(stderr, "\r\033[K{} {}", bar(share), figures);
+  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar(share) : "", line);
   std::fflush(stderr);
   line_shown_ = true;
 }

@@ -1,6 +1,7 @@
 // A batch's journey: batcher, trunk, objective, trunk again, clipping, optimizer.
 #include "kiln/train/stepper.h"
 
+#include "kiln/core/profile.h"
 #include "kiln/optim/clip.h"
 #include "kiln/optim/schedule.h"
 
@@ -23,49 +24,35 @@ BatchSizes BatchSizes::of(const Config& config, Index windows_per_epoch) {
   return {train.batch_size.count * train.gradient_accumulation, train.batch_size.count};
 }
 
-Stepper::Stepper(const Config& config, const LanguageModel<float>& model, BatchSizes sizes, Index total_steps)
+Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes,
+                 Index total_steps)
     : config_(config),
-      model_(model),
       sizes_(sizes),
       total_steps_(total_steps),
-      gradients_(model.layout),
-      optimizer_(make_optimizer(config.optimizer, model.layout)),
-      objective_(std::make_unique<NextTokenObjective>(model)),
-      arena_(activation_bytes(model, sizes.windows_per_micro_batch)) {}
+      gradients_(layout),
+      optimizer_(make_optimizer(config.optimizer, layout)),
+      pass_(make_pass(config.model, vocab_size,
+                      {.precision = config.train.precision,
+                       .recompute = config.train.recompute,
+                       .windows = sizes.windows_per_micro_batch})) {}
 
-std::size_t Stepper::activation_bytes(const LanguageModel<float>& model, Index windows) {
-  Arena counting = Arena::counting();
-  model.trunk.lay_out(counting, windows, model.config().n_ctx, Keep::all);
-  NextTokenObjective(model).lay_out(counting, windows, model.config().n_ctx);
-  return counting.peak_bytes();
-}
-
-GptActivations<float>& Stepper::activations_for(Index B) {
-  if (!activations_ || activations_->B != B) {
-    arena_.release(0);
-    activations_.emplace(model_.trunk.lay_out(arena_, B, model_.config().n_ctx, Keep::all));
-    objective_->lay_out(arena_, B, model_.config().n_ctx);
-  }
-  return *activations_;
-}
-
-StepResult Stepper::run(ParameterBuffer<float>& weights, Batcher& batcher, const StepPosition& position) {
-  const double positions = static_cast<double>(sizes_.windows_per_step * model_.config().n_ctx);
+StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
+  const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
   const double multiplier = schedule_multiplier(config_.schedule, position.step, total_steps_);
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.all().setZero();
   for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {
     const Index B = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
     const Index first_window = position.windows_drawn + done;
-    batcher.fill(first_window, B, batch_);
+    {
+      const Timed timed("data");
+      batcher.fill(first_window, B, batch_);
+    }
     // The number of its first window tells each micro-batch of a run from every other.
     const StepContext context{.training = true, .seed = config_.seed, .step = static_cast<std::uint64_t>(first_window)};
-    GptActivations<float>& activations = activations_for(B);
-    model_.trunk.forward(weights, batch_.inputs, context, activations);
-    result.loss += objective_->forward_backward(weights, batch_, 1.0 / positions, as_const(activations.hidden),
-                                                activations.d_hidden, gradients_);
-    model_.trunk.backward(weights, batch_.inputs, context, activations, gradients_);
+    result.loss += pass_->forward_backward(weights, batch_, context, 1.0 / positions, gradients_);
   }
+  const Timed timed("optimizer");
   result.gradient_norm = global_norm(gradients_);
   result.applied = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   if (result.applied) {

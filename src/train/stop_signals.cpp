@@ -8,7 +8,6 @@ namespace kiln {
 namespace {
 
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
-constexpr int kSignalExitBase = 128;  // a shell's code for "ended by signal n" is 128 + n
 
 volatile std::sig_atomic_t noted = 0;
 
@@ -31,6 +30,8 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &previous_[i], nullptr);
 }
+
+std::string name_of_signal(int signal) { return std::string("SIG") + ::sigabbrev_np(signal); }
 
 std::optional<int> StopSignals::received() const {
   if (noted == 0) return std::nullopt;

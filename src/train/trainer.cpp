@@ -12,7 +12,6 @@ namespace kiln {
 namespace {
 
 constexpr int kMostFailedSaves = 3;  // in a row, after which a run is not worth going on with
-constexpr int kSignalExitBase = 128;
 
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
@@ -27,7 +26,6 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       metrics_(paths.metrics()),
       progress_(preparation.total_steps, quiet),
       sampler_(std::move(sampler)),
-      start_(Clock::now()),
       seconds_before_(preparation.state.seconds),
       first_step_(preparation.state.step),
       tokens_logged_(preparation.state.tokens) {}
@@ -37,18 +35,21 @@ int Trainer::run() {
   if (!p_.resumed_from) save(false);  // the first guesses, before anything is learned
   while (!p_.is_finished()) {
     take_step();
-    const bool is_last = p_.is_finished();
+    const bool is_last = p_.has_all_steps();
     const bool evaluated = p_.evaluator && (is_due(train.eval_every) || is_last);
-    const bool improved = evaluated && evaluate();
+    const std::optional<Evaluation> evaluation = evaluated ? std::optional(evaluate()) : std::nullopt;
+    const bool improved = evaluation && p_.state.evaluations_since_best == 0;
     if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
+    if (evaluation) report(*evaluation, improved);
     if (sampler_ && is_due(train.sample_every)) progress_.message(sampler_(p_));
 
-    const bool stop_early = train.early_stopping && p_.state.evaluations_since_best >= *train.early_stopping;
+    const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();
     if (improved || is_last || stop_early || signal || is_due(train.checkpoint_every)) save(improved);
     if (signal) {
       draw();
-      progress_.message(fmt::format("stopped by signal {} after step {}; go on with --resume", *signal, p_.state.step));
+      progress_.message(
+          fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(*signal), p_.state.step));
       return kSignalExitBase + *signal;
     }
     if (stop_early && !is_last) {
@@ -64,11 +65,11 @@ int Trainer::run() {
 
 void Trainer::take_step() {
   TrainerState& state = p_.state;
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch stopwatch;
   const StepPosition position{
       .step = state.step, .updates = state.step - state.bad_steps, .windows_drawn = state.windows};
-  const StepResult result = p_.stepper->run(*p_.weights, *p_.batcher, position);
-  step_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+  const StepResult result = p_.stepper->run(p_.weights_view(), *p_.batcher, position);
+  step_seconds_ += stopwatch.seconds();
   ++state.step;
   state.windows += p_.stepper->sizes().windows_per_step;
   state.tokens = state.windows * p_.config.model.n_ctx;
@@ -91,8 +92,9 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
   progress_.warning(fmt::format(
-      "step {}: loss {} and gradient norm {} on windows {} to {}; the update is skipped ({} in a row)", state.step,
-      result.loss, result.gradient_norm, first_window, state.windows - 1, state.bad_steps_in_a_row));
+      "step {}: loss {:.4g} and gradient norm {:.4g} on windows {} to {}; the update is skipped ({} in a row)",
+      state.step, std::fabs(result.loss), result.gradient_norm, first_window, state.windows - 1,
+      state.bad_steps_in_a_row));
   if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
   fail(ExitCode::diverged,
        "diverged: {} steps in a row without a finite loss and gradient (train.max_bad_steps); the last checkpoint is "
@@ -100,23 +102,25 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
        state.bad_steps_in_a_row);
 }
 
-bool Trainer::evaluate() {
+Evaluation Trainer::evaluate() {
   TrainerState& state = p_.state;
-  const Evaluation evaluation = p_.evaluator->evaluate(*p_.weights, p_.data.validation);
+  const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation);
   row_.validation_loss = if_finite(evaluation.loss);
   state.validation_loss = row_.validation_loss;
-  const bool improved = state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss);
-  if (improved) {
+  if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
     state.best_loss = state.validation_loss;
     state.best_step = state.step;
     state.evaluations_since_best = 0;
   } else {
     ++state.evaluations_since_best;
   }
+  return evaluation;
+}
+
+void Trainer::report(const Evaluation& evaluation, bool is_best) {
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
-  progress_.message(fmt::format("step {}: validation loss {:.4f}{}, accuracy {:.1f}%{}", state.step, evaluation.loss,
-                                bits, 100 * evaluation.accuracy, improved ? ", the best so far" : ""));
-  return improved;
+  progress_.message(fmt::format("step {}: validation loss {:.4f}{}, accuracy {:.1f}%{}", p_.state.step, evaluation.loss,
+                                bits, 100 * evaluation.accuracy, is_best ? ", the best so far" : ""));
 }
 
 void Trainer::log_row() {
@@ -126,7 +130,7 @@ void Trainer::log_row() {
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
   metrics_.append(row_);
-  progress_.step(row_, remaining_seconds());
+  if (p_.config.train.log_every > 0) progress_.step(row_, remaining_seconds());
 }
 
 void Trainer::save(bool is_best) {
@@ -151,9 +155,7 @@ void Trainer::save(bool is_best) {
 
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
 
-double Trainer::seconds() const {
-  return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
-}
+double Trainer::seconds() const { return seconds_before_ + since_start_.seconds(); }
 
 double Trainer::remaining_seconds() const {
   const double passed = seconds() - seconds_before_;

@@ -1,5 +1,6 @@
 // From a text to a trained run, and every command that reads one.
 #include "kiln/core/file.h"
+#include "kiln/tensor/view.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -168,6 +169,61 @@ TEST(TokenizerCommand, ReadsTheTokenizerOfARunAndOfACheckpoint) {
   for (const std::string& path : {run, run + "/checkpoints/step-00000020"}) {
     EXPECT_EQ(run_kiln({"tokenizer", "encode", "--tokenizer", path}, "ab\n").out, "97 98 10") << path;
   }
+}
+
+TEST(TrainCommand, AConfigThatCannotBeTrainedCostsNobodyARun) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const Outcome missing = run.train({"--overwrite", "--set", "data.train=[\"nope.txt\"]"});
+  EXPECT_EQ(missing.code, 2) << missing.err;
+  const Outcome huge = run.train({"--overwrite", "--set", "train.batch_size=100000000"});
+  EXPECT_EQ(huge.code, 2) << huge.err;
+  EXPECT_EQ(run_kiln({"eval", run.folder}).code, 0);
+  EXPECT_EQ(run.train({"--overwrite", "--set", "train.steps=3"}).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(run.folder + "/checkpoints/step-00000020"));
+}
+
+TEST(TrainCommand, AStartThatFailedIsStartedAgainWithoutAFlag) {
+  const SmallRun run;
+  EXPECT_EQ(run.train({"--set", "data.train=[\"nope.txt\"]"}).code, 2);
+  EXPECT_EQ(run.train({"--set", "train.steps=3"}).code, 0);
+}
+
+TEST(TrainCommand, LogEveryNoughtPrintsNoStepLines) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--set", "train.log_every=0"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("step 20/20")));
+  EXPECT_THAT(outcome.err, HasSubstr("step 20: validation loss"));
+}
+
+TEST(TrainCommand, ALongWarmupThatIsClippedIsNoChangeOfConfig) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "schedule.warmup_steps=100"}).code, 0);
+  const Outcome again = run.train({"--resume", "--set", "schedule.warmup_steps=100", "--set", "train.steps=22"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("/train/steps: 20 -> 22"));
+  EXPECT_THAT(again.err, ::testing::Not(HasSubstr("/schedule/warmup_steps")));
+}
+
+/// The README's claim of a probability for every possible next token, before anything was learned.
+TEST(SampleCommand, FirstGuessesDrawEveryTokenAboutAsOften) {
+  const Outcome outcome = run_kiln({"sample", trained().folder, "--checkpoint", "0", "--max-tokens", "100", "--samples",
+                                    "64", "--seed", "3", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Outcome inspected =
+      run_kiln({"inspect", trained().folder, "--untrained", "--prompt", "on", "--top", "256", "--json"});
+  double total = 0;
+  for (const json& entry : json::parse(inspected.out)[0]["top"]) {
+    const double probability = entry["probability"].get<double>();
+    EXPECT_GT(probability, 0.5 / 256);
+    EXPECT_LT(probability, 2.0 / 256);
+    total += probability;
+  }
+  EXPECT_NEAR(total, 1.0, 1e-4);
+  Index drawn = 0;
+  for (const json& sample : json::parse(outcome.out)) drawn += sample["tokens"].get<Index>();
+  EXPECT_EQ(drawn, 6400);
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ TEST_P(Architectures, CachedScoresAreThoseOfTheFullForward) {
   KvCache<float> cache(m.model.config(), 3, 16);
   const std::size_t prompt = 5;
   Arena arena(std::size_t{1} << 20);
-  GptActivations<float> one = m.model.trunk.lay_out(arena, 1, prompt, Keep::one);
-  GptActivations<float> two = m.model.trunk.lay_out(arena, 2, 1, Keep::one);
+  GptActivations<float> one = m.model.trunk.lay_out(arena, 1, prompt, Keep::nothing);
+  GptActivations<float> two = m.model.trunk.lay_out(arena, 2, 1, Keep::nothing);
   m.model.trunk.forward(m.weights, std::span(tokens).first(prompt), StepContext{}, one, &cache.views());
   cache.copy_sequence(0, 1);
   RowMajor<float> logits(2, m.model.vocab_size());

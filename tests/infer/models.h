@@ -47,9 +47,9 @@ inline ModelConfig tiny_config(PositionKind position = PositionKind::learned, In
 inline RowMajor<float> full_logits(const RandomModel& m, std::span<const TokenId> tokens) {
   const Index T = std::ssize(tokens);
   Arena counting = Arena::counting();
-  m.model.trunk.lay_out(counting, 1, T, Keep::one);
+  m.model.trunk.lay_out(counting, 1, T, Keep::nothing);
   Arena arena(counting.peak_bytes());
-  GptActivations<float> activations = m.model.trunk.lay_out(arena, 1, T, Keep::one);
+  GptActivations<float> activations = m.model.trunk.lay_out(arena, 1, T, Keep::nothing);
   m.model.trunk.forward(m.weights, tokens, StepContext{}, activations);
   RowMajor<float> logits(T, m.model.vocab_size());
   m.model.head.logits(m.weights, as_const(activations.hidden), mat(logits.data(), T, m.model.vocab_size()));

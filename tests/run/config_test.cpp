@@ -246,5 +246,12 @@ TEST(ShippedConfigs, TheReadmesReferenceIsTheOneThatIsPrinted) {
       << "replace it by the output of: kiln train --reference";
 }
 
+TEST(Config, ANameStaysWithinTheFolderOfRuns) {
+  for (const char* name : {"../evil", "a/b", "..", "."}) {
+    const Json json = {{"name", name}, {"data", {{"train", {"a.txt"}}}}};
+    EXPECT_THROW(config_from_json(json, "test"), Error) << name;
+  }
+}
+
 }  // namespace
 }  // namespace kiln

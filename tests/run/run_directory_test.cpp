@@ -69,13 +69,22 @@ TEST(RunDirectory, OverwritingRemovesWhatKilnWroteAndNothingElse) {
   leave_run(scratch);
   scratch.write("run/notes.txt", "mine");
   scratch.write("run/checkpoints/my-own/model.safetensors", "mine");
-  const RunDirectory run(scratch.path("run"), OpenMode::overwrite);
+  RunDirectory run(scratch.path("run"), OpenMode::overwrite);
+  EXPECT_TRUE(fs::exists(scratch.path("run/checkpoints/step-00000010"))) << "the caller says when it is time";
+  run.clear();
   EXPECT_TRUE(fs::exists(scratch.path("run/notes.txt")));
   EXPECT_TRUE(fs::exists(scratch.path("run/checkpoints/my-own/model.safetensors")));
   EXPECT_FALSE(fs::exists(scratch.path("run/config.json")));
   EXPECT_FALSE(fs::exists(scratch.path("run/metrics.jsonl")));
   EXPECT_FALSE(fs::exists(scratch.path("run/checkpoints/step-00000010")));
   EXPECT_FALSE(fs::exists(scratch.path("run/checkpoints/latest")));
+}
+
+TEST(RunDirectory, AStartThatCameToNothingBlocksNoOther) {
+  const Scratch scratch;
+  { const RunDirectory first(scratch.path("run"), OpenMode::fresh); }
+  scratch.write("run/tokens/train.bin", "");
+  EXPECT_NO_THROW(RunDirectory(scratch.path("run"), OpenMode::fresh));
 }
 
 TEST(RunDirectory, AFolderThatIsNoRunIsLeftAloneWithoutATrace) {

@@ -52,7 +52,7 @@ TEST_P(GradientCheck, PassesForEveryCombinationOfParts) {
             config.tie_embeddings = tied;
             config.bias = bias;
             config.qk_norm = combination % 3 == 1;
-            config.dropout = combination % 2 == 1 ? 0.2 : 0.0;
+            config.dropout = combination / 2 % 2 == 1 ? 0.2 : 0.0;  // with a bias and without
             ++combination;
             expect_all_pass(config, std::string(kActivations[GetParam()]) + " " + std::string(kNorms[norm]) + " " +
                                         std::string(kPositions[position]) + " kv_heads " + std::to_string(kv_heads) +

@@ -5,6 +5,7 @@
 #include "kiln/core/rng.h"
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
+#include "kiln/nn/language_model.h"
 
 #include <gtest/gtest.h>
 
@@ -42,14 +43,16 @@ struct Rig {
       : config(std::move(chosen)),
         model(config.model, vocab_size),
         weights(model.layout),
+        rounded(model.layout),
         batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed),
-        stepper(config, model, BatchSizes::of(config, batcher.windows_per_epoch()), 1000) {
+        stepper(config, model.layout, vocab_size, BatchSizes::of(config, batcher.windows_per_epoch()), 1000) {
     set_threads(2);
     initialise(config.model, config.seed, weights);
+    Weights(weights, rounded).round();
   }
 
   StepResult step() {
-    const StepResult result = stepper.run(weights, batcher, position);
+    const StepResult result = stepper.run(Weights(weights, rounded), batcher, position);
     ++position.step;
     if (result.applied) ++position.updates;
     position.windows_drawn += stepper.sizes().windows_per_step;
@@ -59,6 +62,7 @@ struct Rig {
   Config config;
   LanguageModel<float> model;
   ParameterBuffer<float> weights;
+  ParameterBuffer<bfloat16> rounded;
   Batcher batcher;
   Stepper stepper;
   StepPosition position;
@@ -88,6 +92,20 @@ TEST(Stepper, ATinyTaskIsLearnedInEightySteps) {
   double loss = 0;
   for (int i = 1; i < 80; ++i) loss = rig.step().loss;
   EXPECT_LT(loss, 0.1);
+}
+
+TEST(Stepper, Bfloat16LearnsTheSameTaskAndKeepsItsCopyRounded) {
+  std::vector<std::int32_t> tokens;
+  for (int i = 0, token = 1; i < 4000; ++i, token = (token * 3 + 1) % 17) tokens.push_back(token);
+  Config config = small_config();
+  config.train.precision = Precision::bf16;
+  Rig rig(config, tokens, 17, DataOrder::random);
+  double loss = 0;
+  for (int i = 0; i < 80; ++i) loss = rig.step().loss;
+  EXPECT_LT(loss, 0.1);
+  for (Index i = 0; i < rig.weights.all().size(); ++i) {
+    ASSERT_EQ(rig.rounded.all()[i], static_cast<bfloat16>(rig.weights.all()[i])) << i;
+  }
 }
 
 TEST(Stepper, AFullBatchSgdStepLowersTheLoss) {

@@ -68,10 +68,15 @@ TEST(Trainer, LeavesAMetricsRowForEveryStepAndTheCheckpointsItPromises) {
 }
 
 TEST(Trainer, ResumingGivesTheSameBytesAsNeverHavingStopped) {
-  for (const OptimizerKind kind : {OptimizerKind::adamw, OptimizerKind::sgd, OptimizerKind::muon}) {
+  constexpr std::pair<OptimizerKind, Precision> kKinds[] = {{OptimizerKind::adamw, Precision::fp32},
+                                                            {OptimizerKind::sgd, Precision::fp32},
+                                                            {OptimizerKind::muon, Precision::fp32},
+                                                            {OptimizerKind::muon, Precision::bf16}};
+  for (const auto& [kind, precision] : kKinds) {
     const Scratch scratch;
     Config config = tiny_config(scratch);
     config.optimizer.type = kind;
+    config.train.precision = precision;
     config.optimizer.momentum = kind == OptimizerKind::sgd ? 0.9 : 0.0;
     const RunPaths whole = train(scratch, config, "whole");
     const RunPaths parts = train_interrupted(scratch, config, "parts", 7, SIGTERM);
@@ -111,6 +116,12 @@ TEST(Trainer, StopsEarlyWhereTheValidationLossNoLongerImproves) {
   EXPECT_LT(state.step, 400);
   EXPECT_EQ(state.evaluations_since_best, 2);
   EXPECT_EQ(state.step, state.best_step + 2);
+
+  // Taken up again it is finished, and stays so until it is allowed to go on.
+  const RunDirectory run(scratch.path("run"), OpenMode::resume);
+  EXPECT_TRUE(prepare(config, run.paths(), true)->is_finished());
+  config.train.early_stopping = 3;
+  EXPECT_FALSE(prepare(config, run.paths(), true)->is_finished());
 }
 
 TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {

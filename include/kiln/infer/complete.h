@@ -29,7 +29,8 @@ using OnText = std::function<void(Index sample, std::string_view piece, bool las
 
 /// Goes on from the prompt as generate does, until the end-of-text token, a stop text or max_tokens.
 /// Throws what generate throws, and Error (usage) for an empty stop text.
-std::vector<Completion> complete(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
+template <class T>
+std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,
                                  const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                  const CompletionOptions& options, const OnText& on_text = {});
 

@@ -42,7 +42,9 @@ using OnFinish = std::function<void(Index sample, Finish finish)>;
 /// with a warning. The repetition penalty too looks back on n_ctx tokens.
 /// Throws Error: usage for options out of range, an empty prompt, ids outside the vocabulary, or memory that cannot be
 /// had; diverged for weights whose scores are not finite.
-void generate(const LanguageModel<float>& model, const ParameterBuffer<float>& weights, std::span<const TokenId> prompt,
+/// T is float or bfloat16.
+template <class T>
+void generate(const LanguageModel<T>& model, const ParameterBuffer<T>& weights, std::span<const TokenId> prompt,
               const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish);
 
 }  // namespace kiln

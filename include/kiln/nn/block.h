@@ -33,22 +33,27 @@ struct KeyValues {
   Index capacity;       // positions a sequence can hold
 };
 
+/// What the MLP half's backward needs of its forward; it follows from the stream before it. N = B*T rows.
+template <class T>
+struct MlpActivations {
+  Mat<T> normed;  // (N, C)
+  NormStatistics<T> statistics;
+  Mat<T> expanded;   // (N, F), gated (N, 2F)
+  Mat<T> activated;  // (N, F)
+};
+
 /// What a block's backward needs of its forward. N = B*T rows.
 template <class T>
 struct BlockActivations {
-  Mat<T> normed_attention;  // (N, C)
-  NormStatistics<T> attention_statistics;
+  Mat<T> normed;  // (N, C): attention's input
+  NormStatistics<T> statistics;
   Mat<T> projected;                  // (N, (H+2K)*D): queries, keys, values before qk_norm; else the same as qkv
   Mat<T> qkv;                        // (N, (H+2K)*D), as attention reads them
   Vec<Acc<T>> query_rstd, key_rstd;  // (H*N), (K*N), with qk_norm only
   Mat<T> mixed;                      // (N, H*D): attention's output
   Mat<Acc<T>> log_sum;               // (B*H, T)
   Mat<T> middle;                     // (N, C): the stream between attention and MLP
-  Mat<T> normed_mlp;                 // (N, C)
-  NormStatistics<T> mlp_statistics;
-  Mat<T> expanded;   // (N, F), gated (N, 2F)
-  Mat<T> activated;  // (N, F)
-  Mat<T> out;        // (N, C): the stream after the block
+  MlpActivations<T> mlp;
 };
 
 /// Memory that a block's backward uses and leaves to the next one.
@@ -67,16 +72,27 @@ class Block {
   /// Registers the block's parameters as h.<layer>.*.
   Block(const ModelConfig& config, Index layer, ParameterLayout& layout);
 
+  /// Activations of their own, but for those of the MLP where another block's are to be shared.
   template <class T>
-  BlockActivations<T> lay_out(Arena& arena, Index B, Index T_) const;
+  BlockActivations<T> lay_out(Arena& arena, Index B, Index T_, const MlpActivations<T>* shared_mlp = nullptr) const;
   template <class T>
   BlockScratch<T> lay_out_scratch(Arena& arena, Index N) const;
 
-  /// x -> activations.out.   x (B*T, C), which may be where `out` is in inference. With a cache, the T positions follow
-  /// `past` earlier ones, whose keys and values the cache holds, and are added to it.
+  /// x -> out.   x, out (B*T, C), in inference maybe the same memory. With a cache, the T positions follow `past`
+  /// earlier ones, whose keys and values the cache holds, and are added to it.
   template <class T>
   void forward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
-               Index B, ConstMat<T> x, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
+               Index B, ConstMat<T> x, BlockActivations<T>& activations, Mat<T> out, KeyValues<T>* cache,
+               Index past) const;
+
+  /// The forward's two halves. To repeat one gives the same activations: dropout's masks are functions of the context.
+  template <class T>
+  void forward_attention(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
+                         const StepContext& context, Index B, ConstMat<T> x, BlockActivations<T>& activations,
+                         KeyValues<T>* cache, Index past) const;
+  /// As far as what the last product reads, which is all that a backward needs.
+  template <class T>
+  void forward_mlp(const ParameterBuffer<T>& weights, ConstMat<T> middle, MlpActivations<T>& activations) const;
 
   /// `d_stream` (N, C) holds the gradient of `out` and is left with that of x; parameter gradients accumulate.
   template <class T>

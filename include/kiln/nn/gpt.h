@@ -9,19 +9,21 @@
 
 namespace kiln {
 
-/// Whether every block's activations are kept for a backward, or all blocks share one set.
-enum class Keep { all, one };
+/// How much of a forward is kept: for a backward all of it, all but the MLPs' insides, or only the stream between the
+/// blocks, what is not kept being computed again (arXiv:1604.06174); or, in inference, nothing.
+enum class Keep { all, all_but_mlps, stream, nothing };
 
 /// Views of everything that a forward writes and a backward reads, for B sequences of T tokens. N = B*T.
 template <class T>
 struct GptActivations {
   Index B, T_;
-  Mat<T> embedded;  // (N, C)
+  Keep keep;
+  std::vector<Mat<T>> stream;  // L+1 times (N, C): before and behind each block; what is not kept shares its memory
   std::vector<BlockActivations<T>> blocks;
   NormStatistics<T> final_statistics;
   Mat<T> hidden;            // (N, C): what the heads read
-  BlockScratch<T> scratch;  // Keep::all only
-  Mat<T> d_hidden;          // (N, C): what the heads write; the backward goes down in it. Keep::all only
+  BlockScratch<T> scratch;  // for a backward only
+  Mat<T> d_hidden;          // (N, C): what the heads write; the backward goes down in it. For a backward only
 };
 
 /// All layers' keys and values, and how many positions they hold.
@@ -51,11 +53,15 @@ class Gpt {
                GptActivations<T>& activations, KeyValueCache<T>* cache = nullptr) const;
 
   /// Takes activations.d_hidden down to the embeddings; parameter gradients accumulate. The activations are those that
-  /// forward left, with Keep::all and the same tokens and context.
+  /// forward left, with any Keep but nothing, and the same tokens and context.
   void backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens, const StepContext& context,
                 GptActivations<T>& activations, ParameterBuffer<Acc<T>>& gradients) const;
 
  private:
+  /// Computes again what of block i's activations was not kept.
+  void recompute(const ParameterBuffer<T>& weights, const StepContext& context, GptActivations<T>& activations,
+                 std::size_t i) const;
+
   ModelConfig config_;
   PositionTables<T> positions_;
   ParameterId token_embedding_, position_embedding_;

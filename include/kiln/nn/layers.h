@@ -12,6 +12,7 @@ namespace kiln {
 /// y = x W + b, by the ids of W and b.
 struct Linear {
   ParameterId weight, bias;
+  const char* part;  // what core/profile books its products under
 
   Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
          std::vector<Index> column_groups = {});

@@ -22,8 +22,7 @@ class Adam final : public Optimizer {
   /// Moves the parameters in `chunks` alone; both slots span the layout all the same.
   Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, Chunks chunks);
 
-  void step(ParameterBuffer<float>& weights, const ParameterBuffer<float>& gradients,
-            const OptimizerStep& step) override;
+  void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override;
   std::vector<OptimizerSlot> slots() override { return {{"m", &first_moment_}, {"v", &second_moment_}}; }
 
   /// Slot m, free to use where `chunks` leaves it alone.

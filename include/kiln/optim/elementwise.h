@@ -40,10 +40,12 @@ void update_chunk(Formula formula, const Chunk& chunk, float gradient_scale, con
 /// update_chunk on every chunk, shared among the threads; `state` are the optimizer's ParameterBuffer<float>.
 template <class Formula, class... Buffer>
 void update_elements(const Chunks& chunks, double gradient_scale, const ParameterBuffer<float>& gradients,
-                     ParameterBuffer<float>& weights, Formula formula, Buffer&... state) {
+                     Weights weights, Formula formula, Buffer&... state) {
   parallel_each(static_cast<Index>(chunks.size()), [&](Index i) {
-    update_chunk(formula, chunks[static_cast<std::size_t>(i)], static_cast<float>(gradient_scale), gradients.data(),
-                 weights.data(), state.data()...);
+    const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
+    update_chunk(formula, chunk, static_cast<float>(gradient_scale), gradients.data(), weights.masters().data(),
+                 state.data()...);
+    weights.round(chunk.begin, chunk.count);
   });
 }
 

@@ -32,18 +32,22 @@ inline constexpr std::string_view kBestPointer = "best";
 std::string checkpoint_name(std::int64_t step);
 std::optional<std::int64_t> step_of_checkpoint(std::string_view name);
 
-/// fresh: nothing may be there; resume: nothing, or a run; overwrite: the same, and the run is removed.
+/// fresh: nothing may be there; resume: nothing, or a run; overwrite: the same, and the run is to be cleared away.
 enum class OpenMode { fresh, resume, overwrite };
 
 /// A run directory in use by this process alone, for as long as this object lives.
 class RunDirectory {
  public:
-  /// Creates the folder where it is missing. Overwriting removes what kiln has written there and nothing else.
+  /// Creates the folder where it is missing.
   /// Throws Error: usage where the mode does not allow what is there, or another process uses it (its id is named); io
   /// where the folder cannot be made or written.
   RunDirectory(const std::filesystem::path& root, OpenMode mode);
 
   const RunPaths& paths() const { return paths_; }
+
+  /// Removes the run that is there: what kiln has written and nothing else, and not the cached tokens, which are named
+  /// by what they were made from. Throws Error (io).
+  void clear();
 
  private:
   RunPaths paths_;

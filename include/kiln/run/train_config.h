@@ -3,6 +3,7 @@
 
 #include "kiln/core/fields.h"
 #include "kiln/data/data_order.h"
+#include "kiln/tensor/view.h"
 
 #include <array>
 #include <cstdint>
@@ -13,10 +14,25 @@
 
 namespace kiln {
 
-/// What activations and matrix products are kept in.
-enum class Precision { fp32 };
-inline constexpr std::array<std::string_view, 1> kPrecisions{"fp32"};
+/// What activations and matrix products are kept in. `automatic` is bf16 where the processor multiplies it in hardware.
+enum class Precision { fp32, bf16, automatic };
+inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
 inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
+
+/// Which activations a step computes again on its way back rather than keep them.
+enum class Recompute { none, mlp, block };
+inline constexpr std::array<std::string_view, 3> kRecomputes{"none", "mlp", "block"};
+inline std::span<const std::string_view> names_of(Recompute) { return kRecomputes; }
+
+/// fp32 or bf16: what `automatic` means on this machine, else the precision itself.
+Precision resolved(Precision precision);
+
+/// Calls body.operator()<T>() with the type that models of this precision compute in: float or bfloat16.
+template <class Body>
+decltype(auto) with_precision(Precision precision, Body&& body) {
+  if (resolved(precision) == Precision::bf16) return body.template operator()<bfloat16>();
+  return body.template operator()<float>();
+}
 
 struct TrainConfig {
   static constexpr std::int64_t kDefaultSteps = 2000;
@@ -27,6 +43,7 @@ struct TrainConfig {
   std::int64_t gradient_accumulation = 1;
   DataOrder order = DataOrder::shuffle;
   Precision precision = Precision::fp32;
+  Recompute recompute = Recompute::none;
   std::int64_t eval_every = 250;
   std::int64_t checkpoint_every = 500;
   std::int64_t keep_checkpoints = 3;
@@ -51,7 +68,12 @@ struct TrainConfig {
       at_least(1));
     v("gradient_accumulation", gradient_accumulation, "micro-batches a step", at_least(1));
     v("order", order, "shuffle: each epoch a seeded permutation; sequential: as they lie; random: with replacement");
-    v("precision", precision, "of activations and matrix products");
+    v("precision", precision,
+      "of activations and matrix products; bf16: with float master weights, norms, softmax, loss and optimizer; auto: "
+      "bf16 where the processor multiplies it in hardware (AVX512-BF16), else fp32");
+    v("recompute", recompute,
+      "activations that are computed again on the way back instead of kept, same results in less memory: none; mlp: "
+      "those inside the MLPs; block: all but the stream between blocks");
     v("eval_every", eval_every, "steps between evaluations of the held-out text; 0: never", non_negative());
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: the first and last alone", non_negative());
     v("keep_checkpoints", keep_checkpoints, "checkpoints kept besides step 0, best and latest", non_negative());

@@ -116,4 +116,33 @@ class ParameterBuffer {
   AlignedBlock block_;
 };
 
+/// Weights in training: the float masters that optimizers move and, for a model that computes in bfloat16, the rounded
+/// copy that its products read. A view of both, by value; the buffers are the caller's.
+class Weights {
+ public:
+  Weights(ParameterBuffer<float>& masters) : masters_(&masters) {}
+  Weights(ParameterBuffer<float>& masters, ParameterBuffer<bfloat16>& rounded)
+      : masters_(&masters), rounded_(&rounded) {}
+
+  ParameterBuffer<float>& masters() const { return *masters_; }
+
+  /// What a model of T reads: the masters, or the rounded copy, which then must be there.
+  template <class T>
+  const ParameterBuffer<T>& as() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return *masters_;
+    } else {
+      return *rounded_;
+    }
+  }
+
+  /// Rounds `count` masters from `begin` into the copy; nothing where there is none.
+  void round(Index begin, Index count) const;
+  void round() const { round(0, masters_->layout().extent()); }
+
+ private:
+  ParameterBuffer<float>* masters_;
+  ParameterBuffer<bfloat16>* rounded_ = nullptr;
+};
+
 }  // namespace kiln

@@ -4,10 +4,13 @@
 #include "kiln/data/batcher.h"
 #include "kiln/nn/language_model.h"
 
+#include <vector>
+
 namespace kiln {
 
 /// A loss over the trunk's hidden states. Preference losses and policy gradients are further objectives over the same
 /// trunk and trainer.
+template <class T>
 class Objective {
  public:
   Objective() = default;
@@ -15,29 +18,30 @@ class Objective {
   Objective(const Objective&) = delete;
   Objective& operator=(const Objective&) = delete;
 
-  /// Takes the memory for batches of B sequences of T tokens; the same on a counting arena.
-  virtual void lay_out(Arena& arena, Index B, Index T) = 0;
+  /// Takes the memory for batches of B sequences of `length` tokens; the same on a counting arena.
+  virtual void lay_out(Arena& arena, Index B, Index length) = 0;
 
   /// Returns scale * (sum of the losses of the batch's positions) and writes its gradient with respect to the hidden
   /// states into d_hidden; adds that of the head's own parameters. hidden, d_hidden (B*T, C).
-  virtual double forward_backward(const ParameterBuffer<float>& weights, const Batch& batch, double scale,
-                                  ConstMat<float> hidden, Mat<float> d_hidden, ParameterBuffer<float>& gradients) = 0;
+  virtual double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
+                                  ConstMat<T> hidden, Mat<T> d_hidden, ParameterBuffer<Acc<T>>& gradients) = 0;
 };
 
 /// Pre-training: the cross-entropy of the next token, every position alike.
-class NextTokenObjective final : public Objective {
+template <class T>
+class NextTokenObjective final : public Objective<T> {
  public:
-  explicit NextTokenObjective(const LanguageModel<float>& model) : head_(model.head) {}
+  explicit NextTokenObjective(const LanguageModel<T>& model) : head_(model.head) {}
 
-  void lay_out(Arena& arena, Index B, Index T) override;
-  double forward_backward(const ParameterBuffer<float>& weights, const Batch& batch, double scale,
-                          ConstMat<float> hidden, Mat<float> d_hidden, ParameterBuffer<float>& gradients) override;
+  void lay_out(Arena& arena, Index B, Index length) override;
+  double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, ConstMat<T> hidden,
+                          Mat<T> d_hidden, ParameterBuffer<Acc<T>>& gradients) override;
 
  private:
-  const NextTokenHead<float>& head_;
+  const NextTokenHead<T>& head_;
   struct Memory {
-    HeadScratch<float> head;
-    Vec<float> losses, position_weights;  // (B*T)
+    HeadScratch<T> head;
+    Vec<Acc<T>> losses, position_weights;  // (B*T)
   };
   std::vector<Memory> memory_;  // one, once it is laid out
 };

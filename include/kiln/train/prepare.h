@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/data/dataset.h"
+#include "kiln/nn/language_model.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/tokenizer.h"
@@ -19,6 +20,7 @@ struct Preparation {
   Dataset data;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;
+  std::unique_ptr<ParameterBuffer<bfloat16>> rounded;  // what a bf16 model reads; null in fp32
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<Stepper> stepper;
   std::unique_ptr<Evaluator> evaluator;  // null where nothing is held out or evaluated
@@ -26,7 +28,12 @@ struct Preparation {
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
 
-  bool is_finished() const { return state.step >= total_steps; }
+  Weights weights_view() { return rounded ? Weights(*weights, *rounded) : Weights(*weights); }
+  bool has_all_steps() const { return state.step >= total_steps; }
+  bool has_stopped_early() const {
+    return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
+  }
+  bool is_finished() const { return has_all_steps() || has_stopped_early(); }
 };
 
 /// Reads or makes all of it. With `resume` it takes the newest valid checkpoint, or begins at step 0 (saying so) where

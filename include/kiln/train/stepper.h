@@ -2,13 +2,11 @@
 #pragma once
 
 #include "kiln/data/batcher.h"
-#include "kiln/nn/language_model.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/run/config.h"
-#include "kiln/train/objective.h"
+#include "kiln/train/pass.h"
 
 #include <memory>
-#include <optional>
 
 namespace kiln {
 
@@ -38,31 +36,23 @@ struct StepPosition {
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
 class Stepper {
  public:
-  Stepper(const Config& config, const LanguageModel<float>& model, BatchSizes sizes, Index total_steps);
+  /// `layout` is that of a LanguageModel of this config and vocabulary; it must outlive the stepper.
+  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes, Index total_steps);
 
   /// The step after `position`, on the batcher's next windows_per_step windows.
-  StepResult run(ParameterBuffer<float>& weights, Batcher& batcher, const StepPosition& position);
+  StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
   const ParameterBuffer<float>& gradients() const { return gradients_; }
   const BatchSizes& sizes() const { return sizes_; }
 
-  /// Bytes of activations for micro-batches of that many windows, without taking them.
-  static std::size_t activation_bytes(const LanguageModel<float>& model, Index windows);
-
  private:
-  /// Views for a micro-batch of B windows, laid out anew where the last one had another size.
-  GptActivations<float>& activations_for(Index B);
-
   const Config& config_;
-  const LanguageModel<float>& model_;
   BatchSizes sizes_;
   Index total_steps_;
   ParameterBuffer<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Objective> objective_;
-  Arena arena_;
-  std::optional<GptActivations<float>> activations_;
+  std::unique_ptr<Pass> pass_;
   Batch batch_;
 };
 

@@ -1,12 +1,12 @@
 // The conductor: steps, and what happens between them.
 #pragma once
 
+#include "kiln/core/stopwatch.h"
 #include "kiln/run/metrics.h"
 #include "kiln/train/prepare.h"
 #include "kiln/train/progress.h"
 #include "kiln/train/stop_signals.h"
 
-#include <chrono>
 #include <functional>
 
 namespace kiln {
@@ -25,12 +25,11 @@ class Trainer {
   int run();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void take_step();
   void after_bad_step(const StepResult& result, Index first_window);
   void log_row();
-  bool evaluate();  // whether it is the best so far
+  Evaluation evaluate();
+  void report(const Evaluation& evaluation, bool is_best);
   void save(bool is_best);
   bool is_due(Index every) const;
   double seconds() const;
@@ -44,7 +43,7 @@ class Trainer {
   Progress progress_;
   Sampler sampler_;
   StopSignals signals_;
-  Clock::time_point start_;
+  Stopwatch since_start_;
   double seconds_before_;  // of earlier parts of the run
   Index first_step_;
   MetricsRow row_;

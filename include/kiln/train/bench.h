@@ -1,0 +1,47 @@
+// How fast this machine trains and samples a config, held against what the machine can do.
+#pragma once
+
+#include "kiln/run/config.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace kiln {
+
+/// The machine's measured ceilings, with all threads.
+struct MachineLimits {
+  double fp32_flops = 0;             // a second
+  std::optional<double> bf16_flops;  // a second; nothing where the processor has no bf16 products
+  double bytes_per_second = 0;       // of memory, triad
+
+  static MachineLimits measure();
+
+  /// The ceiling of products in this precision: that of fp32 where bf16 has none of its own.
+  double flops(Precision precision) const;
+};
+
+struct BenchReport {
+  MachineLimits machine;
+  Precision precision = Precision::fp32;
+  double step_seconds = 0;  // median
+  double fastest_seconds = 0, slowest_seconds = 0;
+  std::size_t steps = 0;
+  double tokens_per_second = 0;
+  double flops_per_second = 0;            // of the model: training_flops_per_token
+  std::map<std::string, double> parts;    // mean seconds a step; "other" is what no part books
+  std::uint64_t training_peak_bytes = 0;  // the process's peak after the steps
+  double prompt_tokens_per_second = 0;
+  double decode_tokens_per_second = 0;               // one sequence, one token at a time
+  std::optional<double> tokenizer_bytes_per_second;  // encoding data.train; nothing where that cannot be read
+
+  double share_of_peak() const { return flops_per_second / machine.flops(precision); }
+};
+
+/// Times at least `steps` steps of training on random tokens, then generation by random weights, then the tokenizer.
+/// The vocabulary is the config's `tokenizer.vocab_size`. Throws Error (usage) where the config does not fit into
+/// memory.
+BenchReport run_bench(const Config& config, std::size_t steps);
+
+}  // namespace kiln

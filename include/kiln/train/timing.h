@@ -1,0 +1,30 @@
+// Real steps of a config on random tokens, timed: what `plan` foretells by and `bench` reports.
+#pragma once
+
+#include "kiln/run/config.h"
+#include "kiln/train/stepper.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+struct StepTimes {
+  std::vector<double> seconds;          // of each step, ascending
+  std::map<std::string, double> parts;  // mean seconds a step, by the names that core/profile books
+
+  double median() const { return seconds[seconds.size() / 2]; }
+};
+
+/// How long to go on: at least `least` steps, then until `seconds` have passed or there are `most`.
+struct TimingLimits {
+  double seconds = 2.0;
+  std::size_t least = 1;
+  std::size_t most = 200;
+};
+
+/// Takes the memory of training. The first step is not counted: it touches the memory and makes the matrix products.
+StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits);
+
+}  // namespace kiln

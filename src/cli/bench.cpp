@@ -1,0 +1,124 @@
+// kiln bench: how fast this machine trains and samples a config, and where the time goes.
+#include "kiln/train/bench.h"
+
+#include "kiln/core/format.h"
+#include "kiln/core/processor.h"
+#include "kiln/core/threads.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <algorithm>
+#include <memory>
+
+namespace kiln::cli {
+namespace {
+
+constexpr double kGiga = 1e9, kMega = 1e6, kMilliseconds = 1e3;
+
+struct BenchOptions {
+  ConfigArguments config;
+  std::size_t steps = 5;
+  bool json = false;
+};
+
+Json to_json(const BenchReport& report) {
+  const MachineLimits& machine = report.machine;
+  Json parts = Json::object();
+  for (const auto& [part, seconds] : report.parts) parts[part] = seconds * kMilliseconds;
+  Json json{{"ms_per_step", report.step_seconds * kMilliseconds},
+            {"ms_fastest", report.fastest_seconds * kMilliseconds},
+            {"ms_slowest", report.slowest_seconds * kMilliseconds},
+            {"steps", report.steps},
+            {"precision", kPrecisions[static_cast<std::size_t>(report.precision)]},
+            {"tokens_per_second", report.tokens_per_second},
+            {"gflops", report.flops_per_second / kGiga},
+            {"percent_of_peak", 100 * report.share_of_peak()},
+            {"peak_memory_bytes", report.training_peak_bytes},
+            {"prompt_tokens_per_second", report.prompt_tokens_per_second},
+            {"decode_tokens_per_second", report.decode_tokens_per_second}};
+  json["tokenizer_bytes_per_second"] =
+      report.tokenizer_bytes_per_second ? Json(*report.tokenizer_bytes_per_second) : Json();
+  json["parts"] = parts;  // milliseconds a step
+  json["machine"] = {{"processor", processor_name()},
+                     {"threads", threads()},
+                     {"fp32_gflops", machine.fp32_flops / kGiga},
+                     {"bf16_gflops", machine.bf16_flops ? Json(*machine.bf16_flops / kGiga) : Json()},
+                     {"gigabytes_per_second", machine.bytes_per_second / kGiga}};
+  return json;
+}
+
+void add_machine(const BenchReport& report, Table& table) {
+  const MachineLimits& machine = report.machine;
+  table.heading(fmt::format("{}, {} threads", processor_name(), threads()));
+  table.row({"fp32 peak", fmt::format("{:.0f} GFLOP/s", machine.fp32_flops / kGiga)});
+  table.row({"bf16 peak",
+             machine.bf16_flops ? fmt::format("{:.0f} GFLOP/s", *machine.bf16_flops / kGiga) : "no such instructions"});
+  table.row({"memory", fmt::format("{:.1f} GB/s", machine.bytes_per_second / kGiga)});
+}
+
+void add_training(const BenchReport& report, Table& table) {
+  table.heading(fmt::format("Training in {}", kPrecisions[static_cast<std::size_t>(report.precision)]));
+  table.row({"step", fmt::format("{:.2f} ms", report.step_seconds * kMilliseconds),
+             fmt::format("({:.2f} to {:.2f}, {} steps)", report.fastest_seconds * kMilliseconds,
+                         report.slowest_seconds * kMilliseconds, report.steps)});
+  table.row({"tokens/s", grouped(report.tokens_per_second)});
+  table.row({"speed", fmt::format("{:.1f} GFLOP/s", report.flops_per_second / kGiga),
+             fmt::format("{:.0f}% of peak", 100 * report.share_of_peak())});
+  table.row({"peak memory", format_bytes(static_cast<double>(report.training_peak_bytes))});
+}
+
+void add_parts(const BenchReport& report, Table& table) {
+  std::vector<std::pair<std::string, double>> parts(report.parts.begin(), report.parts.end());
+  std::ranges::sort(parts, std::greater{}, &std::pair<std::string, double>::second);
+  double total = 0;
+  for (const auto& part : parts) total += part.second;
+  table.heading("A step's time by part");
+  for (const auto& [part, seconds] : parts) {
+    table.row({part, fmt::format("{:.2f} ms", seconds * kMilliseconds), fmt::format("{:.1f}%", 100 * seconds / total)});
+  }
+}
+
+void add_use(const BenchReport& report, Table& table) {
+  table.heading("Use");
+  table.row({"prompt tokens/s", grouped(report.prompt_tokens_per_second)});
+  table.row({"decoded tokens/s", grouped(report.decode_tokens_per_second)});
+  table.row({"tokenizer", report.tokenizer_bytes_per_second
+                              ? fmt::format("{:.1f} MB/s", *report.tokenizer_bytes_per_second / kMega)
+                              : "data.train cannot be read here"});
+}
+
+std::string to_text(const BenchReport& report) {
+  Table table;
+  add_machine(report, table);
+  add_training(report, table);
+  add_parts(report, table);
+  add_use(report, table);
+  return table.text();
+}
+
+void run(const BenchOptions& options) {
+  const Config config = options.config.config.empty() ? Config() : options.config.read();
+  const BenchReport report = run_bench(config, options.steps);
+  options.json ? write_json(to_json(report)) : write_stdout(to_text(report));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure this machine, and how fast it trains and samples a config");
+  options->config.add_to(*command);
+  command->get_option("CONFIG")->required(false)->description("JSON file; where not given, the defaults are measured");
+  command->add_option("--steps", options->steps, "steps to time, at least; short ones are timed for some seconds")
+      ->check(CLI::Range(1, 1'000'000));
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Steps run on random tokens. FLOPs: 6 a parameter (positions left out) and 6 n_layers d_model n_ctx a token.\n"
+      "Example: kiln bench configs/gpt2_124m.json --set train.batch_size=1 --set train.precision=bf16");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,140 @@
+// Loops that do nothing but multiply and add, or nothing but move memory. The widest instructions are chosen at run
+// time, so that a program built for older processors measures the same.
+#include "kiln/kernels/machine.h"
+
+#include "kiln/core/processor.h"
+#include "kiln/core/stopwatch.h"
+#include "kiln/core/threads.h"
+#include "kiln/tensor/arena.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace kiln {
+namespace {
+
+constexpr std::int64_t kRounds = 4'000'000;  // some milliseconds of every loop below
+constexpr int kRepeats = 7;
+constexpr Index kTriadElements = Index{1} << 25;  // 128 MB an array
+
+/// A loop of `rounds`, and what it does a round: returns a number that depends on every operation.
+struct Loop {
+  float (*run)(std::int64_t rounds, float seed);
+  double operations;
+};
+
+// Accumulators enough to hide the latency of a multiply-add (4 cycles, 2 a cycle), few enough to stay in registers.
+constexpr int kAccumulators = 12;
+
+float portable_loop(std::int64_t rounds, float seed) {
+  std::array<float, 16 * kAccumulators> sums{};
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma omp simd
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = sums[i] * seed + seed;
+  }
+  float total = 0;
+  for (const float sum : sums) total += sum;
+  return total;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) float avx2_loop(std::int64_t rounds, float seed) {
+  __m256 sums[kAccumulators];
+  const __m256 factor = _mm256_set1_ps(seed);
+  for (__m256& sum : sums) sum = factor;
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kAccumulators; ++i) sums[i] = _mm256_fmadd_ps(sums[i], factor, factor);
+  }
+  for (int i = 1; i < kAccumulators; ++i) sums[0] = _mm256_add_ps(sums[0], sums[i]);
+  return _mm256_cvtss_f32(sums[0]);
+}
+
+__attribute__((target("avx512f"))) float avx512_loop(std::int64_t rounds, float seed) {
+  __m512 sums[kAccumulators];
+  const __m512 factor = _mm512_set1_ps(seed);
+  for (__m512& sum : sums) sum = factor;
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kAccumulators; ++i) sums[i] = _mm512_fmadd_ps(sums[i], factor, factor);
+  }
+  for (int i = 1; i < kAccumulators; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+  return _mm512_cvtss_f32(sums[0]);
+}
+
+__attribute__((target("avx512f,avx512bf16"))) float bfloat16_loop(std::int64_t rounds, float seed) {
+  __m512 sums[kAccumulators];
+  const __m512 factor = _mm512_set1_ps(seed);
+  const __m512bh pairs = _mm512_cvtne2ps_pbh(factor, factor);
+  for (__m512& sum : sums) sum = factor;
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kAccumulators; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], pairs, pairs);
+  }
+  for (int i = 1; i < kAccumulators; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+  return _mm512_cvtss_f32(sums[0]);
+}
+
+#endif
+
+Loop float_loop() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return {avx512_loop, 2.0 * 16 * kAccumulators};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2_loop, 2.0 * 8 * kAccumulators};
+#endif
+  return {portable_loop, 2.0 * 16 * kAccumulators};
+}
+
+/// The best of a few runs: what other processes take is no property of the machine.
+double best_rate(double work, const auto& body) {
+  double best = 0;
+  for (int i = 0; i < kRepeats; ++i) {
+    const Stopwatch stopwatch;
+    body();
+    best = std::max(best, work / stopwatch.seconds());
+  }
+  return best;
+}
+
+double measure(const Loop& loop) {
+  const Index workers = threads();
+  std::vector<float> results(static_cast<std::size_t>(workers));  // kept, lest the loops be left out
+  return best_rate(loop.operations * static_cast<double>(kRounds * workers), [&] {
+    parallel_for(workers, 1, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        results[static_cast<std::size_t>(i)] += loop.run(kRounds, 0.5f + results[static_cast<std::size_t>(i)] * 1e-9f);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+double measure_float_peak() { return measure(float_loop()); }
+
+std::optional<double> measure_bfloat16_peak() {
+#if defined(__x86_64__)
+  if (has_bfloat16_products()) return measure({bfloat16_loop, 2.0 * 32 * kAccumulators});
+#endif
+  return std::nullopt;
+}
+
+double measure_memory_bandwidth() {
+  Arena arena(3 * static_cast<std::size_t>(kTriadElements) * sizeof(float));
+  float* a = arena.vector<float>(kTriadElements).data();
+  const float* b = arena.vector<float>(kTriadElements).data();
+  const float* c = arena.vector<float>(kTriadElements).data();
+  return best_rate(3.0 * static_cast<double>(kTriadElements) * sizeof(float), [&] {
+    parallel_for(kTriadElements, 1, [&](Index begin, Index end) {
+#pragma omp simd
+      for (Index i = begin; i < end; ++i) a[i] = b[i] + 3.0f * c[i];
+    });
+  });
+}
+
+}  // namespace kiln

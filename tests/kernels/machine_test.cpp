@@ -1,0 +1,21 @@
+// Ceilings are above what real kernels reach, and of a plausible size.
+#include "kiln/kernels/machine.h"
+
+#include "kiln/core/processor.h"
+#include "kiln/core/threads.h"
+
+#include <gtest/gtest.h>
+
+namespace kiln {
+namespace {
+
+TEST(Machine, MeasuresPlausibleCeilings) {
+  set_threads(1);
+  EXPECT_GT(measure_float_peak(), 1e9);
+  EXPECT_LT(measure_float_peak(), 1e12);
+  EXPECT_EQ(measure_bfloat16_peak().has_value(), has_bfloat16_products());
+  EXPECT_FALSE(processor_name().empty());
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,101 @@
+// A pass in bfloat16 against one in float.
+#include "kiln/train/pass.h"
+
+#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
+
+#include "support/small_models.h"
+
+namespace kiln {
+namespace {
+
+using testing::kSmallVocabulary;
+using testing::SmallModel;
+
+Batch random_batch(Index B, Index length) {
+  Batch batch;
+  batch.resize(B, length);
+  Rng rng(9, "test");
+  for (std::size_t n = 0; n < batch.inputs.size(); ++n) {
+    batch.inputs[n] = static_cast<std::int32_t>(rng.below(kSmallVocabulary));
+    batch.targets[n] = static_cast<std::int32_t>(rng.below(kSmallVocabulary));
+  }
+  return batch;
+}
+
+struct Outcome {
+  double loss;
+  ParameterBuffer<float> gradients;
+};
+
+Outcome run(SmallModel& small, PassOptions options) {
+  options.windows = 8;
+  const Batch batch = random_batch(options.windows, small.config().n_ctx);
+  ParameterBuffer<bfloat16> rounded(small.layout());
+  const Weights weights(small.weights, rounded);
+  weights.round();
+  Outcome outcome{.loss = 0, .gradients = ParameterBuffer<float>(small.layout())};
+  const auto pass = make_pass(small.config(), kSmallVocabulary, options);
+  outcome.loss = pass->forward_backward(weights, batch, {.training = true, .seed = 1, .step = 0},
+                                        1.0 / static_cast<double>(batch.inputs.size()), outcome.gradients);
+  return outcome;
+}
+
+// bfloat16 keeps 8 bits: rounding is off by up to 2^-9 = 0.2% of every weight and activation. A gradient here is the
+// end of a chain of about 20 rounded tensors whose errors add up like a random walk: sqrt(20) * 2^-9 = 0.9% of its
+// norm, and what cancels in sums makes it a few times as much. A wrong term is off by tens of percent.
+TEST(Pass, Bfloat16GradientsAreFloatsToWithinItsBits) {
+  set_threads(2);
+  for (const ModelConfig& config : {testing::small_gpt2(), testing::small_llama(), testing::small_modern()}) {
+    SmallModel small(config);
+    small.weights.all() *= 0.3f;  // of the order of trained weights
+    const Outcome wide = run(small, {.precision = Precision::fp32}),
+                  narrow = run(small, {.precision = Precision::bf16});
+    EXPECT_NE(narrow.loss, wide.loss);
+    EXPECT_NEAR(narrow.loss, wide.loss, 0.01 * wide.loss);
+    const double whole = wide.gradients.all().norm();
+    for (std::size_t i = 0; i < small.layout().parameters().size(); ++i) {
+      const ParameterId id{static_cast<int>(i)};
+      const double error = (narrow.gradients.vec(id) - wide.gradients.vec(id)).norm();
+      EXPECT_LT(error, 0.05 * wide.gradients.vec(id).norm() + 0.002 * whole) << small.layout()[id].name;
+    }
+  }
+}
+
+TEST(Pass, WhatIsComputedAgainChangesNoBit) {
+  set_threads(2);
+  for (ModelConfig config : {testing::small_gpt2(), testing::small_llama(), testing::small_modern()}) {
+    config.dropout = 0.2;  // masks are drawn again too
+    config.n_layers = 3;
+    SmallModel small(config);
+    const Outcome kept = run(small, {});
+    for (const Recompute recompute : {Recompute::mlp, Recompute::block}) {
+      const Outcome again = run(small, {.recompute = recompute});
+      EXPECT_EQ(again.loss, kept.loss);
+      testing::expect_same(again.gradients, kept.gradients);
+    }
+  }
+}
+
+TEST(Pass, WhatIsComputedAgainTakesNoMemory) {
+  ModelConfig config = testing::small_gpt2();
+  config.d_model = 64;
+  config.n_layers = 12;
+  const auto bytes = [&](Recompute recompute) {
+    return static_cast<double>(pass_bytes(config, kSmallVocabulary, {.recompute = recompute, .windows = 64}));
+  };
+  EXPECT_LT(bytes(Recompute::mlp), 0.65 * bytes(Recompute::none));
+  EXPECT_LT(bytes(Recompute::block), 0.25 * bytes(Recompute::none));
+}
+
+TEST(Pass, Bfloat16TakesHalfTheActivations) {
+  ModelConfig config = testing::small_gpt2();
+  config.d_model = 64;
+  const auto bytes = [&](Precision precision) {
+    return static_cast<double>(pass_bytes(config, kSmallVocabulary, {.precision = precision, .windows = 64}));
+  };
+  EXPECT_LT(bytes(Precision::bf16), 0.6 * bytes(Precision::fp32));
+}
+
+}  // namespace
+}  // namespace kiln
