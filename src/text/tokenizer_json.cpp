@@ -111,9 +111,9 @@ class Reader {
   std::vector<Merge> read_merges(const Json& model, const Vocabulary& vocabulary) const {
     const Json& list = member(model, "merges");
     need(list.is_array(), "/model/merges", "is not an array");
-    MergeList merges;
+    const auto place = [&](std::size_t number) { return fmt::format("{}: /model/merges/{}", source_, number); };
+    MergeList merges(vocabulary, place);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      const std::string place = fmt::format("{}: /model/merges/{}", source_, i);
       const Json& entry = list[i];
       std::string left, right;
       if (entry.is_string()) {
@@ -125,9 +125,11 @@ class Reader {
         left = entry[0].get<std::string>();
         right = entry[1].get<std::string>();
       }
-      check_input(!left.empty() && !right.empty(), "{}: found {}, expected two tokens, [\"a\", \"b\"] or \"a b\"",
-                  place, brief_json(entry));
-      merges.add(vocabulary.merge(left, right, place), place);
+      if (left.empty() || right.empty()) {
+        fail(ExitCode::bad_input, "{}: found {}, expected two tokens, [\"a\", \"b\"] or \"a b\"", place(i),
+             brief_json(entry));
+      }
+      merges.add(left, right, i);
     }
     return merges.take();
   }

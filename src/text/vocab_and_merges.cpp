@@ -13,20 +13,22 @@ namespace kiln {
 namespace {
 
 std::vector<Merge> read_merges(std::string_view text, const std::string& source, const Vocabulary& vocabulary) {
-  MergeList merges;
+  const auto place = [&](std::size_t number) { return fmt::format("{}:{}", source, number); };
+  MergeList merges(vocabulary, place);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (number == 1 && line.starts_with("#version")) continue;
-    const std::string place = fmt::format("{}:{}", source, number);
     const std::size_t space = line.find(' ');
     const bool two_parts = space != std::string_view::npos && space > 0 && space + 1 < line.size() &&
                            line.find(' ', space + 1) == std::string_view::npos;
-    check_input(two_parts, "{}: found \"{}\", expected two tokens with one space between them", place,
-                utf8_replace_invalid(line.substr(0, 80)));
-    merges.add(vocabulary.merge(std::string(line.substr(0, space)), std::string(line.substr(space + 1)), place), place);
+    if (!two_parts) {
+      fail(ExitCode::bad_input, "{}: found \"{}\", expected two tokens with one space between them", place(number),
+           utf8_replace_invalid(line.substr(0, 80)));
+    }
+    merges.add(line.substr(0, space), line.substr(space + 1), number);
   }
   return merges.take();
 }

@@ -37,6 +37,7 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
   };
   for (const auto& [name, id] : vocab.items()) place(name, id);
   for (const SpecialToken* token : new_tokens) place(token->content, token->id);
+  ids_.reserve(count);
   for (std::size_t id = 0; id < count; ++id) ids_.emplace(names_[id], static_cast<TokenId>(id));
   for (const SpecialToken& token : added_) {
     const TokenId id = ids_.at(token.content);
@@ -59,21 +60,28 @@ std::vector<std::string> Vocabulary::byte_level_tokens() const {
   return tokens;
 }
 
-Merge Vocabulary::merge(const std::string& left, const std::string& right, std::string_view place) const {
-  return {find(left, place), find(right, place), find(left + right, place)};
-}
-
-TokenId Vocabulary::find(const std::string& name, std::string_view place) const {
+std::optional<TokenId> Vocabulary::find(std::string_view name) const {
   const auto found = ids_.find(name);
-  check_input(found != ids_.end() && !is_added(found->second),
-              "{}: token \"{}\" is not in the vocabulary; a merge's two parts and its result must be", place, name);
-  return found->second;
+  return found == ids_.end() || is_added(found->second) ? std::nullopt : std::optional(found->second);
 }
 
-void MergeList::add(const Merge& merge, std::string_view place) {
-  const auto [earlier, fresh] = places_.try_emplace({merge.left, merge.right}, place);
-  check_input(fresh, "{}: the merge stands in {} already; remove one of them", place, earlier->second);
+void MergeList::add(std::string_view left, std::string_view right, std::size_t number) {
+  const Merge merge{find(left, number), find(right, number), find(std::string(left).append(right), number)};
+  std::optional<std::size_t>& known = numbers_[{merge.left, merge.right}];
+  if (known) {
+    fail(ExitCode::bad_input, "{}: the merge stands in {} already; remove one of them", place_(number), place_(*known));
+  }
+  known = number;
   merges_.push_back(merge);
+}
+
+TokenId MergeList::find(std::string_view name, std::size_t number) const {
+  const std::optional<TokenId> id = vocabulary_.find(name);
+  if (!id) {
+    fail(ExitCode::bad_input, "{}: token \"{}\" is not in the vocabulary; a merge's two parts and its result must be",
+         place_(number), name);
+  }
+  return *id;
 }
 
 }  // namespace kiln

@@ -3,9 +3,12 @@
 
 #include "kiln/core/json.h"
 #include "kiln/text/bpe.h"
+#include "kiln/text/pair_map.h"
 #include "kiln/text/tokenizer.h"
 
-#include <map>
+#include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,27 +31,36 @@ class Vocabulary {
   /// no bytes stand behind.
   std::vector<std::string> byte_level_tokens() const;
 
-  /// The merge of two tokens. Throws Error (bad_input), beginning with `place`, where one of the three is not there.
-  Merge merge(const std::string& left, const std::string& right, std::string_view place) const;
+  /// The id of a token that is not an added one, where there is one.
+  std::optional<TokenId> find(std::string_view name) const;
 
  private:
-  TokenId find(const std::string& name, std::string_view place) const;
-
   std::string source_;
   std::vector<std::string> names_;                     // by id
   std::vector<SpecialToken> added_;                    // by id
   std::unordered_map<std::string_view, TokenId> ids_;  // into names_
 };
 
-/// Collects merges in their order. Throws Error (bad_input), beginning with `place`, for one given twice.
+/// Collects the merges of a file in their order.
 class MergeList {
  public:
-  void add(const Merge& merge, std::string_view place);
+  /// `place` names, for messages, where the merge of a number (a line, an index) stands.
+  using Place = std::function<std::string(std::size_t number)>;
+  MergeList(const Vocabulary& vocabulary, Place place) : vocabulary_(vocabulary), place_(std::move(place)) {}
+
+  /// Throws Error (bad_input), beginning with the place, where one of the three tokens is not in the vocabulary, or the
+  /// merge was given before.
+  void add(std::string_view left, std::string_view right, std::size_t number);
+
   std::vector<Merge> take() { return std::move(merges_); }
 
  private:
+  TokenId find(std::string_view name, std::size_t number) const;
+
+  const Vocabulary& vocabulary_;
+  Place place_;
   std::vector<Merge> merges_;
-  std::map<std::pair<TokenId, TokenId>, std::string> places_;
+  PairMap<std::optional<std::size_t>> numbers_;  // of the merges so far
 };
 
 }  // namespace kiln
