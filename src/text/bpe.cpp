@@ -20,9 +20,10 @@ namespace {
 using Rank = std::uint32_t;
 constexpr Rank kNoMerge = 0xFFFFFFFFu;
 constexpr std::size_t kShortPiece = 64;   // bytes up to which a scan is faster than a heap
-constexpr std::size_t kWindow = 1 << 14;  // bytes that are merged in one heap
-constexpr std::size_t kCacheSlots = 1 << 16;
-constexpr std::size_t kCachedBytes = 31, kCachedIds = 7;  // what fits into a cache line
+constexpr std::size_t kWindow = 1 << 11;  // bytes that are merged in one heap
+constexpr std::size_t kCacheSlots = 1 << 15;
+constexpr std::size_t kCachedBytes = 32, kCachedIds = 23;  // what fits into two cache lines
+constexpr std::size_t kNearIds = 7;                        // of these, in the first line
 
 }  // namespace
 
@@ -98,11 +99,12 @@ Bpe::~Bpe() = default;
 Bpe::Bpe(Bpe&&) noexcept = default;
 Bpe& Bpe::operator=(Bpe&&) noexcept = default;
 
-/// A piece (zero-padded, its length in the last byte) and its ids.
+/// A piece (zero-padded) and its ids.
 struct alignas(64) Bpe::Cache::Slot {
-  std::array<std::uint64_t, 4> key;
+  std::array<std::uint64_t, kCachedBytes / 8> key;
+  std::uint16_t length;  // of the piece; 0: never used
+  std::uint16_t count;   // of ids
   std::array<TokenId, kCachedIds> ids;
-  std::uint32_t count;  // 0: never used
 };
 
 void Bpe::Cache::Release::operator()(void* memory) const { std::free(memory); }
@@ -110,7 +112,7 @@ void Bpe::Cache::Release::operator()(void* memory) const { std::free(memory); }
 Bpe::Cache::Cache() {
   // calloc's zeros cost nothing until a slot is used, so that a cache for a short text is cheap. It aligns to less than
   // a cache line: hence the spare slot.
-  static_assert(sizeof(Slot) == 64);
+  static_assert(sizeof(Slot) == 128);
   std::size_t bytes = (kCacheSlots + 1) * sizeof(Slot);
   memory_.reset(std::calloc(1, bytes));
   if (!memory_) throw std::bad_alloc();
@@ -120,25 +122,95 @@ Bpe::Cache::Cache() {
 
 Bpe::Cache::~Cache() = default;
 
-void Bpe::encode_piece(std::string_view piece, Cache& cache, std::vector<TokenId>& ids) const {
-  if (piece.size() > kCachedBytes) return encode_uncached(piece, ids);
-  std::array<std::uint64_t, 4> key{};
-  std::memcpy(key.data(), piece.data(), piece.size());
-  key[3] |= std::uint64_t{piece.size()} << 56;
-  std::uint64_t hash = (key[0] ^ std::rotl(key[1], 23) ^ std::rotl(key[2], 41) ^ std::rotl(key[3], 7));
-  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
-  Cache::Slot& slot = cache.slots_[hash >> (64 - std::countr_zero(kCacheSlots))];
-  if (slot.count > 0 && slot.key == key) {
-    ids.insert(ids.end(), slot.ids.begin(), slot.ids.begin() + slot.count);
-    return;
+namespace {
+
+using Key = std::array<std::uint64_t, kCachedBytes / 8>;
+
+constexpr std::size_t kBatch = 32;  // pieces looked up together
+
+// kMasks[n] keeps the first n bytes of a key.
+constexpr std::array<Key, kCachedBytes + 1> kMasks = [] {
+  std::array<Key, kCachedBytes + 1> masks{};
+  for (std::size_t length = 0; length < masks.size(); ++length) {
+    for (std::size_t byte = 0; byte < length; ++byte) masks[length][byte / 8] |= std::uint64_t{0xFF} << byte % 8 * 8;
   }
-  const std::size_t begin = ids.size();
-  encode_uncached(piece, ids);
-  const std::size_t count = ids.size() - begin;
-  if (count > kCachedIds) return;
-  slot.key = key;
-  std::copy_n(ids.begin() + static_cast<std::ptrdiff_t>(begin), count, slot.ids.begin());
-  slot.count = static_cast<std::uint32_t>(count);
+  return masks;
+}();
+
+/// A piece as a cache's key. Bytes of the text that follow the piece are read along and masked away: a copy of constant
+/// length is quicker than one of the piece's.
+Key key_of(std::string_view piece, const char* text_end) {
+  Key key{};
+  if (static_cast<std::size_t>(text_end - piece.data()) >= sizeof key) {
+    const Key& mask = kMasks[piece.size()];
+    for (std::size_t word = 0; word < key.size(); ++word) {
+      std::uint64_t bytes = 0;
+      std::memcpy(&bytes, piece.data() + 8 * word, sizeof bytes);
+      key[word] = bytes & mask[word];
+    }
+  } else {
+    std::memcpy(key.data(), piece.data(), piece.size());
+  }
+  return key;
+}
+
+std::size_t slot_of(const Key& key) {
+  const std::uint64_t mixed = key[0] ^ std::rotl(key[1], 23) ^ std::rotl(key[2], 41) ^ std::rotl(key[3], 7);
+  return ((mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(kCacheSlots));
+}
+
+bool same(const Key& a, const Key& b) {  // without the call to memcmp that == becomes
+  return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+}
+
+}  // namespace
+
+void Bpe::encode_piece(std::string_view piece, Cache& cache, std::vector<TokenId>& ids) const {
+  encode_batch(piece, {&piece, 1}, cache, ids);
+}
+
+void Bpe::encode_pieces(std::string_view text, std::span<const std::string_view> pieces, Cache& cache,
+                        std::vector<TokenId>& ids) const {
+  for (; pieces.size() > kBatch; pieces = pieces.subspan(kBatch)) encode_batch(text, pieces.first(kBatch), cache, ids);
+  encode_batch(text, pieces, cache, ids);
+}
+
+/// At most kBatch pieces: first all slots are asked for, then read. Ids that the cache holds gather in `found`; copies
+/// are of constant length, their surplus overwritten by the next.
+void Bpe::encode_batch(std::string_view text, std::span<const std::string_view> pieces, Cache& cache,
+                       std::vector<TokenId>& ids) const {
+  std::array<Key, kBatch> keys;
+  std::array<Cache::Slot*, kBatch> slots;  // null: too long for the cache
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    slots[i] = nullptr;
+    if (pieces[i].size() > kCachedBytes) continue;
+    keys[i] = key_of(pieces[i], text.data() + text.size());
+    slots[i] = &cache.slots_[slot_of(keys[i])];
+    __builtin_prefetch(slots[i]);
+  }
+  std::array<TokenId, kBatch * kCachedIds> found;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    Cache::Slot* slot = slots[i];
+    if (slot != nullptr && slot->length == pieces[i].size() && same(slot->key, keys[i])) {
+      TokenId* to = found.data() + count;
+      std::copy_n(slot->ids.data(), kNearIds, to);
+      if (slot->count > kNearIds) std::copy(slot->ids.begin() + kNearIds, slot->ids.end(), to + kNearIds);
+      count += slot->count;
+      continue;
+    }
+    ids.insert(ids.end(), found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count));
+    count = 0;
+    const std::size_t begin = ids.size();
+    encode_uncached(pieces[i], ids);
+    const std::size_t made = ids.size() - begin;
+    if (slot == nullptr || made > kCachedIds) continue;
+    slot->key = keys[i];
+    std::copy_n(ids.begin() + static_cast<std::ptrdiff_t>(begin), made, slot->ids.begin());
+    slot->length = static_cast<std::uint16_t>(pieces[i].size());
+    slot->count = static_cast<std::uint16_t>(made);
+  }
+  ids.insert(ids.end(), found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void Bpe::encode_uncached(std::string_view piece, std::vector<TokenId>& ids) const {

@@ -17,6 +17,7 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kShareBytes = 1 << 18;  // of text that a thread takes at a time
+constexpr std::size_t kPiecesAtATime = 256;
 
 }  // namespace
 
@@ -67,6 +68,7 @@ void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<T
   parallel_each(std::ssize(shares), [&](std::int64_t share) {
     const auto at = static_cast<std::size_t>(share);
     try {
+      encoded[at].reserve(shares[at].size() / 2);  // more than nearly all text needs; costs nothing until used
       encode_share(shares[at], encoded[at]);
     } catch (...) {
       errors[at] = std::current_exception();
@@ -78,14 +80,19 @@ void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<T
     total += encoded[i].size();
   }
   ids.reserve(total);
-  for (const std::vector<TokenId>& part : encoded) ids.insert(ids.end(), part.begin(), part.end());
+  for (std::vector<TokenId>& part : encoded) {
+    ids.insert(ids.end(), part.begin(), part.end());
+    std::vector<TokenId>().swap(part);  // so that a long text's ids are not there twice
+  }
 }
 
 void BpeTokenizer::encode_share(std::string_view share, std::vector<TokenId>& ids) const {
   std::unique_ptr<Bpe::Cache> cache = borrow_cache();
   PieceReader reader(pattern_, share);
-  for (std::string_view piece = reader.next(); !piece.empty(); piece = reader.next()) {
-    bpe_.encode_piece(piece, *cache, ids);
+  std::array<std::string_view, kPiecesAtATime> pieces;
+  for (std::size_t count = pieces.size(); count == pieces.size();) {
+    count = reader.read(pieces);
+    bpe_.encode_pieces(share, std::span(pieces).first(count), *cache, ids);
   }
   return_cache(std::move(cache));
 }

@@ -69,15 +69,36 @@ const pcre2_code* compiled(SplitPattern pattern) {
   return pattern == SplitPattern::gpt2 ? gpt2 : cl100k;
 }
 
-/// Whether a piece ends between two bytes whatever stands around them: no pattern has white space after anything
-/// else inside a piece, but for cl100k's new lines after signs.
-bool is_certain_cut(unsigned char before, unsigned char after) {
-  const bool word = (before >= '0' && before <= '9') || ((before | 0x20) >= 'a' && (before | 0x20) <= 'z');
-  if (after == '\n') return word;
-  if (after != ' ') return false;
-  if (before < 0x80) return before > ' ';
-  // A byte that may end a white space character (U+0085, U+00A0, U+1680, U+2000 to U+205F, U+3000) decides nothing.
-  return before > 0x8A && before != 0x9F && before != 0xA0 && before != 0xA8 && before != 0xA9 && before != 0xAF;
+// The White_Space characters beyond ASCII.
+constexpr std::array<std::string_view, 19> kWideSpaces{
+    "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82", "\xE2\x80\x83",
+    "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A",
+    "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+
+bool is_ascii(char byte) { return static_cast<unsigned char>(byte) < 0x80; }
+
+/// Whether the text's last character is no white space; false where in doubt.
+bool ends_in_black(std::string_view text) {
+  if (text.empty() || is_ascii(text.back())) return !text.empty() && text.back() > ' ';
+  return std::ranges::none_of(kWideSpaces, [&](std::string_view space) { return text.ends_with(space); });
+}
+
+/// Whether the text's first character is no white space; false where in doubt.
+bool begins_in_black(std::string_view text) {
+  if (text.empty() || is_ascii(text.front())) return !text.empty() && text.front() > ' ';
+  return std::ranges::none_of(kWideSpaces, [&](std::string_view space) { return text.starts_with(space); });
+}
+
+/// Whether a piece ends at `at`, inside the text, under every pattern, and each side has the same pieces without the
+/// other. No pattern has white space after anything else inside a piece, but for cl100k's new lines after signs; and a
+/// single line feed ends a piece, for it is no part of a word that follows.
+bool is_certain_cut(std::string_view text, std::size_t at) {
+  const std::string_view before = text.substr(0, at);
+  if (text[at] == ' ') return ends_in_black(before);
+  if (text[at - 1] == '\n') return ends_in_black(before.substr(0, at - 1)) && begins_in_black(text.substr(at));
+  if (text[at] != '\n') return false;
+  const char last = text[at - 1];
+  return (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z') || (last >= 'A' && last <= 'Z');
 }
 
 }  // namespace
@@ -111,6 +132,12 @@ std::string_view PieceReader::next() {
   return text_.substr(begin, at_ - begin);
 }
 
+std::size_t PieceReader::read(std::span<std::string_view> pieces) {
+  std::size_t count = 0;
+  while (count < pieces.size() && !(pieces[count] = next()).empty()) ++count;
+  return count;
+}
+
 /// The length of the piece at at_, by the regular expression. The well-formed stretch is PCRE2's whole subject, so
 /// that invalid bytes end words and no check of the rest is repeated from piece to piece.
 std::size_t PieceReader::match_pattern() {
@@ -138,10 +165,7 @@ std::vector<std::string_view> split_shares(std::string_view text, std::size_t sh
   std::size_t begin = 0;
   while (begin < text.size()) {
     std::size_t end = std::min(text.size() - begin, std::max<std::size_t>(share_bytes, 1)) + begin;
-    while (end < text.size() &&
-           !is_certain_cut(static_cast<unsigned char>(text[end - 1]), static_cast<unsigned char>(text[end]))) {
-      ++end;
-    }
+    while (end < text.size() && !is_certain_cut(text, end)) ++end;
     shares.push_back(text.substr(begin, end - begin));
     begin = end;
   }

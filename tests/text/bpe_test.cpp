@@ -7,6 +7,7 @@
 #include "support/sanitized.h"
 #include <algorithm>
 #include <map>
+#include <memory>
 
 namespace kiln {
 namespace {
@@ -99,6 +100,26 @@ TEST(Bpe, CacheGivesTheSameIdsAgain) {
     Ids ids;
     bpe.encode_piece(piece, cache, ids);
     ASSERT_EQ(ids, encode_one(bpe, piece));
+  }
+}
+
+TEST(Bpe, PiecesTogetherAreThePiecesOneByOne) {
+  const Bpe bpe = small_bpe();
+  Rng rng(6, "batches");
+  Bpe::Cache one_by_one, together;
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t size = 1 + rng.below(3000);
+    const auto text = std::make_unique<char[]>(size);  // ends where its bytes end: the sanitizers see a byte too far
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(rng.below(4) == 0 ? 0 : 'a' + rng.below(3));
+    const std::string_view whole(text.get(), size);
+    std::vector<std::string_view> pieces;
+    for (std::size_t at = 0; at < size; at += pieces.back().size()) {
+      pieces.push_back(whole.substr(at, 1 + rng.below(rng.below(8) == 0 ? 100 : 12)));  // some too long for the cache
+    }
+    Ids expected, ids;
+    for (const std::string_view piece : pieces) bpe.encode_piece(piece, one_by_one, expected);
+    bpe.encode_pieces(whole, pieces, together, ids);
+    ASSERT_EQ(ids, expected);
   }
 }
 

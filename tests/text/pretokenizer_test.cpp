@@ -97,6 +97,46 @@ TEST(Pretokenizer, SharesHaveThePiecesOfTheWhole) {
   }
 }
 
+TEST(Pretokenizer, ReadsAsManyPiecesAsAskedFor) {
+  PieceReader reader(SplitPattern::gpt2, "one two three");
+  Pieces pieces(2);
+  EXPECT_EQ(reader.read(pieces), 2u);
+  EXPECT_EQ(pieces, (Pieces{"one", " two"}));
+  EXPECT_EQ(reader.read(pieces), 1u);
+  EXPECT_EQ(pieces[0], " three");
+  EXPECT_EQ(reader.read(pieces), 0u);
+}
+
+// Shares of one byte are cut at every place that is certain, each white space among the neighbours.
+TEST(Pretokenizer, EveryCertainCutIsBetweenPieces) {
+  const std::vector<std::string> parts{"",         " ",        "\n",       "\r",       "\t",     "a",      "1",
+                                       ".",        "'",        "\x01",     "中",       "。",     "é",      "٣",
+                                       "\xC2\x85", "\xC2\xA0", "\u1680",   "\u2009",   "\u2028", "\u205F", "\u3000",
+                                       "\xE3\x80", "\xFF",     "\xE2\x80", "\xF0\x9F", "\x80"};
+  for (const std::string& before : parts) {
+    for (const std::string& first : parts) {
+      for (const std::string_view space : {"\n", " ", "\n\n", " \n"}) {
+        for (const std::string& after : parts) {
+          const std::string text = before + first + std::string(space) + after + "b";
+          for (const SplitPattern pattern : kBoth) {
+            Pieces pieces;
+            for (const std::string_view share : split_shares(text, 1)) {
+              for (const std::string_view piece : split_pieces(pattern, share)) pieces.push_back(piece);
+            }
+            ASSERT_EQ(pieces, split_pieces(pattern, text)) << ::testing::PrintToString(text);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Pretokenizer, LinesOfWritingsWithoutSpacesAreShared) {
+  std::string text;
+  while (text.size() < 100000) text += "天地玄黄，宇宙洪荒。\n";
+  EXPECT_GE(split_shares(text, 1000).size(), 90u);
+}
+
 TEST(Pretokenizer, SharesAreOfTheSizeAskedFor) {
   std::string text;
   while (text.size() < 100000) text += "some words and, well, signs. ";

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,9 @@ class PieceReader {
 
   /// The next piece, empty at the end of the text. Throws Error (failure) where PCRE2 gives up.
   std::string_view next();
+
+  /// Fills `pieces` with the next ones and returns their number, less than asked for only at the end of the text.
+  std::size_t read(std::span<std::string_view> pieces);
 
  private:
   std::size_t match_pattern();
