@@ -20,6 +20,7 @@
 #include <charconv>
 #include <memory>
 #include <numeric>
+#include <span>
 
 namespace kiln::cli {
 namespace {
@@ -72,21 +73,27 @@ void run_train(const TrainingOptions& options) {
     spdlog::warn("fewer entries than --vocab-size {}: no pair of tokens is left that occurs twice", config.vocab_size);
 }
 
+/// The ids in decimal, each after a separator.
+std::string format_ids(std::span<const TokenId> ids, char separator) {
+  constexpr std::size_t kLongest = 1 + std::numeric_limits<TokenId>::digits10 + 1;
+  std::string text(ids.size() * kLongest, separator);
+  char* at = text.data();
+  for (const TokenId id : ids) at = std::to_chars(at + 1, text.data() + text.size(), id).ptr;
+  text.resize(static_cast<std::size_t>(at - text.data()));
+  return text;
+}
+
 void run_encode(const UseOptions& options) {
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
   const std::vector<TokenId> ids =
       tokenizer->encode(read_stdin(), options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
-  const char* separator = options.json ? "," : " ";
-  std::string text = options.json ? "[" : "";
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (i > 0) text += separator;
-    text += std::to_string(ids[i]);
-    if (i % kIdsAtATime == 0) {
-      write_stdout(text);
-      text.clear();
-    }
+  if (options.json) write_stdout("[");
+  for (std::size_t at = 0; at < ids.size(); at += kIdsAtATime) {
+    const std::string text =
+        format_ids(std::span(ids).subspan(at, std::min(kIdsAtATime, ids.size() - at)), options.json ? ',' : ' ');
+    write_stdout(std::string_view(text).substr(at == 0 ? 1 : 0));  // nothing stands before the first to be separated
   }
-  write_stdout(text + (options.json ? "]" : ""));
+  if (options.json) write_stdout("]");
 }
 
 /// The numbers of a text in which they stand between white space.
