@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kCacheVersion = 1;                 // another one for tokens that come out differently
 constexpr std::size_t kGroupBytes = std::size_t{8} << 20;  // of text encoded before its tokens are packed
+constexpr std::size_t kLongDocument = std::size_t{1} << 20;
 constexpr Index kCopiedTokens = Index{1} << 20;
 
 /// The file of that key in the cache, if it is there and whole.
@@ -52,12 +53,15 @@ TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_
 }
 
 /// The first documents, at least one, that are encoded together; a long one is alone, for Tokenizer::encode to share
-/// out among the threads.
+/// out among the threads: within a group it would keep one of them busy while the others wait.
 std::span<const std::string_view> take_group(std::span<const std::string_view>& documents) {
-  std::size_t count = 1, bytes = documents[0].size();
-  while (count < documents.size() && bytes + documents[count].size() <= kGroupBytes) bytes += documents[count++].size();
-  const auto group = documents.first(count);
-  documents = documents.subspan(count);
+  std::size_t count = 0, bytes = 0;
+  for (; count < documents.size() && documents[count].size() < kLongDocument; ++count) {
+    bytes += documents[count].size();
+    if (bytes > kGroupBytes) break;
+  }
+  const auto group = documents.first(std::max<std::size_t>(count, 1));
+  documents = documents.subspan(group.size());
   return group;
 }
 
