@@ -5,6 +5,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/data/corpus.h"
+#include "kiln/data/source_files.h"
 #include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
@@ -65,6 +66,8 @@ void run_train(const TrainingOptions& options) {
   check_output(options.output);
   DataConfig data = options.data;
   data.validation_fraction = 0;
+  data.train.clear();
+  for (const fs::path& file : find_source_files(options.data.train, "--input")) data.train.push_back(file.string());
   const Corpus corpus(data);
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
   write_file_atomically(options.output, format_tokenizer_json(*tokenizer));

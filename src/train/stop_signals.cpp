@@ -31,7 +31,9 @@ StopSignals::~StopSignals() {
   for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &previous_[i], nullptr);
 }
 
-std::string name_of_signal(int signal) { return std::string("SIG") + ::sigabbrev_np(signal); }
+std::string_view name_of_signal(int signal) {
+  return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
+}
 
 std::optional<int> StopSignals::received() const {
   if (noted == 0) return std::nullopt;

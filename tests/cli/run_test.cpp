@@ -214,7 +214,8 @@ TEST(SampleCommand, FirstGuessesDrawEveryTokenAboutAsOften) {
   const Outcome inspected =
       run_kiln({"inspect", trained().folder, "--untrained", "--prompt", "on", "--top", "256", "--json"});
   double total = 0;
-  for (const json& entry : json::parse(inspected.out)[0]["top"]) {
+  const json predictions = json::parse(inspected.out);
+  for (const json& entry : predictions[0]["top"]) {
     const double probability = entry["probability"].get<double>();
     EXPECT_GT(probability, 0.5 / 256);
     EXPECT_LT(probability, 2.0 / 256);
@@ -222,7 +223,8 @@ TEST(SampleCommand, FirstGuessesDrawEveryTokenAboutAsOften) {
   }
   EXPECT_NEAR(total, 1.0, 1e-4);
   Index drawn = 0;
-  for (const json& sample : json::parse(outcome.out)) drawn += sample["tokens"].get<Index>();
+  const json samples = json::parse(outcome.out);
+  for (const json& sample : samples) drawn += sample["tokens"].get<Index>();
   EXPECT_EQ(drawn, 6400);
 }
 

@@ -24,7 +24,7 @@ Family changed(ModelConfig model, Change&& change) {
 
 TEST(Family, Gpt2IsNothingElse) {
   EXPECT_EQ(family_of(small_gpt2()), Family::gpt2);
-  for (const Activation a : {Activation::relu, Activation::gelu, Activation::silu}) {
+  for (const Activation a : {Activation::relu, Activation::gelu, Activation::silu, Activation::relu2}) {
     EXPECT_EQ(changed(small_gpt2(), [a](auto& m) { m.activation = a; }), Family::gpt2);
   }
   EXPECT_EQ(changed(small_gpt2(), [](auto& m) { m.bias = false; }), Family::gpt2);
@@ -34,7 +34,7 @@ TEST(Family, Gpt2IsNothingElse) {
   EXPECT_EQ(changed(small_gpt2(), [](auto& m) { m.d_head = 3; }), Family::kiln);
   EXPECT_EQ(changed(small_gpt2(), [](auto& m) { m.n_kv_heads = 1; }), Family::kiln);
   EXPECT_EQ(changed(small_gpt2(), [](auto& m) { m.qk_norm = true; }), Family::kiln);
-  for (const Activation a : {Activation::relu2, Activation::swiglu, Activation::geglu}) {
+  for (const Activation a : {Activation::swiglu, Activation::geglu}) {
     EXPECT_EQ(changed(small_gpt2(), [a](auto& m) { m.activation = a; }), Family::kiln);
   }
 }

@@ -68,6 +68,7 @@ TEST(Pass, WhatIsComputedAgainChangesNoBit) {
     config.dropout = 0.2;  // masks are drawn again too
     config.n_layers = 3;
     SmallModel small(config);
+    small.weights.all() *= 0.3f;
     const Outcome kept = run(small, {});
     for (const Recompute recompute : {Recompute::mlp, Recompute::block}) {
       const Outcome again = run(small, {.recompute = recompute});
@@ -80,6 +81,8 @@ TEST(Pass, WhatIsComputedAgainChangesNoBit) {
 TEST(Pass, WhatIsComputedAgainTakesNoMemory) {
   ModelConfig config = testing::small_gpt2();
   config.d_model = 64;
+  config.d_head = 32;
+  config.d_mlp = 256;
   config.n_layers = 12;
   const auto bytes = [&](Recompute recompute) {
     return static_cast<double>(pass_bytes(config, kSmallVocabulary, {.recompute = recompute, .windows = 64}));
@@ -91,6 +94,8 @@ TEST(Pass, WhatIsComputedAgainTakesNoMemory) {
 TEST(Pass, Bfloat16TakesHalfTheActivations) {
   ModelConfig config = testing::small_gpt2();
   config.d_model = 64;
+  config.d_head = 32;
+  config.d_mlp = 256;
   const auto bytes = [&](Precision precision) {
     return static_cast<double>(pass_bytes(config, kSmallVocabulary, {.precision = precision, .windows = 64}));
   };

@@ -4,14 +4,14 @@
 #include <array>
 #include <optional>
 #include <signal.h>
-#include <string>
+#include <string_view>
 
 namespace kiln {
 
 inline constexpr int kSignalExitBase = 128;  // a shell's code for "ended by signal n" is 128 + n
 
-/// "SIGINT", as a shell's kill -l knows it.
-std::string name_of_signal(int signal);
+/// "SIGINT", "SIGTERM" or "SIGHUP".
+std::string_view name_of_signal(int signal);
 
 /// While it lives, the first such signal is noted for received(); a second one ends the process at once with 128 + its
 /// number, since whoever sends it no longer wants to wait. At most one object at a time.
