@@ -14,8 +14,9 @@ say "Checking for the libraries"
 scripts/install_dependencies.sh
 
 say "Building (Release, without the tests)"
-# Several files a compiler call: half the time of a first build. The next build by scripts/test.sh goes file by file.
-configure build -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=OFF -DCMAKE_UNITY_BUILD=ON >/dev/null
+unity=()  # several files a compiler call: half the time of a first build
+if [[ ! -f build/CMakeCache.txt ]]; then unity=(-DCMAKE_UNITY_BUILD=ON); fi
+configure build -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=OFF ${unity[@]+"${unity[@]}"} >/dev/null
 cmake --build build --target kiln_binary --parallel "$(build_jobs)"
 built=$SECONDS
 

@@ -11,7 +11,7 @@ read -r -a cmake_arguments <<<"${CMAKE_ARGS:-}"
 scripts/install_dependencies.sh
 
 say "Building into $build"
-configure "$build" -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=ON -DCMAKE_UNITY_BUILD=OFF ${cmake_arguments[@]+"${cmake_arguments[@]}"}
+configure "$build" -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=ON ${cmake_arguments[@]+"${cmake_arguments[@]}"}
 cmake --build "$build" --parallel "$(build_jobs)"
 
 say "Testing"

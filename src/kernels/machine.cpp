@@ -17,7 +17,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kRounds = 4'000'000;  // some milliseconds of every loop below
+constexpr std::int64_t kRounds = 2'000'000;  // some milliseconds of every loop below
 constexpr int kRepeats = 7;
 constexpr Index kTriadElements = Index{1} << 25;  // 128 MB an array
 

@@ -86,16 +86,6 @@ std::optional<double> time_tokenizer(const Config& config) {
 
 }  // namespace
 
-MachineLimits MachineLimits::measure() {
-  return {.fp32_flops = measure_float_peak(),
-          .bf16_flops = measure_bfloat16_peak(),
-          .bytes_per_second = measure_memory_bandwidth()};
-}
-
-double MachineLimits::flops(Precision precision) const {
-  return precision == Precision::bf16 ? bf16_flops.value_or(fp32_flops) : fp32_flops;
-}
-
 BenchReport run_bench(const Config& config, std::size_t steps) {
   const Index V = config.tokenizer.vocab_size;
   const BatchSizes sizes = BatchSizes::of(config, kWindowsOfAll);
@@ -120,7 +110,9 @@ BenchReport run_bench(const Config& config, std::size_t steps) {
 
   with_precision(report.precision, [&]<class T>() { time_generation<T>(config, report); });
   report.tokenizer_bytes_per_second = time_tokenizer(config);
-  report.machine = MachineLimits::measure();
+  report.machine = {.fp32_flops = measure_float_peak(),
+                    .bf16_flops = measure_bfloat16_peak(),
+                    .bytes_per_second = measure_memory_bandwidth()};
   return report;
 }
 

@@ -58,7 +58,7 @@ Progress::~Progress() {
   if (line_shown_) std::fputs("\n", stderr);
 }
 
-void Progress::step(const MetricsRow& row, double remaining_seconds) {
+void Progress::step(const MetricsRow& row, double share_of_peak, double remaining_seconds) {
   if (quiet_) return;
   const bool is_last = row.step == total_steps_;
   std::vector<ProgressFigure> figures{
@@ -66,7 +66,8 @@ void Progress::step(const MetricsRow& row, double remaining_seconds) {
       {kMostImportant, text_of(row.loss, "loss", 4)},
       {0, fmt::format("lr {:.2e}", row.learning_rate.value_or(0))},
       {1, text_of(row.grad_norm, "grad norm", 3)},
-      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"}};
+      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"},
+      {1, fmt::format("{:.0f}% of peak", 100 * share_of_peak)}};
   if (!is_last) figures.push_back({3, "ETA " + format_duration(remaining_seconds)});
   if (!terminal_) {
     spdlog::info(fitted(figures, std::string::npos));

@@ -4,6 +4,7 @@
 #include "kiln/core/profile.h"
 #include "kiln/core/rng.h"
 #include "kiln/core/stopwatch.h"
+#include "kiln/kernels/machine.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
 
@@ -51,6 +52,13 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
   times.parts = profile.seconds();
   for (auto& [part, seconds] : times.parts) seconds /= static_cast<double>(times.seconds.size());
   return times;
+}
+
+double measure_peak(Precision precision) {
+  if (resolved(precision) == Precision::bf16) {
+    if (const std::optional<double> peak = measure_bfloat16_peak()) return *peak;
+  }
+  return measure_float_peak();
 }
 
 }  // namespace kiln

@@ -3,6 +3,8 @@
 
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/loss_figure.h"
+#include "kiln/train/plan.h"
+#include "kiln/train/timing.h"
 
 #include <fmt/format.h>
 
@@ -27,6 +29,8 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       progress_(preparation.total_steps, quiet),
       sampler_(std::move(sampler)),
       seconds_before_(preparation.state.seconds),
+      flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
+      peak_flops_(measure_peak(preparation.config.train.precision)),
       first_step_(preparation.state.step),
       tokens_logged_(preparation.state.tokens) {}
 
@@ -130,7 +134,7 @@ void Trainer::log_row() {
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
   metrics_.append(row_);
-  if (p_.config.train.log_every > 0) progress_.step(row_, remaining_seconds());
+  if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), remaining_seconds());
 }
 
 void Trainer::save(bool is_best) {
@@ -156,6 +160,8 @@ void Trainer::save(bool is_best) {
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
 
 double Trainer::seconds() const { return seconds_before_ + since_start_.seconds(); }
+
+double Trainer::share_of_peak() const { return row_.tokens_per_second.value_or(0) * flops_per_token_ / peak_flops_; }
 
 double Trainer::remaining_seconds() const {
   const double passed = seconds() - seconds_before_;

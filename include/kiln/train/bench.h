@@ -15,11 +15,6 @@ struct MachineLimits {
   double fp32_flops = 0;             // a second
   std::optional<double> bf16_flops;  // a second; nothing where the processor has no bf16 products
   double bytes_per_second = 0;       // of memory, triad
-
-  static MachineLimits measure();
-
-  /// The ceiling of products in this precision: that of fp32 where bf16 has none of its own.
-  double flops(Precision precision) const;
 };
 
 struct BenchReport {
@@ -36,7 +31,11 @@ struct BenchReport {
   double decode_tokens_per_second = 0;               // one sequence, one token at a time
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train; nothing where that cannot be read
 
-  double share_of_peak() const { return flops_per_second / machine.flops(precision); }
+  /// Of the ceiling of this precision; of that of fp32 where bf16 has none.
+  double share_of_peak() const {
+    const double bf16 = machine.bf16_flops.value_or(machine.fp32_flops);
+    return flops_per_second / (precision == Precision::bf16 ? bf16 : machine.fp32_flops);
+  }
 };
 
 /// Times at least `steps` steps of training on random tokens, then generation by random weights, then the tokenizer.

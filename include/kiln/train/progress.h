@@ -14,8 +14,9 @@ class Progress {
   Progress(std::int64_t total_steps, bool quiet);
   ~Progress();  // leaves the terminal on a line of its own
 
-  /// The figures of a step, and the time that the run is expected to take from here.
-  void step(const MetricsRow& row, double remaining_seconds);
+  /// The figures of a step, the share of the machine's measured peak at which it ran, and the time that the run is
+  /// expected to take from here.
+  void step(const MetricsRow& row, double share_of_peak, double remaining_seconds);
 
   /// A line that stays.
   void message(const std::string& text);

@@ -33,6 +33,7 @@ class Trainer {
   void save(bool is_best);
   bool is_due(Index every) const;
   double seconds() const;
+  double share_of_peak() const;
   double remaining_seconds() const;
   void draw();
   void summarise();
@@ -45,6 +46,7 @@ class Trainer {
   StopSignals signals_;
   Stopwatch since_start_;
   double seconds_before_;  // of earlier parts of the run
+  double flops_per_token_, peak_flops_;
   Index first_step_;
   MetricsRow row_;
   double step_seconds_ = 0;         // in steps alone, since training (re)started
