@@ -1,6 +1,7 @@
 // The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
 #include "kiln/core/nearest.h"
+#include "kiln/core/threads.h"
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -95,6 +96,7 @@ int run(int argc, char** argv) {
 }  // namespace kiln::cli
 
 int main(int argc, char** argv) {
+  kiln::let_waiting_threads_sleep(argv);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is no reason to lose a run
   kiln::cli::set_up_log();
   return kiln::cli::run(argc, argv);

@@ -1,7 +1,17 @@
 // The thread count, set once at the start of a command.
 #include "kiln/core/threads.h"
 
+#include <cstdlib>
+#include <unistd.h>
+
 namespace kiln {
+
+void let_waiting_threads_sleep(char** argv) {
+  constexpr const char* kSpins = "GOMP_SPINCOUNT";
+  constexpr const char* kFew = "1000";  // some microseconds, as long as an evenly shared loop keeps a thread waiting
+  if (std::getenv(kSpins) != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  if (::setenv(kSpins, kFew, 1) == 0) ::execv("/proc/self/exe", argv);  // returns only where it fails: no harm done
+}
 
 void set_threads(int count) {
   omp_set_dynamic(0);

@@ -8,6 +8,12 @@
 
 namespace kiln {
 
+/// Makes threads that wait for others go to sleep soon, unless the environment says how they wait (OMP_WAIT_POLICY,
+/// GOMP_SPINCOUNT): GCC's OpenMP otherwise spins for milliseconds, which on a machine with other work to do makes a
+/// step ten times slower. It reads the environment before main, so this starts the program again, in the same process.
+/// To be called first thing.
+void let_waiting_threads_sleep(char** argv);
+
 /// Sets the number of threads for everything that follows; 0 means one for every core this process may use.
 void set_threads(int count);
 
