@@ -183,7 +183,7 @@ Strided<float> widened(const Strided<bfloat16>& m, std::vector<float>& memory) {
 /// Where the processor is no help with bfloat16: its products in float, which are exact, rounded once.
 template <class U>
 void multiply_widened(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
-                      ConstVec<bfloat16> bias) {
+                      const ConstVec<bfloat16>& bias) {
   static std::mutex mutex;
   static std::vector<float> wide_a, wide_b, wide_c, wide_bias;
   const std::lock_guard lock(mutex);

@@ -67,7 +67,7 @@ std::optional<double> time_tokenizer(const Config& config) {
     for (const std::string_view document : corpus.train()) {
       if (bytes < kLearntBytes) learnt.push_back(document.substr(0, kLearntBytes));
       if (bytes < kEncodedBytes) encoded.push_back(document.substr(0, kEncodedBytes));
-      bytes += encoded.size() > 0 ? document.size() : 0;
+      bytes += document.size();
     }
     TokenizerConfig tokenizer_config = config.tokenizer;
     if (tokenizer_config.path) tokenizer_config.path = config.locate(*tokenizer_config.path).string();

@@ -171,6 +171,31 @@ TEST(TokenizerCommand, ReadsTheTokenizerOfARunAndOfACheckpoint) {
   }
 }
 
+TEST(EvalCommand, ScoresInBfloat16WhereAskedTo) {
+  const double wide = eval(trained().folder)["loss"].get<double>();
+  const double narrow = eval(trained().folder, {"--precision", "bf16"})["loss"].get<double>();
+  EXPECT_NE(narrow, wide);
+  EXPECT_NEAR(narrow, wide, 0.02 * wide);
+}
+
+TEST(SampleCommand, SamplesInBfloat16WhereAskedTo) {
+  const Outcome outcome = run_kiln({"sample", trained().folder, "--prompt", "one two", "--greedy", "--max-tokens", "30",
+                                    "--precision", "bf16", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)[0]["tokens"], 30);
+  EXPECT_EQ(run_kiln({"sample", trained().folder, "--precision", "fp8"}).code, 2);
+}
+
+TEST(TrainCommand, ABfloat16RunIsSampledAndScoredInItsOwnPrecision) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.precision=bf16"}).code, 0);
+  const double own = eval(run.folder, {"--checkpoint", "latest"})["loss"].get<double>();
+  const std::string metrics = read_file(run.folder + "/metrics.jsonl");
+  const json row = json::parse(metrics.substr(metrics.rfind('\n', metrics.size() - 2) + 1));
+  EXPECT_EQ(own, row["validation_loss"].get<double>());
+  EXPECT_NE(own, eval(run.folder, {"--checkpoint", "latest", "--precision", "fp32"})["loss"].get<double>());
+}
+
 TEST(TrainCommand, AConfigThatCannotBeTrainedCostsNobodyARun) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);

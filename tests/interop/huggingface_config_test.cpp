@@ -101,12 +101,13 @@ TEST(HuggingFaceConfig, NamesAllThatIsNotSupported) {
   const std::string path = scratch.write("config.json", R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8,
     "n_head": 2, "n_layer": 1, "n_positions": 4, "scale_attn_weights": false, "scale_attn_by_inverse_layer_idx": true,
     "reorder_and_upcast_attn": true, "activation_function": "tanh"})");
-  expect_error(ExitCode::bad_input,
-               path + R"(: /activation_function: "tanh" is not supported; relu, relu2, gelu, gelu_new or silu is expected)" +
-                   "\n" + path + ": /scale_attn_weights: false is not supported; kiln computes true alone\n" + path +
-                   ": /scale_attn_by_inverse_layer_idx: true is not supported; kiln computes false alone\n" + path +
-                   ": /reorder_and_upcast_attn: true is not supported; kiln computes false alone",
-               [&] { read_huggingface_config(scratch.path()); });
+  expect_error(
+      ExitCode::bad_input,
+      path + R"(: /activation_function: "tanh" is not supported; relu, relu2, gelu, gelu_new or silu is expected)" +
+          "\n" + path + ": /scale_attn_weights: false is not supported; kiln computes true alone\n" + path +
+          ": /scale_attn_by_inverse_layer_idx: true is not supported; kiln computes false alone\n" + path +
+          ": /reorder_and_upcast_attn: true is not supported; kiln computes false alone",
+      [&] { read_huggingface_config(scratch.path()); });
 }
 
 TEST(HuggingFaceConfig, NamesWhatIsNotSupportedOfLlama) {

@@ -196,14 +196,13 @@ void multiply_rows(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Part p
       multiply_block<R, V>(a, b + column, b_row, c + column, c_row, depth, accumulate);
     };
     const Index vectors = std::min(kVectors, (part.last - column) / kLanes<A>);
-    if (vectors == kVectors)
-      run.template operator()<kVectors>();
-    else if (vectors == 3)
-      run.template operator()<3>();
-    else if (vectors == 2)
-      run.template operator()<2>();
-    else
+    if (vectors == 1) {
       run.template operator()<1>();
+    } else if (vectors == 2) {
+      run.template operator()<2>();
+    } else if constexpr (kVectors > 2) {
+      vectors == 3 ? run.template operator()<3>() : run.template operator()<4>();
+    }
   }
 }
 
