@@ -2,12 +2,12 @@
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/kernels/few_rows.h"
 #include "kiln/tensor/convert.h"
 
 #include <array>
 #include <cassert>
 #include <map>
-#include <mutex>
 #include <vector>
 
 #ifdef KILN_ONEDNN
@@ -143,13 +143,11 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
 
 template <class T, class U>
 void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
-  static std::mutex mutex;  // products use every thread, so that there is nothing to gain from two at a time
-  static std::map<ProductKey, Product> products;
-  const std::lock_guard lock(mutex);
+  static thread_local std::map<ProductKey, Product> products;
   const ProductKey key{a.rows,       a.cols,        b.cols,
                        a.row_stride, a.col_stride,  b.row_stride,
                        b.col_stride, row_stride(c), static_cast<Index>(write),
-                       bias.size(),  threads()};
+                       bias.size(),  threads_here()};
   auto found = products.find(key);
   if (found == products.end()) {
     found = products.emplace(key, make_product<T, U>(a, b, c, write, bias.size() > 0)).first;
@@ -184,9 +182,7 @@ Strided<float> widened(const Strided<bfloat16>& m, std::vector<float>& memory) {
 template <class U>
 void multiply_widened(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                       const ConstVec<bfloat16>& bias) {
-  static std::mutex mutex;
-  static std::vector<float> wide_a, wide_b, wide_c, wide_bias;
-  const std::lock_guard lock(mutex);
+  static thread_local std::vector<float> wide_a, wide_b, wide_c, wide_bias;
   const Strided<float> left = widened(a, wide_a), right = widened(b, wide_b);
   wide_bias.resize(static_cast<std::size_t>(bias.size()));
   for (Index i = 0; i < bias.size(); ++i) wide_bias[static_cast<std::size_t>(i)] = widen(bias[i]);
@@ -224,15 +220,27 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
   multiply_eigen<T, U>(a, b, c, write, bias);
 }
 
+/// Whether kernels/few_rows makes a product: oneDNN lays the right factor out anew first, which costs more than it.
+template <class U>
+bool has_few_rows(const Mat<U>& c, Write write) {
+  return c.rows() > 0 && c.rows() <= kFewRows && write == Write::overwrite;
+}
+
 }  // namespace
 
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (has_few_rows(c, write)) return few_rows_matmul<T, U>(a, b, c, bias);
+  }
   multiply<T, U>(plain(a), plain(b), c, write, bias);
 }
 
 template <class T, class U>
 void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
+  if constexpr (!std::is_same_v<T, double>) {
+    if (has_few_rows(c, write)) return few_rows_matmul_nt<T, U>(a, b, c, bias);
+  }
   multiply<T, U>(plain(a), transposed(b), c, write, bias);
 }
 

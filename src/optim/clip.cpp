@@ -2,6 +2,7 @@
 #include "kiln/optim/clip.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 #include <array>
@@ -15,22 +16,27 @@ constexpr Index kMaxBlocks = 256;
 constexpr Index kMinBlockElements = 4096;
 constexpr Index kLanes = 16;  // sums side by side, so that the loop over them is vectorised
 
-double sum_block(const float* data, Index count) {
+template <class T>
+double sum_block(const T* data, Index count) {
   std::array<double, kLanes> lanes{};
   const Index whole = count / kLanes * kLanes;
   for (Index i = 0; i < whole; i += kLanes) {
     for (Index lane = 0; lane < kLanes; ++lane) {
-      const double value = data[i + lane];
+      const double value = widen(data[i + lane]);
       lanes[static_cast<std::size_t>(lane)] += value * value;
     }
   }
-  for (Index i = whole; i < count; ++i) lanes[0] += static_cast<double>(data[i]) * static_cast<double>(data[i]);
+  for (Index i = whole; i < count; ++i) {
+    const double value = widen(data[i]);
+    lanes[0] += value * value;
+  }
   return std::accumulate(lanes.begin(), lanes.end(), 0.0);
 }
 
 }  // namespace
 
-double sum_of_squares(const float* data, Index count) {
+template <class T>
+double sum_of_squares(const T* data, Index count) {
   const Index block = std::max(kMinBlockElements, (count + kMaxBlocks - 1) / kMaxBlocks);
   const Index blocks = (count + block - 1) / block;
   std::array<double, kMaxBlocks> sums{};
@@ -39,6 +45,9 @@ double sum_of_squares(const float* data, Index count) {
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
+
+template double sum_of_squares<float>(const float*, Index);
+template double sum_of_squares<bfloat16>(const bfloat16*, Index);
 
 double global_norm(const ParameterBuffer<float>& gradients) {
   double total = 0;

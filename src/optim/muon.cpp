@@ -3,14 +3,14 @@
 #include "kiln/optim/elementwise.h"
 #include "kiln/optim/makers.h"
 #include "kiln/optim/newton_schulz.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace kiln {
 namespace {
-
-constexpr Index kGrain = 4096;  // elements
 
 /// A matrix of its own: a hidden matrix, or one of those that lie side by side in it.
 struct Part {
@@ -31,14 +31,17 @@ std::vector<Part> find_parts(const OptimizerConfig& config, const ParameterLayou
       begin += width;
     }
   }
+  // The largest first: what is handed out last evens out the threads.
+  std::ranges::stable_sort(parts, std::ranges::greater(), [](const Part& part) { return part.rows * part.cols; });
   return parts;
 }
 
+/// What one thread needs; in bfloat16 half of it would do.
 std::size_t scratch_for(const std::vector<Part>& parts) {
   Arena arena = Arena::counting();
   for (const Part& part : parts) {
     const std::size_t mark = arena.mark();
-    NewtonSchulzRoom(arena, part.rows, part.cols);
+    NewtonSchulzRoom<float>(arena, part.rows, part.cols);
     arena.release(mark);
   }
   return arena.peak_bytes();
@@ -47,74 +50,83 @@ std::size_t scratch_for(const std::vector<Part>& parts) {
 bool moves_by_adamw(Role role) { return !is_hidden_matrix(role); }
 
 /// m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m.   A row of `count`.
+template <class T>
 void look_ahead(Index count, float mu, float gradient_scale, const float* __restrict gradient, float* __restrict m,
-                float* __restrict u) {
+                T* __restrict u) {
   const float rest = (1.0f - mu) * gradient_scale;
   for (Index i = 0; i < count; ++i) {
     m[i] = mu * m[i] + rest * gradient[i];
-    u[i] = rest * gradient[i] + mu * m[i];
+    u[i] = narrow<T>(rest * gradient[i] + mu * m[i]);
   }
 }
 
 /// w = keep w - size o.   A row of `count`.
-void move(Index count, float keep, float size, const float* __restrict o, float* __restrict w) {
-  for (Index i = 0; i < count; ++i) w[i] = keep * w[i] - size * o[i];
+template <class T>
+void move(Index count, float keep, float size, const T* __restrict o, float* __restrict w) {
+  for (Index i = 0; i < count; ++i) w[i] = keep * w[i] - size * widen(o[i]);
 }
 
 /// For each part (in, out), with g the scaled gradient and lr muon_learning_rate times the schedule's multiplier:
 ///   m = mu m + (1 - mu) g
 ///   o = newton_schulz((1 - mu) g + mu m) sqrt(max(1, out / in))
 ///   w = (1 - lr weight_decay) w - lr o
+/// Where the weights have a bfloat16 copy, newton_schulz works in bfloat16, as its author does.
 /// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 class Muon final : public Optimizer {
  public:
   Muon(const OptimizerConfig& config, const ParameterLayout& layout)
       : config_(config),
         parts_(find_parts(config, layout)),
-        scratch_(scratch_for(parts_)),
-        adamw_(config, layout, Decay::decoupled, make_chunks(config, layout, moves_by_adamw)) {}
+        adamw_(config, layout, Decay::decoupled, make_chunks(config, layout, moves_by_adamw)) {
+    for (int i = 0; i < threads(); ++i) scratch_.emplace_back(scratch_for(parts_));
+  }
 
   void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override {
     adamw_.step(weights, gradients, step);
-    for (const Part& part : parts_) move_part(part, weights, gradients.data(), step);
+    // A part a thread rather than a product for all of them: most matrices are too small to be shared out.
+    parallel_each(static_cast<Index>(parts_.size()), [&](Index i) {
+      const Part& part = parts_[static_cast<std::size_t>(i)];
+      Arena& scratch = scratch_[static_cast<std::size_t>(thread_index())];
+      if (weights.has_rounded()) {
+        move_part<bfloat16>(part, weights, gradients.data(), step, scratch);
+      } else {
+        move_part<float>(part, weights, gradients.data(), step, scratch);
+      }
+    });
   }
 
   std::vector<OptimizerSlot> slots() override { return adamw_.slots(); }
 
  private:
-  void move_part(const Part& part, Weights weights, const float* gradients, const OptimizerStep& step) {
-    const std::size_t mark = scratch_.mark();
-    const NewtonSchulzRoom room(scratch_, part.rows, part.cols);
-    const Index grain = std::max<Index>(1, kGrain / part.cols);
+  template <class T>
+  void move_part(const Part& part, Weights weights, const float* gradients, const OptimizerStep& step, Arena& scratch) {
+    const std::size_t mark = scratch.mark();
+    const NewtonSchulzRoom<T> room(scratch, part.rows, part.cols);
     const auto mu = static_cast<float>(config_.muon_momentum);
     const auto gradient_scale = static_cast<float>(step.gradient_scale);
     float* momentum = adamw_.first_moment().data();  // AdamW leaves the hidden matrices' share of it alone
-    parallel_for(part.rows, grain, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const Index at = part.begin + i * part.stride;
-        look_ahead(part.cols, mu, gradient_scale, gradients + at, momentum + at, row(room.x, i));
-      }
-    });
+    for (Index i = 0; i < part.rows; ++i) {
+      const Index at = part.begin + i * part.stride;
+      look_ahead(part.cols, mu, gradient_scale, gradients + at, momentum + at, row(room.x, i));
+    }
 
-    const Mat<float> orthogonal = newton_schulz(room);
+    const Mat<T> orthogonal = newton_schulz(room);
 
     const double lr = config_.muon_learning_rate * step.learning_rate_multiplier;
     const double widening = static_cast<double>(part.cols) / static_cast<double>(part.rows);
     const auto size = static_cast<float>(lr * std::sqrt(std::max(1.0, widening)));
     const auto keep = 1.0f - static_cast<float>(lr) * part.weight_decay;
-    parallel_for(part.rows, grain, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const Index at = part.begin + i * part.stride;
-        move(part.cols, keep, size, row(orthogonal, i), weights.masters().data() + at);
-        weights.round(at, part.cols);
-      }
-    });
-    scratch_.release(mark);
+    for (Index i = 0; i < part.rows; ++i) {
+      const Index at = part.begin + i * part.stride;
+      move(part.cols, keep, size, row(orthogonal, i), weights.masters().data() + at);
+      weights.round(at, part.cols);
+    }
+    scratch.release(mark);
   }
 
   OptimizerConfig config_;
   std::vector<Part> parts_;
-  Arena scratch_;
+  std::vector<Arena> scratch_;  // one a thread
   Adam adamw_;
 };
 
@@ -124,6 +136,8 @@ std::unique_ptr<Optimizer> make_muon(const OptimizerConfig& config, const Parame
   return std::make_unique<Muon>(config, layout);
 }
 
-std::size_t muon_scratch_bytes(const ParameterLayout& layout) { return scratch_for(find_parts({}, layout)); }
+std::size_t muon_scratch_bytes(const ParameterLayout& layout) {
+  return static_cast<std::size_t>(threads()) * scratch_for(find_parts({}, layout));
+}
 
 }  // namespace kiln

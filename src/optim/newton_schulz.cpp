@@ -4,6 +4,7 @@
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"
 #include "kiln/optim/clip.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,32 +18,46 @@ constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;  // Jordan's quintic:
 constexpr double kEpsilon = 1e-7;
 constexpr Index kGrain = 4096;  // elements
 
+/// x *= factor, over `count` elements.
+template <class T>
+void scale(T* x, Index count, float factor) {
+#pragma omp simd
+  for (Index i = 0; i < count; ++i) x[i] = narrow<T>(factor * widen(x[i]));
+}
+
 /// polynomial = a I + b gram + c polynomial, where polynomial holds gram^2.
-void complete_polynomial(ConstMat<float> gram, Mat<float> polynomial) {
+template <class T>
+void complete_polynomial(ConstMat<T> gram, Mat<T> polynomial) {
   const Index K = gram.rows();
   parallel_for(K, std::max<Index>(1, kGrain / K), [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
-      polynomial.row(i) = kB * gram.row(i) + kC * polynomial.row(i);
-      polynomial(i, i) += kA;
+      const T* g = row(gram, i);
+      T* p = row(polynomial, i);
+      const float diagonal = kA + kB * widen(g[i]) + kC * widen(p[i]);
+#pragma omp simd
+      for (Index j = 0; j < K; ++j) p[j] = narrow<T>(kB * widen(g[j]) + kC * widen(p[j]));
+      p[i] = narrow<T>(diagonal);
     }
   });
 }
 
 }  // namespace
 
-NewtonSchulzRoom::NewtonSchulzRoom(Arena& arena, Index rows, Index cols)
-    : x(arena.matrix<float>(rows, cols)),
-      next(arena.matrix<float>(rows, cols)),
-      gram(arena.matrix<float>(std::min(rows, cols), std::min(rows, cols))),
-      polynomial(arena.matrix<float>(std::min(rows, cols), std::min(rows, cols))) {}
+template <class T>
+NewtonSchulzRoom<T>::NewtonSchulzRoom(Arena& arena, Index rows, Index cols)
+    : x(arena.matrix<T>(rows, cols)),
+      next(arena.matrix<T>(rows, cols)),
+      gram(arena.matrix<T>(std::min(rows, cols), std::min(rows, cols))),
+      polynomial(arena.matrix<T>(std::min(rows, cols), std::min(rows, cols))) {}
 
-Mat<float> newton_schulz(NewtonSchulzRoom room) {
+template <class T>
+Mat<T> newton_schulz(NewtonSchulzRoom<T> room) {
   const Index rows = room.x.rows(), cols = room.x.cols();
-  float *from = room.x.data(), *to = room.next.data();
+  T *from = room.x.data(), *to = room.next.data();
   const auto shrink = static_cast<float>(1.0 / (std::sqrt(sum_of_squares(from, rows * cols)) + kEpsilon));
-  parallel_for(rows * cols, kGrain, [&](Index begin, Index end) { Vec<float>(from + begin, end - begin) *= shrink; });
+  parallel_for(rows * cols, kGrain, [&](Index begin, Index end) { scale(from + begin, end - begin, shrink); });
   for (int i = 0; i < kIterations; ++i, std::swap(from, to)) {
-    const ConstMat<float> x = as_const(mat(from, rows, cols));
+    const ConstMat<T> x = as_const(mat(from, rows, cols));
     if (rows <= cols) {
       matmul_nt(x, x, room.gram);  // X X^T
     } else {
@@ -58,5 +73,10 @@ Mat<float> newton_schulz(NewtonSchulzRoom room) {
   }
   return mat(from, rows, cols);
 }
+
+template struct NewtonSchulzRoom<float>;
+template struct NewtonSchulzRoom<bfloat16>;
+template Mat<float> newton_schulz<float>(NewtonSchulzRoom<float>);
+template Mat<bfloat16> newton_schulz<bfloat16>(NewtonSchulzRoom<bfloat16>);
 
 }  // namespace kiln

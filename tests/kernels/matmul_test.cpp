@@ -55,7 +55,16 @@ void expect_products(Index M, Index K, Index N, double tolerance) {
 }
 
 TEST(Matmul, AgreesWithPlainLoopsInEveryType) {
-  for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1}, {3, 5, 7}, {1, 64, 33}, {65, 17, 2}, {40, 70, 130}}) {
+  for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1},
+                                {3, 5, 7},
+                                {1, 64, 33},
+                                {2, 100, 97},
+                                {4, 33, 64},
+                                {5, 8, 31},
+                                {8, 129, 200},
+                                {9, 40, 40},
+                                {65, 17, 2},
+                                {40, 70, 130}}) {
     expect_products<float, float>(M, K, N, 1e-6);
     expect_products<double, double>(M, K, N, 1e-14);
     expect_products<bfloat16, float>(M, K, N, 1e-6);       // exact products, summed in float

@@ -3,6 +3,7 @@
 
 #include "kiln/core/rng.h"
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <gtest/gtest.h>
 
@@ -176,7 +177,6 @@ TEST_P(EveryOptimizer, ContinuesFromItsSlotsToTheBit) {
 }
 
 TEST_P(EveryOptimizer, GivesTheSameBitsForAnyThreadCount) {
-  const bool same = config_.type != OptimizerKind::muon;  // whose matrix products may add in another order
   ParameterBuffer<float> one(layout_), other(layout_), gradients(layout_);
   for (const int count : {1, 2, 3}) {
     set_threads(count);
@@ -189,16 +189,16 @@ TEST_P(EveryOptimizer, GivesTheSameBitsForAnyThreadCount) {
       optimizer->step(weights, gradients, varied_step(step));
     }
     if (count == 1) continue;
-    EXPECT_TRUE(!same || same_bits(one, other)) << count << " threads";
-    EXPECT_LT((one.all() - other.all()).cwiseAbs().maxCoeff(), 1e-4f) << count << " threads";
+    EXPECT_TRUE(same_bits(one, other)) << count << " threads";
   }
 }
 
 TEST_P(EveryOptimizer, AnnouncesItsMemory) {
   const auto slots = make_optimizer(config_, layout_)->slots();
   EXPECT_EQ(slot_count(config_), slots.size());
-  // Muon's widest and tallest parts: two copies of (8, 6) or (6, 9) and two of (6, 6), in cache lines.
-  const std::size_t expected = config_.type == OptimizerKind::muon ? 2 * 256 + 2 * 192 : 0;
+  // Muon's widest and tallest parts: two copies of (8, 6) or (6, 9) and two of (6, 6), in cache lines, for each thread.
+  const std::size_t expected =
+      config_.type == OptimizerKind::muon ? static_cast<std::size_t>(threads()) * (2 * 256 + 2 * 192) : 0;
   EXPECT_EQ(scratch_bytes(config_, layout_), expected);
 }
 
@@ -292,6 +292,20 @@ TEST(Muon, DoesNotCareForTheLengthOfAHiddenMatrixGradient) {
   make_optimizer(config, layout)->step(other, gradients, {1.0, 0.1, 0});
   EXPECT_LT((one.mat(id) - other.mat(id)).cwiseAbs().maxCoeff(), 1e-5f);
   EXPECT_GT(one.mat(id).norm(), 0.5f * 0.02f * std::sqrt(2.0f * 4.0f));  // four singular values of about sqrt(8/4) lr
+}
+
+TEST(Muon, InABfloat16RunMovesTheMastersAlmostAlikeAndRoundsThem) {
+  ParameterLayout layout;
+  const ParameterId id = layout.matrix("h.0.mlp.c_fc.weight", Role::mlp, 24, 64, {32, 32});
+  const OptimizerConfig config = config_of(OptimizerKind::muon, 0.1, 0.0);
+  Rng rng(16, "test");
+  ParameterBuffer<float> gradients(layout), one(layout), other(layout);
+  ParameterBuffer<bfloat16> rounded(layout);
+  randomize(gradients, rng, 1.0);
+  make_optimizer(config, layout)->step(one, gradients, {});
+  make_optimizer(config, layout)->step({other, rounded}, gradients, {});
+  EXPECT_LT((one.mat(id) - other.mat(id)).norm() / one.mat(id).norm(), 0.05f);  // newton_schulz_test argues the bound
+  for (Index i = 0; i < layout.extent(); ++i) EXPECT_EQ(rounded.data()[i], narrow<bfloat16>(other.data()[i]));
 }
 
 TEST(Muon, OneLearningRateIsForHiddenMatricesTheOtherForTheRest) {

@@ -20,12 +20,19 @@ void set_threads(int count);
 /// The number of threads in use.
 int threads();
 
+/// The number of threads that work begun here gets: one inside a parallel region.
+inline int threads_here() { return omp_in_parallel() ? 1 : threads(); }
+
+/// The calling thread's number in the region it works in, from 0.
+inline int thread_index() { return omp_get_thread_num(); }
+
 /// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, none smaller than `grain`.
 /// The shares depend on count, grain and threads() alone. The body must not throw.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
-  const std::int64_t shares = std::min<std::int64_t>(threads(), (count + grain - 1) / std::max<std::int64_t>(grain, 1));
-  if (shares <= 1 || omp_in_parallel()) {
+  const std::int64_t most = (count + grain - 1) / std::max<std::int64_t>(grain, 1);
+  const std::int64_t shares = std::min<std::int64_t>(threads_here(), most);
+  if (shares <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
@@ -39,7 +46,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
 /// results do not depend on who does it. The body must not throw.
 template <class Body>
 void parallel_each(std::int64_t count, Body&& body) {
-  if (threads() == 1 || count <= 1 || omp_in_parallel()) {
+  if (threads_here() == 1 || count <= 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }

@@ -10,7 +10,8 @@ enum class Write { overwrite, accumulate };
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty.
 /// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
-/// Uses all threads; nothing is allocated once a shape has been seen. Not to be called inside a parallel region.
+/// Uses all threads, inside a parallel region the calling one alone; nothing is allocated once a thread has seen a
+/// shape.
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
             ConstVec<T> bias = no_const_vec<T>());

@@ -6,7 +6,8 @@
 namespace kiln {
 
 /// The sum of the squares of `count` elements, in double and in an order that does not depend on the thread count.
-double sum_of_squares(const float* data, Index count);
+template <class T>
+double sum_of_squares(const T* data, Index count);
 
 /// The Euclidean length of the gradients of all trainable parameters taken as one vector; NaN or infinite where one of
 /// them is.

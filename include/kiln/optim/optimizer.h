@@ -33,9 +33,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Moves the trainable weights by one step, and rounds what moved into the copy that a bfloat16 model reads; others,
-  /// and padding, keep every bit. The bits of the result do not depend
-  /// on the thread count (Muon's: as far as kernels/matmul's do not). Allocates nothing; a gradient that is not finite
-  /// would spoil the state, and is the caller's to keep away.
+  /// and padding, keep every bit. The bits of the result do not depend on the thread count. Allocates nothing; a
+  /// gradient that is not finite would spoil the state, and is the caller's to keep away.
   virtual void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) = 0;
 
   /// The state, for checkpoints, always in the same order. With the buffers' contents and the number of the step, a run

@@ -125,6 +125,7 @@ class Weights {
       : masters_(&masters), rounded_(&rounded) {}
 
   ParameterBuffer<float>& masters() const { return *masters_; }
+  bool has_rounded() const { return rounded_ != nullptr; }
 
   /// What a model of T reads: the masters, or the rounded copy, which then must be there.
   template <class T>
