@@ -20,10 +20,11 @@ using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 constexpr Index kVectors = 2;                // of columns whose sums stay in registers, beside those of kFewRows rows
 constexpr Index kBlock = kVectors * kLanes;  // columns
-constexpr Index kPanel = 8;                  // rows of b that are read side by side
-constexpr Index kDots = 2;                   // rows of b^T that are multiplied at a time
-// The rows after those at hand are prefetched: the hardware loses the thread where one ends and the next begins.
-constexpr Index kGrainBytes = 1 << 14;  // of b, at least, for a thread
+constexpr Index kGrainBytes = 1 << 14;       // of b, at least, for a thread
+
+// Rows of b, and of b^T, that are read side by side. Those that come next are prefetched: the processor, which sees
+// each of them begin anew, would not.
+constexpr Index kPanel = 8, kDots = 2;
 
 Lanes load(const float* from) {
   Lanes lanes;

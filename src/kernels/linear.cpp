@@ -14,9 +14,10 @@ void linear_forward(ConstMat<T> x, ConstMat<T> w, ConstVec<T> b, Mat<T> y) {
 
 // y = x W + b
 template <class T>
-void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Vec<Acc<T>> db) {
+void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Write write,
+                     Vec<Acc<T>> db) {
   matmul_nt(dy, w, dx);
-  matmul_tn(x, dy, dw, Write::accumulate);
+  matmul_tn(x, dy, dw, write);
   if (db.size() > 0) add_column_sums(dy, db);
 }
 
@@ -33,9 +34,9 @@ void add_column_sums(ConstMat<T> x, Vec<Acc<T>> sums) {
   });
 }
 
-#define KILN_INSTANTIATE(T)                                                                                  \
-  template void linear_forward<T>(ConstMat<T>, ConstMat<T>, ConstVec<T>, Mat<T>);                            \
-  template void linear_backward<T>(ConstMat<T>, ConstMat<T>, ConstMat<T>, Mat<T>, Mat<Acc<T>>, Vec<Acc<T>>); \
+#define KILN_INSTANTIATE(T)                                                                                         \
+  template void linear_forward<T>(ConstMat<T>, ConstMat<T>, ConstVec<T>, Mat<T>);                                   \
+  template void linear_backward<T>(ConstMat<T>, ConstMat<T>, ConstMat<T>, Mat<T>, Mat<Acc<T>>, Write, Vec<Acc<T>>); \
   template void add_column_sums<T>(ConstMat<T>, Vec<Acc<T>>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

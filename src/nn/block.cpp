@@ -123,7 +123,7 @@ void Block::forward_mlp(const ParameterBuffer<T>& weights, ConstMat<T> middle, M
 template <class T>
 void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
                      Index B, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s, Mat<T> d_stream,
-                     ParameterBuffer<Acc<T>>& gradients) const {
+                     Gradients<Acc<T>>& gradients) const {
   residual_backward<T>(as_const(d_stream), dropout(context, kMlpBranch), s.d_branch);
   mlp_out_.backward<T>(weights, as_const(a.mlp.activated), as_const(s.d_branch), s.d_activated, gradients);
   {
@@ -173,7 +173,7 @@ void Block::attend(const ParameterBuffer<T>& weights, const PositionTables<T>& p
 template <class T>
 void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
                             const StepContext& context, Index B, const BlockActivations<T>& a, BlockScratch<T>& s,
-                            ParameterBuffer<Acc<T>>& gradients) const {
+                            Gradients<Acc<T>>& gradients) const {
   const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
   const ConstMat<T> qkv = as_const(a.qkv);
   const Mat<T> dq = columns(s.d_qkv, 0, Q), dk = columns(s.d_qkv, Q, KV), dv = columns(s.d_qkv, Q + KV, KV);
@@ -206,7 +206,7 @@ void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTab
   template void Block::forward_mlp<T>(const ParameterBuffer<T>&, ConstMat<T>, MlpActivations<T>&) const;             \
   template void Block::backward<T>(const ParameterBuffer<T>&, const PositionTables<T>&, const StepContext&, Index,   \
                                    ConstMat<T>, const BlockActivations<T>&, BlockScratch<T>&, Mat<T>,                \
-                                   ParameterBuffer<Acc<T>>&) const;
+                                   Gradients<Acc<T>>&) const;
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

@@ -90,7 +90,7 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
 
 template <class T>
 void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens,
-                      const StepContext& context, GptActivations<T>& a, ParameterBuffer<Acc<T>>& gradients) const {
+                      const StepContext& context, GptActivations<T>& a, Gradients<Acc<T>>& gradients) const {
   const Mat<T> d_stream = a.d_hidden;
   final_norm_.backward<T>(weights, as_const(a.stream.back()), a.final_statistics, as_const(d_stream),
                           no_rows<T>(config_.d_model), d_stream, gradients);

@@ -60,7 +60,7 @@ template <class T>
 void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
                                         std::span<const std::int32_t> targets, ConstVec<Acc<T>> position_weights,
                                         HeadScratch<T>& scratch, Vec<Acc<T>> losses, Mat<T> d_hidden,
-                                        ParameterBuffer<Acc<T>>& gradients) const {
+                                        Gradients<Acc<T>>& gradients) const {
   const Index chunk = scratch.logits.rows();
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
@@ -77,7 +77,8 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Const
                                 ConstVec<Acc<T>>(position_weights.data() + begin, count), dz);
     }
     const Timed timed("matmul unembedding");
-    matmul_tn<T, Acc<T>>(as_const(dz), h, gradients.mat(unembedding_), Write::accumulate);
+    const auto [dw, write] = gradients.target(unembedding_);
+    matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
     matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(d_hidden, begin, count));
   }
 }

@@ -37,9 +37,10 @@ void Linear::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y)
 
 template <class T>
 void Linear::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
-                      ParameterBuffer<Acc<T>>& gradients) const {
+                      Gradients<Acc<T>>& gradients) const {
   const Timed timed(part);
-  linear_backward<T>(x, weights.mat(weight), dy, dx, gradients.mat(weight), gradients.vec(bias));
+  const auto [dw, write] = gradients.target(weight);
+  linear_backward<T>(x, weights.mat(weight), dy, dx, dw, write, gradients.vec(bias));
 }
 
 Norm::Norm(ParameterLayout& layout, const std::string& name, const ModelConfig& config)
@@ -67,7 +68,7 @@ void Norm::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y, N
 
 template <class T>
 void Norm::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const NormStatistics<T>& statistics,
-                    ConstMat<T> dy, ConstMat<T> dskip, Mat<T> dx, ParameterBuffer<Acc<T>>& gradients) const {
+                    ConstMat<T> dy, ConstMat<T> dskip, Mat<T> dx, Gradients<Acc<T>>& gradients) const {
   const Timed timed("norm");
   if (kind == NormKind::layernorm) {
     layernorm_backward<T>(x, weights.vec(gain), as_const(statistics.mean), as_const(statistics.rstd), dy, dskip, dx,
@@ -77,14 +78,14 @@ void Norm::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const Norm
   }
 }
 
-#define KILN_INSTANTIATE(T)                                                                                      \
-  template void Linear::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>) const;                        \
-  template void Linear::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, ConstMat<T>, Mat<T>,                 \
-                                    ParameterBuffer<Acc<T>>&) const;                                             \
-  template NormStatistics<T> Norm::lay_out<T>(Arena&, Index) const;                                              \
-  template void Norm::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>, NormStatistics<T>&) const;      \
-  template void Norm::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, const NormStatistics<T>&, ConstMat<T>, \
-                                  ConstMat<T>, Mat<T>, ParameterBuffer<Acc<T>>&) const;
+#define KILN_INSTANTIATE(T)                                                                                          \
+  template void Linear::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>) const;                            \
+  template void Linear::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, ConstMat<T>, Mat<T>, Gradients<Acc<T>>&) \
+      const;                                                                                                         \
+  template NormStatistics<T> Norm::lay_out<T>(Arena&, Index) const;                                                  \
+  template void Norm::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>, NormStatistics<T>&) const;          \
+  template void Norm::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, const NormStatistics<T>&, ConstMat<T>,     \
+                                  ConstMat<T>, Mat<T>, Gradients<Acc<T>>&) const;
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

@@ -50,6 +50,14 @@ Index ParameterLayout::count(Role role) const {
   return total;
 }
 
+template <class T>
+void Gradients<T>::finish() {
+  for (std::size_t i = 0; i < is_stale_.size(); ++i) mat({static_cast<int>(i)});
+}
+
+template class Gradients<float>;
+template class Gradients<double>;
+
 void Weights::round(Index begin, Index count) const {
   if (rounded_ == nullptr) return;
   const float* from = masters_->data() + begin;

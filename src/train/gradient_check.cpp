@@ -74,7 +74,8 @@ class Subject {
   }
 
   LanguageModel<double> model_;
-  ParameterBuffer<double> weights_, gradients_;
+  ParameterBuffer<double> weights_;
+  Gradients<double> gradients_;
   StepContext context_;
   Index B_, T_;
   Arena arena_;

@@ -38,7 +38,7 @@ class PassOf final : public Pass {
         arena_(activation_bytes(model_, options)) {}
 
   double forward_backward(Weights weights, const Batch& batch, const StepContext& context, double scale,
-                          ParameterBuffer<float>& gradients) override {
+                          Gradients<float>& gradients) override {
     const ParameterBuffer<T>& w = weights.as<T>();
     GptActivations<T>& activations = activations_for(batch.B);
     model_.trunk.forward(w, batch.inputs, context, activations);

@@ -40,7 +40,7 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
   const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
   const double multiplier = schedule_multiplier(config_.schedule, position.step, total_steps_);
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
-  gradients_.all().setZero();
+  gradients_.clear();
   for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {
     const Index B = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
     const Index first_window = position.windows_drawn + done;
@@ -53,6 +53,7 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
     result.loss += pass_->forward_backward(weights, batch_, context, 1.0 / positions, gradients_);
   }
   const Timed timed("optimizer");
+  gradients_.finish();
   result.gradient_norm = global_norm(gradients_);
   result.applied = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   if (result.applied) {

@@ -33,7 +33,7 @@ TEST(Linear, BackwardMatchesCentralDifferences) {
     linear_forward<double>(x.c(), w.c(), b.cv(), y.m());
     return dot(y.data, dy.data);
   };
-  linear_backward<double>(x.c(), w.c(), dy.c(), dx.m(), dw.m(), db.v());
+  linear_backward<double>(x.c(), w.c(), dy.c(), dx.m(), dw.m(), Write::accumulate, db.v());
   expect_gradient("x", x, dx, loss);
   expect_gradient("w", w, dw, loss, kAccumulated);
   expect_gradient("b", b, db, loss, kAccumulated);

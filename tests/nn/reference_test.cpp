@@ -18,7 +18,7 @@ void expect_agreement(const std::string& name, double tolerance) {
   const SafetensorsFile& file = reference.file;
   const LanguageModel<T>& model = reference.model;
   const ParameterBuffer<T>& weights = reference.weights;
-  ParameterBuffer<Acc<T>> gradients(model.layout);
+  Gradients<Acc<T>> gradients(model.layout);
   const auto inputs = testing::read_tokens(file, "input_ids"), targets = testing::read_tokens(file, "targets");
   const Index B = file.find("input_ids")->shape[0], N = static_cast<Index>(inputs.size()), V = model.vocab_size();
 

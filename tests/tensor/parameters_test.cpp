@@ -64,5 +64,29 @@ TEST(ParameterBuffer, AParameterThatIsNotThereIsAnEmptyVector) {
   EXPECT_EQ(buffer.vec(ParameterId{}).size(), 0);
 }
 
+TEST(Gradients, StartAsZerosToAddTo) {
+  const Fixture f;
+  Gradients<float> gradients(f.layout);
+  EXPECT_EQ(gradients.target(f.weight).write, Write::accumulate);
+  EXPECT_TRUE(gradients.all().isZero(0.0f));
+}
+
+TEST(Gradients, OnceClearedTheFirstProductReplacesAndTheNextAdds) {
+  const Fixture f;
+  Gradients<float> gradients(f.layout);
+  gradients.all().setConstant(5);
+  gradients.clear();
+  auto [first, write] = gradients.target(f.weight);
+  EXPECT_EQ(write, Write::overwrite);
+  first.setConstant(2);
+  EXPECT_EQ(gradients.target(f.weight).write, Write::accumulate);
+  EXPECT_EQ(gradients.mat(f.weight)(1, 2), 2);  // what is added to is kept
+  gradients.vec(f.bias)[0] += 3;
+  EXPECT_EQ(gradients.vec(f.bias).sum(), 3);
+  gradients.finish();
+  EXPECT_TRUE(gradients.vec(f.embedding).isZero(0.0f));  // nothing came
+  EXPECT_EQ(gradients.vec(f.weight).sum(), 2 * 27);
+}
+
 }  // namespace
 }  // namespace kiln

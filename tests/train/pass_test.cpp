@@ -5,6 +5,7 @@
 #include "kiln/core/threads.h"
 
 #include "support/small_models.h"
+#include <limits>
 
 namespace kiln {
 namespace {
@@ -25,19 +26,23 @@ Batch random_batch(Index B, Index length) {
 
 struct Outcome {
   double loss;
-  ParameterBuffer<float> gradients;
+  Gradients<float> gradients;
 };
 
-Outcome run(SmallModel& small, PassOptions options) {
+/// `left_over` is what the gradients hold from a step before.
+Outcome run(SmallModel& small, PassOptions options, float left_over = 0.0f) {
   options.windows = 8;
   const Batch batch = random_batch(options.windows, small.config().n_ctx);
   ParameterBuffer<bfloat16> rounded(small.layout());
   const Weights weights(small.weights, rounded);
   weights.round();
-  Outcome outcome{.loss = 0, .gradients = ParameterBuffer<float>(small.layout())};
+  Outcome outcome{.loss = 0, .gradients = Gradients<float>(small.layout())};
+  outcome.gradients.all().setConstant(left_over);
+  outcome.gradients.clear();
   const auto pass = make_pass(small.config(), kSmallVocabulary, options);
   outcome.loss = pass->forward_backward(weights, batch, {.training = true, .seed = 1, .step = 0},
                                         1.0 / static_cast<double>(batch.inputs.size()), outcome.gradients);
+  outcome.gradients.finish();
   return outcome;
 }
 
@@ -58,6 +63,18 @@ TEST(Pass, Bfloat16GradientsAreFloatsToWithinItsBits) {
       const ParameterId id{static_cast<int>(i)};
       const double error = (narrow.gradients.vec(id) - wide.gradients.vec(id)).norm();
       EXPECT_LT(error, 0.05 * wide.gradients.vec(id).norm() + 0.002 * whole) << small.layout()[id].name;
+    }
+  }
+}
+
+TEST(Pass, GradientsOfTheLastStepLeaveNoTrace) {
+  set_threads(2);
+  for (const ModelConfig& config : {testing::small_gpt2(), testing::small_llama(), testing::small_modern()}) {
+    SmallModel small(config);
+    const Outcome clean = run(small, {}), soiled = run(small, {}, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t i = 0; i < small.layout().parameters().size(); ++i) {
+      const ParameterId id{static_cast<int>(i)};
+      EXPECT_EQ(clean.gradients.vec(id), soiled.gradients.vec(id)) << small.layout()[id].name;
     }
   }
 }

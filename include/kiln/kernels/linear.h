@@ -9,9 +9,10 @@ namespace kiln {
 template <class T>
 void linear_forward(ConstMat<T> x, ConstMat<T> w, ConstVec<T> b, Mat<T> y);
 
-/// dx = dy W^T, dw += x^T dy, db += sum_n dy.   Accumulates into dw (I, O) and db (O) or empty; writes dx (N, I).
+/// dx = dy W^T, dw (+)= x^T dy, db += sum_n dy.   Accumulates into db (O) or empty; writes dx (N, I); dw (I, O).
 template <class T>
-void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Vec<Acc<T>> db);
+void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Write write,
+                     Vec<Acc<T>> db);
 
 /// sums += sum_n x[n].   x (N, C), sums (C).   Column by column in the order of the rows, whatever the thread count.
 template <class T>

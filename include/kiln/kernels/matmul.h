@@ -5,9 +5,6 @@
 
 namespace kiln {
 
-/// Whether a product replaces what its output held or is added to it.
-enum class Write { overwrite, accumulate };
-
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty.
 /// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
 /// Uses all threads, inside a parallel region the calling one alone; nothing is allocated once a thread has seen a

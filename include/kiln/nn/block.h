@@ -98,7 +98,7 @@ class Block {
   template <class T>
   void backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
                 Index B, ConstMat<T> x, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
-                Mat<T> d_stream, ParameterBuffer<Acc<T>>& gradients) const;
+                Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 
  private:
   AttentionShape attention_shape(Index B, Index T) const;
@@ -110,7 +110,7 @@ class Block {
   template <class T>
   void attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
                        const StepContext& context, Index B, const BlockActivations<T>& activations,
-                       BlockScratch<T>& scratch, ParameterBuffer<Acc<T>>& gradients) const;
+                       BlockScratch<T>& scratch, Gradients<Acc<T>>& gradients) const;
 
   ModelConfig config_;
   Index layer_;

@@ -55,7 +55,7 @@ class Gpt {
   /// Takes activations.d_hidden down to the embeddings; parameter gradients accumulate. The activations are those that
   /// forward left, with any Keep but nothing, and the same tokens and context.
   void backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens, const StepContext& context,
-                GptActivations<T>& activations, ParameterBuffer<Acc<T>>& gradients) const;
+                GptActivations<T>& activations, Gradients<Acc<T>>& gradients) const;
 
  private:
   /// Computes again what of block i's activations was not kept.

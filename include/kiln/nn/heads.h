@@ -40,7 +40,7 @@ class NextTokenHead {
   /// hidden's own memory, and adds that of the unembedding. A weight of 0 masks a position.
   void forward_backward(const ParameterBuffer<T>& weights, ConstMat<T> hidden, std::span<const std::int32_t> targets,
                         ConstVec<Acc<T>> position_weights, HeadScratch<T>& scratch, Vec<Acc<T>> losses, Mat<T> d_hidden,
-                        ParameterBuffer<Acc<T>>& gradients) const;
+                        Gradients<Acc<T>>& gradients) const;
 
  private:
   Index vocab_size_;

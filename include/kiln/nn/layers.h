@@ -24,7 +24,7 @@ struct Linear {
   /// Writes dx; adds the gradients of W and b.
   template <class T>
   void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
-                ParameterBuffer<Acc<T>>& gradients) const;
+                Gradients<Acc<T>>& gradients) const;
 };
 
 /// What a norm's backward needs of its forward.
@@ -52,7 +52,7 @@ struct Norm {
   /// dx = dskip + the norm's own gradient; dskip may have no rows, dx may be dskip or dy. Adds the parameter gradients.
   template <class T>
   void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const NormStatistics<T>& statistics, ConstMat<T> dy,
-                ConstMat<T> dskip, Mat<T> dx, ParameterBuffer<Acc<T>>& gradients) const;
+                ConstMat<T> dskip, Mat<T> dx, Gradients<Acc<T>>& gradients) const;
 };
 
 }  // namespace kiln

@@ -116,6 +116,52 @@ class ParameterBuffer {
   AlignedBlock block_;
 };
 
+/// The gradients of all parameters, summed over the micro-batches of a step. Clearing them only marks them: the first
+/// product that goes to a tensor is then written over what it held, which spares a large model a pass of zeros and one
+/// of additions. Small tensors are zeroed as they are asked for.
+template <class T>
+class Gradients : public ParameterBuffer<T> {
+ public:
+  explicit Gradients(const ParameterLayout& layout)
+      : ParameterBuffer<T>(layout), is_stale_(layout.parameters().size(), false) {}
+
+  /// Everything counts as zero from here on.
+  void clear() { is_stale_.assign(is_stale_.size(), true); }
+  /// Zeroes what nothing was written to since then; from here on the whole buffer may be read.
+  void finish();
+
+  /// Where the next product of a tensor goes, and how; it must be written.
+  struct Target {
+    Mat<T> mat;
+    Write write;
+  };
+  Target target(ParameterId id) {
+    return {ParameterBuffer<T>::mat(id), make_fresh(id) ? Write::overwrite : Write::accumulate};
+  }
+
+  using ParameterBuffer<T>::mat, ParameterBuffer<T>::vec;  // to be read
+
+  /// The tensor, to be added to.
+  Mat<T> mat(ParameterId id) {
+    if (make_fresh(id)) ParameterBuffer<T>::mat(id).setZero();
+    return ParameterBuffer<T>::mat(id);
+  }
+  Vec<T> vec(ParameterId id) {
+    if (id && make_fresh(id)) ParameterBuffer<T>::vec(id).setZero();
+    return ParameterBuffer<T>::vec(id);
+  }
+
+ private:
+  /// Whether it was stale.
+  bool make_fresh(ParameterId id) {
+    const bool was_stale = is_stale_[static_cast<std::size_t>(id.index)];
+    is_stale_[static_cast<std::size_t>(id.index)] = false;
+    return was_stale;
+  }
+
+  std::vector<bool> is_stale_;  // by parameter
+};
+
 /// Weights in training: the float masters that optimizers move and, for a model that computes in bfloat16, the rounded
 /// copy that its products read. A view of both, by value; the buffers are the caller's.
 class Weights {

@@ -30,6 +30,9 @@ using Vec = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
 template <class T>
 using ConstVec = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
 
+/// Whether a result replaces what its output held or is added to it.
+enum class Write { overwrite, accumulate };
+
 /// A matrix view of contiguous rows.
 template <class T>
 Mat<T> mat(T* data, Index rows, Index cols) {

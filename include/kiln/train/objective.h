@@ -24,7 +24,7 @@ class Objective {
   /// Returns scale * (sum of the losses of the batch's positions) and writes its gradient with respect to the hidden
   /// states into d_hidden; adds that of the head's own parameters. hidden, d_hidden (B*T, C).
   virtual double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
-                                  ConstMat<T> hidden, Mat<T> d_hidden, ParameterBuffer<Acc<T>>& gradients) = 0;
+                                  ConstMat<T> hidden, Mat<T> d_hidden, Gradients<Acc<T>>& gradients) = 0;
 };
 
 /// Pre-training: the cross-entropy of the next token, every position alike.
@@ -35,7 +35,7 @@ class NextTokenObjective final : public Objective<T> {
 
   void lay_out(Arena& arena, Index B, Index length) override;
   double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, ConstMat<T> hidden,
-                          Mat<T> d_hidden, ParameterBuffer<Acc<T>>& gradients) override;
+                          Mat<T> d_hidden, Gradients<Acc<T>>& gradients) override;
 
  private:
   const NextTokenHead<T>& head_;

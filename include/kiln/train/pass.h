@@ -21,7 +21,7 @@ class Pass {
   /// Returns scale * (sum of the losses of the batch's positions) and adds its gradients. The batch has at most the
   /// windows that the pass was made for.
   virtual double forward_backward(Weights weights, const Batch& batch, const StepContext& context, double scale,
-                                  ParameterBuffer<float>& gradients) = 0;
+                                  Gradients<float>& gradients) = 0;
 };
 
 /// What a pass is made for: memory for micro-batches of up to `windows` windows of n_ctx tokens.

@@ -50,7 +50,7 @@ class Stepper {
   const Config& config_;
   BatchSizes sizes_;
   Index total_steps_;
-  ParameterBuffer<float> gradients_;
+  Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Pass> pass_;
   Batch batch_;
