@@ -4,6 +4,7 @@
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <type_traits>
@@ -13,9 +14,10 @@ namespace {
 
 constexpr Index kRowGrain = 4;
 
+/// Far below zero it stays at 1e-35: exp(-x) must not overflow, since this file is compiled for finite numbers.
 template <class A>
 A sigmoid(A x) {
-  return A(1) / (A(1) + std::exp(-x));
+  return A(1) / (A(1) + std::exp(-std::max(x, A(-80))));
 }
 
 struct Relu {

@@ -9,6 +9,9 @@
 
 #include "support/gradient.h"
 #include <array>
+#include <cmath>
+#include <numbers>
+#include <string>
 #include <vector>
 
 namespace kiln {
@@ -120,6 +123,33 @@ TEST(Activation, BackwardMatchesCentralDifferencesForEveryKind) {
     Tensor in_place = x;
     activation_backward<double>(activation, in_place.c(), dy.c(), in_place.m());
     EXPECT_EQ(in_place.data, dx.data) << kActivations[kind];
+  }
+}
+
+// As many numbers as fill vectors, which go another way than single ones.
+TEST(Activation, IsFiniteFarFromZero) {
+  constexpr Index F = 64;
+  for (const Activation activation : {Activation::gelu, Activation::gelu_new, Activation::silu}) {
+    for (const double size : {5.0, 10.5, 30.0, 92.0, 500.0, 1e4, 1e8}) {
+      const double signs[] = {size, -size};
+      for (const double value : signs) {
+        const testing::Tensor<float> x(1, F, static_cast<float>(value)), dy(1, F, 1.0f);
+        testing::Tensor<float> y(1, F), dx(1, F);
+        activation_forward<float>(activation, x.c(), y.m());
+        activation_backward<float>(activation, x.c(), dy.c(), dx.m());
+        const double share =
+            activation == Activation::silu ? 1 / (1 + std::exp(-value))
+            : activation == Activation::gelu_new
+                ? (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (value + 0.044715 * std::pow(value, 3)))) / 2
+                : std::erfc(-value / std::numbers::sqrt2) / 2;
+        const std::string where =
+            std::string(kActivations[static_cast<std::size_t>(activation)]) + " at " + std::to_string(value);
+        EXPECT_LE((y.data.array() - static_cast<float>(value * share)).abs().maxCoeff(), 1e-5 * size * share + 1e-5)
+            << where;
+        EXPECT_NEAR(dx.data.maxCoeff(), value > 0 ? 1.0 : 0.0, 0.03) << where;  // silu at 5 is still on the way there
+        EXPECT_NEAR(dx.data.minCoeff(), value > 0 ? 1.0 : 0.0, 0.03) << where;
+      }
+    }
   }
 }
 
