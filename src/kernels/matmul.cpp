@@ -17,7 +17,9 @@
 namespace kiln {
 namespace {
 
-constexpr Index kConvertedLines = 16;  // of a matrix, at least, for a thread that converts them
+constexpr Index kLine = 16;                 // floats
+constexpr Index kRowsWorthSpreading = 128;  // of the left factor
+constexpr Index kConvertedLines = 16;       // of a matrix, at least, for a thread that converts them
 
 /// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
 template <class T>
@@ -155,9 +157,24 @@ void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
   found->second.run(a.data, b.data, c.data(), bias.data());
 }
 
-#endif
+/// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
+/// cache.
+bool thrashes(const Strided<float>& b) {
+  constexpr Index kPage = 4096 / sizeof(float);
+  return b.col_stride == 1 && b.rows > 1 && b.row_stride % kPage == 0;
+}
 
-#ifdef KILN_ONEDNN
+/// The matrix with its rows a cache line further apart than they are long.
+Strided<float> spread(const Strided<float>& m) {
+  static thread_local std::vector<float> memory;
+  const Index stride = m.cols + kLine;
+  memory.resize(std::max(memory.size(), static_cast<std::size_t>(m.rows * stride)));
+  float* out = memory.data();
+  parallel_for(m.rows, kConvertedLines, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) std::copy_n(m.data + i * m.row_stride, m.cols, out + i * stride);
+  });
+  return {out, m.rows, m.cols, stride, 1};
+}
 
 /// Whether oneDNN has kernels for bfloat16 here: it multiplies with AVX-512, and has plain loops for all others.
 bool multiplies_bfloat16() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
@@ -214,6 +231,9 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
 #ifdef KILN_ONEDNN
   if constexpr (std::is_same_v<T, bfloat16>) {
     if (!multiplies_bfloat16()) return multiply_widened<U>(a, b, c, write, bias);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (a.rows >= kRowsWorthSpreading && thrashes(b)) return multiply_onednn<T, U>(a, spread(b), c, write, bias);
   }
   if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
