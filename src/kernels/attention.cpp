@@ -1,6 +1,9 @@
 // Fused attention in tiles of queries and keys. Scores lie key by key with the queries side by side, so that one
 // vector works on as many queries at once and nothing is ever summed across its lanes.
 //
+// Scores, softmax and sums are kept in Acc<T>. Where the processor multiplies pairs of bfloat16, the factors of its
+// products are made of such pairs, probabilities and their gradients rounded to them; elsewhere of Acc<T> as well.
+//
 // Memory: a thread's scratch holds a few tiles, and in the backward the keys, values and their gradients of one key
 // head; it grows in a model's first step and is then used again.
 #include "kiln/kernels/attention.h"
@@ -31,7 +34,8 @@ struct Inputs {
   Dropout dropout;
 
   A scale() const { return A(1) / std::sqrt(static_cast<A>(shape.D)); }
-  A slope(Index h) const { return slopes.size() > 0 ? slopes[h] : A(0); }
+  /// Of ALiBi, on the scale of scores before they are scaled.
+  A slope(Index h) const { return slopes.size() > 0 ? slopes[h] / scale() : A(0); }
   Index key_head(Index h) const { return h / (shape.H / shape.K); }
   /// Rows of head h of a matrix that lies like q.
   ConstMat<T> queries(ConstMat<T> m, Index b, Index h, Index first, Index count) const {
@@ -53,28 +57,29 @@ struct Inputs {
   }
 };
 
-/// scores(j, i) = sum_d keys(j, d) queries_t(d, i), for the vectors in which some query sees key j.
-template <class A>
-void score_product(const Causal& tile, Index D, const A* keys, Index width, const A* queries_t, A* scores) {
+/// scores(j, i) = sum_d keys(j, d) queries_t(d, i), for the vectors in which some query sees key j. Both factors are in
+/// words along d, `depth` of them; those of a key lie `width` apart.
+template <class T, class A = Acc<T>>
+void score_product(const Causal& tile, Index depth, const A* keys, Index width, const A* queries_t, A* scores) {
   const Index last = padded<A>(tile.queries);
-  multiply(Left<A>{keys, width, 1}, queries_t, kQueries, scores, kQueries, tile.keys, false, [&](Index j, Index) {
-    return Part{0, D, std::min(tile.first_query(j) / kLanes<A> * kLanes<A>, last), last};
+  multiply(Left<T>{keys, width, 1}, queries_t, kQueries, scores, kQueries, tile.keys, false, [&](Index j, Index) {
+    return Part{0, depth, std::min(tile.first_query(j) / kLanes<A> * kLanes<A>, last), last};
   });
 }
 
-/// out(i, d) += sum_j weights(j, i) keys(j, d) over the keys that query i sees.
-template <class A>
+/// out(i, d) += sum_j weights(j, i) keys(j, d) over the keys that query i sees, both factors in words along j.
+template <class T, class A = Acc<T>>
 void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, A* out) {
-  multiply(Left<A>{weights, 1, kQueries}, keys, width, out, width, tile.queries, true, [&](Index i, Index count) {
-    return Part{0, tile.visible(i + count - 1), 0, width};
+  multiply(Left<T>{weights, 1, kQueries}, keys, width, out, width, tile.queries, true, [&](Index i, Index count) {
+    return Part{0, words<T>(tile.visible(i + count - 1)), 0, width};
   });
 }
 
-/// out(j, d) += sum_i weights(j, i) queries(i, d) over the queries that see key j.
-template <class A>
+/// out(j, d) += sum_i weights(j, i) queries(i, d) over the queries that see key j, both factors in words along i.
+template <class T, class A = Acc<T>>
 void add_to_keys(const Causal& tile, const A* weights, const A* queries, Index width, A* out) {
-  multiply(Left<A>{weights, kQueries, 1}, queries, width, out, width, tile.keys, true, [&](Index j, Index) {
-    return Part{std::min(tile.first_query(j), tile.queries), tile.queries, 0, width};
+  multiply(Left<T>{weights, kQueries, 1}, queries, width, out, width, tile.keys, true, [&](Index j, Index) {
+    return Part{std::min(tile.first_query(j), tile.queries) / kPerWord<T>, words<T>(tile.queries), 0, width};
   });
 }
 
@@ -92,22 +97,30 @@ void add_alibi(const Causal& tile, A slope, A* scores) {
   }
 }
 
-/// Dropout's factors of a tile, lying like its scores; `element` numbers query 0 and key 0, a query's keys lie S apart.
+/// Dropout's factors of a tile, lying like its scores, zero in lanes that the tile leaves empty; `element` numbers
+/// query 0 and key 0, a query's keys lie S apart.
 template <class A>
 void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index S, A* factors) {
   float row[kKeys];
-  for (Index i = 0; i < tile.queries; ++i) {
-    const Index seen = tile.visible(i);
+  for (Index i = 0; i < padded<A>(tile.queries); ++i) {
+    const Index seen = i < tile.queries ? tile.visible(i) : 0;
     dropout.fill(element + static_cast<std::uint64_t>(i * S), seen, row);
     for (Index j = 0; j < tile.keys; ++j) factors[j * kQueries + i] = j < seen ? static_cast<A>(row[j]) : A(0);
   }
 }
 
-/// The online softmax (arXiv:2205.14135), lane by lane: scores become p = exp(score - maximum), where the running
-/// maximum now counts this tile too; earlier sums shrink by exp(old maximum - maximum), left in `rescale`.
+/// log2(e): exponentials are powers of two here.
 template <class A>
-void softmax_tile(const Causal& tile, A* scores, A* maximum, A* sum, A* rescale) {
+inline constexpr A kLog2E = A(1.4426950408889634);
+
+/// The online softmax (arXiv:2205.14135), lane by lane: scores become p = exp(scale (score - maximum)), where the
+/// running maximum now counts this tile too; earlier sums shrink by exp(scale (old maximum - maximum)), left in
+/// `rescale`. What is left in `scores` is p after dropout, its factors null where there is none, in words across the
+/// keys.
+template <class T, class A = Acc<T>>
+void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* maximum, A* sum, A* rescale) {
   constexpr A kHidden = -std::numeric_limits<A>::infinity();
+  const Packet<A> unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
   for (Index i = 0; i < tile.queries; i += kLanes<A>) {
     const KeyRange keys = keys_of_vector<A>(tile, i);
     const auto load = [&](Index j) { return simd::ploadu<Packet<A>>(scores + j * kQueries + i); };
@@ -116,13 +129,21 @@ void softmax_tile(const Causal& tile, A* scores, A* maximum, A* sum, A* rescale)
     for (Index j = 0; j < keys.full; ++j) top = simd::pmax(top, load(j));
     for (Index j = keys.full; j < keys.end; ++j) top = simd::pmax(top, hide(tile, i, j, load(j), kHidden));
     Packet<A> total = simd::pset1<Packet<A>>(A(0));
-    for (Index j = 0; j < keys.end; ++j) {
-      Packet<A> p = simd::pexp(simd::psub(load(j), top));
-      if (j >= keys.full) p = hide(tile, i, j, p, A(0));
-      simd::pstoreu(scores + j * kQueries + i, p);
-      total = simd::padd(total, p);
+    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
+      Packet<A> p[kPerWord<T>];
+#pragma GCC unroll 2
+      for (Index n = 0; n < kPerWord<T>; ++n) {
+        p[n] = exp2<A>(simd::pmul(unit, simd::psub(load(j + n), top)));
+        if (j + n >= keys.full) p[n] = hide(tile, i, j + n, p[n], A(0));
+        total = simd::padd(total, p[n]);
+        if (factors != nullptr) {
+          p[n] = simd::pmul(p[n], simd::ploadu<Packet<A>>(factors + (j + n) * kQueries + i));
+          if (j + n >= keys.full) p[n] = hide(tile, i, j + n, p[n], A(0));
+        }
+      }
+      Rounded<T>::of(p).store_across(scores + j / kPerWord<T> * kQueries + i);
     }
-    const Packet<A> shrink = simd::pexp(simd::psub(old, top));
+    const Packet<A> shrink = exp2<A>(simd::pmul(unit, simd::psub(old, top)));
     simd::pstoreu(maximum + i, top);
     simd::pstoreu(sum + i, simd::pmadd(simd::ploadu<Packet<A>>(sum + i), shrink, total));
     simd::pstoreu(rescale + i, shrink);
@@ -134,35 +155,33 @@ template <class T>
 void forward_tile(const Inputs<T>& in, Index b, Index h, Index first, Mat<T> y, Mat<Acc<T>> log_sum) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
-  const Index width = padded<A>(shape.D), queries = std::min(kQueries, shape.T - first), past = shape.S - shape.T;
-  Pieces<A> pieces((2 * kQueries + 2 * kKeys) * width + (2 * kKeys + 3) * kQueries);
+  const Index width = padded<A>(shape.D), depth = words<T>(shape.D), row_words = padded<A>(depth);
+  const Index queries = std::min(kQueries, shape.T - first), past = shape.S - shape.T;
+  Pieces<A> pieces(2 * (kQueries + kKeys) * width + (2 * kKeys + 3) * kQueries);
   A *queries_t = pieces.take(width * kQueries), *out = pieces.take(kQueries * width);
   A *keys = pieces.take(kKeys * width), *values = pieces.take(kKeys * width);
   A *scores = pieces.take(kKeys * kQueries), *factors = pieces.take(kKeys * kQueries);
   A *maximum = pieces.take(kQueries), *sum = pieces.take(kQueries), *rescale = pieces.take(kQueries);
 
-  load_rows(in.queries(in.q, b, h, first, queries), out, width);  // borrowed: `out` is zeroed next
-  transpose(out, queries, width, in.scale(), queries_t);
+  words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is zeroed next
+  transpose(out, queries, row_words, queries_t);
   std::fill_n(out, queries * width, A(0));
   std::fill_n(maximum, kQueries, -std::numeric_limits<A>::infinity());
   std::fill_n(sum, kQueries, A(0));
   const Index seen = past + first + queries;  // by the last query
   for (Index key = 0; key < seen; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
-    load_rows(in.keys(in.k, b, in.key_head(h), key, tile.keys), keys, width);
-    load_rows(in.keys(in.v, b, in.key_head(h), key, tile.keys), values, width);
-    score_product(tile, shape.D, keys, width, queries_t, scores);
+    words_along_rows(in.keys(in.k, b, in.key_head(h), key, tile.keys), keys, row_words);
+    words_across_rows(in.keys(in.v, b, in.key_head(h), key, tile.keys), values);
+    score_product<T>(tile, depth, keys, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    softmax_tile(tile, scores, maximum, sum, rescale);
-    if (in.dropout.active()) {
-      dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
-      for (Index e = 0; e < tile.keys * kQueries; ++e) scores[e] *= factors[e];
-    }
+    if (in.dropout.active()) dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
+    softmax_tile<T>(tile, in.scale(), in.dropout.active() ? factors : nullptr, scores, maximum, sum, rescale);
     if (key > 0) store_rows(out, width, rescale, mat(out, queries, width));
-    add_to_queries(tile, scores, values, width, out);
+    add_to_queries<T>(tile, scores, values, width, out);
   }
   for (Index i = 0; i < queries; ++i) {
-    if (log_sum.data() != nullptr) log_sum(b * shape.H + h, first + i) = maximum[i] + std::log(sum[i]);
+    if (log_sum.data() != nullptr) log_sum(b * shape.H + h, first + i) = in.scale() * maximum[i] + std::log(sum[i]);
     sum[i] = A(1) / sum[i];
   }
   store_rows(out, width, sum, in.queries(y, b, h, first, queries));
@@ -174,7 +193,7 @@ ConstMat<Acc<T>> as_acc(ConstMat<T> m, Acc<T>* memory) {
   if constexpr (std::is_same_v<T, Acc<T>>) {
     return m;
   } else {
-    load_rows(m, memory, padded<Acc<T>>(m.cols()));
+    widen_rows(m, memory, padded<Acc<T>>(m.cols()));
     return {memory, m.rows(), m.cols(), Eigen::OuterStride<>(padded<Acc<T>>(m.cols()))};
   }
 }
@@ -190,18 +209,17 @@ void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat
   A* memory = pieces.take(kKeys * width);
   Vec<A> p(pieces.take(padded<A>(seen)), seen);
 
-  load_rows(in.queries(in.q, b, h, t, 1), query.data(), width);
-  query *= in.scale();
+  widen_rows(in.queries(in.q, b, h, t, 1), query.data(), width);
   for (Index key = 0; key < seen; key += kKeys) {
     const Index count = std::min(kKeys, seen - key);
     p.segment(key, count).noalias() = as_acc(in.keys(in.k, b, g, key, count), memory) * query;
   }
-  const A slope = in.slope(h);
+  const A scale = in.scale(), slope = in.slope(h);
   if (slope != A(0)) {
     for (Index j = 0; j < seen; ++j) p[j] -= slope * static_cast<A>(seen - 1 - j);
   }
   const A maximum = p.maxCoeff();
-  p = (p.array() - maximum).exp();
+  p = (scale * (p.array() - maximum)).exp();
   const A sum = p.sum();
   if (in.dropout.active()) {
     for (Index j = 0; j < seen; ++j) p[j] *= static_cast<A>(in.dropout.factor(in.element(b, h, t, j)));
@@ -211,45 +229,65 @@ void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat
     const Index count = std::min(kKeys, seen - key);
     out.noalias() += as_acc(in.keys(in.v, b, g, key, count), memory).transpose() * p.segment(key, count);
   }
-  if (log_sum.data() != nullptr) log_sum(b * shape.H + h, t) = maximum + std::log(sum);
+  if (log_sum.data() != nullptr) log_sum(b * shape.H + h, t) = scale * maximum + std::log(sum);
   const A inverse = A(1) / sum;
   store_rows(out.data(), width, &inverse, in.queries(y, b, h, t, 1));
 }
 
-/// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, both for the products
-/// that follow. p = exp(score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
+/// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, for the products that
+/// follow: in words along the queries where they lay, and ds in words across the keys in `ds_across` as well.
+/// p = exp(scale score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
 /// ds_ij = scale p_ij (m_ij dp_ij - delta_i), where delta_i = sum_j m_ij p_ij dp_ij = dy_i y_i.
-/// `factors` are m, or null where nothing is dropped.
-template <class A>
-void gradient_tile(const Causal& tile, A scale, const A* log_sum, const A* delta, const A* factors, A* scores, A* dp) {
-  const Packet<A> factor = simd::pset1<Packet<A>>(scale);
+/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two.
+template <class T, class A = Acc<T>>
+void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* dp,
+                   A* ds_across) {
+  const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
   for (Index i = 0; i < tile.queries; i += kLanes<A>) {
     const KeyRange keys = keys_of_vector<A>(tile, i);
-    const Packet<A> shift = simd::ploadu<Packet<A>>(log_sum + i), mean = simd::ploadu<Packet<A>>(delta + i);
-    for (Index j = 0; j < keys.end; ++j) {
-      const Index at = j * kQueries + i;
-      Packet<A> p = simd::pexp(simd::psub(simd::ploadu<Packet<A>>(scores + at), shift));
-      Packet<A> dropped = p, gradient = simd::ploadu<Packet<A>>(dp + at);
-      if (factors != nullptr) {
-        const Packet<A> m = simd::ploadu<Packet<A>>(factors + at);
-        dropped = simd::pmul(p, m);
-        gradient = simd::pmul(gradient, m);
+    const Packet<A> base = simd::ploadu<Packet<A>>(shift + i), mean = simd::ploadu<Packet<A>>(delta + i);
+    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
+      Packet<A> dropped[kPerWord<T>], ds[kPerWord<T>];
+#pragma GCC unroll 2
+      for (Index n = 0; n < kPerWord<T>; ++n) {
+        const Index at = (j + n) * kQueries + i;
+        const Packet<A> p = exp2<A>(simd::psub(simd::pmul(unit, simd::ploadu<Packet<A>>(scores + at)), base));
+        Packet<A> gradient = simd::ploadu<Packet<A>>(dp + at);
+        dropped[n] = p;
+        if (factors != nullptr) {
+          const Packet<A> m = simd::ploadu<Packet<A>>(factors + at);
+          dropped[n] = simd::pmul(p, m);
+          gradient = simd::pmul(gradient, m);
+        }
+        ds[n] = simd::pmul(simd::pmul(factor, p), simd::psub(gradient, mean));
+        if (j + n >= keys.full) {
+          dropped[n] = hide(tile, i, j + n, dropped[n], A(0));
+          ds[n] = hide(tile, i, j + n, ds[n], A(0));
+        }
       }
-      gradient = simd::pmul(simd::pmul(factor, p), simd::psub(gradient, mean));
-      if (j >= keys.full) {
-        dropped = hide(tile, i, j, dropped, A(0));
-        gradient = hide(tile, i, j, gradient, A(0));
-      }
-      simd::pstoreu(scores + at, dropped);
-      simd::pstoreu(dp + at, gradient);
+      const Index along = j * kQueries + i / kPerWord<T>;
+      Rounded<T>::of(dropped).store_along(scores + along, kQueries);
+      const Rounded<T> rounded = Rounded<T>::of(ds);
+      rounded.store_along(dp + along, kQueries);
+      rounded.store_across(ds_across + j / kPerWord<T> * kQueries + i);
     }
   }
 }
 
-/// What the queries of one key head share in the backward, (S, width) each.
+/// m in words across its rows: `along`, in words along them, where that is the same, otherwise made in `memory`.
+template <class T, class A = Acc<T>>
+const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
+  if constexpr (kPerWord<T> == 1) return along;
+  words_across_rows(m, memory);
+  return memory;
+}
+
+/// What the queries of one key head share in the backward: keys and values in words along their rows, keys in words
+/// across them, and the gradients, (S, width) each.
 template <class A>
 struct KeyHead {
-  A *keys, *values, *dkeys, *dvalues;
+  const A *keys, *keys_across, *values;
+  A *dkeys, *dvalues;
 };
 
 /// The backward's results and what only it reads.
@@ -261,11 +299,11 @@ struct Gradients {
   Mat<T> dq, dk, dv;
 };
 
-/// delta_i = dy_i y_i, and log_sum of the same queries; zero in the lanes that the tile leaves empty.
+/// delta_i = dy_i y_i, and log_sum / log(2) of the same queries; zero in the lanes that the tile leaves empty.
 template <class T>
 void load_row_terms(ConstMat<T> y, ConstMat<T> dy, const Acc<T>* log_sum, Acc<T>* shift, Acc<T>* delta) {
   using A = Acc<T>;
-  std::fill(std::copy_n(log_sum, y.rows(), shift), shift + kQueries, A(0));
+  std::fill_n(shift, kQueries, A(0));
   std::fill_n(delta, kQueries, A(0));
   for (Index i = 0; i < y.rows(); ++i) {
     const T *yi = row(y, i), *dyi = row(dy, i);
@@ -273,6 +311,7 @@ void load_row_terms(ConstMat<T> y, ConstMat<T> dy, const Acc<T>* log_sum, Acc<T>
 #pragma omp simd reduction(+ : sum)
     for (Index d = 0; d < y.cols(); ++d) sum += widen(yi[d]) * widen(dyi[d]);
     delta[i] = sum;
+    shift[i] = kLog2E<A> * log_sum[i];
   }
 }
 
@@ -281,34 +320,37 @@ template <class T>
 void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces,
                    Index b, Index h, Index first) {
   using A = Acc<T>;
-  const Index D = in.shape.D, width = padded<A>(D), queries = std::min(kQueries, in.shape.T - first);
-  A *q = pieces.take(kQueries * width), *q_t = pieces.take(width * kQueries);
-  A *dy = pieces.take(kQueries * width), *dy_t = pieces.take(width * kQueries), *dq = pieces.take(kQueries * width);
+  const Index width = padded<A>(in.shape.D), depth = words<T>(in.shape.D), row_words = padded<A>(depth);
+  const Index queries = std::min(kQueries, in.shape.T - first);
+  A *q = pieces.take(kQueries * width), *q_t = pieces.take(width * kQueries), *q_memory = pieces.take(kQueries * width);
+  A *dy = pieces.take(kQueries * width), *dy_t = pieces.take(width * kQueries),
+    *dy_memory = pieces.take(kQueries * width);
+  A *dq = pieces.take(kQueries * width), *shift = pieces.take(kQueries), *delta = pieces.take(kQueries);
   A *scores = pieces.take(kKeys * kQueries), *dp = pieces.take(kKeys * kQueries);
+  A* ds_across = kPerWord<T> == 1 ? dp : pieces.take(kKeys / kPerWord<T> * kQueries);
   A* factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
-  A *shift = pieces.take(kQueries), *delta = pieces.take(kQueries);
 
-  const ConstMat<T> dy_rows = in.queries(out.dy, b, h, first, queries);
-  load_rows(in.queries(in.q, b, h, first, queries), q, width);
-  load_rows(dy_rows, dy, width);
-  transpose(q, queries, width, in.scale(), q_t);
-  transpose(dy, queries, width, A(1), dy_t);
+  const ConstMat<T> q_rows = in.queries(in.q, b, h, first, queries), dy_rows = in.queries(out.dy, b, h, first, queries);
+  words_along_rows(q_rows, q, row_words);
+  words_along_rows(dy_rows, dy, row_words);
+  transpose(q, queries, row_words, q_t);
+  transpose(dy, queries, row_words, dy_t);
+  const A *q_across = across_rows(q_rows, q, q_memory), *dy_across = across_rows(dy_rows, dy, dy_memory);
   load_row_terms<T>(in.queries(out.y, b, h, first, queries), dy_rows, row(out.log_sum, b * in.shape.H + h) + first,
                     shift, delta);
   std::fill_n(dq, queries * width, A(0));
   for (Index key = 0; key < first + queries; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, first + queries - key), first - key};
-    const Index at = key * width;
-    score_product(tile, D, head.keys + at, width, q_t, scores);
-    score_product(tile, D, head.values + at, width, dy_t, dp);
+    score_product<T>(tile, depth, head.keys + key * row_words, row_words, q_t, scores);
+    score_product<T>(tile, depth, head.values + key * row_words, row_words, dy_t, dp);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) {
       dropout_factors(tile, in.dropout, in.element(b, h, first, key), in.shape.S, factors);
     }
-    gradient_tile(tile, in.scale(), shift, delta, factors, scores, dp);
-    add_to_keys(tile, scores, dy, width, head.dvalues + at);
-    add_to_keys(tile, dp, q, width, head.dkeys + at);
-    add_to_queries(tile, dp, head.keys + at, width, dq);
+    gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, dp, ds_across);
+    add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);
+    add_to_keys<T>(tile, dp, q_across, width, head.dkeys + key * width);
+    add_to_queries<T>(tile, ds_across, head.keys_across + key / kPerWord<T> * width, width, dq);
   }
   store_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, b, h, first, queries));
 }
@@ -319,18 +361,22 @@ template <class T>
 void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, Index g) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
-  const Index width = padded<A>(shape.D), size = shape.S * width, group = shape.H / shape.K;
-  Pieces<A> pieces(4 * size + 5 * kQueries * width + (3 * kKeys + 2) * kQueries);
-  const KeyHead<A> head{pieces.take(size), pieces.take(size), pieces.take(size), pieces.take(size)};
-  load_rows(in.keys(in.k, b, g, 0, shape.S), head.keys, width);
-  load_rows(in.keys(in.v, b, g, 0, shape.S), head.values, width);
-  std::fill_n(head.dkeys, size, A(0));
-  std::fill_n(head.dvalues, size, A(0));
+  const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
+  const Index size = shape.S * width, group = shape.H / shape.K;
+  Pieces<A> pieces(5 * size + 7 * kQueries * width + (4 * kKeys + 2) * kQueries);
+  A *keys = pieces.take(size), *keys_memory = pieces.take(size), *values = pieces.take(size);
+  A *dkeys = pieces.take(size), *dvalues = pieces.take(size);
+  const ConstMat<T> key_rows = in.keys(in.k, b, g, 0, shape.S);
+  words_along_rows(key_rows, keys, row_words);
+  words_along_rows(in.keys(in.v, b, g, 0, shape.S), values, row_words);
+  const KeyHead<A> head{keys, across_rows(key_rows, keys, keys_memory), values, dkeys, dvalues};
+  std::fill_n(dkeys, size, A(0));
+  std::fill_n(dvalues, size, A(0));
   for (Index h = g * group; h < (g + 1) * group; ++h) {
     for (Index first = 0; first < shape.T; first += kQueries) backward_tile(in, out, head, pieces, b, h, first);
   }
-  store_rows(head.dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, b, g, 0, shape.S));
-  store_rows(head.dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, b, g, 0, shape.S));
+  store_rows(dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, b, g, 0, shape.S));
+  store_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, b, g, 0, shape.S));
 }
 
 }  // namespace

@@ -110,6 +110,7 @@ const Case kLarge[] = {
     {"wide_heads", 1, 131, 2, 1, 144},
     {"three_key_tiles", 1, 300, 2, 1, 16, true, 0.1},
     {"tile_and_one", 1, 65, 1, 1, 6, false, 0.5},
+    {"odd", 2, 77, 4, 2, 7, true, 0.2},
 };
 
 class AttentionSmall : public ::testing::TestWithParam<Case> {};
@@ -153,8 +154,10 @@ TEST_P(AttentionLarge, IsTheNaiveOneInDouble) { expect_naive<double>(GetParam(),
 // 2^-24 a rounding, some 200 summands with random signs: 14 roundings, and as many again in the probabilities.
 TEST_P(AttentionLarge, IsTheNaiveOneInFloat) { expect_naive<float>(GetParam(), 3e-6); }
 
-// The inputs are the same numbers for both, sums are kept in float, and each result is rounded once to 8 bits, which
-// is 2^-9 at most and half of that on average. The backward's delta also reads the rounded y: as much again.
+// The inputs are the same numbers for both and sums are kept in float, so only roundings to 8 bits tell them apart. One
+// is off by 2^-8 at most and by 0.4 * 2^-8 in the root mean square, as is a sum of rounded terms. y and dv are rounded
+// themselves and sum rounded probabilities: sqrt(2) * 0.4 = 0.6 of 2^-8. dq and dk sum rounded ds, which read a delta
+// that reads a rounded y: sqrt(3) * 0.4 = 0.7. Scores are sums of exact products.
 TEST_P(AttentionLarge, Bfloat16IsFloatRounded) {
   Rng rng(13, GetParam().name);
   Problem<bfloat16> half(GetParam(), rng);
@@ -164,20 +167,21 @@ TEST_P(AttentionLarge, Bfloat16IsFloatRounded) {
   full.v.data = half.v.data.cast<float>();
   full.dy.data = half.dy.data.cast<float>();
   half.forward();
-  full.forward();
-  EXPECT_LT(distance(half.y, full.y), 0x1p-9);
+  full.forward_naive();
+  EXPECT_LT(distance(half.y, full.y), 0x1p-8);
   EXPECT_LT(distance(half.log_sum, full.log_sum), 1e-6);
   half.backward();
-  full.backward();
+  full.backward_naive();
   EXPECT_LT(distance(half.dq, full.dq), 0x1p-8);
   EXPECT_LT(distance(half.dk, full.dk), 0x1p-8);
-  EXPECT_LT(distance(half.dv, full.dv), 0x1p-9);
+  EXPECT_LT(distance(half.dv, full.dv), 0x1p-8);
 }
 
-TEST_P(AttentionLarge, BitsDoNotDependOnThreads) {
-  Rng rng(17, GetParam().name);
-  Problem<float> one(GetParam(), rng);
-  Problem<float> two = one;
+template <class T>
+void expect_bits_of_any_threads(const Case& c) {
+  Rng rng(17, c.name);
+  Problem<T> one(c, rng);
+  Problem<T> two = one;
   const int before = threads();
   set_threads(1);
   one.forward();
@@ -191,6 +195,10 @@ TEST_P(AttentionLarge, BitsDoNotDependOnThreads) {
   EXPECT_TRUE(same_bits(one.dq, two.dq));
   EXPECT_TRUE(same_bits(one.dk, two.dk));
   EXPECT_TRUE(same_bits(one.dv, two.dv));
+}
+TEST_P(AttentionLarge, BitsDoNotDependOnThreads) {
+  expect_bits_of_any_threads<float>(GetParam());
+  expect_bits_of_any_threads<bfloat16>(GetParam());
 }
 
 TEST(Attention, ReadsAndWritesSlices) {  // q, k and v side by side, as one product makes them
@@ -244,7 +252,9 @@ void expect_cached_equals_full(const Case& c, double tolerance) {
 TEST(Attention, CachedGenerationIsTheFullForward) {
   expect_cached_equals_full<float>({"heads", 1, 135, 2, 2, 16}, 1e-6);
   expect_cached_equals_full<double>({"grouped", 2, 135, 4, 2, 6, true}, 1e-14);
-  expect_cached_equals_full<bfloat16>({"half", 1, 135, 2, 2, 32}, 0x1p-8);  // one rounding on each side
+  // A rounding on each side, and of probabilities where many queries come at once.
+  expect_cached_equals_full<bfloat16>({"half", 1, 135, 2, 2, 32}, 0x1p-8);
+  expect_cached_equals_full<bfloat16>({"odd_half", 2, 135, 4, 2, 7, true}, 0x1p-8);
 }
 
 TEST(Attention, FutureKeysChangeNothing) {

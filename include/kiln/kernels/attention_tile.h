@@ -1,6 +1,7 @@
 // What fused attention is made of: tiles in scratch memory, their products, and the causal rule between them.
 #pragma once
 
+#include "kiln/kernels/attention_vector.h"
 #include "kiln/tensor/convert.h"
 #include "kiln/tensor/view.h"
 
@@ -14,13 +15,6 @@
 
 namespace kiln::tile {
 
-namespace simd = Eigen::internal;  // the one way to the processor's vectors that every platform of Eigen's shares
-
-template <class A>
-using Packet = typename simd::packet_traits<A>::type;
-template <class A>
-inline constexpr Index kLanes = simd::packet_traits<A>::size;
-
 /// Queries a tile: with AVX-512 the scores of four keys fill half of the registers, four vectors each.
 inline constexpr Index kQueries = 64;
 /// Keys a tile: twice the queries, so that running sums are rescaled half as often; the 32 KiB of scores then come from
@@ -31,12 +25,6 @@ inline constexpr Index kKeys = 128;
 /// multiply-add, beside kVectors of the right factor and one of the left.
 inline constexpr Index kRows = 4;
 inline constexpr Index kVectors = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 4 : 2;
-
-/// `count` rounded up to whole vectors.
-template <class A>
-constexpr Index padded(Index count) {
-  return (count + kLanes<A> - 1) / kLanes<A> * kLanes<A>;
-}
 
 /// This thread's scratch memory for `count` numbers, contents arbitrary but initialised. It grows to the largest size
 /// ever asked for and is then used again, so that only a model's first step allocates.
@@ -87,19 +75,6 @@ KeyRange keys_of_vector(const Causal& tile, Index i) {
   return {tile.visible(i), std::min(tile.keys, tile.visible(i + kLanes<A> - 1) + kRows - 1)};
 }
 
-/// out = m as Acc<T>, its rows `stride` apart, filled up with zeros to whole vectors.
-template <class T>
-void load_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
-  using A = Acc<T>;
-  const Index width = padded<A>(m.cols());
-  for (Index i = 0; i < m.rows(); ++i, out += stride) {
-    const T* in = row(m, i);
-#pragma omp simd
-    for (Index d = 0; d < m.cols(); ++d) out[d] = widen(in[d]);
-    for (Index d = m.cols(); d < width; ++d) out[d] = A(0);
-  }
-}
-
 /// m = factor * rows as T, where factor is one a row, or 1 where there is none.
 template <class T>
 void store_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> m) {
@@ -112,21 +87,20 @@ void store_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> m
   }
 }
 
-/// out = scale * rows^T: element (d, i) at out[d * kQueries + i]. The columns are filled up with zeros to whole
-/// vectors. `rows` are load_rows's; `width` is a multiple of the vector.
+/// out = rows^T: word (w, i) at out[w * kQueries + i]. The columns are filled up with zeros to whole vectors; `width`,
+/// a row's words, is a multiple of the vector.
 template <class A>
-void transpose(const A* rows, Index count, Index width, A scale, A* out) {
+void transpose(const A* rows, Index count, Index width, A* out) {
   constexpr Index kLane = kLanes<A>;
-  const Packet<A> factor = simd::pset1<Packet<A>>(scale);
   simd::PacketBlock<Packet<A>, static_cast<int>(kLane)> block;
   for (Index i = 0; i < count; i += kLane) {
-    for (Index d = 0; d < width; d += kLane) {
+    for (Index w = 0; w < width; w += kLane) {
       for (Index r = 0; r < kLane; ++r) {
-        block.packet[r] = i + r < count ? simd::pmul(factor, simd::ploadu<Packet<A>>(rows + (i + r) * width + d))
-                                        : simd::pset1<Packet<A>>(A(0));
+        block.packet[r] =
+            i + r < count ? simd::ploadu<Packet<A>>(rows + (i + r) * width + w) : simd::pset1<Packet<A>>(A(0));
       }
       simd::ptranspose(block);
-      for (Index r = 0; r < kLane; ++r) simd::pstoreu(out + (d + r) * kQueries + i, block.packet[r]);
+      for (Index r = 0; r < kLane; ++r) simd::pstoreu(out + (w + r) * kQueries + i, block.packet[r]);
     }
   }
 }
@@ -140,21 +114,23 @@ void hold([[maybe_unused]] P& packet) {
 #endif
 }
 
-/// A matrix in scratch memory as a product's left factor: element (r, k) at data[r * row + k * depth].
-template <class A>
+/// A matrix in scratch memory as a product's left factor, in words of T: word (r, k) at data[r * row + k * depth].
+template <class T>
 struct Left {
-  const A* data;
+  const Acc<T>* data;
   Index row, depth;
 };
 
-/// What a block of rows of a product needs: sums over k in [begin, end), for columns [first, last), whole vectors.
+/// What a block of rows of a product needs: sums over the words [begin, end) of its depth, for columns [first, last),
+/// whole vectors.
 struct Part {
   Index begin, end, first, last;
 };
 
-/// R rows and V vectors of c = a b or, accumulating, c += a b. Rows of b and c are b_row and c_row apart.
-template <Index R, Index V, class A>
-void multiply_block(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Index depth, bool accumulate) {
+/// R rows and V vectors of c = a b or, accumulating, c += a b; b holds words, c numbers. Rows of b and c are b_row and
+/// c_row apart.
+template <Index R, Index V, class T, class A = Acc<T>>
+void multiply_block(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index depth, bool accumulate) {
   constexpr Index kLane = kLanes<A>;
   Packet<A> sum[R][V];
 #pragma GCC unroll 8
@@ -174,7 +150,7 @@ void multiply_block(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Index
     for (Index r = 0; r < R; ++r) {
       const Packet<A> left = simd::pset1<Packet<A>>(a.data[r * a.row + k * a.depth]);
 #pragma GCC unroll 8
-      for (Index v = 0; v < V; ++v) sum[r][v] = simd::pmadd(left, right[v], sum[r][v]);
+      for (Index v = 0; v < V; ++v) sum[r][v] = multiply_add<T>(left, right[v], sum[r][v]);
     }
   }
 #pragma GCC unroll 8
@@ -185,8 +161,8 @@ void multiply_block(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Index
 }
 
 /// R rows of a product, cut into blocks of columns.
-template <Index R, class A>
-void multiply_rows(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Part part, bool accumulate) {
+template <Index R, class T, class A = Acc<T>>
+void multiply_rows(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Part part, bool accumulate) {
   static_assert(kVectors == 2 || kVectors == 4);
   a.data += part.begin * a.depth;
   b += part.begin * b_row;
@@ -207,15 +183,15 @@ void multiply_rows(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Part p
 }
 
 /// c = a b or c += a b over what a causal tile needs: part_of(r, n) names the part for rows [r, r + n).
-template <class A, class PartOf>
-void multiply(Left<A> a, const A* b, Index b_row, A* c, Index c_row, Index rows, bool accumulate, PartOf&& part_of) {
+template <class T, class PartOf, class A = Acc<T>>
+void multiply(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index rows, bool accumulate, PartOf&& part_of) {
   Index r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    multiply_rows<kRows>(Left<A>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, kRows),
+    multiply_rows<kRows>(Left<T>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, kRows),
                          accumulate);
   }
   for (; r < rows; ++r) {
-    multiply_rows<1>(Left<A>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, 1),
+    multiply_rows<1>(Left<T>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, 1),
                      accumulate);
   }
 }

@@ -1,0 +1,158 @@
+// The vector operations under fused attention: a fast exponential, and products of words, which for bfloat16 are pairs.
+#pragma once
+
+#include "kiln/tensor/convert.h"
+#include "kiln/tensor/view.h"
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX512BF16__) && defined(EIGEN_VECTORIZE_AVX512)
+#define KILN_BFLOAT16_PAIRS
+#include <immintrin.h>
+#endif
+
+// GCC warns that vector types lose their alignment attribute as template arguments; Eigen's packets do not rely on it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+
+namespace kiln::tile {
+
+namespace simd = Eigen::internal;  // the one way to the processor's vectors that every platform of Eigen's shares
+
+template <class A>
+using Packet = typename simd::packet_traits<A>::type;
+template <class A>
+inline constexpr Index kLanes = simd::packet_traits<A>::size;
+
+/// `count` rounded up to whole vectors.
+template <class A>
+constexpr Index padded(Index count) {
+  return (count + kLanes<A> - 1) / kLanes<A> * kLanes<A>;
+}
+
+/// A word is what one lane takes of a product's factor, and lies in the place of an Acc<T>: one number, or two
+/// bfloat16 that are neighbours in the product's depth where the processor multiplies and adds such pairs at once.
+template <class T>
+inline constexpr Index kPerWord = 1;
+#ifdef KILN_BFLOAT16_PAIRS
+template <>
+inline constexpr Index kPerWord<bfloat16> = 2;
+#endif
+
+/// Words that `count` numbers take.
+template <class T>
+constexpr Index words(Index count) {
+  return (count + kPerWord<T> - 1) / kPerWord<T>;
+}
+
+/// sum + left * right in each lane, in Acc<T>; of pairs both products are added.
+template <class T>
+Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Acc<T>> sum) {
+#ifdef KILN_BFLOAT16_PAIRS
+  if constexpr (kPerWord<T> == 2) return _mm512_dpbf16_ps(sum, (__m512bh)left, (__m512bh)right);
+#endif
+  return simd::pmadd(left, right, sum);
+}
+
+/// A vector of each of kPerWord<T> neighbouring rows, rounded into words: `across` pairs the rows, lane by lane, and
+/// `along[r]` pairs the neighbours in row r, which makes half a vector.
+template <class T>
+struct Rounded {
+  const Packet<Acc<T>>& row;
+
+  void store_across(Acc<T>* out) const { simd::pstoreu(out, row); }
+  void store_along(Acc<T>* out, Index) const { simd::pstoreu(out, row); }
+  static Rounded of(const Packet<Acc<T>> (&rows)[1]) { return {rows[0]}; }
+};
+#ifdef KILN_BFLOAT16_PAIRS
+template <>
+struct Rounded<bfloat16> {
+  __m512i both;  // row 0, then row 1
+
+  void store_across(float* out) const {
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    _mm512_storeu_si512(out, _mm512_permutexvar_epi16(order, both));
+  }
+  void store_along(float* out, Index row_stride) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(both));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + row_stride), _mm512_extracti64x4_epi64(both, 1));
+  }
+  static Rounded of(const Packet<float> (&rows)[2]) { return {(__m512i)_mm512_cvtne2ps_pbh(rows[1], rows[0])}; }
+};
+#endif
+
+/// out = m as Acc<T>, its rows `stride` apart, filled up with zeros to whole vectors.
+template <class T>
+void widen_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
+  using A = Acc<T>;
+  const Index width = padded<A>(m.cols());
+  for (Index i = 0; i < m.rows(); ++i, out += stride) {
+    const T* in = row(m, i);
+#pragma omp simd
+    for (Index d = 0; d < m.cols(); ++d) out[d] = widen(in[d]);
+    for (Index d = m.cols(); d < width; ++d) out[d] = A(0);
+  }
+}
+
+/// out = m in words along its rows, (m.rows(), stride), filled up with zeros.
+template <class T>
+void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
+  if constexpr (kPerWord<T> == 1) {
+    widen_rows(m, out, stride);
+  } else {
+    const std::size_t bytes = static_cast<std::size_t>(m.cols()) * sizeof(T);
+    for (Index i = 0; i < m.rows(); ++i, out += stride) {
+      std::memcpy(out, row(m, i), bytes);
+      std::memset(reinterpret_cast<char*>(out) + bytes, 0, static_cast<std::size_t>(stride) * sizeof(Acc<T>) - bytes);
+    }
+  }
+}
+
+/// out = m in words across its rows, (words(m.rows()), m.cols() padded to whole vectors), filled up with zeros.
+template <class T>
+void words_across_rows(ConstMat<T> m, Acc<T>* out) {
+  const Index width = padded<Acc<T>>(m.cols());
+  if constexpr (kPerWord<T> == 1) {
+    widen_rows(m, out, width);
+  } else {
+    for (Index i = 0; i < m.rows(); i += 2, out += width) {
+      const bool last = i + 1 == m.rows();
+      const T *even = row(m, i), *odd = last ? even : row(m, i + 1);
+      const std::uint32_t mask = last ? 0 : 0xffff0000u;
+#pragma omp simd
+      for (Index d = 0; d < m.cols(); ++d) {
+        out[d] = std::bit_cast<float>(even[d].value | ((std::uint32_t{odd[d].value} << 16) & mask));
+      }
+      for (Index d = m.cols(); d < width; ++d) out[d] = 0;
+    }
+  }
+}
+
+/// 2^x, for x up to 127; in float right to 2^-23, and 2^-126 for anything smaller. A third of the operations of Eigen's
+/// exponential: x = n + f with n whole, 2^f by a polynomial, 2^n put together from its bits.
+template <class A>
+Packet<A> exp2(Packet<A> x) {
+  const auto all = [](A value) { return simd::pset1<Packet<A>>(value); };
+  if constexpr (std::is_same_v<A, float>) {
+    using Bits = typename simd::unpacket_traits<Packet<A>>::integer_packet;
+    // Adding 1.5 * 2^23 rounds to a whole number, which the sum's lowest bits then hold; 127 is the exponent's bias.
+    const Packet<A> shift = all(12582912.0f + 127.0f);
+    x = simd::pmax(x, all(-126.0f));
+    const Packet<A> shifted = simd::padd(x, shift), f = simd::psub(x, simd::psub(shifted, shift));
+    const Packet<A> power =
+        simd::preinterpret<Packet<A>>(simd::plogical_shift_left<23>(simd::preinterpret<Bits>(shifted)));
+    Packet<A> sum = all(0.00132647278f);  // minimax on [-1/2, 1/2], 1 at 0
+    for (const float c : {0.00967151326f, 0.0555073375f, 0.240222421f, 0.693146978f, 1.0f}) {
+      sum = simd::pmadd(sum, f, all(c));
+    }
+    return simd::pmul(sum, power);
+  } else {
+    return simd::pexp(simd::pmul(x, all(A(EIGEN_LN2))));
+  }
+}
+
+}  // namespace kiln::tile
+
+#pragma GCC diagnostic pop
