@@ -150,17 +150,27 @@ void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* m
   }
 }
 
+/// The keys and values of one key head, made ready for the products of all the tiles that read them.
+template <class A>
+struct KeyHead {
+  const A *keys, *values;          // in words along their rows; the forward has the values in words across them instead
+  const A* keys_across = nullptr;  // and what only the backward has: the keys in words across their rows,
+  A *dkeys = nullptr, *dvalues = nullptr;  // and the gradients, (S, width)
+};
+
+/// Tiles that one head's queries take.
+Index tiles_of(const AttentionShape& shape) { return (shape.T + kQueries - 1) / kQueries; }
+
 /// Forward for the queries from `first` on, at most a tile of them, of head h of sequence b.
 template <class T>
-void forward_tile(const Inputs<T>& in, Index b, Index h, Index first, Mat<T> y, Mat<Acc<T>> log_sum) {
+void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces, Index b, Index h,
+                  Index first, Mat<T> y, Mat<Acc<T>> log_sum) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), depth = words<T>(shape.D), row_words = padded<A>(depth);
   const Index queries = std::min(kQueries, shape.T - first), past = shape.S - shape.T;
-  Pieces<A> pieces(2 * (kQueries + kKeys) * width + (2 * kKeys + 3) * kQueries);
-  A *queries_t = pieces.take(width * kQueries), *out = pieces.take(kQueries * width);
-  A *keys = pieces.take(kKeys * width), *values = pieces.take(kKeys * width);
-  A *scores = pieces.take(kKeys * kQueries), *factors = pieces.take(kKeys * kQueries);
+  A *queries_t = pieces.take(row_words * kQueries), *out = pieces.take(kQueries * width);
+  A *scores = pieces.take(kKeys * kQueries), *factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
   A *maximum = pieces.take(kQueries), *sum = pieces.take(kQueries), *rescale = pieces.take(kQueries);
 
   words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is zeroed next
@@ -171,20 +181,36 @@ void forward_tile(const Inputs<T>& in, Index b, Index h, Index first, Mat<T> y, 
   const Index seen = past + first + queries;  // by the last query
   for (Index key = 0; key < seen; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
-    words_along_rows(in.keys(in.k, b, in.key_head(h), key, tile.keys), keys, row_words);
-    words_across_rows(in.keys(in.v, b, in.key_head(h), key, tile.keys), values);
-    score_product<T>(tile, depth, keys, row_words, queries_t, scores);
+    score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    if (in.dropout.active()) dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
-    softmax_tile<T>(tile, in.scale(), in.dropout.active() ? factors : nullptr, scores, maximum, sum, rescale);
+    if (factors != nullptr) dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
+    softmax_tile<T>(tile, in.scale(), factors, scores, maximum, sum, rescale);
     if (key > 0) store_rows(out, width, rescale, mat(out, queries, width));
-    add_to_queries<T>(tile, scores, values, width, out);
+    add_to_queries<T>(tile, scores, head.values + words<T>(key) * width, width, out);
   }
   for (Index i = 0; i < queries; ++i) {
     if (log_sum.data() != nullptr) log_sum(b * shape.H + h, first + i) = in.scale() * maximum[i] + std::log(sum[i]);
     sum[i] = A(1) / sum[i];
   }
   store_rows(out, width, sum, in.queries(y, b, h, first, queries));
+}
+
+/// Forward for one of `shares` shares of the query tiles that read key head g of sequence b: every shares-th of them,
+/// since later ones have more keys to work through.
+template <class T>
+void forward_key_head(const Inputs<T>& in, Index b, Index g, Index share, Index shares, Mat<T> y, Mat<Acc<T>> log_sum) {
+  using A = Acc<T>;
+  const AttentionShape& shape = in.shape;
+  const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
+  const Index key_size = shape.S * row_words, value_size = words<T>(shape.S) * width;
+  Pieces<A> pieces(key_size + value_size + kQueries * (row_words + width + 2 * kKeys + 3));
+  A *keys = pieces.take(key_size), *values = pieces.take(value_size);
+  words_along_rows(in.keys(in.k, b, g, 0, shape.S), keys, row_words);
+  words_across_rows(in.keys(in.v, b, g, 0, shape.S), values);
+  const Index group = shape.H / shape.K, tiles = tiles_of(shape);
+  for (Index n = share; n < group * tiles; n += shares) {
+    forward_tile(in, KeyHead<A>{keys, values}, pieces, b, g * group + n / tiles, n % tiles * kQueries, y, log_sum);
+  }
 }
 
 /// m as Acc<T>: itself, or converted into `memory`.
@@ -282,14 +308,6 @@ const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
   return memory;
 }
 
-/// What the queries of one key head share in the backward: keys and values in words along their rows, keys in words
-/// across them, and the gradients, (S, width) each.
-template <class A>
-struct KeyHead {
-  const A *keys, *keys_across, *values;
-  A *dkeys, *dvalues;
-};
-
 /// The backward's results and what only it reads.
 template <class T>
 struct Gradients {
@@ -369,7 +387,7 @@ void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, In
   const ConstMat<T> key_rows = in.keys(in.k, b, g, 0, shape.S);
   words_along_rows(key_rows, keys, row_words);
   words_along_rows(in.keys(in.v, b, g, 0, shape.S), values, row_words);
-  const KeyHead<A> head{keys, across_rows(key_rows, keys, keys_memory), values, dkeys, dvalues};
+  const KeyHead<A> head{keys, values, across_rows(key_rows, keys, keys_memory), dkeys, dvalues};
   std::fill_n(dkeys, size, A(0));
   std::fill_n(dvalues, size, A(0));
   for (Index h = g * group; h < (g + 1) * group; ++h) {
@@ -399,19 +417,20 @@ void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k
                        ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Mat<Acc<T>> log_sum) {
   assert(shape.H % shape.K == 0 && shape.S >= shape.T && (!dropout.active() || shape.S == shape.T));
   const Inputs<T> in{shape, q, k, v, slopes, dropout};
-  const Index heads = shape.B * shape.H;
   if (shape.T <= kFewQueries) {
-    parallel_each(heads * shape.T, [&](Index unit) {
+    parallel_each(shape.B * shape.H * shape.T, [&](Index unit) {
       const Index head = unit / shape.T;
       forward_query(in, head / shape.H, head % shape.H, unit % shape.T, y, log_sum);
     });
     return;
   }
-  const Index tiles = (shape.T + kQueries - 1) / kQueries;
-  parallel_each(heads * tiles, [&](Index unit) {
-    // The last tiles first: they see the most keys, and the small ones at the end even out the threads.
-    const Index head = unit % heads, tile = tiles - 1 - unit / heads;
-    forward_tile(in, head / shape.H, head % shape.H, tile * kQueries, y, log_sum);
+  // Enough shares for the threads to even out, where there are few key heads; no more, since each makes them ready
+  // anew.
+  const Index key_heads = shape.B * shape.K, tiles = shape.H / shape.K * tiles_of(shape);
+  const Index shares = std::clamp<Index>(4 * threads() / key_heads, 1, tiles);
+  parallel_each(key_heads * shares, [&](Index unit) {
+    const Index head = unit / shares;
+    forward_key_head(in, head / shape.K, head % shape.K, unit % shares, shares, y, log_sum);
   });
 }
 
