@@ -67,10 +67,11 @@ void score_product(const Causal& tile, Index depth, const A* keys, Index width, 
   });
 }
 
-/// out(i, d) += sum_j weights(j, i) keys(j, d) over the keys that query i sees, both factors in words along j.
+/// out(i, d) = sum_j weights(j, i) keys(j, d) over the keys that query i sees, both factors in words along j; or, not
+/// the first of the tiles, out += that.
 template <class T, class A = Acc<T>>
-void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, A* out) {
-  multiply(Left<T>{weights, 1, kQueries}, keys, width, out, width, tile.queries, true, [&](Index i, Index count) {
+void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, bool first, A* out) {
+  multiply(Left<T>{weights, 1, kQueries}, keys, width, out, width, tile.queries, !first, [&](Index i, Index count) {
     return Part{0, words<T>(tile.visible(i + count - 1)), 0, width};
   });
 }
@@ -173,9 +174,8 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
   A *scores = pieces.take(kKeys * kQueries), *factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
   A *maximum = pieces.take(kQueries), *sum = pieces.take(kQueries), *rescale = pieces.take(kQueries);
 
-  words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is zeroed next
+  words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is written later
   transpose(out, queries, row_words, queries_t);
-  std::fill_n(out, queries * width, A(0));
   std::fill_n(maximum, kQueries, -std::numeric_limits<A>::infinity());
   std::fill_n(sum, kQueries, A(0));
   const Index seen = past + first + queries;  // by the last query
@@ -185,14 +185,16 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
     softmax_tile<T>(tile, in.scale(), factors, scores, maximum, sum, rescale);
-    if (key > 0) store_rows(out, width, rescale, mat(out, queries, width));
-    add_to_queries<T>(tile, scores, head.values + words<T>(key) * width, width, out);
+    if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
+    add_to_queries<T>(tile, scores, head.values + words<T>(key) * width, width, key == 0, out);
   }
-  for (Index i = 0; i < queries; ++i) {
-    if (log_sum.data() != nullptr) log_sum(b * shape.H + h, first + i) = in.scale() * maximum[i] + std::log(sum[i]);
-    sum[i] = A(1) / sum[i];
+  Vec<A> sums(sum, queries);
+  if (log_sum.data() != nullptr) {
+    Vec<A>(row(log_sum, b * shape.H + h) + first, queries) =
+        in.scale() * Vec<A>(maximum, queries).array() + sums.array().log();
   }
-  store_rows(out, width, sum, in.queries(y, b, h, first, queries));
+  sums = sums.cwiseInverse().eval();
+  narrow_rows(out, width, sum, in.queries(y, b, h, first, queries));
 }
 
 /// Forward for one of `shares` shares of the query tiles that read key head g of sequence b: every shares-th of them,
@@ -257,7 +259,7 @@ void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat
   }
   if (log_sum.data() != nullptr) log_sum(b * shape.H + h, t) = scale * maximum + std::log(sum);
   const A inverse = A(1) / sum;
-  store_rows(out.data(), width, &inverse, in.queries(y, b, h, t, 1));
+  narrow_rows(out.data(), width, &inverse, in.queries(y, b, h, t, 1));
 }
 
 /// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, for the products that
@@ -317,19 +319,19 @@ struct Gradients {
   Mat<T> dq, dk, dv;
 };
 
-/// delta_i = dy_i y_i, and log_sum / log(2) of the same queries; zero in the lanes that the tile leaves empty.
-template <class T>
-void load_row_terms(ConstMat<T> y, ConstMat<T> dy, const Acc<T>* log_sum, Acc<T>* shift, Acc<T>* delta) {
-  using A = Acc<T>;
+/// delta_i = dy_i y_i, both in words along their rows, and log_sum / log(2) of the same queries; zero in the lanes that
+/// the tile leaves empty.
+template <class T, class A = Acc<T>>
+void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> log_sum, A* shift, A* delta) {
   std::fill_n(shift, kQueries, A(0));
   std::fill_n(delta, kQueries, A(0));
-  for (Index i = 0; i < y.rows(); ++i) {
-    const T *yi = row(y, i), *dyi = row(dy, i);
-    A sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (Index d = 0; d < y.cols(); ++d) sum += widen(yi[d]) * widen(dyi[d]);
-    delta[i] = sum;
+  for (Index i = 0; i < log_sum.size(); ++i, y += row_words, dy += row_words) {
+    Packet<A> sum = simd::pset1<Packet<A>>(A(0));
+    for (Index w = 0; w < row_words; w += kLanes<A>) {
+      sum = multiply_add<T>(simd::ploadu<Packet<A>>(y + w), simd::ploadu<Packet<A>>(dy + w), sum);
+    }
     shift[i] = kLog2E<A> * log_sum[i];
+    delta[i] = simd::predux(sum);
   }
 }
 
@@ -354,9 +356,9 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   transpose(q, queries, row_words, q_t);
   transpose(dy, queries, row_words, dy_t);
   const A *q_across = across_rows(q_rows, q, q_memory), *dy_across = across_rows(dy_rows, dy, dy_memory);
-  load_row_terms<T>(in.queries(out.y, b, h, first, queries), dy_rows, row(out.log_sum, b * in.shape.H + h) + first,
-                    shift, delta);
-  std::fill_n(dq, queries * width, A(0));
+  words_along_rows(in.queries(out.y, b, h, first, queries), dq, row_words);  // borrowed: dq is written later
+  load_row_terms<T>(dq, dy, row_words, ConstVec<A>(row(out.log_sum, b * in.shape.H + h) + first, queries), shift,
+                    delta);
   for (Index key = 0; key < first + queries; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, first + queries - key), first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, q_t, scores);
@@ -368,9 +370,9 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);
     add_to_keys<T>(tile, dp, q_across, width, head.dkeys + key * width);
-    add_to_queries<T>(tile, ds_across, head.keys_across + key / kPerWord<T> * width, width, dq);
+    add_to_queries<T>(tile, ds_across, head.keys_across + words<T>(key) * width, width, key == 0, dq);
   }
-  store_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, b, h, first, queries));
+  narrow_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, b, h, first, queries));
 }
 
 /// Backward for key head g of sequence b and all the query heads that read it, one after the other: whoever has the
@@ -393,8 +395,8 @@ void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, In
   for (Index h = g * group; h < (g + 1) * group; ++h) {
     for (Index first = 0; first < shape.T; first += kQueries) backward_tile(in, out, head, pieces, b, h, first);
   }
-  store_rows(dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, b, g, 0, shape.S));
-  store_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, b, g, 0, shape.S));
+  narrow_rows(dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, b, g, 0, shape.S));
+  narrow_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, b, g, 0, shape.S));
 }
 
 }  // namespace

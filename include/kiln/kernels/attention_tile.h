@@ -75,18 +75,6 @@ KeyRange keys_of_vector(const Causal& tile, Index i) {
   return {tile.visible(i), std::min(tile.keys, tile.visible(i + kLanes<A> - 1) + kRows - 1)};
 }
 
-/// m = factor * rows as T, where factor is one a row, or 1 where there is none.
-template <class T>
-void store_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> m) {
-  using A = Acc<T>;
-  for (Index i = 0; i < m.rows(); ++i, rows += stride) {
-    const A scale = factor == nullptr ? A(1) : factor[i];
-    T* out = row(m, i);
-#pragma omp simd
-    for (Index d = 0; d < m.cols(); ++d) out[d] = narrow<T>(scale * rows[d]);
-  }
-}
-
 /// out = rows^T: word (w, i) at out[w * kQueries + i]. The columns are filled up with zeros to whole vectors; `width`,
 /// a row's words, is a multiple of the vector.
 template <class A>

@@ -75,6 +75,7 @@ struct Rounded<bfloat16> {
                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     _mm512_storeu_si512(out, _mm512_permutexvar_epi16(order, both));
   }
+  void store(bfloat16* out) const { _mm512_storeu_si512(out, both); }
   void store_along(float* out, Index row_stride) const {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(both));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + row_stride), _mm512_extracti64x4_epi64(both, 1));
@@ -96,16 +97,21 @@ void widen_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   }
 }
 
-/// out = m in words along its rows, (m.rows(), stride), filled up with zeros.
+/// out = m in words along its rows, (m.rows(), stride), filled up with zeros; stride is a multiple of the vector.
 template <class T>
 void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   if constexpr (kPerWord<T> == 1) {
     widen_rows(m, out, stride);
   } else {
-    const std::size_t bytes = static_cast<std::size_t>(m.cols()) * sizeof(T);
+    constexpr Index kBatch = kLanes<Acc<T>> * kPerWord<T>;
+    const Index whole = m.cols() / kBatch * kBatch, rest = m.cols() - whole;
     for (Index i = 0; i < m.rows(); ++i, out += stride) {
-      std::memcpy(out, row(m, i), bytes);
-      std::memset(reinterpret_cast<char*>(out) + bytes, 0, static_cast<std::size_t>(stride) * sizeof(Acc<T>) - bytes);
+      const T* in = row(m, i);
+      for (Index d = 0; d < whole; d += kBatch) std::memcpy(out + d / kPerWord<T>, in + d, kBatch * sizeof(T));
+      if (rest == 0) continue;
+      T last[kBatch] = {};
+      std::copy_n(in + whole, rest, last);
+      std::memcpy(out + whole / kPerWord<T>, last, sizeof(last));
     }
   }
 }
@@ -127,6 +133,28 @@ void words_across_rows(ConstMat<T> m, Acc<T>* out) {
       }
       for (Index d = m.cols(); d < width; ++d) out[d] = 0;
     }
+  }
+}
+
+/// m = factor * rows as T, the rows `stride` apart, where factor is one a row, or 1 where there is none.
+template <class T>
+void narrow_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> m) {
+  using A = Acc<T>;
+  for (Index i = 0; i < m.rows(); ++i, rows += stride) {
+    const A scale = factor == nullptr ? A(1) : factor[i];
+    T* out = row(m, i);
+    Index d = 0;
+    if constexpr (kPerWord<T> == 2) {
+      constexpr Index kLane = kLanes<A>;
+      const Packet<A> scales = simd::pset1<Packet<A>>(scale);
+      for (; d + 2 * kLane <= m.cols(); d += 2 * kLane) {
+        Rounded<T>::of({simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d)),
+                        simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d + kLane))})
+            .store(out + d);
+      }
+    }
+#pragma omp simd
+    for (Index e = d; e < m.cols(); ++e) out[e] = narrow<T>(scale * rows[e]);
   }
 }
 
