@@ -4,8 +4,8 @@
 // Scores, softmax and sums are kept in Acc<T>. Where the processor multiplies pairs of bfloat16, the factors of its
 // products are made of such pairs, probabilities and their gradients rounded to them; elsewhere of Acc<T> as well.
 //
-// Memory: a thread's scratch holds a few tiles, and in the backward the keys, values and their gradients of one key
-// head; it grows in a model's first step and is then used again.
+// Memory: a thread's scratch holds a few tiles, the keys and values of one key head, and in the backward their
+// gradients; it grows in a model's first step and is then used again.
 #include "kiln/kernels/attention.h"
 
 #include "kiln/core/threads.h"
@@ -13,7 +13,6 @@
 
 #include <cassert>
 #include <cmath>
-#include <limits>
 
 namespace kiln {
 namespace {
@@ -57,106 +56,12 @@ struct Inputs {
   }
 };
 
-/// scores(j, i) = sum_d keys(j, d) queries_t(d, i), for the vectors in which some query sees key j. Both factors are in
-/// words along d, `depth` of them; those of a key lie `width` apart.
-template <class T, class A = Acc<T>>
-void score_product(const Causal& tile, Index depth, const A* keys, Index width, const A* queries_t, A* scores) {
-  const Index last = padded<A>(tile.queries);
-  multiply(Left<T>{keys, width, 1}, queries_t, kQueries, scores, kQueries, tile.keys, false, [&](Index j, Index) {
-    return Part{0, depth, std::min(tile.first_query(j) / kLanes<A> * kLanes<A>, last), last};
-  });
-}
-
-/// out(i, d) = sum_j weights(j, i) keys(j, d) over the keys that query i sees, both factors in words along j; or, not
-/// the first of the tiles, out += that.
-template <class T, class A = Acc<T>>
-void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, bool first, A* out) {
-  multiply(Left<T>{weights, 1, kQueries}, keys, width, out, width, tile.queries, !first, [&](Index i, Index count) {
-    return Part{0, words<T>(tile.visible(i + count - 1)), 0, width};
-  });
-}
-
-/// out(j, d) += sum_i weights(j, i) queries(i, d) over the queries that see key j, both factors in words along i.
-template <class T, class A = Acc<T>>
-void add_to_keys(const Causal& tile, const A* weights, const A* queries, Index width, A* out) {
-  multiply(Left<T>{weights, kQueries, 1}, queries, width, out, width, tile.keys, true, [&](Index j, Index) {
-    return Part{std::min(tile.first_query(j), tile.queries) / kPerWord<T>, words<T>(tile.queries), 0, width};
-  });
-}
-
-/// scores(j, i) -= slope * (distance from query i back to key j).
-template <class A>
-void add_alibi(const Causal& tile, A slope, A* scores) {
-  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
-    const Packet<A> query = simd::plset<Packet<A>>(static_cast<A>(i + tile.reach));
-    const Index end = keys_of_vector<A>(tile, i).end;
-    for (Index j = 0; j < end; ++j) {
-      const Packet<A> ahead = simd::psub(simd::pset1<Packet<A>>(static_cast<A>(j)), query);
-      A* score = scores + j * kQueries + i;
-      simd::pstoreu(score, simd::pmadd(simd::pset1<Packet<A>>(slope), ahead, simd::ploadu<Packet<A>>(score)));
-    }
-  }
-}
-
-/// Dropout's factors of a tile, lying like its scores, zero in lanes that the tile leaves empty; `element` numbers
-/// query 0 and key 0, a query's keys lie S apart.
-template <class A>
-void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index S, A* factors) {
-  float row[kKeys];
-  for (Index i = 0; i < padded<A>(tile.queries); ++i) {
-    const Index seen = i < tile.queries ? tile.visible(i) : 0;
-    dropout.fill(element + static_cast<std::uint64_t>(i * S), seen, row);
-    for (Index j = 0; j < tile.keys; ++j) factors[j * kQueries + i] = j < seen ? static_cast<A>(row[j]) : A(0);
-  }
-}
-
-/// log2(e): exponentials are powers of two here.
-template <class A>
-inline constexpr A kLog2E = A(1.4426950408889634);
-
-/// The online softmax (arXiv:2205.14135), lane by lane: scores become p = exp(scale (score - maximum)), where the
-/// running maximum now counts this tile too; earlier sums shrink by exp(scale (old maximum - maximum)), left in
-/// `rescale`. What is left in `scores` is p after dropout, its factors null where there is none, in words across the
-/// keys.
-template <class T, class A = Acc<T>>
-void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* maximum, A* sum, A* rescale) {
-  constexpr A kHidden = -std::numeric_limits<A>::infinity();
-  const Packet<A> unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
-  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
-    const KeyRange keys = keys_of_vector<A>(tile, i);
-    const auto load = [&](Index j) { return simd::ploadu<Packet<A>>(scores + j * kQueries + i); };
-    const Packet<A> old = simd::ploadu<Packet<A>>(maximum + i);
-    Packet<A> top = old;
-    for (Index j = 0; j < keys.full; ++j) top = simd::pmax(top, load(j));
-    for (Index j = keys.full; j < keys.end; ++j) top = simd::pmax(top, hide(tile, i, j, load(j), kHidden));
-    Packet<A> total = simd::pset1<Packet<A>>(A(0));
-    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
-      Packet<A> p[kPerWord<T>];
-#pragma GCC unroll 2
-      for (Index n = 0; n < kPerWord<T>; ++n) {
-        p[n] = exp2<A>(simd::pmul(unit, simd::psub(load(j + n), top)));
-        if (j + n >= keys.full) p[n] = hide(tile, i, j + n, p[n], A(0));
-        total = simd::padd(total, p[n]);
-        if (factors != nullptr) {
-          p[n] = simd::pmul(p[n], simd::ploadu<Packet<A>>(factors + (j + n) * kQueries + i));
-          if (j + n >= keys.full) p[n] = hide(tile, i, j + n, p[n], A(0));
-        }
-      }
-      Rounded<T>::of(p).store_across(scores + j / kPerWord<T> * kQueries + i);
-    }
-    const Packet<A> shrink = exp2<A>(simd::pmul(unit, simd::psub(old, top)));
-    simd::pstoreu(maximum + i, top);
-    simd::pstoreu(sum + i, simd::pmadd(simd::ploadu<Packet<A>>(sum + i), shrink, total));
-    simd::pstoreu(rescale + i, shrink);
-  }
-}
-
-/// The keys and values of one key head, made ready for the products of all the tiles that read them.
+/// The keys and values of one key head, made ready for the products of all the tiles that read them: in words along
+/// their rows, but the forward's values across them. `keys_across` and the gradients, (S, width), the backward adds.
 template <class A>
 struct KeyHead {
-  const A *keys, *values;          // in words along their rows; the forward has the values in words across them instead
-  const A* keys_across = nullptr;  // and what only the backward has: the keys in words across their rows,
-  A *dkeys = nullptr, *dvalues = nullptr;  // and the gradients, (S, width)
+  const A *keys, *values, *keys_across = nullptr;
+  A *dkeys = nullptr, *dvalues = nullptr;
 };
 
 /// Tiles that one head's queries take.
@@ -183,7 +88,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    if (factors != nullptr) dropout_factors(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
+    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
     softmax_tile<T>(tile, in.scale(), factors, scores, maximum, sum, rescale);
     if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
     add_to_queries<T>(tile, scores, head.values + words<T>(key) * width, width, key == 0, out);
@@ -262,46 +167,6 @@ void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat
   narrow_rows(out.data(), width, &inverse, in.queries(y, b, h, t, 1));
 }
 
-/// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, for the products that
-/// follow: in words along the queries where they lay, and ds in words across the keys in `ds_across` as well.
-/// p = exp(scale score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
-/// ds_ij = scale p_ij (m_ij dp_ij - delta_i), where delta_i = sum_j m_ij p_ij dp_ij = dy_i y_i.
-/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two.
-template <class T, class A = Acc<T>>
-void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* dp,
-                   A* ds_across) {
-  const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
-  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
-    const KeyRange keys = keys_of_vector<A>(tile, i);
-    const Packet<A> base = simd::ploadu<Packet<A>>(shift + i), mean = simd::ploadu<Packet<A>>(delta + i);
-    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
-      Packet<A> dropped[kPerWord<T>], ds[kPerWord<T>];
-#pragma GCC unroll 2
-      for (Index n = 0; n < kPerWord<T>; ++n) {
-        const Index at = (j + n) * kQueries + i;
-        const Packet<A> p = exp2<A>(simd::psub(simd::pmul(unit, simd::ploadu<Packet<A>>(scores + at)), base));
-        Packet<A> gradient = simd::ploadu<Packet<A>>(dp + at);
-        dropped[n] = p;
-        if (factors != nullptr) {
-          const Packet<A> m = simd::ploadu<Packet<A>>(factors + at);
-          dropped[n] = simd::pmul(p, m);
-          gradient = simd::pmul(gradient, m);
-        }
-        ds[n] = simd::pmul(simd::pmul(factor, p), simd::psub(gradient, mean));
-        if (j + n >= keys.full) {
-          dropped[n] = hide(tile, i, j + n, dropped[n], A(0));
-          ds[n] = hide(tile, i, j + n, ds[n], A(0));
-        }
-      }
-      const Index along = j * kQueries + i / kPerWord<T>;
-      Rounded<T>::of(dropped).store_along(scores + along, kQueries);
-      const Rounded<T> rounded = Rounded<T>::of(ds);
-      rounded.store_along(dp + along, kQueries);
-      rounded.store_across(ds_across + j / kPerWord<T> * kQueries + i);
-    }
-  }
-}
-
 /// m in words across its rows: `along`, in words along them, where that is the same, otherwise made in `memory`.
 template <class T, class A = Acc<T>>
 const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
@@ -319,22 +184,6 @@ struct Gradients {
   Mat<T> dq, dk, dv;
 };
 
-/// delta_i = dy_i y_i, both in words along their rows, and log_sum / log(2) of the same queries; zero in the lanes that
-/// the tile leaves empty.
-template <class T, class A = Acc<T>>
-void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> log_sum, A* shift, A* delta) {
-  std::fill_n(shift, kQueries, A(0));
-  std::fill_n(delta, kQueries, A(0));
-  for (Index i = 0; i < log_sum.size(); ++i, y += row_words, dy += row_words) {
-    Packet<A> sum = simd::pset1<Packet<A>>(A(0));
-    for (Index w = 0; w < row_words; w += kLanes<A>) {
-      sum = multiply_add<T>(simd::ploadu<Packet<A>>(y + w), simd::ploadu<Packet<A>>(dy + w), sum);
-    }
-    shift[i] = kLog2E<A> * log_sum[i];
-    delta[i] = simd::predux(sum);
-  }
-}
-
 /// Backward for a tile of queries from `first` on: writes dq, adds to the key head's dkeys and dvalues.
 template <class T>
 void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces,
@@ -342,10 +191,10 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   using A = Acc<T>;
   const Index width = padded<A>(in.shape.D), depth = words<T>(in.shape.D), row_words = padded<A>(depth);
   const Index queries = std::min(kQueries, in.shape.T - first);
-  A *q = pieces.take(kQueries * width), *q_t = pieces.take(width * kQueries), *q_memory = pieces.take(kQueries * width);
-  A *dy = pieces.take(kQueries * width), *dy_t = pieces.take(width * kQueries),
-    *dy_memory = pieces.take(kQueries * width);
-  A *dq = pieces.take(kQueries * width), *shift = pieces.take(kQueries), *delta = pieces.take(kQueries);
+  const auto take_tile = [&] { return pieces.take(kQueries * width); };
+  A *q = take_tile(), *q_t = take_tile(), *q_memory = take_tile(), *dq = take_tile();
+  A *dy = take_tile(), *dy_t = take_tile(), *dy_memory = take_tile();
+  A *shift = pieces.take(kQueries), *delta = pieces.take(kQueries);
   A *scores = pieces.take(kKeys * kQueries), *dp = pieces.take(kKeys * kQueries);
   A* ds_across = kPerWord<T> == 1 ? dp : pieces.take(kKeys / kPerWord<T> * kQueries);
   A* factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
@@ -365,7 +214,7 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     score_product<T>(tile, depth, head.values + key * row_words, row_words, dy_t, dp);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) {
-      dropout_factors(tile, in.dropout, in.element(b, h, first, key), in.shape.S, factors);
+      dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), in.shape.S, factors);
     }
     gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);
@@ -426,8 +275,7 @@ void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k
     });
     return;
   }
-  // Enough shares for the threads to even out, where there are few key heads; no more, since each makes them ready
-  // anew.
+  // Enough shares for the threads to even out, where key heads are few; no more, since each makes its own ready anew.
   const Index key_heads = shape.B * shape.K, tiles = shape.H / shape.K * tiles_of(shape);
   const Index shares = std::clamp<Index>(4 * threads() / key_heads, 1, tiles);
   parallel_each(key_heads * shares, [&](Index unit) {

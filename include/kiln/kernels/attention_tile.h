@@ -1,11 +1,13 @@
-// What fused attention is made of: tiles in scratch memory, their products, and the causal rule between them.
+// What fused attention does with a tile of scores, by the causal rule between its queries and keys.
 #pragma once
 
+#include "kiln/kernels/attention_product.h"
 #include "kiln/kernels/attention_vector.h"
-#include "kiln/tensor/convert.h"
+#include "kiln/kernels/dropout.h"
 #include "kiln/tensor/view.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -18,13 +20,8 @@ namespace kiln::tile {
 /// Queries a tile: with AVX-512 the scores of four keys fill half of the registers, four vectors each.
 inline constexpr Index kQueries = 64;
 /// Keys a tile: twice the queries, so that running sums are rescaled half as often; the 32 KiB of scores then come from
-/// the second-level cache, in order. Measured at T = 1024, D = 64: forward 4% faster than with 64 keys, 9% than
-/// with 32.
+/// the second-level cache, in order. Measured at T = 1024, D = 64: forward 4% faster than with 64 keys, 6% in bfloat16.
 inline constexpr Index kKeys = 128;
-/// The block of a product that stays in registers: kRows x kVectors sums, enough to hide the latency of a fused
-/// multiply-add, beside kVectors of the right factor and one of the left.
-inline constexpr Index kRows = 4;
-inline constexpr Index kVectors = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 4 : 2;
 
 /// This thread's scratch memory for `count` numbers, contents arbitrary but initialised. It grows to the largest size
 /// ever asked for and is then used again, so that only a model's first step allocates.
@@ -93,94 +90,152 @@ void transpose(const A* rows, Index count, Index width, A* out) {
   }
 }
 
-/// Holds a vector in its register. GCC 12 would fold the load into each multiply-add that uses it, and a load a
-/// multiply-add is more than the load unit delivers: 88 instead of 103 GFLOP/s (Zen 4, one core, peak 117).
-template <class P>
-void hold([[maybe_unused]] P& packet) {
-#if defined(__GNUC__) && defined(__AVX__)
-  asm("" : "+v"(packet));
-#endif
+/// scores(j, i) = sum_d keys(j, d) queries_t(d, i), for the vectors in which some query sees key j. Both factors are in
+/// words along d, `depth` of them; those of a key lie `width` apart.
+template <class T, class A = Acc<T>>
+void score_product(const Causal& tile, Index depth, const A* keys, Index width, const A* queries_t, A* scores) {
+  const Index last = padded<A>(tile.queries);
+  multiply(Left<T>{keys, width, 1}, queries_t, kQueries, scores, kQueries, tile.keys, false, [&](Index j, Index) {
+    return Part{0, depth, std::min(tile.first_query(j) / kLanes<A> * kLanes<A>, last), last};
+  });
 }
 
-/// A matrix in scratch memory as a product's left factor, in words of T: word (r, k) at data[r * row + k * depth].
-template <class T>
-struct Left {
-  const Acc<T>* data;
-  Index row, depth;
-};
-
-/// What a block of rows of a product needs: sums over the words [begin, end) of its depth, for columns [first, last),
-/// whole vectors.
-struct Part {
-  Index begin, end, first, last;
-};
-
-/// R rows and V vectors of c = a b or, accumulating, c += a b; b holds words, c numbers. Rows of b and c are b_row and
-/// c_row apart.
-template <Index R, Index V, class T, class A = Acc<T>>
-void multiply_block(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index depth, bool accumulate) {
-  constexpr Index kLane = kLanes<A>;
-  Packet<A> sum[R][V];
-#pragma GCC unroll 8
-  for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < V; ++v) {
-      sum[r][v] = accumulate ? simd::ploadu<Packet<A>>(c + r * c_row + v * kLane) : simd::pset1<Packet<A>>(A(0));
-    }
-  }
-  for (Index k = 0; k < depth; ++k) {
-    Packet<A> right[V];
-#pragma GCC unroll 8
-    for (Index v = 0; v < V; ++v) right[v] = simd::ploadu<Packet<A>>(b + k * b_row + v * kLane);
-#pragma GCC unroll 8
-    for (Index v = 0; v < V; ++v) hold(right[v]);
-#pragma GCC unroll 8
-    for (Index r = 0; r < R; ++r) {
-      const Packet<A> left = simd::pset1<Packet<A>>(a.data[r * a.row + k * a.depth]);
-#pragma GCC unroll 8
-      for (Index v = 0; v < V; ++v) sum[r][v] = multiply_add<T>(left, right[v], sum[r][v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < V; ++v) simd::pstoreu(c + r * c_row + v * kLane, sum[r][v]);
-  }
+/// out(i, d) = sum_j weights(j, i) keys(j, d) over the keys that query i sees, both factors in words along j; or, not
+/// the first of the tiles, out += that.
+template <class T, class A = Acc<T>>
+void add_to_queries(const Causal& tile, const A* weights, const A* keys, Index width, bool first, A* out) {
+  multiply(Left<T>{weights, 1, kQueries}, keys, width, out, width, tile.queries, !first, [&](Index i, Index count) {
+    return Part{0, words<T>(tile.visible(i + count - 1)), 0, width};
+  });
 }
 
-/// R rows of a product, cut into blocks of columns.
-template <Index R, class T, class A = Acc<T>>
-void multiply_rows(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Part part, bool accumulate) {
-  static_assert(kVectors == 2 || kVectors == 4);
-  a.data += part.begin * a.depth;
-  b += part.begin * b_row;
-  const Index depth = part.end - part.begin;
-  for (Index column = part.first; column < part.last; column += kVectors * kLanes<A>) {
-    const auto run = [&]<Index V>() {
-      multiply_block<R, V>(a, b + column, b_row, c + column, c_row, depth, accumulate);
-    };
-    const Index vectors = std::min(kVectors, (part.last - column) / kLanes<A>);
-    if (vectors == 1) {
-      run.template operator()<1>();
-    } else if (vectors == 2) {
-      run.template operator()<2>();
-    } else if constexpr (kVectors > 2) {
-      vectors == 3 ? run.template operator()<3>() : run.template operator()<4>();
+/// out(j, d) += sum_i weights(j, i) queries(i, d) over the queries that see key j, both factors in words along i.
+template <class T, class A = Acc<T>>
+void add_to_keys(const Causal& tile, const A* weights, const A* queries, Index width, A* out) {
+  multiply(Left<T>{weights, kQueries, 1}, queries, width, out, width, tile.keys, true, [&](Index j, Index) {
+    return Part{std::min(tile.first_query(j), tile.queries) / kPerWord<T>, words<T>(tile.queries), 0, width};
+  });
+}
+
+/// scores(j, i) -= slope * (distance from query i back to key j).
+template <class A>
+void add_alibi(const Causal& tile, A slope, A* scores) {
+  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
+    const Packet<A> query = simd::plset<Packet<A>>(static_cast<A>(i + tile.reach));
+    const Index end = keys_of_vector<A>(tile, i).end;
+    for (Index j = 0; j < end; ++j) {
+      const Packet<A> ahead = simd::psub(simd::pset1<Packet<A>>(static_cast<A>(j)), query);
+      A* score = scores + j * kQueries + i;
+      simd::pstoreu(score, simd::pmadd(simd::pset1<Packet<A>>(slope), ahead, simd::ploadu<Packet<A>>(score)));
     }
   }
 }
 
-/// c = a b or c += a b over what a causal tile needs: part_of(r, n) names the part for rows [r, r + n).
-template <class T, class PartOf, class A = Acc<T>>
-void multiply(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index rows, bool accumulate, PartOf&& part_of) {
-  Index r = 0;
-  for (; r + kRows <= rows; r += kRows) {
-    multiply_rows<kRows>(Left<T>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, kRows),
-                         accumulate);
+/// Dropout's factors of a tile, lying like its scores, zero where a word or a vector of the tile is not full; `element`
+/// numbers query 0 and key 0, a query's keys lie S apart.
+template <class T, class A = Acc<T>>
+void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index S, A* factors) {
+  float row[kKeys];
+  for (Index i = 0; i < padded<A>(tile.queries); ++i) {
+    const Index seen = i < tile.queries ? tile.visible(i) : 0;
+    dropout.fill(element + static_cast<std::uint64_t>(i * S), seen, row);
+    for (Index j = 0; j < words<T>(tile.keys) * kPerWord<T>; ++j) {
+      factors[j * kQueries + i] = j < seen ? static_cast<A>(row[j]) : A(0);
+    }
   }
-  for (; r < rows; ++r) {
-    multiply_rows<1>(Left<T>{a.data + r * a.row, a.row, a.depth}, b, b_row, c + r * c_row, c_row, part_of(r, 1),
-                     accumulate);
+}
+
+/// log2(e): exponentials are powers of two here.
+template <class A>
+inline constexpr A kLog2E = A(1.4426950408889634);
+
+/// The online softmax (arXiv:2205.14135), lane by lane: scores become p = exp(scale (score - maximum)), where the
+/// running maximum now counts this tile too; earlier sums shrink by exp(scale (old maximum - maximum)), left in
+/// `rescale`. What is left in `scores` is p after dropout, its factors null where there is none, in words across the
+/// keys.
+template <class T, class A = Acc<T>>
+void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* maximum, A* sum, A* rescale) {
+  constexpr A kHidden = -std::numeric_limits<A>::infinity();
+  const Packet<A> unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
+  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
+    const KeyRange keys = keys_of_vector<A>(tile, i);
+    const auto load = [&](Index j) { return simd::ploadu<Packet<A>>(scores + j * kQueries + i); };
+    const Packet<A> old = simd::ploadu<Packet<A>>(maximum + i);
+    Packet<A> top = old;
+    for (Index j = 0; j < keys.full; ++j) top = simd::pmax(top, load(j));
+    for (Index j = keys.full; j < keys.end; ++j) top = simd::pmax(top, hide(tile, i, j, load(j), kHidden));
+    Packet<A> total = simd::pset1<Packet<A>>(A(0));
+    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
+      Packet<A> p[kPerWord<T>];
+#pragma GCC unroll 2
+      for (Index n = 0; n < kPerWord<T>; ++n) {
+        p[n] = exp2<A>(simd::pmul(unit, simd::psub(load(j + n), top)));
+        if (j + n >= keys.full) p[n] = hide(tile, i, j + n, p[n], A(0));
+        total = simd::padd(total, p[n]);
+        if (factors != nullptr) p[n] = simd::pmul(p[n], simd::ploadu<Packet<A>>(factors + (j + n) * kQueries + i));
+      }
+      store_across<T>(round_rows<T>(p), scores + j / kPerWord<T> * kQueries + i);
+    }
+    const Packet<A> shrink = exp2<A>(simd::pmul(unit, simd::psub(old, top)));
+    simd::pstoreu(maximum + i, top);
+    simd::pstoreu(sum + i, simd::pmadd(simd::ploadu<Packet<A>>(sum + i), shrink, total));
+    simd::pstoreu(rescale + i, shrink);
+  }
+}
+
+/// delta_i = dy_i y_i, both in words along their rows, and log_sum / log(2) of the same queries; zero in the lanes that
+/// the tile leaves empty.
+template <class T, class A = Acc<T>>
+void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> log_sum, A* shift, A* delta) {
+  std::fill_n(shift, kQueries, A(0));
+  std::fill_n(delta, kQueries, A(0));
+  for (Index i = 0; i < log_sum.size(); ++i, y += row_words, dy += row_words) {
+    Packet<A> sum = simd::pset1<Packet<A>>(A(0));
+    for (Index w = 0; w < row_words; w += kLanes<A>) {
+      sum = multiply_add<T>(simd::ploadu<Packet<A>>(y + w), simd::ploadu<Packet<A>>(dy + w), sum);
+    }
+    shift[i] = kLog2E<A> * log_sum[i];
+    delta[i] = simd::predux(sum);
+  }
+}
+
+/// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, for the products that
+/// follow: in words along the queries where they lay, and ds in words across the keys in `ds_across` as well.
+/// p = exp(scale score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
+/// ds_ij = scale p_ij (m_ij dp_ij - delta_i), where delta_i = sum_j m_ij p_ij dp_ij = dy_i y_i.
+/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two.
+template <class T, class A = Acc<T>>
+void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* dp,
+                   A* ds_across) {
+  const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
+  for (Index i = 0; i < tile.queries; i += kLanes<A>) {
+    const KeyRange keys = keys_of_vector<A>(tile, i);
+    const Packet<A> base = simd::ploadu<Packet<A>>(shift + i), mean = simd::ploadu<Packet<A>>(delta + i);
+    for (Index j = 0; j < keys.end; j += kPerWord<T>) {
+      Packet<A> dropped[kPerWord<T>], ds[kPerWord<T>];
+#pragma GCC unroll 2
+      for (Index n = 0; n < kPerWord<T>; ++n) {
+        const Index at = (j + n) * kQueries + i;
+        const Packet<A> p = exp2<A>(simd::psub(simd::pmul(unit, simd::ploadu<Packet<A>>(scores + at)), base));
+        Packet<A> gradient = simd::ploadu<Packet<A>>(dp + at);
+        dropped[n] = p;
+        if (factors != nullptr) {
+          const Packet<A> m = simd::ploadu<Packet<A>>(factors + at);
+          dropped[n] = simd::pmul(p, m);
+          gradient = simd::pmul(gradient, m);
+        }
+        ds[n] = simd::pmul(simd::pmul(factor, p), simd::psub(gradient, mean));
+        if (j + n >= keys.full) {
+          dropped[n] = hide(tile, i, j + n, dropped[n], A(0));
+          ds[n] = hide(tile, i, j + n, ds[n], A(0));
+        }
+      }
+      const Index along = j * kQueries + i / kPerWord<T>;
+      store_along<T>(round_rows<T>(dropped), scores + along, kQueries);
+      const Packet<A> rounded = round_rows<T>(ds);
+      store_along<T>(rounded, dp + along, kQueries);
+      store_across<T>(rounded, ds_across + j / kPerWord<T> * kQueries + i);
+    }
   }
 }
 

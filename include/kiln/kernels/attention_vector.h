@@ -55,34 +55,40 @@ Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Ac
   return simd::pmadd(left, right, sum);
 }
 
-/// A vector of each of kPerWord<T> neighbouring rows, rounded into words: `across` pairs the rows, lane by lane, and
-/// `along[r]` pairs the neighbours in row r, which makes half a vector.
+/// A vector of each of kPerWord<T> rows, rounded to T: row after row in one vector.
 template <class T>
-struct Rounded {
-  const Packet<Acc<T>>& row;
-
-  void store_across(Acc<T>* out) const { simd::pstoreu(out, row); }
-  void store_along(Acc<T>* out, Index) const { simd::pstoreu(out, row); }
-  static Rounded of(const Packet<Acc<T>> (&rows)[1]) { return {rows[0]}; }
-};
+Packet<Acc<T>> round_rows(const Packet<Acc<T>> (&rows)[kPerWord<T>]) {
 #ifdef KILN_BFLOAT16_PAIRS
-template <>
-struct Rounded<bfloat16> {
-  __m512i both;  // row 0, then row 1
+  if constexpr (kPerWord<T> == 2) return (__m512)_mm512_cvtne2ps_pbh(rows[1], rows[0]);
+#endif
+  return rows[0];
+}
 
-  void store_across(float* out) const {
+/// Stores what round_rows made in words along its rows, `stride` apart.
+template <class T>
+void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index stride) {
+#ifdef KILN_BFLOAT16_PAIRS
+  if constexpr (kPerWord<T> == 2) {
+    _mm256_storeu_ps(out, _mm512_castps512_ps256(rounded));
+    _mm256_storeu_ps(out + stride, _mm512_extractf32x8_ps(rounded, 1));
+    return;
+  }
+#endif
+  simd::pstoreu(out, rounded);
+}
+
+/// Stores what round_rows made in words across its rows, one a lane.
+template <class T>
+void store_across(Packet<Acc<T>> rounded, Acc<T>* out) {
+#ifdef KILN_BFLOAT16_PAIRS
+  if constexpr (kPerWord<T> == 2) {
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    _mm512_storeu_si512(out, _mm512_permutexvar_epi16(order, both));
+    rounded = (__m512)_mm512_permutexvar_epi16(order, (__m512i)rounded);
   }
-  void store(bfloat16* out) const { _mm512_storeu_si512(out, both); }
-  void store_along(float* out, Index row_stride) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(both));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + row_stride), _mm512_extracti64x4_epi64(both, 1));
-  }
-  static Rounded of(const Packet<float> (&rows)[2]) { return {(__m512i)_mm512_cvtne2ps_pbh(rows[1], rows[0])}; }
-};
 #endif
+  simd::pstoreu(out, rounded);
+}
 
 /// out = m as Acc<T>, its rows `stride` apart, filled up with zeros to whole vectors.
 template <class T>
@@ -148,9 +154,9 @@ void narrow_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> 
       constexpr Index kLane = kLanes<A>;
       const Packet<A> scales = simd::pset1<Packet<A>>(scale);
       for (; d + 2 * kLane <= m.cols(); d += 2 * kLane) {
-        Rounded<T>::of({simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d)),
-                        simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d + kLane))})
-            .store(out + d);
+        const Packet<A> both[2] = {simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d)),
+                                   simd::pmul(scales, simd::ploadu<Packet<A>>(rows + d + kLane))};
+        simd::pstoreu(reinterpret_cast<A*>(out + d), round_rows<T>(both));
       }
     }
 #pragma omp simd
