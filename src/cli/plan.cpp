@@ -54,6 +54,8 @@ Json to_json(const Plan& plan) {
             {"total", m.total()},
             {"available", plan.available_memory}}},
           {"flops_per_token", plan.flops_per_token},
+          {"steps", or_null(plan.steps)},
+          {"tokens", or_null(plan.tokens)},
           {"tokens_per_parameter", or_null(plan.tokens_per_parameter)},
           {"tokens_per_second", plan.tokens_per_second},
           {"throughput_source", to_string(plan.speed_source)},
@@ -116,6 +118,7 @@ std::string to_text(const Plan& plan) {
   std::string notes = plan.speed_source == SpeedSource::timed_steps
                           ? "\ntokens/s: the median of a few timed steps on this machine\n"
                           : "\ntokens/s: estimated from the speed of this machine's matrix products\n";
+  if (plan.by_clock) notes += "steps, tokens: what fits into train.time_budget at this speed, without evaluations\n";
   notes += fmt::format("{} tokens per parameter are compute-optimal (arXiv:2203.15556)\n", kComputeOptimal);
   return table.text() + notes;
 }

@@ -1,6 +1,7 @@
 // kiln train: from a config to a trained run.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/json.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
@@ -69,8 +70,11 @@ void introduce(const Preparation& p, const RunPaths& paths) {
 }
 
 void say_finished(const Preparation& p, const std::string& root) {
-  if (p.has_all_steps()) {
-    spdlog::info("{}: all {} steps are done; raise train.steps to go on", root, p.total_steps);
+  if (const auto& budget = p.config.train.time_budget; budget && p.horizon.is_reached()) {
+    spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
+                 format_duration(budget->seconds));
+  } else if (p.horizon.is_reached()) {
+    spdlog::info("{}: all {:.0f} steps are done; raise train.steps to go on", root, p.horizon.total_steps());
   } else {
     spdlog::info(
         "{}: stopped early at step {}, after {} evaluations without a better validation loss; raise "

@@ -80,7 +80,15 @@ class ValueReader {
 
   void operator()(double* value) const {
     if (!json_.is_number()) return expect("a number");
-    if (respects_range()) store(value, json_.get<double>());
+    if (respects_range(json_.get<double>())) store(value, json_.get<double>());
+  }
+
+  void operator()(Duration* value) const {
+    std::optional<Duration> duration;
+    if (json_.is_number()) duration = Duration{json_.get<double>()};
+    if (json_.is_string()) duration = parse_duration(json_.get<std::string>());
+    if (!duration) return expect(fmt::format("a duration such as {}, a number of seconds", kDurationExamples));
+    if (respects_range(duration->seconds)) store(value, *duration);
   }
 
   void operator()(std::string* value) const {
@@ -140,8 +148,8 @@ class ValueReader {
     problems_.add(pointer_, "{}; {}{} is expected", found(json_), what, nullable ? " or null" : "");
   }
 
-  bool respects_range() const {
-    if (in_range(json_.get<double>(), field_.constraint)) return true;
+  bool respects_range(double number) const {
+    if (in_range(number, field_.constraint)) return true;
     problems_.add(pointer_, "{} is out of range; {} is expected", brief_json(json_), range_text(field_.constraint));
     return false;
   }
@@ -154,7 +162,7 @@ class ValueReader {
     if (std::trunc(number) != number) {
       return problems_.add(pointer_, "{} is not a whole number; an integer is expected", brief_json(json_));
     }
-    if (!respects_range()) return;
+    if (!respects_range(number)) return;
     using Limits = std::numeric_limits<T>;
     bool fits = false;
     if (json_.is_number_unsigned()) {
@@ -224,6 +232,7 @@ Json write_fields(const Fields& fields) {
     json[std::string(field.name)] =
         std::visit(Overloaded{
                        []<class T>(std::optional<T>* value) { return *value ? Json(**value) : Json(nullptr); },
+                       [](std::optional<Duration>* value) { return *value ? Json((*value)->seconds) : Json(nullptr); },
                        [](const CountOrAll* value) { return value->all ? Json("all") : Json(value->count); },
                        [](const Choice& choice) { return Json(choice.names[choice.get(choice.value)]); },
                        [](const Fields& inner) { return write_fields(inner); },

@@ -57,10 +57,17 @@ struct SchemaWriter {
     return schema;
   }
   Json operator()(const CountOrAll*) const { return {{"anyOf", Json::array({ranged("integer"), {{"const", "all"}}})}}; }
+  Json operator()(const Duration*) const {
+    Json schema = ranged("number");
+    schema["type"] = {"number", "string"};
+    schema["pattern"] = kDurationPattern;
+    return schema;
+  }
   template <class T>
   Json operator()(const std::optional<T>*) const {
     Json schema = (*this)(static_cast<const T*>(nullptr));
-    schema["type"] = Json::array({schema["type"], "null"});
+    if (!schema["type"].is_array()) schema["type"] = Json::array({schema["type"]});
+    schema["type"].push_back("null");
     return schema;
   }
   Json operator()(const Choice& choice) const { return {{"enum", choice.names}}; }
@@ -106,6 +113,7 @@ struct TypeNamer {
   std::string operator()(const std::string*) const { return "string"; }
   std::string operator()(const std::vector<std::string>*) const { return "strings"; }
   std::string operator()(const CountOrAll*) const { return ranged("integer") + ", or \"all\""; }
+  std::string operator()(const Duration*) const { return ranged(R"(duration as in "1h30m" or seconds)"); }
   std::string operator()(const Choice& choice) const { return fmt::format("`{}`", fmt::join(choice.names, "`, `")); }
   std::string operator()(const Fields&) const { return "object"; }
   template <class T>

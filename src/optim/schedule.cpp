@@ -1,4 +1,4 @@
-// Schedules: a function each, from a step after the warm-up to a multiplier, and their table.
+// Schedules: a function each, from where a run stands after its warm-up to a multiplier, and their table.
 #include "kiln/optim/schedule.h"
 
 #include "kiln/core/error.h"
@@ -11,38 +11,41 @@
 namespace kiln {
 namespace {
 
-/// How far `step` has come from `begin` to `end`, in [0, 1].
-double progress(Index step, double begin, Index end) {
-  const double length = static_cast<double>(end) - begin;
-  return length > 0 ? std::clamp((static_cast<double>(step) - begin) / length, 0.0, 1.0) : 1.0;
-}
+/// Where a run stands, and what its course is measured by, in steps.
+struct Course {
+  double step, warmup, total;
+
+  /// How far it has come from `begin` to its end, in [0, 1].
+  double progress_from(double begin) const {
+    return total > begin ? std::clamp((step - begin) / (total - begin), 0.0, 1.0) : 1.0;
+  }
+};
 
 double fall(const ScheduleConfig& config, double share) { return 1.0 - (1.0 - config.min_ratio) * share; }
 
-double constant(const ScheduleConfig&, Index, Index) { return 1.0; }
+double constant(const ScheduleConfig&, const Course&) { return 1.0; }
 
-double linear(const ScheduleConfig& config, Index step, Index total_steps) {
-  return fall(config, progress(step, static_cast<double>(config.warmup_steps), total_steps));
+double linear(const ScheduleConfig& config, const Course& course) {
+  return fall(config, course.progress_from(course.warmup));
 }
 
-double cosine(const ScheduleConfig& config, Index step, Index total_steps) {
-  const double angle = std::numbers::pi * progress(step, static_cast<double>(config.warmup_steps), total_steps);
+double cosine(const ScheduleConfig& config, const Course& course) {
+  const double angle = std::numbers::pi * course.progress_from(course.warmup);
   return config.min_ratio + (1.0 - config.min_ratio) * 0.5 * (1.0 + std::cos(angle));
 }
 
-double wsd(const ScheduleConfig& config, Index step, Index total_steps) {
-  const double stable_steps = static_cast<double>(total_steps) * (1.0 - config.decay_fraction);
-  const double begin = std::max(stable_steps, static_cast<double>(config.warmup_steps));
-  return static_cast<double>(step) < begin ? 1.0 : fall(config, progress(step, begin, total_steps));
+double wsd(const ScheduleConfig& config, const Course& course) {
+  const double begin = std::max(course.total * (1.0 - config.decay_fraction), course.warmup);
+  return course.step < begin ? 1.0 : fall(config, course.progress_from(begin));
 }
 
-double inverse_sqrt(const ScheduleConfig& config, Index step, Index) {
-  return std::sqrt(static_cast<double>(std::max<Index>(config.warmup_steps, 1)) / (static_cast<double>(step) + 1.0));
+double inverse_sqrt(const ScheduleConfig&, const Course& course) {
+  return std::sqrt(std::max(course.warmup, 1.0) / (course.step + 1.0));
 }
 
 struct Entry {
   ScheduleKind kind;
-  double (*multiplier)(const ScheduleConfig& config, Index step, Index total_steps);
+  double (*multiplier)(const ScheduleConfig& config, const Course& course);
 };
 
 constexpr std::array<Entry, 5> kSchedules{{
@@ -56,12 +59,12 @@ static_assert(kSchedules.size() == kScheduleKinds.size());
 
 }  // namespace
 
-double schedule_multiplier(const ScheduleConfig& given, Index step, Index total_steps) {
-  ScheduleConfig config = given;
-  config.warmup_steps = std::min<std::int64_t>(config.warmup_steps, total_steps);
-  if (step < config.warmup_steps) return static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps);
+double schedule_multiplier(const ScheduleConfig& config, Index step, double total_steps) {
+  const double warmup = std::min(static_cast<double>(config.warmup_steps), total_steps);
+  const Course course{.step = static_cast<double>(step), .warmup = warmup, .total = total_steps};
+  if (course.step < warmup) return (course.step + 1) / warmup;
   for (const Entry& entry : kSchedules) {
-    if (entry.kind == config.type) return entry.multiplier(config, step, total_steps);
+    if (entry.kind == config.type) return entry.multiplier(config, course);
   }
   fail(ExitCode::failure, "schedule {} is missing from kSchedules", static_cast<int>(config.type));
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <glob.h>
 #include <sstream>
 
@@ -21,6 +22,16 @@ Json value_of(std::string_view text) {
     return parse_json(text, "", ExitCode::usage);
   } catch (const Error&) {
     return std::string(text);
+  }
+}
+
+/// A run has one length: an override that gives one takes the place of those in the file.
+void displace_other_lengths(Json& document, const std::string& pointer) {
+  constexpr std::array kLengths{"/train/steps", "/train/epochs", "/train/time_budget"};
+  if (std::ranges::find(kLengths, pointer) == kLengths.end()) return;
+  for (const char* length : kLengths) {
+    const Json::json_pointer other(length);
+    if (pointer != length && document.contains(other)) document[other] = nullptr;
   }
 }
 
@@ -45,6 +56,7 @@ void apply_override(Json& document, std::string_view assignment, Problems& probl
   }
   if (!attributed) problems.attribute(pointer, source);
   *node = value_of(assignment.substr(equals + 1));
+  if (!node->is_null()) displace_other_lengths(document, pointer);
 }
 
 /// What no floor can check alone.

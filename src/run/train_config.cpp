@@ -3,6 +3,10 @@
 
 #include "kiln/core/processor.h"
 
+#include <fmt/ranges.h>
+
+#include <vector>
+
 namespace kiln {
 
 Precision resolved(Precision precision) {
@@ -11,13 +15,17 @@ Precision resolved(Precision precision) {
 }
 
 void TrainConfig::resolve() {
-  if (!steps && !epochs) steps = kDefaultSteps;
+  if (!steps && !epochs && !time_budget) steps = kDefaultSteps;
 }
 
 void TrainConfig::validate(Problems& problems, const std::string& pointer) const {
-  if (steps && epochs) {
-    problems.add(child_pointer(pointer, "epochs"), "steps = {} and epochs = {} are both given; set one of them to null",
-                 *steps, *epochs);
+  std::vector<std::string> lengths;
+  if (steps) lengths.push_back(fmt::format("steps = {}", *steps));
+  if (epochs) lengths.push_back(fmt::format("epochs = {}", *epochs));
+  if (time_budget) lengths.push_back(fmt::format("time_budget = {} s", time_budget->seconds));
+  if (lengths.size() > 1) {
+    problems.add(child_pointer(pointer, time_budget ? "time_budget" : "epochs"),
+                 "{} are given together; keep one of them and set the others to null", fmt::join(lengths, " and "));
   }
   if (batch_size.all && gradient_accumulation != 1) {
     problems.add(child_pointer(pointer, "gradient_accumulation"),

@@ -40,6 +40,21 @@ double measure_products() {
 /// The sizes of a step; a batch of "all" is taken as one micro-batch, since the data is not looked at.
 BatchSizes planned_sizes(const Config& config) { return BatchSizes::of(config, kPlannedWindows); }
 
+/// Steps, tokens and time, as far as they are known, of a plan that has its speed.
+void plan_length(const TrainConfig& train, Index tokens_per_step, Plan& plan) {
+  const double step_seconds = static_cast<double>(tokens_per_step) / plan.tokens_per_second;
+  plan.by_clock = train.time_budget.has_value();
+  if (!train.batch_size.all) {
+    plan.steps = plan.by_clock ? static_cast<Index>(train.time_budget->seconds / step_seconds) : train.steps;
+  }
+  if (plan.steps) {
+    plan.tokens = *plan.steps * tokens_per_step;
+    plan.tokens_per_parameter = static_cast<double>(*plan.tokens) / static_cast<double>(plan.parameters.total);
+    plan.wall_seconds = static_cast<double>(*plan.steps) * step_seconds;
+  }
+  if (plan.by_clock) plan.wall_seconds = train.time_budget->seconds;
+}
+
 }  // namespace
 
 ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
@@ -100,12 +115,7 @@ Plan make_plan(const Config& config) {
   plan.checkpoint_bytes =
       static_cast<std::uint64_t>(model.layout.count()) * sizeof(float) * (1 + slot_count(config.optimizer));
 
-  if (!config.train.batch_size.all) plan.steps = config.train.steps;
   const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
-  if (plan.steps) {
-    plan.tokens = *plan.steps * sizes.windows_per_step * config.model.n_ctx;
-    plan.tokens_per_parameter = static_cast<double>(*plan.tokens) / static_cast<double>(plan.parameters.total);
-  }
   const bool fits =
       static_cast<double>(plan.memory.total()) <= kMostMemory * static_cast<double>(plan.available_memory);
   const double estimate = kModelEfficiency * measure_products() / plan.flops_per_token;
@@ -115,7 +125,7 @@ Plan make_plan(const Config& config) {
     plan.tokens_per_second = estimate;
     plan.speed_source = SpeedSource::matrix_products;
   }
-  if (plan.tokens) plan.wall_seconds = static_cast<double>(*plan.tokens) / plan.tokens_per_second;
+  plan_length(config.train, sizes.windows_per_step * config.model.n_ctx, plan);
   return plan;
 }
 

@@ -80,15 +80,17 @@ void load_data(Preparation& p, const RunPaths& paths) {
   if (p.data.validation.size() > 0) require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
 }
 
-Index count_steps(const Config& config, const BatchSizes& sizes, Index windows_per_epoch) {
-  if (config.train.steps) return *config.train.steps;
-  const double windows = *config.train.epochs * static_cast<double>(windows_per_epoch);
-  return std::max<Index>(1, static_cast<Index>(std::ceil(windows / static_cast<double>(sizes.windows_per_step))));
+Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
+  if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
+  if (train.steps) return Horizon::after_steps(*train.steps);
+  const double windows = *train.epochs * static_cast<double>(windows_per_epoch);
+  const double steps = std::ceil(windows / static_cast<double>(sizes.windows_per_step));
+  return Horizon::after_steps(std::max<Index>(1, static_cast<Index>(steps)));
 }
 
-void warn_of_long_warmup(const Config& config, Index total_steps) {
-  if (config.schedule.warmup_steps <= total_steps) return;
-  spdlog::warn("schedule.warmup_steps {} is longer than the run and is clipped to its {} steps",
+void warn_of_long_warmup(const Config& config, double total_steps) {
+  if (static_cast<double>(config.schedule.warmup_steps) <= total_steps) return;
+  spdlog::warn("schedule.warmup_steps {} is longer than the run and is clipped to its {:.0f} steps",
                config.schedule.warmup_steps, total_steps);
 }
 
@@ -124,14 +126,14 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
   const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
   require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
-  p.total_steps = count_steps(p.config, sizes, p.batcher->windows_per_epoch());
-  warn_of_long_warmup(p.config, p.total_steps);
+  p.horizon = horizon_of(p.config.train, sizes, p.batcher->windows_per_epoch());
+  warn_of_long_warmup(p.config, p.horizon.total_steps());
 
   p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
   const Index V = p.model->vocab_size();
   const Precision precision = resolved(p.config.train.precision);
   if (precision == Precision::bf16) p.rounded = std::make_unique<ParameterBuffer<bfloat16>>(p.model->layout);
-  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes, p.total_steps);
+  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
     p.evaluator = make_evaluator(p.config.model, V, precision);
   p.state.seed = p.config.seed;
@@ -141,6 +143,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   } else {
     initialise(p.config.model, p.config.seed, *p.weights);
   }
+  p.horizon.advance(p.state);
   p.weights_view().round();
   return result;
 }

@@ -51,24 +51,23 @@ std::string fitted(const std::vector<ProgressFigure>& figures, std::size_t width
 
 }  // namespace
 
-Progress::Progress(std::int64_t total_steps, bool quiet)
-    : total_steps_(total_steps), quiet_(quiet), terminal_(is_terminal(STDERR_FILENO)) {}
+Progress::Progress(bool quiet) : quiet_(quiet), terminal_(is_terminal(STDERR_FILENO)) {}
 
 Progress::~Progress() {
   if (line_shown_) std::fputs("\n", stderr);
 }
 
-void Progress::step(const MetricsRow& row, double share_of_peak, double remaining_seconds) {
+void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds) {
   if (quiet_) return;
-  const bool is_last = row.step == total_steps_;
-  std::vector<ProgressFigure> figures{
-      {kMostImportant, fmt::format("step {:>{}}/{}", row.step, std::to_string(total_steps_).size(), total_steps_)},
-      {kMostImportant, text_of(row.loss, "loss", 4)},
-      {0, fmt::format("lr {:.2e}", row.learning_rate.value_or(0))},
-      {1, text_of(row.grad_norm, "grad norm", 3)},
-      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"},
-      {1, fmt::format("{:.0f}% of peak", 100 * share_of_peak)}};
-  if (!is_last) figures.push_back({3, "ETA " + format_duration(remaining_seconds)});
+  const std::string total = fmt::format("{:.0f}", horizon.total_steps());
+  std::vector<ProgressFigure> figures{{kMostImportant, fmt::format("step {:>{}}/{}{}", row.step, total.size(),
+                                                                   horizon.is_estimate() ? "~" : "", total)},
+                                      {kMostImportant, text_of(row.loss, "loss", 4)},
+                                      {0, fmt::format("lr {:.2e}", row.learning_rate.value_or(0))},
+                                      {1, text_of(row.grad_norm, "grad norm", 3)},
+                                      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"},
+                                      {1, fmt::format("{:.0f}% of peak", 100 * share_of_peak)}};
+  if (!horizon.is_reached()) figures.push_back({3, "ETA " + format_duration(remaining_seconds)});
   if (!terminal_) {
     spdlog::info(fitted(figures, std::string::npos));
     return;
@@ -76,8 +75,7 @@ void Progress::step(const MetricsRow& row, double share_of_peak, double remainin
   const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
   std::string line = fitted(figures, width);
   const bool has_room = line.size() + kBarWidth + 1 <= width;
-  const double share = static_cast<double>(row.step) / static_cast<double>(total_steps_);
-  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar(share) : "", line);
+  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar(horizon.progress()) : "", line);
   std::fflush(stderr);
   line_shown_ = true;
 }

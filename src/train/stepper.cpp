@@ -3,7 +3,6 @@
 
 #include "kiln/core/profile.h"
 #include "kiln/optim/clip.h"
-#include "kiln/optim/schedule.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,11 +23,9 @@ BatchSizes BatchSizes::of(const Config& config, Index windows_per_epoch) {
   return {train.batch_size.count * train.gradient_accumulation, train.batch_size.count};
 }
 
-Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes,
-                 Index total_steps)
+Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes)
     : config_(config),
       sizes_(sizes),
-      total_steps_(total_steps),
       gradients_(layout),
       optimizer_(make_optimizer(config.optimizer, layout)),
       pass_(make_pass(config.model, vocab_size,
@@ -38,7 +35,7 @@ Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index voca
 
 StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
   const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
-  const double multiplier = schedule_multiplier(config_.schedule, position.step, total_steps_);
+  const double multiplier = schedule_multiplier(config_.schedule, position.step, position.total_steps);
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.clear();
   for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {

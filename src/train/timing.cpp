@@ -37,7 +37,7 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
 
   Batcher batcher(random_tokens(vocab_size, sizes.windows_per_step * config.model.n_ctx + 1, config.seed),
                   config.model.n_ctx, DataOrder::sequential, config.seed);
-  Stepper stepper(config, model.layout, vocab_size, sizes, 1000);
+  Stepper stepper(config, model.layout, vocab_size, sizes);
   stepper.run(weights, batcher, {});
   StepTimes times;
   const Profile profile;

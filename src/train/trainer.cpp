@@ -1,6 +1,7 @@
 // One loop: step, log, evaluate, save.
 #include "kiln/train/trainer.h"
 
+#include "kiln/core/stopwatch.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/loss_figure.h"
 #include "kiln/train/plan.h"
@@ -8,12 +9,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace kiln {
 namespace {
 
-constexpr int kMostFailedSaves = 3;  // in a row, after which a run is not worth going on with
+constexpr int kMostFailedSaves = 3;        // in a row, after which a run is not worth going on with
+constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the way back does twice the work
 
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
@@ -22,34 +25,43 @@ std::optional<double> if_finite(double value) {
 
 }  // namespace
 
-Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler)
+Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler, Clock clock)
     : p_(preparation),
       paths_(paths),
       metrics_(paths.metrics()),
-      progress_(preparation.total_steps, quiet),
+      progress_(quiet),
       sampler_(std::move(sampler)),
-      seconds_before_(preparation.state.seconds),
+      clock_(std::move(clock)),
+      started_(clock_()),
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
-      peak_flops_(measure_peak(preparation.config.train.precision)),
-      first_step_(preparation.state.step),
+      before_(preparation.state),
+      progress_before_(preparation.horizon.progress()),
       tokens_logged_(preparation.state.tokens) {}
+
+Trainer::Clock Trainer::steady_clock() {
+  return [stopwatch = Stopwatch()] { return stopwatch.seconds(); };
+}
 
 int Trainer::run() {
   const TrainConfig& train = p_.config.train;
   if (!p_.resumed_from) save(false);  // the first guesses, before anything is learned
+  started_ = clock_();
   while (!p_.is_finished()) {
     take_step();
-    const bool is_last = p_.has_all_steps();
-    const bool evaluated = p_.evaluator && (is_due(train.eval_every) || is_last);
+    const bool is_last = p_.horizon.is_reached();
+    // What would delay the end of a time budget is left to the last step, which evaluates and saves anyway.
+    const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
+    const bool evaluated = p_.evaluator && ((has_time && is_due(train.eval_every)) || is_last);
     const std::optional<Evaluation> evaluation = evaluated ? std::optional(evaluate()) : std::nullopt;
     const bool improved = evaluation && p_.state.evaluations_since_best == 0;
     if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
     if (evaluation) report(*evaluation, improved);
-    if (sampler_ && is_due(train.sample_every)) progress_.message(sampler_(p_));
+    if (sampler_ && has_time && is_due(train.sample_every)) progress_.message(sampler_(p_));
 
     const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();
-    if (improved || is_last || stop_early || signal || is_due(train.checkpoint_every)) save(improved);
+    const bool save_due = has_time && is_due(train.checkpoint_every);
+    if (improved || is_last || stop_early || signal || save_due) save(improved);
     if (signal) {
       draw();
       progress_.message(
@@ -69,12 +81,17 @@ int Trainer::run() {
 
 void Trainer::take_step() {
   TrainerState& state = p_.state;
-  const Stopwatch stopwatch;
-  const StepPosition position{
-      .step = state.step, .updates = state.step - state.bad_steps, .windows_drawn = state.windows};
+  const double begun = clock_();
+  const StepPosition position{.step = state.step,
+                              .updates = state.step - state.bad_steps,
+                              .windows_drawn = state.windows,
+                              .total_steps = p_.horizon.total_steps()};
   const StepResult result = p_.stepper->run(p_.weights_view(), *p_.batcher, position);
-  step_seconds_ += stopwatch.seconds();
+  step_seconds_ += clock_() - begun;
   ++state.step;
+  state.seconds = seconds();
+  state.reserve_seconds = std::max(reserve_seconds(), before_.reserve_seconds);
+  p_.horizon.advance(state);
   state.windows += p_.stepper->sizes().windows_per_step;
   state.tokens = state.windows * p_.config.model.n_ctx;
   state.validation_loss.reset();
@@ -108,7 +125,9 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
 
 Evaluation Trainer::evaluate() {
   TrainerState& state = p_.state;
+  const double begun = clock_();
   const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation);
+  evaluation_seconds_ = clock_() - begun;
   row_.validation_loss = if_finite(evaluation.loss);
   state.validation_loss = row_.validation_loss;
   if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
@@ -134,7 +153,7 @@ void Trainer::log_row() {
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
   metrics_.append(row_);
-  if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), remaining_seconds());
+  if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), p_.horizon, remaining_seconds());
 }
 
 void Trainer::save(bool is_best) {
@@ -145,8 +164,10 @@ void Trainer::save(bool is_best) {
                                     .optimizer = p_.stepper->optimizer().slots(),
                                     .tokenizer = tokenizer_files(*p_.tokenizer, p_.config.model),
                                     .state = p_.state};
+  const double begun = clock_();
   try {
     save_checkpoint(paths_.checkpoints(), contents, is_best, p_.config.train.keep_checkpoints);
+    checkpoint_seconds_ = clock_() - begun;
     failed_saves_ = 0;
   } catch (const Error& error) {
     // The first guesses and the final weights have no later save to make up for this one.
@@ -159,14 +180,32 @@ void Trainer::save(bool is_best) {
 
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
 
-double Trainer::seconds() const { return seconds_before_ + since_start_.seconds(); }
+double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 
-double Trainer::share_of_peak() const { return row_.tokens_per_second.value_or(0) * flops_per_token_ / peak_flops_; }
+/// The mean step, the last evaluation (before the first, what its share of a step's work suggests) and checkpoint.
+double Trainer::reserve_seconds() const {
+  const double step = step_seconds_ / static_cast<double>(p_.state.step - before_.step);
+  double evaluation = 0;
+  if (p_.evaluator) {
+    const Index tokens_per_step = p_.stepper->sizes().windows_per_step * p_.config.model.n_ctx;
+    const double steps = static_cast<double>(p_.data.validation.size()) / static_cast<double>(tokens_per_step);
+    evaluation = evaluation_seconds_.value_or(kForwardShare * steps * step);
+  }
+  return step + evaluation + checkpoint_seconds_;
+}
+
+/// Measures the peak at the first call, when the threads are warm and on cores of their own; a speed that exceeds it
+/// all the same, on a machine that had been busy, is the better measurement.
+double Trainer::share_of_peak() {
+  const double flops = row_.tokens_per_second.value_or(0) * flops_per_token_;
+  if (peak_flops_ == 0) peak_flops_ = measure_peak(p_.config.train.precision);
+  peak_flops_ = std::max(peak_flops_, flops);
+  return flops / peak_flops_;
+}
 
 double Trainer::remaining_seconds() const {
-  const double passed = seconds() - seconds_before_;
-  return passed / static_cast<double>(p_.state.step - first_step_) *
-         static_cast<double>(p_.total_steps - p_.state.step);
+  const double passed = seconds() - before_.seconds, progress = p_.horizon.progress();
+  return passed / (progress - progress_before_) * (1 - progress);
 }
 
 void Trainer::draw() {
@@ -183,6 +222,7 @@ void Trainer::summarise() {
                                  format_duration(seconds()));
   if (state.best_loss)
     text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
+  if (state.step < p_.config.schedule.warmup_steps) text += "; the warm-up (schedule.warmup_steps) was not over";
   if (state.bad_steps > 0) text += fmt::format("; {} bad steps skipped", state.bad_steps);
   progress_.message(text);
 }

@@ -98,6 +98,19 @@ TEST(PlanCommand, KnowsTheSizeOfByteVocabulariesAndSaysWhenItGuesses) {
   EXPECT_THAT(characters.err, HasSubstr("65 are assumed"));
 }
 
+TEST(PlanCommand, CountsTheStepsThatATimeBudgetAllows) {
+  const testing::Scratch scratch;
+  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const Outcome outcome = run_kiln({"plan", config, "--set", "train.time_budget=1h", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json plan = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(plan["wall_seconds"], 3600);
+  EXPECT_EQ(plan["tokens"], plan["steps"].get<std::int64_t>() * 2 * 8);
+  EXPECT_NEAR(plan["tokens"].get<double>(), 3600 * plan["tokens_per_second"].get<double>(), 16);
+  EXPECT_THAT(run_kiln({"plan", config, "--set", "train.time_budget=1h"}).out,
+              HasSubstr("fits into train.time_budget"));
+}
+
 TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
   const testing::Scratch scratch;
   const std::string config = tiny(scratch, R"({"type": "byte"})");

@@ -222,6 +222,18 @@ TEST(TrainCommand, LogEveryNoughtPrintsNoStepLines) {
   EXPECT_THAT(outcome.err, HasSubstr("step 20: validation loss"));
 }
 
+TEST(TrainCommand, ATimeBudgetTakesThePlaceOfSteps) {
+  const SmallRun run;
+  const std::vector<std::string> budget{"--set", "train.time_budget=0.5s"};
+  const Outcome outcome = run.train(budget);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, ContainsRegex("step [0-9]+/~[0-9]+ .*ETA"));
+  EXPECT_THAT(outcome.err, ContainsRegex("step ([0-9]+)/([0-9]+) "));  // the last one knows
+  const Outcome again = run.train({"--set", "train.time_budget=0.5s", "--resume"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_THAT(again.err, HasSubstr("the time budget of 500 ms is used up; raise train.time_budget to go on"));
+}
+
 TEST(TrainCommand, ALongWarmupThatIsClippedIsNoChangeOfConfig) {
   const SmallRun run;
   ASSERT_EQ(run.train({"--set", "schedule.warmup_steps=100"}).code, 0);

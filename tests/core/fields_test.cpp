@@ -28,6 +28,7 @@ TEST(Fields, ReadEveryKind) {
   EXPECT_EQ(problems_of(R"({"$schema": "x.json", "flag": true, "small": -5, "count": 9007199254740993,
                             "seed": 18446744073709551615, "rate": 3, "name": "é", "list": ["a", "b"], "batch": "all",
                             "colour": "blue", "maybe": 7, "maybe_rate": 0.5, "maybe_name": "n",
+                            "maybe_time": "1h30m",
                             "inner": {"size": 2, "colour": "green"}})",
                         &s),
             "");
@@ -43,6 +44,7 @@ TEST(Fields, ReadEveryKind) {
   EXPECT_EQ(s.maybe, 7);
   EXPECT_EQ(s.maybe_rate, 0.5);
   EXPECT_EQ(s.maybe_name, "n");
+  EXPECT_EQ(s.maybe_time->seconds, 5400);
   EXPECT_EQ(s.inner.size, 2);
   EXPECT_EQ(s.inner.colour, Colour::green);
 }
@@ -69,6 +71,19 @@ TEST(Fields, WholeNumbersMayBeWrittenAsFloats) {
   EXPECT_EQ(s.small, 4);
   EXPECT_EQ(s.batch.count, 2);
   EXPECT_EQ(s.seed, 10'000'000'000'000'000'000u);
+}
+
+TEST(Fields, DurationsMayBeSeconds) {
+  Sample s;
+  EXPECT_EQ(problems_of(R"({"maybe_time": 90.5})", &s), "");
+  EXPECT_EQ(s.maybe_time->seconds, 90.5);
+  EXPECT_EQ(problems_of(R"({"maybe_time": "soon"})", &s),
+            "s: /maybe_time: \"soon\" is a string; a duration such as \"90s\", \"30m\" or \"1h30m\", a number of "
+            "seconds or null is expected");
+  EXPECT_EQ(problems_of(R"({"maybe_time": "0m"})", &s),
+            "s: /maybe_time: \"0m\" is out of range; more than 0 is expected");
+  EXPECT_EQ(problems_of(R"({"maybe_time": -1})", &s), "s: /maybe_time: -1 is out of range; more than 0 is expected");
+  EXPECT_EQ(s.maybe_time->seconds, 90.5);
 }
 
 TEST(Fields, WrongTypesSayWhatWasFoundAndWhatIsExpected) {
@@ -130,7 +145,7 @@ TEST(Fields, AllProblemsComeAtOnceAndSpoilNothingElse) {
       problems_of(R"({"count": -3, "rate": 0.5, "x_y_z": 1, "list": ["a", 1], "maybe": 0, "batch": -1})", &s),
       "s: /count: -3 is out of range; at least 1 is expected\n"
       "s: /x_y_z: unknown key; the keys here are flag, small, count, seed, rate, name, list, batch, colour, maybe, "
-      "maybe_rate, maybe_name, inner\n"
+      "maybe_rate, maybe_name, maybe_time, inner\n"
       "s: /list/1: 1 is a number; a string is expected\n"
       "s: /maybe: 0 is out of range; at least 1 and at most 9 is expected\n"
       "s: /batch: -1 is out of range; at least 1 is expected");
@@ -153,7 +168,7 @@ TEST(Fields, AreWrittenInOrderAndReadBack) {
   Sample s;
   EXPECT_EQ(to_json(s).dump(),
             R"({"flag":false,"small":0,"count":1,"seed":0,"rate":0.1,"name":"","list":[],"batch":12,"colour":"red",)"
-            R"("maybe":null,"maybe_rate":null,"maybe_name":null,"inner":{"size":8,"colour":"red"}})");
+            R"("maybe":null,"maybe_rate":null,"maybe_name":null,"maybe_time":null,"inner":{"size":8,"colour":"red"}})");
   s = {.flag = true,
        .small = -1,
        .count = std::numeric_limits<std::int64_t>::max(),
@@ -166,6 +181,7 @@ TEST(Fields, AreWrittenInOrderAndReadBack) {
        .maybe = 2,
        .maybe_rate = 1e-300,
        .maybe_name = "",
+       .maybe_time = Duration{0.25},
        .inner = {.size = 3, .colour = Colour::blue}};
   Sample back;
   EXPECT_EQ(problems_of(format_json(to_json(s)), &back), "");

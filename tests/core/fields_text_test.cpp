@@ -29,6 +29,9 @@ TEST(Schema, DescribesEveryKindOfField) {
   EXPECT_EQ(property("maybe_rate"), R"({"type":["number","null"],"minimum":0,"exclusiveMaximum":1,"default":null,)"
                                     R"("description":"a share"})");
   EXPECT_EQ(property("maybe_name"), R"({"type":["string","null"],"default":null,"description":"another name"})");
+  EXPECT_EQ(schema["properties"]["maybe_time"]["type"], Json::parse(R"(["number", "string", "null"])"));
+  EXPECT_EQ(schema["properties"]["maybe_time"]["exclusiveMinimum"], 0);
+  EXPECT_EQ(schema["properties"]["maybe_time"]["pattern"], kDurationPattern);
   EXPECT_EQ(schema["properties"]["inner"]["properties"]["size"]["default"], 8);
   EXPECT_EQ(schema["properties"]["inner"]["additionalProperties"], false);
   EXPECT_FALSE(schema["properties"]["inner"].contains("required"));
@@ -50,6 +53,7 @@ TEST(Reference, HasATableForTheRootAndEachSection) {
 | `maybe` | integer, at least 1 and at most 9, or null | `null` | a digit |
 | `maybe_rate` | number, at least 0 and less than 1, or null | `null` | a share |
 | `maybe_name` | string, or null | `null` | another name |
+| `maybe_time` | duration as in "1h30m" or seconds, more than 0, or null | `null` | how long |
 
 ### inner: what is in it
 

@@ -35,6 +35,7 @@ struct Sample {
   std::optional<std::int64_t> maybe;
   std::optional<double> maybe_rate;
   std::optional<std::string> maybe_name;
+  std::optional<Duration> maybe_time;
   Inner inner;
 
   template <class V>
@@ -51,6 +52,7 @@ struct Sample {
     v("maybe", maybe, "a digit", between(1, 9));
     v("maybe_rate", maybe_rate, "a share", from_to_below(0, 1));
     v("maybe_name", maybe_name, "another name");
+    v("maybe_time", maybe_time, "how long", positive());
     v("inner", inner, "what is in it");
   }
 };

@@ -51,6 +51,34 @@ TEST(Schedule, StaysBetweenZeroAndOneAndNeverRisesAfterTheWarmUp) {
   }
 }
 
+/// By the clock the total is an estimate, step / progress, that changes at every step.
+TEST(Schedule, NeverRisesAlongAProgressThatNeverFalls) {
+  for (const ScheduleKind type : kAll) {
+    for (const double decay_fraction : {0.0, 0.4, 1.0}) {
+      const ScheduleConfig config = schedule(type, 7, 0.1, decay_fraction);
+      EXPECT_DOUBLE_EQ(schedule_multiplier(config, 0, kEndless), 1.0 / 7);
+      double before = schedule_multiplier(config, 7, 7 / 0.1), progress = 0.1;
+      for (Index step = 8; step < 60; ++step) {
+        progress += step % 5 == 0 ? 0.08 : step % 3 == 0 ? 0.0 : 0.001;  // steps that take long, no time, some time
+        const double now = schedule_multiplier(config, step, static_cast<double>(step) / progress);
+        EXPECT_LE(now, before + 1e-12) << step;
+        before = now;
+      }
+      if (type == ScheduleKind::linear || type == ScheduleKind::cosine) {
+        EXPECT_DOUBLE_EQ(schedule_multiplier(config, 60, 60 / 1.0), 0.1);
+      }
+    }
+  }
+}
+
+TEST(Schedule, OfAnEndlessRunStaysAtThePeak) {
+  for (const ScheduleKind type : kAll) {
+    for (const double decay_fraction : {0.0, 1.0}) {
+      EXPECT_DOUBLE_EQ(schedule_multiplier(schedule(type, 0, 0.1, decay_fraction), 0, kEndless), 1.0);
+    }
+  }
+}
+
 TEST(Schedule, ConstantStays) { EXPECT_EQ(schedule_multiplier(schedule(ScheduleKind::constant, 10), 99, 100), 1.0); }
 
 TEST(Schedule, LinearFallsToTheMinimumOnePastTheLastStep) {

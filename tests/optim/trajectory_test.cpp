@@ -135,7 +135,7 @@ TEST_P(Trajectory, FollowsPyTorchForTwentySteps) {
     const double loss = model.differentiate(std::span(inputs).subspan(first, Model::kRows),
                                             std::span(targets).subspan(first, Model::kRows));
     const double norm = global_norm(model.gradients);
-    const double multiplier = schedule_multiplier(schedule, step, steps);
+    const double multiplier = schedule_multiplier(schedule, step, static_cast<double>(steps));
     EXPECT_NEAR(loss, run.at("loss")[i].get<double>(), kLossTolerance) << "step " << step;
     EXPECT_NEAR(norm, run.at("grad_norm")[i].get<double>(), kNormTolerance) << "step " << step;
     EXPECT_NEAR(multiplier, run.at("lr_multiplier")[i].get<double>(), 1e-10) << "step " << step;

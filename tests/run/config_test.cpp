@@ -66,7 +66,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
       "weight_decay": 0.1, "momentum": 0.0, "nesterov": false, "clip_norm": 1.0, "muon_learning_rate": 0.02,
       "muon_momentum": 0.95, "decay_embeddings": true},
     "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
-    "train": {"steps": 2000, "epochs": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
+    "train": {"steps": 2000, "epochs": null, "time_budget": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
       "precision": "fp32", "recompute": "none", "eval_every": 250, "checkpoint_every": 500, "keep_checkpoints": 3, "log_every": 10,
       "sample_every": 0, "early_stopping": null, "threads": 0, "max_bad_steps": 10}})"));
 }
@@ -87,7 +87,7 @@ tiny.json: /tokenizer/special_tokens/2: "a" stands here twice; keep one of them
 tiny.json: /data/train: no text to train on; name a file, folder or glob, as in ["data/tales.txt"]
 tiny.json: /model/n_kv_heads: n_heads = 6 is not a multiple of n_kv_heads = 4; every key/value head serves the same number of query heads
 tiny.json: /model/n_heads: d_model = 128 is not a multiple of n_heads = 6; change one of them, or set d_head
-tiny.json: /train/epochs: steps = 10 and epochs = 2 are both given; set one of them to null)");
+tiny.json: /train/epochs: steps = 10 and epochs = 2 are given together; keep one of them and set the others to null)");
 }
 
 TEST_F(ConfigFile, SettingsThatCannotStandTogether) {
@@ -174,13 +174,41 @@ TEST_F(ConfigFile, ProblemsOfAnOverrideNameIt) {
                   {"model..d_head=1"});
 }
 
-TEST_F(ConfigFile, EpochsStandInPlaceOfSteps) {
-  const Config config = read(kTales, {"train.epochs=1.5"});
-  EXPECT_FALSE(config.train.steps);
-  EXPECT_EQ(config.train.epochs, 1.5);
-  const std::string steps = R"({"data": {"train": ["a"]}, "train": {"steps": 5}})";
-  EXPECT_THROW(read(steps, {"train.epochs=1"}), Error);
-  EXPECT_EQ(read(steps, {"train.epochs=1", "train.steps=null"}).train.epochs, 1);
+TEST_F(ConfigFile, EpochsOrATimeBudgetStandInPlaceOfSteps) {
+  const Config epochs = read(kTales, {"train.epochs=1.5"});
+  EXPECT_FALSE(epochs.train.steps);
+  EXPECT_EQ(epochs.train.epochs, 1.5);
+  for (const char* budget : {"train.time_budget=1h30m", "train.time_budget=5400", "train.time_budget=\"5400s\""}) {
+    const Config config = read(kTales, {budget});
+    EXPECT_FALSE(config.train.steps || config.train.epochs);
+    EXPECT_EQ(config.train.time_budget->seconds, 5400);
+  }
+}
+
+TEST_F(ConfigFile, AnOverrideWithOneLengthTakesThePlaceOfTheOthers) {
+  const std::string steps = R"({"data": {"train": ["a"]}, "train": {"steps": 5}})",
+                    budget = R"({"data": {"train": ["a"]}, "train": {"time_budget": "30m"}})";
+  EXPECT_FALSE(read(steps, {"train.epochs=1"}).train.steps);
+  EXPECT_FALSE(read(steps, {"train.time_budget=60s"}).train.steps);
+  EXPECT_FALSE(read(budget, {"train.steps=100"}).train.time_budget);
+  EXPECT_EQ(read(budget, {"train.steps=100", "train.epochs=2", "train.steps=7"}).train.steps,
+            7);  // the last one counts
+  EXPECT_EQ(read(steps, {"train.time_budget=null"}).train.steps, 5);
+  EXPECT_EQ(read(budget, {"train.time_budget=null"}).train.steps, 2000);
+}
+
+TEST_F(ConfigFile, LengthsInOneFileExcludeEachOther) {
+  const auto file = [](const std::string& train) { return R"({"data": {"train": ["a"]}, "train": )" + train + "}"; };
+  expect_problems(
+      file(R"({"steps": 5, "time_budget": "30m"})"),
+      "tiny.json: /train/time_budget: steps = 5 and time_budget = 1800 s are given together; keep one of them "
+      "and set the others to null");
+  expect_problems(file(R"({"steps": 5, "epochs": 1, "time_budget": 90})"),
+                  "tiny.json: /train/time_budget: steps = 5 and epochs = 1 and time_budget = 90 s are given together; "
+                  "keep one of them and set the others to null");
+  expect_problems(file(R"({"time_budget": "30 minutes"})"),
+                  "tiny.json: /train/time_budget: \"30 minutes\" is a string; a duration such as \"90s\", \"30m\" or "
+                  "\"1h30m\", a number of seconds or null is expected");
 }
 
 TEST_F(ConfigFile, APlanNeedsNoData) {
@@ -192,6 +220,7 @@ TEST_F(ConfigFile, ResolvedConfigsAreReadBackEqual) {
   for (const std::vector<std::string>& overrides :
        {std::vector<std::string>{},
         {"train.epochs=2", "train.batch_size=all", "train.early_stopping=3"},
+        {"train.time_budget=1m0.1s"},
         {"model.activation=swiglu", "model.d_model=192", "model.n_kv_heads=2", "data.document_separator=\n\"x\""}}) {
     const Config config = read(kTales, overrides);
     const Config back = config_from_json(parse_json(format_json(config_to_json(config)), "kiln.json"), "kiln.json");
@@ -206,13 +235,14 @@ TEST_F(ConfigFile, ResolvedConfigsAreReadBackEqual) {
 TEST_F(ConfigFile, DifferencesAreListedAndKnowWhetherARunIsBound) {
   const Config before = read(kTales);
   EXPECT_TRUE(diff(before, before).empty());
-  const Config after = read(kTales, {"train.steps=3000", "model.n_layers=6", "data.train=[\"b\"]", "model.init.std=0.1",
-                                     "tokenizer.pattern=cl100k", "name=x"});
+  const Config after = read(kTales, {"train.time_budget=1h", "model.n_layers=6", "data.train=[\"b\"]",
+                                     "model.init.std=0.1", "tokenizer.pattern=cl100k", "name=x"});
   std::vector<std::string> lines;
   for (const Difference& d : diff(before, after)) lines.push_back((d.binds_run() ? "bound " : "free ") + to_string(d));
   EXPECT_THAT(lines, ElementsAre("free /name: \"run\" -> \"x\"", "bound /tokenizer/pattern: \"gpt2\" -> \"cl100k\"",
                                  "bound /data/train: [\"data/tales.txt\"] -> [\"b\"]", "bound /model/n_layers: 4 -> 6",
-                                 "bound /model/init/std: 0.02 -> 0.1", "free /train/steps: 2000 -> 3000"));
+                                 "bound /model/init/std: 0.02 -> 0.1", "free /train/steps: 2000 -> null",
+                                 "free /train/time_budget: null -> 3600.0"));
 }
 
 TEST_F(ConfigFile, PathsAreOfTheCurrentFolderThenOfTheConfigs) {

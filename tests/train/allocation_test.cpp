@@ -55,7 +55,7 @@ TEST(Allocation, AStepTakesNothingButSmallChange) {
     TokenFileBuilder builder(kVocabSize);
     builder.append(std::vector<std::int32_t>(1000, 3));
     Batcher batcher(TokenFile(builder.finish(), "test"), 16, DataOrder::random, 1);
-    Stepper stepper(config, model.layout, kVocabSize, BatchSizes::of(config, batcher.windows_per_epoch()), 100);
+    Stepper stepper(config, model.layout, kVocabSize, BatchSizes::of(config, batcher.windows_per_epoch()));
     stepper.run(weights, batcher, {});  // the first makes the matrix products
     largest = 0;
     counting = true;

@@ -45,7 +45,7 @@ struct Rig {
         weights(model.layout),
         rounded(model.layout),
         batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed),
-        stepper(config, model.layout, vocab_size, BatchSizes::of(config, batcher.windows_per_epoch()), 1000) {
+        stepper(config, model.layout, vocab_size, BatchSizes::of(config, batcher.windows_per_epoch())) {
     set_threads(2);
     initialise(config.model, config.seed, weights);
     Weights(weights, rounded).round();

@@ -132,7 +132,113 @@ TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   const RunDirectory run(scratch.path("run"), OpenMode::fresh);
   const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
   const double windows = static_cast<double>(p->batcher->windows_per_epoch());
-  EXPECT_EQ(p->total_steps, static_cast<Index>(std::ceil(windows / 2 / 4)));
+  EXPECT_EQ(p->horizon.total_steps(), std::ceil(windows / 2 / 4));
+}
+
+/// A config whose run is as long as a clock says.
+Config config_by_clock(const Scratch& scratch, double seconds) {
+  Config config = tiny_config(scratch);
+  config.train.steps.reset();
+  config.train.time_budget = Duration{seconds};
+  return config;
+}
+
+/// An evaluator that takes `seconds` of a clock's time.
+class SlowEvaluator final : public Evaluator {
+ public:
+  SlowEvaluator(std::unique_ptr<Evaluator> inner, double& now, double seconds)
+      : inner_(std::move(inner)), now_(now), seconds_(seconds) {}
+  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
+    now_ += seconds_;
+    return inner_->evaluate(weights, tokens, progress);
+  }
+
+ private:
+  std::unique_ptr<Evaluator> inner_;
+  double& now_;
+  double seconds_;
+};
+
+constexpr double kTick = 0.01;
+constexpr double kSlack = 20 * kTick;  // what is looked at between two steps, where time passes for that alone
+
+/// Trains by a clock that ticks at every look and on which an evaluation takes `evaluation_seconds`; is interrupted
+/// after the step `stop_at`.
+RunPaths train_by_clock(const Scratch& scratch, const Config& config, double evaluation_seconds, Index stop_at = -1,
+                        bool resume = false) {
+  const RunDirectory run(scratch.path("run"), resume ? OpenMode::resume : OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
+  double now = 1000;
+  p->evaluator = std::make_unique<SlowEvaluator>(std::move(p->evaluator), now, evaluation_seconds);
+  p->config.train.sample_every = 1;
+  const auto interrupt = [&](const Preparation& at) {
+    if (at.state.step == stop_at) std::raise(SIGTERM);
+    return std::string();
+  };
+  Trainer trainer(*p, run.paths(), true, interrupt, [&now] { return now += kTick; });
+  EXPECT_EQ(trainer.run(), stop_at < 0 ? 0 : 128 + SIGTERM);
+  return run.paths();
+}
+
+/// Of the last checkpoint's, which was written when all but its writing was done.
+TrainerState last_state(const RunPaths& paths) { return read_trainer_state(*latest_checkpoint(paths.checkpoints())); }
+
+TEST(Trainer, ATimeBudgetEndsEvaluatedAndSavedAtTheDeadline) {
+  for (const double evaluation_seconds : {0.0, 0.5, 2.0}) {
+    for (const std::int64_t eval_every : {1, 6, 1000}) {
+      const Scratch scratch;
+      Config config = config_by_clock(scratch, 6);
+      config.schedule.type = ScheduleKind::linear;
+      config.schedule.min_ratio = 0;
+      config.train.eval_every = eval_every;
+      const RunPaths paths = train_by_clock(scratch, config, evaluation_seconds);
+      const TrainerState state = last_state(paths);
+      const bool foreseen = eval_every < 1000;  // else the one evaluation was thought to take no longer than steps do
+      EXPECT_LE(state.seconds, 6 + kSlack + (foreseen ? 0 : evaluation_seconds));
+      EXPECT_GE(state.seconds, 6 - kSlack - evaluation_seconds);  // the rest had no room for one evaluation more
+      const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+      EXPECT_EQ(rows.back().step, state.step);
+      EXPECT_TRUE(rows.back().validation_loss);
+      for (std::size_t i = 3; i < rows.size(); ++i) EXPECT_LE(*rows[i].learning_rate, *rows[i - 1].learning_rate);
+    }
+  }
+}
+
+TEST(Trainer, ATimeBudgetEndsAtTheMinimumOfTheSchedule) {
+  const Scratch scratch;
+  Config config = config_by_clock(scratch, 5);
+  config.schedule.min_ratio = 0.2;
+  const std::vector<MetricsRow> rows = read_metrics(train_by_clock(scratch, config, 0).metrics());
+  EXPECT_NEAR(*rows.back().learning_rate, 0.2 * config.optimizer.learning_rate, 0.01 * config.optimizer.learning_rate);
+  EXPECT_NEAR(*rows[rows.size() / 2].learning_rate, 0.6 * config.optimizer.learning_rate,
+              0.05 * config.optimizer.learning_rate);
+}
+
+TEST(Trainer, ResumedByTheClockARunHasTheTimeThatIsLeft) {
+  const Scratch scratch;
+  const Config config = config_by_clock(scratch, 5);
+  const TrainerState stopped = last_state(train_by_clock(scratch, config, 0.1, 40));
+  EXPECT_GT(stopped.seconds, 1);
+  EXPECT_LT(stopped.seconds, 4);
+  const RunPaths paths = train_by_clock(scratch, config, 0.1, -1, true);
+  EXPECT_NEAR(last_state(paths).seconds, 5, 0.3);
+  const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+  EXPECT_LE(*rows[40].learning_rate, *rows[39].learning_rate);
+  EXPECT_NEAR(*rows[40].learning_rate, *rows[39].learning_rate, 0.05 * config.optimizer.learning_rate);
+}
+
+TEST(Trainer, AUsedUpTimeBudgetIsFinishedUntilItIsRaised) {
+  const Scratch scratch;
+  Config config = config_by_clock(scratch, 3);
+  train_by_clock(scratch, config, 0.1);
+  const auto is_finished = [&] {
+    const RunDirectory run(scratch.path("run"), OpenMode::resume);
+    return prepare(config, run.paths(), true)->is_finished();
+  };
+  EXPECT_TRUE(is_finished());
+  config.train.time_budget = Duration{4};
+  EXPECT_FALSE(is_finished());
+  EXPECT_NEAR(last_state(train_by_clock(scratch, config, 0.1, -1, true)).seconds, 4, 0.3);
 }
 
 TEST(Faults, Row15ManyBadStepsInARowDiverge) {

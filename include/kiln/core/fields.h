@@ -9,9 +9,11 @@
 //   };
 //
 // A field is a bool, int, int64, uint64, double, string, list of strings, CountOrAll, an enumeration (its names, in the
-// order of its values, found as names_of(E)), an optional of the plain ones (null in JSON), or a struct with a visit.
+// order of its values, found as names_of(E)), an optional of the plain ones or of a Duration (null in JSON), or a
+// struct with a visit.
 #pragma once
 
+#include "kiln/core/duration.h"
 #include "kiln/core/json.h"
 #include "kiln/core/problems.h"
 
@@ -70,7 +72,7 @@ using Fields = std::vector<Field>;
 /// Where a field's value lies, by type; Fields is a struct within the struct.
 using Slot = std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::vector<std::string>*,
                           CountOrAll*, std::optional<int>*, std::optional<std::int64_t>*, std::optional<double>*,
-                          std::optional<std::string>*, Choice, Fields>;
+                          std::optional<std::string>*, std::optional<Duration>*, Choice, Fields>;
 
 struct Field {
   std::string_view name;

@@ -4,12 +4,19 @@
 #include "kiln/optim/schedule_config.h"
 #include "kiln/tensor/view.h"
 
+#include <limits>
+
 namespace kiln {
 
-/// The multiplier of the peak learning rate at `step`, counted from 0, of a run of `total_steps`.
+/// The total of a run whose end is not in sight.
+inline constexpr double kEndless = std::numeric_limits<double>::max();
+
+/// The multiplier of the peak learning rate at `step`, counted from 0, of a run of `total_steps`. These may be an
+/// estimate that changes from step to step: as long as the share step / total_steps never falls, neither does progress,
+/// and what falls along it never rises.
 ///
-/// During warm-up it is (step + 1) / warmup_steps: never 0, and 1 at the last warm-up step. Afterwards, with
-/// progress = (step - warmup_steps) / (total_steps - warmup_steps) in [0, 1):
+/// During warm-up it is (step + 1) / warmup_steps: never 0, and 1 at the last warm-up step; a warm-up longer than the
+/// run is clipped to it. Afterwards, with progress = (step - warmup_steps) / (total_steps - warmup_steps) in [0, 1):
 ///   constant      1
 ///   linear        from 1 to min_ratio, along progress
 ///   cosine        min_ratio + (1 - min_ratio) (1 + cos(pi progress)) / 2 (arXiv:1608.03983)
@@ -18,6 +25,6 @@ namespace kiln {
 ///   inverse_sqrt  sqrt(warmup_steps / (step + 1)), a warm-up of 0 counting as 1 (arXiv:1706.03762); min_ratio does not
 ///                 bound it
 /// min_ratio is the value at step == total_steps, one past the last, and beyond.
-double schedule_multiplier(const ScheduleConfig& config, Index step, Index total_steps);
+double schedule_multiplier(const ScheduleConfig& config, Index step, double total_steps);
 
 }  // namespace kiln

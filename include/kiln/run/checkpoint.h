@@ -24,6 +24,7 @@ struct TrainerState {
   std::int64_t tokens = 0;
   std::int64_t windows = 0;
   double seconds = 0;
+  double reserve_seconds = 0;
   std::uint64_t seed = 0;
   int threads = 0;
   std::optional<double> validation_loss;
@@ -39,6 +40,8 @@ struct TrainerState {
     v("tokens", tokens, "tokens trained on", non_negative());
     v("windows", windows, "windows drawn from the data: where the batcher goes on", non_negative());
     v("seconds", seconds, "of wall time in training, summed over resumes", non_negative());
+    v("reserve_seconds", reserve_seconds,
+      "what a time budget keeps back for a step, an evaluation and a checkpoint more", non_negative());
     v("seed", seed, "of every random draw");
     v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
     v("validation_loss", validation_loss, "of these weights, where they were evaluated");

@@ -51,9 +51,10 @@ struct Config {
 enum class Purpose { train, plan };
 
 /// Reads a config file, applies `overrides` ("key.path=value" each, the text after --set; a value that is no JSON is a
-/// string), puts defaults into fields that are null, and validates.
-/// Throws Error (usage) with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean
-/// "learning_rate"?", those of an override as "--set optimizer.learning_rat=1: /optimizer/...".
+/// string; one of steps, epochs and time_budget takes the place of the others), puts defaults into fields that are
+/// null, and validates. Throws Error (usage) with every problem, one a line: "tiny.json: /optimizer/learning_rat:
+/// unknown key; did you mean "learning_rate"?", those of an override as "--set optimizer.learning_rat=1:
+/// /optimizer/...".
 Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
                    Purpose purpose = Purpose::train);
 

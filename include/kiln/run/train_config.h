@@ -39,6 +39,7 @@ struct TrainConfig {
 
   std::optional<std::int64_t> steps;
   std::optional<double> epochs;
+  std::optional<Duration> time_budget;
   CountOrAll batch_size{12};
   std::int64_t gradient_accumulation = 1;
   DataOrder order = DataOrder::shuffle;
@@ -53,17 +54,21 @@ struct TrainConfig {
   int threads = 0;
   std::int64_t max_bad_steps = 10;
 
-  /// Puts the default into `steps` where neither steps nor epochs are given; with epochs, steps stay null.
+  /// Puts the default into `steps` where none of the three lengths of a run is given.
   void resolve();
 
-  /// Adds a problem where steps and epochs are both given, for accumulation over batches of all, and for early stopping
-  /// without evaluations.
+  /// Adds a problem where more than one of steps, epochs and time_budget is given, for accumulation over batches of
+  /// all, and for early stopping without evaluations.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>
   void visit(V& v) {
-    v("steps", steps, "steps of the optimizer; null: 2000, or what epochs come to", at_least(1));
+    v("steps", steps, "steps of the optimizer; null: 2000, or what epochs or time_budget come to", at_least(1));
     v("epochs", epochs, "passes over the training windows, in place of steps; may be a fraction", positive());
+    v("time_budget", time_budget,
+      "wall time of training, in place of steps: the learning rate follows the clock, and the last evaluation and "
+      "checkpoint are done when it is up",
+      positive());
     v("batch_size", batch_size, "windows of n_ctx tokens a micro-batch; \"all\": every one, full-batch descent",
       at_least(1));
     v("gradient_accumulation", gradient_accumulation, "micro-batches a step", at_least(1));

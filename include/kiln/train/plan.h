@@ -34,11 +34,12 @@ struct Plan {
   std::uint64_t available_memory = 0;
   double flops_per_token = 0;
   std::optional<Index> steps;   // unknown where epochs or batches of "all" depend on the data
+  bool by_clock = false;        // the steps are those that the speed allows within the time budget
   std::optional<Index> tokens;  // seen in training
   std::optional<double> tokens_per_parameter;
   double tokens_per_second = 0;
   SpeedSource speed_source = SpeedSource::timed_steps;
-  std::optional<double> wall_seconds;  // of the training steps
+  std::optional<double> wall_seconds;  // of the training steps, or the time budget
   std::uint64_t checkpoint_bytes = 0;
 };
 

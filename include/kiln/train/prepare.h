@@ -7,6 +7,7 @@
 #include "kiln/run/run_directory.h"
 #include "kiln/text/tokenizer.h"
 #include "kiln/train/evaluate.h"
+#include "kiln/train/horizon.h"
 #include "kiln/train/stepper.h"
 
 #include <memory>
@@ -24,16 +25,15 @@ struct Preparation {
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<Stepper> stepper;
   std::unique_ptr<Evaluator> evaluator;  // null where nothing is held out or evaluated
-  Index total_steps = 0;
+  Horizon horizon = Horizon::after_steps(0);
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
 
   Weights weights_view() { return rounded ? Weights(*weights, *rounded) : Weights(*weights); }
-  bool has_all_steps() const { return state.step >= total_steps; }
   bool has_stopped_early() const {
     return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
   }
-  bool is_finished() const { return has_all_steps() || has_stopped_early(); }
+  bool is_finished() const { return horizon.is_reached() || has_stopped_early(); }
 };
 
 /// Reads or makes all of it. With `resume` it takes the newest valid checkpoint, or begins at step 0 (saying so) where

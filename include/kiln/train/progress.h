@@ -3,20 +3,20 @@
 
 #include "kiln/core/format.h"
 #include "kiln/run/metrics.h"
+#include "kiln/train/horizon.h"
 
-#include <cstdint>
 #include <string>
 
 namespace kiln {
 
 class Progress {
  public:
-  Progress(std::int64_t total_steps, bool quiet);
+  explicit Progress(bool quiet);
   ~Progress();  // leaves the terminal on a line of its own
 
   /// The figures of a step, the share of the machine's measured peak at which it ran, and the time that the run is
-  /// expected to take from here.
-  void step(const MetricsRow& row, double share_of_peak, double remaining_seconds);
+  /// expected to take from here to its horizon.
+  void step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds);
 
   /// A line that stays.
   void message(const std::string& text);
@@ -25,7 +25,6 @@ class Progress {
  private:
   void clear();
 
-  std::int64_t total_steps_;
   bool quiet_;
   bool terminal_;
   bool line_shown_ = false;

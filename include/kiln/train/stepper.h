@@ -3,6 +3,7 @@
 
 #include "kiln/data/batcher.h"
 #include "kiln/optim/optimizer.h"
+#include "kiln/optim/schedule.h"
 #include "kiln/run/config.h"
 #include "kiln/train/pass.h"
 
@@ -28,16 +29,17 @@ struct StepResult {
 
 /// Where a run stands: all that the next step depends on besides weights, moments and the config.
 struct StepPosition {
-  Index step = 0;           // steps taken; those that were skipped for a bad gradient count
-  Index updates = 0;        // steps that moved the weights
-  Index windows_drawn = 0;  // by all steps so far
+  Index step = 0;                 // steps taken; those that were skipped for a bad gradient count
+  Index updates = 0;              // steps that moved the weights
+  Index windows_drawn = 0;        // by all steps so far
+  double total_steps = kEndless;  // of the run; where the clock ends it, as many as it seems from here
 };
 
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
 class Stepper {
  public:
   /// `layout` is that of a LanguageModel of this config and vocabulary; it must outlive the stepper.
-  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes, Index total_steps);
+  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes);
 
   /// The step after `position`, on the batcher's next windows_per_step windows.
   StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
@@ -49,7 +51,6 @@ class Stepper {
  private:
   const Config& config_;
   BatchSizes sizes_;
-  Index total_steps_;
   Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Pass> pass_;

@@ -1,7 +1,6 @@
 // The conductor: steps, and what happens between them.
 #pragma once
 
-#include "kiln/core/stopwatch.h"
 #include "kiln/run/metrics.h"
 #include "kiln/train/prepare.h"
 #include "kiln/train/progress.h"
@@ -17,7 +16,11 @@ class Trainer {
   /// Called every train.sample_every steps; returns text for the log.
   using Sampler = std::function<std::string(const Preparation&)>;
 
-  Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler = {});
+  /// Seconds since some moment, never less than before.
+  using Clock = std::function<double()>;
+
+  Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler = {},
+          Clock clock = steady_clock());
 
   /// Returns the exit code: 0, or 128 + the signal that asked it to stop and save.
   /// Throws Error: diverged after train.max_bad_steps bad steps in a row; io where checkpoints or metrics cannot be
@@ -25,6 +28,7 @@ class Trainer {
   int run();
 
  private:
+  static Clock steady_clock();
   void take_step();
   void after_bad_step(const StepResult& result, Index first_window);
   void log_row();
@@ -33,7 +37,8 @@ class Trainer {
   void save(bool is_best);
   bool is_due(Index every) const;
   double seconds() const;
-  double share_of_peak() const;
+  double reserve_seconds() const;
+  double share_of_peak();
   double remaining_seconds() const;
   void draw();
   void summarise();
@@ -44,13 +49,17 @@ class Trainer {
   Progress progress_;
   Sampler sampler_;
   StopSignals signals_;
-  Stopwatch since_start_;
-  double seconds_before_;  // of earlier parts of the run
-  double flops_per_token_, peak_flops_;
-  Index first_step_;
+  Clock clock_;
+  double started_;  // by the clock
+  double flops_per_token_;
+  double peak_flops_ = 0;
+  TrainerState before_;  // where training (re)started
+  double progress_before_;
   MetricsRow row_;
-  double step_seconds_ = 0;         // in steps alone, since training (re)started
-  double step_seconds_logged_ = 0;  // the same, at the last row
+  std::optional<double> evaluation_seconds_;  // of the last one
+  double checkpoint_seconds_ = 0;             // of the last one
+  double step_seconds_ = 0;                   // in steps alone, since training (re)started
+  double step_seconds_logged_ = 0;            // the same, at the last row
   Index tokens_logged_ = 0;
   int failed_saves_ = 0;
 };

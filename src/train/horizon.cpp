@@ -1,0 +1,21 @@
+// One measure for both kinds of end: the share of the way.
+#include "kiln/train/horizon.h"
+
+#include <algorithm>
+
+namespace kiln {
+
+void Horizon::advance(const TrainerState& state) {
+  step_ = static_cast<double>(state.step);
+  const double at = by_clock_ ? state.seconds : step_;
+  const double end = by_clock_ ? end_ - state.reserve_seconds : end_;
+  progress_ = at < end ? std::max(progress_, at / end) : 1.0;
+  if (by_clock_) spare_seconds_ = end - at;
+}
+
+double Horizon::total_steps() const {
+  if (!by_clock_) return end_;
+  return progress_ > 0 ? step_ / progress_ : kEndless;
+}
+
+}  // namespace kiln
