@@ -35,7 +35,6 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       started_(clock_()),
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
       before_(preparation.state),
-      progress_before_(preparation.horizon.progress()),
       tokens_logged_(preparation.state.tokens) {}
 
 Trainer::Clock Trainer::steady_clock() {
@@ -81,6 +80,8 @@ int Trainer::run() {
 
 void Trainer::take_step() {
   TrainerState& state = p_.state;
+  state.seconds = seconds();
+  p_.horizon.advance(state);
   const double begun = clock_();
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
@@ -204,8 +205,10 @@ double Trainer::share_of_peak() {
 }
 
 double Trainer::remaining_seconds() const {
-  const double passed = seconds() - before_.seconds, progress = p_.horizon.progress();
-  return passed / (progress - progress_before_) * (1 - progress);
+  const double now = seconds();
+  if (p_.horizon.is_estimate()) return std::max(0.0, p_.horizon.spare_seconds() - (now - p_.state.seconds));
+  const auto steps_taken = static_cast<double>(p_.state.step - before_.step);
+  return (now - before_.seconds) / steps_taken * (p_.horizon.total_steps() - static_cast<double>(p_.state.step));
 }
 
 void Trainer::draw() {

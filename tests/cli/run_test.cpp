@@ -8,6 +8,7 @@
 
 #include "cli/small_run.h"
 #include <cmath>
+#include <regex>
 #include <string>
 
 namespace kiln {
@@ -220,6 +221,15 @@ TEST(TrainCommand, LogEveryNoughtPrintsNoStepLines) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("step 20/20")));
   EXPECT_THAT(outcome.err, HasSubstr("step 20: validation loss"));
+}
+
+TEST(TrainCommand, NoStepIsFasterThanTheMachine) {
+  const SmallRun run;
+  const std::string log = run.train().err;
+  const std::regex share("([0-9]+)% of peak");
+  const std::vector<std::smatch> shares(std::sregex_iterator(log.begin(), log.end(), share), {});
+  EXPECT_EQ(shares.size(), 20u);
+  for (const std::smatch& found : shares) EXPECT_LE(std::stoi(found[1]), 100);
 }
 
 TEST(TrainCommand, ATimeBudgetTakesThePlaceOfSteps) {

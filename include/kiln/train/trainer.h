@@ -54,7 +54,6 @@ class Trainer {
   double flops_per_token_;
   double peak_flops_ = 0;
   TrainerState before_;  // where training (re)started
-  double progress_before_;
   MetricsRow row_;
   std::optional<double> evaluation_seconds_;  // of the last one
   double checkpoint_seconds_ = 0;             // of the last one
