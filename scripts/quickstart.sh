@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh machine to a trained, evaluated and sampled model: installs, builds, trains, evaluates, samples.
-# Arguments go to `kiln train`, e.g. --set train.steps=100 or --set train.time_budget=30s. KILN_RUN names another run directory, PROMPT another prompt.
+# Arguments go to `kiln train`, e.g. --set train.time_budget=30s. KILN_RUN names another run directory, PROMPT another
+# prompt.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
