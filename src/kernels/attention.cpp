@@ -98,7 +98,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     Vec<A>(row(log_sum, b * shape.H + h) + first, queries) =
         in.scale() * Vec<A>(maximum, queries).array() + sums.array().log();
   }
-  sums = sums.cwiseInverse().eval();
+  sums = sums.cwiseInverse();
   narrow_rows(out, width, sum, in.queries(y, b, h, first, queries));
 }
 
