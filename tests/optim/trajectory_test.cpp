@@ -95,7 +95,8 @@ struct Model {
   }
 
   LanguageModel<float> model;
-  ParameterBuffer<float> weights, gradients;
+  ParameterBuffer<float> weights;
+  Gradients<float> gradients;
   Arena arena;
   GptActivations<float> activations;
   HeadScratch<float> scratch;
