@@ -62,7 +62,7 @@ static_assert(kSchedules.size() == kScheduleKinds.size());
 double schedule_multiplier(const ScheduleConfig& config, Index step, double total_steps) {
   const double warmup = std::min(static_cast<double>(config.warmup_steps), total_steps);
   const Course course{.step = static_cast<double>(step), .warmup = warmup, .total = total_steps};
-  if (course.step < warmup) return (course.step + 1) / warmup;
+  if (course.step < warmup) return std::min((course.step + 1) / warmup, 1.0);
   for (const Entry& entry : kSchedules) {
     if (entry.kind == config.type) return entry.multiplier(config, course);
   }

@@ -225,7 +225,8 @@ void Trainer::summarise() {
                                  format_duration(seconds()));
   if (state.best_loss)
     text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
-  if (state.step < p_.config.schedule.warmup_steps) text += "; the warm-up (schedule.warmup_steps) was not over";
+  if (const std::int64_t warmup = p_.config.schedule.warmup_steps; state.step < warmup)
+    text += fmt::format("; all of them within the warm-up (schedule.warmup_steps {})", warmup);
   if (state.bad_steps > 0) text += fmt::format("; {} bad steps skipped", state.bad_steps);
   progress_.message(text);
 }

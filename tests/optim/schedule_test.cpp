@@ -71,6 +71,10 @@ TEST(Schedule, NeverRisesAlongAProgressThatNeverFalls) {
   }
 }
 
+TEST(Schedule, AWarmUpClippedToAnEstimateDoesNotExceedThePeak) {
+  for (const ScheduleKind type : kAll) EXPECT_DOUBLE_EQ(schedule_multiplier(schedule(type, 100), 1, 1.4), 1.0);
+}
+
 TEST(Schedule, OfAnEndlessRunStaysAtThePeak) {
   for (const ScheduleKind type : kAll) {
     for (const double decay_fraction : {0.0, 1.0}) {
