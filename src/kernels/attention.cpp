@@ -67,6 +67,12 @@ struct KeyHead {
 /// Tiles that one head's queries take.
 Index tiles_of(const AttentionShape& shape) { return (shape.T + kQueries - 1) / kQueries; }
 
+/// Room for what rounding takes from a tile's probabilities, or null where they are not rounded.
+template <class T>
+Acc<T>* take_rest(Pieces<Acc<T>>& pieces) {
+  return kPerWord<T> > 1 ? pieces.take(kKeys * kQueries) : nullptr;
+}
+
 /// Forward for the queries from `first` on, at most a tile of them, of head h of sequence b.
 template <class T>
 void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces, Index b, Index h,
@@ -77,6 +83,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
   const Index queries = std::min(kQueries, shape.T - first), past = shape.S - shape.T;
   A *queries_t = pieces.take(row_words * kQueries), *out = pieces.take(kQueries * width);
   A *scores = pieces.take(kKeys * kQueries), *factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
+  A* rest = take_rest<T>(pieces);
   A *maximum = pieces.take(kQueries), *sum = pieces.take(kQueries), *rescale = pieces.take(kQueries);
 
   words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is written later
@@ -89,9 +96,11 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
-    softmax_tile<T>(tile, in.scale(), factors, scores, maximum, sum, rescale);
+    softmax_tile<T>(tile, in.scale(), factors, scores, rest, maximum, sum, rescale);
     if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
-    add_to_queries<T>(tile, scores, head.values + words<T>(key) * width, width, key == 0, out);
+    const A* values = head.values + words<T>(key) * width;
+    add_to_queries<T>(tile, scores, values, width, key == 0, out);
+    if (rest != nullptr) add_to_queries<T>(tile, rest, values, width, false, out);
   }
   Vec<A> sums(sum, queries);
   if (log_sum.data() != nullptr) {
@@ -110,7 +119,7 @@ void forward_key_head(const Inputs<T>& in, Index b, Index g, Index share, Index 
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
   const Index key_size = shape.S * row_words, value_size = words<T>(shape.S) * width;
-  Pieces<A> pieces(key_size + value_size + kQueries * (row_words + width + 2 * kKeys + 3));
+  Pieces<A> pieces(key_size + value_size + kQueries * (row_words + width + 3 * kKeys + 3));
   A *keys = pieces.take(key_size), *values = pieces.take(value_size);
   words_along_rows(in.keys(in.k, b, g, 0, shape.S), keys, row_words);
   words_across_rows(in.keys(in.v, b, g, 0, shape.S), values);
@@ -197,6 +206,7 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   A *shift = pieces.take(kQueries), *delta = pieces.take(kQueries);
   A *scores = pieces.take(kKeys * kQueries), *dp = pieces.take(kKeys * kQueries);
   A* ds_across = kPerWord<T> == 1 ? dp : pieces.take(kKeys / kPerWord<T> * kQueries);
+  A* rest = take_rest<T>(pieces);
   A* factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
 
   const ConstMat<T> q_rows = in.queries(in.q, b, h, first, queries), dy_rows = in.queries(out.dy, b, h, first, queries);
@@ -216,8 +226,9 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     if (factors != nullptr) {
       dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), in.shape.S, factors);
     }
-    gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, dp, ds_across);
+    gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, rest, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);
+    if (rest != nullptr) add_to_keys<T>(tile, rest, dy_across, width, head.dvalues + key * width);
     add_to_keys<T>(tile, dp, q_across, width, head.dkeys + key * width);
     add_to_queries<T>(tile, ds_across, head.keys_across + words<T>(key) * width, width, key == 0, dq);
   }
@@ -232,7 +243,7 @@ void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, In
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
   const Index size = shape.S * width, group = shape.H / shape.K;
-  Pieces<A> pieces(5 * size + 7 * kQueries * width + (4 * kKeys + 2) * kQueries);
+  Pieces<A> pieces(5 * size + 7 * kQueries * width + (5 * kKeys + 2) * kQueries);
   A *keys = pieces.take(size), *keys_memory = pieces.take(size), *values = pieces.take(size);
   A *dkeys = pieces.take(size), *dvalues = pieces.take(size);
   const ConstMat<T> key_rows = in.keys(in.k, b, g, 0, shape.S);

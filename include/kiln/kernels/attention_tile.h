@@ -152,9 +152,9 @@ inline constexpr A kLog2E = A(1.4426950408889634);
 /// The online softmax (arXiv:2205.14135), lane by lane: scores become p = exp(scale (score - maximum)), where the
 /// running maximum now counts this tile too; earlier sums shrink by exp(scale (old maximum - maximum)), left in
 /// `rescale`. What is left in `scores` is p after dropout, its factors null where there is none, in words across the
-/// keys.
+/// keys; where that rounds it, `rest` gets what was lost: averages of values are then as exact as in float.
 template <class T, class A = Acc<T>>
-void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* maximum, A* sum, A* rescale) {
+void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* rest, A* maximum, A* sum, A* rescale) {
   constexpr A kHidden = -std::numeric_limits<A>::infinity();
   const Packet<A> unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
   for (Index i = 0; i < tile.queries; i += kLanes<A>) {
@@ -174,7 +174,10 @@ void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* m
         total = simd::padd(total, p[n]);
         if (factors != nullptr) p[n] = simd::pmul(p[n], simd::ploadu<Packet<A>>(factors + (j + n) * kQueries + i));
       }
-      store_across<T>(round_rows<T>(p), scores + j / kPerWord<T> * kQueries + i);
+      const Packet<A> rounded = round_rows<T>(p);
+      const Index at = j / kPerWord<T> * kQueries + i;
+      store_across<T>(rounded, scores + at);
+      if constexpr (kPerWord < T >> 1) store_across<T>(round_rest<T>(p, rounded), rest + at);
     }
     const Packet<A> shrink = exp2<A>(simd::pmul(unit, simd::psub(old, top)));
     simd::pstoreu(maximum + i, top);
@@ -203,10 +206,10 @@ void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> log_su
 /// follow: in words along the queries where they lay, and ds in words across the keys in `ds_across` as well.
 /// p = exp(scale score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
 /// ds_ij = scale p_ij (m_ij dp_ij - delta_i), where delta_i = sum_j m_ij p_ij dp_ij = dy_i y_i.
-/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two.
+/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two; `rest` is softmax_tile's.
 template <class T, class A = Acc<T>>
-void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* dp,
-                   A* ds_across) {
+void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* rest,
+                   A* dp, A* ds_across) {
   const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit = simd::pset1<Packet<A>>(scale * kLog2E<A>);
   for (Index i = 0; i < tile.queries; i += kLanes<A>) {
     const KeyRange keys = keys_of_vector<A>(tile, i);
@@ -231,7 +234,9 @@ void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, 
         }
       }
       const Index along = j * kQueries + i / kPerWord<T>;
-      store_along<T>(round_rows<T>(dropped), scores + along, kQueries);
+      const Packet<A> rounded_p = round_rows<T>(dropped);
+      store_along<T>(rounded_p, scores + along, kQueries);
+      if constexpr (kPerWord < T >> 1) store_along<T>(round_rest<T>(dropped, rounded_p), rest + along, kQueries);
       const Packet<A> rounded = round_rows<T>(ds);
       store_along<T>(rounded, dp + along, kQueries);
       store_across<T>(rounded, ds_across + j / kPerWord<T> * kQueries + i);

@@ -64,6 +64,21 @@ Packet<Acc<T>> round_rows(const Packet<Acc<T>> (&rows)[kPerWord<T>]) {
   return rows[0];
 }
 
+/// What rounding took from the rows, rounded in turn: with it a factor keeps twice the bits.
+template <class T>
+Packet<Acc<T>> round_rest([[maybe_unused]] const Packet<Acc<T>> (&rows)[kPerWord<T>],
+                          [[maybe_unused]] Packet<Acc<T>> rounded) {
+#ifdef KILN_BFLOAT16_PAIRS
+  if constexpr (kPerWord<T> == 2) {
+    const auto widened = [](__m256i half) { return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16); };
+    const __m512i halves = (__m512i)rounded;
+    return round_rows<T>({simd::psub(rows[0], widened(_mm512_castsi512_si256(halves))),
+                          simd::psub(rows[1], widened(_mm512_extracti64x4_epi64(halves, 1)))});
+  }
+#endif
+  return simd::pset1<Packet<Acc<T>>>(Acc<T>(0));
+}
+
 /// Stores what round_rows made in words along its rows, `stride` apart.
 template <class T>
 void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index stride) {
