@@ -23,6 +23,9 @@ TEST(Format, ChoosesTheUnitOfBytes) {
 
 TEST(Format, ChoosesTheUnitsOfADuration) {
   EXPECT_EQ(format_duration(0.85), "850 ms");
+  EXPECT_EQ(format_duration(1.5), "1.5 s");
+  EXPECT_EQ(format_duration(3), "3 s");
+  EXPECT_EQ(format_duration(9.96), "10 s");
   EXPECT_EQ(format_duration(59.4), "59 s");
   EXPECT_EQ(format_duration(200), "3 min 20 s");
   EXPECT_EQ(format_duration(18720), "5 h 12 min");

@@ -15,7 +15,7 @@ std::string format_count(std::int64_t count);
 /// A number of bytes: "512 B", "1.50 MB", "2.61 GB" (powers of ten).
 std::string format_bytes(double bytes);
 
-/// A duration: "850 ms", "42 s", "3 min 20 s", "5 h 12 min", "19 days 5 h".
+/// A duration: "850 ms", "1.5 s", "42 s", "3 min 20 s", "5 h 12 min", "19 days 5 h".
 std::string format_duration(double seconds);
 
 }  // namespace kiln
