@@ -12,7 +12,7 @@
 namespace kiln {
 namespace {
 
-constexpr Index kBatchTokens = 4096;
+constexpr Index kBatchTokens = 1024;                   // little enough for activations to stay in the cache
 constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5%
 
 Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, kBatchTokens / config.n_ctx); }

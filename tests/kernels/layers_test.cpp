@@ -153,6 +153,29 @@ TEST(Activation, IsFiniteFarFromZero) {
   }
 }
 
+// The exponential and the normal distribution function in float are polynomials of kiln's own.
+TEST(Activation, InFloatIsTheOneInDoubleToSevenDigits) {
+  constexpr Index F = 20001;
+  testing::Tensor<double> x(1, F), y(1, F), dx(1, F);
+  const testing::Tensor<double> dy(1, F, 1.0);
+  testing::Tensor<float> x32(1, F), y32(1, F), dx32(1, F);
+  const testing::Tensor<float> dy32(1, F, 1.0f);
+  for (Index i = 0; i < F; ++i) {
+    x32(0, i) = static_cast<float>(i - F / 2) / 1000;
+    x(0, i) = static_cast<double>(x32(0, i));
+  }
+  for (const Activation activation : {Activation::gelu, Activation::gelu_new, Activation::silu}) {
+    activation_forward<double>(activation, x.c(), y.m());
+    activation_backward<double>(activation, x.c(), dy.c(), dx.m());
+    activation_forward<float>(activation, x32.c(), y32.m());
+    activation_backward<float>(activation, x32.c(), dy32.c(), dx32.m());
+    const std::string_view name = kActivations[static_cast<std::size_t>(activation)];
+    const auto size = x.data.array().abs().max(1.0);
+    EXPECT_LT(((y32.data.cast<double>() - y.data).array().abs() / size).maxCoeff(), 5e-7) << name;
+    EXPECT_LT(((dx32.data.cast<double>() - dx.data).array().abs() / size).maxCoeff(), 5e-7) << name;
+  }
+}
+
 TEST(Activation, HasTheKnownValues) {
   const std::array<std::pair<Activation, double>, 5> expected{{{Activation::relu, 1.5},
                                                                {Activation::gelu, 1.3997891979},

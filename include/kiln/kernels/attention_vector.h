@@ -1,6 +1,7 @@
 // The vector operations under fused attention: a fast exponential, and products of words, which for bfloat16 are pairs.
 #pragma once
 
+#include "kiln/kernels/exponential.h"
 #include "kiln/tensor/convert.h"
 #include "kiln/tensor/view.h"
 
@@ -192,10 +193,8 @@ Packet<A> exp2(Packet<A> x) {
     const Packet<A> shifted = simd::padd(x, shift), f = simd::psub(x, simd::psub(shifted, shift));
     const Packet<A> power =
         simd::preinterpret<Packet<A>>(simd::plogical_shift_left<23>(simd::preinterpret<Bits>(shifted)));
-    Packet<A> sum = all(0.00132647278f);  // minimax on [-1/2, 1/2], 1 at 0
-    for (const float c : {0.00967151326f, 0.0555073375f, 0.240222421f, 0.693146978f, 1.0f}) {
-      sum = simd::pmadd(sum, f, all(c));
-    }
+    Packet<A> sum = all(kPowerOfTwo[0]);
+    for (std::size_t i = 1; i < kPowerOfTwo.size(); ++i) sum = simd::pmadd(sum, f, all(kPowerOfTwo[i]));
     return simd::pmul(sum, power);
   } else {
     return simd::pexp(simd::pmul(x, all(A(EIGEN_LN2))));
