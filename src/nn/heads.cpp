@@ -10,8 +10,15 @@
 namespace kiln {
 namespace {
 
-constexpr Index kChunkElements = Index{1} << 23;  // of logits: 32 MB of float, enough rows for the product's full speed
+constexpr Index kChunkElements = Index{1} << 24;  // of logits: 64 MB of float; each chunk reads and writes dW anew
 constexpr Index kLeastRows = 64;
+
+/// The rows of a chunk: as few chunks as fit, all of about the same size.
+Index chunk_rows(Index rows, Index vocab_size) {
+  const Index most = std::max(kLeastRows, kChunkElements / vocab_size);
+  const Index chunks = std::max<Index>(1, (rows + most - 1) / most);
+  return (rows + chunks - 1) / chunks;
+}
 
 }  // namespace
 
@@ -25,7 +32,7 @@ NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, Par
 
 template <class T>
 HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
-  const Index chunk = std::min(rows, std::max(kLeastRows, kChunkElements / vocab_size_));
+  const Index chunk = chunk_rows(rows, vocab_size_);
   const Mat<Acc<T>> logits = arena.matrix<Acc<T>>(chunk, vocab_size_);
   if constexpr (std::is_same_v<T, Acc<T>>) {
     return {logits, logits};
