@@ -18,13 +18,11 @@ namespace {
 constexpr Index kLanes = 16;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
-constexpr Index kVectors = 2;                // of columns whose sums stay in registers, beside those of kFewRows rows
-constexpr Index kBlock = kVectors * kLanes;  // columns
-constexpr Index kGrainBytes = 1 << 14;       // of b, at least, for a thread
-
-// Rows of b, and of b^T, that are read side by side. Those that come next are prefetched: the processor, which sees
-// each of them begin anew, would not.
-constexpr Index kPanel = 8, kDots = 2;
+constexpr Index kGrainBytes = 1 << 14;  // of b, at least, for a thread
+constexpr Index kPanel = 4;             // rows of b that are added to the sums at once
+constexpr Index kRowsAhead = 4;  // are on their way into the cache: the processor alone would wait for each new row
+constexpr int kSecondLevel = 2;  // of the cache
+constexpr Index kParts = 8;      // of b's rows, each with sums of its own: fixed, so that threads change no bits
 
 Lanes load(const float* from) {
   Lanes lanes;
@@ -59,85 +57,65 @@ const float* widened(ConstMat<T> a) {
   return memory.data();
 }
 
-/// sums(m, n) += sum_k a(m, k) b(k, n) for M rows, kPanel or fewer k and kBlock columns. The sums' rows lie `width`
-/// apart.
+/// sums(m, n) += sum_r a(m, r) b(r, n) for M rows of a, R of b and all of its `width` columns, by which the rows of the
+/// sums lie apart.
+template <Index M, Index R, class T>
+void add_rows(const float* a, Index a_row, const T* b, Index b_row, Index width, float* sums) {
+  const Index whole = width / kLanes * kLanes;
+  for (Index n = 0; n < whole; n += kLanes) {
+    Lanes right[R];
+#pragma GCC unroll 8
+    for (Index r = 0; r < R; ++r) {
+      __builtin_prefetch(b + (kRowsAhead + r) * b_row + n, 0, kSecondLevel);
+      right[r] = load(b + r * b_row + n);
+    }
+#pragma GCC unroll 8
+    for (Index m = 0; m < M; ++m) {
+      Lanes kept = load(sums + m * width + n);
+#pragma GCC unroll 8
+      for (Index r = 0; r < R; ++r) kept += a[m * a_row + r] * right[r];
+      store(kept, sums + m * width + n);
+    }
+  }
+  for (Index n = whole; n < width; ++n) {
+    for (Index m = 0; m < M; ++m) {
+      for (Index r = 0; r < R; ++r) sums[m * width + n] += a[m * a_row + r] * widen(b[r * b_row + n]);
+    }
+  }
+}
+
+/// sums (M, N) = a b, counting only the rows [begin, end) of b.
 template <Index M, class T>
-void add_panel(const float* a, Index a_row, const T* b, Index b_row, Index depth, float* sums, Index width) {
-  Lanes kept[M][kVectors];
-#pragma GCC unroll 8
-  for (Index m = 0; m < M; ++m) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < kVectors; ++v) kept[m][v] = load(sums + m * width + v * kLanes);
-  }
-  for (Index k = 0; k < depth; ++k) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < kVectors; ++v) {
-      const T* from = b + k * b_row + v * kLanes;
-      __builtin_prefetch(from + kPanel * b_row);
-      const Lanes right = load(from);
-#pragma GCC unroll 8
-      for (Index m = 0; m < M; ++m) kept[m][v] += a[m * a_row + k] * right;
-    }
-  }
-#pragma GCC unroll 8
-  for (Index m = 0; m < M; ++m) {
-#pragma GCC unroll 8
-    for (Index v = 0; v < kVectors; ++v) store(kept[m][v], sums + m * width + v * kLanes);
-  }
+void sum_part(const float* a, ConstMat<T> b, Index begin, Index end, float* sums) {
+  const Index width = b.cols();
+  std::fill_n(sums, M * width, 0.0f);
+  Index k = begin;
+  for (; k + kPanel <= end; k += kPanel) add_rows<M, kPanel>(a + k, b.rows(), row(b, k), b.outerStride(), width, sums);
+  for (; k < end; ++k) add_rows<M, 1>(a + k, b.rows(), row(b, k), b.outerStride(), width, sums);
 }
 
-/// The columns from `first` on, `count` of them, of c = a b + bias.
+/// c(m, n) = a(m) b(n) + bias for M rows and the n-th row of b.
 template <Index M, class T, class U>
-void multiply_columns(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, Index first, Index count) {
-  static thread_local std::vector<float> memory;
-  const Index depth = b.rows(), blocks = count / kBlock * kBlock;
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(M * count)));
-  float* sums = memory.data();
+void multiply_dots(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, Index n) {
+  constexpr Index kChains = 4;  // of sums, since one would wait for itself
+  constexpr Index kStep = kChains * kLanes;
+  const Index depth = b.cols(), whole = depth / kStep * kStep;
+  const T* right = row(b, n);
+  Lanes sums[M][kChains]{};
+  for (Index k = 0; k < whole; k += kStep) {
 #pragma GCC unroll 8
-  for (Index m = 0; m < M; ++m) {
-    for (Index n = 0; n < count; ++n) sums[m * count + n] = bias.size() > 0 ? widen(bias[first + n]) : 0.0f;
-  }
-  for (Index k = 0; k < depth; k += kPanel) {
-    const Index rows = std::min(kPanel, depth - k);
-    for (Index n = 0; n < blocks; n += kBlock) {
-      add_panel<M>(a + k, depth, row(b, k) + first + n, b.outerStride(), rows, sums + n, count);
-    }
-    for (Index n = blocks; n < count; ++n) {
+    for (Index i = 0; i < kChains; ++i) {
+      __builtin_prefetch(right + kRowsAhead * b.outerStride() + k + i * kLanes, 0, kSecondLevel);
+      const Lanes lanes = load(right + k + i * kLanes);
 #pragma GCC unroll 8
-      for (Index m = 0; m < M; ++m) {
-        for (Index r = k; r < k + rows; ++r) sums[m * count + n] += a[m * depth + r] * widen(b(r, first + n));
-      }
+      for (Index m = 0; m < M; ++m) sums[m][i] += load(a + m * depth + k + i * kLanes) * lanes;
     }
   }
 #pragma GCC unroll 8
   for (Index m = 0; m < M; ++m) {
-    for (Index n = 0; n < count; ++n) c(m, first + n) = narrow<U>(sums[m * count + n]);
-  }
-}
-
-/// c(m, n) = a(m) b(n) + bias for M rows and `count` <= kDots rows of b from `first` on.
-template <Index M, Index N, class T, class U>
-void multiply_dots(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, Index first) {
-  const Index depth = b.cols(), whole = depth / kLanes * kLanes;
-  Lanes sums[M][N]{};
-  for (Index k = 0; k < whole; k += kLanes) {
-#pragma GCC unroll 8
-    for (Index n = 0; n < N; ++n) {
-      const T* from = row(b, first + n) + k;
-      __builtin_prefetch(from + N * b.outerStride());
-      const Lanes right = load(from);
-#pragma GCC unroll 8
-      for (Index m = 0; m < M; ++m) sums[m][n] += load(a + m * depth + k) * right;
-    }
-  }
-#pragma GCC unroll 8
-  for (Index m = 0; m < M; ++m) {
-#pragma GCC unroll 8
-    for (Index n = 0; n < N; ++n) {
-      float total = sum(sums[m][n]) + (bias.size() > 0 ? widen(bias[first + n]) : 0.0f);
-      for (Index k = whole; k < depth; ++k) total += a[m * depth + k] * widen(b(first + n, k));
-      c(m, first + n) = narrow<U>(total);
-    }
+    float total = sum((sums[m][0] + sums[m][1]) + (sums[m][2] + sums[m][3]));
+    for (Index k = whole; k < depth; ++k) total += a[m * depth + k] * widen(right[k]);
+    c(m, n) = narrow<U>(total + (bias.size() > 0 ? widen(bias[n]) : 0.0f));
   }
 }
 
@@ -155,27 +133,40 @@ void with_rows(Index rows, Body&& body) {
 
 template <class T, class U>
 void few_rows_matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
+  static thread_local std::vector<float> memory;
+  const Index width = b.cols(), size = a.rows() * width;  // of a part's sums
+  memory.resize(std::max(memory.size(), static_cast<std::size_t>(kParts * size)));
+  float* sums = memory.data();
   const float* left = widened(a);
-  const Index blocks = (b.cols() + kBlock - 1) / kBlock;
-  const Index grain = kGrainBytes / (kBlock * std::max<Index>(1, b.rows()) * static_cast<Index>(sizeof(T))) + 1;
+  const Index part_bytes = b.size() * static_cast<Index>(sizeof(T)) / kParts;
   with_rows(a.rows(), [&]<Index M>() {
-    parallel_for(blocks, grain, [&](Index begin, Index end) {
-      multiply_columns<M>(left, b, c, bias, begin * kBlock, std::min(end * kBlock, b.cols()) - begin * kBlock);
+    parallel_for(kParts, kGrainBytes / std::max<Index>(1, part_bytes) + 1, [&](Index begin, Index end) {
+      for (Index part = begin; part < end; ++part) {
+        sum_part<M>(left, b, b.rows() * part / kParts, b.rows() * (part + 1) / kParts, sums + part * size);
+      }
     });
+  });
+  parallel_for(width, kGrainBytes / static_cast<Index>(kParts * sizeof(float)), [&](Index begin, Index end) {
+    for (Index m = 0; m < a.rows(); ++m) {
+      float* total = sums + m * width;
+      for (Index part = 1; part < kParts; ++part) {
+        const float* more = total + part * size;
+        for (Index n = begin; n < end; ++n) total[n] += more[n];
+      }
+      for (Index n = begin; n < end; ++n) {
+        c(m, n) = narrow<U>(total[n] + (bias.size() > 0 ? widen(bias[n]) : 0.0f));
+      }
+    }
   });
 }
 
 template <class T, class U>
 void few_rows_matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
   const float* left = widened(a);
-  const Index pairs = (b.rows() + kDots - 1) / kDots;
-  const Index grain = kGrainBytes / (kDots * std::max<Index>(1, b.cols()) * static_cast<Index>(sizeof(T))) + 1;
+  const Index row_bytes = std::max<Index>(1, b.cols()) * static_cast<Index>(sizeof(T));
   with_rows(a.rows(), [&]<Index M>() {
-    parallel_for(pairs, grain, [&](Index begin, Index end) {
-      Index n = begin * kDots;
-      const Index last = std::min(end * kDots, b.rows());
-      for (; n + kDots <= last; n += kDots) multiply_dots<M, kDots>(left, b, c, bias, n);
-      for (; n < last; ++n) multiply_dots<M, 1>(left, b, c, bias, n);
+    parallel_for(b.rows(), kGrainBytes / row_bytes + 1, [&](Index begin, Index end) {
+      for (Index n = begin; n < end; ++n) multiply_dots<M>(left, b, c, bias, n);
     });
   });
 }
