@@ -29,6 +29,7 @@ MODELS = {
     "gpt2-124M-long": {"B": 1, "T": 1024, "C": 768, "H": 12, "L": 12, "V": 50257},
 }
 PRECISIONS = ("fp32", "bf16")
+LEAST_SECONDS = 3  # that the timed steps of a process take together, in kiln too
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -161,7 +162,7 @@ class PyTorch:
         return self.about["parameters"][self.options.models.index(model)]
 
     def time(self, model, precision):
-        request = {"warmup": self.options.warmup, "steps": self.options.steps}
+        request = {"warmup": self.options.warmup, "steps": self.options.steps, "seconds": LEAST_SECONDS}
         request.update(shape=MODELS[model], precision=precision)
         result, peak_bytes = run_json(self.command("time", request), self.folder, "ms_per_step")
         return {**result, "peak_memory_bytes": peak_bytes}
@@ -246,7 +247,8 @@ def describe(found, options):
     return (
         f"{found['processor']} ({instructions}), {found['threads']} threads on {found['cores']} cores, "
         f"{found['system']}; PyTorch {found['torch']} with {found['blas']}.\n"
-        f"Rounds, kiln and PyTorch in turn: {options.rounds}. Steps timed in each: {options.steps}, after "
+        f"Rounds, kiln and PyTorch in turn: {options.rounds}. Steps timed in each: {options.steps}, more where "
+        f"they take less than {LEAST_SECONDS} s, after "
         f"{options.warmup} of warm-up.\n"
         "Times and ratios are medians (least to most), memory is the highest peak. "
         f"Load before: {found['load_before']}."
@@ -289,7 +291,7 @@ def read_options():
         "--precision", type=names(PRECISIONS), default=list(PRECISIONS), metavar="NAMES", help="default: fp32,bf16"
     )
     parser.add_argument("--rounds", type=at_least(1), default=3, metavar="N", help="of both programs; default: 3")
-    parser.add_argument("--steps", type=at_least(5), default=5, metavar="N", help="timed in each process; default: 5")
+    parser.add_argument("--steps", type=at_least(5), default=5, metavar="N", help="timed in each process, at least; default: 5")
     parser.add_argument("--warmup", type=at_least(1), default=2, metavar="N", help="steps before those; default: 2")
     parser.add_argument("--json", action="store_true", help="print every round as JSON in place of the table")
     return parser.parse_args()

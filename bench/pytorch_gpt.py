@@ -4,7 +4,7 @@
 Run by compare_pytorch.py in a process of its own, so that its peak memory is its own; prints JSON:
 
     python3 bench/pytorch_gpt.py describe '[SHAPE, ...]'    # the installation, and each model's number of parameters
-    python3 bench/pytorch_gpt.py time '{"shape": SHAPE, "precision": "fp32", "warmup": 2, "steps": 5}'
+    python3 bench/pytorch_gpt.py time '{"shape": SHAPE, "precision": "fp32", "warmup": 2, "steps": 5, "seconds": 3}'
 
 Shapes: B batch, T positions, C d_model, H heads, D d_head, V vocabulary, L layers. A SHAPE is an object with the keys
 B, T, C, H, L and V.
@@ -121,13 +121,17 @@ def train_step(model, optimizer, batch, precision):
 
 
 def time_steps(request):
-    """Trains on random tokens, a new batch a step; returns the elapsed milliseconds of the steps after the warm-up."""
+    """Trains on random tokens, a new batch a step; returns the elapsed milliseconds of the steps after the warm-up.
+
+    These are as many as asked for, and more until they have taken so many seconds, as in `kiln bench`.
+    """
     shape, precision = request["shape"], request["precision"]
     torch.manual_seed(1337)
     model = Gpt(shape)
     optimizer = make_optimizer(model)
     elapsed_ms = []
-    for _ in range(request["warmup"] + request["steps"]):
+    least, least_ms = request["warmup"] + request["steps"], 1e3 * request["seconds"]
+    while len(elapsed_ms) < least or sum(elapsed_ms[request["warmup"] :]) < least_ms:
         batch = torch.randint(shape["V"], (2, shape["B"], shape["T"]))  # ids, targets
         begin = time.perf_counter()
         loss = train_step(model, optimizer, batch, precision)
