@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/core/file.h"
+#include "kiln/tensor/elements.h"
 #include "kiln/tensor/safetensors_header.h"
 
 #include <filesystem>
@@ -40,16 +41,6 @@ class SafetensorsFile {
   SafetensorsHeader header_;
   std::uint64_t data_begin_ = 0;
   std::unordered_map<std::string_view, std::size_t> by_name_;
-};
-
-/// A tensor to be written: the file gets `values`, or their transpose, converted to `type` (F32, F64, BF16 or F16).
-/// `shape` is the one in the file; its elements are as many as those of `values`.
-struct TensorSource {
-  std::string name;
-  std::vector<Index> shape;
-  ConstMat<float> values;
-  bool transposed = false;
-  DataType type = DataType::f32;
 };
 
 /// Writes a new file, flushed to the disk, in the order that the reference library writes: types of a higher rank

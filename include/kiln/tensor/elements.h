@@ -1,0 +1,37 @@
+// Elements between files and matrices: converted and moved a piece at a time, so that no second copy of a model is
+// held.
+#pragma once
+
+#include "kiln/core/file.h"
+#include "kiln/tensor/safetensors_header.h"
+#include "kiln/tensor/view.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Reads R = out.rows() times S = out.cols() elements of `type`, row-major from `offset` of the file on, or their
+/// transpose: the file then holds (S, R). T is float, double or bfloat16 for F64, F32, F16 and BF16 (converted), and
+/// Index for integers; false where the type is not of T's kind. Throws Error (bad_input where the file ends before,
+/// io).
+template <class T>
+bool read_elements(const FileReader& file, std::uint64_t offset, DataType type, Mat<T> out, bool transposed = false);
+
+/// A tensor to be written: the file gets `values`, or their transpose, converted to `type` (F32, F64, BF16 or F16).
+/// `shape` is the one in the file; its elements are as many as those of `values`.
+struct TensorSource {
+  std::string name;
+  std::vector<Index> shape;
+  ConstMat<float> values;
+  bool transposed = false;
+  DataType type = DataType::f32;
+
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(values.size()) * size_of(type); }
+};
+
+/// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io).
+void write_elements(FileWriter& file, const TensorSource& tensor);
+
+}  // namespace kiln
