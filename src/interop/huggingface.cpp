@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/interop/tensor_table.h"
-#include "kiln/tensor/safetensors.h"
+#include "kiln/interop/weight_files.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,6 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kWeightsFile = "model.safetensors";
 constexpr std::string_view kUnembedding = "lm_head.weight";
 constexpr std::size_t kMostListed = 50;  // lines of one message
 
@@ -46,10 +45,10 @@ bool is_derived(Family family, std::string_view name) {
 class WeightsReader {
  public:
   WeightsReader(const std::filesystem::path& folder, const ModelConfig& model, const ParameterLayout& layout)
-      : file_(open(folder)),
+      : files_(folder),
         family_(family_of(model)),
         table_(tensor_table(model, layout)),
-        tied_copy_(model.tie_embeddings ? file_.find(kUnembedding) : nullptr) {
+        tied_copy_(model.tie_embeddings ? files_.find(kUnembedding) : nullptr) {
     match();
   }
 
@@ -57,8 +56,8 @@ class WeightsReader {
     for (std::size_t i = 0; i < table_.size(); ++i) {
       const TensorPlace& place = table_[i];
       if (place.parameter) {
-        file_.read<float>(*tensors_[i], columns(weights.mat(place.parameter), place.begin, place.count),
-                          place.transposed);
+        tensors_[i]->file->read<float>(
+            *tensors_[i]->info, columns(weights.mat(place.parameter), place.begin, place.count), place.transposed);
       } else if (tensors_[i] != nullptr) {
         check_zero(*tensors_[i]);
       }
@@ -67,80 +66,76 @@ class WeightsReader {
   }
 
  private:
-  /// One file today; a sharded folder's index would name several.
-  static SafetensorsFile open(const std::filesystem::path& folder) {
-    const std::filesystem::path path = path_within(folder, kWeightsFile);
-    check_input(path_exists(path), "{}: there is no {}, the one file that kiln reads weights from", folder.string(),
-                kWeightsFile);
-    return SafetensorsFile(path);
-  }
-
   /// Finds a tensor with or without the family's prefix.
-  const TensorInfo* find(const std::string& name) const {
+  const StoredTensor* find(const std::string& name) const {
     const std::string_view prefix = prefix_of(family_);
-    const TensorInfo* tensor = file_.find(name);
+    const StoredTensor* tensor = files_.find(name);
     if (tensor != nullptr || prefix.empty()) return tensor;
-    return file_.find(name.starts_with(prefix) ? name.substr(prefix.size()) : std::string(prefix) + name);
+    return files_.find(name.starts_with(prefix) ? name.substr(prefix.size()) : std::string(prefix) + name);
   }
 
   void match() {
     std::vector<std::string> problems;
-    std::set<const TensorInfo*> used;
+    std::set<const StoredTensor*> used;
     for (const TensorPlace& place : table_) {
-      const TensorInfo* tensor = find(place.name);
+      const StoredTensor* tensor = find(place.name);
       tensors_.push_back(tensor);
       used.insert(tensor);
       if (tensor == nullptr) {
         if (place.parameter) problems.push_back(fmt::format("'{}' {} is missing", place.name, shape_text(place.shape)));
-      } else if (tensor->shape != place.shape) {
-        problems.push_back(fmt::format("'{}' has shape {}, the config wants {}", tensor->name,
-                                       shape_text(tensor->shape), shape_text(place.shape)));
+      } else if (tensor->info->shape != place.shape) {
+        problems.push_back(fmt::format("'{}' has shape {}, the config wants {}", tensor->info->name,
+                                       shape_text(tensor->info->shape), shape_text(place.shape)));
       }
     }
-    for (const TensorInfo& tensor : file_.tensors()) {
-      if (used.contains(&tensor) || &tensor == tied_copy_ || is_derived(family_, tensor.name)) continue;
-      problems.push_back(fmt::format("'{}' {} is not of this model", tensor.name, shape_text(tensor.shape)));
+    for (const StoredTensor& tensor : files_.tensors()) {
+      const TensorInfo& info = *tensor.info;
+      if (used.contains(&tensor) || &tensor == tied_copy_ || is_derived(family_, info.name)) continue;
+      problems.push_back(fmt::format("'{}' {} is not of this model", info.name, shape_text(info.shape)));
     }
     if (problems.empty()) return;
     const std::size_t shown = std::min(problems.size(), kMostListed);
     std::string text;
     for (std::size_t i = 0; i < shown; ++i) text += "\n  " + problems[i];
     if (shown < problems.size()) text += fmt::format("\n  and {} more", problems.size() - shown);
-    fail(ExitCode::bad_input, "{}: the tensors are not those that the config describes:{}", file_.path().string(),
+    fail(ExitCode::bad_input, "{}: the tensors are not those that the config describes:{}", files_.path().string(),
          text);
   }
 
-  void check_zero(const TensorInfo& tensor) const {
-    const std::vector<float> values = file_.read<float>(tensor.name);
+  static void check_zero(const StoredTensor& tensor) {
+    const std::vector<float> values = tensor.file->read<float>(tensor.info->name);
     check_input(std::ranges::all_of(values, [](float value) { return value == 0; }),
-                "{}: '{}' is not zero, and the config wants no biases", file_.path().string(), tensor.name);
+                "{}: '{}' is not zero, and the config wants no biases", tensor.file->path().string(),
+                tensor.info->name);
   }
 
   /// A tied model's unembedding is sometimes saved all the same: it has to be the token embedding.
   void check_tied(const ParameterBuffer<float>& weights) const {
     const ParameterId embedding = weights.layout().find("wte.weight");
     const ConstVec<float> values = weights.vec(embedding);
-    check_input(std::ranges::equal(file_.read<float>(tied_copy_->name), std::span(values.data(), values.size())),
+    const std::vector<float> copy = tied_copy_->file->read<float>(kUnembedding);
+    check_input(std::ranges::equal(copy, std::span(values.data(), values.size())),
                 "{}: '{}' is not the token embedding, to which the config ties it; is tie_word_embeddings false?",
-                file_.path().string(), tied_copy_->name);
+                tied_copy_->file->path().string(), kUnembedding);
   }
 
-  SafetensorsFile file_;
+  WeightFiles files_;
   Family family_;
   std::vector<TensorPlace> table_;
-  std::vector<const TensorInfo*> tensors_;  // for each of the table; null for zeros that the file leaves out
-  const TensorInfo* tied_copy_;             // an unembedding that should not be there
+  std::vector<const StoredTensor*> tensors_;  // for each of the table; null for zeros that the files leave out
+  const StoredTensor* tied_copy_;             // an unembedding that should not be there
 };
 
 }  // namespace
 
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
-                                     const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer) {
+                                     const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer,
+                                     const HuggingFaceOptions& options) {
   FileDigests digests;
-  auto write = [&](const std::string& name, const std::string& text) {
+  const auto write = [&](const std::string& name, const std::string& text) {
     if (!text.empty()) digests[name] = write_file_synced(folder / name, text);
   };
-  write("config.json", format_json(huggingface_config(model, vocab_size, tokenizer.ids)));
+  write("config.json", format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
   write("generation_config.json", format_json(huggingface_generation_config(tokenizer.ids)));
   write("tokenizer.json", tokenizer.tokenizer);
   write("tokenizer_config.json", tokenizer.config);
@@ -152,9 +147,10 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   std::vector<TensorSource> sources;
   for (const TensorPlace& place : table) {
     const ConstMat<float> all = place.parameter ? weights.mat(place.parameter) : mat(zeros.data(), 1, widest);
-    sources.push_back({place.name, place.shape, columns(all, place.begin, place.count), place.transposed});
+    sources.push_back(
+        {place.name, place.shape, columns(all, place.begin, place.count), place.transposed, options.type});
   }
-  digests[std::string(kWeightsFile)] = write_safetensors(folder / kWeightsFile, sources);
+  digests.merge(write_weight_files(folder, sources, options.shard_bytes));
   return digests;
 }
 

@@ -18,6 +18,10 @@ constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::m
 
 Json to_id(const std::optional<Index>& id) { return id ? Json(*id) : Json(nullptr); }
 
+std::string_view torch_name(DataType type) {
+  return type == DataType::f16 ? "float16" : type == DataType::bf16 ? "bfloat16" : "float32";
+}
+
 Json gpt2_config(const ModelConfig& m, Index vocab_size) {
   return {{"architectures", {"GPT2LMHeadModel"}},
           {"model_type", "gpt2"},
@@ -202,7 +206,7 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
 
 }  // namespace
 
-Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids) {
+Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids, DataType type) {
   Json json;
   switch (family_of(model)) {
     case Family::gpt2:
@@ -218,7 +222,7 @@ Json huggingface_config(const ModelConfig& model, Index vocab_size, const Specia
   json["bos_token_id"] = to_id(ids.begin);
   json["eos_token_id"] = to_id(ids.end);
   json["tie_word_embeddings"] = model.tie_embeddings;
-  json["torch_dtype"] = "float32";
+  json["torch_dtype"] = torch_name(type);
   json["transformers_version"] = kTransformersVersion;
   return json;
 }

@@ -18,7 +18,7 @@ constexpr const char* kConfigFile = "kiln.json";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "trainer.json";
 constexpr const char* kManifestFile = "manifest.json";
-constexpr std::array kRequired{"config.json", "model.safetensors", kConfigFile, kOptimizerFile, kStateFile};
+constexpr std::array kRequired{"config.json", kConfigFile, kOptimizerFile, kStateFile};  // and the weights
 
 Json versioned() { return {{"format_version", kCheckpointFormat}, {"kiln_version", KILN_VERSION}}; }
 
@@ -89,6 +89,8 @@ FileDigests read_manifest(const fs::path& folder) {
   for (const char* name : kRequired) {
     check_input(digests.contains(name), "{}: {} is not listed", path.string(), name);
   }
+  const bool has_weights = digests.contains(std::string(kWeightsFile)) || digests.contains(std::string(kWeightsIndex));
+  check_input(has_weights, "{}: {} is not listed", path.string(), kWeightsFile);
   return digests;
 }
 

@@ -54,11 +54,11 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   const std::string name = argument.string();
   constexpr std::string_view kExpected =
       "a run directory (with checkpoints/), a checkpoint folder (with kiln.json) or a Hugging Face model folder (with "
-      "config.json and model.safetensors) is expected";
+      "config.json and model.safetensors, or its shards' index) is expected";
   check(path_exists(argument), "{}: there is no such folder; {}", name, kExpected);
   check(is_folder(argument), "{}: is a file; {}", name, kExpected);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
-  const bool is_model = path_exists(argument / "config.json") && path_exists(argument / "model.safetensors");
+  const bool is_model = path_exists(argument / "config.json") && has_weight_files(argument);
   check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
   check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory", name);
   return argument;

@@ -132,6 +132,25 @@ TEST(HuggingFace, ReadsHalfPrecision) {
   }
 }
 
+TEST(HuggingFace, WritesHalfPrecisionAndSaysSo) {
+  for (const auto& [type, name] : {std::pair(DataType::f16, "float16"), std::pair(DataType::bf16, "bfloat16")}) {
+    for (const ModelConfig& config : {small_gpt2(), small_llama()}) {
+      const Scratch scratch;
+      const SmallModel small(config);
+      write_huggingface_folder(scratch.path(), config, kV, small.weights, {"{}", "", {}}, {.type = type});
+      EXPECT_EQ(parse_json(read_file(scratch.path("config.json")), "config")["torch_dtype"], name);
+      const SafetensorsFile file(scratch.path("model.safetensors"));
+      for (const TensorInfo& tensor : file.tensors()) EXPECT_EQ(tensor.type, type) << tensor.name;
+      const ParameterBuffer<float> read = read_huggingface_weights(scratch.path(), config, small.layout());
+      const auto rounded = [&](float value) {
+        return type == DataType::f16 ? static_cast<float>(static_cast<Eigen::half>(value))
+                                     : static_cast<float>(static_cast<bfloat16>(value));
+      };
+      EXPECT_TRUE(read.all() == small.weights.all().unaryExpr(rounded)) << name;
+    }
+  }
+}
+
 TEST(HuggingFace, ListsAllDifferencesAtOnce) {
   const Scratch scratch;
   const SmallModel small(small_gpt2());

@@ -1,12 +1,11 @@
 // The Hugging Face model folder that a checkpoint is: written, and read whoever wrote it.
 #pragma once
 
-#include "kiln/core/file.h"
 #include "kiln/interop/huggingface_config.h"
+#include "kiln/interop/weight_files.h"
 #include "kiln/tensor/parameters.h"
 
 #include <filesystem>
-#include <map>
 #include <string>
 
 namespace kiln {
@@ -18,17 +17,21 @@ struct TokenizerFiles {
   SpecialIds ids;
 };
 
-using FileDigests = std::map<std::string, FileDigest>;  // by name
+struct HuggingFaceOptions {
+  DataType type = DataType::f32;            // of every tensor: F32, F16 or BF16
+  std::uint64_t shard_bytes = kShardBytes;  // see write_weight_files
+};
 
-/// Writes config.json, generation_config.json, model.safetensors and the tokenizer's files into a folder that is there,
-/// each flushed to the disk. Throws Error (io).
+/// Writes config.json, generation_config.json, the weights and the tokenizer's files into a folder that is there, each
+/// flushed to the disk. Throws Error (io).
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
-                                     const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer);
+                                     const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer,
+                                     const HuggingFaceOptions& options = {});
 
-/// Reads model.safetensors into `weights`, F32, F16, BF16 or F64. Names may have or lack the family's prefix
-/// ("transformer.", "model."); what transformers keeps beside the weights (causal masks, rotary tables) is passed over.
-/// Throws Error (bad_input) that lists all tensors that are missing, unexpected or of another shape; nothing has been
-/// read then.
+/// Reads model.safetensors, or the shards that model.safetensors.index.json names (see WeightFiles), into `weights`:
+/// F32, F16, BF16 or F64. Names may have or lack the family's prefix ("transformer.", "model."); what transformers
+/// keeps beside the weights (causal masks, rotary tables) is passed over. Throws Error (bad_input) that lists all
+/// tensors that are missing, unexpected or of another shape; nothing has been read then.
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<float>& weights);
 

@@ -3,6 +3,7 @@
 
 #include "kiln/core/json.h"
 #include "kiln/nn/model_config.h"
+#include "kiln/tensor/safetensors_header.h"
 
 #include <filesystem>
 #include <optional>
@@ -15,8 +16,10 @@ struct SpecialIds {
   std::optional<Index> end;
 };
 
-/// config.json of GPT2LMHeadModel, LlamaForCausalLM, or, for what transformers does not know, model_type "kiln".
-Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids);
+/// config.json of GPT2LMHeadModel, LlamaForCausalLM, or, for what transformers does not know, model_type "kiln"; `type`
+/// is that of the weights: F32, F16 or BF16.
+Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids,
+                        DataType type = DataType::f32);
 
 Json huggingface_generation_config(const SpecialIds& ids);
 
