@@ -82,6 +82,8 @@ class LlmcReader {
                 width, held);
   }
 
+  ModelDescription description() const { return {config_, header_[kVocabulary]}; }
+
   LlmcModel read() const {
     LlmcModel read{std::make_unique<LanguageModel<float>>(config_, header_[kVocabulary]), nullptr};
     const ParameterLayout& layout = read.model->layout;
@@ -138,5 +140,7 @@ class LlmcReader {
 }  // namespace
 
 LlmcModel read_llmc_model(const std::filesystem::path& path) { return LlmcReader(path).read(); }
+
+ModelDescription read_llmc_description(const std::filesystem::path& path) { return LlmcReader(path).description(); }
 
 }  // namespace kiln

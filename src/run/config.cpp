@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/run/init_from.h"
 
 #include <nlohmann/json.hpp>
 
@@ -131,6 +132,10 @@ Config read_config(const std::filesystem::path& path, std::span<const std::strin
   Json document = parse_json(read_file(path), source, problems);
   if (document.is_object()) {  // else finish() says so
     for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
+    const Json init_from = document.value("init_from", Json());
+    Config here;
+    here.directory = path.parent_path();
+    if (init_from.is_string()) inherit_model(document, here.locate(init_from.get<std::string>()), problems);
   }
   Config config = finish(document, problems, source, purpose, ExitCode::usage);
   config.directory = path.parent_path();

@@ -1,6 +1,7 @@
 // What lies in a folder tells what it is.
 #include "kiln/run/model_source.h"
 
+#include "kiln/interop/llmc.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/run_directory.h"
 
@@ -47,14 +48,18 @@ fs::path choose(const fs::path& run, const std::string& choice) {
   return *found;
 }
 
+bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
+
 }  // namespace
+
+bool ModelSource::is_file() const { return is_model_file(folder); }
 
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice) {
   const std::string name = argument.string();
   constexpr std::string_view kExpected =
-      "a run directory (with checkpoints/), a checkpoint folder (with kiln.json) or a Hugging Face model folder (with "
-      "config.json and model.safetensors, or its shards' index) is expected";
+      "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "
+      "config.json and model.safetensors, or its shards' index) or a model file of llm.c is expected";
   check(path_exists(argument), "{}: there is no such folder; {}", name, kExpected);
   check(is_folder(argument), "{}: is a file; {}", name, kExpected);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
@@ -65,6 +70,12 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
 }
 
 ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
+  if (is_model_file(argument)) {
+    check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory",
+          argument.string());
+    const ModelDescription description = read_llmc_description(argument);
+    return {argument, description.model, description.vocab_size, std::nullopt};
+  }
   const fs::path folder = find_model_folder(argument, choice);
   if (is_checkpoint(folder)) {
     verify_checkpoint(folder);

@@ -4,6 +4,8 @@
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/init_from.h"
+#include "kiln/run/model_loader.h"
 #include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/plan.h"
@@ -80,6 +82,16 @@ void load_data(Preparation& p, const RunPaths& paths) {
   if (p.data.validation.size() > 0) require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
 }
 
+/// The rows of the embedding: the tokenizer's entries, or those of the model that is gone on from.
+Index vocab_size_of(const Preparation& p) {
+  const std::int64_t entries = p.tokenizer->vocab_size();
+  if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
+  if (!p.config.init_from) return entries;
+  const Index rows = inherited_vocab_size(p.config.locate(*p.config.init_from));
+  check_tokenizer_fits(*p.tokenizer, rows, *p.config.init_from);
+  return rows;
+}
+
 Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
   if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
   if (train.steps) return Horizon::after_steps(*train.steps);
@@ -122,7 +134,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
   load_data(p, paths);
 
-  p.model = std::make_unique<LanguageModel<float>>(p.config.model, p.tokenizer->vocab_size());
+  p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p));
   p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
   const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
   require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
@@ -130,6 +142,10 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   warn_of_long_warmup(p.config, p.horizon.total_steps());
 
   p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
+  if (p.config.init_from && !p.resumed_from) {  // now, since for a moment there are two copies
+    inherit_weights(p.config.locate(*p.config.init_from), *p.weights);
+    spdlog::info("going on from {}", *p.config.init_from);
+  }
   const Index V = p.model->vocab_size();
   const Precision precision = resolved(p.config.train.precision);
   if (precision == Precision::bf16) p.rounded = std::make_unique<ParameterBuffer<bfloat16>>(p.model->layout);
@@ -140,7 +156,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.state.threads = threads();
   if (p.resumed_from) {
     load_checkpoint(p);
-  } else {
+  } else if (!p.config.init_from) {
     initialise(p.config.model, p.config.seed, *p.weights);
   }
   p.horizon.advance(p.state);

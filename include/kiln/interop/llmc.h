@@ -9,6 +9,7 @@
 //   ln_f weight (C), bias (C).
 #pragma once
 
+#include "kiln/interop/huggingface_config.h"
 #include "kiln/nn/language_model.h"
 
 #include <filesystem>
@@ -26,5 +27,8 @@ struct LlmcModel {
 /// is no tokenizer in it. Throws Error (bad_input), before memory for the weights is taken, where the magic or version
 /// is another, a size is impossible, or the file is not just as long as its header says; Error (io).
 LlmcModel read_llmc_model(const std::filesystem::path& path);
+
+/// Its header alone, checked just so.
+ModelDescription read_llmc_description(const std::filesystem::path& path);
 
 }  // namespace kiln

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@ namespace kiln {
 struct Config {
   std::string name = "run";
   std::uint64_t seed = 1337;
+  std::optional<std::string> init_from;
   TokenizerConfig tokenizer;
   DataConfig data;
   ModelConfig model;
@@ -38,6 +40,9 @@ struct Config {
   void visit(V& v) {
     v("name", name, "of the run; its folder is runs/NAME unless --run says otherwise");
     v("seed", seed, "of every random draw");
+    v("init_from", init_from,
+      "a model to go on from: a run, a checkpoint, a Hugging Face folder or a file of llm.c; its architecture and "
+      "tokenizer come with it");
     v("tokenizer", tokenizer, "how text becomes tokens");
     v("data", data, "the text");
     v("model", model, "the architecture");
@@ -52,9 +57,9 @@ enum class Purpose { train, plan };
 
 /// Reads a config file, applies `overrides` ("key.path=value" each, the text after --set; a value that is no JSON is a
 /// string; one of steps, epochs and time_budget takes the place of the others), puts defaults into fields that are
-/// null, and validates. Throws Error (usage) with every problem, one a line: "tiny.json: /optimizer/learning_rat:
-/// unknown key; did you mean "learning_rate"?", those of an override as "--set optimizer.learning_rat=1:
-/// /optimizer/...".
+/// null, takes over from init_from (see init_from.h), and validates. Throws Error (usage) with every problem, one a
+/// line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?", those of an override as
+/// "--set optimizer.learning_rat=1: /optimizer/...".
 Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
                    Purpose purpose = Purpose::train);
 

@@ -19,8 +19,13 @@ struct LoadedModel {
 };
 
 /// Loads what a user calls RUN: a run directory (its best checkpoint where there is one, else the latest, or the one
-/// that `choice` says: "latest", "best" or a step), a checkpoint folder, or a Hugging Face model folder with its
-/// tokenizer. Throws Error (usage, bad_input), also where tokenizer and model do not fit together.
+/// that `choice` says: "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its
+/// tokenizer, or a model file of llm.c, whose tokenizer is `none`. Throws Error (usage, bad_input), also where
+/// tokenizer and model do not fit together.
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
+
+/// Checks that every id of the tokenizer has a row in the model's embedding; `source` is what the error (bad_input)
+/// names.
+void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source);
 
 }  // namespace kiln

@@ -9,12 +9,14 @@
 
 namespace kiln {
 
-/// A model folder and what it says about itself.
+/// A model folder, or a model file of llm.c, and what it says about itself.
 struct ModelSource {
-  std::filesystem::path folder;
-  ModelConfig model;  // resolved
+  std::filesystem::path folder;  // or the file
+  ModelConfig model;             // resolved
   Index vocab_size = 0;
   std::optional<Config> config;  // of the run, where the folder is a checkpoint of kiln's
+
+  bool is_file() const;  // llm.c's, which has no tokenizer
 };
 
 /// The folder meant by `argument`: a run directory (its best checkpoint where there is one, else the latest; or the one
@@ -23,8 +25,8 @@ struct ModelSource {
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice = std::nullopt);
 
-/// Finds the folder, verifies it where it is a checkpoint, and reads its config. The weights come from
-/// read_huggingface_weights. Throws Error (usage, bad_input).
+/// Finds the folder, verifies it where it is a checkpoint, and reads its config; or the header of llm.c's file. The
+/// weights are load_model's. Throws Error (usage, bad_input).
 ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice = std::nullopt);
 
 }  // namespace kiln

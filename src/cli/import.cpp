@@ -1,0 +1,91 @@
+// kiln import: a model of other tools as a run of kiln's.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/model_loader.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/text/tokenizer_json.h"
+#include "kiln/train/prepare.h"
+
+#include <spdlog/spdlog.h>
+
+#include "cli/commands.h"
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace kiln::cli {
+namespace {
+
+struct ImportOptions {
+  std::string path;
+  std::string run;
+  std::string tokenizer;
+  bool overwrite = false;
+};
+
+/// What the run's config says of a model that kiln has not trained.
+Config config_of(const LoadedModel& model, const RunPaths& paths) {
+  Config config;
+  config.name = std::filesystem::weakly_canonical(paths.root).filename().string();
+  config.model = model.source.model;
+  const auto kind = std::ranges::find(kTokenizerKinds, model.tokenizer->type());
+  config.tokenizer.type = static_cast<TokenizerKind>(kind - kTokenizerKinds.begin());
+  config.tokenizer.vocab_size = model.tokenizer->vocab_size();
+  config.tokenizer.special_tokens.clear();
+  for (const SpecialToken& token : model.tokenizer->special_tokens()) {
+    config.tokenizer.special_tokens.push_back(token.content);
+  }
+  config.train.resolve();
+  return config;
+}
+
+void run_import(const ImportOptions& options) {
+  LoadedModel model = load_model(options.path);
+  if (!options.tokenizer.empty()) {
+    model.tokenizer = load_tokenizer(options.tokenizer);
+    check_tokenizer_fits(*model.tokenizer, model.source.vocab_size, options.tokenizer);
+  }
+  RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);
+  if (options.overwrite) run.clear();
+  const Config config = config_of(model, run.paths());
+  TrainerState state;
+  state.seed = config.seed;
+  const std::filesystem::path folder =
+      save_checkpoint(run.paths().checkpoints(),
+                      {.config = config,
+                       .vocab_size = model.source.vocab_size,
+                       .weights = *model.weights,
+                       .optimizer = {},
+                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model),
+                       .state = state},
+                      false, config.train.keep_checkpoints);
+  spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path,
+               format_count(model.model->layout.count()), model.tokenizer->type(), model.tokenizer->vocab_size(),
+               folder.string());
+}
+
+}  // namespace
+
+void add_import(CLI::App& app) {
+  auto options = std::make_shared<ImportOptions>();
+  CLI::App* command = app.add_subcommand("import", "Make a run of a model that another tool has trained");
+  command->add_option("PATH", options->path, "Hugging Face folder (GPT-2 or Llama family), or a model file of llm.c")
+      ->required();
+  command->add_option("--run", options->run, "run directory to make")->required()->type_name("DIR");
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "tokenizer.json, or a folder with one or with vocab.json and merges.txt, in place of the model's "
+                   "own; a file of llm.c has none")
+      ->type_name("PATH");
+  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command->footer(
+      "kiln sample, eval, inspect and export take such a run, or a Hugging Face folder as it lies; init_from in a\n"
+      "config trains on from either.\n"
+      "Example: kiln import gpt2_124M.bin --tokenizer gpt2/ --run runs/gpt2");
+  command->callback([options] { run_import(*options); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,65 @@
+// The config first, the weights much later: what is cheap to check comes before what takes time or memory.
+#include "kiln/run/init_from.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/fields.h"
+#include "kiln/core/file.h"
+#include "kiln/run/model_loader.h"
+
+#include <nlohmann/json.hpp>
+
+namespace kiln {
+namespace {
+
+/// Whether a key of `model` may have another value than the inherited one; where not, the reason is a problem.
+bool may_differ(const std::string& key, const Json& wanted, const ModelConfig& inherited, Problems& problems) {
+  if (key == "dropout") return true;
+  if (key != "n_ctx") return false;
+  const bool too_long = inherited.position == PositionKind::learned && wanted.is_number() && wanted > inherited.n_ctx;
+  if (too_long) {
+    problems.add("/model/n_ctx", "{} is more than the {} positions that init_from has learned", brief_json(wanted),
+                 inherited.n_ctx);
+  }
+  return true;
+}
+
+}  // namespace
+
+void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems) {
+  const ModelSource source = open_model(init_from);
+  Json model = to_json(source.model);
+  const Json wanted = document.value("model", Json::object());
+  if (wanted.is_object()) {
+    for (const auto& [key, value] : wanted.items()) {
+      const bool is_same = model.contains(key) && (value.is_null() || value == model[key]);
+      if (is_same) continue;
+      if (model.contains(key) && !may_differ(key, value, source.model, problems)) {
+        problems.add("/model/" + key, "{}, but init_from has {}; leave the key out", brief_json(value),
+                     brief_json(model[key]));
+      }
+      model[key] = value;
+    }
+    document["model"] = std::move(model);
+  }
+  if (document.contains("tokenizer")) return;
+  if (source.is_file()) {
+    document["tokenizer"] = {{"type", "none"}, {"vocab_size", source.vocab_size}};
+  } else {
+    document["tokenizer"] = {{"path", std::filesystem::absolute(source.folder).lexically_normal().string()},
+                             {"vocab_size", source.vocab_size}};
+  }
+}
+
+Index inherited_vocab_size(const std::filesystem::path& init_from) { return open_model(init_from).vocab_size; }
+
+void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights) {
+  const LoadedModel loaded = load_model(init_from.string());
+  const std::vector<Parameter>& parameters = weights.layout().parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Mat<float> to = weights.mat(ParameterId{static_cast<int>(i)});
+    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(parameters[i].name)));
+    to = from.topRows(to.rows());  // positions may be fewer
+  }
+}
+
+}  // namespace kiln

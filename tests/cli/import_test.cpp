@@ -1,0 +1,135 @@
+// Models from elsewhere: made into runs, and trained on from.
+#include "kiln/core/file.h"
+#include "kiln/interop/llmc.h"
+#include "kiln/run/model_loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <string>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+using testing::SmallRun;
+
+/// A GPT-2 of 7 tokens and 4 positions in llm.c's format, every element 0.
+std::string llmc_file(const Scratch& scratch) {
+  std::array<std::int32_t, 256> header{20240326, 3, 4, 7, 1, 2, 8, 128};
+  constexpr std::size_t kC = 8, kElements = (128 + 4) * kC + 12 * kC * kC + 13 * kC + 2 * kC;
+  std::string bytes(reinterpret_cast<const char*>(header.data()), sizeof(header));
+  return scratch.write("model.bin", bytes.append(4 * kElements, '\0'));
+}
+
+/// The run of a small GPT-2, and the plain Hugging Face folder within its last checkpoint.
+struct Pretrained {
+  Pretrained() {
+    EXPECT_EQ(run.train().code, 0);
+    fs::create_directories(folder);
+    for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"}) {
+      fs::copy(fs::path(run.folder) / "checkpoints/step-00000020" / file, folder / file);
+    }
+  }
+
+  /// The run's config, but for what init_from brings with it; `keys` takes the place of the model's.
+  std::string config(const std::string& from, const Json& keys) const {
+    Json json = Json::parse(read_file(run.config));
+    json.erase("model");
+    json.erase("tokenizer");
+    json["init_from"] = from;
+    if (!keys.is_null()) json["model"] = keys;
+    return run.scratch.write("finetune.json", json.dump());
+  }
+
+  SmallRun run;
+  fs::path folder = run.scratch.path("huggingface");
+};
+
+const Pretrained& pretrained() {
+  static const Pretrained model;
+  return model;
+}
+
+TEST(ImportCommand, AHuggingFaceFolderBecomesARunOfTheSameModel) {
+  const Scratch scratch;
+  const std::string run = scratch.path("imported").string();
+  const Outcome imported = run_kiln({"import", pretrained().folder.string(), "--run", run});
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  const std::vector<std::string> greedy{"--prompt", "on", "--max-tokens", "20", "--greedy"};
+  std::vector<std::string> of_run{"sample", run}, of_source{"sample", pretrained().folder.string()};
+  of_run.insert(of_run.end(), greedy.begin(), greedy.end());
+  of_source.insert(of_source.end(), greedy.begin(), greedy.end());
+  const Outcome sample = run_kiln(of_run);
+  EXPECT_EQ(sample.code, 0) << sample.err;
+  EXPECT_EQ(sample.out, run_kiln(of_source).out);
+  const Outcome again = run_kiln({"import", pretrained().folder.string(), "--run", run});
+  EXPECT_EQ(again.code, 2) << again.err;
+  EXPECT_EQ(run_kiln({"import", pretrained().folder.string(), "--run", run, "--overwrite"}).code, 0);
+}
+
+TEST(ImportCommand, AFileOfLlmcHasIdsForATokenizerUnlessOneIsGiven) {
+  const Scratch scratch;
+  const std::string file = llmc_file(scratch), run = scratch.path("imported").string();
+  const Outcome imported = run_kiln({"import", file, "--run", run});
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  const Outcome sample = run_kiln({"sample", run, "--prompt", "3 1", "--max-tokens", "5"});
+  EXPECT_EQ(sample.code, 0) << sample.err;
+  EXPECT_THAT(sample.out, ::testing::ContainsRegex("[0-6]( [0-6])*"));
+  const Outcome refused =
+      run_kiln({"import", file, "--run", run, "--overwrite", "--tokenizer", pretrained().folder.string()});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("entries and the model's embedding 7 rows"));
+  EXPECT_EQ(run_kiln({"sample", run, "--prompt", "3 1", "--max-tokens", "5"}).code, 0);  // still there
+}
+
+TEST(InitFrom, TrainingBeginsWithTheModelsWeightsAndTokenizer) {
+  const Scratch scratch;
+  const std::string run = scratch.path("run").string();
+  const std::string config = pretrained().config(pretrained().folder.string(), nullptr);
+  const Outcome trained = run_kiln({"train", config, "--run", run, "--set", "train.steps=2"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const LoadedModel before = load_model(pretrained().folder.string()), begun = load_model(run, "0");
+  EXPECT_EQ(begun.weights->all().matrix(), before.weights->all().matrix());
+  EXPECT_EQ(begun.tokenizer->to_json(), before.tokenizer->to_json());
+  EXPECT_NE(load_model(run, "2").weights->all().matrix(), before.weights->all().matrix());
+  const Outcome resumed = run_kiln({"train", config, "--run", run, "--set", "train.steps=3", "--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 2"));
+}
+
+TEST(InitFrom, ALearnedContextMayBeShorterAndDropoutAnother) {
+  const Scratch scratch;
+  const std::string run = scratch.path("run").string();
+  const LoadedModel before = load_model(pretrained().run.folder, "latest");
+  const Index shorter = before.source.model.n_ctx / 2;
+  const std::string config = pretrained().config(pretrained().run.folder, {{"n_ctx", shorter}, {"dropout", 0.1}});
+  const Outcome trained = run_kiln({"train", config, "--run", run, "--set", "train.steps=1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const LoadedModel begun = load_model(run, "0");
+  const ConstMat<float> positions = as_const(begun.weights->mat(begun.model->layout.find("wpe.weight")));
+  ASSERT_EQ(positions.rows(), shorter);
+  EXPECT_EQ(positions, before.weights->mat(before.model->layout.find("wpe.weight")).topRows(shorter));
+}
+
+TEST(InitFrom, OtherDifferencesAreListed) {
+  const std::string config =
+      pretrained().config(pretrained().folder.string(), {{"n_ctx", 4096}, {"n_layers", 7}, {"activaton", "relu"}});
+  const Outcome refused = run_kiln({"train", config});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("/model/n_ctx: 4096 is more than the"));
+  EXPECT_THAT(refused.err, HasSubstr("/model/n_layers: 7, but init_from has"));
+  EXPECT_THAT(refused.err, HasSubstr("/model/activaton: unknown key"));
+  const Outcome missing = run_kiln({"train", pretrained().config("nowhere", nullptr)});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("nowhere: there is no such folder"));
+}
+
+}  // namespace
+}  // namespace kiln
