@@ -14,7 +14,8 @@ if(KILN_ONEDNN)  # looked for by hand: Debian's dnnl-config.cmake asks for OpenC
 endif()
 
 add_library(kiln_settings INTERFACE)
-target_include_directories(kiln_settings INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_include_directories(kiln_settings INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_compile_definitions(kiln_settings INTERFACE
   KILN_VERSION="${PROJECT_VERSION}" EIGEN_DONT_PARALLELIZE SPDLOG_FMT_EXTERNAL)
 target_link_libraries(kiln_settings INTERFACE
@@ -30,6 +31,8 @@ else()
 endif()
 if(KILN_NATIVE)
   target_compile_options(kiln_settings INTERFACE -march=native)
+elseif(KILN_ARCHITECTURE)
+  target_compile_options(kiln_settings INTERFACE -march=${KILN_ARCHITECTURE})
 endif()
 if(KILN_SANITIZE)
   target_compile_options(kiln_settings INTERFACE -fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

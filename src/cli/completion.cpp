@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/command_tree.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <memory>
@@ -11,64 +12,6 @@
 
 namespace kiln::cli {
 namespace {
-
-/// What may follow an option, or stand in a position.
-enum class Values { none, choices, files, others };
-
-struct Argument {
-  std::vector<std::string> names;  // "--json"; of a position, what the help calls it
-  std::string help;
-  Values values;
-  std::vector<std::string> choices;
-};
-
-struct Command {
-  std::string path;  // "kiln tokenizer train"
-  std::string name;
-  std::string help;
-  std::vector<Argument> options, positions;
-  std::vector<Command> commands;
-};
-
-Argument describe(const CLI::Option& option) {
-  Argument argument{.names = {}, .help = option.get_description(), .values = Values::files, .choices = {}};
-  for (const std::string& name : option.get_snames()) argument.names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) argument.names.push_back("--" + name);
-  if (option.get_positional()) argument.names = {option.get_name(true)};
-  const std::string type = option.get_type_name();
-  const std::size_t open = type.find('{'), close = type.find('}');
-  if (option.get_items_expected_max() == 0) {
-    argument.values = Values::none;
-  } else if (open != std::string::npos && close != std::string::npos) {  // CLI::IsMember's
-    argument.values = Values::choices;
-    argument.choices = CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
-  } else if (type.starts_with("UINT") || type.starts_with("INT") || type.starts_with("FLOAT") || type == "N") {
-    argument.values = Values::others;
-  }
-  return argument;
-}
-
-Command describe(const CLI::App& app, const std::string& path) {
-  Command command{.path = path,
-                  .name = app.get_name(),
-                  .help = app.get_description(),
-                  .options = {},
-                  .positions = {},
-                  .commands = {}};
-  for (const CLI::Option* option : app.get_options()) {
-    (option->get_positional() ? command.positions : command.options).push_back(describe(*option));
-  }
-  for (const CLI::App* below : app.get_subcommands(nullptr)) {
-    command.commands.push_back(describe(*below, path + " " + below->get_name()));
-  }
-  return command;
-}
-
-/// The command and all below it, in the order of the help.
-void flatten(const Command& command, std::vector<const Command*>& all) {
-  all.push_back(&command);
-  for (const Command& below : command.commands) flatten(below, all);
-}
 
 /// The text with a backslash before each of `special`; a single quote ends the quotes, is escaped, and opens them
 /// again.

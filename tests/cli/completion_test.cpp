@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/process.h"
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,21 @@ TEST(CompletionCommand, WritesScriptsThatZshAndFishAccept) {
     if (testing::run({"sh", "-c", std::string("command -v ") + shell}).code != 0) continue;  // not installed here
     const Outcome outcome = testing::run({shell, "-n", "/dev/stdin"}, run_kiln({"completion", shell}).out);
     EXPECT_EQ(outcome.code, 0) << shell << ": " << outcome.err;
+  }
+}
+
+TEST(ManualCommand, HasASectionForEveryCommandAndAnEntryForEveryOption) {
+  const std::string manual = run_kiln({"manual"}).out;
+  for (const char* part : {".SS \"kiln train [options] CONFIG\"", ".SS \"kiln tokenizer encode [options] ",
+                           "\\fB\\-\\-overwrite\\fR", "\\fB\\-\\-temperature\\fR", "(default: 1)", ".SH EXIT STATUS"}) {
+    EXPECT_THAT(manual, HasSubstr(part));
+  }
+  EXPECT_THAT(manual, ::testing::Not(HasSubstr("--")));  // a bare hyphen becomes a typographic one
+  std::istringstream lines(manual);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('.')) {
+      EXPECT_THAT(line, ::testing::MatchesRegex("\\.(TH|SH|SS|TP|PP|nf|fi)( .*)?")) << line;
+    }
   }
 }
 

@@ -1,0 +1,100 @@
+// kiln manual: the man page, written from the tree of commands itself, so that it never lags behind it.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/command_tree.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln::cli {
+namespace {
+
+/// Text as man sees it: backslashes and hyphens stand for themselves, and no line is taken for a request.
+std::string roff(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    const bool begins_line = escaped.empty() || escaped.back() == '\n';
+    if (begins_line && (c == '.' || c == '\'')) escaped += "\\&";
+    if (c == '\\') {
+      escaped += "\\e";
+    } else if (c == '-') {
+      escaped += "\\-";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string entry(const Argument& argument) {
+  std::string head = fmt::format("\\fB{}\\fR", roff(fmt::format("{}", fmt::join(argument.names, ", "))));
+  const bool is_option = argument.names.front().starts_with('-');
+  const std::string_view value = std::string_view(argument.value).substr(0, argument.value.find(':'));
+  if (is_option && !value.empty()) head += fmt::format(" \\fI{}\\fR", roff(value));
+  std::string text = roff(argument.help);
+  if (!argument.default_text.empty()) text += fmt::format(" (default: {})", roff(argument.default_text));
+  return fmt::format(".TP\n{}\n{}\n", head, text);
+}
+
+std::string section(const Command& command) {
+  std::string synopsis = command.path;
+  if (!command.options.empty()) synopsis += " [options]";
+  for (const Argument& position : command.positions) synopsis += " " + position.names.front();
+  std::string text = fmt::format(".SS \"{}\"\n{}.\n", roff(synopsis), roff(command.help));
+  for (const Argument& position : command.positions) text += entry(position);
+  for (const Argument& option : command.options) {
+    if (option.names.back() != "--help") text += entry(option);
+  }
+  if (!command.footer.empty()) text += fmt::format(".PP\n.nf\n{}\n.fi\n", roff(command.footer));
+  return text;
+}
+
+std::string manual(const Command& root) {
+  std::vector<const Command*> commands;
+  flatten(root, commands);
+  std::string text = fmt::format(
+      R"(.TH KILN 1 "" "kiln {}" "User Commands"
+.SH NAME
+kiln \- train, evaluate and sample GPT\-style transformers
+.SH SYNOPSIS
+\fBkiln\fR \fICOMMAND\fR [options]
+.SH DESCRIPTION
+{}
+.PP
+\fIRUN\fR is a run directory (its best checkpoint where there was validation, else the latest), a checkpoint folder, a
+Hugging Face folder of the GPT\-2 or Llama family, or a model file of llm.c.
+.SH COMMANDS
+)",
+      KILN_VERSION, roff(root.help));
+  for (const Command* command : commands) {
+    if (command != &root && command->commands.empty()) text += section(*command);
+  }
+  return text + R"(.SH EXIT STATUS
+0 done; 1 a check failed; 2 usage or config; 3 a bad input file; 4 diverged; 5 reading or writing failed, or the disk
+is full; 129, 130, 143 stopped by a signal after saving.
+.SH FILES
+.TP
+\fIruns/NAME\fR
+what a run leaves: config.json, metrics.jsonl, loss.svg, train.log, checkpoints/ and tokens/
+.SH ENVIRONMENT
+.TP
+\fBNO_COLOR\fR
+no colours
+.TP
+\fBOMP_NUM_THREADS\fR
+the number of threads, where the config does not say
+)";
+}
+
+}  // namespace
+
+void add_manual(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("manual", "Print the man page");
+  command->footer("Example: kiln manual | man -l -");
+  command->callback([&app] { write_stdout(manual(describe(app, app.get_name()))); });
+}
+
+}  // namespace kiln::cli
