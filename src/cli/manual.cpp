@@ -41,7 +41,7 @@ std::string entry(const Argument& argument) {
 
 std::string section(const Command& command) {
   std::string synopsis = command.path;
-  if (!command.options.empty()) synopsis += " [options]";
+  if (command.options.size() > 1) synopsis += " [options]";  // beside --help
   for (const Argument& position : command.positions) synopsis += " " + position.names.front();
   std::string text = fmt::format(".SS \"{}\"\n{}.\n", roff(synopsis), roff(command.help));
   for (const Argument& position : command.positions) text += entry(position);

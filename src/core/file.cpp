@@ -96,12 +96,16 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   temporary += ".tmp";
   try {
     write_file_synced(temporary, bytes);
-    require(::rename(temporary.c_str(), path.c_str()) == 0, path, "cannot be replaced");
+    replace_file(temporary, path);
   } catch (const Error&) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_directory(path.parent_path());
+}
+
+void replace_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  require(::rename(from.c_str(), to.c_str()) == 0, to, "cannot be replaced");
+  sync_directory(to.parent_path());
 }
 
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to) {

@@ -131,6 +131,8 @@ class WeightsReader {
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
                                      const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer,
                                      const HuggingFaceOptions& options) {
+  TensorSources sources(tensor_table(model, weights.layout()), weights, options.type);
+  check_range(sources.list());
   FileDigests digests;
   const auto write = [&](const std::string& name, const std::string& text) {
     if (!text.empty()) digests[name] = write_file_synced(folder / name, text);
@@ -139,18 +141,7 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   write("generation_config.json", format_json(huggingface_generation_config(tokenizer.ids)));
   write("tokenizer.json", tokenizer.tokenizer);
   write("tokenizer_config.json", tokenizer.config);
-
-  const std::vector<TensorPlace> table = tensor_table(model, weights.layout());
-  Index widest = 0;
-  for (const TensorPlace& place : table) widest = std::max(widest, place.parameter ? 0 : place.count);
-  const RowMajor<float> zeros = RowMajor<float>::Zero(1, widest);
-  std::vector<TensorSource> sources;
-  for (const TensorPlace& place : table) {
-    const ConstMat<float> all = place.parameter ? weights.mat(place.parameter) : mat(zeros.data(), 1, widest);
-    sources.push_back(
-        {place.name, place.shape, columns(all, place.begin, place.count), place.transposed, options.type});
-  }
-  digests.merge(write_weight_files(folder, sources, options.shard_bytes));
+  digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
 }
 

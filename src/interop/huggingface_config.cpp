@@ -106,6 +106,14 @@ class Keys {
     return otherwise;
   }
 
+  /// The id of a token, the first where there are several; none where the key names none of the vocabulary.
+  std::optional<Index> id(const std::string& key, Index vocab_size) const {
+    if (!has(key)) return std::nullopt;
+    const Json& value = json_[key].is_array() && !json_[key].empty() ? json_[key][0] : json_[key];
+    const bool sound = value.is_number_integer() && value >= 0 && value < vocab_size;
+    return sound ? std::optional(value.get<Index>()) : std::nullopt;
+  }
+
   /// A key that kiln has no other value of: absent, null or this.
   void expect(const std::string& key, const Json& supported) {
     if (!has(key) || json_[key] == supported) return;
@@ -255,6 +263,8 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   if (problems.empty()) description.model.validate(problems, "");
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   description.model.resolve();
+  description.ids = {.begin = keys.id("bos_token_id", description.vocab_size),
+                     .end = keys.id("eos_token_id", description.vocab_size)};
   return description;
 }
 

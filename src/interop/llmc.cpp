@@ -2,28 +2,40 @@
 #include "kiln/interop/llmc.h"
 
 #include "kiln/core/error.h"
-#include "kiln/tensor/elements.h"
+#include "kiln/interop/tensor_table.h"
 
 #include <array>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace kiln {
 namespace {
 
-constexpr std::int32_t kMagic = 20240326, kVersionF32 = 3, kVersionBf16 = 5;
+constexpr std::int32_t kLlmcMagic = 20240326, kVersionF32 = 3, kVersionBf16 = 5;
 constexpr std::uint64_t kHeaderBytes = 1024;
-constexpr double kNormEpsilon = 1e-5;  // written into llm.c's code
-enum HeaderField : std::size_t { kMagicField, kVersion, kPositions, kVocabulary, kLayers, kHeads, kWidth, kPadded };
-using Header = std::array<std::int32_t, kHeaderBytes / 4>;
+constexpr Index kLlmcMultiple = 128;   // of the embedding's rows
+constexpr double kLlmcEpsilon = 1e-5;  // written into llm.c's code
+enum LlmcField : std::size_t {
+  kMagicAt,
+  kVersionAt,
+  kPositionsAt,
+  kVocabularyAt,
+  kLayersAt,
+  kHeadsAt,
+  kWidthAt,
+  kPaddedAt
+};
+using LlmcHeader = std::array<std::int32_t, kHeaderBytes / 4>;
 
-struct Part {
+struct LlmcPart {
   std::string_view name;  // within a layer, or of the whole model
   bool per_layer;
   bool transposed = false;  // kiln has [in, out]
 };
-constexpr Part kParts[] = {
+constexpr LlmcPart kLlmcParts[] = {
     {"wte.weight", false},
     {"wpe.weight", false},
     {"ln_1.weight", true},
@@ -43,21 +55,34 @@ constexpr Part kParts[] = {
 };
 
 /// A tensor of the file, called as in kiln.
-struct Place {
+struct LlmcPlace {
   std::string name;
   bool transposed;
 };
 
 /// All tensors in the order of the file.
-std::vector<Place> file_order(Index layers) {
-  std::vector<Place> places;
-  for (const Part& part : kParts) {
+std::vector<LlmcPlace> file_order(Index layers) {
+  std::vector<LlmcPlace> places;
+  for (const LlmcPart& part : kLlmcParts) {
     if (!part.per_layer) places.push_back({std::string(part.name), part.transposed});
     for (Index layer = 0; part.per_layer && layer < layers; ++layer) {
       places.push_back({fmt::format("h.{}.{}", layer, part.name), part.transposed});
     }
   }
   return places;
+}
+
+/// The tensors in the order of the file, zeros for biases that the model lacks.
+std::vector<TensorPlace> llmc_table(const ModelConfig& model, const ParameterLayout& layout) {
+  const std::vector<TensorPlace> places = tensor_table(model, layout);
+  std::unordered_map<std::string_view, const TensorPlace*> by_name;
+  for (const TensorPlace& place : places) by_name.emplace(place.name, &place);
+  std::vector<TensorPlace> table;
+  for (const LlmcPlace& place : file_order(model.n_layers)) {
+    table.push_back(*by_name.at(place.name));
+    table.back().transposed = place.transposed;
+  }
+  return table;
 }
 
 /// An open file whose header and length have been checked.
@@ -68,9 +93,9 @@ class LlmcReader {
     check_input(file_.size() >= kHeaderBytes, "{}: {} bytes; the header of llm.c's model files alone takes {}", name,
                 file_.size(), kHeaderBytes);
     file_.read(0, std::as_writable_bytes(std::span(header_)));
-    check_input(header_[kMagicField] == kMagic, "{}: begins with {}; llm.c's model files begin with {}", name,
-                header_[kMagicField], kMagic);
-    const std::int32_t version = header_[kVersion];
+    check_input(header_[kMagicAt] == kLlmcMagic, "{}: begins with {}; llm.c's model files begin with {}", name,
+                header_[kMagicAt], kLlmcMagic);
+    const std::int32_t version = header_[kVersionAt];
     check_input(version == kVersionF32 || version == kVersionBf16,
                 "{}: a model file of version {}; versions {} (float32) and {} (bfloat16) are read", name, version,
                 kVersionF32, kVersionBf16);
@@ -82,17 +107,18 @@ class LlmcReader {
                 width, held);
   }
 
-  ModelDescription description() const { return {config_, header_[kVocabulary]}; }
+  ModelDescription description() const { return {config_, header_[kVocabularyAt], {}}; }
 
   LlmcModel read() const {
-    LlmcModel read{std::make_unique<LanguageModel<float>>(config_, header_[kVocabulary]), nullptr};
+    LlmcModel read{std::make_unique<LanguageModel<float>>(config_, header_[kVocabularyAt]), nullptr};
     const ParameterLayout& layout = read.model->layout;
     read.weights = std::make_unique<ParameterBuffer<float>>(layout);
     std::uint64_t offset = kHeaderBytes;
-    for (const Place& place : file_order(config_.n_layers)) {
+    for (const LlmcPlace& place : file_order(config_.n_layers)) {
       const Mat<float> values = read.weights->mat(layout.find(place.name));
       read_elements(file_, offset, type_, values, place.transposed);
-      const Index padding = offset == kHeaderBytes ? (header_[kPadded] - header_[kVocabulary]) * config_.d_model : 0;
+      const Index padding =
+          offset == kHeaderBytes ? (header_[kPaddedAt] - header_[kVocabularyAt]) * config_.d_model : 0;
       offset += static_cast<std::uint64_t>(values.size() + padding) * size_of(type_);
     }
     return read;
@@ -101,24 +127,24 @@ class LlmcReader {
  private:
   void read_config(const std::string& name) {
     Problems problems;
-    constexpr std::pair<HeaderField, const char*> kSizes[] = {{kPositions, "the number of positions"},
-                                                              {kVocabulary, "the vocabulary's size"},
-                                                              {kLayers, "the number of layers"},
-                                                              {kHeads, "the number of heads"},
-                                                              {kWidth, "the width"}};
+    constexpr std::pair<LlmcField, const char*> kSizes[] = {{kPositionsAt, "the number of positions"},
+                                                            {kVocabularyAt, "the vocabulary's size"},
+                                                            {kLayersAt, "the number of layers"},
+                                                            {kHeadsAt, "the number of heads"},
+                                                            {kWidthAt, "the width"}};
     for (const auto& [field, meaning] : kSizes) {
       check_input(header_[field] > 0, "{}: header[{}], {}, is {}; at least 1 is expected", name,
                   static_cast<std::size_t>(field), meaning, header_[field]);
     }
-    check_input(header_[kPadded] >= header_[kVocabulary],
+    check_input(header_[kPaddedAt] >= header_[kVocabularyAt],
                 "{}: header[{}], the rows of the embedding, is {}, less than the vocabulary's {}", name,
-                static_cast<std::size_t>(kPadded), header_[kPadded], header_[kVocabulary]);
-    config_.n_layers = header_[kLayers];
-    config_.d_model = header_[kWidth];
-    config_.n_heads = header_[kHeads];
-    config_.n_ctx = header_[kPositions];
+                static_cast<std::size_t>(kPaddedAt), header_[kPaddedAt], header_[kVocabularyAt]);
+    config_.n_layers = header_[kLayersAt];
+    config_.d_model = header_[kWidthAt];
+    config_.n_heads = header_[kHeadsAt];
+    config_.n_ctx = header_[kPositionsAt];
     config_.activation = Activation::gelu_new;
-    config_.norm_epsilon = kNormEpsilon;
+    config_.norm_epsilon = kLlmcEpsilon;
     config_.validate(problems, "");
     problems.throw_if_any(name, ExitCode::bad_input);
     config_.resolve();
@@ -127,12 +153,12 @@ class LlmcReader {
   /// No overflow: validate() bounds all but the embedding, whose two sizes are below 2^31.
   std::uint64_t count_elements() const {
     const auto C = static_cast<std::uint64_t>(config_.d_model), L = static_cast<std::uint64_t>(config_.n_layers);
-    const auto rows = static_cast<std::uint64_t>(header_[kPadded]) + static_cast<std::uint64_t>(config_.n_ctx);
+    const auto rows = static_cast<std::uint64_t>(header_[kPaddedAt]) + static_cast<std::uint64_t>(config_.n_ctx);
     return rows * C + L * (12 * C * C + 13 * C) + 2 * C;
   }
 
   FileReader file_;
-  Header header_{};
+  LlmcHeader header_{};
   DataType type_ = DataType::f32;
   ModelConfig config_;
 };
@@ -142,5 +168,30 @@ class LlmcReader {
 LlmcModel read_llmc_model(const std::filesystem::path& path) { return LlmcReader(path).read(); }
 
 ModelDescription read_llmc_description(const std::filesystem::path& path) { return LlmcReader(path).description(); }
+
+FileDigest write_llmc_model(const std::filesystem::path& path, const ModelConfig& model, Index vocab_size,
+                            const ParameterBuffer<float>& weights, DataType type) {
+  TensorSources sources(llmc_table(model, weights.layout()), weights, type);
+  check_range(sources.list());
+  const Index padded = (vocab_size + kLlmcMultiple - 1) / kLlmcMultiple * kLlmcMultiple;
+  LlmcHeader header{};
+  const auto set = [&](LlmcField field, Index value) { header[field] = static_cast<std::int32_t>(value); };
+  set(kMagicAt, kLlmcMagic);
+  set(kVersionAt, type == DataType::bf16 ? kVersionBf16 : kVersionF32);
+  set(kPositionsAt, model.n_ctx);
+  set(kVocabularyAt, vocab_size);
+  set(kLayersAt, model.n_layers);
+  set(kHeadsAt, model.n_heads);
+  set(kWidthAt, model.d_model);
+  set(kPaddedAt, padded);
+  FileWriter file(path);
+  file.write({reinterpret_cast<const char*>(header.data()), sizeof header});
+  std::string padding(static_cast<std::size_t>((padded - vocab_size) * model.d_model) * size_of(type), '\0');
+  for (const TensorSource& tensor : sources.list()) {
+    write_elements(file, tensor);
+    file.write(std::exchange(padding, {}));  // after the first alone
+  }
+  return file.finish();
+}
 
 }  // namespace kiln

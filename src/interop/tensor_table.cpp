@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -94,6 +95,17 @@ std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterL
     }
   }
   return table;
+}
+
+TensorSources::TensorSources(std::span<const TensorPlace> table, const ParameterBuffer<float>& weights, DataType type) {
+  Index widest = 0;
+  for (const TensorPlace& place : table) widest = std::max(widest, place.parameter ? 0 : place.count);
+  zeros_ = RowMajor<float>::Zero(1, widest);
+  for (const TensorPlace& place : table) {
+    const ConstMat<float> all =
+        place.parameter ? weights.mat(place.parameter) : mat(std::as_const(zeros_).data(), 1, widest);
+    list_.push_back({place.name, place.shape, columns(all, place.begin, place.count), place.transposed, type});
+  }
 }
 
 }  // namespace kiln

@@ -15,7 +15,13 @@
 namespace kiln {
 namespace {
 
+#if defined(__AVX512F__)
 constexpr Index kLanes = 16;
+#elif defined(__AVX__)
+constexpr Index kLanes = 8;
+#else
+constexpr Index kLanes = 4;
+#endif
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 constexpr Index kGrainBytes = 1 << 14;  // of b, at least, for a thread

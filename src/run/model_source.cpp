@@ -74,16 +74,16 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
     check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory",
           argument.string());
     const ModelDescription description = read_llmc_description(argument);
-    return {argument, description.model, description.vocab_size, std::nullopt};
+    return {argument, description.model, description.vocab_size, std::nullopt, {}};
   }
   const fs::path folder = find_model_folder(argument, choice);
   if (is_checkpoint(folder)) {
     verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
-    return {folder, read.config.model, read.vocab_size, std::move(read.config)};
+    return {folder, read.config.model, read.vocab_size, std::move(read.config), {}};
   }
   const ModelDescription description = read_huggingface_config(folder);
-  return {folder, description.model, description.vocab_size, std::nullopt};
+  return {folder, description.model, description.vocab_size, std::nullopt, description.ids};
 }
 
 }  // namespace kiln

@@ -1,11 +1,12 @@
 // One conversion for every format: safetensors, GGUF and llm.c's files differ in what stands around the elements.
 #include "kiln/tensor/elements.h"
 
+#include "kiln/core/error.h"
+
 #include <algorithm>
 #include <bit>
-#include <cassert>
+#include <cmath>
 #include <cstring>
-#include <span>
 
 namespace kiln {
 namespace {
@@ -71,6 +72,21 @@ void write_as(FileWriter& file, const RowMajor<float>& values) {
       {reinterpret_cast<const char*>(converted.data()), static_cast<std::size_t>(converted.size()) * sizeof(Stored)});
 }
 
+/// The largest magnitude among the values that are finite as floats and not in type Stored; 0 where there is none.
+template <class Stored>
+float beyond(ConstMat<float> values) {
+  float largest = 0;
+  for (Index i = 0; i < values.rows(); ++i) {
+    for (Index j = 0; j < values.cols(); ++j) {
+      const float value = std::abs(values(i, j));
+      if (value > largest && std::isfinite(value) && !(Eigen::numext::isfinite)(static_cast<Stored>(value))) {
+        largest = value;
+      }
+    }
+  }
+  return largest;
+}
+
 }  // namespace
 
 template <class T>
@@ -127,6 +143,17 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
         write_as<float>(file, piece);
     }
   }
+}
+
+void check_range(std::span<const TensorSource> tensors) {
+  std::string lines;
+  for (const TensorSource& tensor : tensors) {
+    const float largest = tensor.type == DataType::f16    ? beyond<Eigen::half>(tensor.values)
+                          : tensor.type == DataType::bf16 ? beyond<bfloat16>(tensor.values)
+                                                          : 0;
+    if (largest > 0) lines += fmt::format("\n  '{}' has {:.6g}, beyond {}", tensor.name, largest, name_of(tensor.type));
+  }
+  check(lines.empty(), "weights do not fit the type asked for; take bf16 or f32:{}", lines);
 }
 
 }  // namespace kiln

@@ -66,7 +66,7 @@ TEST(CompletionCommand, WritesScriptsThatZshAndFishAccept) {
 
 TEST(ManualCommand, HasASectionForEveryCommandAndAnEntryForEveryOption) {
   const std::string manual = run_kiln({"manual"}).out;
-  for (const char* part : {".SS \"kiln train [options] CONFIG\"", ".SS \"kiln tokenizer encode [options] ",
+  for (const char* part : {".SS \"kiln train [options] CONFIG\"", ".SS \"kiln tokenizer encode [options]\"",
                            "\\fB\\-\\-overwrite\\fR", "\\fB\\-\\-temperature\\fR", "(default: 1)", ".SH EXIT STATUS"}) {
     EXPECT_THAT(manual, HasSubstr(part));
   }

@@ -10,6 +10,7 @@
 #include "support/scratch.h"
 #include "support/small_models.h"
 #include <cstring>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -94,6 +95,33 @@ TEST(Llmc, ReadsBfloat16) {
   const LlmcModel read = read_llmc_model(scratch.write("model.bin", FileBytes(small, 5).text()));
   for (Index i = 0; i < read.weights->all().size(); ++i) {
     EXPECT_EQ(read.weights->all()[i], static_cast<float>(static_cast<bfloat16>(small.weights.all()[i])));
+  }
+}
+
+TEST(Llmc, WritesWhatLlmcDocumentsByteForByte) {
+  const Scratch scratch;
+  const SmallModel small(small_gpt2());
+  for (const auto& [type, version] : {std::pair(DataType::f32, 3), std::pair(DataType::bf16, 5)}) {
+    const FileDigest digest = write_llmc_model(scratch.path("model.bin"), small.config(), kV, small.weights, type);
+    EXPECT_TRUE(read_file(scratch.path("model.bin")) == FileBytes(small, version).text()) << version;
+    EXPECT_EQ(digest.hash, hash_file(scratch.path("model.bin")));
+  }
+}
+
+TEST(Llmc, BiasesThatTheModelLacksAreZeros) {
+  const Scratch scratch;
+  ModelConfig config = small_gpt2();
+  config.bias = false;
+  const SmallModel small(config);
+  write_llmc_model(scratch.path("model.bin"), config, kV, small.weights);
+  const LlmcModel read = read_llmc_model(scratch.path("model.bin"));
+  for (const Parameter& parameter : read.model->layout.parameters()) {
+    const ConstMat<float> found = std::as_const(*read.weights).mat(read.model->layout.find(parameter.name));
+    if (parameter.role == Role::bias) {
+      EXPECT_TRUE(found.isZero(0)) << parameter.name;
+    } else {
+      EXPECT_TRUE(found == small[parameter.name]) << parameter.name;
+    }
   }
 }
 

@@ -149,6 +149,7 @@ TEST_F(DamagedCheckpoint, AManifestOfAnotherShapeIsRefused) {
   refused([](Json& m) { m["files"]["kiln.json"]["xxh3"] = "12"; }, "16 hexadecimal digits");
   refused([](Json& m) { m["files"] = 3; }, "/files: an object is expected");
   refused([](Json& m) { m["files"].erase("optimizer.safetensors"); }, "optimizer.safetensors is not listed");
+  refused([](Json& m) { m["files"].erase("model.safetensors"); }, "model.safetensors is not listed");
   refused([](Json& m) { m = Json::array(); }, "an object is expected");
 }
 

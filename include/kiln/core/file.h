@@ -21,6 +21,9 @@ std::string read_file(const std::filesystem::path& path);
 /// temporary beside it, fsync, rename, fsync of the folder. Throws Error (io); the temporary is then removed.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
+/// Puts the file `from` where `to` is or will be, flushed to the disk. Throws Error (io).
+void replace_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Flushes a folder's entries to the disk, so that a rename in it outlives a crash. Throws Error (io).
 void sync_directory(const std::filesystem::path& directory);
 

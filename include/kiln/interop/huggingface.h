@@ -23,7 +23,7 @@ struct HuggingFaceOptions {
 };
 
 /// Writes config.json, generation_config.json, the weights and the tokenizer's files into a folder that is there, each
-/// flushed to the disk. Throws Error (io).
+/// flushed to the disk. Throws Error: io; usage where weights are beyond the type's range, and nothing is written then.
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
                                      const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer,
                                      const HuggingFaceOptions& options = {});

@@ -26,6 +26,7 @@ Json huggingface_generation_config(const SpecialIds& ids);
 struct ModelDescription {
   ModelConfig model;  // resolved
   Index vocab_size = 0;
+  SpecialIds ids;  // where they are named; of several the first
 };
 
 /// Reads a folder's config.json of model_type gpt2, llama or kiln. Throws Error (bad_input) with everything that is

@@ -9,8 +9,10 @@
 //   ln_f weight (C), bias (C).
 #pragma once
 
+#include "kiln/core/file.h"
 #include "kiln/interop/huggingface_config.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/tensor/elements.h"
 
 #include <filesystem>
 #include <memory>
@@ -30,5 +32,10 @@ LlmcModel read_llmc_model(const std::filesystem::path& path);
 
 /// Its header alone, checked just so.
 ModelDescription read_llmc_description(const std::filesystem::path& path);
+
+/// Writes a model that has no llmc_obstacles (obstacles.h), flushed to the disk, in F32 or BF16; biases that it lacks
+/// are zeros. Throws Error: io; usage where weights are beyond the type's range, and nothing is written then.
+FileDigest write_llmc_model(const std::filesystem::path& path, const ModelConfig& model, Index vocab_size,
+                            const ParameterBuffer<float>& weights, DataType type = DataType::f32);
 
 }  // namespace kiln

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "kiln/nn/model_config.h"
+#include "kiln/tensor/elements.h"
 #include "kiln/tensor/parameters.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,5 +33,19 @@ struct TensorPlace {
 ///   "transformer.", without which transformers refuses to see lm_head beside them;
 /// - llama: LlamaForCausalLM's, [out, in], Q, K, V and gate, up each on their own.
 std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterLayout& layout);
+
+/// What the tensors of a table are written from: the weights, which have to outlive it, and zeros.
+class TensorSources {
+ public:
+  TensorSources(std::span<const TensorPlace> table, const ParameterBuffer<float>& weights, DataType type);
+  TensorSources(const TensorSources&) = delete;  // views into zeros_
+  TensorSources& operator=(const TensorSources&) = delete;
+
+  std::vector<TensorSource>& list() { return list_; }  // in the order of the table
+
+ private:
+  RowMajor<float> zeros_;
+  std::vector<TensorSource> list_;
+};
 
 }  // namespace kiln

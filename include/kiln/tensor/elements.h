@@ -7,6 +7,7 @@
 #include "kiln/tensor/view.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,5 +34,9 @@ struct TensorSource {
 
 /// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io).
 void write_elements(FileWriter& file, const TensorSource& tensor);
+
+/// Throws Error (usage) that lists every tensor with a finite value that its type would make infinite, as F16 does
+/// beyond 65,504.
+void check_range(std::span<const TensorSource> tensors);
 
 }  // namespace kiln

@@ -1,0 +1,18 @@
+// What keeps a model from another program: where that computes something else, and would say nothing.
+#pragma once
+
+#include "kiln/nn/model_config.h"
+
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Why neither of llama.cpp's architectures gpt2 and llama computes what the model does, "model.KEY is ...; ...": every
+/// reason, of the nearer architecture. Nothing where one of them does.
+std::vector<std::string> gguf_obstacles(const ModelConfig& model);
+
+/// The same of llm.c, whose GPT-2 is written into its code.
+std::vector<std::string> llmc_obstacles(const ModelConfig& model);
+
+}  // namespace kiln

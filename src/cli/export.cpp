@@ -1,0 +1,198 @@
+// kiln export: a trained model in the files of other programs.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/interop/gguf_model.h"
+#include "kiln/interop/gguf_tokenizer.h"
+#include "kiln/interop/llmc.h"
+#include "kiln/interop/obstacles.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/train/prepare.h"
+
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <system_error>
+
+namespace kiln::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExportOptions {
+  ModelArguments model;
+  std::string target;
+  std::string output;
+  std::string type{"f32"};
+  bool overwrite = false;
+};
+
+/// A model ready to be written, and how.
+struct Job {
+  LoadedModel loaded;
+  TokenizerFiles tokenizer;
+  DataType type;
+  std::string name;  // of the model
+
+  const ModelConfig& model() const { return loaded.model->config(); }
+  Index vocab_size() const { return loaded.model->vocab_size(); }
+};
+
+std::vector<std::string> no_obstacles(const Job&) { return {}; }
+
+std::vector<std::string> obstacles_of_gguf(const Job& job) {
+  std::vector<std::string> reasons = gguf_obstacles(job.model());
+  std::ranges::move(gguf_obstacles(*job.loaded.tokenizer, job.vocab_size()), std::back_inserter(reasons));
+  return reasons;
+}
+
+std::vector<std::string> obstacles_of_llmc(const Job& job) {
+  std::vector<std::string> reasons = llmc_obstacles(job.model());
+  if (job.type == DataType::f16) reasons.emplace_back("llm.c has model files of f32 and bf16, none of f16");
+  return reasons;
+}
+
+void write_huggingface(const fs::path& path, Job& job) {
+  if (family_of(job.model()) == Family::kiln)
+    spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
+  write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights, job.tokenizer, {.type = job.type});
+}
+
+void write_gguf(const fs::path& path, Job& job) {
+  for (const std::string& warning : gguf_warnings(*job.loaded.tokenizer, job.tokenizer.ids)) spdlog::warn(warning);
+  write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
+                   job.tokenizer.ids, job.type);
+}
+
+void write_llmc(const fs::path& path, Job& job) {
+  write_llmc_model(path, job.model(), job.vocab_size(), *job.loaded.weights, job.type);
+}
+
+/// Where models go: a folder or a file.
+struct Target {
+  std::string_view name;
+  bool folder;
+  std::vector<std::string> (*obstacles)(const Job&);
+  void (*write)(const fs::path&, Job&);
+};
+constexpr std::array<Target, 3> kTargets{{{"hf", true, no_obstacles, write_huggingface},
+                                          {"gguf", false, obstacles_of_gguf, write_gguf},
+                                          {"llmc", false, obstacles_of_llmc, write_llmc}}};
+
+struct TypeName {
+  std::string_view name;
+  DataType type;
+};
+constexpr std::array<TypeName, 3> kTypes{{{"f32", DataType::f32}, {"f16", DataType::f16}, {"bf16", DataType::bf16}}};
+
+template <class Entries>
+std::vector<std::string> names_in(const Entries& entries) {
+  std::vector<std::string> names;
+  for (const auto& entry : entries) names.emplace_back(entry.name);
+  return names;
+}
+
+/// Whether an export of kiln's may have left a file of this name in a folder.
+bool is_exported(const std::string& name) {
+  constexpr std::array kNames{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"};
+  return std::ranges::find(kNames, name) != kNames.end() || (name.starts_with("model") && name.ends_with(".json")) ||
+         (name.starts_with("model") && name.ends_with(".safetensors"));
+}
+
+/// Throws Error (usage) where the output may not be put there: something is there that may not be replaced.
+void check_output(const fs::path& output, bool folder, bool overwrite) {
+  const std::string name = output.string();
+  const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  check(is_folder(parent), "--output {}: there is no folder {}", name, parent.string());
+  if (!path_exists(output)) return;
+  std::error_code error;
+  check(is_folder(output) == folder && (folder || fs::is_regular_file(output, error)),
+        "--output {}: is there, and is no {}; choose another name", name, folder ? "folder" : "file");
+  std::string stranger;
+  bool empty = folder;
+  for (fs::directory_iterator entry(output, error), end; folder && !error && entry != end; entry.increment(error)) {
+    empty = false;
+    if (const std::string inside = entry->path().filename().string(); !is_exported(inside)) stranger = inside;
+  }
+  check_io(!folder || !error, "{}: cannot be looked into: {}", name, error.message());
+  check(overwrite || empty, "--output {}: is there already; --overwrite replaces it", name);
+  check(stranger.empty(),
+        "--output {}: holds {}, which no export has written, and is not replaced; name another folder", name, stranger);
+}
+
+/// Writes beside the output and puts it in place when it is whole.
+template <class Write>
+void write_in_place(const fs::path& output, bool folder, Write&& write) {
+  const fs::path temporary = output.parent_path() / fmt::format("{}{}", kTemporaryPrefix, output.filename().string());
+  std::error_code error;
+  fs::remove_all(temporary, error);  // what a crash may have left
+  try {
+    if (folder) fs::create_directory(temporary, error);
+    check_io(!error, "{}: cannot be made: {}", temporary.string(), error.message());
+    write(temporary);
+    folder ? replace_directory(temporary, output) : replace_file(temporary, output);
+  } catch (...) {
+    std::error_code ignored;  // the first failure is the one to tell of
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+Job prepare(const ExportOptions& options, DataType type) {
+  Job job{.loaded = options.model.load(), .tokenizer = {}, .type = type, .name = {}};
+  const ModelSource& source = job.loaded.source;
+  job.tokenizer = tokenizer_files(*job.loaded.tokenizer, source.model);
+  SpecialIds& ids = job.tokenizer.ids;
+  if (!ids.begin) ids.begin = source.ids.begin;
+  if (!ids.end) ids.end = source.ids.end;
+  job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
+  return job;
+}
+
+void run_export(const ExportOptions& options) {
+  const Target& target = *std::ranges::find(kTargets, options.target, &Target::name);
+  const DataType type = std::ranges::find(kTypes, options.type, &TypeName::name)->type;
+  fs::path output = fs::path(options.output).lexically_normal();
+  if (!output.has_filename()) output = output.parent_path();  // "folder/"
+  check_output(output, target.folder, options.overwrite);
+  Job job = prepare(options, type);
+  const std::vector<std::string> reasons = target.obstacles(job);
+  std::string lines;
+  for (const std::string& reason : reasons) lines += "\n  " + reason;
+  check(reasons.empty(), "{}: --to {} cannot hold this model as it computes:{}\n--to hf takes every model of kiln's",
+        options.model.run, target.name, lines);
+  write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
+  spdlog::info("{}: {} parameters as {}", output.string(), format_count(job.loaded.model->layout.count()),
+               options.type);
+}
+
+}  // namespace
+
+void add_export(CLI::App& app) {
+  const auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = app.add_subcommand("export", "Write a model for transformers, llama.cpp or llm.c");
+  options->model.add_to(*command);
+  command
+      ->add_option("--to", options->target,
+                   "hf: a Hugging Face folder; gguf: llama.cpp's file; llmc: llm.c's file, which has no tokenizer")
+      ->required()
+      ->check(CLI::IsMember(names_in(kTargets)))
+      ->type_name("one of");
+  command->add_option("--output", options->output, "folder (hf) or file (gguf, llmc) to write")
+      ->required()
+      ->type_name("PATH");
+  command->add_option("--dtype", options->type, "type of the weights; in gguf of the matrices, llmc knows no f16")
+      ->check(CLI::IsMember(names_in(kTypes)))
+      ->type_name("one of");
+  command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
+  command->footer(
+      "A model that the other program would compute otherwise is refused, with every reason.\n"
+      "Example: kiln export runs/tales --to gguf --output tales.gguf --dtype f16");
+  command->callback([options] { run_export(*options); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,133 @@
+// Tokens, merges and the name of the pattern, in llama.cpp's words.
+#include "kiln/interop/gguf_tokenizer.h"
+
+#include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/byte_level.h"
+#include "kiln/text/document.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace kiln {
+namespace {
+
+constexpr std::string_view kKeys = "tokenizer.ggml.";
+enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
+constexpr TokenId kAssumedEnd = 11;  // what llama.cpp ends a text at where a "gpt2" tokenizer does not say
+
+struct Tokens {
+  std::vector<std::string> texts;
+  std::vector<std::int32_t> types;
+};
+
+Tokens tokens_of(const Tokenizer& tokenizer, Index vocab_size) {
+  Tokens tokens;
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    tokens.texts.push_back(byte_level_encode(tokenizer.token_bytes(id)));
+    tokens.types.push_back(kNormal);
+  }
+  for (const SpecialToken& special : tokenizer.special_tokens()) {
+    const auto at = static_cast<std::size_t>(special.id);
+    tokens.texts[at] = special.content;
+    tokens.types[at] = special.in_any_text ? kUserDefined : kControl;
+  }
+  for (Index id = tokenizer.vocab_size(); id < vocab_size; ++id) {
+    tokens.texts.push_back(fmt::format("[PAD{}]", id));
+    tokens.types.push_back(kUnused);
+  }
+  return tokens;
+}
+
+/// The merges that put characters of several bytes together: each byte is joined to those before it.
+std::vector<std::string> character_merges(const Tokenizer& tokenizer) {
+  std::vector<std::string> merges;
+  std::unordered_set<std::string> known;
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    const bool special =
+        std::ranges::find(tokenizer.special_tokens(), id, &SpecialToken::id) != tokenizer.special_tokens().end();
+    const std::string bytes = special ? "" : tokenizer.token_bytes(id);
+    for (std::size_t at = 1; at < bytes.size(); ++at) {
+      std::string merge = byte_level_encode(bytes.substr(0, at)) + " " + byte_level_encode(bytes.substr(at, 1));
+      if (known.insert(merge).second) merges.push_back(std::move(merge));
+    }
+  }
+  return merges;
+}
+
+std::vector<std::string> merges_of(const Tokenizer& tokenizer) {
+  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
+  if (bpe == nullptr) return character_merges(tokenizer);
+  const auto name = [&](TokenId id) { return byte_level_encode(bpe->token_bytes(id)); };
+  std::vector<std::string> merges;
+  for (const Merge& merge : bpe->bpe().merges()) merges.push_back(name(merge.left) + " " + name(merge.right));
+  return merges;
+}
+
+/// What llama.cpp calls the pattern. Of the names for cl100k's, "llama-bpe" stands for whole pieces first.
+std::string pattern_name(const Tokenizer& tokenizer) {
+  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
+  if (bpe == nullptr || bpe->pattern() == SplitPattern::gpt2) return "gpt-2";
+  return bpe->bpe().whole_pieces() ? "llama-bpe" : "dbrx";
+}
+
+bool is_none(const Tokenizer& tokenizer) { return tokenizer.type() == "none"; }
+
+}  // namespace
+
+std::vector<std::string> gguf_obstacles(const Tokenizer& tokenizer, Index vocab_size) {
+  std::vector<std::string> reasons;
+  if (is_none(tokenizer)) return reasons;
+  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
+  if (bpe != nullptr && bpe->bpe().whole_pieces() && bpe->pattern() == SplitPattern::gpt2) {
+    reasons.emplace_back(
+        "the tokenizer takes words that are tokens as they stand (ignore_merges), which llama.cpp does with cl100k's "
+        "pattern alone, not with GPT-2's");
+  }
+  const Tokens tokens = tokens_of(tokenizer, vocab_size);
+  std::unordered_map<std::string_view, std::size_t> ids;
+  for (std::size_t id = 0; id < tokens.texts.size(); ++id) {
+    const auto [other, is_new] = ids.emplace(tokens.texts[id], id);
+    if (is_new) continue;
+    reasons.push_back(fmt::format("tokens {} and {} would both be written \"{}\", and llama.cpp takes each text once",
+                                  other->second, id, tokens.texts[id]));
+  }
+  return reasons;
+}
+
+std::vector<std::string> gguf_warnings(const Tokenizer& tokenizer, const SpecialIds& ids) {
+  std::vector<std::string> warnings;
+  if (is_none(tokenizer)) return warnings;
+  if (!ids.end && tokenizer.vocab_size() > kAssumedEnd) {
+    warnings.push_back(
+        fmt::format("the tokenizer has no {}, so llama.cpp will end texts at token {}, which it assumes to end them",
+                    kEndOfText, kAssumedEnd));
+  }
+  for (const std::string_view inserted : {kEndOfSentence, kParagraph}) {
+    if (!tokenizer.special(inserted)) continue;
+    warnings.push_back(fmt::format("llama.cpp does not insert {} into a prompt, as kiln does", inserted));
+  }
+  return warnings;
+}
+
+std::vector<GgufKey> gguf_tokenizer_keys(const Tokenizer& tokenizer, Index vocab_size, const SpecialIds& ids) {
+  std::vector<GgufKey> keys;
+  const auto add = [&](std::string_view name, auto value) { keys.push_back({std::string(kKeys).append(name), value}); };
+  if (is_none(tokenizer)) {
+    add("model", std::string("none"));
+    return keys;
+  }
+  add("model", std::string("gpt2"));
+  add("pre", pattern_name(tokenizer));
+  Tokens tokens = tokens_of(tokenizer, vocab_size);
+  add("tokens", std::move(tokens.texts));
+  add("token_type", std::move(tokens.types));
+  add("merges", merges_of(tokenizer));
+  if (ids.begin) add("bos_token_id", static_cast<std::uint32_t>(*ids.begin));
+  if (ids.end) add("eos_token_id", static_cast<std::uint32_t>(*ids.end));
+  add("add_bos_token", tokenizer.special(kStart).has_value());
+  add("add_eos_token", false);
+  return keys;
+}
+
+}  // namespace kiln
