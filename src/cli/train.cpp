@@ -59,7 +59,7 @@ std::string sample(const Preparation& p) {
   options.generation.seed = p.config.seed;
   const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, "");
   const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options);
-  return fmt::format("step {}: sample\n{}\n", p.state.step, completions.front().text);
+  return completions.front().text;
 }
 
 void introduce(const Preparation& p, const RunPaths& paths) {

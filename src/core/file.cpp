@@ -253,26 +253,25 @@ FileDigest FileWriter::finish() {
   return {size_, hash_.digest()};
 }
 
-LineAppender::LineAppender(const std::filesystem::path& path)
+RecordAppender::RecordAppender(const std::filesystem::path& path)
     : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
   check_io(descriptor_ >= 0, "{}: cannot be opened for writing: {}", path.string(), last_error());
 }
 
-LineAppender::~LineAppender() {
+RecordAppender::~RecordAppender() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void LineAppender::append(std::string_view line) {
-  const std::string bytes = std::string(line) + '\n';
+void RecordAppender::append(std::string_view record) {
   const off_t end = ::lseek(descriptor_, 0, SEEK_END);
   ssize_t written = -1;
   do {
-    written = ::write(descriptor_, bytes.data(), bytes.size());
+    written = ::write(descriptor_, record.data(), record.size());
   } while (written < 0 && errno == EINTR);
-  if (written == static_cast<ssize_t>(bytes.size())) return;
+  if (written == static_cast<ssize_t>(record.size())) return;
   const std::string reason = written < 0 ? last_error() : "the disk is full";
   const bool taken_back = written <= 0 || (end >= 0 && ::ftruncate(descriptor_, end) == 0);
-  fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (half a line stands)");
+  fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (a part of it stands)");
 }
 
 FileLock::FileLock(const std::filesystem::path& path)

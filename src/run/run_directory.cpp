@@ -2,6 +2,7 @@
 #include "kiln/run/run_directory.h"
 
 #include "kiln/core/error.h"
+#include "kiln/run/event_file.h"
 
 #include <charconv>
 #include <system_error>
@@ -62,6 +63,7 @@ bool is_kilns(std::string_view name) {
 
 void remove_run(const RunPaths& paths) {
   for (const fs::path& path : {paths.config(), paths.metrics(), paths.log(), paths.plot()}) remove_tree(path);
+  for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
   std::error_code error;
   std::vector<fs::path> ours;
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.checkpoints(), error)) {

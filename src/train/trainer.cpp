@@ -30,6 +30,7 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       paths_(paths),
       metrics_(paths.metrics()),
       progress_(quiet),
+      events_(preparation, paths.root, [this](const std::string& text) { progress_.warning(text); }),
       sampler_(std::move(sampler)),
       clock_(std::move(clock)),
       started_(clock_()),
@@ -55,7 +56,7 @@ int Trainer::run() {
     const bool improved = evaluation && p_.state.evaluations_since_best == 0;
     if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
     if (evaluation) report(*evaluation, improved);
-    if (sampler_ && has_time && is_due(train.sample_every)) progress_.message(sampler_(p_));
+    if (sampler_ && has_time && is_due(train.sample_every)) sample();
 
     const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();
@@ -82,6 +83,7 @@ void Trainer::take_step() {
   TrainerState& state = p_.state;
   state.seconds = seconds();
   p_.horizon.advance(state);
+  if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_();
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
@@ -128,6 +130,7 @@ Evaluation Trainer::evaluate() {
   TrainerState& state = p_.state;
   const double begun = clock_();
   const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation);
+  events_.add_evaluation();
   evaluation_seconds_ = clock_() - begun;
   row_.validation_loss = if_finite(evaluation.loss);
   state.validation_loss = row_.validation_loss;
@@ -154,7 +157,14 @@ void Trainer::log_row() {
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
   metrics_.append(row_);
+  events_.add_row(row_);
   if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), p_.horizon, remaining_seconds());
+}
+
+void Trainer::sample() {
+  const std::string text = sampler_(p_);
+  progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
+  events_.add_sample(text);
 }
 
 void Trainer::save(bool is_best) {
@@ -180,6 +190,12 @@ void Trainer::save(bool is_best) {
 }
 
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
+
+/// Whether an evaluation is to follow the step to come; by the clock, as it seems from here.
+bool Trainer::leads_to_evaluation() const {
+  const Index step = p_.state.step + 1, every = p_.config.train.eval_every;
+  return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
+}
 
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 

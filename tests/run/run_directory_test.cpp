@@ -68,6 +68,7 @@ TEST(RunDirectory, OverwritingRemovesWhatKilnWroteAndNothingElse) {
   const Scratch scratch;
   leave_run(scratch);
   scratch.write("run/notes.txt", "mine");
+  scratch.write("run/events.out.tfevents.1700000000.host.1.0", "");
   scratch.write("run/checkpoints/my-own/model.safetensors", "mine");
   RunDirectory run(scratch.path("run"), OpenMode::overwrite);
   EXPECT_TRUE(fs::exists(scratch.path("run/checkpoints/step-00000010"))) << "the caller says when it is time";
@@ -76,6 +77,7 @@ TEST(RunDirectory, OverwritingRemovesWhatKilnWroteAndNothingElse) {
   EXPECT_TRUE(fs::exists(scratch.path("run/checkpoints/my-own/model.safetensors")));
   EXPECT_FALSE(fs::exists(scratch.path("run/config.json")));
   EXPECT_FALSE(fs::exists(scratch.path("run/metrics.jsonl")));
+  EXPECT_FALSE(fs::exists(scratch.path("run/events.out.tfevents.1700000000.host.1.0")));
   EXPECT_FALSE(fs::exists(scratch.path("run/checkpoints/step-00000010")));
   EXPECT_FALSE(fs::exists(scratch.path("run/checkpoints/latest")));
 }

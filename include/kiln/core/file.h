@@ -135,20 +135,32 @@ class FileWriter {
   std::uint64_t size_ = 0;
 };
 
-/// Appends lines to a file, each by one write, so that a reader never sees half of one.
-class LineAppender {
+/// Appends records to a file, each by one write, so that a reader never sees half of one.
+class RecordAppender {
  public:
-  explicit LineAppender(const std::filesystem::path& path);  // created where it is missing; throws Error (io)
-  ~LineAppender();
-  LineAppender(const LineAppender&) = delete;
-  LineAppender& operator=(const LineAppender&) = delete;
+  explicit RecordAppender(const std::filesystem::path& path);  // created where it is missing; throws Error (io)
+  ~RecordAppender();
+  RecordAppender(const RecordAppender&) = delete;
+  RecordAppender& operator=(const RecordAppender&) = delete;
 
-  /// Appends `line` and a newline. Throws Error (io); what was written of the line is then taken back.
-  void append(std::string_view line);
+  /// Throws Error (io); what was written of the record is then taken back.
+  void append(std::string_view record);
 
  private:
   std::filesystem::path path_;
   int descriptor_;
+};
+
+/// The same for lines of text.
+class LineAppender {
+ public:
+  explicit LineAppender(const std::filesystem::path& path) : records_(path) {}
+
+  /// Appends `line` and a newline.
+  void append(std::string_view line) { records_.append(std::string(line) + '\n'); }
+
+ private:
+  RecordAppender records_;
 };
 
 /// Holds an advisory lock on a file that names the holder's process; released on destruction or when the process dies.

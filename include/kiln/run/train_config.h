@@ -53,6 +53,7 @@ struct TrainConfig {
   std::optional<std::int64_t> early_stopping;
   int threads = 0;
   std::int64_t max_bad_steps = 10;
+  bool tensorboard = true;
 
   /// Puts the default into `steps` where none of the three lengths of a run is given.
   void resolve();
@@ -89,6 +90,7 @@ struct TrainConfig {
     v("threads", threads, "0: one for every core", non_negative());
     v("max_bad_steps", max_bad_steps, "steps in a row with a loss or gradient of NaN or infinity before giving up",
       at_least(1));
+    v("tensorboard", tensorboard, "event files for TensorBoard, beside metrics.jsonl");
   }
 };
 

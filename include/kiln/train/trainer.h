@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/run/metrics.h"
+#include "kiln/train/event_log.h"
 #include "kiln/train/prepare.h"
 #include "kiln/train/progress.h"
 #include "kiln/train/stop_signals.h"
@@ -13,7 +14,7 @@ namespace kiln {
 /// Trains a prepared run to its end, or until a signal or early stopping ends it.
 class Trainer {
  public:
-  /// Called every train.sample_every steps; returns text for the log.
+  /// Called every train.sample_every steps; returns what the model writes.
   using Sampler = std::function<std::string(const Preparation&)>;
 
   /// Seconds since some moment, never less than before.
@@ -34,8 +35,10 @@ class Trainer {
   void log_row();
   Evaluation evaluate();
   void report(const Evaluation& evaluation, bool is_best);
+  void sample();
   void save(bool is_best);
   bool is_due(Index every) const;
+  bool leads_to_evaluation() const;
   double seconds() const;
   double reserve_seconds() const;
   double share_of_peak();
@@ -47,6 +50,7 @@ class Trainer {
   RunPaths paths_;
   MetricsWriter metrics_;
   Progress progress_;
+  EventLog events_;
   Sampler sampler_;
   StopSignals signals_;
   Clock clock_;

@@ -1,0 +1,90 @@
+// Tags, and what stands behind them.
+#include "kiln/train/event_log.h"
+
+#include "kiln/core/threads.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace kiln {
+namespace {
+
+constexpr std::pair<std::string_view, std::optional<double> MetricsRow::*> kScalars[] = {
+    {"loss/training", &MetricsRow::loss},
+    {"loss/validation", &MetricsRow::validation_loss},
+    {"training/learning_rate", &MetricsRow::learning_rate},
+    {"training/gradient_norm", &MetricsRow::grad_norm},
+    {"training/tokens_per_second", &MetricsRow::tokens_per_second},
+};
+
+/// A histogram of each tensor of a buffer, under "HEADING/its name"; a tensor without finite values has none.
+void add_histograms(EventSummary& summary, std::string_view heading, const ParameterBuffer<float>& buffer) {
+  const std::vector<Parameter>& parameters = buffer.layout().parameters();
+  std::vector<Histogram> histograms(parameters.size());
+  parallel_each(std::ssize(parameters), [&](Index i) {
+    const Parameter& parameter = parameters[static_cast<std::size_t>(i)];
+    histograms[static_cast<std::size_t>(i)] =
+        histogram_of({buffer.data() + parameter.offset, static_cast<std::size_t>(parameter.size())});
+  });
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (histograms[i].count > 0) summary.histogram(fmt::format("{}/{}", heading, parameters[i].name), histograms[i]);
+  }
+}
+
+}  // namespace
+
+EventLog::EventLog(const Preparation& preparation, const std::filesystem::path& directory, Warn warn)
+    : p_(preparation), warn_(std::move(warn)) {
+  if (!p_.config.train.tensorboard) return;
+  const auto resumed_step = p_.resumed_from ? std::optional(p_.state.step) : std::nullopt;
+  try_to([&] { file_.emplace(directory, resumed_step); });
+  if (file_ && p_.evaluator) update_ratio_.emplace(p_.model->layout);
+}
+
+void EventLog::before_evaluated_step() {
+  if (!update_ratio_) return;
+  update_ratio_->remember(*p_.weights);
+  remembered_step_ = p_.state.step;
+}
+
+void EventLog::add_row(const MetricsRow& row) {
+  EventSummary summary;
+  for (const auto& [tag, column] : kScalars) {
+    if (row.*column) summary.scalar(tag, *(row.*column));
+  }
+  append(summary);
+}
+
+void EventLog::add_evaluation() {
+  if (!file_) return;
+  EventSummary summary;
+  if (remembered_step_ == p_.state.step - 1) {
+    for (const auto& [role, ratio] : update_ratio_->ratios(*p_.weights))
+      summary.scalar(fmt::format("update_to_weight/{}", role), ratio);
+  }
+  add_histograms(summary, "weights", *p_.weights);
+  add_histograms(summary, "gradients", p_.stepper->gradients());
+  append(summary);
+}
+
+void EventLog::add_sample(const std::string& text) {
+  EventSummary summary;
+  summary.text("sample", text);
+  append(summary);
+}
+
+void EventLog::append(const EventSummary& summary) {
+  if (file_) try_to([&] { file_->append(p_.state.step, summary); });
+}
+
+void EventLog::try_to(const std::function<void()>& write) {
+  try {
+    write();
+    has_warned_ = false;
+  } catch (const Error& error) {
+    if (!std::exchange(has_warned_, true)) warn_(fmt::format("{}; TensorBoard will miss it", error.what()));
+  }
+}
+
+}  // namespace kiln
