@@ -1,13 +1,17 @@
-// kiln plot: the loss curves of a run, as a picture in its folder and in the terminal.
+// kiln plot: the curves of runs, as a picture and in the terminal.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
-#include "kiln/run/loss_figure.h"
+#include "kiln/run/metric_figure.h"
+#include "kiln/run/png_plot.h"
+#include "kiln/run/run_directory.h"
 #include "kiln/run/svg_plot.h"
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <algorithm>
@@ -23,20 +27,84 @@ namespace fs = std::filesystem;
 constexpr int kGreatestWidth = 240;  // wider plots are no better to read
 
 struct PlotOptions {
-  std::string run;
+  std::vector<std::string> runs;
+  std::string metric{kPlotMetrics[0]};
+  std::string x{kPlotXs[0]};
+  std::optional<double> smoothing;
+  std::string output;
+  bool json = false;
 };
 
+template <class E, class Names>
+E value_of(const Names& names, const std::string& name) {
+  return static_cast<E>(std::ranges::find(names, name) - names.begin());
+}
+
+/// The runs' rows, each under the name of its folder, or as it was given where two folders have one name.
+std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
+  std::vector<NamedRows> runs;
+  for (const std::string& folder : folders) {
+    const RunPaths paths{folder};
+    check(is_run_directory(paths.root), "{}: is not a run directory; name one that kiln train has made", folder);
+    runs.push_back({fs::canonical(paths.root).filename().string(), read_metrics(paths.metrics())});
+  }
+  const std::vector<NamedRows> all = runs;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (std::ranges::count(all, all[i].name, &NamedRows::name) > 1) runs[i].name = folders[i];
+  }
+  return runs;
+}
+
+/// Where the picture goes; nowhere ("") where it has no place of its own.
+fs::path output_of(const PlotOptions& options) {
+  if (!options.output.empty()) return options.output;
+  const bool is_default = options.runs.size() == 1 && options.metric == kPlotMetrics[0];
+  return is_default ? RunPaths{options.runs[0]}.plot() : fs::path();
+}
+
+Json to_json(const Figure& figure, const fs::path& output) {
+  Json series = Json::array();
+  for (const Series& curve : figure.series) {
+    Json points = Json::array();
+    for (const Point& point : curve.points) points.push_back({point.x, point.y});
+    series.push_back({{"name", curve.name}, {"points", std::move(points)}});
+  }
+  return {{"title", figure.title},
+          {"x", figure.x_label},
+          {"y", figure.y_label},
+          {"series", std::move(series)},
+          {"output", output.empty() ? Json() : Json(output.string())}};
+}
+
 void run_plot(const PlotOptions& options) {
-  const RunPaths paths{options.run};
-  check(is_run_directory(paths.root), "{}: is not a run directory; name one that kiln train has made", options.run);
-  const std::string name = fs::canonical(paths.root).filename().string();
-  const Figure figure = loss_figure(name, read_metrics(paths.metrics()));
-  check(!is_empty(figure), "{}: holds no losses yet; kiln train writes them every train.log_every steps",
-        paths.metrics().string());
-  write_stdout(to_braille(figure, {.width = std::min(output_width(STDOUT_FILENO), kGreatestWidth),
-                                   .color = output_has_color(STDOUT_FILENO)}));
-  write_file_atomically(paths.plot(), to_svg(figure));
-  spdlog::info("drawn in {}", paths.plot().string());
+  const fs::path output = output_of(options);
+  const fs::path kind = output.extension();
+  check(output.empty() || kind == ".svg" || kind == ".png",
+        "--output {}: a file name that ends in .svg or .png is expected", output.string());
+  const std::vector<NamedRows> runs = read_runs(options.runs);
+  const Figure figure = metric_figure(runs, {.metric = value_of<PlotMetric>(kPlotMetrics, options.metric),
+                                             .x = value_of<PlotX>(kPlotXs, options.x),
+                                             .smoothing = options.smoothing});
+  check(!is_empty(figure), "{}: holds no {} yet; kiln train writes rows every train.log_every steps",
+        RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric);
+  const std::string svg = to_svg(figure);
+  const std::string picture = kind == ".png" ? to_png(svg) : svg;
+  if (options.json) {
+    write_json(to_json(figure, output));
+  } else {
+    write_stdout(to_braille(figure, {.width = std::min(output_width(STDOUT_FILENO), kGreatestWidth),
+                                     .color = output_has_color(STDOUT_FILENO)}));
+  }
+  if (output.empty()) return;
+  write_file_atomically(output, picture);
+  spdlog::info("drawn in {}", output.string());
+}
+
+template <class Names>
+void add_choice(CLI::App& command, const char* name, std::string& value, const Names& names, const char* help) {
+  command.add_option(name, value, help)
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+      ->type_name("one of");
 }
 
 }  // namespace
@@ -44,11 +112,29 @@ void run_plot(const PlotOptions& options) {
 void add_plot(CLI::App& app) {
   auto options = std::make_shared<PlotOptions>();
   CLI::App* command =
-      app.add_subcommand("plot", "Draw a run's loss curves, in the terminal and as loss.svg in its folder");
-  command->add_option("RUN", options->run, "run directory")->required()->type_name("DIR");
+      app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
+  command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
+  add_choice(*command, "--metric", options->metric, kPlotMetrics, "what to draw");
+  add_choice(*command, "--x", options->x, kPlotXs, "what goes across");
+  command
+      ->add_option("--smooth", options->smoothing,
+                   "weight of the past in a debiased exponential average, in [0, 1); 0: none; where not given, a line "
+                   "without lag through what scatters")
+      ->check([](const std::string& text) {
+        double weight = -1;
+        const bool is_weight = CLI::detail::lexical_cast(text, weight) && weight >= 0 && weight < 1;
+        return is_weight ? "" : text + " is no weight: 0 to less than 1 is expected";
+      })
+      ->type_name("WEIGHT");
+  command
+      ->add_option("--output", options->output,
+                   "picture to write, .svg or .png; where not given, the loss of a single run goes into its folder as "
+                   "loss.svg")
+      ->type_name("FILE");
+  add_json_flag(*command, options->json);
   command->footer(
       "The plot in the terminal fits its width (COLUMNS elsewhere); NO_COLOR takes the colours away.\n"
-      "Example: kiln plot runs/tales");
+      "Example: kiln plot runs/tales runs/other --x seconds --output both.png");
   command->callback([options] { run_plot(*options); });
 }
 

@@ -78,13 +78,13 @@ double Axis::share(double value) const {
   return std::clamp(where, 0.0, 1.0);
 }
 
-Axis count_axis(double low, double high, int wanted) {
+Axis count_axis(double low, double high, int wanted, double finest) {
   Axis axis;
   axis.low = low >= 0 && low <= kNearZero * high ? 0 : low;
   axis.high = high;
   if (axis.low == axis.high) axis.high += 1;
   make_sound(axis);
-  add_linear_ticks(axis, std::max(1.0, round_step((axis.high - axis.low) / wanted)));
+  add_linear_ticks(axis, std::max(finest, round_step((axis.high - axis.low) / wanted)));
   return axis;
 }
 

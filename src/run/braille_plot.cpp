@@ -198,7 +198,8 @@ class BraillePlot {
                           painted(sign, color_ ? std::optional(color) : std::nullopt), text);
     };
     for (const Series& series : figure_.series) {
-      if (is_shown(series)) entry(series.stroke == Stroke::markers ? "─•" : "──", series.name, series.color);
+      if (is_shown(series) && !series.name.empty())
+        entry(series.stroke == Stroke::markers ? "─•" : "──", series.name, series.color);
     }
     for (const Note& note : figure_.notes) entry(kStar, note.text, note.color);
     if (!line.empty()) out_ += line + "\n";

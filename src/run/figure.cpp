@@ -34,7 +34,7 @@ bool is_empty(const Figure& figure) {
 
 Axis x_axis(const Figure& figure, int wanted_ticks) {
   const Range range = range_of(figure, &Point::x);
-  return count_axis(range.low, range.high, wanted_ticks);
+  return count_axis(range.low, range.high, wanted_ticks, figure.x_is_count ? 1 : 0);
 }
 
 Axis y_axis(const Figure& figure, int wanted_ticks) {
@@ -82,6 +82,17 @@ std::vector<Point> smoothed(const std::vector<Point>& points, double window) {
   for (std::size_t i = count; i-- > 0;) {
     extend(after, i);
     result[i].y = (before[i].values + after.values - points[i].y) / (before[i].weights + after.weights - 1);
+  }
+  return result;
+}
+
+std::vector<Point> debiased_average(const std::vector<Point>& points, double weight) {
+  std::vector<Point> result = points;
+  double average = 0, weights = 0;
+  for (Point& point : result) {
+    average = weight * average + (1 - weight) * point.y;
+    weights = weight * weights + (1 - weight);
+    point.y = average / weights;
   }
   return result;
 }

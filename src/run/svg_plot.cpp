@@ -94,6 +94,10 @@ class SvgPlot {
     std::vector<Entry> entries;
     Entry next{kLeft, kLegendTop};
     for (const Series& series : figure_.series) {
+      if (series.name.empty()) {
+        entries.push_back(next);  // a place that nothing takes
+        continue;
+      }
       const double width = kSwatch + 8 + width_of(series.name);
       if (next.x + width > kRight && next.x > kLeft) next = {kLeft, next.y + kLegendLine};
       entries.push_back(next);
@@ -121,6 +125,7 @@ class SvgPlot {
     add(R"(<text x="{}" y="31" text-anchor="end" fill="#777">{}</text>)", px(kRight), escaped(figure_.subtitle));
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Series& series = figure_.series[i];
+      if (series.name.empty()) continue;
       const Entry at = entries_[i];
       const double middle = at.y - 4.5;
       add(R"(<line x1="{}" y1="{}" x2="{}" y2="{}" {}/>)", px(at.x), px(middle), px(at.x + kSwatch), px(middle),
@@ -152,7 +157,8 @@ class SvgPlot {
     const char* style = series.stroke == Stroke::noise   ? R"(stroke-width="1" stroke-opacity="0.4")"
                         : series.stroke == Stroke::curve ? R"(stroke-width="1.8")"
                                                          : R"(stroke-width="2.4")";
-    return fmt::format(R"(stroke="{}" {})", color_of(series.color), style);
+    const char* dashes = series.color / kColors % 2 == 1 ? R"( stroke-dasharray="7 4")" : "";
+    return fmt::format(R"(stroke="{}" {}{})", color_of(series.color), style, dashes);
   }
 
   void marker(double at_x, double at_y, int color) {

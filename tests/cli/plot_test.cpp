@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "support/process.h"
 #include "support/scratch.h"
 #include <cstdio>
 #include <string>
@@ -63,6 +65,83 @@ TEST(PlotCommand, SaysWhatIsMissing) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.output, HasSubstr("metrics.jsonl: holds no losses yet"));
   EXPECT_FALSE(std::filesystem::exists(scratch.path("run/loss.svg")));
+}
+
+// ---- several runs, other metrics ----
+
+/// A folder runs/NAME that looks like a run, with two rows.
+std::string make_run(const Scratch& scratch, const std::string& name) {
+  scratch.write("runs/" + name + "/checkpoints/latest", "step-00000000");
+  scratch.write("runs/" + name + "/metrics.jsonl", kRows);
+  return scratch.path("runs/" + name).string();
+}
+
+TEST(PlotCommand, DrawsSeveralRunsIntoOnePicture) {
+  const Scratch scratch;
+  const std::string a = make_run(scratch, "a"), b = make_run(scratch, "b"), out = scratch.path("both.svg").string();
+  const testing::Outcome outcome = testing::run_kiln({"plot", a, b, "--output", out});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("2 runs\nloss (nats per token) by step\n"));
+  EXPECT_THAT(read_file(out), HasSubstr(">a: training loss</text>"));
+  EXPECT_THAT(read_file(out), HasSubstr(">b: validation loss</text>"));
+  EXPECT_THAT(outcome.err, HasSubstr("drawn in " + out));
+  EXPECT_FALSE(std::filesystem::exists(a + "/loss.svg"));
+}
+
+TEST(PlotCommand, RunsOfOneNameAreToldApartByTheirPaths) {
+  const Scratch scratch;
+  const std::string first = make_run(scratch, "x/same"), second = make_run(scratch, "y/same");
+  const testing::Outcome outcome = testing::run_kiln({"plot", first, second, "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["series"][0]["name"], first + ": training loss");
+}
+
+TEST(PlotCommand, JsonHoldsThePointsAndStandsAlone) {
+  const Scratch scratch;
+  const std::string run = make_run(scratch, "tales");
+  const testing::Outcome outcome =
+      testing::run_kiln({"plot", run, "--metric", "learning_rate", "--x", "tokens", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out), nlohmann::json::parse(R"({"title": "tales", "x": "tokens trained on",
+      "y": "learning rate", "series": [{"name": "learning rate", "points": [[7680.0, 0.001]]}], "output": null})"));
+  EXPECT_FALSE(std::filesystem::exists(run + "/loss.svg")) << "another metric has no place of its own";
+}
+
+TEST(PlotCommand, DrawsPngWhereItWasBuiltTo) {
+  const Scratch scratch;
+  const std::string run = make_run(scratch, "tales"), png = scratch.path("loss.png").string();
+  const testing::Outcome outcome = testing::run_kiln({"plot", run, "--output", png});
+#ifdef KILN_RSVG
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const std::string bytes = read_file(png);
+  EXPECT_EQ(bytes.substr(0, 8), "\x89PNG\r\n\x1A\n");
+  const auto size_at = [&](std::size_t at) {  // big-endian, in the first chunk
+    return static_cast<unsigned char>(bytes[at + 2]) * 256 + static_cast<unsigned char>(bytes[at + 3]);
+  };
+  EXPECT_EQ(size_at(16), 1920);
+  EXPECT_EQ(size_at(20), 1080);
+#else
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("built without librsvg and draws no PNG; name a file that ends in .svg"));
+#endif
+}
+
+TEST(PlotCommand, RefusesWhatItCannotDraw) {
+  const Scratch scratch;
+  const std::string run = make_run(scratch, "tales");
+  const auto refusal = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"plot", run});
+    const testing::Outcome outcome = testing::run_kiln(more);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal({"--output", "a.pdf"}), HasSubstr("--output a.pdf: a file name that ends in .svg or .png"));
+  EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is no weight: 0 to less than 1 is expected"));
+  EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is no weight"));
+  EXPECT_THAT(refusal({"--metric", "lose"}), HasSubstr("--metric"));
+  EXPECT_THAT(refusal({"--x", "epochs"}), HasSubstr("--x"));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct Axis {
 };
 
 /// An axis of whole numbers, such as steps, that ends where the data end and starts at 0 where they start near it.
-/// `wanted` is about how many ticks there should be. low <= high.
-Axis count_axis(double low, double high, int wanted);
+/// `wanted` is about how many ticks there should be, `finest` how close they may be. low <= high.
+Axis count_axis(double low, double high, int wanted, double finest = 1);
 
 /// An axis of measurements with a little room at both ends; logarithmic where all are positive and the largest is more
 /// than 100 times the smallest. Ticks are 1, 2 or 5 times a power of ten apart. low <= high.

@@ -19,12 +19,12 @@ struct Point {
 enum class Stroke { noise, curve, markers };
 
 struct Series {
-  std::string name;  // in the legend; series of one colour belong together
+  std::string name;  // in the legend, which leaves it out where it is empty; series of one colour belong together
   std::vector<Point> points;
   Stroke stroke = Stroke::curve;
   int color = 0;  // index of a palette of kColors, taken modulo it
 };
-inline constexpr int kColors = 6;
+inline constexpr int kColors = 6;  // where they begin anew, an SVG dashes its lines
 
 /// A point that is pointed out.
 struct Note {
@@ -40,6 +40,7 @@ struct Figure {
   std::string y_label;
   std::vector<Series> series;  // later ones are drawn over earlier ones; points are finite, x does not fall
   std::vector<Note> notes;
+  bool x_is_count = true;  // whether what goes across is whole
 };
 
 /// Whether there is no point to draw.
@@ -57,5 +58,9 @@ std::vector<Point> thinned(const std::vector<Point>& points, int columns);
 /// next, and are divided by their sum: no lag, and no pull to zero at the ends. Among the first points, where curves
 /// are steep, the window is a tenth of the points so far. window >= 1; 1 changes nothing.
 std::vector<Point> smoothed(const std::vector<Point>& points, double window);
+
+/// The running average of each point and those before it, in which the past has `weight` (in [0, 1)) and the point the
+/// rest, divided by the sum of the weights so far, so that it does not start from zero. 0 changes nothing.
+std::vector<Point> debiased_average(const std::vector<Point>& points, double weight);
 
 }  // namespace kiln

@@ -1,0 +1,44 @@
+// A metric of one run or several, from their rows to the picture.
+#pragma once
+
+#include "kiln/run/figure.h"
+#include "kiln/run/metrics.h"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// What goes up: loss is that of training and validation together.
+enum class PlotMetric { loss, validation_loss, learning_rate, grad_norm, tokens_per_second };
+inline constexpr std::array<std::string_view, 5> kPlotMetrics{"loss", "validation_loss", "learning_rate", "grad_norm",
+                                                              "tokens_per_second"};
+
+/// What goes across. Seconds are shown in the unit that suits the longest run.
+enum class PlotX { steps, tokens, seconds };
+inline constexpr std::array<std::string_view, 3> kPlotXs{"steps", "tokens", "seconds"};
+
+struct FigureOptions {
+  PlotMetric metric = PlotMetric::loss;
+  PlotX x = PlotX::steps;
+  /// Weight of the past in a debiased exponential average of what scatters, in [0, 1), 0 for none; where not given, a
+  /// line without lag is laid through metrics that scatter, where there are enough measurements.
+  std::optional<double> smoothing = std::nullopt;
+};
+
+struct NamedRows {
+  std::string name;
+  std::vector<MetricsRow> rows;
+};
+
+/// The picture of one run or several. What was not measured or not finite is left out; best evaluations are noted. One
+/// run has a colour for training and one for validation; of several each has one of its own.
+Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options = {});
+
+/// Adds the curves of a run. `name` (empty where the figure shows one alone) stands before the curves' names.
+void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color);
+
+}  // namespace kiln

@@ -1,0 +1,161 @@
+// A column of the metrics up, a count or a time across.
+#include "kiln/run/metric_figure.h"
+
+#include "kiln/core/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr double kWindows = 50;        // of smoothing, in the measurements of a run
+constexpr double kSmallestWindow = 2;  // with less there is nothing to smooth
+constexpr double kMostOfAUnit = 300;   // seconds or minutes; more are shown in the next larger unit
+
+struct Curve {
+  std::optional<double> MetricsRow::*column;
+  const char* name;     // in the legend
+  const char* y_label;  // with the unit
+  bool scatters;
+};
+
+/// What stands for a metric besides evaluations; the loss of training for validation_loss, of which it is not drawn.
+const Curve& curve_of(PlotMetric metric) {
+  static constexpr std::array<Curve, kPlotMetrics.size()> kCurves{{
+      {&MetricsRow::loss, "training loss", "loss (nats per token)", true},
+      {&MetricsRow::validation_loss, "validation loss", "validation loss (nats per token)", false},
+      {&MetricsRow::learning_rate, "learning rate", "learning rate", false},
+      {&MetricsRow::grad_norm, "gradient norm", "norm of the gradient, before clipping", true},
+      {&MetricsRow::tokens_per_second, "tokens per second", "tokens per second", true},
+  }};
+  return kCurves[static_cast<std::size_t>(metric)];
+}
+
+struct TimeUnit {
+  double seconds;
+  const char* label;
+};
+
+constexpr TimeUnit kTimeUnits[] = {{1, "time (s)"}, {60, "time (min)"}, {3600, "time (h)"}};
+
+TimeUnit unit_of(const std::vector<NamedRows>& runs) {
+  double longest = 0;
+  for (const NamedRows& run : runs) {
+    for (const MetricsRow& row : run.rows) longest = std::max(longest, row.seconds);
+  }
+  for (const TimeUnit& unit : kTimeUnits) {
+    if (longest <= kMostOfAUnit * unit.seconds) return unit;
+  }
+  return {86400, "time (days)"};
+}
+
+double across(const MetricsRow& row, PlotX x) {
+  switch (x) {
+    case PlotX::tokens:
+      return static_cast<double>(row.tokens);
+    case PlotX::seconds:
+      return row.seconds;
+    default:
+      return static_cast<double>(row.step);
+  }
+}
+
+std::vector<Point> points_of(const std::vector<MetricsRow>& rows, std::optional<double> MetricsRow::*column, PlotX x) {
+  std::vector<Point> points;
+  for (const MetricsRow& row : rows) {
+    if (const std::optional<double> value = row.*column; value && std::isfinite(*value)) {
+      points.push_back({across(row, x), *value});
+    }
+  }
+  std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  return points;
+}
+
+/// The line through points that scatter; nothing where none is wanted.
+std::vector<Point> trend_of(const std::vector<Point>& points, std::optional<double> smoothing) {
+  if (smoothing) return *smoothing > 0 ? debiased_average(points, *smoothing) : std::vector<Point>();
+  const double window = static_cast<double>(points.size()) / kWindows;
+  return window >= kSmallestWindow ? smoothed(points, window) : std::vector<Point>();
+}
+
+void add_validation(Figure& figure, const NamedRows& run, PlotX x, int color) {
+  const std::string prefix = run.name.empty() ? "" : run.name + ": ";
+  std::vector<Point> points = points_of(run.rows, &MetricsRow::validation_loss, x);
+  if (points.empty()) return;
+  const MetricsRow* best = nullptr;
+  for (const MetricsRow& row : run.rows) {
+    const bool is_measured = row.validation_loss && std::isfinite(*row.validation_loss);
+    if (is_measured && (best == nullptr || *row.validation_loss < *best->validation_loss)) best = &row;
+  }
+  figure.notes.push_back(
+      {{across(*best, x), *best->validation_loss},
+       fmt::format("{}best {:.4f} at step {}", prefix, *best->validation_loss, format_count(best->step)),
+       color});
+  figure.series.push_back({prefix + "validation loss", std::move(points), Stroke::markers, color});
+}
+
+void scale_x(Figure& figure, double unit) {
+  for (Series& series : figure.series) {
+    for (Point& point : series.points) point.x /= unit;
+  }
+  for (Note& note : figure.notes) note.at.x /= unit;
+}
+
+std::string subtitle_of(const std::vector<MetricsRow>& rows) {
+  const MetricsRow& last = rows.back();
+  return fmt::format("{} step{}, {} tokens", format_count(last.step), last.step == 1 ? "" : "s",
+                     short_count(last.tokens));
+}
+
+}  // namespace
+
+void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
+  if (options.metric == PlotMetric::validation_loss) return add_validation(figure, run, options.x, color);
+  const Curve& curve = curve_of(options.metric);
+  const std::string name = (run.name.empty() ? "" : run.name + ": ") + curve.name;
+  std::vector<Point> points = points_of(run.rows, curve.column, options.x);
+  std::vector<Point> trend =
+      curve.scatters || options.smoothing ? trend_of(points, options.smoothing) : std::vector<Point>();
+  if (!trend.empty()) {
+    figure.series.push_back({name, std::move(points), Stroke::noise, color});
+    figure.series.push_back({name + ", smoothed", std::move(trend), Stroke::curve, color});
+  } else if (!points.empty()) {
+    figure.series.push_back({name, std::move(points), Stroke::curve, color});
+  }
+  if (options.metric == PlotMetric::loss) add_validation(figure, run, options.x, validation_color);
+}
+
+Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options) {
+  const bool is_alone = runs.size() == 1;
+  const TimeUnit unit = options.x == PlotX::seconds ? unit_of(runs) : TimeUnit{1, ""};
+  Figure figure;
+  figure.title = is_alone ? runs[0].name : fmt::format("{} runs", runs.size());
+  figure.x_label = options.x == PlotX::steps ? "step" : options.x == PlotX::tokens ? "tokens trained on" : unit.label;
+  figure.y_label = curve_of(options.metric).y_label;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const int color = static_cast<int>(i);
+    if (is_alone) {
+      add_curves(figure, {"", runs[0].rows}, options, 0, 1);
+    } else {
+      add_curves(figure, runs[i], options, color, color);
+    }
+  }
+  if (!is_alone) {  // each run's faint points belong to its line, and need no line of the legend
+    for (Series& series : figure.series) {
+      if (series.stroke == Stroke::noise) series.name.clear();
+    }
+  }
+  figure.x_is_count = options.x != PlotX::seconds;
+  scale_x(figure, unit.seconds);
+  if (is_empty(figure)) {
+    figure.subtitle = options.metric == PlotMetric::loss ? "no losses yet" : "nothing measured yet";
+  } else if (is_alone) {
+    figure.subtitle = subtitle_of(runs[0].rows);
+  }
+  return figure;
+}
+
+}  // namespace kiln

@@ -1,0 +1,137 @@
+// Figures of any metric, of one run or several: what goes up, what goes across, how it is smoothed.
+#include "kiln/run/metric_figure.h"
+
+#include "kiln/run/svg_plot.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+MetricsRow row(std::int64_t step, double loss) {
+  MetricsRow r;
+  r.step = step;
+  r.tokens = 100 * step;
+  r.seconds = 60.0 * static_cast<double>(step);
+  r.loss = loss;
+  r.learning_rate = 0.1 / static_cast<double>(step);
+  r.grad_norm = 2 * loss;
+  r.tokens_per_second = 1000 + loss;
+  return r;
+}
+
+/// Rows of steps 1, 2, ... with losses that fall, evaluated at every third.
+std::vector<MetricsRow> rows(int count) {
+  std::vector<MetricsRow> all;
+  for (int step = 1; step <= count; ++step) {
+    all.push_back(row(step, 10.0 / step));
+    if (step % 3 == 0) all.back().validation_loss = 12.0 / step;
+  }
+  return all;
+}
+
+std::vector<std::string> names(const Figure& figure) {
+  std::vector<std::string> result;
+  for (const Series& series : figure.series) result.push_back(series.name);
+  return result;
+}
+
+TEST(MetricFigure, ShowsEachMetricWithItsUnit) {
+  const auto only = [](PlotMetric metric) {
+    Figure figure = metric_figure({{"run", rows(4)}}, {.metric = metric});
+    EXPECT_EQ(figure.series.size(), 1u);
+    return figure;
+  };
+  const Figure rate = only(PlotMetric::learning_rate);
+  EXPECT_EQ(rate.y_label, "learning rate");
+  EXPECT_EQ(rate.series[0].points[3], (Point{4, 0.1 / 4}));
+  EXPECT_EQ(only(PlotMetric::grad_norm).series[0].points[0], (Point{1, 20}));
+  EXPECT_EQ(only(PlotMetric::tokens_per_second).series[0].points[0], (Point{1, 1010}));
+  const Figure validation = only(PlotMetric::validation_loss);
+  EXPECT_THAT(validation.series[0].points, ElementsAre(Point{3, 4}));
+  EXPECT_EQ(validation.notes[0].text, "best 4.0000 at step 3");
+  EXPECT_EQ(validation.y_label, "validation loss (nats per token)");
+}
+
+TEST(MetricFigure, GoesAcrossByTokensOrByTimeInAUnitThatSuits) {
+  const auto figure = [](int count, PlotX x) { return metric_figure({{"run", rows(count)}}, {.x = x}); };
+  EXPECT_EQ(figure(4, PlotX::tokens).x_label, "tokens trained on");
+  EXPECT_EQ(figure(4, PlotX::tokens).series[0].points[3].x, 400);
+  const Figure seconds = figure(5, PlotX::seconds);
+  EXPECT_EQ(seconds.x_label, "time (s)");
+  EXPECT_EQ(seconds.series[0].points[4].x, 300);
+  const Figure minutes = figure(6, PlotX::seconds);
+  EXPECT_EQ(minutes.x_label, "time (min)");
+  EXPECT_EQ(minutes.series[0].points[5].x, 6);
+  EXPECT_EQ(minutes.notes[0].at, (Point{6, 2}));
+  EXPECT_EQ(minutes.notes[0].text, "best 2.0000 at step 6");
+  EXPECT_EQ(figure(301, PlotX::seconds).x_label, "time (h)");
+  EXPECT_EQ(figure(18001, PlotX::seconds).x_label, "time (days)");
+}
+
+TEST(MetricFigure, OfASecondHasTicksWithinIt) {
+  std::vector<MetricsRow> brief = rows(2);
+  for (MetricsRow& r : brief) r.seconds /= 400;
+  const Axis axis = x_axis(metric_figure({{"run", brief}}, {.x = PlotX::seconds}), 4);
+  EXPECT_EQ(axis.low, 0.15);
+  ASSERT_GE(axis.ticks.size(), 3u);
+  EXPECT_EQ(axis.ticks[0].label, "0.15");
+}
+
+TEST(MetricFigure, SeveralRunsHaveAColourEachAndTheirNames) {
+  const Figure figure = metric_figure({{"a", rows(200)}, {"b", rows(4)}});
+  EXPECT_EQ(figure.title, "2 runs");
+  EXPECT_THAT(names(figure), ElementsAre("", "a: training loss, smoothed", "a: validation loss", "b: training loss",
+                                         "b: validation loss"));
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(figure.series[i].color, i < 3 ? 0 : 1) << i;
+  EXPECT_EQ(figure.notes[1].text, "b: best 4.0000 at step 3");
+  const std::string svg = to_svg(figure);
+  EXPECT_THAT(svg, HasSubstr(">a: training loss, smoothed</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr(">a: training loss</text>"))) << "faint points have no line in the legend";
+}
+
+TEST(MetricFigure, ASeventhRunIsDashed) {
+  std::vector<NamedRows> runs;
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) runs.push_back({name, rows(2)});
+  EXPECT_THAT(to_svg(metric_figure(runs)), Not(HasSubstr("dasharray")));
+  runs.push_back({"g", rows(2)});
+  EXPECT_THAT(to_svg(metric_figure(runs)), HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-dasharray="));
+}
+
+TEST(MetricFigure, SmoothsAsAsked) {
+  const std::vector<NamedRows> runs{{"run", rows(200)}};
+  EXPECT_THAT(names(metric_figure(runs, {.metric = PlotMetric::grad_norm, .smoothing = 0})),
+              ElementsAre("gradient norm"));
+  const Figure figure = metric_figure({{"run", rows(3)}}, {.metric = PlotMetric::grad_norm, .smoothing = 0.5});
+  ASSERT_THAT(names(figure), ElementsAre("gradient norm", "gradient norm, smoothed"));
+  EXPECT_EQ(figure.series[0].stroke, Stroke::noise);
+  EXPECT_THAT(names(metric_figure(runs, {.metric = PlotMetric::learning_rate})), ElementsAre("learning rate"));
+}
+
+TEST(MetricFigure, OfNothingMeasuredSaysSo) {
+  MetricsRow empty;
+  empty.step = 1;
+  EXPECT_EQ(metric_figure({{"run", {empty}}}, {.metric = PlotMetric::grad_norm}).subtitle, "nothing measured yet");
+  EXPECT_EQ(metric_figure({{"run", {}}}).subtitle, "no losses yet");
+  EXPECT_EQ(metric_figure({{"a", {}}, {"b", {}}}).subtitle, "no losses yet");
+}
+
+TEST(DebiasedAverage, IsTheWeightedMeanOfAPointAndThoseBeforeIt) {
+  const std::vector<Point> points{{1, 4}, {2, 0}, {3, 8}};
+  const std::vector<Point> smooth = debiased_average(points, 0.5);
+  EXPECT_DOUBLE_EQ(smooth[0].y, 4);  // no pull to zero
+  EXPECT_DOUBLE_EQ(smooth[1].y, (0.25 * 4 + 0.5 * 0) / 0.75);
+  EXPECT_DOUBLE_EQ(smooth[2].y, (0.125 * 4 + 0.25 * 0 + 0.5 * 8) / 0.875);
+  EXPECT_EQ(smooth[2].x, 3);
+  EXPECT_EQ(debiased_average(points, 0), points);
+  EXPECT_TRUE(debiased_average({}, 0.9).empty());
+}
+
+}  // namespace
+}  // namespace kiln
