@@ -3,8 +3,6 @@
 
 #include "kiln/core/error.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>

@@ -3,6 +3,9 @@
 
 #include "kiln/core/json.h"
 
+#include <nlohmann/json.hpp>
+
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +18,12 @@ std::string read_stdin();
 /// Writes bytes to stdout, which are then out of this process. A reader that went away wants no more: no error.
 /// Throws Error (io), for instance where a disk is full.
 void write_stdout(std::string_view bytes);
+
+/// The value, or null.
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
 
 /// JSON in lines of its own, for --json.
 void write_json(const Json& json);

@@ -25,11 +25,6 @@ std::string_view to_string(SpeedSource source) {
   return source == SpeedSource::timed_steps ? "timed_steps" : "matrix_products";
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-
 Json to_json(const Plan& plan) {
   const ParameterCounts& p = plan.parameters;
   const MemoryPlan& m = plan.memory;

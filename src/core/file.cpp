@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <signal.h>
@@ -296,6 +297,16 @@ FileLock::FileLock(const std::filesystem::path& path)
 
 FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);  // closing releases the lock
+}
+
+std::optional<std::int64_t> lock_holder(const std::filesystem::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (file.get() < 0) return std::nullopt;
+  const std::int64_t holder = std::atoll(read_file(path).c_str());
+  // A process that is gone holds nothing. That is asked first: trying the lock keeps others from it for an instant.
+  const bool is_alive = holder > 0 && (::kill(static_cast<pid_t>(holder), 0) == 0 || errno == EPERM);
+  if (!is_alive || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
+  return holder;
 }
 
 }  // namespace kiln

@@ -94,6 +94,17 @@ FileDigests read_manifest(const fs::path& folder) {
   return digests;
 }
 
+void check_sizes(const fs::path& folder, const FileDigests& digests) {
+  for (const auto& [name, digest] : digests) {
+    const fs::path path = path_within(folder, name);
+    std::error_code error;
+    check_input(fs::is_regular_file(path, error), "{}: is missing; the manifest lists it", path.string());
+    const std::uint64_t size = FileReader(path).size();
+    check_input(size == digest.size, "{}: has {} bytes, the manifest says {}; was it cut short?", path.string(), size,
+                digest.size);
+  }
+}
+
 }  // namespace
 
 void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents) {
@@ -113,14 +124,7 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
 
 void verify_checkpoint(const std::filesystem::path& folder) {
   const FileDigests digests = read_manifest(folder);
-  for (const auto& [name, digest] : digests) {  // sizes first: they cost nothing
-    const fs::path path = path_within(folder, name);
-    std::error_code error;
-    check_input(fs::is_regular_file(path, error), "{}: is missing; the manifest lists it", path.string());
-    const std::uint64_t size = FileReader(path).size();
-    check_input(size == digest.size, "{}: has {} bytes, the manifest says {}; was it cut short?", path.string(), size,
-                digest.size);
-  }
+  check_sizes(folder, digests);
   for (const auto& [name, digest] : digests) {
     const std::uint64_t hash = hash_file(folder / name);
     check_input(hash == digest.hash,
@@ -128,6 +132,8 @@ void verify_checkpoint(const std::filesystem::path& folder) {
                 (folder / name).string(), hex(hash), hex(digest.hash));
   }
 }
+
+void verify_sizes(const std::filesystem::path& folder) { check_sizes(folder, read_manifest(folder)); }
 
 bool is_checkpoint(const std::filesystem::path& folder) { return path_exists(folder / kConfigFile); }
 

@@ -169,6 +169,8 @@ void Trainer::sample() {
 
 void Trainer::save(bool is_best) {
   p_.state.seconds = seconds();
+  p_.state.total_steps =
+      p_.horizon.total_steps() < kEndless ? std::optional(std::llround(p_.horizon.total_steps())) : std::nullopt;
   const CheckpointContents contents{.config = p_.config,
                                     .vocab_size = p_.model->vocab_size(),
                                     .weights = *p_.weights,

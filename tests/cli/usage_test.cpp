@@ -23,6 +23,7 @@ const std::vector<std::vector<std::string>> kCommandLines{{"train"},
                                                           {"bench"},
                                                           {"gradcheck"},
                                                           {"plot"},
+                                                          {"runs"},
                                                           {"tokenizer"},
                                                           {"completion"},
                                                           {"tokenizer", "train"},
@@ -77,6 +78,7 @@ TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
       {"tokenizer", "encode", "--tokenizer", "/no/such/tokenizer.json"},
       {"tokenizer", "train", "--input", "/no/such.txt", "--vocab-size", "300", "--output", "/tmp/t.json"},
       {"completion", "tcsh"},
+      {"runs", "/no/such/folder"},
   };
   for (const auto& mistake : mistakes) {
     const Outcome outcome = run_kiln(mistake);

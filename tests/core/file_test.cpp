@@ -147,6 +147,20 @@ TEST(FileLock, OfADeadProcessDoesNotBlock) {
   EXPECT_EQ(read_file(path), fmt::format("{}\n", ::getpid()));
 }
 
+TEST(FileLock, TellsItsHolderToThoseWhoDoNotWantIt) {
+  const Scratch scratch;
+  const std::string path = scratch.path("lock").string();
+  EXPECT_FALSE(lock_holder(path));
+  LockHolder holder(path);
+  EXPECT_EQ(lock_holder(path), holder.pid());
+  holder.kill();
+  EXPECT_FALSE(lock_holder(path));
+  scratch.write("lock", fmt::format("{}\n", ::getpid()));  // alive, but not the holder
+  EXPECT_FALSE(lock_holder(path));
+  scratch.write("lock", "nonsense");
+  EXPECT_FALSE(lock_holder(path));
+}
+
 TEST(FileLock, IsReleasedAtTheEndOfItsScope) {
   const Scratch scratch;
   { const FileLock lock(scratch.path("lock")); }

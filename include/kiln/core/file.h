@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -175,5 +176,8 @@ class FileLock {
  private:
   int descriptor_ = -1;
 };
+
+/// The id of the process that holds the FileLock on a file; nothing where none does, or there is no such file.
+std::optional<std::int64_t> lock_holder(const std::filesystem::path& path);
 
 }  // namespace kiln

@@ -25,6 +25,7 @@ struct TrainerState {
   std::int64_t windows = 0;
   double seconds = 0;
   double reserve_seconds = 0;
+  std::optional<std::int64_t> total_steps;
   std::uint64_t seed = 0;
   int threads = 0;
   std::optional<double> validation_loss;
@@ -42,6 +43,7 @@ struct TrainerState {
     v("seconds", seconds, "of wall time in training, summed over resumes", non_negative());
     v("reserve_seconds", reserve_seconds,
       "what a time budget keeps back for a step, an evaluation and a checkpoint more", non_negative());
+    v("total_steps", total_steps, "of the run; by the clock, as many as it seemed then");
     v("seed", seed, "of every random draw");
     v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
     v("validation_loss", validation_loss, "of these weights, where they were evaluated");
@@ -72,6 +74,9 @@ class NewerFormatError : public Error {
  public:
   using Error::Error;
 };
+
+/// Holds the files' sizes alone against the manifest, which costs nothing. Throws as verify_checkpoint does.
+void verify_sizes(const std::filesystem::path& folder);
 
 /// Holds every file against the manifest. Throws Error (bad_input) that names the file which is missing, of another
 /// size or of another checksum, or both format versions where the checkpoint is newer (NewerFormatError).
