@@ -1,6 +1,7 @@
 // kiln eval: the exact loss of a model over a whole text.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
 #include "kiln/data/source_files.h"
 #include "kiln/run/run_directory.h"
@@ -13,7 +14,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <memory>
-#include <unistd.h>
 
 namespace kiln::cli {
 namespace {
@@ -65,13 +65,8 @@ Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision
   weights.round();
   const std::unique_ptr<Evaluator> evaluator =
       make_evaluator(model.model->config(), model.model->vocab_size(), precision);
-  if (::isatty(STDERR_FILENO) != 1) return evaluator->evaluate(weights, tokens);
-  Evaluation result = evaluator->evaluate(weights, tokens, [](double share) {
-    fmt::print(stderr, "\r{:3.0f}% ", 100 * share);
-    std::fflush(stderr);
-  });
-  fmt::print(stderr, "\r\033[K");
-  return result;
+  ProgressBar bar("scoring", static_cast<double>(tokens.size()), "tokens");
+  return evaluator->evaluate(weights, tokens, [&](double share) { bar.set_share(share); });
 }
 
 Json to_json(const Evaluation& result) {

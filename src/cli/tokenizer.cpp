@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/source_files.h"
 #include "kiln/run/model_source.h"
@@ -88,13 +89,16 @@ std::string format_ids(std::span<const TokenId> ids, char separator) {
 
 void run_encode(const UseOptions& options) {
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
-  const std::vector<TokenId> ids =
-      tokenizer->encode(read_stdin(), options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  const std::string text = read_stdin();
+  const std::vector<TokenId> ids = [&] {
+    const ProgressBar bar("encoding", static_cast<double>(text.size()), "bytes");
+    return tokenizer->encode(text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  }();
   if (options.json) write_stdout("[");
   for (std::size_t at = 0; at < ids.size(); at += kIdsAtATime) {
-    const std::string text =
+    const std::string part =
         format_ids(std::span(ids).subspan(at, std::min(kIdsAtATime, ids.size() - at)), options.json ? ',' : ' ');
-    write_stdout(std::string_view(text).substr(at == 0 ? 1 : 0));  // nothing stands before the first to be separated
+    write_stdout(std::string_view(part).substr(at == 0 ? 1 : 0));  // nothing stands before the first to be separated
   }
   if (options.json) write_stdout("]");
 }

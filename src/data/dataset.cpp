@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/threads.h"
 #include "kiln/data/source_files.h"
 #include "kiln/text/document.h"
@@ -66,6 +67,9 @@ std::span<const std::string_view> take_group(std::span<const std::string_view>& 
 }
 
 std::string encode_documents(std::span<const std::string_view> documents, const Tokenizer& tokenizer, DocumentEnd end) {
+  std::size_t bytes = 0;
+  for (const std::string_view document : documents) bytes += document.size();
+  const ProgressBar bar("tokenizing", static_cast<double>(bytes), "bytes");
   TokenFileBuilder builder(tokenizer.vocab_size());
   std::vector<std::vector<TokenId>> tokens;
   while (!documents.empty()) {

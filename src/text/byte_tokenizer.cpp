@@ -1,6 +1,7 @@
 // In tokenizer.json: byte-level BPE without merges, whose vocabulary numbers the bytes by their values.
 #include "kiln/text/byte_tokenizer.h"
 
+#include "kiln/core/progress_bar.h"
 #include "kiln/text/byte_level.h"
 #include "kiln/text/tokenizer_schema.h"
 
@@ -23,6 +24,7 @@ std::string ByteTokenizer::token_bytes(TokenId id) const {
 void ByteTokenizer::encode_text(std::string_view text, std::size_t, std::vector<TokenId>& ids) const {
   ids.reserve(ids.size() + text.size());
   for (const char byte : text) ids.push_back(static_cast<unsigned char>(byte));
+  ProgressBar::advance(std::ssize(text));
 }
 
 Json ByteTokenizer::to_json() const {

@@ -2,6 +2,7 @@
 #include "kiln/text/char_tokenizer.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/text/tokenizer_schema.h"
 #include "kiln/text/utf8.h"
 
@@ -93,6 +94,7 @@ void CharTokenizer::encode_text(std::string_view text, std::size_t offset, std::
     ids.push_back(found->second);
     at += length;
   }
+  ProgressBar::advance(std::ssize(text));
 }
 
 Json CharTokenizer::to_json() const {

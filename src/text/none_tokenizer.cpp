@@ -2,6 +2,7 @@
 #include "kiln/text/none_tokenizer.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/text/tokenizer_schema.h"
 #include "kiln/text/utf8.h"
 
@@ -46,6 +47,7 @@ void NoneTokenizer::encode_text(std::string_view text, std::size_t offset, std::
     ids.push_back(id);
     at = text.find_first_not_of(kSpaces, end);
   }
+  ProgressBar::advance(std::ssize(text));
 }
 
 Json NoneTokenizer::to_json() const {

@@ -1,4 +1,5 @@
 // Counting distinct pieces: a hash table for each share of the text, then their sum.
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_trainer.h"
 
@@ -65,9 +66,15 @@ class Counter {
   std::size_t size_ = 0;
 };
 
+constexpr std::size_t kToldAtATime = 1 << 18;  // bytes of text between reports of progress
+
 void count_share(SplitPattern pattern, std::string_view share, Counter& counter) {
   PieceReader reader(pattern, share);
+  std::size_t told = 0, counted = 0;  // bytes
   for (std::string_view piece = reader.next(); !piece.empty(); piece = reader.next()) {
+    counted += piece.size();
+    if (counted - told >= kToldAtATime)
+      ProgressBar::advance(static_cast<std::int64_t>(counted - std::exchange(told, counted)));
     for (; piece.size() > kLongestCounted; piece.remove_prefix(kLongestCounted)) {
       counter.add(piece.substr(0, kLongestCounted), 1);
     }
@@ -100,6 +107,9 @@ std::vector<std::vector<std::string_view>> deal(std::span<const std::string_view
 
 std::vector<PieceCount> count_pieces(SplitPattern pattern, std::span<const std::string_view> documents) {
   const std::vector<std::vector<std::string_view>> dealt = deal(documents);
+  std::size_t bytes = 0;
+  for (const std::string_view document : documents) bytes += document.size();
+  const ProgressBar bar("counting words", static_cast<double>(bytes), "bytes");
   std::vector<Counter> counters(dealt.size());
   std::vector<std::exception_ptr> errors(dealt.size());
   parallel_each(static_cast<std::int64_t>(dealt.size()), [&](std::int64_t hand) {

@@ -1,6 +1,7 @@
 // One backward, then two forwards for every sampled entry.
 #include "kiln/train/gradient_check.h"
 
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/rng.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
@@ -114,6 +115,7 @@ TensorGradientCheck check_tensor(Subject& subject, ParameterId id, const Gradien
     const double size = std::max({std::abs(numeric), std::abs(analytic), options.floor});
     const double error = std::abs(analytic - numeric) / size;
     ++worst.entries;
+    ProgressBar::advance(1);
     if (!(error <= worst.error)) {  // so that NaN counts as worse
       worst.error = error;
       worst.analytic = analytic;
@@ -130,6 +132,9 @@ std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Inde
                                                  const GradientCheckOptions& options) {
   Subject subject(config, vocab_size, options);
   subject.compute_gradients();
+  Index entries = 0;
+  for (const Parameter& p : subject.layout().parameters()) entries += std::min(p.size(), options.entries_per_tensor);
+  const ProgressBar bar("checking", static_cast<double>(entries), "entries");
   std::vector<TensorGradientCheck> checks;
   for (std::size_t i = 0; i < subject.layout().parameters().size(); ++i) {
     checks.push_back(check_tensor(subject, ParameterId{static_cast<int>(i)}, options));

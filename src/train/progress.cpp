@@ -1,6 +1,7 @@
 // Progress goes to stderr, where it disturbs no result.
 #include "kiln/train/progress.h"
 
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/terminal.h"
 
 #include <fmt/format.h>
@@ -24,12 +25,6 @@ struct ProgressFigure {
 };
 
 constexpr int kBarWidth = 20;
-
-std::string bar(double share) {
-  std::string text;
-  for (int i = 0; i < kBarWidth; ++i) text += i < static_cast<int>(share * kBarWidth) ? "━" : "─";
-  return text + " ";
-}
 
 std::string text_of(const std::optional<double>& value, const char* name, int decimals) {
   return fmt::format("{} {}", name, value ? fmt::format("{:.{}f}", *value, decimals) : "not finite");
@@ -75,7 +70,7 @@ void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& 
   const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
   std::string line = fitted(figures, width);
   const bool has_room = line.size() + kBarWidth + 1 <= width;
-  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar(horizon.progress()) : "", line);
+  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar_of(horizon.progress(), kBarWidth) + " " : "", line);
   std::fflush(stderr);
   line_shown_ = true;
 }

@@ -1,6 +1,7 @@
 // One loop: step, log, evaluate, save.
 #include "kiln/train/trainer.h"
 
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/loss_figure.h"
@@ -129,7 +130,10 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
 Evaluation Trainer::evaluate() {
   TrainerState& state = p_.state;
   const double begun = clock_();
-  const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation);
+  const Evaluation evaluation = [&] {
+    ProgressBar bar("evaluating", static_cast<double>(p_.data.validation.size()), "tokens");
+    return p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) { bar.set_share(share); });
+  }();
   events_.add_evaluation();
   evaluation_seconds_ = clock_() - begun;
   row_.validation_loss = if_finite(evaluation.loss);
