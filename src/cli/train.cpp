@@ -25,7 +25,7 @@
 namespace kiln::cli {
 namespace {
 
-constexpr Index kSampleTokens = 100;  // of train.sample_every
+constexpr Index kSampleTokens = 100;  // of a sample in training
 
 struct TrainOptions {
   std::string config;
@@ -34,6 +34,8 @@ struct TrainOptions {
   bool resume = false;
   bool overwrite = false;
   bool quiet = false;
+  bool watches_samples = false;
+  std::string watched_prompt;  // empty: the config's
   bool schema = false;
   bool reference = false;
 };
@@ -52,14 +54,27 @@ void log_to(const std::filesystem::path& path) {
   spdlog::flush_on(spdlog::level::info);
 }
 
-/// What the model writes at this point of the training, from an empty prompt.
+/// The changes of the config, those that flags stand for among them.
+std::vector<std::string> overrides_of(const TrainOptions& options) {
+  std::vector<std::string> overrides = options.overrides;
+  if (!options.watches_samples) return overrides;
+  overrides.push_back("train.sample_at_evaluations=true");
+  if (!options.watched_prompt.empty()) {
+    const Json prompt = options.watched_prompt;  // quoted, so that no prompt is taken for a number
+    overrides.push_back("train.sample_prompt=" + prompt.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+  return overrides;
+}
+
+/// What the model writes at this point of the training.
 std::string sample(const Preparation& p) {
   CompletionOptions options;
   options.generation.max_tokens = kSampleTokens;
   options.generation.seed = p.config.seed;
-  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, "");
+  const std::string& text = p.config.train.sample_prompt;
+  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, text);
   const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options);
-  return completions.front().text;
+  return text + completions.front().text;
 }
 
 void introduce(const Preparation& p, const RunPaths& paths) {
@@ -89,7 +104,7 @@ void run_train(const TrainOptions& options) {
   check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 
-  const Config config = read_config(options.config, options.overrides);
+  const Config config = read_config(options.config, overrides_of(options));
   const std::filesystem::path root(options.run.empty() ? "runs/" + config.name : options.run);
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
@@ -118,11 +133,22 @@ void add_train(CLI::App& app) {
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config: key.path=value, value being JSON or a word");
+  CLI::Option* watch =
+      command
+          ->add_option(
+              "--watch-samples", options->watched_prompt,
+              "a sample at every evaluation, of the model going on from PROMPT; where that is not given, from the "
+              "config's train.sample_prompt")
+          ->expected(0, 1)
+          ->type_name("PROMPT");
   command->add_flag("--quiet", options->quiet, "warnings and errors alone");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   command->footer("Example: kiln train configs/quickstart.json --run runs/try --set train.steps=200");
-  command->callback([options] { run_train(*options); });
+  command->callback([options, watch] {
+    options->watches_samples = watch->count() > 0;
+    run_train(*options);
+  });
 }
 
 }  // namespace kiln::cli

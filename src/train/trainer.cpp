@@ -57,7 +57,8 @@ int Trainer::run() {
     const bool improved = evaluation && p_.state.evaluations_since_best == 0;
     if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
     if (evaluation) report(*evaluation, improved);
-    if (sampler_ && has_time && is_due(train.sample_every)) sample();
+    const bool sampled = is_due(train.sample_every) || (evaluated && train.sample_at_evaluations);
+    if (sampler_ && has_time && sampled) sample();
 
     const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();

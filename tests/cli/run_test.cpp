@@ -223,6 +223,25 @@ TEST(TrainCommand, LogEveryNoughtPrintsNoStepLines) {
   EXPECT_THAT(outcome.err, HasSubstr("step 20: validation loss"));
 }
 
+TEST(TrainCommand, WatchesSamplesThatGoOnFromAPrompt) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--watch-samples", "7"});  // a text, though it looks like a number
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* step : {"6", "12", "18", "20"})
+    EXPECT_THAT(outcome.err, HasSubstr(std::string("step ") + step + ": sample\n7")) << step;
+  EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("step 10: sample")));
+  EXPECT_EQ(json::parse(read_file(run.folder + "/config.json"))["train"]["sample_prompt"], "7");
+}
+
+TEST(TrainCommand, WatchesSamplesFromTheConfigsPromptOrFromNothing) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--set", "train.sample_prompt=one two", "--watch-samples"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("step 6: sample\none two"));
+  const Outcome anew = run.train({"--overwrite", "--watch-samples"});
+  EXPECT_THAT(anew.err, HasSubstr("step 6: sample\n"));
+}
+
 TEST(TrainCommand, NoStepIsFasterThanTheMachine) {
   const SmallRun run;
   const std::string log = run.train().err;

@@ -174,6 +174,18 @@ TEST(EventLog, HoldsSamples) {
   EXPECT_TRUE(value_at(events, 11, "sample").is_null());
 }
 
+TEST(EventLog, HoldsASampleOfEveryEvaluationWhereAskedTo) {
+  if (!testing::has_python()) GTEST_SKIP() << "needs python3";
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  config.train.sample_at_evaluations = true;
+  const std::vector<json> events = only_events(train(scratch, config, "run"));
+  for (Index step = 1; step <= 20; ++step) {
+    const bool evaluated = step % 6 == 0 || step == 20;
+    EXPECT_EQ(value_at(events, step, "sample").is_null(), !evaluated) << step;
+  }
+}
+
 TEST(EventLog, AResumedRunBeginsAFileThatTakesBackWhatTheCheckpointDoesNotHold) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
   const Scratch scratch;

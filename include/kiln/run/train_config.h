@@ -50,6 +50,8 @@ struct TrainConfig {
   std::int64_t keep_checkpoints = 3;
   std::int64_t log_every = 10;
   std::int64_t sample_every = 0;
+  bool sample_at_evaluations = false;
+  std::string sample_prompt;
   std::optional<std::int64_t> early_stopping;
   int threads = 0;
   std::int64_t max_bad_steps = 10;
@@ -84,7 +86,9 @@ struct TrainConfig {
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: the first and last alone", non_negative());
     v("keep_checkpoints", keep_checkpoints, "checkpoints kept besides step 0, best and latest", non_negative());
     v("log_every", log_every, "steps between log lines and rows of metrics.jsonl; 0: never", non_negative());
-    v("sample_every", sample_every, "steps between samples in the log; 0: never", non_negative());
+    v("sample_every", sample_every, "steps between samples, in the log and TensorBoard; 0: never", non_negative());
+    v("sample_at_evaluations", sample_at_evaluations, "a sample at every evaluation (kiln train --watch-samples)");
+    v("sample_prompt", sample_prompt, "text that samples go on from, the same each time");
     v("early_stopping", early_stopping, "evaluations without improvement after which training ends; null: never",
       at_least(1));
     v("threads", threads, "0: one for every core", non_negative());

@@ -14,7 +14,8 @@ namespace kiln {
 /// Trains a prepared run to its end, or until a signal or early stopping ends it.
 class Trainer {
  public:
-  /// Called every train.sample_every steps; returns what the model writes.
+  /// Called every train.sample_every steps, and with train.sample_at_evaluations at each of them; returns what the
+  /// model writes.
   using Sampler = std::function<std::string(const Preparation&)>;
 
   /// Seconds since some moment, never less than before.
