@@ -37,6 +37,7 @@ struct TrainingOptions {
   TokenizerConfig tokenizer;
   std::string pattern{kSplitPatterns[0]};
   std::string output;
+  bool json = false;
 };
 
 struct UseOptions {
@@ -54,6 +55,33 @@ void check_output(const fs::path& output) {
   const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
   check(fs::is_directory(folder), "--output {}: there is no folder {}", output.string(), folder.string());
   check(!fs::is_directory(output), "--output {}: is a folder; name the file, as in tokenizer.json", output.string());
+}
+
+/// The ids of the tokens of most bytes, special ones left out.
+std::vector<TokenId> longest_tokens(const Tokenizer& tokenizer) {
+  std::vector<TokenId> ids(static_cast<std::size_t>(tokenizer.vocab_size()));
+  std::iota(ids.begin(), ids.end(), 0);
+  for (const SpecialToken& special : tokenizer.special_tokens()) std::erase(ids, special.id);
+  std::ranges::stable_sort(ids, std::ranges::greater{}, [&](TokenId id) { return tokenizer.token_bytes(id).size(); });
+  ids.resize(std::min(ids.size(), kLongestShown));
+  return ids;
+}
+
+Json summary(const Tokenizer& tokenizer) {
+  Json json{{"type", tokenizer.type()}, {"vocab_size", tokenizer.vocab_size()}};
+  if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer)) {
+    json["merges"] = bpe->bpe().merges().size();
+    json["pattern"] = names_of(bpe->pattern())[static_cast<std::size_t>(bpe->pattern())];
+  }
+  json["special_tokens"] = Json::array();
+  for (const SpecialToken& token : tokenizer.special_tokens())
+    json["special_tokens"].push_back({{"id", token.id}, {"content", token.content}});
+  json["longest_tokens"] = Json::array();
+  for (const TokenId id : longest_tokens(tokenizer)) {
+    const std::string bytes = tokenizer.token_bytes(id);
+    json["longest_tokens"].push_back({{"id", id}, {"text", bytes}, {"bytes", bytes.size()}});
+  }
+  return json;
 }
 
 void run_train(const TrainingOptions& options) {
@@ -75,6 +103,10 @@ void run_train(const TrainingOptions& options) {
   spdlog::info("{}: {} entries", options.output, format_count(tokenizer->vocab_size()));
   if (tokenizer->vocab_size() < config.vocab_size)
     spdlog::warn("fewer entries than --vocab-size {}: no pair of tokens is left that occurs twice", config.vocab_size);
+  if (!options.json) return;
+  Json report = summary(*tokenizer);
+  report["output"] = options.output;
+  write_json(report);
 }
 
 /// The ids in decimal, each after a separator.
@@ -138,33 +170,6 @@ void run_decode(const UseOptions& options) {
   write_stdout(tokenizer->decode(options.json ? parse_json_ids(text) : parse_ids(text)));
 }
 
-/// The ids of the tokens of most bytes, special ones left out.
-std::vector<TokenId> longest_tokens(const Tokenizer& tokenizer) {
-  std::vector<TokenId> ids(static_cast<std::size_t>(tokenizer.vocab_size()));
-  std::iota(ids.begin(), ids.end(), 0);
-  for (const SpecialToken& special : tokenizer.special_tokens()) std::erase(ids, special.id);
-  std::ranges::stable_sort(ids, std::ranges::greater{}, [&](TokenId id) { return tokenizer.token_bytes(id).size(); });
-  ids.resize(std::min(ids.size(), kLongestShown));
-  return ids;
-}
-
-Json summary(const Tokenizer& tokenizer) {
-  Json json{{"type", tokenizer.type()}, {"vocab_size", tokenizer.vocab_size()}};
-  if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer)) {
-    json["merges"] = bpe->bpe().merges().size();
-    json["pattern"] = names_of(bpe->pattern())[static_cast<std::size_t>(bpe->pattern())];
-  }
-  json["special_tokens"] = Json::array();
-  for (const SpecialToken& token : tokenizer.special_tokens())
-    json["special_tokens"].push_back({{"id", token.id}, {"content", token.content}});
-  json["longest_tokens"] = Json::array();
-  for (const TokenId id : longest_tokens(tokenizer)) {
-    const std::string bytes = tokenizer.token_bytes(id);
-    json["longest_tokens"].push_back({{"id", id}, {"text", bytes}, {"bytes", bytes.size()}});
-  }
-  return json;
-}
-
 /// The description for people.
 std::string to_text(const Json& info) {
   Table table;
@@ -207,6 +212,7 @@ void add_training(CLI::App& app) {
       ->add_option("--document-separator", options->data.document_separator,
                    "line that separates the documents of a file, and is not learned from")
       ->type_name("LINE");
+  add_json_flag(*command, options->json);
   command->footer("Example: kiln tokenizer train --input data/*.txt --vocab-size 4096 --output tokenizer.json");
   command->callback([options] { run_train(*options); });
 }

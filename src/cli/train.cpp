@@ -17,6 +17,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -38,6 +39,7 @@ struct TrainOptions {
   std::string watched_prompt;  // empty: the config's
   bool schema = false;
   bool reference = false;
+  bool json = false;
 };
 
 OpenMode open_mode(const TrainOptions& options) {
@@ -98,6 +100,23 @@ void say_finished(const Preparation& p, const std::string& root) {
   }
 }
 
+/// Where the run stands when training ends.
+Json to_json(const Preparation& p, const std::filesystem::path& root, int code) {
+  const TrainerState& state = p.state;
+  return {{"run", root.string()},
+          {"finished", p.is_finished()},
+          {"exit_code", code},
+          {"step", state.step},
+          {"total_steps", or_null(state.total_steps)},
+          {"tokens", state.tokens},
+          {"seconds", state.seconds},
+          {"parameters", p.model->layout.count()},
+          {"validation_loss", or_null(state.validation_loss)},
+          {"best_validation_loss", or_null(state.best_loss)},
+          {"best_step", state.best_loss ? Json(state.best_step) : Json()},
+          {"bad_steps", state.bad_steps}};
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return fmt::print("{}", format_json(config_schema()));
   if (options.reference) return fmt::print("{}", config_reference());
@@ -110,7 +129,11 @@ void run_train(const TrainOptions& options) {
   const RunPaths& paths = run.paths();
 
   const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume);
-  if (preparation->is_finished()) return say_finished(*preparation, root.string());
+  if (preparation->is_finished()) {
+    say_finished(*preparation, root.string());
+    if (options.json) write_json(to_json(*preparation, root, 0));
+    return;
+  }
   if (options.overwrite) run.clear();  // not before: a config that cannot be trained costs nobody a run
   log_to(paths.log());
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
@@ -118,6 +141,7 @@ void run_train(const TrainOptions& options) {
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, options.quiet, sample).run();
   spdlog::info("the run lies in {}", root.string());
+  if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
 }
 
@@ -144,6 +168,7 @@ void add_train(CLI::App& app) {
   command->add_flag("--quiet", options->quiet, "warnings and errors alone");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
+  add_json_flag(*command, options->json);
   command->footer("Example: kiln train configs/quickstart.json --run runs/try --set train.steps=200");
   command->callback([options, watch] {
     options->watches_samples = watch->count() > 0;

@@ -242,6 +242,23 @@ TEST(TrainCommand, WatchesSamplesFromTheConfigsPromptOrFromNothing) {
   EXPECT_THAT(anew.err, HasSubstr("step 6: sample\n"));
 }
 
+TEST(TrainCommand, JsonTellsWhereTheRunStandsAndStandsAlone) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json result = json::parse(outcome.out);
+  EXPECT_EQ(result["run"], run.folder);
+  EXPECT_EQ(result["finished"], true);
+  EXPECT_EQ(result["exit_code"], 0);
+  EXPECT_EQ(result["step"], 20);
+  EXPECT_EQ(result["total_steps"], 20);
+  EXPECT_EQ(result["tokens"], 20 * 4 * 16);
+  EXPECT_GT(result["seconds"], 0);
+  EXPECT_LE(result["best_validation_loss"], result["validation_loss"]);
+  const Outcome again = run.train({"--json", "--resume"});  // nothing is left to do
+  EXPECT_EQ(json::parse(again.out), result);
+}
+
 TEST(TrainCommand, NoStepIsFasterThanTheMachine) {
   const SmallRun run;
   const std::string log = run.train().err;

@@ -95,6 +95,19 @@ TEST(TokenizerCommand, TrainsWithTheSpecialTokensAskedFor) {
   EXPECT_GE(info["longest_tokens"][0]["bytes"], info["longest_tokens"][9]["bytes"]);
 }
 
+TEST(TokenizerCommand, TrainingReportsAsJsonAlone) {
+  const Scratch scratch;
+  const std::string path = scratch.path("t.json").string();
+  const Outcome outcome = run_kiln({"tokenizer", "train", "--input", scratch.write("a.txt", "abab abab abab"),
+                                    "--vocab-size", "260", "--output", path, "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["output"], path);
+  EXPECT_EQ(json["type"], "bpe");
+  EXPECT_EQ(json["vocab_size"], 260);
+  EXPECT_EQ(json["merges"], 3);
+}
+
 TEST(TokenizerCommand, InfoIsReadable) {
   const Scratch scratch;
   const Outcome outcome = run_kiln({"tokenizer", "info", "--tokenizer", train(scratch)});
