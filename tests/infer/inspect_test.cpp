@@ -100,7 +100,7 @@ TEST(Inspect, ZeroWeightsAreExactlyUniformAndRankById) {
 }
 
 TEST(Inspect, LogitsAreMadeInChunks) {
-  constexpr Index kLarge = 100000;  // so that a chunk holds fewer rows than the text
+  constexpr Index kLarge = 200000;  // so that a chunk holds fewer rows than the text
   ModelConfig config = tiny_config(PositionKind::rope, 100);
   config.d_model = 4;
   config.n_heads = 1;
