@@ -114,10 +114,24 @@ void replace_directory(const std::filesystem::path& from, const std::filesystem:
     check_io(errno == EEXIST || errno == ENOTEMPTY, "{}: cannot be put in place: {}", to.string(), last_error());
     const bool exchanged = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0;
     require(exchanged, to, "cannot be replaced");
-    std::error_code ignored;  // what is left of the old folder does no harm under the temporary's name
-    std::filesystem::remove_all(from, ignored);
   }
-  sync_directory(to.parent_path());
+  sync_directory(to.parent_path());  // before the old folder goes: until then a crash may bring it back
+  std::error_code ignored;           // what is left of it does no harm under the temporary's name
+  std::filesystem::remove_all(from, ignored);
+}
+
+bool make_directories(const std::filesystem::path& path, std::error_code& error) {
+  const std::filesystem::path parent = path.parent_path();
+  if (is_folder(path)) return true;
+  if (path_exists(path)) {
+    error = std::make_error_code(std::errc::not_a_directory);
+    return false;
+  }
+  if (!parent.empty() && parent != path && !make_directories(parent, error)) return false;
+  std::filesystem::create_directory(path, error);
+  if (error) return false;
+  sync_directory(parent);
+  return true;
 }
 
 bool path_exists(const std::filesystem::path& path) {

@@ -150,6 +150,11 @@ void read_huggingface_weights(const std::filesystem::path& folder, const ModelCo
   WeightsReader(folder, model, weights.layout()).read_into(weights);
 }
 
+void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
+                               const ParameterLayout& layout) {
+  const WeightsReader matched(folder, model, layout);
+}
+
 ParameterBuffer<float> read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                                                 const ParameterLayout& layout) {
   const WeightsReader reader(folder, model, layout);

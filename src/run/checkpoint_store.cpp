@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_finished(const fs::path& folder) { return path_exists(folder / "manifest.json"); }
+bool is_finished(const fs::path& folder) { return path_exists(folder / kManifestFile); }
 
 /// The folder that a pointer names, if it names one that is there.
 std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
@@ -30,8 +30,7 @@ void point(const fs::path& checkpoints, std::string_view pointer, const fs::path
 
 void make_directory(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
-  check_io(!error, "{}: cannot be made: {}", path.string(), error.message());
+  check_io(make_directories(path, error), "{}: cannot be made: {}", path.string(), error.message());
 }
 
 std::vector<SavedCheckpoint> newest_first(const fs::path& checkpoints) {
@@ -77,7 +76,6 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
     fs::remove_all(temporary, ignored);
     throw;
   }
-  sync_directory(checkpoints.parent_path());
   point(checkpoints, kLatestPointer, folder);
   if (is_best) point(checkpoints, kBestPointer, folder);
   prune(checkpoints, keep);

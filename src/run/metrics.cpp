@@ -46,6 +46,21 @@ std::string source_of(const std::filesystem::path& path, int number) {
 
 void MetricsWriter::append(const MetricsRow& row) { lines_.append(to_line(row)); }
 
+MetricsLines scan_metrics(const std::filesystem::path& path) {
+  MetricsLines lines;
+  if (!path_exists(path)) return lines;
+  const std::string text = read_file(path);
+  lines.ends_within_a_line = !text.empty() && text.back() != '\n';
+  for_each_line(text, [&](int number, std::string_view line) {
+    try {
+      lines.rows.push_back(parse_row(line, source_of(path, number)));
+    } catch (const Error& error) {
+      lines.problems.emplace_back(error.what());
+    }
+  });
+  return lines;
+}
+
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& path) {
   std::vector<MetricsRow> rows;
   if (!path_exists(path)) return rows;

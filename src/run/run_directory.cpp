@@ -44,8 +44,7 @@ fs::path prepare(const RunPaths& paths, OpenMode mode) {
   const fs::file_status status = fs::status(paths.root, error);
   check(!fs::exists(status) || fs::is_directory(status),
         "{}: is a file; a folder is expected; choose another run directory with --run", root);
-  fs::create_directories(paths.root, error);
-  check_io(!error, "{}: the run directory cannot be made: {}", root, error.message());
+  check_io(make_directories(paths.root, error), "{}: the run directory cannot be made: {}", root, error.message());
   if (!path_exists(paths.lock())) check_mode(paths, mode);
   return paths.lock();
 }

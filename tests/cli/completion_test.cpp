@@ -50,7 +50,8 @@ TEST(CompletionCommand, KnowsEveryCommandAndOptionInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const Outcome outcome = run_kiln({"completion", shell});
     EXPECT_EQ(outcome.code, 0);
-    for (const char* command : {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "tokenizer"})
+    for (const char* command :
+         {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "verify", "tokenizer"})
       EXPECT_THAT(outcome.out, HasSubstr(std::string("\"kiln ") + command + "\"")) << shell;
     EXPECT_THAT(outcome.out, HasSubstr("document-separator")) << shell;
   }

@@ -82,6 +82,17 @@ TEST(ReplaceDirectory, OfNothingIsAnErrorOfInputAndOutput) {
                [&] { replace_directory(scratch.path("from"), to); });
 }
 
+TEST(MakeDirectories, MakesWhatIsMissingAndSaysWhyItCannot) {
+  const Scratch scratch;
+  std::error_code error;
+  EXPECT_TRUE(make_directories(scratch.path("a/b/c"), error));
+  EXPECT_TRUE(make_directories(scratch.path("a/b/c/"), error));
+  EXPECT_TRUE(is_folder(scratch.path("a/b/c")));
+  scratch.write("a/file", "");
+  EXPECT_FALSE(make_directories(scratch.path("a/file/b"), error));
+  EXPECT_EQ(error, std::errc::not_a_directory);
+}
+
 TEST(PathWithin, RefusesToLeaveTheFolder) {
   const Scratch scratch;
   scratch.write("folder/inside/a", "a");

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "kiln/run/checkpoint.h"
+#include "kiln/text/none_tokenizer.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include "support/small_models.h"
 
@@ -23,7 +25,12 @@ struct SmallTraining {
 
   CheckpointContents contents(std::int64_t step = 0) {
     state.step = step;
-    return {config, kSmallVocabulary, small.weights, slots(), {"{\"a\":1}\n", "{}\n", {}}, state};
+    return {config,
+            kSmallVocabulary,
+            small.weights,
+            slots(),
+            {format_tokenizer_json(NoneTokenizer(kSmallVocabulary)), "{}\n", {}},
+            state};
   }
 
   Config config;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 struct XXH3_state_s;
@@ -41,6 +42,10 @@ FileDigest write_file_synced(const std::filesystem::path& path, std::string_view
 /// Puts the folder `from` where `to` is, flushed to the disk; a folder that is there already changes places with it
 /// (at no instant is there none) and is then removed. Throws Error (io).
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Makes a folder and those it lies in, each flushed to the disk; false with the reason where one cannot be made.
+/// Throws Error (io) where it cannot be flushed.
+bool make_directories(const std::filesystem::path& path, std::error_code& error);
 
 /// Whether something, or a folder, is there as far as this process may look; unlike std::filesystem's, they never
 /// throw.

@@ -35,7 +35,11 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<float>& weights);
 
-/// The same into a new buffer, for which memory is taken only once the file is known to hold such a model.
+/// Throws what reading would throw, and reads no more than the file's header.
+void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
+                               const ParameterLayout& layout);
+
+/// Reads into a new buffer, for which memory is taken only once the file is known to hold such a model.
 ParameterBuffer<float> read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                                                 const ParameterLayout& layout);
 

@@ -1,10 +1,10 @@
 // One checkpoint folder: what is in it, whether it is whole, and how it is read back.
 #pragma once
 
-#include "kiln/core/error.h"
 #include "kiln/interop/huggingface.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/run/config.h"
+#include "kiln/run/manifest.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -13,9 +13,6 @@
 #include <vector>
 
 namespace kiln {
-
-/// Version of the checkpoint folder's layout; folders of a newer one are refused.
-inline constexpr std::int64_t kCheckpointFormat = 1;
 
 /// Where training stands between two steps (trainer.json). Random draws are functions of the seed and these counts, so
 /// there is no other state of a generator.
@@ -69,12 +66,6 @@ struct CheckpointContents {
 /// Throws Error (io).
 void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents);
 
-/// A checkpoint of a kiln that is newer than this one.
-class NewerFormatError : public Error {
- public:
-  using Error::Error;
-};
-
 /// Holds the files' sizes alone against the manifest, which costs nothing. Throws as verify_checkpoint does.
 void verify_sizes(const std::filesystem::path& folder);
 
@@ -94,6 +85,13 @@ struct CheckpointConfig {
 // (bad_input) where a file is not what it should be.
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
 TrainerState read_trainer_state(const std::filesystem::path& folder);
+
+/// Holds the header of optimizer.safetensors against the layout: as many slots, each with every parameter in its shape.
+/// Throws Error (bad_input). Nothing is read.
+void check_optimizer(const std::filesystem::path& folder, const ParameterLayout& layout, std::size_t slots);
+
+/// XXH3 of a config, as the manifest keeps it.
+std::uint64_t hash_config(const Json& config);
 
 /// Fills the slots' buffers. Throws Error (bad_input) where the file's tensors are not just theirs: another
 /// optimizer's.

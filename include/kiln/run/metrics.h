@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace kiln {
@@ -44,6 +45,14 @@ class MetricsWriter {
  private:
   LineAppender lines_;
 };
+
+/// The complete lines of a file: its rows, and of those that are none what is wrong with them.
+struct MetricsLines {
+  std::vector<MetricsRow> rows;
+  std::vector<std::string> problems;  // "runs/x/metrics.jsonl:3: ..."
+  bool ends_within_a_line = false;    // a write was cut off there
+};
+MetricsLines scan_metrics(const std::filesystem::path& path);
 
 /// The rows of a file, none where it is missing; a last line without its end is a write that was cut off, and passed
 /// over. Throws Error (bad_input) that names the line that is no row.

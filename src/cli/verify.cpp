@@ -1,0 +1,108 @@
+// kiln verify: whether a run's checkpoints would load, before one of them has to.
+#include "kiln/run/verify.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <memory>
+#include <string>
+
+namespace kiln::cli {
+namespace {
+
+struct VerifyOptions {
+  std::string run;
+  bool json = false;
+};
+
+std::string name_of(const CheckpointReport& report) {
+  const std::string name = report.folder.filename().string();
+  return name.empty() ? report.folder.string() : name;
+}
+
+Json to_json(const FileProblem& problem) {
+  return {{"file", problem.file}, {"found", problem.found}, {"expected", problem.expected}, {"remedy", problem.remedy}};
+}
+
+Json to_json(const std::vector<FileProblem>& problems) {
+  Json list = Json::array();
+  for (const FileProblem& problem : problems) list.push_back(to_json(problem));
+  return list;
+}
+
+Json to_json(const RunReport& report) {
+  Json json{{"good", report.is_good()}, {"checkpoints", Json::array()}};
+  for (const CheckpointReport& checkpoint : report.checkpoints) {
+    json["checkpoints"].push_back({{"name", name_of(checkpoint)},
+                                   {"good", checkpoint.problems.empty()},
+                                   {"problems", to_json(checkpoint.problems)}});
+  }
+  for (const PointerReport& pointer : report.pointers) {
+    json[pointer.name] = {{"target", pointer.target ? Json(*pointer.target) : Json()},
+                          {"problem", pointer.problem ? to_json(*pointer.problem) : Json()}};
+  }
+  if (!report.metrics) return json;
+  const MetricsReport& metrics = *report.metrics;
+  json["metrics"] = {{"rows", metrics.rows},
+                     {"first_step", metrics.first_step},
+                     {"last_step", metrics.last_step},
+                     {"ends_within_a_line", metrics.ends_within_a_line},
+                     {"problems", to_json(metrics.problems)}};
+  json["temporaries"] = report.temporaries;
+  return json;
+}
+
+/// A line of a name and what there is to say of it, and one for each problem.
+std::string lines(const std::string& name, const std::string& text, const std::vector<FileProblem>& problems) {
+  std::string all = fmt::format("{:<14} {}\n", name, text);
+  for (const FileProblem& problem : problems) all += fmt::format("  {}\n", to_string(problem));
+  return all;
+}
+
+std::string lines(const MetricsReport& metrics) {
+  std::string text = fmt::format("{} rows", metrics.rows);
+  if (metrics.rows > 0) text += fmt::format(", steps {} to {}", metrics.first_step, metrics.last_step);
+  if (metrics.ends_within_a_line) text += "; a last line that was cut off is passed over";
+  return lines("metrics.jsonl", text, metrics.problems);
+}
+
+std::string to_text(const RunReport& report) {
+  std::string text;
+  for (const CheckpointReport& checkpoint : report.checkpoints) {
+    text += lines(name_of(checkpoint), checkpoint.problems.empty() ? "good" : "damaged", checkpoint.problems);
+  }
+  if (report.checkpoints.empty()) text += "there is no checkpoint yet\n";
+  for (const PointerReport& pointer : report.pointers) {
+    const std::vector<FileProblem> problems(pointer.problem ? 1 : 0, pointer.problem.value_or(FileProblem()));
+    text += lines(pointer.name, pointer.target ? *pointer.target : "none", problems);
+  }
+  if (report.metrics) text += lines(*report.metrics);
+  for (const std::string& name : report.temporaries) {
+    text += fmt::format("{}: a save that is at work or was cut off; the next one removes it\n", name);
+  }
+  return text;
+}
+
+void run_verify(const VerifyOptions& options) {
+  const RunReport report = examine(options.run);
+  options.json ? write_json(to_json(report)) : write_stdout(to_text(report));
+  if (!report.is_good()) throw ExitWith{static_cast<int>(ExitCode::failure)};
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app) {
+  auto options = std::make_shared<VerifyOptions>();
+  CLI::App* command = app.add_subcommand("verify", "Check every checkpoint of a run, byte for byte");
+  command->add_option("RUN", options->run, "run directory, or one checkpoint folder")->required()->type_name("DIR");
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Sizes and checksums of all files against the manifests, tensors against configs, steps, pointers, metrics.\n"
+      "Nothing is changed. Exits 0 where all is good, 1 where something is wrong, 3 where RUN is no run.\n"
+      "Example: kiln verify runs/tales");
+  command->callback([options] { run_verify(*options); });
+}
+
+}  // namespace kiln::cli

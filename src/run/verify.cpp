@@ -1,0 +1,235 @@
+// One look at every file: the manifest's word, then whether the parts fit together.
+#include "kiln/run/verify.h"
+
+#include "kiln/core/file.h"
+#include "kiln/nn/language_model.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/text/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kOtherCheckpoint = "take another checkpoint; --resume passes this one over";
+
+/// An error of the readers, which starts with the path, as a problem of that file.
+FileProblem problem_of(const Error& error, const fs::path& folder, const std::string& file, std::string expected) {
+  std::string found = error.what();
+  for (const std::string& path : {(folder / file).string(), folder.string()}) {
+    if (found.starts_with(path + ": ")) found.erase(0, path.size() + 2);
+  }
+  return {file, found, std::move(expected), kOtherCheckpoint};
+}
+
+/// Gathers what is wrong with one folder.
+class Examination {
+ public:
+  explicit Examination(const fs::path& folder) : folder_(folder) {}
+
+  std::vector<FileProblem> run() {
+    attempt(kManifestFile, "a manifest that this kiln reads", [&] { manifest_ = read_manifest(folder_); });
+    if (!manifest_) return std::move(problems_);
+    for (const auto& [name, digest] : manifest_->files) examine_file(name, digest);
+    examine_steps();
+    examine_config();
+    examine_tokenizer();
+    return std::move(problems_);
+  }
+
+ private:
+  template <class Call>
+  void attempt(const std::string& file, const char* expected, Call&& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::io) throw;
+      problems_.push_back(problem_of(error, folder_, file, expected));
+    }
+  }
+
+  void add(FileProblem problem) { problems_.push_back(std::move(problem)); }
+
+  bool is_sound(const std::string& file) const {
+    return std::ranges::find(problems_, file, &FileProblem::file) == problems_.end();
+  }
+
+  void examine_file(const std::string& name, const FileDigest& digest) {
+    attempt(name, "a file of this folder", [&] {
+      std::optional<FileProblem> problem = examine_size(folder_, name, digest);
+      if (!problem) problem = examine_contents(folder_, name, digest);
+      if (problem) add(std::move(*problem));
+    });
+  }
+
+  /// The step stands in three places.
+  void examine_steps() {
+    if (is_sound("trainer.json")) {
+      attempt("trainer.json", "the state of a run's training", [&] {
+        const std::int64_t step = read_trainer_state(folder_).step;
+        if (step == manifest_->step) return;
+        add({"trainer.json", fmt::format("is of step {}", step), fmt::format("the manifest of {}", manifest_->step),
+             kOtherCheckpoint});
+      });
+    }
+    const std::optional<std::int64_t> named = step_of_checkpoint(folder_.filename().string());
+    if (!named || *named == manifest_->step) return;
+    add({kManifestFile, fmt::format("is of step {}", manifest_->step),
+         fmt::format("the folder is named for {}", *named),
+         fmt::format("rename the folder to {}", checkpoint_name(manifest_->step))});
+  }
+
+  void examine_config() {
+    if (!is_sound("kiln.json")) return;
+    attempt("kiln.json", "a run's config that this kiln reads", [&] {
+      const CheckpointConfig read = read_checkpoint_config(folder_);
+      const std::uint64_t hash = hash_config(read_versioned(folder_ / "kiln.json")["config"]);
+      if (manifest_->config && *manifest_->config != hash) {
+        add({"kiln.json", fmt::format("the config's checksum is {}", hex(hash)),
+             fmt::format("the manifest says {}", hex(*manifest_->config)), kOtherCheckpoint});
+      }
+      examine_tensors(read);
+    });
+  }
+
+  /// Names and shapes of all tensors against those that the config describes.
+  void examine_tensors(const CheckpointConfig& read) {
+    const LanguageModel<float> model(read.config.model, read.vocab_size);
+    const auto is_no_damaged_shard = [&](const auto& file) {
+      return !file.first.starts_with("model") || is_sound(file.first);
+    };
+    if (std::ranges::all_of(manifest_->files, is_no_damaged_shard)) {
+      attempt("model.safetensors", "the weights that the config describes",
+              [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
+    }
+    if (manifest_->step > 0 && is_sound("optimizer.safetensors")) {  // an imported model has no moments yet
+      attempt("optimizer.safetensors", "the moments that the config describes",
+              [&] { check_optimizer(folder_, model.layout, slot_count(read.config.optimizer)); });
+    }
+    if (is_sound("config.json")) {
+      attempt("config.json", "a config of the same model", [&] {
+        const Index vocab_size = read_huggingface_config(folder_).vocab_size;
+        if (vocab_size == read.vocab_size) return;
+        add({"config.json", fmt::format("has a vocab_size of {}", vocab_size),
+             fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
+      });
+    }
+    vocab_size_ = read.vocab_size;
+  }
+
+  void examine_tokenizer() {
+    if (!is_sound("tokenizer.json")) return;
+    attempt("tokenizer.json", "a tokenizer that this kiln reads", [&] {
+      const std::uint64_t hash = hash_file(folder_ / "tokenizer.json");
+      if (manifest_->tokenizer && *manifest_->tokenizer != hash) {
+        add({"tokenizer.json", fmt::format("the checksum is {}", hex(hash)),
+             fmt::format("the manifest says {} of the tokenizer", hex(*manifest_->tokenizer)), kOtherCheckpoint});
+      }
+      const Index entries = load_tokenizer(folder_)->vocab_size();
+      if (!vocab_size_ || entries <= *vocab_size_) return;
+      add({"tokenizer.json", fmt::format("has {} entries", entries),
+           fmt::format("the model's embedding has {} rows", *vocab_size_), kOtherCheckpoint});
+    });
+  }
+
+  fs::path folder_;
+  std::optional<Manifest> manifest_;
+  std::optional<Index> vocab_size_;  // where the config is known
+  std::vector<FileProblem> problems_;
+};
+
+PointerReport examine_pointer(const fs::path& checkpoints, std::string_view name,
+                              const std::vector<CheckpointReport>& reports) {
+  PointerReport report{.name = std::string(name), .target = std::nullopt, .problem = std::nullopt};
+  const bool needed = name == kLatestPointer && !reports.empty();
+  if (!path_exists(checkpoints / name)) {
+    if (needed) report.problem = {report.name, "is missing", "the name of the newest checkpoint", "--resume writes it"};
+    return report;
+  }
+  std::string text = read_file(checkpoints / name);
+  if (text.ends_with('\n')) text.pop_back();
+  const bool known =
+      std::ranges::any_of(reports, [&](const CheckpointReport& r) { return r.folder.filename() == text; });
+  if (!known) {
+    report.problem = {report.name, fmt::format("names \"{}\"", text), "the name of a checkpoint that is there",
+                      "--resume goes on from the newest whole checkpoint and writes it anew"};
+  }
+  report.target = std::move(text);
+  return report;
+}
+
+MetricsReport examine_metrics(const fs::path& path) {
+  const MetricsLines lines = scan_metrics(path);
+  MetricsReport report;
+  report.rows = lines.rows.size();
+  report.ends_within_a_line = lines.ends_within_a_line;
+  const std::string file = path.filename().string();
+  constexpr const char* kRemedy = "--resume drops the line with a warning";
+  for (const std::string& problem : lines.problems) {
+    report.problems.push_back({file, problem.substr(path.parent_path().string().size() + 1), "a row", kRemedy});
+  }
+  if (lines.rows.empty()) return report;
+  report.first_step = lines.rows.front().step;
+  report.last_step = lines.rows.back().step;
+  for (std::size_t i = 1; i < lines.rows.size(); ++i) {
+    const std::int64_t step = lines.rows[i].step, before = lines.rows[i - 1].step;
+    if (step > before) continue;
+    report.problems.push_back({file, fmt::format("has step {} after step {}", step, before), "each step once, in order",
+                               "remove the rows that stand there twice"});
+  }
+  return report;
+}
+
+std::vector<std::string> find_temporaries(const fs::path& checkpoints) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
+    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) names.push_back(entry.path().filename());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+std::vector<FileProblem> examine_checkpoint(const std::filesystem::path& folder) { return Examination(folder).run(); }
+
+bool RunReport::is_good() const {
+  const bool checkpoints_good =
+      std::ranges::all_of(checkpoints, [](const CheckpointReport& r) { return r.problems.empty(); });
+  const bool pointers_good =
+      std::ranges::none_of(pointers, [](const PointerReport& r) { return r.problem.has_value(); });
+  return !checkpoints.empty() && checkpoints_good && pointers_good && (!metrics || metrics->problems.empty());
+}
+
+RunReport examine(const std::filesystem::path& path) {
+  check_input(is_folder(path), "{}: is no folder; a run directory or a checkpoint folder is expected", path.string());
+  RunReport report;
+  if (is_checkpoint(path) || path_exists(path / kManifestFile)) {
+    report.checkpoints.push_back({path, examine_checkpoint(path)});
+    return report;
+  }
+  check_input(
+      is_run_directory(path),
+      "{}: is neither a run directory (with checkpoints/) nor a checkpoint folder (with kiln.json); name one that "
+      "kiln train has made",
+      path.string());
+  const RunPaths paths{path};
+  for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) {
+    report.checkpoints.push_back({saved.folder, examine_checkpoint(saved.folder)});
+  }
+  for (const std::string_view name : {kLatestPointer, kBestPointer}) {
+    report.pointers.push_back(examine_pointer(paths.checkpoints(), name, report.checkpoints));
+  }
+  report.metrics = examine_metrics(paths.metrics());
+  report.temporaries = find_temporaries(paths.checkpoints());
+  return report;
+}
+
+}  // namespace kiln
