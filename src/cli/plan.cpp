@@ -46,6 +46,7 @@ Json to_json(const Plan& plan) {
             {"optimizer", m.optimizer},
             {"activations", m.activations},
             {"evaluation", m.evaluation},
+            {"checkpoint", m.checkpoint},
             {"total", m.total()},
             {"available", plan.available_memory}}},
           {"flops_per_token", plan.flops_per_token},
@@ -87,6 +88,7 @@ void add_memory(const Plan& plan, Table& table) {
   row("optimizer", plan.memory.optimizer);
   row("activations", plan.memory.activations);
   row("evaluation", plan.memory.evaluation);
+  row("copy for checkpoints", plan.memory.checkpoint);
   row("total", plan.memory.total());
   row("available here", plan.available_memory);
 }

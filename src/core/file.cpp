@@ -289,6 +289,8 @@ void RecordAppender::append(std::string_view record) {
   fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (a part of it stands)");
 }
 
+void LineAppender::sync() { require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk"); }
+
 FileLock::FileLock(const std::filesystem::path& path)
     : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 bool is_finished(const fs::path& folder) { return path_exists(folder / kManifestFile); }
 
-/// The folder that a pointer names, if it names one that is there.
+/// The folder that a pointer, which is there, names, if it names one that is there.
 std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
   std::string name = read_file(checkpoints / pointer);
   while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
@@ -47,6 +47,18 @@ void discard(const fs::path& folder) {
   fs::rename(folder, temporary, error);
   if (!error) fs::remove_all(temporary, error);
   if (error) spdlog::warn("{}: cannot be removed: {}", folder.string(), error.message());
+}
+
+void remove_temporaries(const fs::path& checkpoints) {
+  std::vector<fs::path> stale;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
+    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) stale.push_back(entry.path());
+  }
+  for (const fs::path& path : stale) {
+    fs::remove_all(path, error);
+    if (error) spdlog::warn("{}: cannot be removed: {}", path.string(), error.message());
+  }
 }
 
 void prune(const fs::path& checkpoints, std::int64_t keep) {
@@ -134,16 +146,15 @@ std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesyst
        checkpoints.string(), all.size());
 }
 
-void remove_temporaries(const std::filesystem::path& checkpoints) {
-  std::vector<fs::path> stale;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
-    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) stale.push_back(entry.path());
-  }
-  for (const fs::path& path : stale) {
-    fs::remove_all(path, error);
-    if (error) spdlog::warn("{}: cannot be removed: {}", path.string(), error.message());
-  }
+void recover(const std::filesystem::path& checkpoints, const std::filesystem::path& resumed,
+             std::optional<std::int64_t> best_step) {
+  remove_temporaries(checkpoints);
+  const auto set = [&](std::string_view pointer, const fs::path& folder) {
+    const bool is_set = path_exists(checkpoints / pointer) && follow(checkpoints, pointer) == folder;
+    if (!is_set && is_finished(folder)) point(checkpoints, pointer, folder);
+  };
+  set(kLatestPointer, resumed);
+  if (best_step) set(kBestPointer, checkpoints / checkpoint_name(*best_step));
 }
 
 }  // namespace kiln

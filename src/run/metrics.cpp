@@ -44,7 +44,19 @@ std::string source_of(const std::filesystem::path& path, int number) {
 
 }  // namespace
 
-void MetricsWriter::append(const MetricsRow& row) { lines_.append(to_line(row)); }
+void MetricsWriter::append(const MetricsRow& row) {
+  kept_.push_back(to_line(row));
+  write_kept();
+}
+
+void MetricsWriter::sync() {
+  write_kept();
+  lines_.sync();
+}
+
+void MetricsWriter::write_kept() {
+  for (; !kept_.empty(); kept_.pop_front()) lines_.append(kept_.front());
+}
 
 MetricsLines scan_metrics(const std::filesystem::path& path) {
   MetricsLines lines;

@@ -92,7 +92,9 @@ BenchReport run_bench(const Config& config, std::size_t steps) {
   BenchReport report;
   report.precision = resolved(config.train.precision);
   const LanguageModel<float> model(config.model, V);
-  require_memory(config, model, sizes.windows_per_micro_batch);
+  Config unsaved = config;
+  unsaved.train.async_checkpoint = false;  // there will be no checkpoints
+  require_memory(unsaved, model, sizes.windows_per_micro_batch);
 
   const StepTimes times = time_steps(config, V, sizes, {.seconds = kStepSeconds, .least = steps});
   report.training_peak_bytes = peak_memory_bytes();

@@ -5,6 +5,7 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"
+#include "kiln/run/checkpoint_writer.h"
 #include "kiln/train/evaluate.h"
 #include "kiln/train/pass.h"
 #include "kiln/train/stepper.h"
@@ -83,25 +84,27 @@ double training_flops_per_token(const ModelConfig& config, const ParameterLayout
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
   const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
   const Precision precision = resolved(config.train.precision);
+  const std::size_t slots = slot_count(config.optimizer);
   const std::uint64_t rounded = precision == Precision::bf16 ? buffer / sizeof(float) * sizeof(bfloat16) : 0;
   return {.weights = buffer + rounded,
           .gradients = buffer,
-          .optimizer = buffer * slot_count(config.optimizer) + scratch_bytes(config.optimizer, model.layout),
+          .optimizer = buffer * slots + scratch_bytes(config.optimizer, model.layout),
           .activations = pass_bytes(config.model, model.vocab_size(),
                                     {.precision = precision, .recompute = config.train.recompute, .windows = windows}),
-          .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0};
+          .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
+          .checkpoint = config.train.copies_checkpoints() ? CheckpointCopy::bytes(model.layout, slots) : 0};
 }
 
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
   const MemoryPlan memory = plan_memory(config, model, windows);
   const std::uint64_t available = available_memory_bytes();
   const auto text = [](std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
-  check(
-      memory.total() <= available,
-      "training needs {} of memory (weights {}, gradients {}, optimizer {}, activations {}, evaluation {}) and {} are "
-      "available; choose a smaller model.d_model, model.n_layers or train.batch_size",
-      text(memory.total()), text(memory.weights), text(memory.gradients), text(memory.optimizer),
-      text(memory.activations), text(memory.evaluation), text(available));
+  check(memory.total() <= available,
+        "training needs {} of memory (weights {}, gradients {}, optimizer {}, activations {}, evaluation {}, copy for "
+        "checkpoints {}) and {} are available; choose a smaller model.d_model, model.n_layers or train.batch_size, or "
+        "train.async_checkpoint false",
+        text(memory.total()), text(memory.weights), text(memory.gradients), text(memory.optimizer),
+        text(memory.activations), text(memory.evaluation), text(memory.checkpoint), text(available));
 }
 
 Plan make_plan(const Config& config) {

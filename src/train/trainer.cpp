@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -22,6 +23,12 @@ constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the way back doe
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
   return value;
+}
+
+/// Memory to write checkpoints from while training goes on, where the config wants that.
+std::optional<CheckpointCopy> checkpoint_copy(const Preparation& p) {
+  if (!p.config.train.copies_checkpoints()) return std::nullopt;
+  return CheckpointCopy(p.model->layout, p.stepper->optimizer().slots().size());
 }
 
 }  // namespace
@@ -37,7 +44,9 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       started_(clock_()),
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
       before_(preparation.state),
-      tokens_logged_(preparation.state.tokens) {}
+      tokens_logged_(preparation.state.tokens),
+      tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model)),
+      writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {}
 
 Trainer::Clock Trainer::steady_clock() {
   return [stopwatch = Stopwatch()] { return stopwatch.seconds(); };
@@ -45,10 +54,16 @@ Trainer::Clock Trainer::steady_clock() {
 
 int Trainer::run() {
   const TrainConfig& train = p_.config.train;
-  if (!p_.resumed_from) save(false);  // the first guesses, before anything is learned
+  if (p_.resumed_from) {
+    recover(paths_.checkpoints(), *p_.resumed_from,
+            p_.state.best_loss ? std::optional(p_.state.best_step) : std::nullopt);
+  } else {
+    save(false, Retry::never);  // the first guesses, before anything is learned
+  }
   started_ = clock_();
   while (!p_.is_finished()) {
     take_step();
+    bear(Retry::later, [&] { return writer_.poll(); });
     const bool is_last = p_.horizon.is_reached();
     // What would delay the end of a time budget is left to the last step, which evaluates and saves anyway.
     const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
@@ -63,7 +78,8 @@ int Trainer::run() {
     const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();
     const bool save_due = has_time && is_due(train.checkpoint_every);
-    if (improved || is_last || stop_early || signal || save_due) save(improved);
+    const bool is_final = is_last || stop_early || signal;
+    if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
     if (signal) {
       draw();
       progress_.message(
@@ -161,7 +177,13 @@ void Trainer::log_row() {
   if (spent > 0) row_.tokens_per_second = static_cast<double>(p_.state.tokens - tokens_logged_) / spent;
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
-  metrics_.append(row_);
+  try {
+    metrics_.append(row_);
+    rows_are_kept_ = false;
+  } catch (const Error& error) {  // a disk that stays full ends the run with its third failed save
+    if (!std::exchange(rows_are_kept_, true))
+      progress_.warning(fmt::format("{}; rows are kept until there is room", error.what()));
+  }
   events_.add_row(row_);
   if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), p_.horizon, remaining_seconds());
 }
@@ -172,7 +194,9 @@ void Trainer::sample() {
   events_.add_sample(text);
 }
 
-void Trainer::save(bool is_best) {
+/// Saves in the background where there will be another save, else before it returns.
+void Trainer::save(bool is_best, Retry retry) {
+  bear(Retry::later, [&] { return writer_.wait(); });  // one at a time, and a failure of the one before counts first
   p_.state.seconds = seconds();
   p_.state.total_steps =
       p_.horizon.total_steps() < kEndless ? std::optional(std::llround(p_.horizon.total_steps())) : std::nullopt;
@@ -180,17 +204,26 @@ void Trainer::save(bool is_best) {
                                     .vocab_size = p_.model->vocab_size(),
                                     .weights = *p_.weights,
                                     .optimizer = p_.stepper->optimizer().slots(),
-                                    .tokenizer = tokenizer_files(*p_.tokenizer, p_.config.model),
+                                    .tokenizer = tokenizer_,
                                     .state = p_.state};
-  const double begun = clock_();
+  bear(retry, [&] {
+    metrics_.sync();  // a checkpoint on the disk without the rows before it would leave a gap
+    return writer_.save(contents, is_best,
+                        retry == Retry::never ? CheckpointWriter::Await::yes : CheckpointWriter::Await::no);
+  });
+}
+
+/// Calls `save`, which returns the seconds of a save that is over, and bears with a disk that is full or broken as long
+/// as there is hope.
+template <class Call>
+void Trainer::bear(Retry retry, Call&& save) {
   try {
-    save_checkpoint(paths_.checkpoints(), contents, is_best, p_.config.train.keep_checkpoints);
-    checkpoint_seconds_ = clock_() - begun;
+    const std::optional<double> seconds = save();
+    if (!seconds) return;
+    checkpoint_seconds_ = *seconds;
     failed_saves_ = 0;
   } catch (const Error& error) {
-    // The first guesses and the final weights have no later save to make up for this one.
-    const bool is_only_chance = p_.state.step == 0 || p_.is_finished();
-    if (error.code() != ExitCode::io || is_only_chance || ++failed_saves_ >= kMostFailedSaves) throw;
+    if (error.code() != ExitCode::io || retry == Retry::never || ++failed_saves_ >= kMostFailedSaves) throw;
     progress_.warning(fmt::format("{}; training goes on, and the next checkpoint is tried when it is due ({} of {})",
                                   error.what(), failed_saves_, kMostFailedSaves));
   }

@@ -45,7 +45,7 @@ TEST(PlanCommand, CountsGpt3Small) {
   EXPECT_EQ(memory["total"].get<std::uint64_t>(),
             memory["weights"].get<std::uint64_t>() + memory["gradients"].get<std::uint64_t>() +
                 memory["optimizer"].get<std::uint64_t>() + memory["activations"].get<std::uint64_t>() +
-                memory["evaluation"].get<std::uint64_t>());
+                memory["evaluation"].get<std::uint64_t>() + memory["checkpoint"].get<std::uint64_t>());
   EXPECT_GT(plan["tokens_per_second"].get<double>(), 0);
   EXPECT_GT(plan["wall_seconds"].get<double>(), 0);
 }
@@ -83,6 +83,21 @@ TEST(PlanCommand, TimesStepsOfAModelThatFits) {
   EXPECT_EQ(plan["throughput_source"], "timed_steps");
   EXPECT_EQ(plan["parameters"]["token_embedding"], 300 * 16);
   EXPECT_DOUBLE_EQ(plan["tokens_per_parameter"].get<double>(), 160.0 / plan["parameters"]["total"].get<double>());
+}
+
+TEST(PlanCommand, CountsTheCopyThatCheckpointsAreWrittenFrom) {
+  const testing::Scratch scratch;
+  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const auto memory = [&](const std::string& set) {
+    return nlohmann::json::parse(run_kiln({"plan", config, "--json", "--set", set}).out)["memory_bytes"];
+  };
+  const nlohmann::json adam = memory("optimizer.type=adamw"), sgd = memory("optimizer.type=sgd");
+  EXPECT_EQ(adam["checkpoint"], 3 * adam["gradients"].get<std::uint64_t>());  // weights and two moments
+  EXPECT_EQ(sgd["checkpoint"], sgd["gradients"]);
+  const nlohmann::json waiting = memory("train.async_checkpoint=false");
+  EXPECT_EQ(waiting["checkpoint"], 0);
+  EXPECT_EQ(waiting["total"].get<std::uint64_t>() + adam["checkpoint"].get<std::uint64_t>(), adam["total"]);
+  EXPECT_THAT(run_kiln({"plan", config}).out, ContainsRegex("copy for checkpoints +[0-9]"));
 }
 
 TEST(PlanCommand, KnowsTheSizeOfByteVocabulariesAndSaysWhenItGuesses) {

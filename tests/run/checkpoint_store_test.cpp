@@ -7,11 +7,10 @@
 #include <gtest/gtest.h>
 
 #include "support/error_parts.h"
+#include "support/file_size_limit.h"
 #include "support/log_capture.h"
 #include "support/scratch.h"
 #include "support/small_checkpoint.h"
-#include <csignal>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 
@@ -23,6 +22,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using testing::expect_error_with;
 using testing::expect_same;
+using testing::FileSizeLimit;
 using ::testing::HasSubstr;
 using testing::LogCapture;
 using testing::Scratch;
@@ -154,26 +154,6 @@ TEST_F(CheckpointStore, TemporariesOfACrashAreIgnoredAndCleaned) {
   EXPECT_THAT(names(), ElementsAre("latest", "step-00000010", "step-00000020"));
 }
 
-/// A limit on the size of files, which writes run into as into a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
-
 /// Row 4.
 TEST_F(CheckpointStore, AFullDiskKeepsTheOldAndRemovesTheTemporary) {
   save(10, true);
@@ -186,6 +166,23 @@ TEST_F(CheckpointStore, AFullDiskKeepsTheOldAndRemovesTheTemporary) {
   verify_checkpoint(folder_ / "step-00000010");
   save(20);
   EXPECT_EQ(latest_checkpoint(folder_), folder_ / "step-00000020");
+}
+
+TEST_F(CheckpointStore, RecoveringPutsRightWhatACrashLeft) {
+  for (const std::int64_t step : {10, 20, 30}) save(step, step == 10);
+  scratch_.write("run/checkpoints/.tmp-step-00000040/model.safetensors", "half");
+  scratch_.write("run/checkpoints/.tmp-old-step-00000005/model.safetensors", "half");
+  write_file_synced(folder_ / "latest", "step-00000010\n");  // the crash came before it was moved, and before best was
+  recover(folder_, folder_ / "step-00000030", 20);
+  EXPECT_EQ(read_file(folder_ / "latest"), "step-00000030\n");
+  EXPECT_EQ(read_file(folder_ / "best"), "step-00000020\n");
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step-00000010", "step-00000020", "step-00000030"));
+  recover(folder_, folder_ / "step-00000020", 15);  // where that of the best step is gone, best says what it said
+  EXPECT_EQ(read_file(folder_ / "latest"), "step-00000020\n");
+  EXPECT_EQ(read_file(folder_ / "best"), "step-00000020\n");
+  fs::remove(folder_ / "best");
+  recover(folder_, folder_ / "step-00000020", std::nullopt);
+  EXPECT_FALSE(fs::exists(folder_ / "best"));
 }
 
 TEST_F(CheckpointStore, AFolderThatCannotBeMadeIsAnErrorOfInputAndOutput) {

@@ -7,10 +7,16 @@
 
 #include <gmock/gmock.h>
 
+#include "support/error_parts.h"
+#include "support/file_size_limit.h"
+#include "support/log_capture.h"
 #include "support/tiny_run.h"
+#include <chrono>
 #include <cmath>
 #include <csignal>
+#include <functional>
 #include <limits>
+#include <thread>
 
 namespace kiln {
 namespace {
@@ -104,6 +110,92 @@ TEST(Trainer, TheSameRunTwiceGivesTheSameBytesAndAnotherSeedOthers) {
   EXPECT_NE(bytes(first, 20, "model.safetensors"), bytes(other, 20, "model.safetensors"));
 }
 
+TEST(Trainer, CheckpointsWrittenInTheBackgroundAreThoseOfATrainingThatWaits) {
+  for (const OptimizerKind kind : {OptimizerKind::adamw, OptimizerKind::sgd}) {  // two moments, none
+    const Scratch scratch;
+    Config config = tiny_config(scratch);
+    config.optimizer.type = kind;
+    config.train.keep_checkpoints = 100;
+    ASSERT_TRUE(config.train.copies_checkpoints());
+    const RunPaths background = train(scratch, config, "background");
+    config.train.async_checkpoint = false;
+    const RunPaths waiting = train(scratch, config, "waiting");
+    const std::vector<SavedCheckpoint> saved = list_checkpoints(waiting.checkpoints());
+    EXPECT_GE(saved.size(), 5u);
+    ASSERT_EQ(saved.size(), list_checkpoints(background.checkpoints()).size());
+    for (const SavedCheckpoint& one : saved) {
+      verify_checkpoint(background.checkpoints() / checkpoint_name(one.step));
+      for (const char* file : {"model.safetensors", "optimizer.safetensors", "tokenizer.json"})
+        EXPECT_EQ(bytes(background, one.step, file), bytes(waiting, one.step, file)) << one.step << file;
+    }
+    for (const char* pointer : {"latest", "best"})
+      EXPECT_EQ(read_file(background.checkpoints() / pointer), read_file(waiting.checkpoints() / pointer));
+  }
+}
+
+/// Trains for 40 steps, saving every 5th, on a disk that is full from the save of step `from` on until `room` says
+/// otherwise of what was logged.
+RunPaths train_on_a_full_disk(
+    const Scratch& scratch, bool async, Index from, const std::function<bool()>& room = [] { return false; }) {
+  Config config = tiny_config(scratch);
+  config.train.steps = 40;
+  config.train.eval_every = 0;
+  config.train.keep_checkpoints = 100;
+  config.train.async_checkpoint = async;
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  p->config.train.sample_every = 1;
+  std::optional<testing::FileSizeLimit> full;
+  const auto fill = [&](const Preparation& at) {
+    const std::string last = checkpoint_name(from - 5) + "\n";
+    while (at.state.step == from && read_file(run.paths().checkpoints() / "latest") != last) {
+    }
+    if (at.state.step == from) full.emplace(100);
+    if (full) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
+    if (room()) full.reset();
+    return std::string();
+  };
+  EXPECT_EQ(Trainer(*p, run.paths(), true, fill).run(), 0);
+  return run.paths();
+}
+
+TEST(Trainer, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
+  for (const bool async : {true, false}) {
+    const Scratch scratch;
+    const testing::LogCapture log;
+    const RunPaths paths =
+        train_on_a_full_disk(scratch, async, 10, [&] { return log.text().find("(2 of 3)") != std::string::npos; });
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("cannot be written: File too large; training goes on, and the next "
+                                                 "checkpoint is tried when it is due (1 of 3)"));
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("rows are kept until there is room"));
+    std::vector<std::int64_t> steps;
+    for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) steps.push_back(saved.step);
+    EXPECT_THAT(steps, ::testing::ElementsAre(0, 5, 20, 25, 30, 35, 40)) << async;
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    ASSERT_EQ(rows.size(), 40u);  // none was lost
+    for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].step, static_cast<std::int64_t>(i) + 1);
+  }
+}
+
+TEST(Trainer, TheThirdFailedSaveInARowEndsARunWhoseOldCheckpointIsWhole) {
+  for (const bool async : {true, false}) {
+    const Scratch scratch;
+    const testing::LogCapture log;
+    testing::expect_error_with(ExitCode::io, {"cannot be written: File too large"},
+                               [&] { train_on_a_full_disk(scratch, async, 10); });
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("(2 of 3)"));
+    const std::filesystem::path checkpoints = RunPaths{scratch.path("run")}.checkpoints();
+    EXPECT_EQ(newest_valid_checkpoint(checkpoints)->filename(), checkpoint_name(5));
+    EXPECT_EQ(read_file(checkpoints / "latest"), "step-00000005\n");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(checkpoints), {}), 3);  // steps 0 and 5, latest
+  }
+}
+
+TEST(Trainer, AFullDiskAtTheLastStepIsAFailure) {
+  const Scratch scratch;
+  testing::expect_error_with(ExitCode::io, {"File too large"}, [&] { train_on_a_full_disk(scratch, true, 40); });
+}
+
 TEST(Trainer, StopsEarlyWhereTheValidationLossNoLongerImproves) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
@@ -140,6 +232,7 @@ Config config_by_clock(const Scratch& scratch, double seconds) {
   Config config = tiny_config(scratch);
   config.train.steps.reset();
   config.train.time_budget = Duration{seconds};
+  config.train.async_checkpoint = false;  // the clocks of these tests are for one thread
   return config;
 }
 

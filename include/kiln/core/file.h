@@ -152,6 +152,9 @@ class RecordAppender {
   /// Throws Error (io); what was written of the record is then taken back.
   void append(std::string_view record);
 
+  /// Flushes what was appended to the disk. Throws Error (io).
+  void sync();
+
  private:
   std::filesystem::path path_;
   int descriptor_;

@@ -5,6 +5,7 @@
 #include "kiln/core/file.h"
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -36,14 +37,18 @@ struct MetricsRow {
   }
 };
 
-/// Appends rows to a file; each is one write.
+/// Appends rows to a file; each is one write. A row that the disk does not take is kept for the next try.
 class MetricsWriter {
  public:
   explicit MetricsWriter(const std::filesystem::path& path) : lines_(path) {}  // throws Error (io)
   void append(const MetricsRow& row);                                          // throws Error (io)
+  void sync();  // all rows are then on the disk; throws Error (io)
 
  private:
+  void write_kept();
+
   LineAppender lines_;
+  std::deque<std::string> kept_;  // rows to be written
 };
 
 /// The complete lines of a file: its rows, and of those that are none what is wrong with them.

@@ -47,6 +47,7 @@ struct TrainConfig {
   Recompute recompute = Recompute::none;
   std::int64_t eval_every = 250;
   std::int64_t checkpoint_every = 500;
+  bool async_checkpoint = true;
   std::int64_t keep_checkpoints = 3;
   std::int64_t log_every = 10;
   std::int64_t sample_every = 0;
@@ -56,6 +57,10 @@ struct TrainConfig {
   int threads = 0;
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
+
+  /// Whether checkpoints are written while training goes on, from a copy; none is due midway where neither steps nor
+  /// evaluations bring one about.
+  bool copies_checkpoints() const { return async_checkpoint && (checkpoint_every > 0 || eval_every > 0); }
 
   /// Puts the default into `steps` where none of the three lengths of a run is given.
   void resolve();
@@ -84,6 +89,9 @@ struct TrainConfig {
       "those inside the MLPs; block: all but the stream between blocks");
     v("eval_every", eval_every, "steps between evaluations of the held-out text; 0: never", non_negative());
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: the first and last alone", non_negative());
+    v("async_checkpoint", async_checkpoint,
+      "write checkpoints while training goes on, from a copy of weights and moments; false: training waits, in less "
+      "memory");
     v("keep_checkpoints", keep_checkpoints, "checkpoints kept besides step 0, best and latest", non_negative());
     v("log_every", log_every, "steps between log lines and rows of metrics.jsonl; 0: never", non_negative());
     v("sample_every", sample_every, "steps between samples, in the log and TensorBoard; 0: never", non_negative());

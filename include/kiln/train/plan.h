@@ -22,7 +22,8 @@ struct ParameterCounts {
 /// Bytes of training, exact: the same code lays the buffers out and counts them.
 struct MemoryPlan {
   std::uint64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, evaluation = 0;
-  std::uint64_t total() const { return weights + gradients + optimizer + activations + evaluation; }
+  std::uint64_t checkpoint = 0;  // the copy that is written while training goes on
+  std::uint64_t total() const { return weights + gradients + optimizer + activations + evaluation + checkpoint; }
 };
 
 /// Where the tokens per second of a plan come from.

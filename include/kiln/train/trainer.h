@@ -1,6 +1,7 @@
 // The conductor: steps, and what happens between them.
 #pragma once
 
+#include "kiln/run/checkpoint_writer.h"
 #include "kiln/run/metrics.h"
 #include "kiln/train/event_log.h"
 #include "kiln/train/prepare.h"
@@ -19,7 +20,7 @@ class Trainer {
   using Sampler = std::function<std::string(const Preparation&)>;
 
   /// Seconds since some moment, never less than before.
-  using Clock = std::function<double()>;
+  using Clock = CheckpointWriter::Clock;  // read by the thread that writes checkpoints, too
 
   Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler = {},
           Clock clock = steady_clock());
@@ -37,7 +38,10 @@ class Trainer {
   Evaluation evaluate();
   void report(const Evaluation& evaluation, bool is_best);
   void sample();
-  void save(bool is_best);
+  enum class Retry { later, never };  // whether there will be another save to make up for one that fails
+  void save(bool is_best, Retry retry);
+  template <class Call>
+  void bear(Retry retry, Call&& save);
   bool is_due(Index every) const;
   bool leads_to_evaluation() const;
   double seconds() const;
@@ -61,11 +65,14 @@ class Trainer {
   TrainerState before_;  // where training (re)started
   MetricsRow row_;
   std::optional<double> evaluation_seconds_;  // of the last one
-  double checkpoint_seconds_ = 0;             // of the last one
+  double checkpoint_seconds_ = 0;             // of the last one, in the background or not
   double step_seconds_ = 0;                   // in steps alone, since training (re)started
   double step_seconds_logged_ = 0;            // the same, at the last row
   Index tokens_logged_ = 0;
   int failed_saves_ = 0;
+  bool rows_are_kept_ = false;  // since the disk did not take them
+  TokenizerFiles tokenizer_;
+  CheckpointWriter writer_;
 };
 
 }  // namespace kiln

@@ -1,0 +1,85 @@
+// One thread a save, of which only the disk is asked: nothing in it depends on how many threads compute.
+#include "kiln/run/checkpoint_writer.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/run/checkpoint_store.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+void copy(const ParameterBuffer<float>& from, ParameterBuffer<float>& to) {
+  constexpr std::int64_t kGrain = std::int64_t{1} << 18;  // floats, below which a thread is not worth waking
+  parallel_for(from.layout().extent(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::copy(from.data() + begin, from.data() + end, to.data() + begin);
+  });
+}
+
+}  // namespace
+
+CheckpointCopy::CheckpointCopy(const ParameterLayout& layout, std::size_t slots) : weights_(layout) {
+  for (std::size_t i = 0; i < slots; ++i) moments_.emplace_back(layout);
+}
+
+CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {
+  assert(contents.optimizer.size() == moments_.size());
+  copy(contents.weights, weights_);
+  std::vector<OptimizerSlot> slots = contents.optimizer;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    copy(*slots[i].buffer, moments_[i]);
+    slots[i].buffer = &moments_[i];
+  }
+  return {contents.config, contents.vocab_size, weights_, std::move(slots), contents.tokenizer, contents.state};
+}
+
+std::size_t CheckpointCopy::bytes(const ParameterLayout& layout, std::size_t slots) {
+  return static_cast<std::size_t>(layout.extent()) * sizeof(float) * (1 + slots);
+}
+
+CheckpointWriter::CheckpointWriter(std::filesystem::path checkpoints, std::int64_t keep, Clock clock,
+                                   std::optional<CheckpointCopy> copy)
+    : checkpoints_(std::move(checkpoints)), keep_(keep), clock_(std::move(clock)), copy_(std::move(copy)) {}
+
+CheckpointWriter::~CheckpointWriter() {
+  try {
+    wait();
+  } catch (const std::exception& error) {
+    spdlog::warn("{}", error.what());
+  }
+}
+
+double CheckpointWriter::write(const CheckpointContents& contents, bool is_best) const {
+  const double begun = clock_();
+  save_checkpoint(checkpoints_, contents, is_best, keep_);
+  return clock_() - begun;
+}
+
+std::optional<double> CheckpointWriter::save(const CheckpointContents& contents, bool is_best, Await await) {
+  assert(!at_work_.valid());
+  if (await == Await::yes || !copy_) return write(contents, is_best);
+  try {
+    at_work_ = std::async(std::launch::async,
+                          [this, copied = copy_->take(contents), is_best] { return write(copied, is_best); });
+    return std::nullopt;
+  } catch (const std::system_error&) {  // no thread is to be had: then this one writes
+    return write(contents, is_best);
+  }
+}
+
+std::optional<double> CheckpointWriter::poll() {
+  const bool is_over = at_work_.valid() && at_work_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  return is_over ? std::optional(at_work_.get()) : std::nullopt;
+}
+
+std::optional<double> CheckpointWriter::wait() {
+  return at_work_.valid() ? std::optional(at_work_.get()) : std::nullopt;
+}
+
+}  // namespace kiln
