@@ -289,7 +289,7 @@ void RecordAppender::append(std::string_view record) {
   fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (a part of it stands)");
 }
 
-void LineAppender::sync() { require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk"); }
+void RecordAppender::sync() { require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk"); }
 
 FileLock::FileLock(const std::filesystem::path& path)
     : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {

@@ -51,7 +51,7 @@ TEST(CompletionCommand, KnowsEveryCommandAndOptionInEveryShell) {
     const Outcome outcome = run_kiln({"completion", shell});
     EXPECT_EQ(outcome.code, 0);
     for (const char* command :
-         {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "verify", "tokenizer"})
+         {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "verify", "diff", "tokenizer"})
       EXPECT_THAT(outcome.out, HasSubstr(std::string("\"kiln ") + command + "\"")) << shell;
     EXPECT_THAT(outcome.out, HasSubstr("document-separator")) << shell;
   }

@@ -168,6 +168,8 @@ class LineAppender {
   /// Appends `line` and a newline.
   void append(std::string_view line) { records_.append(std::string(line) + '\n'); }
 
+  void sync() { records_.sync(); }
+
  private:
   RecordAppender records_;
 };

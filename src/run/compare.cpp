@@ -1,0 +1,111 @@
+// Both models in memory, parameter beside parameter.
+#include "kiln/run/compare.h"
+
+#include "kiln/core/file.h"
+#include "kiln/interop/huggingface.h"
+#include "kiln/nn/language_model.h"
+#include "kiln/text/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The run's config, or one in which all but the model is as by default.
+Config config_of(const ModelSource& source, bool whole) {
+  if (whole) return *source.config;
+  Config config;
+  config.model = source.model;
+  return config;
+}
+
+/// Null where a model folder of others has none.
+std::unique_ptr<Tokenizer> tokenizer_of(const fs::path& folder) {
+  const bool has_one = path_exists(folder / "tokenizer.json") || path_exists(folder / "vocab.json");
+  return has_one ? load_tokenizer(folder) : nullptr;
+}
+
+std::string text_of(const Tokenizer* tokenizer) {
+  return tokenizer == nullptr ? "none" : fmt::format("{}, {} entries", tokenizer->type(), tokenizer->vocab_size());
+}
+
+struct Weighed {
+  explicit Weighed(const ModelSource& source)
+      : model(source.model, source.vocab_size),
+        weights(read_huggingface_weights(source.folder, source.model, model.layout)) {}
+
+  LanguageModel<float> model;
+  ParameterBuffer<float> weights;
+};
+
+std::vector<TensorDifference> compare_weights(const Weighed& a, const Weighed& b) {
+  std::vector<TensorDifference> differences;
+  const auto add = [&](const std::string& name) {
+    const ParameterId in_a = a.model.layout.find(name), in_b = b.model.layout.find(name);
+    TensorDifference difference{.name = name, .shape_a = {}, .shape_b = {}};
+    if (in_a) difference.shape_a = a.model.layout[in_a].shape();
+    if (in_b) difference.shape_b = b.model.layout[in_b].shape();
+    if (difference.is_comparable()) {
+      const TensorDifference measured = compare_tensors(name, a.weights.vec(in_a), b.weights.vec(in_b));
+      difference.is_equal = measured.is_equal;
+      difference.max_abs = measured.max_abs;
+      difference.rms = measured.rms;
+      difference.relative_rms = measured.relative_rms;
+    }
+    differences.push_back(std::move(difference));
+  };
+  for (const Parameter& parameter : a.model.layout.parameters()) add(parameter.name);
+  for (const Parameter& parameter : b.model.layout.parameters()) {
+    if (!a.model.layout.find(parameter.name)) add(parameter.name);
+  }
+  return differences;
+}
+
+}  // namespace
+
+TensorDifference compare_tensors(const std::string& name, ConstVec<float> a, ConstVec<float> b) {
+  TensorDifference result{.name = name, .shape_a = {a.size()}, .shape_b = {b.size()}};
+  result.is_equal = std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(float)) == 0;
+  if (result.is_equal) return result;
+  double squares = 0, squares_of_a = 0;
+  bool is_finite = true;
+  for (Index i = 0; i < a.size(); ++i) {
+    const double before = a[i], difference = a[i] == b[i] ? 0.0 : static_cast<double>(b[i]) - before;
+    result.max_abs = std::max(result.max_abs, std::fabs(difference));
+    is_finite = is_finite && std::isfinite(difference);
+    squares += difference * difference;
+    squares_of_a += before * before;
+  }
+  const auto count = static_cast<double>(a.size());
+  result.rms = std::sqrt(squares / count);
+  result.relative_rms = squares == 0 ? 0.0 : std::sqrt(squares / squares_of_a);
+  if (!is_finite) result.max_abs = result.rms = result.relative_rms = std::numeric_limits<double>::quiet_NaN();
+  return result;
+}
+
+bool Comparison::is_equal() const {
+  return config.empty() && same_tokenizer && std::ranges::all_of(tensors, &TensorDifference::is_equal);
+}
+
+Comparison compare(const ModelSource& a, const ModelSource& b) {
+  const bool whole = a.config && b.config;
+  Comparison comparison;
+  comparison.config = diff(config_of(a, whole), config_of(b, whole));
+  const std::unique_ptr<Tokenizer> tokenizer_a = tokenizer_of(a.folder), tokenizer_b = tokenizer_of(b.folder);
+  comparison.tokenizer_a = text_of(tokenizer_a.get());
+  comparison.tokenizer_b = text_of(tokenizer_b.get());
+  comparison.same_tokenizer =
+      tokenizer_a && tokenizer_b ? tokenizer_a->to_json() == tokenizer_b->to_json() : tokenizer_a == tokenizer_b;
+  comparison.tensors = compare_weights(Weighed(a), Weighed(b));
+  return comparison;
+}
+
+}  // namespace kiln
