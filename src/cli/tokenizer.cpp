@@ -7,6 +7,7 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/source_files.h"
+#include "kiln/data/token_file.h"
 #include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
@@ -19,6 +20,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <memory>
 #include <numeric>
@@ -31,6 +33,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kIdsAtATime = 1 << 16;  // written to stdout
 constexpr std::size_t kLongestShown = 10;
+constexpr std::array<std::string_view, 2> kTokenFormats{"llmc", "nanogpt"};
 
 struct TrainingOptions {
   DataConfig data;
@@ -44,6 +47,8 @@ struct UseOptions {
   std::string path;
   bool json = false;
   bool allow_special = false;
+  std::string output;  // of encode: a token file, in place of stdout
+  std::string format{kTokenFormats[0]};
 };
 
 std::unique_ptr<Tokenizer> load(const std::string& path) {
@@ -51,10 +56,10 @@ std::unique_ptr<Tokenizer> load(const std::string& path) {
   return load_tokenizer(is_run ? find_model_folder(path) : fs::path(path));
 }
 
-void check_output(const fs::path& output) {
+void check_output(std::string_view option, const fs::path& output, std::string_view example) {
   const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
-  check(fs::is_directory(folder), "--output {}: there is no folder {}", output.string(), folder.string());
-  check(!fs::is_directory(output), "--output {}: is a folder; name the file, as in tokenizer.json", output.string());
+  check(fs::is_directory(folder), "{} {}: there is no folder {}", option, output.string(), folder.string());
+  check(!fs::is_directory(output), "{} {}: is a folder; name the file, as in {}", option, output.string(), example);
 }
 
 /// The ids of the tokens of most bytes, special ones left out.
@@ -92,7 +97,7 @@ void run_train(const TrainingOptions& options) {
   check(config.vocab_size >= least,
         "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
         kByteCount, config.special_tokens.size());
-  check_output(options.output);
+  check_output("--output", options.output, "tokenizer.json");
   DataConfig data = options.data;
   data.validation_fraction = 0;
   data.train.clear();
@@ -119,13 +124,30 @@ std::string format_ids(std::span<const TokenId> ids, char separator) {
   return text;
 }
 
+/// The token file of ids that spell `text_bytes` bytes.
+std::string token_file_bytes(const UseOptions& options, const Tokenizer& tokenizer, std::span<const TokenId> ids,
+                             std::size_t text_bytes) {
+  if (options.format != kTokenFormats[0]) return raw_token_bytes(ids, tokenizer.vocab_size());
+  TokenFileBuilder builder(tokenizer.vocab_size());
+  builder.append(ids, static_cast<Index>(text_bytes));
+  return builder.finish();
+}
+
 void run_encode(const UseOptions& options) {
+  if (!options.output.empty()) check_output("--to", options.output, "tokens.bin");
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
   const std::string text = read_stdin();
   const std::vector<TokenId> ids = [&] {
     const ProgressBar bar("encoding", static_cast<double>(text.size()), "bytes");
     return tokenizer->encode(text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
   }();
+  if (!options.output.empty()) {
+    const std::size_t text_bytes =
+        options.allow_special ? tokenizer->decode(ids, SpecialText::meaning).size() : text.size();
+    write_file_atomically(options.output, token_file_bytes(options, *tokenizer, ids, text_bytes));
+    spdlog::info("{}: {} tokens", options.output, format_count(std::ssize(ids)));
+    return;
+  }
   if (options.json) write_stdout("[");
   for (std::size_t at = 0; at < ids.size(); at += kIdsAtATime) {
     const std::string part =
@@ -239,12 +261,22 @@ void add_tokenizer(CLI::App& app) {
   add_training(*command);
 
   auto encoding = std::make_shared<UseOptions>();
-  CLI::App* encode = add_use(*command, "encode", "Text on stdin to ids on stdout", encoding, run_encode);
-  encode->add_flag("--json", encoding->json, "write the ids as a JSON array, not separated by spaces");
+  CLI::App* encode = add_use(*command, "encode", "Text on stdin to ids on stdout, or in a file", encoding, run_encode);
+  CLI::Option* json =
+      encode->add_flag("--json", encoding->json, "write the ids as a JSON array, not separated by spaces");
+  CLI::Option* to = encode->add_option("--to", encoding->output, "token file to write, in place of stdout")
+                        ->type_name("FILE")
+                        ->default_str("")
+                        ->excludes(json);
+  encode->add_option("--format", encoding->format, "of that file: llm.c's, or nanoGPT's for up to 65,536 ids")
+      ->check(CLI::IsMember(std::vector<std::string>(kTokenFormats.begin(), kTokenFormats.end())))
+      ->type_name("one of")
+      ->needs(to);
   encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");
   encode->footer(
       "Every byte counts; no newline is added.\n"
-      "Example: printf 'Once upon a time' | kiln tokenizer encode --tokenizer tokenizer.json");
+      "Examples: printf 'Once upon a time' | kiln tokenizer encode --tokenizer tokenizer.json\n"
+      "          kiln tokenizer encode --tokenizer tokenizer.json --to train.bin < data/tales.txt");
 
   auto decoding = std::make_shared<UseOptions>();
   CLI::App* decode = add_use(*command, "decode", "Ids on stdin to text on stdout", decoding, run_decode);

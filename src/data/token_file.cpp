@@ -18,6 +18,7 @@ static_assert(std::endian::native == std::endian::little, "token files are littl
 constexpr std::uint32_t kMagic16 = 20240520, kVersion16 = 1;
 constexpr std::uint32_t kMagic32 = 20240801, kVersion32 = 7;
 constexpr std::size_t kHeaderBytes = 1024;
+constexpr Index kMost16 = 65536;  // ids of uint16
 enum HeaderField : std::size_t { kMagic = 0, kVersion = 1, kCount = 2, kTextBytes = 4, kChecksum = 6 };
 
 template <class T>
@@ -147,7 +148,7 @@ TokenFileBuilder::TokenFileBuilder(Index vocab_size) : vocab_size_(vocab_size), 
 
 void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_bytes) {
   text_bytes_ += text_bytes;
-  with_id_type(vocab_size_ <= 65536 ? 2 : 4, [&]<class Id>(Id) {
+  with_id_type(vocab_size_ <= kMost16 ? 2 : 4, [&]<class Id>(Id) {
     const std::size_t start = bytes_.size();
     bytes_.resize(start + tokens.size() * sizeof(Id));
     char* to = bytes_.data() + start;
@@ -161,7 +162,7 @@ void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_b
 }
 
 std::string TokenFileBuilder::finish() {
-  const bool narrow = vocab_size_ <= 65536;
+  const bool narrow = vocab_size_ <= kMost16;
   put(bytes_, kMagic, narrow ? kMagic16 : kMagic32);
   put(bytes_, kVersion, narrow ? kVersion16 : kVersion32);
   put(bytes_, kCount, std::uint64_t{(bytes_.size() - kHeaderBytes) / (narrow ? 2 : 4)});
@@ -176,6 +177,18 @@ void write_token_file(const std::filesystem::path& path, std::span<const std::in
   TokenFileBuilder builder(vocab_size);
   builder.append(tokens);
   write_file_atomically(path, builder.finish());
+}
+
+std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size) {
+  check(vocab_size <= kMost16,
+        "a vocabulary of {} ids does not fit nanoGPT's files, whose ids are uint16: {} at most; llm.c's file takes it",
+        vocab_size, kMost16);
+  std::string bytes(tokens.size() * sizeof(std::uint16_t), '\0');
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const auto id = static_cast<std::uint16_t>(tokens[i]);
+    std::memcpy(bytes.data() + i * sizeof id, &id, sizeof id);
+  }
+  return bytes;
 }
 
 void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why) {

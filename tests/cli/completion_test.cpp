@@ -36,6 +36,7 @@ TEST(CompletionCommand, CompletesCommandsOptionsAndChoices) {
   EXPECT_EQ(complete("kiln train --over"), "--overwrite\n");
   EXPECT_EQ(complete("kiln tokenizer train --pattern ''"), "gpt2\ncl100k\n");
   EXPECT_EQ(complete("kiln completion f"), "fish\n");
+  EXPECT_EQ(complete("kiln export runs/a --to ''"), "hf\ngguf\nllmc\n");
   EXPECT_THAT(complete("kiln eval runs/a --"), AllOf(HasSubstr("--data\n"), HasSubstr("--checkpoint\n")));
 }
 
@@ -50,8 +51,8 @@ TEST(CompletionCommand, KnowsEveryCommandAndOptionInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const Outcome outcome = run_kiln({"completion", shell});
     EXPECT_EQ(outcome.code, 0);
-    for (const char* command :
-         {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "verify", "diff", "tokenizer"})
+    for (const char* command : {"train", "sample", "eval", "plan", "inspect", "gradcheck", "plot", "verify", "diff",
+                                "export", "import", "runs", "tokenizer"})
       EXPECT_THAT(outcome.out, HasSubstr(std::string("\"kiln ") + command + "\"")) << shell;
     EXPECT_THAT(outcome.out, HasSubstr("document-separator")) << shell;
   }

@@ -1,6 +1,7 @@
 // kiln tokenizer: bytes in, ids out, and back; and files that are not what they should be.
 #include "kiln/core/file.h"
 #include "kiln/core/rng.h"
+#include "kiln/data/token_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,9 @@
 
 #include "support/process.h"
 #include "support/scratch.h"
+#include <array>
+#include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -113,6 +117,83 @@ TEST(TokenizerCommand, InfoIsReadable) {
   const Outcome outcome = run_kiln({"tokenizer", "info", "--tokenizer", train(scratch)});
   EXPECT_THAT(outcome.out, ::testing::ContainsRegex("vocab_size +265\n"));
   EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\"<\\|endoftext\\|>\" +264\n"));
+}
+
+/// The ids as uint16, little-endian.
+std::string as_uint16(const std::string& json) {
+  std::string bytes;
+  for (const int id : nlohmann::json::parse(json).get<std::vector<int>>()) {
+    bytes += static_cast<char>(id & 0xFF);
+    bytes += static_cast<char>(id >> 8);
+  }
+  return bytes;
+}
+
+TEST(TokenizerCommand, EncodesToTokenFilesOfLlmcAndNanoGpt) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch), text = "the cat\nsat on the mat<|endoftext|>";
+  for (const bool special : {false, true}) {
+    std::vector<std::string> more;
+    if (special) more.push_back("--allow-special");
+    const auto with = [&](std::vector<std::string> options) {
+      options.insert(options.end(), more.begin(), more.end());
+      return encode(tokenizer, text, options);
+    };
+    const std::string ids = as_uint16(with({"--json"}).out);
+    const std::string path = scratch.path("tokens.bin").string();
+    Outcome outcome = with({"--to", path});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr(std::to_string(ids.size() / 2) + " tokens"));
+    const std::string llmc = read_file(path);
+    EXPECT_EQ(llmc.substr(1024), ids);
+    std::array<std::int32_t, 8> header{};
+    std::memcpy(header.data(), llmc.data(), sizeof header);
+    EXPECT_EQ(header[0], 20240520);
+    EXPECT_EQ(header[1], 1);
+    EXPECT_EQ(static_cast<std::size_t>(header[2]), ids.size() / 2);
+    EXPECT_EQ(header[4], special ? 22 : 35) << "bytes of text, of which a special token has none";
+    EXPECT_TRUE(TokenFile(path).is_intact());
+
+    outcome = with({"--to", path, "--format", "nanogpt"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(read_file(path), ids);
+    EXPECT_EQ(TokenFile(path).size(), std::ssize(ids) / 2);
+  }
+}
+
+/// Row 21, and what nanoGPT's format cannot hold.
+TEST(TokenizerCommand, VocabulariesBeyondUint16) {
+  const Scratch scratch;
+  nlohmann::ordered_json vocab;
+  for (int id = 0; id <= 65536; ++id) vocab[std::to_string(id)] = id;
+  const nlohmann::ordered_json json{{"added_tokens", nlohmann::json::array()},
+                                    {"model", {{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", nullptr}}}};
+  const std::string tokenizer = scratch.write("t.json", json.dump()), path = scratch.path("tokens.bin").string();
+  const Outcome refused = encode(tokenizer, "65536 7", {"--to", path, "--format", "nanogpt"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("a vocabulary of 65537 ids does not fit nanoGPT's files"));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  const Outcome outcome = encode(tokenizer, "65536 7", {"--to", path});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const TokenFile file(path);
+  EXPECT_EQ(file[0], 65536);
+  EXPECT_EQ(file[1], 7);
+}
+
+TEST(TokenizerCommand, RefusesPlacesAndOptionsThatDoNotFit) {
+  const Scratch scratch;
+  const std::string tokenizer = train(scratch), path = scratch.path("tokens.bin").string();
+  const auto expect_refused = [&](const std::vector<std::string>& options, const std::string& part) {
+    const Outcome outcome = encode(tokenizer, "the cat", options);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(part));
+  };
+  expect_refused({"--to", path + "/x"}, "--to " + path + "/x: there is no folder");
+  expect_refused({"--to", scratch.path().string()}, "is a folder; name the file, as in tokens.bin");
+  expect_refused({"--to", path, "--json"}, "--json");
+  expect_refused({"--format", "nanogpt"}, "--to");
+  expect_refused({"--to", path, "--format", "gpt"}, "--format");
 }
 
 TEST(TokenizerCommand, SaysWhenTheTextIsTooPoor) {

@@ -141,6 +141,16 @@ TEST(TokenFileBuilder, LargerVocabulariesAreUint32) {
   EXPECT_THAT(all(TokenFile(path)), ElementsAre(65536, 1));
 }
 
+TEST(RawTokens, AreUint16AloneAndNeedAVocabularyThatFits) {
+  const std::vector<std::int32_t> tokens{0, 258, 65535};
+  EXPECT_EQ(raw_token_bytes(tokens, 65536), std::string("\0\0\2\1\xFF\xFF", 6));
+  EXPECT_EQ(raw_token_bytes({}, 65536), "");
+  expect_error(ExitCode::usage,
+               "a vocabulary of 65537 ids does not fit nanoGPT's files, whose ids are uint16: 65536 at most; llm.c's "
+               "file takes it",
+               [&] { raw_token_bytes(tokens, 65537); });
+}
+
 TEST(TokenFileBuilder, KeepsTextBytesAndAChecksumOfEverything) {
   TokenFileBuilder builder(100);
   builder.append(Tokens{1, 2}, 5);
