@@ -16,7 +16,7 @@ for argument in "$@"; do
   case "$argument" in
     --development)
       required+=(git clang-format clang-tidy libomp-dev)  # libomp-dev: the omp.h that clang-tidy reads
-      optional+=(ccache shellcheck)
+      optional+=(ccache shellcheck python3)  # python3: reads what kiln exports, in the tests
       ;;
     -h | --help)
       sed -n '2,3s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -31,7 +31,8 @@ done
 
 # The programs' packages: one that lies on the PATH from elsewhere (pip, a tarball, conda) will do.
 declare -A program=([g++]=g++ [cmake]=cmake [ninja-build]=ninja [pkg-config]=pkg-config [git]=git [ccache]=ccache
-                    [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck)
+                    [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck
+                    [python3]=python3)
 
 # missing PACKAGE...: those that are neither installed nor, for a program, on the PATH.
 missing() {

@@ -163,7 +163,7 @@ void run_export(const ExportOptions& options) {
   const std::vector<std::string> reasons = target.obstacles(job);
   std::string lines;
   for (const std::string& reason : reasons) lines += "\n  " + reason;
-  check(reasons.empty(), "{}: --to {} cannot hold this model as it computes:{}\n--to hf takes every model of kiln's",
+  check(reasons.empty(), "{}: --to {} cannot hold this model as it is:{}\n--to hf takes every model of kiln's",
         options.model.run, target.name, lines);
   write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   spdlog::info("{}: {} parameters as {}", output.string(), format_count(job.loaded.model->layout.count()),

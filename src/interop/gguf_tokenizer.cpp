@@ -64,7 +64,8 @@ std::vector<std::string> merges_of(const Tokenizer& tokenizer) {
   return merges;
 }
 
-/// What llama.cpp calls the pattern. Of the names for cl100k's, "llama-bpe" stands for whole pieces first.
+/// What llama.cpp calls the pattern. Of the names for cl100k's (in which it spells out both cases where the pattern
+/// ignores case, and so misses the long s), "llama-bpe" stands for whole pieces first.
 std::string pattern_name(const Tokenizer& tokenizer) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
   if (bpe == nullptr || bpe->pattern() == SplitPattern::gpt2) return "gpt-2";
