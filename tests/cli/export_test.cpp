@@ -58,8 +58,7 @@ class Export : public ::testing::Test {
     EXPECT_EQ(outcome.code, 2) << outcome.err;
     EXPECT_EQ(outcome.out, "");
     for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part));
-    for (const fs::directory_entry& entry : fs::directory_iterator(run_.scratch.path()))
-      EXPECT_THAT(entry.path().filename().string(), Not(::testing::StartsWith(".tmp")));
+    for (const std::string& left : files_in(".")) EXPECT_THAT(left, Not(::testing::StartsWith(".tmp")));
   }
 
   std::set<std::string> files_in(std::string_view folder) const {
@@ -234,6 +233,23 @@ TEST_F(Export, NothingIsReplacedUnasked) {
   expect_refused(write("gguf", "a", {"--overwrite"}), {"a: is there, and is no file"});
   fs::create_directory(path("empty"));
   expect_written("hf", "empty");
+}
+
+/// Row 4: what was there stays, and nothing else is left. The limit on files' sizes stands for the disk.
+TEST_F(Export, AFullDiskExitsFiveAndLeavesTheOldExport) {
+  train(kGpt2);
+  for (const auto& [target, name] : {std::pair("hf", "a"), std::pair("gguf", "a.gguf"), std::pair("llmc", "a.bin")}) {
+    expect_written(target, name);
+    const std::string file = path(name) + (fs::is_directory(path(name)) ? "/model.safetensors" : "");
+    const std::uint64_t before = hash_file(file);
+    const Outcome outcome =
+        testing::run({"sh", "-c", R"(trap '' XFSZ; ulimit -f 8; exec "$@")", "sh", KILN_BINARY, "export", run_.folder,
+                      "--to", target, "--output", path(name), "--overwrite", "--checkpoint", "0"});
+    EXPECT_EQ(outcome.code, 5) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("cannot be written: File too large"));
+    EXPECT_EQ(hash_file(file), before);
+    for (const std::string& left : files_in(".")) EXPECT_THAT(left, Not(::testing::StartsWith(".tmp")));
+  }
 }
 
 TEST_F(Export, AFolderThatHoldsOtherThingsIsNotReplacedEvenIfAsked) {

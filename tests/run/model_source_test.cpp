@@ -82,6 +82,24 @@ TEST_F(ModelSources, AModelFolderOfOthersIsOpenedByItsConfigJson) {
   EXPECT_EQ(to_json(source.model), to_json(training_.config.model));
 }
 
+/// As kiln writes one whose weights come to more than 5 GB.
+TEST_F(ModelSources, ACheckpointOfShardsIsAsGoodAsOneOfOneFile) {
+  const fs::path folder = step("step-00000010");
+  fs::remove(folder / kWeightsFile);
+  const FileDigests digests =
+      write_huggingface_folder(folder, training_.config.model, testing::kSmallVocabulary, training_.small.weights,
+                               {"{}", "{}", {}}, {.type = DataType::f32, .shard_bytes = 900});
+  Json manifest = parse_json(read_file(folder / "manifest.json"), "manifest");
+  manifest["files"].erase(std::string(kWeightsFile));
+  for (const auto& [name, digest] : digests)
+    manifest["files"][name] = {{"size", digest.size}, {"xxh3", hex(digest.hash)}};
+  write_file_synced(folder / "manifest.json", manifest.dump());
+  const ModelSource source = open_model(folder);
+  expect_same(read_huggingface_weights(source.folder, source.model, training_.small.layout()), training_.small.weights);
+  fs::remove(folder / kWeightsIndex);
+  expect_error_with(ExitCode::bad_input, {"model.safetensors.index.json: is missing"}, [&] { open_model(folder); });
+}
+
 /// Row 1: an explicit path is not replaced by another.
 TEST_F(ModelSources, ADamagedCheckpointIsRefused) {
   fs::resize_file(step("step-00000020/model.safetensors"), 50);
