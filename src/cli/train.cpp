@@ -79,6 +79,13 @@ std::string sample(const Preparation& p) {
   return text + completions.front().text;
 }
 
+/// Throws Error (usage) where samples are wanted but the tokenizer cannot encode their prompt: now rather than at the
+/// first of them.
+void check_sample_prompt(const Preparation& p) {
+  const TrainConfig& train = p.config.train;
+  if (train.sample_every > 0 || train.sample_at_evaluations) encode_prompt(*p.tokenizer, train.sample_prompt);
+}
+
 void introduce(const Preparation& p, const RunPaths& paths) {
   const ParameterCounts counts = ParameterCounts::of(p.model->layout);
   spdlog::info("{}: {} parameters ({} without the token embedding), {} training tokens, {} held out",
@@ -134,6 +141,7 @@ void run_train(const TrainOptions& options) {
     if (options.json) write_json(to_json(*preparation, root, 0));
     return;
   }
+  check_sample_prompt(*preparation);
   if (options.overwrite) run.clear();  // not before: a config that cannot be trained costs nobody a run
   log_to(paths.log());
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));

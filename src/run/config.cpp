@@ -68,8 +68,10 @@ void check_together(const Config& config, Problems& problems) {
   if (config.name == "." || config.name == ".." || config.name.find('/') != std::string::npos) {
     problems.add("/name", "\"{}\" is no name of a folder within runs/; --run takes any path", config.name);
   }
-  if (train.early_stopping && !config.data.has_validation()) {
-    problems.add("/train/early_stopping", "needs held-out text; set data.validation or data.validation_fraction");
+  for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
+                                        std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {
+    if (!is_set || config.data.has_validation()) continue;
+    problems.add(pointer, "needs held-out text; set data.validation or data.validation_fraction");
   }
   if (train.batch_size.all || problems.has("/model") || problems.has("/train/batch_size")) return;
   const double positions = static_cast<double>(train.batch_size.count) * static_cast<double>(model.n_ctx);

@@ -32,6 +32,10 @@ void TrainConfig::validate(Problems& problems, const std::string& pointer) const
                  "{} micro-batches of batch_size \"all\" would be the same one each time; 1 is expected",
                  gradient_accumulation);
   }
+  if (sample_at_evaluations && eval_every == 0) {
+    problems.add(child_pointer(pointer, "sample_at_evaluations"),
+                 "needs evaluations, of which eval_every = 0 makes none; sample_every does not");
+  }
   if (early_stopping && eval_every == 0) {
     problems.add(child_pointer(pointer, "early_stopping"), "counts evaluations, of which eval_every = 0 makes none");
   }

@@ -242,6 +242,14 @@ TEST(TrainCommand, WatchesSamplesFromTheConfigsPromptOrFromNothing) {
   EXPECT_THAT(anew.err, HasSubstr("step 6: sample\n"));
 }
 
+TEST(TrainCommand, ASamplePromptThatCannotBeEncodedIsRefusedBeforeAStep) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--set", "tokenizer.type=char", "--watch-samples", "Zebra"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("'Z'"));
+  EXPECT_FALSE(std::filesystem::exists(run.folder + "/checkpoints"));
+}
+
 TEST(TrainCommand, JsonTellsWhereTheRunStandsAndStandsAlone) {
   const SmallRun run;
   const Outcome outcome = run.train({"--json"});

@@ -104,6 +104,14 @@ TEST_F(ConfigFile, SettingsThatCannotStandTogether) {
       data);
   expect_problems(R"({"train": {"early_stopping": 3, "eval_every": 0}})",
                   "tiny.json: /train/early_stopping: counts evaluations, of which eval_every = 0 makes none", data);
+  expect_problems(R"({"train": {"sample_at_evaluations": true, "eval_every": 0}})",
+                  "tiny.json: /train/sample_at_evaluations: needs evaluations, of which eval_every = 0 makes none; "
+                  "sample_every does not",
+                  data);
+  expect_problems(
+      R"({"train": {"sample_at_evaluations": true}, "data": {"validation_fraction": 0}})",
+      "tiny.json: /train/sample_at_evaluations: needs held-out text; set data.validation or data.validation_fraction",
+      data);
   expect_problems(
       R"({"train": {"early_stopping": 3}, "data": {"validation_fraction": 0}})",
       "tiny.json: /train/early_stopping: needs held-out text; set data.validation or data.validation_fraction", data);
