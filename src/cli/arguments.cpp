@@ -69,6 +69,11 @@ void add_json_flag(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print the result as JSON; all else goes to stderr");
 }
 
+void add_quiet_flag(CLI::App& command) {
+  command.add_flag_callback(
+      "--quiet", [] { spdlog::set_level(spdlog::level::warn); }, "warnings and errors alone");
+}
+
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help) {
   CLI::Option* option = command.add_option(name, values, help)->allow_extra_args(false);

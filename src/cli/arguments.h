@@ -46,6 +46,9 @@ struct ConfigArguments {
 /// --json: the result as JSON, alone on stdout.
 void add_json_flag(CLI::App& command, bool& json);
 
+/// --quiet: from where it is read on, warnings and errors alone; no progress bars either.
+void add_quiet_flag(CLI::App& command);
+
 /// An option that is given anew for each of its values, which may look like anything ("[CLS]").
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help);

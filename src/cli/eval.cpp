@@ -114,6 +114,7 @@ void add_eval(CLI::App& app) {
   add_repeated(*command, "--data", options->data,
                "text or token file, folder or glob to score, in place of the run's validation split; may be repeated")
       ->type_name("FILE");
+  add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
       "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"

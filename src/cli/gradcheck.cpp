@@ -103,6 +103,7 @@ void add_gradcheck(CLI::App& app) {
       ->add_option("--entries", options->entries,
                    "entries to sample of each tensor; 0: 8, or fewer where that would take minutes")
       ->type_name("N");
+  add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
       "Exits with 1 where a gradient differs. Entries are drawn by the config's seed; small tensors are checked "

@@ -234,6 +234,7 @@ void add_training(CLI::App& app) {
       ->add_option("--document-separator", options->data.document_separator,
                    "line that separates the documents of a file, and is not learned from")
       ->type_name("LINE");
+  add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer("Example: kiln tokenizer train --input data/*.txt --vocab-size 4096 --output tokenizer.json");
   command->callback([options] { run_train(*options); });
@@ -272,6 +273,7 @@ void add_tokenizer(CLI::App& app) {
       ->check(CLI::IsMember(std::vector<std::string>(kTokenFormats.begin(), kTokenFormats.end())))
       ->type_name("one of")
       ->needs(to);
+  add_quiet_flag(*encode);
   encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");
   encode->footer(
       "Every byte counts; no newline is added.\n"

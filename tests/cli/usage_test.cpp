@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/process.h"
+#include "support/scratch.h"
 #include <string>
 #include <vector>
 
@@ -92,6 +93,16 @@ TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
     EXPECT_EQ(outcome.out, "") << line;
     EXPECT_NE(outcome.err, "") << line;
   }
+}
+
+TEST(Usage, QuietSaysNothingButTheResult) {
+  const testing::Scratch scratch;
+  const std::string path = scratch.path("t.json").string();
+  const Outcome outcome = run_kiln({"tokenizer", "train", "--input", scratch.write("a.txt", "abab abab abab"),
+                                    "--vocab-size", "260", "--output", path, "--quiet"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 TEST(Usage, AWrongKeyIsCorrected) {
