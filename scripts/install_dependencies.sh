@@ -9,8 +9,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 required=(g++ cmake ninja-build pkg-config libeigen3-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
           libgtest-dev libgmock-dev libpcre2-dev libxxhash-dev)
 # kiln builds without these: Eigen multiplies matrices where oneDNN is absent; plots are SVG alone where librsvg is;
-# Google Benchmark is for bench/ alone.
-optional=(libdnnl-dev librsvg2-dev libbenchmark-dev)
+# Google Benchmark is for bench/ alone, Python for the test that kills trainings.
+optional=(libdnnl-dev librsvg2-dev libbenchmark-dev python3)
 
 for argument in "$@"; do
   case "$argument" in
@@ -31,8 +31,7 @@ done
 
 # The programs' packages: one that lies on the PATH from elsewhere (pip, a tarball, conda) will do.
 declare -A program=([g++]=g++ [cmake]=cmake [ninja-build]=ninja [pkg-config]=pkg-config [git]=git [ccache]=ccache
-                    [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck
-                    [python3]=python3)
+                    [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck [python3]=python3)
 
 # missing PACKAGE...: those that are neither installed nor, for a program, on the PATH.
 missing() {
