@@ -9,14 +9,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 required=(g++ cmake ninja-build pkg-config libeigen3-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
           libgtest-dev libgmock-dev libpcre2-dev libxxhash-dev)
 # kiln builds without these: Eigen multiplies matrices where oneDNN is absent; plots are SVG alone where librsvg is;
-# Google Benchmark is for bench/ alone, Python for the test that kills trainings.
+# Google Benchmark is for bench/ alone, Python for tests that kill trainings and read what kiln exports.
 optional=(libdnnl-dev librsvg2-dev libbenchmark-dev python3)
 
 for argument in "$@"; do
   case "$argument" in
     --development)
       required+=(git clang-format clang-tidy libomp-dev)  # libomp-dev: the omp.h that clang-tidy reads
-      optional+=(ccache shellcheck python3)  # python3: reads what kiln exports, in the tests
+      optional+=(ccache shellcheck)
       ;;
     -h | --help)
       sed -n '2,3s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

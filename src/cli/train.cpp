@@ -5,6 +5,7 @@
 #include "kiln/core/json.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
+#include "kiln/run/checkpoint_store.h"
 #include "kiln/run/config.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/plan.h"
@@ -124,6 +125,13 @@ Json to_json(const Preparation& p, const std::filesystem::path& root, int code) 
           {"bad_steps", state.bad_steps}};
 }
 
+/// Before a run that is found finished is left alone: a kill may have come after its last save, but before the rest.
+void recover_from_crash(const Preparation& p, const RunPaths& paths) {
+  if (!p.resumed_from) return;
+  const std::optional<std::int64_t> best = p.state.best_loss ? std::optional(p.state.best_step) : std::nullopt;
+  recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return fmt::print("{}", format_json(config_schema()));
   if (options.reference) return fmt::print("{}", config_reference());
@@ -136,6 +144,7 @@ void run_train(const TrainOptions& options) {
   const RunPaths& paths = run.paths();
 
   const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume);
+  recover_from_crash(*preparation, paths);
   if (preparation->is_finished()) {
     say_finished(*preparation, root.string());
     if (options.json) write_json(to_json(*preparation, root, 0));

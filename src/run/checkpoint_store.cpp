@@ -147,7 +147,7 @@ std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesyst
 }
 
 void recover(const std::filesystem::path& checkpoints, const std::filesystem::path& resumed,
-             std::optional<std::int64_t> best_step) {
+             std::optional<std::int64_t> best_step, std::int64_t keep) {
   remove_temporaries(checkpoints);
   const auto set = [&](std::string_view pointer, const fs::path& folder) {
     const bool is_set = path_exists(checkpoints / pointer) && follow(checkpoints, pointer) == folder;
@@ -155,6 +155,7 @@ void recover(const std::filesystem::path& checkpoints, const std::filesystem::pa
   };
   set(kLatestPointer, resumed);
   if (best_step) set(kBestPointer, checkpoints / checkpoint_name(*best_step));
+  prune(checkpoints, keep);
 }
 
 }  // namespace kiln

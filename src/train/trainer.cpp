@@ -3,7 +3,6 @@
 
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/stopwatch.h"
-#include "kiln/run/checkpoint_store.h"
 #include "kiln/run/loss_figure.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/timing.h"
@@ -54,12 +53,7 @@ Trainer::Clock Trainer::steady_clock() {
 
 int Trainer::run() {
   const TrainConfig& train = p_.config.train;
-  if (p_.resumed_from) {
-    recover(paths_.checkpoints(), *p_.resumed_from,
-            p_.state.best_loss ? std::optional(p_.state.best_step) : std::nullopt);
-  } else {
-    save(false, Retry::never);  // the first guesses, before anything is learned
-  }
+  if (!p_.resumed_from) save(false, Retry::never);  // the first guesses, before anything is learned
   started_ = clock_();
   while (!p_.is_finished()) {
     take_step();

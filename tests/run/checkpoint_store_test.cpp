@@ -93,7 +93,6 @@ TEST_F(CheckpointStore, ACheckpointOfTheSameStepIsReplaced) {
   expect_same(training_.small.weights, other.small.weights);
 }
 
-/// Row 7 of the table of faults.
 TEST_F(CheckpointStore, ALatestThatDanglesOrIsEmptyMeansAScanAndAWarning) {
   save(10);
   save(20);
@@ -118,7 +117,7 @@ TEST_F(CheckpointStore, ABestThatDanglesIsNoneAndAWarning) {
   EXPECT_THAT(log.text(), HasSubstr("best: names no checkpoint"));
 }
 
-/// Row 1: --resume falls back.
+/// --resume falls back.
 TEST_F(CheckpointStore, DamagedOnesArePassedOverWithAWarningEach) {
   for (const std::int64_t step : {10, 20, 30}) save(step);
   fs::resize_file(folder_ / "step-00000030/model.safetensors", 100);
@@ -154,7 +153,6 @@ TEST_F(CheckpointStore, TemporariesOfACrashAreIgnoredAndCleaned) {
   EXPECT_THAT(names(), ElementsAre("latest", "step-00000010", "step-00000020"));
 }
 
-/// Row 4.
 TEST_F(CheckpointStore, AFullDiskKeepsTheOldAndRemovesTheTemporary) {
   save(10, true);
   for (const rlim_t limit : {rlim_t{10}, rlim_t{1000}, rlim_t{12'000}}) {
@@ -173,16 +171,17 @@ TEST_F(CheckpointStore, RecoveringPutsRightWhatACrashLeft) {
   scratch_.write("run/checkpoints/.tmp-step-00000040/model.safetensors", "half");
   scratch_.write("run/checkpoints/.tmp-old-step-00000005/model.safetensors", "half");
   write_file_synced(folder_ / "latest", "step-00000010\n");  // the crash came before it was moved, and before best was
-  recover(folder_, folder_ / "step-00000030", 20);
+  recover(folder_, folder_ / "step-00000030", 20, 100);
   EXPECT_EQ(read_file(folder_ / "latest"), "step-00000030\n");
   EXPECT_EQ(read_file(folder_ / "best"), "step-00000020\n");
   EXPECT_THAT(names(), ElementsAre("best", "latest", "step-00000010", "step-00000020", "step-00000030"));
-  recover(folder_, folder_ / "step-00000020", 15);  // where that of the best step is gone, best says what it said
+  recover(folder_, folder_ / "step-00000020", 15, 100);  // where that of the best step is gone, best says what it said
   EXPECT_EQ(read_file(folder_ / "latest"), "step-00000020\n");
   EXPECT_EQ(read_file(folder_ / "best"), "step-00000020\n");
   fs::remove(folder_ / "best");
-  recover(folder_, folder_ / "step-00000020", std::nullopt);
+  recover(folder_, folder_ / "step-00000020", std::nullopt, 1);
   EXPECT_FALSE(fs::exists(folder_ / "best"));
+  EXPECT_THAT(steps(), ElementsAre(20, 30));
 }
 
 TEST_F(CheckpointStore, AFolderThatCannotBeMadeIsAnErrorOfInputAndOutput) {
@@ -190,7 +189,7 @@ TEST_F(CheckpointStore, AFolderThatCannotBeMadeIsAnErrorOfInputAndOutput) {
   expect_error_with(ExitCode::io, {"cannot be made"}, [&] { save(0); });
 }
 
-/// Row 3: a process that saves without end is killed at some instant; the newest valid checkpoint is one that it said
+/// A process that saves without end is killed at some instant; the newest valid checkpoint is one that it said
 /// was saved, or a later one.
 TEST_F(CheckpointStore, AKillAtAnyInstantLeavesTheLastCheckpoint) {
   save(0);

@@ -35,9 +35,10 @@ std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path
 /// all. Throws Error (bad_input) where none of them verifies, and NewerFormatError.
 std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints);
 
-/// Puts right what a crash has left behind: removes temporaries, points `latest` to the checkpoint that the run goes on
-/// from, and `best` to that of `best_step` where it is there. Throws Error (io).
+/// Does what a crash has kept save_checkpoint from doing: points `latest` to `resumed`, the checkpoint that the run
+/// goes on from, and `best` to that of `best_step` where it is there; removes temporaries and all but `keep` old ones.
+/// Throws Error (io).
 void recover(const std::filesystem::path& checkpoints, const std::filesystem::path& resumed,
-             std::optional<std::int64_t> best_step);
+             std::optional<std::int64_t> best_step, std::int64_t keep);
 
 }  // namespace kiln
