@@ -1,4 +1,4 @@
-// shared/FAULTS.md as a user meets it: each row that the command line can bring about, by exit code and message.
+// Faults and bad input as a user meets them: exit codes and messages; docs/reliability.md lists them all.
 #include "kiln/core/file.h"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ std::int64_t latest_step(const SmallRun& run) {
   return std::stoll(read_file(run.folder + "/checkpoints/latest").substr(5));
 }
 
-TEST(Faults, Row6ARunDirectoryThatCannotBeWrittenExitsFive) {
+TEST(Faults, ARunDirectoryThatCannotBeWrittenExitsFive) {
   const SmallRun run;
   for (const std::string& folder : {std::string("/proc/run"), run.scratch.write("file", "") + "/run"}) {
     const Outcome outcome = run_kiln({"train", run.config, "--run", folder});
@@ -41,14 +41,14 @@ TEST(Faults, Row6ARunDirectoryThatCannotBeWrittenExitsFive) {
   }
 }
 
-TEST(Faults, Row9AConfigThatDisagreesWithTheCheckpointExitsTwoWithEveryDifference) {
+TEST(Faults, AConfigThatDisagreesWithTheCheckpointExitsTwoWithEveryDifference) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);
   expect_failure(run.train({"--resume", "--set", "model.d_model=32", "--set", "model.n_layers=2"}), 2,
                  {"/model/n_layers: 1 -> 2", "/model/d_model: 16 -> 32", "--overwrite"});
 }
 
-TEST(Faults, Row10AnotherTokenizerThanTheCheckpointsExitsTwo) {
+TEST(Faults, AnotherTokenizerThanTheCheckpointsExitsTwo) {
   const SmallRun run;
   const std::string tokenizer = run.scratch.path("tokenizer.json").string();
   const auto train_tokenizer = [&](const std::string& text) {
@@ -64,7 +64,7 @@ TEST(Faults, Row10AnotherTokenizerThanTheCheckpointsExitsTwo) {
   expect_failure(run.train(resume), 2, {tokenizer, "the tokenizer is not the one that"});
 }
 
-TEST(Faults, Row11TwoProcessesInOneRunDirectory) {
+TEST(Faults, TwoProcessesInOneRunDirectory) {
   const SmallRun run;
   Process first(run.training(kEndless));
   ASSERT_TRUE(first.wait_for_error_text("step "));
@@ -90,17 +90,17 @@ void expect_saved_on(int signal) {
   EXPECT_EQ(latest_step(run), stopped + 2);
 }
 
-TEST(Faults, Row12SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
-TEST(Faults, Row12SigintSavesAndExits130) { expect_saved_on(SIGINT); }
-TEST(Faults, Row14SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
+TEST(Faults, SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
+TEST(Faults, SigintSavesAndExits130) { expect_saved_on(SIGINT); }
+TEST(Faults, SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
 
-TEST(Faults, Row18EmptyCorpusExitsTwoWithBothNumbers) {
+TEST(Faults, EmptyCorpusExitsTwoWithBothNumbers) {
   const SmallRun run;
   const std::string empty = "data.train=[\"" + run.scratch.write("empty.txt", "") + "\"]";
   expect_failure(run.train({"--set", empty}), 2, {"data.train", " 0 ", "17"});
 }
 
-TEST(Faults, Row18TooFewTokensExitTwoWithBothNumbers) {
+TEST(Faults, TooFewTokensExitTwoWithBothNumbers) {
   const SmallRun run;
   const std::string brief = "data.train=[\"" + run.scratch.write("brief.txt", "twelve bytes") + "\"]";
   expect_failure(run.train({"--set", brief, "--set", "data.validation_fraction=0"}), 2, {"data.train", "12", "17"});
@@ -112,19 +112,19 @@ Outcome train_on_tokens(const SmallRun& run, const std::string& bytes) {
                     "tokenizer.type=none", "--set", "tokenizer.vocab_size=100"});
 }
 
-TEST(Faults, Row19AnOddTokenFileExitsThree) {
+TEST(Faults, AnOddTokenFileExitsThree) {
   const SmallRun run;
   expect_failure(train_on_tokens(run, std::string(1001, '\0')), 3, {"tokens.bin", "1001"});
 }
 
-TEST(Faults, Row20ATokenBeyondTheVocabularyExitsThreeWithItsOffset) {
+TEST(Faults, ATokenBeyondTheVocabularyExitsThreeWithItsOffset) {
   const SmallRun run;
   std::string bytes(2000, '\1');  // every id is 257
   for (std::size_t i = 0; i < 1500; ++i) bytes[i] = '\0';
   expect_failure(train_on_tokens(run, bytes), 3, {"tokens.bin", "257", "1500", "100"});
 }
 
-TEST(Faults, Row29EveryProblemOfAConfigIsReportedWithItsPointer) {
+TEST(Faults, EveryProblemOfAConfigIsReportedWithItsPointer) {
   const Scratch scratch;
   const std::string config = scratch.write("bad.json", R"({
     "data": {"train": ["a.txt"]},
@@ -137,21 +137,21 @@ TEST(Faults, Row29EveryProblemOfAConfigIsReportedWithItsPointer) {
                   "/optimizer/learning_rate", "/train/"});
 }
 
-TEST(Faults, Row29NanIsRefused) {
+TEST(Faults, NanIsRefused) {
   const SmallRun run;
   expect_failure(run_kiln({"train", run.scratch.write("nan.json", R"({"model": {"dropout": NaN}})")}), 2,
                  {"nan.json:1:", "not valid JSON"});
   expect_failure(run.train({"--set", "model.dropout=NaN"}), 2, {"/model/dropout"});
 }
 
-TEST(Faults, Row30MoreMemoryThanThereIsExitsTwoBeforeAStep) {
+TEST(Faults, MoreMemoryThanThereIsExitsTwoBeforeAStep) {
   const SmallRun run;
   const Outcome outcome = run.train({"--set", "train.batch_size=100000000"});
   expect_failure(outcome, 2, {"training needs", "available"});
   EXPECT_LT(outcome.peak_bytes, (200u << 20) + testing::kSanitizerBytes);
 }
 
-TEST(Faults, Row30SizesThatOverflowExitTwo) {
+TEST(Faults, SizesThatOverflowExitTwo) {
   const SmallRun run;
   expect_failure(run.train({"--set", "train.batch_size=9000000000000000000"}), 2, {"/train/batch_size"});
 }
@@ -165,7 +165,7 @@ Outcome sample(std::vector<std::string> more) {
   return run_kiln(more);
 }
 
-TEST(Faults, Row31APromptLongerThanTheContextIsCutFromTheLeft) {
+TEST(Faults, APromptLongerThanTheContextIsCutFromTheLeft) {
   const std::string end = "sixteen bytes, 2";
   const Outcome longer = sample({"--prompt", std::string(1000, 'x') + end, "--greedy"});
   ASSERT_EQ(longer.code, 0) << longer.err;
@@ -173,25 +173,25 @@ TEST(Faults, Row31APromptLongerThanTheContextIsCutFromTheLeft) {
   EXPECT_EQ(nlohmann::json::parse(longer.out)[0]["text"], nlohmann::json::parse(cut.out)[0]["text"]);
 }
 
-TEST(Faults, Row31AnEmptyPromptBeginsAnew) {
+TEST(Faults, AnEmptyPromptBeginsAnew) {
   const Outcome outcome = sample({"--prompt", ""});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(nlohmann::json::parse(outcome.out)[0]["tokens"], 4);
 }
 
-TEST(Faults, Row32TemperatureZeroIsGreedyAndTopKBeyondTheVocabularyIsAll) {
+TEST(Faults, TemperatureZeroIsGreedyAndTopKBeyondTheVocabularyIsAll) {
   const std::string greedy = sample({"--prompt", "one", "--greedy"}).out;
   EXPECT_EQ(sample({"--prompt", "one", "--temperature", "0"}).out, greedy);
   EXPECT_EQ(sample({"--prompt", "one", "--top-k", "100000", "--seed", "3"}).out,
             sample({"--prompt", "one", "--top-k", "0", "--seed", "3"}).out);
 }
 
-TEST(Faults, Row32WhatIsOutOfRangeExitsTwo) {
+TEST(Faults, WhatIsOutOfRangeExitsTwo) {
   expect_failure(sample({"--temperature", "-1"}), 2, {"temperature", "-1"});
   expect_failure(sample({"--top-p", "0"}), 2, {"top-p", "0"});
 }
 
-TEST(Faults, Row33AnotherNumberOfThreadsIsAllowedAndSaid) {
+TEST(Faults, AnotherNumberOfThreadsIsAllowedAndSaid) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);
   const Outcome outcome = run.train({"--resume", "--set", "train.threads=1", "--set", "train.steps=22"});

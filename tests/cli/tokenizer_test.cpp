@@ -225,9 +225,9 @@ TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
   EXPECT_EQ(decode(tokenizer, "{}", {"--json"}).code, 2);
 }
 
-// ---- shared/FAULTS.md, by row ----
+// ---- faults and bad input ----
 
-TEST(Faults, Row22InvalidTextKeepsItsBytes) {
+TEST(Faults, InvalidTextKeepsItsBytes) {
   const Scratch scratch;
   const std::string tokenizer = train(scratch);
   using namespace std::string_literals;
@@ -237,7 +237,7 @@ TEST(Faults, Row22InvalidTextKeepsItsBytes) {
   }
 }
 
-TEST(Faults, Row23AMillionSpacesAndALongLineTakeLinearTimeAndMemory) {
+TEST(Faults, AMillionSpacesAndALongLineTakeLinearTimeAndMemory) {
   const Scratch scratch;
   const std::string tokenizer = train(scratch);
   for (const std::string& text : {std::string(1'000'000, ' '), std::string(4'000'000, 'x')}) {
@@ -248,7 +248,7 @@ TEST(Faults, Row23AMillionSpacesAndALongLineTakeLinearTimeAndMemory) {
   }
 }
 
-TEST(Faults, Row24SpecialTokensInTextAreTextUnlessAllowed) {
+TEST(Faults, SpecialTokensInTextAreTextUnlessAllowed) {
   const Scratch scratch;
   const std::string tokenizer = train(scratch);
   const std::string text = "cat<|endoftext|>";
@@ -281,7 +281,7 @@ void expect_bad_input(const std::string& tokenizer, const std::vector<std::strin
   EXPECT_LT(outcome.peak_bytes, (50u << 20) + testing::kSanitizerBytes);
 }
 
-TEST(Faults, Row25BadMergesExitThreeWithTheLine) {
+TEST(Faults, BadMergesExitThreeWithTheLine) {
   const Scratch scratch;
   EXPECT_EQ(encode(vocab_and_merges(scratch, "", "h e\n"), "he").out, "256");
   expect_bad_input(vocab_and_merges(scratch, "", "h e\nonly-one\n"), {"merges.txt:3"});
@@ -289,7 +289,7 @@ TEST(Faults, Row25BadMergesExitThreeWithTheLine) {
   expect_bad_input(vocab_and_merges(scratch, "", "h e\nhe r\n"), {"merges.txt:3", "her"});
 }
 
-TEST(Faults, Row26BadIdsInVocabJsonExitThree) {
+TEST(Faults, BadIdsInVocabJsonExitThree) {
   const Scratch scratch;
   for (const char* entry : {R"(,"x1":256)", R"(,"x1":-1)", R"(,"x1":4000000000000)", R"(,"x1":300)", R"(,"he":257)"}) {
     expect_bad_input(vocab_and_merges(scratch, entry, "h e\n"), {"vocab.json"});

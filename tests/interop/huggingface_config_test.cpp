@@ -138,7 +138,6 @@ TEST(HuggingFaceConfig, NamesWhatIsMissingOrMistyped) {
   });
 }
 
-/// Row 35 of the table of faults.
 TEST(HuggingFaceConfig, ASymlinkOutOfTheFolderIsRefused) {
   const Scratch scratch;
   scratch.write("elsewhere/config.json", format_json(huggingface_config(small_gpt2(), kV, {})));

@@ -92,7 +92,6 @@ class DamagedCheckpoint : public ::testing::Test {
   SmallTraining training_;
 };
 
-/// Row 1 of the table of faults.
 TEST_F(DamagedCheckpoint, AFileCutShortIsNamed) {
   for (const std::string& name : kFiles) {
     const std::string bytes = read_file(scratch_.path(name));
@@ -103,7 +102,6 @@ TEST_F(DamagedCheckpoint, AFileCutShortIsNamed) {
   verify_checkpoint(scratch_.path());
 }
 
-/// Row 2.
 TEST_F(DamagedCheckpoint, OneBitFlippedIsAChecksumErrorThatNamesTheFile) {
   for (const std::string& name : kFiles) {
     const std::string bytes = read_file(scratch_.path(name));
@@ -122,7 +120,6 @@ TEST_F(DamagedCheckpoint, AMissingFileIsNamed) {
   expect_refused({"there is no manifest.json: the checkpoint was not finished"});
 }
 
-/// Row 8.
 TEST_F(DamagedCheckpoint, ANewerFormatNamesBothVersions) {
   Json manifest = read_json(scratch_.path("manifest.json"));
   manifest["format_version"] = 7;
@@ -153,7 +150,6 @@ TEST_F(DamagedCheckpoint, AManifestOfAnotherShapeIsRefused) {
   refused([](Json& m) { m = Json::array(); }, "an object is expected");
 }
 
-/// Row 35.
 TEST_F(DamagedCheckpoint, AManifestDoesNotLeadOutOfTheFolder) {
   Json manifest = read_json(scratch_.path("manifest.json"));
   manifest["files"]["../outside"] = manifest["files"]["kiln.json"];

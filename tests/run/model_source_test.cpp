@@ -100,7 +100,7 @@ TEST_F(ModelSources, ACheckpointOfShardsIsAsGoodAsOneOfOneFile) {
   expect_error_with(ExitCode::bad_input, {"model.safetensors.index.json: is missing"}, [&] { open_model(folder); });
 }
 
-/// Row 1: an explicit path is not replaced by another.
+/// An explicit path is not replaced by another.
 TEST_F(ModelSources, ADamagedCheckpointIsRefused) {
   fs::resize_file(step("step-00000020/model.safetensors"), 50);
   expect_error_with(ExitCode::bad_input, {"model.safetensors: has 50 bytes"}, [&] { open_model(run_); });

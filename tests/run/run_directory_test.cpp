@@ -105,7 +105,6 @@ TEST(RunDirectory, AFolderThatIsNoRunIsLeftAloneWithoutATrace) {
                     [&] { RunDirectory run(scratch.path("thesis/chapter.tex"), OpenMode::fresh); });
 }
 
-/// Row 11 of the table of faults.
 TEST(RunDirectory, ASecondProcessIsToldTheFirstsId) {
   const Scratch scratch;
   int ready[2], done[2];
@@ -152,7 +151,7 @@ int code_for_others(const fs::path& root) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Row 6. Root may write anywhere, so the attempt is made by a process that is not root.
+/// Root may write anywhere, so the attempt is made by a process that is not root.
 TEST(RunDirectory, AFolderThatMayNotBeWrittenIsAnErrorBeforeStepZero) {
   const Scratch scratch;
   fs::create_directory(scratch.path("run"));

@@ -213,7 +213,7 @@ TEST_P(BadSafetensors, IsAnErrorThatNamesFileAndPlace) {
 INSTANTIATE_TEST_SUITE_P(All, BadSafetensors, ::testing::ValuesIn(bad_files()),
                          [](const auto& entry) { return std::string(entry.param.name); });
 
-/// Row 27 of the table of faults: bad headers are refused within 50 MB.
+/// Bad headers are refused within 50 MB.
 TEST(Safetensors, BadHeadersTakeLittleMemory) {
   const Scratch scratch;
   auto peak_kilobytes = [] {
@@ -237,7 +237,7 @@ TEST(Safetensors, ManyTensorsAreReadInLinearTime) {
   EXPECT_EQ(SafetensorsFile(scratch.write("m", file_bytes(header + "}"))).tensors().size(), 200'000u);
 }
 
-/// Row 28: a file that shrinks while it is open is an error, not a SIGBUS.
+/// A file that shrinks while it is open is an error, not a SIGBUS.
 TEST(Safetensors, AFileCutShortWhileItIsReadIsAnError) {
   const Scratch scratch;
   const RowMajor<float> values = counting(100, 100);

@@ -334,7 +334,7 @@ TEST(Trainer, AUsedUpTimeBudgetIsFinishedUntilItIsRaised) {
   EXPECT_NEAR(last_state(train_by_clock(scratch, config, 0.1, -1, true)).seconds, 4, 0.3);
 }
 
-TEST(Faults, Row15ManyBadStepsInARowDiverge) {
+TEST(Faults, ManyBadStepsInARowDiverge) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.max_bad_steps = 3;
