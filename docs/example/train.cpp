@@ -1,10 +1,9 @@
 // Trains a byte-level transformer on a text and prints what it writes: example TEXT RUN
+#include <iostream>
 #include <kiln/infer/complete.h>
 #include <kiln/infer/prompt.h>
 #include <kiln/run/run_directory.h>
 #include <kiln/train/trainer.h>
-
-#include <iostream>
 
 int main(int argc, char** argv) try {
   kiln::check(argc == 3, "usage: example TEXT RUN");

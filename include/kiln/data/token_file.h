@@ -85,8 +85,8 @@ class TokenFileBuilder {
 /// Writes a token file atomically. Throws Error (io).
 void write_token_file(const std::filesystem::path& path, std::span<const std::int32_t> tokens, Index vocab_size);
 
-/// The bytes of a raw file as nanoGPT reads it, uint16 and nothing else. Throws Error (usage) where a vocabulary of this
-/// size has ids that do not fit.
+/// The bytes of a raw file as nanoGPT reads it, uint16 and nothing else. Throws Error (usage) where a vocabulary of
+/// this size has ids that do not fit.
 std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size);
 
 /// Throws Error (usage) with both numbers where fewer than `needed` tokens are there. `what` names them ("data.train"),
