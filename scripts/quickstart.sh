@@ -29,7 +29,7 @@ say "Evaluating on the text that was held out"
 "$kiln" eval "$run"
 
 say "Three continuations of \"$prompt\""
-"$kiln" sample "$run" --prompt "$prompt" --samples 3 --max-tokens 120 --temperature 0.7 --seed 1
+"$kiln" sample "$run" --prompt "$prompt" --samples 3 --max-tokens 120 --temperature 0.7 --min-p 0.1 --seed 1
 
 say "Done: $((built / 60)) min $((built % 60)) s to build, $((trained - built)) s to train, $((SECONDS - trained)) s for the rest"
 echo "The run lies in $run: checkpoints/, metrics.jsonl, loss.svg. What to try next:"
