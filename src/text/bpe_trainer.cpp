@@ -116,8 +116,7 @@ class Trainer {
     fresh_.clear();
     for (const WordIndex index : where) join(merge, index);
     std::ranges::sort(fresh_);
-    const auto repeated = std::ranges::unique(fresh_);
-    fresh_.erase(repeated.begin(), repeated.end());
+    fresh_.erase(std::unique(fresh_.begin(), fresh_.end()), fresh_.end());  // clang 14 does not know ranges::unique
     for (const TokenPair& pair : fresh_) {
       if (const std::int64_t count = state_of(pair).count; count > 1) heap_.push({count, pair});
     }
