@@ -15,6 +15,7 @@ void add_plan(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_gradcheck(CLI::App& app);
+void add_tune(CLI::App& app);
 void add_plot(CLI::App& app);
 void add_runs(CLI::App& app);
 void add_verify(CLI::App& app);
@@ -26,9 +27,9 @@ void add_completion(CLI::App& app);
 void add_manual(CLI::App& app);
 
 /// All commands, in the order in which the help lists them; a new one is a file and a line here.
-inline constexpr std::array kCommands{add_train,     add_sample, add_eval,       add_plan,   add_bench, add_inspect,
-                                      add_gradcheck, add_plot,   add_runs,       add_verify, add_diff,  add_tokenizer,
-                                      add_import,    add_export, add_completion, add_manual};
+inline constexpr std::array kCommands{add_train,     add_sample, add_eval,   add_plan,       add_bench,  add_inspect,
+                                      add_gradcheck, add_tune,   add_plot,   add_runs,       add_verify, add_diff,
+                                      add_tokenizer, add_import, add_export, add_completion, add_manual};
 
 /// Ends the program with this status: a check that failed, a run that was interrupted and saved.
 /// Thrown rather than returned, since CLI11's callbacks return nothing.

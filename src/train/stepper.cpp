@@ -35,7 +35,8 @@ Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index voca
 
 StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
   const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
-  const double multiplier = schedule_multiplier(config_.schedule, position.step, position.total_steps);
+  const double multiplier = position.learning_rate_multiplier.value_or(
+      schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.clear();
   for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {

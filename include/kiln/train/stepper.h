@@ -8,6 +8,7 @@
 #include "kiln/train/pass.h"
 
 #include <memory>
+#include <optional>
 
 namespace kiln {
 
@@ -33,6 +34,7 @@ struct StepPosition {
   Index updates = 0;              // steps that moved the weights
   Index windows_drawn = 0;        // by all steps so far
   double total_steps = kEndless;  // of the run; where the clock ends it, as many as it seems from here
+  std::optional<double> learning_rate_multiplier = std::nullopt;  // in place of the schedule's
 };
 
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.

@@ -1,0 +1,113 @@
+// kiln tune lr: a learning rate for a config, from a short run in which it rises.
+#include "kiln/core/file.h"
+#include "kiln/core/progress_bar.h"
+#include "kiln/core/terminal.h"
+#include "kiln/run/braille_plot.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/run/svg_plot.h"
+#include "kiln/train/learning_rate_range.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <cmath>
+#include <memory>
+#include <string>
+#include <unistd.h>
+
+namespace kiln::cli {
+namespace {
+
+struct TuneOptions {
+  ConfigArguments config;
+  LearningRateRange range;
+  std::string output;
+  bool quiet = false;
+  bool json = false;
+};
+
+Figure figure_of(const LearningRateTest& test, const Config& config) {
+  Series losses{.name = "loss of a step", .points = {}, .stroke = Stroke::noise, .color = 0};
+  Series average{.name = "average", .points = {}, .stroke = Stroke::curve, .color = 0};
+  Note note{.at = {}, .text = fmt::format("{:.2g}", test.suggested), .color = 1};
+  for (const LearningRatePoint& point : test.points) {
+    const double x = std::log10(point.learning_rate);
+    losses.points.push_back({x, point.loss});
+    average.points.push_back({x, point.smoothed});
+    if (point.learning_rate == test.suggested) note.at = average.points.back();
+  }
+  return {.title = fmt::format("{}: a rising learning rate", config.name),
+          .subtitle = fmt::format("{} steps; the loss falls fastest at {:.2g}", test.points.size(), test.suggested),
+          .x_label = "log10 of the learning rate",
+          .y_label = "loss (nats/token)",
+          .series = {losses, average},
+          .notes = {note},
+          .x_is_count = false};
+}
+
+/// What to put into the config, Muon's rate in the ratio that it has there.
+Json suggestion(const LearningRateTest& test, const OptimizerConfig& optimizer) {
+  const auto rounded = [](double rate) { return std::stod(fmt::format("{:.1e}", rate)); };
+  Json keys{{"optimizer.learning_rate", rounded(test.suggested)}};
+  if (optimizer.type == OptimizerKind::muon) {
+    const double ratio = test.suggested / optimizer.learning_rate;
+    keys["optimizer.muon_learning_rate"] = rounded(optimizer.muon_learning_rate * ratio);
+  }
+  return keys;
+}
+
+Json to_json(const LearningRateTest& test, const Json& keys) {
+  Json points = Json::array();
+  for (const LearningRatePoint& point : test.points) {
+    points.push_back({{"learning_rate", point.learning_rate}, {"loss", point.loss}, {"average", point.smoothed}});
+  }
+  return {{"suggested", keys}, {"lowest_loss_at", test.lowest}, {"points", std::move(points)}};
+}
+
+void run_tune_lr(const TuneOptions& options) {
+  options.range.validate();
+  const Config config = read_config(options.config.config, options.config.overrides);
+  const std::unique_ptr<Preparation> preparation = prepare(config, RunPaths{"runs/" + config.name}, false);
+  const LearningRateTest test = [&] {
+    ProgressBar bar("trying learning rates", static_cast<double>(options.range.steps), "steps");
+    return test_learning_rates(*preparation, options.range, [&](double share) { bar.set_share(share); });
+  }();
+  const Json keys = suggestion(test, config.optimizer);
+  const Figure figure = figure_of(test, config);
+  if (!options.output.empty()) write_file_atomically(options.output, to_svg(figure));
+  if (options.json) return write_json(to_json(test, keys));
+  write_stdout(to_braille(figure, {.width = output_width(STDOUT_FILENO), .color = output_has_color(STDOUT_FILENO)}));
+  std::string arguments;
+  for (const auto& [key, value] : keys.items()) arguments += fmt::format(" --set {}={}", key, value.dump());
+  write_stdout(
+      fmt::format("the loss falls fastest at {:.2g} and is lowest at {:.2g}; a peak to try:\n  kiln train {}{}\n",
+                  test.suggested, test.lowest, options.config.config, arguments));
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app) {
+  CLI::App* tune = app.add_subcommand("tune", "Find good values for a config");
+  tune->require_subcommand(1);
+  auto options = std::make_shared<TuneOptions>();
+  CLI::App* command = tune->add_subcommand("lr", "Raise the learning rate through a short run and see where it helps");
+  options->config.add_to(*command);
+  command->add_option("--from", options->range.from, "learning rate of the first step")->type_name("RATE");
+  command->add_option("--to", options->range.to, "of the last; the test ends before, where the loss runs away")
+      ->type_name("RATE");
+  command->add_option("--steps", options->range.steps, "between them, each by the same factor")->type_name("N");
+  command->add_option("--output", options->output, "draw the curve here too")->type_name("FILE.svg");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Nothing is kept of the model; the text's tokens are, in runs/NAME, for the training to come. A schedule that\n"
+      "decays may peak two or three times higher than what is suggested.\n"
+      "Example: kiln tune lr configs/llama_tiny.json");
+  command->callback([options] { run_tune_lr(*options); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,77 @@
+// A run without a schedule; its losses, smoothed, are read along the logarithm of the rate.
+#include "kiln/train/learning_rate_range.h"
+
+#include "kiln/core/error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+constexpr Index kFewestSteps = 20;
+constexpr double kPast = 0.85;     // its weight in the running average of the losses
+constexpr double kRunaway = 1.5;   // times the lowest loss: far enough to have seen it
+constexpr std::size_t kReach = 5;  // steps on either side between which the fall is measured
+
+/// The points up to the lowest of the smoothed losses, that one included.
+std::size_t descent_length(const std::vector<LearningRatePoint>& points) {
+  const auto lowest = std::ranges::min_element(points, {}, &LearningRatePoint::smoothed);
+  return static_cast<std::size_t>(lowest - points.begin()) + 1;
+}
+
+/// Where the smoothed loss falls fastest: steps lie evenly along the logarithm of the rate.
+std::size_t steepest(const std::vector<LearningRatePoint>& points, std::size_t count) {
+  std::size_t best = 0;
+  double fall = -1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t before = i - std::min(i, kReach), after = std::min(i + kReach, count - 1);
+    if (after == before) continue;
+    const double slope = (points[before].smoothed - points[after].smoothed) / static_cast<double>(after - before);
+    if (slope > fall) {
+      fall = slope;
+      best = i;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+void LearningRateRange::validate() const {
+  check(from > 0 && from < to && std::isfinite(to),
+        "from {:g} to {:g}: two learning rates above 0 are expected, the lower one first", from, to);
+  check(steps >= kFewestSteps, "{} steps: at least {} are expected, to see a curve", steps, kFewestSteps);
+}
+
+LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& range,
+                                     const std::function<void(double)>& progress) {
+  range.validate();
+  const double factor = std::pow(range.to / range.from, 1.0 / static_cast<double>(range.steps - 1));
+  LearningRateTest test{};
+  double average = 0, weights = 0;
+  double rate = range.from;
+  for (Index step = 0; step < range.steps; ++step, rate *= factor) {
+    const StepResult result = p.stepper->run(p.weights_view(), *p.batcher,
+                                             {.step = step,
+                                              .updates = step,
+                                              .windows_drawn = step * p.stepper->sizes().windows_per_step,
+                                              .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
+    if (!result.applied) break;
+    average = kPast * average + (1 - kPast) * result.loss;
+    weights = kPast * weights + (1 - kPast);
+    test.points.push_back({rate, result.loss, average / weights});
+    if (progress) progress(static_cast<double>(step + 1) / static_cast<double>(range.steps));
+    const double lowest = std::ranges::min(test.points, {}, &LearningRatePoint::smoothed).smoothed;
+    if (test.points.back().smoothed > kRunaway * lowest) break;
+  }
+  check(std::ssize(test.points) >= kFewestSteps / 2,
+        "the loss ran away within {} steps, at a learning rate of {:.3g}; begin lower (--from)", test.points.size() + 1,
+        rate);
+  const std::size_t count = descent_length(test.points);
+  test.lowest = test.points[count - 1].learning_rate;
+  test.suggested = test.points[steepest(test.points, count)].learning_rate;
+  return test;
+}
+
+}  // namespace kiln
