@@ -32,7 +32,7 @@ struct ExportOptions {
 };
 
 /// A model ready to be written, and how.
-struct Job {
+struct ExportJob {
   LoadedModel loaded;
   TokenizerFiles tokenizer;
   DataType type;
@@ -42,52 +42,53 @@ struct Job {
   Index vocab_size() const { return loaded.model->vocab_size(); }
 };
 
-std::vector<std::string> no_obstacles(const Job&) { return {}; }
+std::vector<std::string> no_obstacles(const ExportJob&) { return {}; }
 
-std::vector<std::string> obstacles_of_gguf(const Job& job) {
+std::vector<std::string> obstacles_of_gguf(const ExportJob& job) {
   std::vector<std::string> reasons = gguf_obstacles(job.model());
   std::ranges::move(gguf_obstacles(*job.loaded.tokenizer, job.vocab_size()), std::back_inserter(reasons));
   return reasons;
 }
 
-std::vector<std::string> obstacles_of_llmc(const Job& job) {
+std::vector<std::string> obstacles_of_llmc(const ExportJob& job) {
   std::vector<std::string> reasons = llmc_obstacles(job.model());
   if (job.type == DataType::f16) reasons.emplace_back("llm.c has model files of f32 and bf16, none of f16");
   return reasons;
 }
 
-void write_huggingface(const fs::path& path, Job& job) {
+void write_huggingface(const fs::path& path, ExportJob& job) {
   if (family_of(job.model()) == Family::kiln)
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights, job.tokenizer, {.type = job.type});
 }
 
-void write_gguf(const fs::path& path, Job& job) {
+void write_gguf(const fs::path& path, ExportJob& job) {
   for (const std::string& warning : gguf_warnings(*job.loaded.tokenizer, job.tokenizer.ids)) spdlog::warn(warning);
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
                    job.tokenizer.ids, job.type);
 }
 
-void write_llmc(const fs::path& path, Job& job) {
+void write_llmc(const fs::path& path, ExportJob& job) {
   write_llmc_model(path, job.model(), job.vocab_size(), *job.loaded.weights, job.type);
 }
 
 /// Where models go: a folder or a file.
-struct Target {
+struct ExportTarget {
   std::string_view name;
   bool folder;
-  std::vector<std::string> (*obstacles)(const Job&);
-  void (*write)(const fs::path&, Job&);
+  std::vector<std::string> (*obstacles)(const ExportJob&);
+  void (*write)(const fs::path&, ExportJob&);
 };
-constexpr std::array<Target, 3> kTargets{{{"hf", true, no_obstacles, write_huggingface},
-                                          {"gguf", false, obstacles_of_gguf, write_gguf},
-                                          {"llmc", false, obstacles_of_llmc, write_llmc}}};
+constexpr std::array<ExportTarget, 3> kExportTargets{{{"hf", true, no_obstacles, write_huggingface},
+                                                      {"gguf", false, obstacles_of_gguf, write_gguf},
+                                                      {"llmc", false, obstacles_of_llmc, write_llmc}}};
 
-struct TypeName {
+struct ExportType {
   std::string_view name;
   DataType type;
 };
-constexpr std::array<TypeName, 3> kTypes{{{"f32", DataType::f32}, {"f16", DataType::f16}, {"bf16", DataType::bf16}}};
+constexpr std::array<ExportType, 3> kExportTypes{
+    {{"f32", DataType::f32}, {"f16", DataType::f16}, {"bf16", DataType::bf16}}};
 
 template <class Entries>
 std::vector<std::string> names_in(const Entries& entries) {
@@ -98,13 +99,14 @@ std::vector<std::string> names_in(const Entries& entries) {
 
 /// Whether an export of kiln's may have left a file of this name in a folder.
 bool is_exported(const std::string& name) {
-  constexpr std::array kNames{"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"};
-  return std::ranges::find(kNames, name) != kNames.end() || (name.starts_with("model") && name.ends_with(".json")) ||
-         (name.starts_with("model") && name.ends_with(".safetensors"));
+  constexpr std::array<std::string_view, 5> kNames{"config.json", "generation_config.json", "tokenizer.json",
+                                                   "tokenizer_config.json", kWeightsIndex};
+  const bool weights = name.starts_with("model") && name.ends_with(".safetensors");
+  return weights || std::ranges::find(kNames, name) != kNames.end();
 }
 
 /// Throws Error (usage) where the output may not be put there: something is there that may not be replaced.
-void check_output(const fs::path& output, bool folder, bool overwrite) {
+void check_place(const fs::path& output, bool folder, bool overwrite) {
   const std::string name = output.string();
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
   check(is_folder(parent), "--output {}: there is no folder {}", name, parent.string());
@@ -134,6 +136,7 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
     if (folder) fs::create_directory(temporary, error);
     check_io(!error, "{}: cannot be made: {}", temporary.string(), error.message());
     write(temporary);
+    if (folder) sync_directory(temporary);
     folder ? replace_directory(temporary, output) : replace_file(temporary, output);
   } catch (...) {
     std::error_code ignored;  // the first failure is the one to tell of
@@ -142,8 +145,8 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
   }
 }
 
-Job prepare(const ExportOptions& options, DataType type) {
-  Job job{.loaded = options.model.load(), .tokenizer = {}, .type = type, .name = {}};
+ExportJob prepare_export(const ExportOptions& options, DataType type) {
+  ExportJob job{.loaded = options.model.load(), .tokenizer = {}, .type = type, .name = {}};
   const ModelSource& source = job.loaded.source;
   job.tokenizer = tokenizer_files(*job.loaded.tokenizer, source.model);
   SpecialIds& ids = job.tokenizer.ids;
@@ -154,12 +157,13 @@ Job prepare(const ExportOptions& options, DataType type) {
 }
 
 void run_export(const ExportOptions& options) {
-  const Target& target = *std::ranges::find(kTargets, options.target, &Target::name);
-  const DataType type = std::ranges::find(kTypes, options.type, &TypeName::name)->type;
-  fs::path output = fs::path(options.output).lexically_normal();
+  const ExportTarget& target = *std::ranges::find(kExportTargets, options.target, &ExportTarget::name);
+  const DataType type = std::ranges::find(kExportTypes, options.type, &ExportType::name)->type;
+  fs::path output = options.output;
   if (!output.has_filename()) output = output.parent_path();  // "folder/"
-  check_output(output, target.folder, options.overwrite);
-  Job job = prepare(options, type);
+  check(!output.empty(), "--output is empty; a {} to write is expected", target.folder ? "folder" : "file");
+  check_place(output, target.folder, options.overwrite);
+  ExportJob job = prepare_export(options, type);
   const std::vector<std::string> reasons = target.obstacles(job);
   std::string lines;
   for (const std::string& reason : reasons) lines += "\n  " + reason;
@@ -180,13 +184,13 @@ void add_export(CLI::App& app) {
       ->add_option("--to", options->target,
                    "hf: a Hugging Face folder; gguf: llama.cpp's file; llmc: llm.c's file, which has no tokenizer")
       ->required()
-      ->check(CLI::IsMember(names_in(kTargets)))
+      ->check(CLI::IsMember(names_in(kExportTargets)))
       ->type_name("one of");
   command->add_option("--output", options->output, "folder (hf) or file (gguf, llmc) to write")
       ->required()
       ->type_name("PATH");
   command->add_option("--dtype", options->type, "type of the weights; in gguf of the matrices, llmc knows no f16")
-      ->check(CLI::IsMember(names_in(kTypes)))
+      ->check(CLI::IsMember(names_in(kExportTypes)))
       ->type_name("one of");
   command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
   command->footer(

@@ -1,4 +1,4 @@
-// Tokens, merges and the name of the pattern, in llama.cpp's words.
+// GgufTokens, merges and the name of the pattern, in llama.cpp's words.
 #include "kiln/interop/gguf_tokenizer.h"
 
 #include "kiln/text/bpe_tokenizer.h"
@@ -16,13 +16,13 @@ constexpr std::string_view kKeys = "tokenizer.ggml.";
 enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 constexpr TokenId kAssumedEnd = 11;  // what llama.cpp ends a text at where a "gpt2" tokenizer does not say
 
-struct Tokens {
+struct GgufTokens {
   std::vector<std::string> texts;
   std::vector<std::int32_t> types;
 };
 
-Tokens tokens_of(const Tokenizer& tokenizer, Index vocab_size) {
-  Tokens tokens;
+GgufTokens tokens_of(const Tokenizer& tokenizer, Index vocab_size) {
+  GgufTokens tokens;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
     tokens.texts.push_back(byte_level_encode(tokenizer.token_bytes(id)));
     tokens.types.push_back(kNormal);
@@ -85,7 +85,7 @@ std::vector<std::string> gguf_obstacles(const Tokenizer& tokenizer, Index vocab_
         "the tokenizer takes words that are tokens as they stand (ignore_merges), which llama.cpp does with cl100k's "
         "pattern alone, not with GPT-2's");
   }
-  const Tokens tokens = tokens_of(tokenizer, vocab_size);
+  const GgufTokens tokens = tokens_of(tokenizer, vocab_size);
   std::unordered_map<std::string_view, std::size_t> ids;
   for (std::size_t id = 0; id < tokens.texts.size(); ++id) {
     const auto [other, is_new] = ids.emplace(tokens.texts[id], id);
@@ -120,7 +120,7 @@ std::vector<GgufKey> gguf_tokenizer_keys(const Tokenizer& tokenizer, Index vocab
   }
   add("model", std::string("gpt2"));
   add("pre", pattern_name(tokenizer));
-  Tokens tokens = tokens_of(tokenizer, vocab_size);
+  GgufTokens tokens = tokens_of(tokenizer, vocab_size);
   add("tokens", std::move(tokens.texts));
   add("token_type", std::move(tokens.types));
   add("merges", merges_of(tokenizer));

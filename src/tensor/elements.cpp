@@ -74,7 +74,7 @@ void write_as(FileWriter& file, const RowMajor<float>& values) {
 
 /// The largest magnitude among the values that are finite as floats and not in type Stored; 0 where there is none.
 template <class Stored>
-float beyond(ConstMat<float> values) {
+float beyond(const ConstMat<float>& values) {
   float largest = 0;
   for (Index i = 0; i < values.rows(); ++i) {
     for (Index j = 0; j < values.cols(); ++j) {

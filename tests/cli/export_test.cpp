@@ -223,6 +223,7 @@ TEST_F(Export, WhatTheOtherProgramWouldComputeOtherwiseIsRefusedWithEveryReason)
 
 TEST_F(Export, NothingIsReplacedUnasked) {
   train(kGpt2);
+  expect_refused(run_kiln({"export", run_.folder, "--to", "hf", "--output", ""}), {"--output is empty"});
   expect_refused(write("hf", "none/a"), {"--output " + path("none/a") + ": there is no folder"});
   for (const auto& [target, name] : {std::pair("hf", "a"), std::pair("gguf", "a.gguf"), std::pair("llmc", "a.bin")}) {
     expect_written(target, name);

@@ -34,7 +34,7 @@ std::string random_bytes(std::size_t count) {
 std::string train(const Scratch& scratch, const std::vector<std::string>& more = {}) {
   std::string text;
   for (int i = 0; i < 50; ++i) text += "the cat sat on the mat, the rat sat on the cat\n";
-  const std::string path = scratch.path("tokenizer.json").string();
+  std::string path = scratch.path("tokenizer.json").string();
   std::vector<std::string> arguments{"tokenizer",    "train", "--input",  scratch.write("text.txt", text),
                                      "--vocab-size", "265",   "--output", path};
   arguments.insert(arguments.end(), more.begin(), more.end());

@@ -142,7 +142,7 @@ TEST(HuggingFace, WritesHalfPrecisionAndSaysSo) {
       const SafetensorsFile file(scratch.path("model.safetensors"));
       for (const TensorInfo& tensor : file.tensors()) EXPECT_EQ(tensor.type, type) << tensor.name;
       const ParameterBuffer<float> read = read_huggingface_weights(scratch.path(), config, small.layout());
-      const auto rounded = [&](float value) {
+      const auto rounded = [type = type](float value) {
         return type == DataType::f16 ? static_cast<float>(static_cast<Eigen::half>(value))
                                      : static_cast<float>(static_cast<bfloat16>(value));
       };
