@@ -8,7 +8,6 @@
 #include <gmock/gmock.h>
 
 #include "support/event_reader.h"
-#include "support/log_capture.h"
 #include "support/small_models.h"
 #include "support/tiny_run.h"
 #include <cmath>
@@ -19,7 +18,6 @@ namespace kiln {
 namespace {
 
 using nlohmann::json;
-using testing::LogCapture;
 using testing::read_events;
 using testing::Scratch;
 using testing::small_gpt2;
