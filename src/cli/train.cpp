@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include "cli/arguments.h"
@@ -21,6 +21,7 @@
 #include "cli/output.h"
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct TrainOptions {
   std::vector<std::string> overrides;
   bool resume = false;
   bool overwrite = false;
+  bool force_tokenizer = false;
   bool quiet = false;
   bool watches_samples = false;
   std::string watched_prompt;  // empty: the config's
@@ -49,12 +51,28 @@ OpenMode open_mode(const TrainOptions& options) {
   return options.overwrite ? OpenMode::overwrite : OpenMode::fresh;
 }
 
+/// The run's own log, each message whole or not there at all.
+class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LogFile(const std::filesystem::path& path) : lines_(path) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);  // with a newline, which LineAppender adds
+    lines_.append(std::string_view(text.data(), text.size() - 1));
+  }
+  void flush_() override {}
+
+ private:
+  LineAppender lines_;
+};
+
 /// From here on, what is logged goes to the run's own log too, with the time.
 void log_to(const std::filesystem::path& path) {
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+  auto sink = std::make_shared<LogFile>(path);
   sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
   spdlog::default_logger()->sinks().push_back(std::move(sink));
-  spdlog::flush_on(spdlog::level::info);
 }
 
 /// The changes of the config, those that flags stand for among them.
@@ -143,7 +161,7 @@ void run_train(const TrainOptions& options) {
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
 
-  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume);
+  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume, options.force_tokenizer);
   recover_from_crash(*preparation, paths);
   if (preparation->is_finished()) {
     say_finished(*preparation, root.string());
@@ -171,6 +189,8 @@ void add_train(CLI::App& app) {
   command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given");
   command->add_flag("--resume", options->resume,
                     "go on from the latest valid checkpoint, or begin where there is none");
+  command->add_flag("--force-tokenizer", options->force_tokenizer,
+                    "resume with the checkpoint's tokenizer where the file that the config names has changed");
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config: key.path=value, value being JSON or a word");

@@ -189,6 +189,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
   check_io(address != MAP_FAILED, "{}: cannot be mapped into memory: {}", path.string(), last_error());
   data_ = static_cast<const char*>(address);
+  guard_ = MapGuard(data_, size_, path.string());
 }
 
 MappedFile::~MappedFile() {
@@ -196,11 +197,14 @@ MappedFile::~MappedFile() {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      guard_(std::move(other.guard_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(guard_, other.guard_);
   return *this;
 }
 
@@ -287,6 +291,13 @@ void RecordAppender::append(std::string_view record) {
   const std::string reason = written < 0 ? last_error() : "the disk is full";
   const bool taken_back = written <= 0 || (end >= 0 && ::ftruncate(descriptor_, end) == 0);
   fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (a part of it stands)");
+}
+
+LineAppender::LineAppender(const std::filesystem::path& path) : records_(path) {
+  const FileReader file(path);
+  char last = '\n';
+  if (file.size() > 0) file.read(file.size() - 1, std::as_writable_bytes(std::span(&last, 1)));
+  if (last != '\n') records_.append("\n");
 }
 
 void RecordAppender::sync() { require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk"); }

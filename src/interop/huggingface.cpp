@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -148,6 +149,14 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<float>& weights) {
   WeightsReader(folder, model, weights.layout()).read_into(weights);
+}
+
+void check_layers(const std::filesystem::path& folder, const ModelConfig& model) {
+  const WeightFiles files(folder);
+  const std::size_t tensors = files.tensors().size();
+  check_input(std::cmp_less_equal(model.n_layers, tensors),
+              "{}: holds {} tensors, and the config wants {} layers; are they of two models?", files.path().string(),
+              tensors, model.n_layers);
 }
 
 void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,

@@ -60,6 +60,12 @@ class Examination {
     return std::ranges::find(problems_, file, &FileProblem::file) == problems_.end();
   }
 
+  /// In one file or in shards.
+  bool has_sound_weights() const {
+    return std::ranges::all_of(
+        manifest_->files, [&](const auto& file) { return !file.first.starts_with("model") || is_sound(file.first); });
+  }
+
   void examine_file(const std::string& name, const FileDigest& digest) {
     attempt(name, "a file of this folder", [&] {
       std::optional<FileProblem> problem = examine_size(folder_, name, digest);
@@ -94,20 +100,19 @@ class Examination {
         add({"kiln.json", fmt::format("the config's checksum is {}", hex(hash)),
              fmt::format("the manifest says {}", hex(*manifest_->config)), kOtherCheckpoint});
       }
-      examine_tensors(read);
+      vocab_size_ = read.vocab_size;
+      if (!has_sound_weights()) return;  // a layout is made only of a config whose layers are there
+      attempt("model.safetensors", "the weights that the config describes",
+              [&] { check_layers(folder_, read.config.model); });
+      if (is_sound("model.safetensors")) examine_tensors(read);
     });
   }
 
   /// Names and shapes of all tensors against those that the config describes.
   void examine_tensors(const CheckpointConfig& read) {
     const LanguageModel<float> model(read.config.model, read.vocab_size);
-    const auto is_no_damaged_shard = [&](const auto& file) {
-      return !file.first.starts_with("model") || is_sound(file.first);
-    };
-    if (std::ranges::all_of(manifest_->files, is_no_damaged_shard)) {
-      attempt("model.safetensors", "the weights that the config describes",
-              [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
-    }
+    attempt("model.safetensors", "the weights that the config describes",
+            [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
     if (manifest_->step > 0 && is_sound("optimizer.safetensors")) {  // an imported model has no moments yet
       attempt("optimizer.safetensors", "the moments that the config describes",
               [&] { check_optimizer(folder_, model.layout, slot_count(read.config.optimizer)); });
@@ -120,7 +125,6 @@ class Examination {
              fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
       });
     }
-    vocab_size_ = read.vocab_size;
   }
 
   void examine_tokenizer() {

@@ -42,14 +42,18 @@ TokenizerConfig located(const Config& config) {
   return tokenizer;
 }
 
-/// The checkpoint's tokenizer; one that the config names by path must still be the same.
-std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint) {
+/// The checkpoint's tokenizer; one that the config names by path must still be the same, or is not looked at.
+std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint, bool force) {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
-  if (const auto path = located(config).path) {
-    check(load_tokenizer(*path)->to_json() == tokenizer->to_json(),
-          "{}: the tokenizer is not the one that {} was trained with; put that one back, or start another run with "
-          "--run DIR",
-          *path, checkpoint.string());
+  const std::optional<std::string> path = located(config).path;
+  if (path && force) {
+    spdlog::warn("{}: is not looked at; the tokenizer is that of {}", *path, checkpoint.string());
+  } else if (path) {
+    check(
+        load_tokenizer(*path)->to_json() == tokenizer->to_json(),
+        "{}: the tokenizer is not the one that {} was trained with; put that one back, go on with the checkpoint's by "
+        "--force-tokenizer, or start another run with --run DIR",
+        *path, checkpoint.string());
   }
   return tokenizer;
 }
@@ -65,9 +69,9 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   return tokenizer;
 }
 
-void load_data(Preparation& p, const RunPaths& paths) {
+void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   const Config& config = p.config;
-  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from);
+  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, force_tokenizer);
   if (names_token_files(config.data, config.directory)) {
     if (!p.tokenizer) p.tokenizer = make_tokenizer(located(config), {});
     p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
@@ -122,7 +126,7 @@ void load_checkpoint(Preparation& p) {
 
 }  // namespace
 
-std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume) {
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer) {
   auto result = std::make_unique<Preparation>();
   Preparation& p = *result;
   p.config = std::move(config);
@@ -132,7 +136,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
   }
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
-  load_data(p, paths);
+  load_data(p, paths, force_tokenizer);
 
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p));
   p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);

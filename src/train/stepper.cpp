@@ -53,7 +53,8 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
   const Timed timed("optimizer");
   gradients_.finish();
   result.gradient_norm = global_norm(gradients_);
-  result.applied = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+  result.applied =
+      std::isfinite(result.loss) && std::isfinite(result.gradient_norm) && result.loss <= position.loss_limit;
   if (result.applied) {
     optimizer_->step(weights, gradients_,
                      {.learning_rate_multiplier = multiplier,

@@ -5,6 +5,7 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/run/loss_figure.h"
 #include "kiln/train/plan.h"
+#include "kiln/train/spikes.h"
 #include "kiln/train/timing.h"
 
 #include <fmt/format.h>
@@ -97,10 +98,12 @@ void Trainer::take_step() {
   p_.horizon.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_();
+  const double spike = spike_limit(state, p_.config.train.spike_threshold);
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
                               .windows_drawn = state.windows,
-                              .total_steps = p_.horizon.total_steps()};
+                              .total_steps = p_.horizon.total_steps(),
+                              .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
   const StepResult result = p_.stepper->run(p_.weights_view(), *p_.batcher, position);
   step_seconds_ += clock_() - begun;
   ++state.step;
@@ -116,11 +119,15 @@ void Trainer::take_step() {
   row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   row_.grad_norm = if_finite(result.gradient_norm);
-  if (result.applied) {
-    state.bad_steps_in_a_row = 0;
-  } else {
-    after_bad_step(result, position.windows_drawn);
+  const bool is_spike = std::isfinite(result.loss) && result.loss > spike;
+  if (is_spike) {
+    progress_.warning(
+        fmt::format("step {}: a spike: loss {:.4g}, {:.1f} standard deviations above the recent mean of {:.4g}",
+                    state.step, result.loss, (result.loss - state.loss_mean) / loss_deviation(state), state.loss_mean));
   }
+  if (!result.applied) return after_bad_step(result, position.windows_drawn);
+  state.bad_steps_in_a_row = 0;
+  note_loss(result.loss, state);
 }
 
 void Trainer::after_bad_step(const StepResult& result, Index first_window) {
@@ -133,9 +140,9 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
       state.bad_steps_in_a_row));
   if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
   fail(ExitCode::diverged,
-       "diverged: {} steps in a row without a finite loss and gradient (train.max_bad_steps); the last checkpoint is "
+       "diverged: {} steps in a row without a finite loss and gradient{} (train.max_bad_steps); the last checkpoint is "
        "good: resume it with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
-       state.bad_steps_in_a_row);
+       state.bad_steps_in_a_row, p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "");
 }
 
 Evaluation Trainer::evaluate() {

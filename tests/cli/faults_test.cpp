@@ -32,6 +32,64 @@ std::int64_t latest_step(const SmallRun& run) {
   return std::stoll(read_file(run.folder + "/checkpoints/latest").substr(5));
 }
 
+/// A trained run whose last checkpoint has one file damaged.
+void expect_damage_found(const SmallRun& run, const std::string& file, const std::string& problem) {
+  const std::string last = run.folder + "/checkpoints/step-00000020";
+  for (const char* command : {"sample", "eval"}) {
+    expect_failure(run_kiln({command, last}), 3, {file, problem});
+    expect_failure(run_kiln({command, run.folder, "--checkpoint", "latest"}), 3, {file, problem});
+  }
+  const Outcome resumed = run.train({"--resume", "--set", "train.steps=22"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("warning: step-00000020 is passed over: "));
+  EXPECT_THAT(resumed.err, HasSubstr(problem));
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 18 from "));
+  EXPECT_EQ(latest_step(run), 22);
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);  // the damaged one was written anew
+}
+
+TEST(Faults, ACheckpointFileCutShortExitsThreeAndAResumeFallsBack) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  std::filesystem::resize_file(run.folder + "/checkpoints/step-00000020/model.safetensors", 1000);
+  expect_damage_found(run, "model.safetensors", "has 1000 bytes, the manifest says ");
+}
+
+TEST(Faults, OneBitFlippedInACheckpointExitsThreeAndAResumeFallsBack) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const std::string file = run.folder + "/checkpoints/step-00000020/optimizer.safetensors";
+  std::string bytes = read_file(file);
+  bytes[bytes.size() / 2] ^= 16;
+  write_file_synced(file, bytes);
+  expect_damage_found(run, "optimizer.safetensors", "the checksum is ");
+}
+
+TEST(Faults, ALatestThatIsEmptyIsMadeUpForByAScan) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const std::string latest = run.folder + "/checkpoints/latest";
+  write_file_synced(latest, "");
+  const Outcome outcome = run_kiln({"eval", run.folder, "--checkpoint", "latest"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("latest: names no checkpoint; the newest one there is taken: step-00000020"));
+  EXPECT_EQ(run.train({"--resume"}).code, 0);  // finished, but put in order
+  EXPECT_EQ(read_file(latest), "step-00000020\n");
+}
+
+TEST(Faults, ACheckpointOfANewerKilnExitsThreeWithBothVersions) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const std::string manifest = run.folder + "/checkpoints/step-00000020/manifest.json";
+  std::string text = read_file(manifest);
+  text.replace(text.find("\"format_version\": 1"), 19, "\"format_version\": 7");
+  write_file_synced(manifest, text);
+  for (const Outcome& outcome : {run.train({"--resume", "--set", "train.steps=22"}),
+                                 run_kiln({"sample", run.folder, "--checkpoint", "latest"})}) {
+    expect_failure(outcome, 3, {"written in format 7", "knows those up to 1"});
+  }
+}
+
 TEST(Faults, ARunDirectoryThatCannotBeWrittenExitsFive) {
   const SmallRun run;
   for (const std::string& folder : {std::string("/proc/run"), run.scratch.write("file", "") + "/run"}) {
@@ -61,7 +119,11 @@ TEST(Faults, AnotherTokenizerThanTheCheckpointsExitsTwo) {
   ASSERT_EQ(train_tokenizer("xy xy xy xy xz xz xz").code, 0);
   std::vector<std::string> resume = by_path;
   resume.insert(resume.end(), {"--resume", "--set", "train.steps=25"});
-  expect_failure(run.train(resume), 2, {tokenizer, "the tokenizer is not the one that"});
+  expect_failure(run.train(resume), 2, {tokenizer, "the tokenizer is not the one that", "--force-tokenizer"});
+  resume.emplace_back("--force-tokenizer");
+  const Outcome forced = run.train(resume);
+  EXPECT_EQ(forced.code, 0) << forced.err;
+  EXPECT_THAT(forced.err, HasSubstr("is not looked at; the tokenizer is that of"));
 }
 
 TEST(Faults, TwoProcessesInOneRunDirectory) {
@@ -93,6 +155,40 @@ void expect_saved_on(int signal) {
 TEST(Faults, SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
 TEST(Faults, SigintSavesAndExits130) { expect_saved_on(SIGINT); }
 TEST(Faults, SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
+
+TEST(Faults, AReaderOfTheLogThatGoesAwayStopsNoTraining) {
+  const SmallRun run;
+  std::string command;
+  for (const std::string& word : run.training()) command += "'" + word + "' ";
+  const Outcome outcome = testing::run({"bash", "-c", command + "2>&1 | head -n 1; echo ${PIPESTATUS[0]}"});
+  EXPECT_THAT(outcome.out, ::testing::EndsWith("\n0\n"));
+  EXPECT_EQ(latest_step(run), 20);
+}
+
+TEST(Faults, LossesThatAreNotFiniteInARowExitFour) {
+  const SmallRun run;
+  const Outcome outcome = run.train({"--set", "optimizer.type=sgd", "--set", "optimizer.learning_rate=1e30", "--set",
+                                     "optimizer.clip_norm=0", "--set", "train.max_bad_steps=3", "--set",
+                                     "train.eval_every=0", "--set", "schedule.warmup_steps=0"});
+  expect_failure(outcome, 4, {"the update is skipped (1 in a row)", "diverged: 3 steps in a row", "on windows "});
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);
+}
+
+TEST(Faults, ATokenFileCutShortWhileItIsInUseExitsThree) {
+  const SmallRun run;
+  std::string ids(200'000, '\1');
+  for (std::size_t i = 1; i < ids.size(); i += 2) ids[i] = '\0';
+  const std::string tokens = run.scratch.write("tokens.bin", ids);
+  std::vector<std::string> command = run.training(kEndless);
+  command.insert(command.end(), {"--set", "data.train=[\"" + tokens + "\"]", "--set", "tokenizer.type=none", "--set",
+                                 "tokenizer.vocab_size=100", "--set", "data.validation_fraction=0"});
+  Process training(command);
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  std::filesystem::resize_file(tokens, 0);
+  const Outcome outcome = training.finish();
+  expect_failure(outcome, 3, {tokens, "was it cut short while it was in use?"});
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);
+}
 
 TEST(Faults, EmptyCorpusExitsTwoWithBothNumbers) {
   const SmallRun run;
@@ -149,6 +245,17 @@ TEST(Faults, MoreMemoryThanThereIsExitsTwoBeforeAStep) {
   const Outcome outcome = run.train({"--set", "train.batch_size=100000000"});
   expect_failure(outcome, 2, {"training needs", "available"});
   EXPECT_LT(outcome.peak_bytes, (200u << 20) + testing::kSanitizerBytes);
+}
+
+/// A limit that the plan of the memory does not know of.
+TEST(Faults, MemoryThatIsRefusedExitsTwo) {
+  if (testing::kSanitizerBytes > 0) GTEST_SKIP() << "the sanitizers reserve more than any limit";
+  const SmallRun run;
+  std::string command = "ulimit -v 1000000; ";
+  for (const std::string& word : run.training({"--set", "model.d_model=2048", "--set", "train.batch_size=1024"}))
+    command += "'" + word + "' ";
+  const Outcome outcome = testing::run({"bash", "-c", command});
+  expect_failure(outcome, 2, {"memory"});
 }
 
 TEST(Faults, SizesThatOverflowExitTwo) {

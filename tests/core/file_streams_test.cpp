@@ -63,6 +63,13 @@ TEST(LineAppender, AppendsToWhatIsThere) {
   EXPECT_EQ(read_file(scratch.path("log")), "one\ntwo\n\n");
 }
 
+TEST(LineAppender, EndsALineThatACrashCutOff) {
+  const Scratch scratch;
+  scratch.write("log", "one\ntw");
+  LineAppender(scratch.path("log")).append("three");
+  EXPECT_EQ(read_file(scratch.path("log")), "one\ntw\nthree\n");
+}
+
 TEST(ReplaceDirectory, PutsTheNewFolderInPlaceOfTheOld) {
   const Scratch scratch;
   scratch.write("old/a", "old");

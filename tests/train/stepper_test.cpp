@@ -175,5 +175,26 @@ TEST(Faults, AGradientThatIsNotFiniteTouchesNothing) {
   for (std::size_t i = 0; i < slots.size(); ++i) EXPECT_EQ(moments[i], Eigen::VectorXf(slots[i].buffer->all()));
 }
 
+TEST(Faults, AnInfiniteGradientOfAFiniteLossTouchesNothing) {
+  Config config = small_config();
+  config.model.tie_embeddings = false;
+  Rig rig(config, random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
+  rig.step();
+  const auto scale = [&](const char* name, float factor) { rig.weights.vec(rig.model.layout.find(name)) *= factor; };
+  scale("lm_head.weight", 1e37f);  // logits that a float still holds; their gradient times the weights below does not
+  scale("h.1.mlp.c_proj.weight", 1e8f);
+  scale("h.1.mlp.c_fc.weight", 1e-3f);
+  const Eigen::VectorXf weights = rig.weights.all();
+  std::vector<Eigen::VectorXf> moments;
+  for (const OptimizerSlot& slot : rig.stepper.optimizer().slots()) moments.emplace_back(slot.buffer->all());
+  const StepResult result = rig.step();
+  EXPECT_TRUE(std::isfinite(result.loss)) << result.loss;
+  EXPECT_FALSE(std::isfinite(result.gradient_norm)) << result.gradient_norm;
+  EXPECT_FALSE(result.applied);
+  EXPECT_EQ(weights, Eigen::VectorXf(rig.weights.all()));
+  const auto slots = rig.stepper.optimizer().slots();
+  for (std::size_t i = 0; i < slots.size(); ++i) EXPECT_EQ(moments[i], Eigen::VectorXf(slots[i].buffer->all()));
+}
+
 }  // namespace
 }  // namespace kiln

@@ -7,16 +7,9 @@
 
 #include <gmock/gmock.h>
 
-#include "support/error_parts.h"
-#include "support/file_size_limit.h"
-#include "support/log_capture.h"
 #include "support/tiny_run.h"
-#include <chrono>
 #include <cmath>
 #include <csignal>
-#include <functional>
-#include <limits>
-#include <thread>
 
 namespace kiln {
 namespace {
@@ -131,69 +124,6 @@ TEST(Trainer, CheckpointsWrittenInTheBackgroundAreThoseOfATrainingThatWaits) {
     for (const char* pointer : {"latest", "best"})
       EXPECT_EQ(read_file(background.checkpoints() / pointer), read_file(waiting.checkpoints() / pointer));
   }
-}
-
-/// Trains for 40 steps, saving every 5th, on a disk that is full from the save of step `from` on until `room` says
-/// otherwise of what was logged.
-RunPaths train_on_a_full_disk(
-    const Scratch& scratch, bool async, Index from, const std::function<bool()>& room = [] { return false; }) {
-  Config config = tiny_config(scratch);
-  config.train.steps = 40;
-  config.train.eval_every = 0;
-  config.train.keep_checkpoints = 100;
-  config.train.async_checkpoint = async;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->config.train.sample_every = 1;
-  std::optional<testing::FileSizeLimit> full;
-  const auto fill = [&](const Preparation& at) {
-    const std::string last = checkpoint_name(from - 5) + "\n";
-    while (at.state.step == from && read_file(run.paths().checkpoints() / "latest") != last) {
-    }
-    if (at.state.step == from) full.emplace(100);
-    if (full) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
-    if (room()) full.reset();
-    return std::string();
-  };
-  EXPECT_EQ(Trainer(*p, run.paths(), true, fill).run(), 0);
-  return run.paths();
-}
-
-TEST(Trainer, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
-  for (const bool async : {true, false}) {
-    const Scratch scratch;
-    const testing::LogCapture log;
-    const RunPaths paths =
-        train_on_a_full_disk(scratch, async, 10, [&] { return log.text().find("(2 of 3)") != std::string::npos; });
-    EXPECT_THAT(log.text(), ::testing::HasSubstr("cannot be written: File too large; training goes on, and the next "
-                                                 "checkpoint is tried when it is due (1 of 3)"));
-    EXPECT_THAT(log.text(), ::testing::HasSubstr("rows are kept until there is room"));
-    std::vector<std::int64_t> steps;
-    for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) steps.push_back(saved.step);
-    EXPECT_THAT(steps, ::testing::ElementsAre(0, 5, 20, 25, 30, 35, 40)) << async;
-    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
-    ASSERT_EQ(rows.size(), 40u);  // none was lost
-    for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].step, static_cast<std::int64_t>(i) + 1);
-  }
-}
-
-TEST(Trainer, TheThirdFailedSaveInARowEndsARunWhoseOldCheckpointIsWhole) {
-  for (const bool async : {true, false}) {
-    const Scratch scratch;
-    const testing::LogCapture log;
-    testing::expect_error_with(ExitCode::io, {"cannot be written: File too large"},
-                               [&] { train_on_a_full_disk(scratch, async, 10); });
-    EXPECT_THAT(log.text(), ::testing::HasSubstr("(2 of 3)"));
-    const std::filesystem::path checkpoints = RunPaths{scratch.path("run")}.checkpoints();
-    EXPECT_EQ(newest_valid_checkpoint(checkpoints)->filename(), checkpoint_name(5));
-    EXPECT_EQ(read_file(checkpoints / "latest"), "step-00000005\n");
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(checkpoints), {}), 3);  // steps 0 and 5, latest
-  }
-}
-
-TEST(Trainer, AFullDiskAtTheLastStepIsAFailure) {
-  const Scratch scratch;
-  testing::expect_error_with(ExitCode::io, {"File too large"}, [&] { train_on_a_full_disk(scratch, true, 40); });
 }
 
 TEST(Trainer, StopsEarlyWhereTheValidationLossNoLongerImproves) {
@@ -332,24 +262,6 @@ TEST(Trainer, AUsedUpTimeBudgetIsFinishedUntilItIsRaised) {
   config.train.time_budget = Duration{4};
   EXPECT_FALSE(is_finished());
   EXPECT_NEAR(last_state(train_by_clock(scratch, config, 0.1, -1, true)).seconds, 4, 0.3);
-}
-
-TEST(Faults, ManyBadStepsInARowDiverge) {
-  const Scratch scratch;
-  Config config = tiny_config(scratch);
-  config.train.max_bad_steps = 3;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->weights->all().setConstant(std::numeric_limits<float>::quiet_NaN());
-  Trainer trainer(*p, run.paths(), true);
-  try {
-    trainer.run();
-    FAIL() << "a run of NaN went on";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::diverged);
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("3 steps in a row"));
-  }
-  EXPECT_EQ(p->state.bad_steps, 3);
 }
 
 TEST(Trainer, RefusesToResumeAnotherModelAndSaysWhatDiffers) {

@@ -1,6 +1,8 @@
 // Reading, mapping, locking and atomically replacing files.
 #pragma once
 
+#include "kiln/core/map_guard.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -79,7 +81,8 @@ std::uint64_t hash_file(const std::filesystem::path& path);
 /// A hash as 16 hexadecimal digits, the way it stands in manifests and file names.
 std::string hex(std::uint64_t value);
 
-/// A read-only memory map of a whole file; an empty file maps to no bytes.
+/// A read-only memory map of a whole file; an empty file maps to no bytes. A file that is cut short while it is mapped
+/// ends the process as MapGuard says.
 class MappedFile {
  public:
   MappedFile() = default;
@@ -96,6 +99,7 @@ class MappedFile {
  private:
   const char* data_ = nullptr;
   std::size_t size_ = 0;
+  MapGuard guard_;
 };
 
 /// Reads pieces of a file at any place. Unlike a map, a file that shrinks meanwhile is an error, not a signal.
@@ -160,10 +164,10 @@ class RecordAppender {
   int descriptor_;
 };
 
-/// The same for lines of text.
+/// The same for lines of text; what a crash has left of a line is ended first.
 class LineAppender {
  public:
-  explicit LineAppender(const std::filesystem::path& path) : records_(path) {}
+  explicit LineAppender(const std::filesystem::path& path);
 
   /// Appends `line` and a newline.
   void append(std::string_view line) { records_.append(std::string(line) + '\n'); }

@@ -35,6 +35,10 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<float>& weights);
 
+/// Throws Error (bad_input) where there are fewer tensors than the config wants layers: to be asked before a layout is
+/// made, whose size a config alone would otherwise decide.
+void check_layers(const std::filesystem::path& folder, const ModelConfig& model);
+
 /// Throws what reading would throw, and reads no more than the file's header.
 void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                                const ParameterLayout& layout);

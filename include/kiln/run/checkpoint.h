@@ -31,6 +31,9 @@ struct TrainerState {
   std::int64_t evaluations_since_best = 0;
   std::int64_t bad_steps_in_a_row = 0;
   std::int64_t bad_steps = 0;
+  std::int64_t losses = 0;
+  double loss_mean = 0;
+  double loss_variance = 0;
 
   template <class V>
   void visit(V& v) {
@@ -47,8 +50,12 @@ struct TrainerState {
     v("best_loss", best_loss, "the lowest validation loss so far");
     v("best_step", best_step, "and its step", non_negative());
     v("evaluations_since_best", evaluations_since_best, "without improvement, in a row", non_negative());
-    v("bad_steps_in_a_row", bad_steps_in_a_row, "updates skipped for a loss or gradient not finite", non_negative());
+    v("bad_steps_in_a_row", bad_steps_in_a_row, "updates skipped for a loss or gradient not finite, or a spike",
+      non_negative());
     v("bad_steps", bad_steps, "the same, in total", non_negative());
+    v("losses", losses, "seen: what tells a spike from them", non_negative());
+    v("loss_mean", loss_mean, "of the recent ones");
+    v("loss_variance", loss_variance, "and their variance", non_negative());
   }
 };
 

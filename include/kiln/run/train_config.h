@@ -54,6 +54,8 @@ struct TrainConfig {
   bool sample_at_evaluations = false;
   std::string sample_prompt;
   std::optional<std::int64_t> early_stopping;
+  double spike_threshold = 6;
+  bool skip_spikes = false;
   int threads = 0;
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
@@ -99,8 +101,13 @@ struct TrainConfig {
     v("sample_prompt", sample_prompt, "text that samples go on from, the same each time");
     v("early_stopping", early_stopping, "evaluations without improvement after which training ends; null: never",
       at_least(1));
+    v("spike_threshold", spike_threshold,
+      "standard deviations above the mean of the recent losses from which a step's is warned of as a spike; 0: never",
+      non_negative());
+    v("skip_spikes", skip_spikes, "leave out the update of a step whose loss is a spike");
     v("threads", threads, "0: one for every core", non_negative());
-    v("max_bad_steps", max_bad_steps, "steps in a row with a loss or gradient of NaN or infinity before giving up",
+    v("max_bad_steps", max_bad_steps,
+      "steps in a row with a loss or gradient of NaN or infinity, or a spike that is left out, before giving up",
       at_least(1));
     v("tensorboard", tensorboard, "event files for TensorBoard, beside metrics.jsonl");
   }

@@ -38,8 +38,9 @@ struct Preparation {
 
 /// Reads or makes all of it. With `resume` it takes the newest valid checkpoint, or begins at step 0 (saying so) where
 /// there is none: config changes in model, tokenizer or data are then refused with the list of them, others are logged.
+/// With `force_tokenizer` the checkpoint's tokenizer is taken though the config names one that has changed since.
 /// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
-std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume);
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer = false);
 
 /// The tokenizer as files of a checkpoint folder.
 TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model);

@@ -25,7 +25,7 @@ struct StepResult {
   double loss = 0;           // nats a token, averaged over every position of every window of the step
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
-  bool applied = false;  // false where loss or gradient was not finite: weights and moments are then untouched
+  bool applied = false;  // false where loss or gradient was not finite or above the limit: nothing is then touched
 };
 
 /// Where a run stands: all that the next step depends on besides weights, moments and the config.
@@ -34,6 +34,7 @@ struct StepPosition {
   Index updates = 0;              // steps that moved the weights
   Index windows_drawn = 0;        // by all steps so far
   double total_steps = kEndless;  // of the run; where the clock ends it, as many as it seems from here
+  double loss_limit = kEndless;   // of a loss above it no update is made
   std::optional<double> learning_rate_multiplier = std::nullopt;  // in place of the schedule's
 };
 

@@ -1,0 +1,233 @@
+// Disks that are full, broken or slow, and clocks that jump, under the real program: its exit codes and what it leaves.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/small_run.h"
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Outcome;
+using testing::Process;
+using testing::run_kiln;
+using testing::SmallRun;
+
+/// A run of 30 steps that saves every 5th and nothing else.
+class FaultyDisk : public ::testing::Test {
+ protected:
+  /// kiln train with a library preloaded and these variables set.
+  std::vector<std::string> training(const std::string& library, std::vector<std::string> variables,
+                                    const std::vector<std::string>& more = {}) const {
+    const char* asan = std::getenv("ASAN_OPTIONS");
+    std::vector<std::string> command{"env", "LD_PRELOAD=" + library,
+                                     std::string("ASAN_OPTIONS=") + (asan ? asan : "") + ":verify_asan_link_order=0"};
+    command.insert(command.end(), variables.begin(), variables.end());
+    for (const std::string& word : run_.training(
+             {"--set", "train.steps=30", "--set", "train.eval_every=0", "--set", "train.keep_checkpoints=100"}))
+      command.push_back(word);
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+
+  std::vector<std::string> faulty(const std::string& paths, const std::string& call, int error,
+                                  const std::vector<std::string>& more = {}) const {
+    return training(
+        KILN_FAULTY_DISK,
+        {"FAULTY_DISK_PATHS=" + paths, "FAULTY_DISK_CALL=" + call, "FAULTY_DISK_ERRNO=" + std::to_string(error)}, more);
+  }
+
+  std::string checkpoint(const std::string& name) const { return run_.folder + "/checkpoints/" + name; }
+
+  /// What lies in the folder of checkpoints.
+  std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(run_.folder + "/checkpoints"))
+      found.push_back(entry.path().filename().string());
+    std::ranges::sort(found);
+    return found;
+  }
+
+  void expect_whole() const {
+    const Outcome outcome = run_kiln({"verify", run_.folder});
+    EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  }
+
+  SmallRun run_;
+};
+
+const std::vector<std::vector<std::string>> kBothWays{{"--set", "train.async_checkpoint=true"},
+                                                      {"--set", "train.async_checkpoint=false"}};
+
+TEST_F(FaultyDisk, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
+  for (const std::vector<std::string>& way : kBothWays) {
+    fs::remove_all(run_.folder);
+    const Outcome outcome = testing::run(faulty("tmp-step-000000(05|10)/model", "write", ENOSPC, way));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err,
+                HasSubstr("No space left on device; training goes on, and the next checkpoint is tried when "
+                          "it is due (1 of 3)"));
+    EXPECT_THAT(outcome.err, HasSubstr("(2 of 3)"));
+    EXPECT_EQ(names(), (std::vector<std::string>{"latest", "step-00000000", "step-00000015", "step-00000020",
+                                                 "step-00000025", "step-00000030"}));
+    expect_whole();
+  }
+}
+
+TEST_F(FaultyDisk, ThreeFailedSavesInARowExitFive) {
+  for (const std::vector<std::string>& way : kBothWays) {
+    fs::remove_all(run_.folder);
+    const Outcome outcome = testing::run(faulty("tmp-step-000000(10|15|20)/opt", "write", ENOSPC, way));
+    EXPECT_EQ(outcome.code, 5) << outcome.err;
+    EXPECT_EQ(names(), (std::vector<std::string>{"latest", "step-00000000", "step-00000005"}));
+    expect_whole();
+  }
+}
+
+/// Every file is flushed and closed before the folder has its name, the folders before the pointer moves.
+TEST_F(FaultyDisk, AnErrorOfFlushingOrClosingIsAFailedSaveAndLatestIsNotMoved) {
+  ASSERT_EQ(testing::run(training("", {}, {"--set", "train.steps=5"})).code, 0);
+  const std::vector<std::pair<std::string, std::string>> faults{{"fsync", "step-00000006/model"},
+                                                                {"close", "step-00000006/model"},
+                                                                {"fsync", "step-00000006/manifest"},
+                                                                {"close", "step-00000006/trainer"},
+                                                                {"fsync", "tmp-step-00000006$"},
+                                                                {"rename", "step-00000006$"},
+                                                                {"fsync", "checkpoints$"},
+                                                                {"fsync", "latest"},
+                                                                {"close", "latest"},
+                                                                {"rename", "latest"},
+                                                                {"fsync", "metrics.jsonl$"}};
+  for (const auto& [call, path] : faults) {
+    const Outcome outcome = testing::run(faulty(path, call, EIO, {"--resume", "--set", "train.steps=6"}));
+    EXPECT_EQ(outcome.code, 5) << call << path << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("Input/output error")) << call << path;
+    EXPECT_EQ(read_file(checkpoint("latest")), "step-00000005\n") << call << path;
+    for (const std::string& name : names()) EXPECT_FALSE(name.starts_with(".tmp-")) << call << path;
+    expect_whole();
+    fs::remove_all(checkpoint("step-00000006"));  // there where all but the pointer was written
+  }
+  EXPECT_EQ(testing::run(training("", {}, {"--resume", "--set", "train.steps=6"})).code, 0);
+}
+
+/// Slow enough that a signal finds the save at work.
+std::vector<std::string> slow(const std::string& paths) {
+  return {"FAULTY_DISK_PATHS=" + paths, "FAULTY_DISK_DELAY_MS=100"};
+}
+
+bool wait_for(const std::string& path) {
+  for (int tries = 0; tries < 6000 && !fs::exists(path); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return fs::exists(path);
+}
+
+TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIntact) {
+  for (const int second : {SIGTERM, SIGINT}) {
+    fs::remove_all(run_.folder);
+    Process process(training(KILN_FAULTY_DISK, slow("tmp-step-0*[1-9]"),
+                             {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=0"}));
+    ASSERT_TRUE(process.wait_for_error_text("step "));
+    process.send(SIGTERM);
+    while (std::ranges::none_of(names(), [](const std::string& name) { return name.starts_with(".tmp-"); }))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    process.send(second);
+    const auto begin = std::chrono::steady_clock::now();
+    const Outcome outcome = process.finish();
+    EXPECT_EQ(outcome.code, 128 + second) << outcome.err;
+    EXPECT_THAT(outcome.err, Not(HasSubstr("go on with --resume")));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    EXPECT_EQ(read_file(checkpoint("latest")), "step-00000000\n");
+    expect_whole();
+  }
+}
+
+TEST_F(FaultyDisk, ASignalWhileASaveIsAtWorkAwaitsItAndSavesAgain) {
+  Process process(training(KILN_FAULTY_DISK, slow("tmp-step-00000005"),
+                           {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=5"}));
+  ASSERT_TRUE(wait_for(checkpoint(".tmp-step-00000005")));
+  process.send(SIGTERM);
+  const Outcome outcome = process.finish();
+  EXPECT_EQ(outcome.code, 143) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
+  EXPECT_TRUE(fs::exists(checkpoint("step-00000005")));
+  EXPECT_GE(read_file(checkpoint("latest")), "step-00000005\n");
+  expect_whole();
+}
+
+TEST_F(FaultyDisk, ASignalWhoseSaveFailsExitsFive) {
+  Process process(faulty("tmp-step-0*[1-9]", "write", ENOSPC,
+                         {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=0"}));
+  ASSERT_TRUE(process.wait_for_error_text("step "));
+  process.send(SIGTERM);
+  const Outcome outcome = process.finish();
+  EXPECT_EQ(outcome.code, 5) << outcome.err;
+  EXPECT_THAT(outcome.err, Not(HasSubstr("go on with --resume")));
+  expect_whole();
+}
+
+TEST_F(FaultyDisk, ASlowDiskIsReckonedWithInATimeBudget) {
+  const std::vector<std::string> budget{"--set", "train.steps=null", "--set", "train.time_budget=4s"};
+  const Outcome outcome =
+      testing::run(training(KILN_FAULTY_DISK, {"FAULTY_DISK_PATHS=/checkpoints/", "FAULTY_DISK_DELAY_MS=20"}, budget));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string latest = read_file(checkpoint("latest"));
+  const auto state =
+      nlohmann::json::parse(read_file(checkpoint(latest.substr(0, latest.size() - 1) + "/trainer.json")));
+  const double save_seconds = 20 * 0.020;  // at least: writes, flushes and renames of nine files
+  EXPECT_GT(state["reserve_seconds"].get<double>(), save_seconds);
+  EXPECT_LT(state["seconds"].get<double>(), 4);  // when the last save began
+}
+
+TEST_F(FaultyDisk, ClocksThatJumpDisturbNeitherRatesNorBudgets) {
+  const Outcome outcome =
+      testing::run(training(KILN_JUMPING_CLOCK, {}, {"--set", "train.steps=null", "--set", "train.time_budget=1.5s"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::istringstream lines(read_file(run_.folder + "/metrics.jsonl"));
+  double before = 0;
+  int rows = 0;
+  for (std::string line; std::getline(lines, line); ++rows) {
+    const auto row = nlohmann::json::parse(line);
+    EXPECT_GE(row["seconds"].get<double>(), before);
+    before = row["seconds"].get<double>();
+    EXPECT_GT(row["tokens_per_second"].get<double>(), 0);
+  }
+  EXPECT_GT(rows, 1);
+  EXPECT_LT(before, 60);
+  EXPECT_THAT(outcome.err, Not(::testing::ContainsRegex("ETA [0-9]+ h")));
+}
+
+/// A small file system in memory that fills up, where this machine lets a process mount one.
+TEST_F(FaultyDisk, ARealDiskThatFillsUpKeepsWhatItHolds) {
+  const std::string mount = run_.scratch.path("disk").string(), run = mount + "/run";
+  fs::create_directory(mount);
+  const std::string script = "mount -t tmpfs -o size=600k none " + mount + " || exit 99; " + KILN_BINARY + " train " +
+                             run_.config + " --run " + run +
+                             " --set train.steps=1000 --set train.eval_every=0 --set train.checkpoint_every=2" +
+                             " --set train.keep_checkpoints=1000 --set train.log_every=1; echo ended $?; " +
+                             KILN_BINARY + " verify " + run + "; echo verified $?; ls -A " + run + "/checkpoints";
+  const Outcome outcome = testing::run({"unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script});
+  if (outcome.code == 99 || outcome.code == 1 || outcome.code == 127) GTEST_SKIP() << "no mounts here: " << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("ended 5\n")) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("No space left on device"));
+  EXPECT_THAT(outcome.err, HasSubstr("(2 of 3)"));
+  EXPECT_THAT(outcome.out, HasSubstr("verified 0\n"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr(".tmp-")));
+}
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,165 @@
+// Runs that meet a full disk, losses of NaN, spikes: what is saved, skipped, said, and given up.
+#include "kiln/core/file.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/train/trainer.h"
+
+#include <gmock/gmock.h>
+
+#include "support/error_parts.h"
+#include "support/file_size_limit.h"
+#include "support/log_capture.h"
+#include "support/tiny_run.h"
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <limits>
+#include <thread>
+
+namespace kiln {
+namespace {
+
+using testing::expect_error_with;
+using testing::FileSizeLimit;
+using testing::LogCapture;
+using testing::Scratch;
+using testing::tiny_config;
+
+/// Trains for 40 steps, saving every 5th, on a disk that is full from the save of step `from` on until `room` says
+/// otherwise of what was logged.
+RunPaths train_on_a_full_disk(
+    const Scratch& scratch, bool async, Index from, const std::function<bool()>& room = [] { return false; }) {
+  Config config = tiny_config(scratch);
+  config.train.steps = 40;
+  config.train.eval_every = 0;
+  config.train.keep_checkpoints = 100;
+  config.train.async_checkpoint = async;
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  p->config.train.sample_every = 1;
+  std::optional<FileSizeLimit> full;
+  const auto fill = [&](const Preparation& at) {
+    const std::string last = checkpoint_name(from - 5) + "\n";
+    while (at.state.step == from && read_file(run.paths().checkpoints() / "latest") != last) {
+    }
+    if (at.state.step == from) full.emplace(100);
+    if (full) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
+    if (room()) full.reset();
+    return std::string();
+  };
+  EXPECT_EQ(Trainer(*p, run.paths(), true, fill).run(), 0);
+  return run.paths();
+}
+
+TEST(Faults, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
+  for (const bool async : {true, false}) {
+    const Scratch scratch;
+    const LogCapture log;
+    const RunPaths paths =
+        train_on_a_full_disk(scratch, async, 10, [&] { return log.text().find("(2 of 3)") != std::string::npos; });
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("cannot be written: File too large; training goes on, and the next "
+                                                 "checkpoint is tried when it is due (1 of 3)"));
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("rows are kept until there is room"));
+    std::vector<std::int64_t> steps;
+    for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) steps.push_back(saved.step);
+    EXPECT_THAT(steps, ::testing::ElementsAre(0, 5, 20, 25, 30, 35, 40)) << async;
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    ASSERT_EQ(rows.size(), 40u);  // none was lost
+    for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].step, static_cast<std::int64_t>(i) + 1);
+  }
+}
+
+TEST(Faults, TheThirdFailedSaveInARowEndsARunWhoseOldCheckpointIsWhole) {
+  for (const bool async : {true, false}) {
+    const Scratch scratch;
+    const LogCapture log;
+    expect_error_with(ExitCode::io, {"cannot be written: File too large"},
+                      [&] { train_on_a_full_disk(scratch, async, 10); });
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("(2 of 3)"));
+    const std::filesystem::path checkpoints = RunPaths{scratch.path("run")}.checkpoints();
+    EXPECT_EQ(newest_valid_checkpoint(checkpoints)->filename(), checkpoint_name(5));
+    EXPECT_EQ(read_file(checkpoints / "latest"), "step-00000005\n");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(checkpoints), {}), 3);  // steps 0 and 5, latest
+  }
+}
+
+TEST(Faults, AFullDiskAtTheLastStepIsAFailure) {
+  const Scratch scratch;
+  expect_error_with(ExitCode::io, {"File too large"}, [&] { train_on_a_full_disk(scratch, true, 40); });
+}
+
+TEST(Faults, ManyBadStepsInARowDiverge) {
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  config.train.max_bad_steps = 3;
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  p->weights->all().setConstant(std::numeric_limits<float>::quiet_NaN());
+  Trainer trainer(*p, run.paths(), true);
+  try {
+    trainer.run();
+    FAIL() << "a run of NaN went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::diverged);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("3 steps in a row"));
+  }
+  EXPECT_EQ(p->state.bad_steps, 3);
+}
+
+/// Trains 40 steps, saving every 5th, of which the 31st meets weights that were spoilt, and are as they were
+/// afterwards.
+RunPaths train_with_a_spike(const Scratch& scratch, bool skip, const std::string& name, Index stop_at = -1,
+                            bool resume = false) {
+  Config config = tiny_config(scratch);
+  config.train.steps = 40;
+  config.train.eval_every = 0;
+  config.train.skip_spikes = skip;
+  const RunDirectory run(scratch.path(name), resume ? OpenMode::resume : OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
+  p->config.train.sample_every = 1;
+  Eigen::VectorXf good;
+  const auto spoil = [&](const Preparation& at) {
+    if (at.state.step == 30) {
+      good = p->weights->all();
+      p->weights->all() *= 8;
+    } else if (at.state.step == 31 && skip) {
+      p->weights->all() = good;
+    }
+    if (at.state.step == stop_at) std::raise(SIGTERM);
+    return std::string();
+  };
+  EXPECT_EQ(Trainer(*p, run.paths(), true, spoil).run(), stop_at < 0 ? 0 : 128 + SIGTERM);
+  return run.paths();
+}
+
+TEST(Faults, ALossSpikeIsWarnedOf) {
+  const Scratch scratch;
+  const LogCapture log;
+  const RunPaths paths = train_with_a_spike(scratch, false, "run");
+  EXPECT_THAT(log.text(),
+              ::testing::ContainsRegex("warning: step 31: a spike: loss [0-9.]+, [0-9.]+ standard deviations "
+                                       "above the recent mean of [0-9.]+"));
+  EXPECT_THAT(log.text(), ::testing::Not(::testing::HasSubstr("step 30: a spike")));
+  EXPECT_EQ(read_trainer_state(*latest_checkpoint(paths.checkpoints())).bad_steps, 0);  // it was taken all the same
+}
+
+std::string weights_of(const RunPaths& paths) {
+  return read_file(*latest_checkpoint(paths.checkpoints()) / "model.safetensors");
+}
+
+TEST(Faults, ALossSpikeIsSkippedWhereTheConfigSaysSoAlsoAfterAResume) {
+  const Scratch scratch;
+  const LogCapture log;
+  const RunPaths whole = train_with_a_spike(scratch, true, "whole");
+  EXPECT_THAT(log.text(), ::testing::HasSubstr("the update is skipped (1 in a row)"));
+  const TrainerState state = read_trainer_state(*latest_checkpoint(whole.checkpoints()));
+  EXPECT_EQ(state.bad_steps, 1);
+  EXPECT_EQ(state.bad_steps_in_a_row, 0);
+  train_with_a_spike(scratch, true, "parts", 27);  // what tells a spike is in the checkpoint
+  const RunPaths parts = train_with_a_spike(scratch, true, "parts", -1, true);
+  EXPECT_EQ(weights_of(whole), weights_of(parts));
+  EXPECT_EQ(read_trainer_state(*latest_checkpoint(parts.checkpoints())).bad_steps, 1);
+}
+
+}  // namespace
+}  // namespace kiln
