@@ -13,7 +13,6 @@ namespace kiln {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::kiln;
 using testing::Outcome;
 using testing::Process;
 using testing::run_kiln;
