@@ -8,6 +8,7 @@
 
 namespace kiln::cli {
 
+void add_new(CLI::App& app);
 void add_train(CLI::App& app);
 void add_sample(CLI::App& app);
 void add_eval(CLI::App& app);
@@ -27,9 +28,9 @@ void add_completion(CLI::App& app);
 void add_manual(CLI::App& app);
 
 /// All commands, in the order in which the help lists them; a new one is a file and a line here.
-inline constexpr std::array kCommands{add_train,     add_sample, add_eval,   add_plan,       add_bench,  add_inspect,
-                                      add_gradcheck, add_tune,   add_plot,   add_runs,       add_verify, add_diff,
-                                      add_tokenizer, add_import, add_export, add_completion, add_manual};
+inline constexpr std::array kCommands{add_new,     add_train,     add_sample, add_eval,   add_plan,       add_bench,
+                                      add_inspect, add_gradcheck, add_tune,   add_plot,   add_runs,       add_verify,
+                                      add_diff,    add_tokenizer, add_import, add_export, add_completion, add_manual};
 
 /// Ends the program with this status: a check that failed, a run that was interrupted and saved.
 /// Thrown rather than returned, since CLI11's callbacks return nothing.

@@ -109,6 +109,16 @@ bool something_is_at(const std::string& pattern) {
   return any;
 }
 
+/// The members of an object that differ, of those that are objects their own.
+Json without_defaults(const Json& values, const Json& defaults) {
+  Json kept = Json::object();
+  for (const auto& [key, value] : values.items()) {
+    if (value == defaults[key]) continue;
+    kept[key] = value.is_object() ? without_defaults(value, defaults[key]) : value;
+  }
+  return kept;
+}
+
 void collect(const Json& before, const Json& after, const std::string& pointer, std::vector<Difference>& differences) {
   if (before == after) return;
   if (!before.is_object()) {
@@ -150,6 +160,8 @@ Config config_from_json(const Json& json, std::string_view source, Purpose purpo
 }
 
 Json config_to_json(const Config& config) { return to_json(config); }
+
+Json brief_config(const Config& config) { return without_defaults(to_json(config), to_json(Config())); }
 
 Json config_schema() { return json_schema<Config>("kiln config"); }
 

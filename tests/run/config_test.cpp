@@ -292,5 +292,17 @@ TEST(Config, ANameStaysWithinTheFolderOfRuns) {
   }
 }
 
+TEST(Config, WrittenBrieflyItHoldsWhatIsNotDefaultAndReadsBackTheSame) {
+  Config config;
+  config.name = "brief";
+  config.data.train = {"a.txt"};
+  config.model.init.std = 0.1;
+  const Json brief = brief_config(config);
+  EXPECT_EQ(brief, (Json{{"name", "brief"}, {"data", {{"train", {"a.txt"}}}}, {"model", {{"init", {{"std", 0.1}}}}}}));
+  config.model.resolve();
+  config.train.resolve();
+  EXPECT_TRUE(diff(config_from_json(brief, "brief"), config).empty());
+}
+
 }  // namespace
 }  // namespace kiln

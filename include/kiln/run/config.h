@@ -71,6 +71,9 @@ Config config_from_json(const Json& json, std::string_view source, Purpose purpo
 /// The config as JSON with every key, which config_from_json reads back.
 Json config_to_json(const Config& config);
 
+/// The config as a person would write it: the keys whose values are not the defaults.
+Json brief_config(const Config& config);
+
 /// The JSON Schema of config files (`kiln train --schema`, configs/kiln.schema.json).
 Json config_schema();
 

@@ -1,0 +1,182 @@
+// kiln new: a config for a text and a time, and the reasons for it.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
+#include "kiln/core/threads.h"
+#include "kiln/train/proposal.h"
+#include "kiln/train/scaling_law.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <cctype>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+namespace {
+
+struct NewOptions {
+  std::vector<std::string> data{"data"};
+  std::string time = "30m";
+  std::string output;
+  bool overwrite = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+/// What a run on this text is called: the first file's or folder's name, as far as it can stand in a path anywhere.
+std::string name_for(const std::string& pattern) {
+  std::filesystem::path path = std::filesystem::path(pattern).lexically_normal();
+  if (path.filename().empty()) path = path.parent_path();  // "texts/"
+  std::string name = path.stem().string();
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_') c = '-';
+  }
+  return name.find_first_not_of('-') == std::string::npos ? "run" : name;
+}
+
+std::string text_reasons(const TextFacts& text) {
+  std::string out = fmt::format(
+      "- `data`: {} of training text{}; the last {:.2g}% of the text are held out, to see how the model does on what "
+      "it has not read.\n",
+      format_bytes(static_cast<double>(text.bytes)),
+      text.separator ? fmt::format(" in {} documents, with a line `{}` between them",
+                                   format_count(static_cast<std::int64_t>(text.documents)), *text.separator)
+                     : "",
+      100 * text.validation_fraction);
+  out += fmt::format(
+      "- `tokenizer`: byte-level BPE of {} entries, 2,048 for a megabyte of text and twice as many for four times the "
+      "text. A token of it stands for {:.2f} bytes here: {} tokens to train on.\n",
+      format_count(text.vocab_size), text.bytes_per_token, grouped(text.tokens()));
+  return out;
+}
+
+std::string candidate_table(const Proposal& proposal) {
+  std::string out =
+      "| layers | width | context | parameters | tokens/s here | tokens in the time | passes | tokens a parameter | "
+      "expected |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+  const double best = proposal.choice().expected_loss;
+  for (const Candidate& c : proposal.candidates) {
+    const bool chosen = &c == &proposal.choice();
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {:.2g} | {:.2g} | {} |\n", c.model.n_layers, c.model.d_model,
+                       c.model.n_ctx, format_count(c.parameters), grouped(c.tokens_per_second), grouped(c.tokens),
+                       c.passes, c.tokens / static_cast<double>(c.parameters),
+                       chosen ? "**best**" : fmt::format("+{:.1f}%", 100 * (c.expected_loss / best - 1)));
+  }
+  return out;
+}
+
+std::string model_reasons(const Proposal& proposal) {
+  return fmt::format(
+             "A larger model learns more from each token, a smaller one sees more tokens. These were timed on this "
+             "machine ({} threads), and the one from which the scaling law for repeated text (arXiv:2305.16264) "
+             "expects the lowest loss was taken. The law was fitted to far larger models: it ranks, it does not "
+             "foretell. Without repeats, {:.0f} tokens a parameter would be compute-optimal.\n\n",
+             threads(), compute_optimal_ratio()) +
+         candidate_table(proposal);
+}
+
+std::string training_reasons(const Proposal& proposal) {
+  const Config& config = proposal.config;
+  const Candidate& choice = proposal.choice();
+  std::string out = fmt::format(
+      "- `model`: Llama's kind (RMSNorm, rotary positions, SwiGLU, no biases), so that the checkpoints load in other "
+      "tools; projections back to the stream start at zero.\n"
+      "- `model.dropout` {:g}: {:.2g} passes over the text{}\n",
+      config.model.dropout, choice.passes,
+      config.model.dropout > 0 ? "; without it the model would begin to learn the text by heart."
+                               : " are too few to learn it by heart.");
+  out += fmt::format(
+      "- `optimizer`: Muon at {:g} for the hidden matrices and AdamW at {:g} for the rest, lower for wider models; "
+      "`kiln tune lr CONFIG` looks closer.\n"
+      "- `schedule`: a short warm-up, then constant, then down to zero over the last {:.0f}% of the time.\n"
+      "- `train.batch_size` {}: {} tokens a step, about {} steps.\n"
+      "- `train.time_budget`: the learning rate follows the clock and reaches its end when the time is up, whatever "
+      "else the machine does meanwhile.\n"
+      "- `train.eval_every` {}: about {:.0f} evaluations; the best checkpoint is kept.\n",
+      config.optimizer.muon_learning_rate, config.optimizer.learning_rate, 100 * config.schedule.decay_fraction,
+      choice.batch_size, format_count(choice.tokens_per_step()), grouped(choice.steps()), config.train.eval_every,
+      choice.steps() / static_cast<double>(config.train.eval_every));
+  return out;
+}
+
+std::string reasons_of(const Proposal& proposal, const std::string& config, const std::string& time) {
+  return fmt::format(
+      "# Why {} is as it is\n\nMade by `kiln new` for {} of training on this machine.\n\n## The text\n\n{}\n## The "
+      "size\n\n{}\n## The rest\n\n{}",
+      std::filesystem::path(config).filename().string(), time, text_reasons(proposal.text), model_reasons(proposal),
+      training_reasons(proposal));
+}
+
+Json to_json(const Proposal& proposal, const Json& config) {
+  Json candidates = Json::array();
+  for (const Candidate& c : proposal.candidates) {
+    candidates.push_back({{"n_layers", c.model.n_layers},
+                          {"d_model", c.model.d_model},
+                          {"n_ctx", c.model.n_ctx},
+                          {"parameters", c.parameters},
+                          {"tokens_per_second", c.tokens_per_second},
+                          {"tokens", c.tokens},
+                          {"passes", c.passes},
+                          {"expected_loss", c.expected_loss}});
+  }
+  return {{"config", config}, {"candidates", std::move(candidates)}, {"chosen", proposal.chosen}};
+}
+
+void run_new(const NewOptions& options) {
+  const std::optional<Duration> time = parse_duration(options.time);
+  check(time.has_value(), "--for {}: a duration such as {} is expected", options.time, kDurationExamples);
+  const std::string name = name_for(options.data.front());
+  const std::string path = options.output.empty() ? name + ".json" : options.output;
+  const std::string reasons = path + ".why.md";
+  for (const std::string& file : {path, reasons}) {
+    check(options.overwrite || !path_exists(file),
+          "{}: is there already; --output names another file, --overwrite "
+          "replaces it",
+          file);
+  }
+  Proposal proposal = [&] {
+    ProgressBar bar("measuring this machine", 1, "models");
+    return propose({.data = options.data, .seconds = time->seconds}, [&](double share) { bar.set_share(share); });
+  }();
+  proposal.config.name = name;
+  Json config = brief_config(proposal.config);
+  config["train"]["time_budget"] = options.time;  // as it was written
+  write_file_atomically(path, format_json(config));
+  write_file_atomically(reasons, reasons_of(proposal, path, options.time));
+  if (options.json) return write_json(to_json(proposal, config));
+  const Candidate& choice = proposal.choice();
+  write_stdout(
+      fmt::format("{}: {} parameters ({} layers, width {}, context {}), about {} tokens, {:.2g} passes over the text\n"
+                  "the reasons: {}\nnext:\n  kiln train {}\n",
+                  path, format_count(choice.parameters), choice.model.n_layers, choice.model.d_model,
+                  choice.model.n_ctx, grouped(choice.tokens), choice.passes, reasons, path));
+}
+
+}  // namespace
+
+void add_new(CLI::App& app) {
+  auto options = std::make_shared<NewOptions>();
+  CLI::App* command = app.add_subcommand("new", "Write a config that suits a text, a time and this machine");
+  add_repeated(*command, "--data", options->data, "the text: files, folders or globs")->type_name("FILE");
+  command->add_option("--for", options->time, "how long training may take")->type_name("DURATION");
+  command->add_option("--output", options->output, "the config to write; default: NAME.json, by the text's name")
+      ->type_name("CONFIG");
+  command->add_flag("--overwrite", options->overwrite, "replace files that are there");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Beside the config it writes CONFIG.why.md, with what was measured and the reason for each choice.\n"
+      "Example: kiln new --data data/tales.txt --for 10m && kiln train tales.json");
+  command->callback([options] { run_new(*options); });
+}
+
+}  // namespace kiln::cli

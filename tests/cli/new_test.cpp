@@ -1,0 +1,80 @@
+// kiln new: from a text to a config that trains, and the reasons for it.
+#include "kiln/core/file.h"
+#include "kiln/run/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/process.h"
+#include "support/scratch.h"
+#include <string>
+
+namespace kiln {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::Scratch;
+
+/// A folder with a text, in which the command is run.
+struct NewRun {
+  Scratch scratch;
+
+  NewRun() {
+    std::string text;
+    for (int i = 0; i < 800; ++i) text += "the river said " + std::to_string(i * 7919 % 1000) + " and went on\n";
+    scratch.write("a river.txt", text);
+  }
+
+  Outcome run(const std::string& arguments) const {
+    return testing::run({"sh", "-c", "cd " + scratch.path().string() + " && " + KILN_BINARY + " " + arguments});
+  }
+};
+
+TEST(NewCommand, WritesAConfigThatTrainsAndItsReasons) {
+  const NewRun folder;
+  const Outcome made = folder.run("new --data 'a river.txt' --for 1m");
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("kiln train a-river.json"));
+  const Config config = read_config(folder.scratch.path("a-river.json"));
+  EXPECT_EQ(config.name, "a-river");
+  EXPECT_EQ(config.train.time_budget->seconds, 60);
+  const std::string reasons = read_file(folder.scratch.path("a-river.json.why.md"));
+  EXPECT_THAT(reasons, HasSubstr("**best**"));
+  EXPECT_THAT(reasons, HasSubstr("`train.batch_size` " + std::to_string(config.train.batch_size.count)));
+  const Outcome trained = folder.run("train a-river.json --set train.steps=1 --set train.eval_every=0");
+  EXPECT_EQ(trained.code, 0) << trained.err;
+}
+
+TEST(NewCommand, TellsTheCandidatesAsJson) {
+  const NewRun folder;
+  const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s --output other.json --json");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const nlohmann::json result = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(result["config"]["train"]["time_budget"], "20s");
+  ASSERT_LT(result["chosen"].get<std::size_t>(), result["candidates"].size());
+  EXPECT_EQ(result["config"], nlohmann::json::parse(read_file(folder.scratch.path("other.json"))));
+}
+
+TEST(NewCommand, ReplacesNothingUnlessToldTo) {
+  const NewRun folder;
+  folder.scratch.write("a-river.json", "mine");
+  const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("a-river.json: is there already; --output names another file, --overwrite"));
+  EXPECT_EQ(read_file(folder.scratch.path("a-river.json")), "mine");
+}
+
+TEST(NewCommand, NamesWhatItCannotRead) {
+  const NewRun folder;
+  const Outcome time = folder.run("new --data 'a river.txt' --for soon");
+  EXPECT_EQ(time.code, 2);
+  EXPECT_THAT(time.err, HasSubstr("--for soon: a duration such as"));
+  const Outcome text = folder.run("new --data sea.txt");
+  EXPECT_EQ(text.code, 2);
+  EXPECT_THAT(text.err, HasSubstr("sea.txt"));
+}
+
+}  // namespace
+}  // namespace kiln
