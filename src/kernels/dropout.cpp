@@ -44,12 +44,15 @@ void Dropout::fill(std::uint64_t first, Index count, float* factors) const {
     std::fill_n(factors, count, 1.0f);
     return;
   }
-  const std::uint64_t end = first + static_cast<std::uint64_t>(count);
-  for (std::uint64_t e = first; e < end;) {
-    const std::array<std::uint32_t, 4> words = philox(key_, e / 4, step_);
-    for (std::uint64_t lane = e % 4; lane < 4 && e < end; ++lane, ++e) {
-      *factors++ = words[lane] >= threshold_ ? scale_ : 0.0f;
-    }
+  std::array<PhiloxBlock, kPiece / 4> blocks;
+  for (std::uint64_t e = first, end = first + static_cast<std::uint64_t>(count); e < end;) {
+    const std::uint64_t skipped = e % 4, taken = std::min<std::uint64_t>(end - e, kPiece - skipped);
+    philox_blocks(key_, e / 4, step_, std::span(blocks).first((skipped + taken + 3) / 4));
+    const std::uint32_t* words = blocks.front().data() + skipped;
+#pragma omp simd
+    for (std::uint64_t i = 0; i < taken; ++i) factors[i] = words[i] >= threshold_ ? scale_ : 0.0f;
+    factors += taken;
+    e += taken;
   }
 }
 

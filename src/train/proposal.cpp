@@ -151,7 +151,7 @@ std::optional<Candidate> measure(Config config, const TextFacts& text, double se
   if (memory > kMemoryShare * static_cast<double>(available_memory_bytes())) return std::nullopt;
   Candidate candidate{
       .model = config.model, .batch_size = config.train.batch_size.count, .parameters = model.layout.count()};
-  const double step = time_steps(config, text.vocab_size, sizes, {.seconds = 0.5, .least = 2}).median();
+  const double step = time_steps(config, text.vocab_size, sizes, {.seconds = 0.3, .least = 2}).median();
   candidate.tokens_per_second = static_cast<double>(candidate.tokens_per_step()) / step;
   candidate.tokens = candidate.tokens_per_second * seconds * (1 - kEvaluationShare);
   candidate.passes = candidate.tokens / text.tokens();

@@ -12,7 +12,7 @@
 namespace kiln {
 namespace {
 
-using Words = std::array<std::uint32_t, 4>;
+using Words = PhiloxBlock;
 
 TEST(Philox, MatchesRandom123sKnownAnswers) {  // kat_vectors of Random123, philox4x32-10
   constexpr std::uint64_t ones = std::numeric_limits<std::uint64_t>::max();
@@ -20,6 +20,16 @@ TEST(Philox, MatchesRandom123sKnownAnswers) {  // kat_vectors of Random123, phil
   EXPECT_EQ(philox(ones, ones, ones), (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox(0x299f31d0'a4093822, 0x85a308d3'243f6a88, 0x03707344'13198a2e),
             (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(Philox, GivesTheSameBlocksManyAtATime) {
+  const std::uint64_t first = 0xffff'fffa;  // the counter's lower word overflows on the way
+  for (const std::size_t count : {1u, 15u, 16u, 37u}) {
+    std::vector<PhiloxBlock> blocks(count + 1, PhiloxBlock{7, 7, 7, 7});
+    philox_blocks(5, first, 9, std::span(blocks).first(count));
+    for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(blocks[i], philox(5, first + i, 9)) << i << " of " << count;
+    EXPECT_EQ(blocks[count], (PhiloxBlock{7, 7, 7, 7}));  // untouched
+  }
 }
 
 TEST(Rng, DrawsPhiloxsWordsInOrder) {

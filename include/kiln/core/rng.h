@@ -3,13 +3,21 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace kiln {
 
+/// What one count of the generator gives.
+using PhiloxBlock = std::array<std::uint32_t, 4>;
+
 /// Philox4x32-10: four random words for a 64-bit key and a 128-bit counter.
 /// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
+PhiloxBlock philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
+
+/// The blocks of successive counters, counter_low the first's, many at a time.
+void philox_blocks(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high,
+                   std::span<PhiloxBlock> blocks);
 
 /// A key for a seed and the name of a purpose ("init/wte.weight", "sampling"), so that purposes never share draws.
 std::uint64_t stream_key(std::uint64_t seed, std::string_view stream);
@@ -37,7 +45,7 @@ class Rng {
   std::uint64_t key_;
   std::uint64_t substream_;
   std::uint64_t position_ = 0;  // in 32-bit words
-  std::array<std::uint32_t, 4> block_{};
+  PhiloxBlock block_{};
   std::uint64_t block_index_ = ~std::uint64_t{0};
 };
 
