@@ -52,7 +52,7 @@ struct Inputs {
   }
   /// Dropout's number of a probability.
   std::uint64_t element(Index b, Index h, Index i, Index j) const {
-    return static_cast<std::uint64_t>(((b * shape.H + h) * shape.T + i) * shape.S + j);
+    return static_cast<std::uint64_t>(((b * shape.H + h) * shape.S + j) * shape.T + i);
   }
 };
 
@@ -95,7 +95,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), shape.S, factors);
+    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), shape.T, factors);
     softmax_tile<T>(tile, in.scale(), factors, scores, rest, maximum, sum, rescale);
     if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
     const A* values = head.values + words<T>(key) * width;
@@ -224,7 +224,7 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     score_product<T>(tile, depth, head.values + key * row_words, row_words, dy_t, dp);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) {
-      dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), in.shape.S, factors);
+      dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), in.shape.T, factors);
     }
     gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, rest, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);

@@ -13,7 +13,7 @@ struct Query {
   Index row, column;      // its place in q and y
   Index key, key_column;  // its first key's place in k and v
   Index visible;          // keys that it sees
-  std::uint64_t element;  // dropout's number of its first probability
+  std::uint64_t element;  // dropout's number of its first probability; that of the next key is T further on
 };
 
 template <class Body>
@@ -22,7 +22,7 @@ void for_each_query(const AttentionShape& s, Body&& body) {
     for (Index h = 0; h < s.H; ++h) {
       for (Index t = 0; t < s.T; ++t) {
         body(Query{b, h, t, b * s.T + t, h * s.D, b * s.key_stride, h / (s.H / s.K) * s.D, s.S - s.T + t + 1,
-                   static_cast<std::uint64_t>(((b * s.H + h) * s.T + t) * s.S)});
+                   static_cast<std::uint64_t>((b * s.H + h) * s.S * s.T + t)});
       }
     }
   }
@@ -59,7 +59,7 @@ void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMa
     for (Index d = 0; d < shape.D; ++d) {
       T sum = 0;
       for (Index j = 0; j < query.visible; ++j) {
-        const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j)));
+        const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j * shape.T)));
         sum += p[j] * factor * v(query.key + j, query.key_column + d);
       }
       y(query.row, query.column + d) = sum;
@@ -82,7 +82,7 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
     probabilities(shape, query, q, k, slopes, p);
     dp.setZero(query.visible);
     for (Index j = 0; j < query.visible; ++j) {
-      const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j)));
+      const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j * shape.T)));
       for (Index d = 0; d < shape.D; ++d) {
         dv(query.key + j, key_head + d) += factor * p[j] * dy(i, head + d);
         dp[j] += factor * dy(i, head + d) * v(query.key + j, key_head + d);

@@ -44,13 +44,15 @@ void Dropout::fill(std::uint64_t first, Index count, float* factors) const {
     std::fill_n(factors, count, 1.0f);
     return;
   }
+  const std::uint32_t threshold = threshold_;
+  const float scale = scale_;
   std::array<PhiloxBlock, kPiece / 4> blocks;
   for (std::uint64_t e = first, end = first + static_cast<std::uint64_t>(count); e < end;) {
     const std::uint64_t skipped = e % 4, taken = std::min<std::uint64_t>(end - e, kPiece - skipped);
     philox_blocks(key_, e / 4, step_, std::span(blocks).first((skipped + taken + 3) / 4));
     const std::uint32_t* words = blocks.front().data() + skipped;
 #pragma omp simd
-    for (std::uint64_t i = 0; i < taken; ++i) factors[i] = words[i] >= threshold_ ? scale_ : 0.0f;
+    for (std::uint64_t i = 0; i < taken; ++i) factors[i] = words[i] >= threshold ? scale : 0.0f;
     factors += taken;
     e += taken;
   }
@@ -73,6 +75,7 @@ void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y) {
   for_each_piece(x.rows(), x.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
     const T* in = row(x, n) + c;
     T* out = row(y, n) + c;
+#pragma omp simd
     for (Index i = 0; i < count; ++i) {
       out[i] = narrow<T>(widen(in[i]) + widen(out[i]) * static_cast<A>(factors[i]));
     }
@@ -86,6 +89,7 @@ void residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> dy) {
   for_each_piece(dx.rows(), dx.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
     const T* in = row(dx, n) + c;
     T* out = row(dy, n) + c;
+#pragma omp simd
     for (Index i = 0; i < count; ++i) out[i] = narrow<T>(widen(in[i]) * static_cast<A>(factors[i]));
   });
 }

@@ -131,17 +131,18 @@ void add_alibi(const Causal& tile, A slope, A* scores) {
   }
 }
 
-/// Dropout's factors of a tile, lying like its scores, zero where a word or a vector of the tile is not full; `element`
-/// numbers query 0 and key 0, a query's keys lie S apart.
+/// Dropout's factors of a tile, lying like its scores, zero where a query does not see the key and where a word or a
+/// vector of the tile is not full; `element` numbers query 0 and key 0, the next key's lie `positions` further on.
 template <class T, class A = Acc<T>>
-void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index S, A* factors) {
-  float row[kKeys];
-  for (Index i = 0; i < padded<A>(tile.queries); ++i) {
-    const Index seen = i < tile.queries ? tile.visible(i) : 0;
-    dropout.fill(element + static_cast<std::uint64_t>(i * S), seen, row);
-    for (Index j = 0; j < words<T>(tile.keys) * kPerWord<T>; ++j) {
-      factors[j * kQueries + i] = j < seen ? static_cast<A>(row[j]) : A(0);
-    }
+void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index positions, A* factors) {
+  float kept[kQueries];
+  for (Index j = 0; j < words<T>(tile.keys) * kPerWord<T>; ++j) {
+    const Index first = j < tile.keys ? std::min(tile.first_query(j), tile.queries) : tile.queries;
+    dropout.fill(element + static_cast<std::uint64_t>(j * positions + first), tile.queries - first, kept + first);
+    A* row = factors + j * kQueries;
+    std::fill(row, row + first, A(0));
+    std::copy(kept + first, kept + tile.queries, row + first);
+    std::fill(row + tile.queries, row + padded<A>(tile.queries), A(0));
   }
 }
 
