@@ -2,6 +2,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/interop/llmc.h"
@@ -169,9 +170,12 @@ void run_export(const ExportOptions& options) {
   for (const std::string& reason : reasons) lines += "\n  " + reason;
   check(reasons.empty(), "{}: --to {} cannot hold this model as it is:{}\n--to hf takes every model of kiln's",
         options.model.run, target.name, lines);
-  write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
-  spdlog::info("{}: {} parameters as {}", output.string(), format_count(job.loaded.model->layout.count()),
-               options.type);
+  const Index parameters = job.loaded.model->layout.count();
+  {
+    const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
+    write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
+  }
+  spdlog::info("{}: {} parameters as {}", output.string(), format_count(parameters), options.type);
 }
 
 }  // namespace

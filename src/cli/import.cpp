@@ -2,6 +2,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
@@ -53,6 +54,8 @@ void run_import(const ImportOptions& options) {
   const Config config = config_of(model, run.paths());
   TrainerState state;
   state.seed = config.seed;
+  const Index parameters = model.model->layout.count();
+  const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
   const std::filesystem::path folder =
       save_checkpoint(run.paths().checkpoints(),
                       {.config = config,
@@ -62,9 +65,8 @@ void run_import(const ImportOptions& options) {
                        .tokenizer = tokenizer_files(*model.tokenizer, model.source.model),
                        .state = state},
                       false, config.train.keep_checkpoints);
-  spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path,
-               format_count(model.model->layout.count()), model.tokenizer->type(), model.tokenizer->vocab_size(),
-               folder.string());
+  spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),
+               model.tokenizer->type(), model.tokenizer->vocab_size(), folder.string());
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ constexpr int kBarWidth = 20;
 constexpr const char* kWipe = "\r\033[K";
 
 std::atomic<ProgressBar*> newest = nullptr;
+thread_local bool detached = false;
 
 }  // namespace
 
@@ -65,8 +66,11 @@ void ProgressBar::add(double done) {
 }
 
 void ProgressBar::advance(std::int64_t done) {
+  if (detached) return;
   if (ProgressBar* bar = newest) bar->add(static_cast<double>(done));
 }
+
+void ProgressBar::detach_this_thread() { detached = true; }
 
 void ProgressBar::draw(double seconds) {
   next_draw_ = seconds + (display_.terminal ? kRedrawSeconds : kLogSeconds);

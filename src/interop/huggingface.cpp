@@ -2,6 +2,7 @@
 #include "kiln/interop/huggingface.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/progress_bar.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/interop/weight_files.h"
 
@@ -168,6 +169,7 @@ ParameterBuffer<float> read_huggingface_weights(const std::filesystem::path& fol
                                                 const ParameterLayout& layout) {
   const WeightsReader reader(folder, model, layout);
   ParameterBuffer<float> weights(layout);
+  const ProgressBar bar("reading weights", static_cast<double>(layout.count()), "parameters");
   reader.read_into(weights);
   return weights;
 }

@@ -1,6 +1,7 @@
 // One thread a save, of which only the disk is asked: nothing in it depends on how many threads compute.
 #include "kiln/run/checkpoint_writer.h"
 
+#include "kiln/core/progress_bar.h"
 #include "kiln/core/threads.h"
 #include "kiln/run/checkpoint_store.h"
 
@@ -65,8 +66,10 @@ std::optional<double> CheckpointWriter::save(const CheckpointContents& contents,
   assert(!at_work_.valid());
   if (await == Await::yes || !copy_) return write(contents, is_best);
   try {
-    at_work_ = std::async(std::launch::async,
-                          [this, copied = copy_->take(contents), is_best] { return write(copied, is_best); });
+    at_work_ = std::async(std::launch::async, [this, copied = copy_->take(contents), is_best] {
+      ProgressBar::detach_this_thread();
+      return write(copied, is_best);
+    });
     return std::nullopt;
   } catch (const std::system_error&) {  // no thread is to be had: then this one writes
     return write(contents, is_best);

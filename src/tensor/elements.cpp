@@ -2,6 +2,7 @@
 #include "kiln/tensor/elements.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/progress_bar.h"
 
 #include <algorithm>
 #include <bit>
@@ -107,6 +108,7 @@ bool read_elements(const FileReader& file, std::uint64_t offset, DataType type, 
     } else {
       out.middleRows(begin, count) = piece;
     }
+    ProgressBar::advance(piece.size());
   }
   return true;
 }
@@ -142,6 +144,7 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
       default:
         write_as<float>(file, piece);
     }
+    ProgressBar::advance(piece.size());
   }
 }
 

@@ -111,6 +111,19 @@ TEST(ProgressBar, WorkDeepDownAdvancesTheNewest) {
   EXPECT_THAT(outer_screen.printed, ElementsAre(HasSubstr("outer:  20%")));
 }
 
+TEST(ProgressBar, ADetachedThreadCountsForNone) {
+  Screen screen;
+  const ProgressBar bar("work", 10, "things", screen.display(false));
+  screen.now += 10;
+  std::thread([] {
+    ProgressBar::detach_this_thread();
+    ProgressBar::advance(5);
+  }).join();
+  EXPECT_THAT(screen.printed, IsEmpty());
+  ProgressBar::advance(1);
+  EXPECT_THAT(screen.printed, ElementsAre(HasSubstr("work:  10%")));
+}
+
 TEST(ProgressBar, CountsWhatManyThreadsDo) {
   Screen screen;
   ProgressBar bar("work", 4000, "things", screen.display(false));

@@ -41,6 +41,9 @@ class ProgressBar {
   /// More is done of what the newest bar stands for, if there is one: for work deep down that does not know who waits.
   static void advance(std::int64_t done);
 
+  /// From here on, what this thread does counts for no bar: it is at work behind what those stand for.
+  static void detach_this_thread();
+
  private:
   void draw(double seconds);
 

@@ -16,7 +16,7 @@ namespace kiln {
 /// Reads R = out.rows() times S = out.cols() elements of `type`, row-major from `offset` of the file on, or their
 /// transpose: the file then holds (S, R). T is float, double or bfloat16 for F64, F32, F16 and BF16 (converted), and
 /// Index for integers; false where the type is not of T's kind. Throws Error (bad_input where the file ends before,
-/// io).
+/// io). Progress bars are told of each element.
 template <class T>
 bool read_elements(const FileReader& file, std::uint64_t offset, DataType type, Mat<T> out, bool transposed = false);
 
@@ -32,7 +32,8 @@ struct TensorSource {
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(values.size()) * size_of(type); }
 };
 
-/// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io).
+/// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io). Progress
+/// bars are told of each element.
 void write_elements(FileWriter& file, const TensorSource& tensor);
 
 /// Throws Error (usage) that lists every tensor with a finite value that its type would make infinite, as F16 does
