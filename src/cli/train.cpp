@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ struct TrainOptions {
   bool force_tokenizer = false;
   bool quiet = false;
   bool watches_samples = false;
-  std::string watched_prompt;  // empty: the config's
+  std::optional<std::string> prompt;  // of samples
   bool schema = false;
   bool reference = false;
   bool json = false;
@@ -78,10 +79,9 @@ void log_to(const std::filesystem::path& path) {
 /// The changes of the config, those that flags stand for among them.
 std::vector<std::string> overrides_of(const TrainOptions& options) {
   std::vector<std::string> overrides = options.overrides;
-  if (!options.watches_samples) return overrides;
-  overrides.push_back("train.sample_at_evaluations=true");
-  if (!options.watched_prompt.empty()) {
-    const Json prompt = options.watched_prompt;  // quoted, so that no prompt is taken for a number
+  if (options.watches_samples) overrides.push_back("train.sample_at_evaluations=true");
+  if (options.prompt) {
+    const Json prompt = *options.prompt;  // quoted, so that no prompt is taken for a number
     overrides.push_back("train.sample_prompt=" + prompt.dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   return overrides;
@@ -194,23 +194,15 @@ void add_train(CLI::App& app) {
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config: key.path=value, value being JSON or a word");
-  CLI::Option* watch =
-      command
-          ->add_option(
-              "--watch-samples", options->watched_prompt,
-              "a sample at every evaluation, of the model going on from PROMPT; where that is not given, from the "
-              "config's train.sample_prompt")
-          ->expected(0, 1)
-          ->type_name("PROMPT");
+  command->add_flag("--watch-samples", options->watches_samples, "a sample at every evaluation");
+  command->add_option("--prompt", options->prompt, "what samples go on from, in place of train.sample_prompt")
+      ->type_name("TEXT");
   command->add_flag("--quiet", options->quiet, "warnings and errors alone");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);
   command->footer("Example: kiln train configs/quickstart.json --run runs/try --set train.steps=200");
-  command->callback([options, watch] {
-    options->watches_samples = watch->count() > 0;
-    run_train(*options);
-  });
+  command->callback([options] { run_train(*options); });
 }
 
 }  // namespace kiln::cli

@@ -225,7 +225,7 @@ TEST(TrainCommand, LogEveryNoughtPrintsNoStepLines) {
 
 TEST(TrainCommand, WatchesSamplesThatGoOnFromAPrompt) {
   const SmallRun run;
-  const Outcome outcome = run.train({"--watch-samples", "7"});  // a text, though it looks like a number
+  const Outcome outcome = run.train({"--watch-samples", "--prompt", "7"});  // a text, though it looks like a number
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   for (const char* step : {"6", "12", "18", "20"})
     EXPECT_THAT(outcome.err, HasSubstr(std::string("step ") + step + ": sample\n7")) << step;
@@ -244,7 +244,7 @@ TEST(TrainCommand, WatchesSamplesFromTheConfigsPromptOrFromNothing) {
 
 TEST(TrainCommand, ASamplePromptThatCannotBeEncodedIsRefusedBeforeAStep) {
   const SmallRun run;
-  const Outcome outcome = run.train({"--set", "tokenizer.type=char", "--watch-samples", "Zebra"});
+  const Outcome outcome = run.train({"--set", "tokenizer.type=char", "--watch-samples", "--prompt", "Zebra"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("'Z'"));
   EXPECT_FALSE(std::filesystem::exists(run.folder + "/checkpoints"));
