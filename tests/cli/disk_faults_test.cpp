@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
@@ -123,6 +124,41 @@ TEST_F(FaultyDisk, AnErrorOfFlushingOrClosingIsAFailedSaveAndLatestIsNotMoved) {
     fs::remove_all(checkpoint("step-00000006"));  // there where all but the pointer was written
   }
   EXPECT_EQ(testing::run(training("", {}, {"--resume", "--set", "train.steps=6"})).code, 0);
+}
+
+/// What the last save of 10 steps did to the disk but for writing and closing, "CALL PATH", from the metrics' flush on.
+/// Paths are relative to the run's folder; what is in the manifest's folder is in the order of its names.
+TEST_F(FaultyDisk, EachPartIsFlushedBeforeItIsNamedAndItsFolderAfterwards) {
+  const std::string log = run_.scratch.path("calls.txt").string();
+  const std::vector<std::string> watched{"FAULTY_DISK_PATHS=^" + run_.folder, "FAULTY_DISK_LOG=" + log};
+  const std::vector<std::string> short_run{"--set", "train.steps=10", "--set", "train.keep_checkpoints=0"};
+  ASSERT_EQ(testing::run(training(KILN_FAULTY_DISK, watched, short_run)).code, 0);
+  std::vector<std::string> calls;
+  std::istringstream lines(read_file(log));
+  for (std::string call, path; lines >> call >> path;) {
+    if (call == "write" || call == "close") continue;
+    const std::string relative = path.substr(std::min(path.size(), run_.folder.size() + 1));
+    if (call == "fsync" && relative == "metrics.jsonl") calls.clear();  // a save begins
+    calls.push_back(call + " " + relative);
+  }
+  const std::string made = "checkpoints/.tmp-step-00000010", old = "checkpoints/.tmp-old-step-00000005";
+  std::vector<std::string> expected{"fsync metrics.jsonl", "fsync checkpoints"};
+  for (const char* file : {"config.json", "generation_config.json", "kiln.json", "model.safetensors",
+                           "optimizer.safetensors", "tokenizer.json", "tokenizer_config.json", "trainer.json"})
+    expected.push_back("fsync " + made + "/" + file);
+  ASSERT_GE(calls.size(), expected.size());
+  std::sort(calls.begin() + 2, calls.begin() + static_cast<std::ptrdiff_t>(expected.size()));
+  for (const std::string& call :
+       {"fsync " + made + "/manifest.json", "fsync " + made, std::string("rename checkpoints/step-00000010"),
+        std::string("fsync checkpoints"), std::string("fsync checkpoints/latest.tmp"),
+        std::string("rename checkpoints/latest"), std::string("fsync checkpoints"), "rename " + old})
+    expected.push_back(call);
+  ASSERT_GT(calls.size(), expected.size());
+  const auto removals = calls.begin() + static_cast<std::ptrdiff_t>(expected.size());
+  EXPECT_EQ(std::vector<std::string>(calls.begin(), removals), expected);
+  calls.erase(calls.begin(), removals);
+  std::erase_if(calls, [](const std::string& call) { return !call.starts_with("unlink checkpoints/"); });
+  EXPECT_THAT(calls, Each(HasSubstr(old)));
 }
 
 /// Slow enough that a signal finds the save at work.

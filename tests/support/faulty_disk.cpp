@@ -5,6 +5,7 @@
 // FAULTY_DISK_PATHS     the files meant: an extended regular expression, found anywhere in the absolute path
 // FAULTY_DISK_CALL      write, fsync, close or rename: fails on those files
 // FAULTY_DISK_ERRNO     how it fails (a number; EIO where it is not given)
+// FAULTY_DISK_LOG       a file that gets a line for each call on those files, "CALL PATH", before it is made
 // FAULTY_DISK_DELAY_MS  how long each call on those files lasts, removals included; a write is then in two halves
 #include <cerrno>
 #include <chrono>
@@ -26,6 +27,8 @@ struct Settings {
     const char* paths = std::getenv("FAULTY_DISK_PATHS");
     enabled = paths != nullptr && ::regcomp(&pattern, paths, REG_EXTENDED | REG_NOSUB) == 0;
     if (const char* text = std::getenv("FAULTY_DISK_CALL")) call = text;
+    if (const char* path = std::getenv("FAULTY_DISK_LOG"))
+      log = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (const char* text = std::getenv("FAULTY_DISK_ERRNO")) error = std::atoi(text);
     if (const char* text = std::getenv("FAULTY_DISK_DELAY_MS")) delay_ms = std::atof(text);
   }
@@ -33,6 +36,7 @@ struct Settings {
   regex_t pattern{};
   std::string call;
   int error = EIO;
+  int log = -1;  // a descriptor
   double delay_ms = 0;
 };
 
@@ -59,6 +63,7 @@ enum class Fate { as_ever, slow, fails };
 Fate fate_of(const char* call, const std::string& path) {
   const Settings& s = settings();
   if (!s.enabled || path.empty() || ::regexec(&s.pattern, path.c_str(), 0, nullptr, 0) != 0) return Fate::as_ever;
+  if (s.log >= 0) ::dprintf(s.log, "%s %s\n", call, path.c_str());
   if (s.call == call) {
     errno = s.error;
     return Fate::fails;
