@@ -74,6 +74,14 @@ TEST(Layernorm, NormalisesARow) {
   EXPECT_DOUBLE_EQ(y(0, 0), -1.5 / std::sqrt(1.25));
 }
 
+TEST(Rmsnorm, NormalisesARow) {
+  Tensor x(1, 4), gain(1, 4, 2.0), y(1, 4), rstd(1, 1);
+  x.data << 1, 2, 3, 4;
+  rmsnorm_forward<double>(x.c(), gain.cv(), 0.5, y.m(), rstd.v());  // epsilon is added to the mean square, 7.5
+  EXPECT_DOUBLE_EQ(rstd(0, 0), 1.0 / std::sqrt(8.0));
+  EXPECT_DOUBLE_EQ(y(0, 3), 8.0 / std::sqrt(8.0));
+}
+
 TEST(Rmsnorm, BackwardMatchesCentralDifferencesWithAndWithoutSkip) {
   Rng rng(9, "test");
   constexpr Index N = 5, C = 9;

@@ -267,6 +267,13 @@ TEST(Adam, DecayGoesThroughTheMoments) {
   EXPECT_NEAR(adam.step(-1.0f, {}), 4.0f - 0.125f, 1e-6);  // the gradient -1 + 0.5 * 4 is positive
 }
 
+/// Added to the root of the unbiased second moment, as in the paper (arXiv:1412.6980), not to that of the biased one.
+TEST(Adam, EpsilonStandsBesideTheUnbiasedRoot) {
+  OptimizerConfig config = config_of(OptimizerKind::adam, 0.125, 0.0);
+  config.epsilon = 0.5;
+  EXPECT_NEAR(OneWeight(config, 4.0f).step(0.25f, {}), 4.0f - 0.125f * 0.25f / (0.25f + 0.5f), 1e-6);
+}
+
 TEST(Adam, WithoutAGradientNothingMoves) {
   OneWeight adam(config_of(OptimizerKind::adam, 0.125, 0.0), 4.0f);
   EXPECT_EQ(adam.step(0.0f, {}), 4.0f);

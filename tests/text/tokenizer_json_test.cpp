@@ -104,6 +104,13 @@ TEST(TokenizerJson, ReadsBothFormsOfMerges) {
   EXPECT_TRUE(tokenizer->to_json() == good_json());
 }
 
+/// Files that were written before there was ignore_merges lack it; GPT-2's on the Hub do.
+TEST(TokenizerJson, WithoutIgnoreMergesTheMergesCount) {
+  Json json = good_json();
+  json["model"].erase("ignore_merges");
+  EXPECT_TRUE(read_tokenizer_json(json.dump(), "t.json")->to_json() == good_json());
+}
+
 TEST(TokenizerJson, AddedTokensThatAreNotSpecialAreFoundInAnyText) {
   Json json = good_json();
   json["added_tokens"][1]["special"] = false;
@@ -130,7 +137,8 @@ TEST(TokenizerJson, PartsThatAreNotUnderstoodAreNamed) {
   spoil("/model/byte_fallback", true, "/model/byte_fallback");
   spoil("/model/unk_token", "<unk>", "/model/unk_token");
   spoil("/model/end_of_word_suffix", "</w>", "</w>");
-  spoil("/added_tokens/0/lstrip", true, "/added_tokens/0/lstrip");
+  for (const std::string key : {"lstrip", "rstrip", "single_word"})
+    spoil("/added_tokens/0/" + key, true, "/added_tokens/0/" + key);
   spoil("/model", nullptr, "/model");
   Json split = parse_json(read_file(testing::fixture_path("cl100k_bpe_tokenizer.json")), "fixture");
   split["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\w+";

@@ -13,15 +13,20 @@ namespace kiln {
 inline constexpr std::array<float, 6> kPowerOfTwo{0.00132647278f, 0.00967151326f, 0.0555073375f,
                                                   0.240222421f,   0.693146978f,   1.0f};
 
-/// e^x, right to about 2^-22, for x in [-80, 80], and the value at the nearer end beyond: no infinity, no denormal.
-/// Where std::exp is a call, which empties every vector register, this is a dozen operations: x log2(e) = n + f with n
-/// whole, 2^f by the polynomial, 2^n put together from its bits.
+/// e^r = 2^(r log2(e)) for r in [-log(2)/2, log(2)/2]: the same polynomial, each coefficient times a power of log2(e).
+inline constexpr std::array<float, 6> kPowerOfE{0.00829031509f, 0.041897932f, 0.166676362f,
+                                                0.499991496f,   0.999999708f, 1.0f};
+
+/// e^x, right to 2^-22, for x in [-80, 80], and the value at the nearer end beyond: no infinity, no denormal.
+/// Where std::exp is a call, which empties every vector register, this is a dozen operations: x = n log(2) + r with n
+/// whole, e^r by the polynomial, 2^n put together from its bits.
 inline float exponential(float x) {
-  constexpr float kLog2E = 1.44269502f, kRest = 1.925963033e-8f;  // their sum has twice the bits
+  constexpr float kLog2E = 1.44269504f;
+  constexpr float kHigh = 0.693359375f, kLow = -2.12194440e-4f;  // of log(2); n kHigh is exact, and taking it from x
   x = std::min(std::max(x, -80.0f), 80.0f);
-  const float n = std::nearbyint(x * kLog2E), f = (x * kLog2E - n) + x * kRest;
-  float sum = kPowerOfTwo[0];
-  for (std::size_t i = 1; i < kPowerOfTwo.size(); ++i) sum = sum * f + kPowerOfTwo[i];
+  const float n = std::nearbyint(x * kLog2E), r = (x - n * kHigh) - n * kLow;
+  float sum = kPowerOfE[0];
+  for (std::size_t i = 1; i < kPowerOfE.size(); ++i) sum = sum * r + kPowerOfE[i];
   return sum * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
 }
 inline double exponential(double x) { return std::exp(x); }
