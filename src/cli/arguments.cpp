@@ -40,7 +40,8 @@ Precision ModelArguments::precision_of(const LoadedModel& model) const {
 
 LoadedModel ModelArguments::load() const {
   LoadedModel model = load_model(run, checkpoint);
-  set_threads(model.source.config ? model.source.config->train.threads : 0);
+  const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
+  set_threads(train.threads, train.deterministic);
   return model;
 }
 
@@ -61,7 +62,7 @@ Config ConfigArguments::read() const {
     tokenizer.vocab_size = kGuessedCharacters + std::ssize(tokenizer.special_tokens);
     spdlog::info("the text decides how many entries a char tokenizer has; {} are assumed here", tokenizer.vocab_size);
   }
-  set_threads(read.train.threads);
+  set_threads(read.train.threads, read.train.deterministic);
   return read;
 }
 

@@ -1,10 +1,15 @@
-// The thread count, set once at the start of a command.
+// The policy, set once at the start of a command.
 #include "kiln/core/threads.h"
 
 #include <cstdlib>
 #include <unistd.h>
 
 namespace kiln {
+namespace {
+
+bool bits_are_bound = false;
+
+}  // namespace
 
 void let_waiting_threads_sleep(char** argv) {
   constexpr const char* kSpins = "GOMP_SPINCOUNT";
@@ -13,11 +18,14 @@ void let_waiting_threads_sleep(char** argv) {
   if (::setenv(kSpins, kFew, 1) == 0) ::execv("/proc/self/exe", argv);  // returns only where it fails: no harm done
 }
 
-void set_threads(int count) {
+void set_threads(int count, bool deterministic) {
+  bits_are_bound = deterministic;
   omp_set_dynamic(0);
   omp_set_num_threads(count > 0 ? count : omp_get_num_procs());
 }
 
 int threads() { return omp_get_max_threads(); }
+
+bool deterministic() { return bits_are_bound; }
 
 }  // namespace kiln

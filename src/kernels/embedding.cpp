@@ -10,7 +10,7 @@ namespace kiln {
 namespace {
 
 constexpr Index kRowGrain = 16;
-constexpr Index kColumnGrain = 64;
+constexpr Index kColumnGrain = 32;
 
 }  // namespace
 

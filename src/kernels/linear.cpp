@@ -23,7 +23,7 @@ void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Ma
 
 template <class T>
 void add_column_sums(ConstMat<T> x, Vec<Acc<T>> sums) {
-  constexpr Index kGrain = 64;
+  constexpr Index kGrain = 32;
   parallel_for(x.cols(), kGrain, [&](Index begin, Index end) {
     Acc<T>* share = sums.data();
     for (Index n = 0; n < x.rows(); ++n) {

@@ -1,8 +1,11 @@
 // Shapes are looked up in a cache of oneDNN primitives; strides carry transposes, so that none is ever materialised.
+// How oneDNN shares a product out depends on the number of threads: where no bit may, each tile is a product of its
+// own.
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
 #include "kiln/kernels/few_rows.h"
+#include "kiln/kernels/product_tiles.h"
 #include "kiln/tensor/convert.h"
 
 #include <array>
@@ -43,7 +46,13 @@ Strided<T> transposed(ConstMat<T> m) {
   return {m.data(), m.cols(), m.rows(), 1, row_stride(m)};
 }
 
-/// Eigen's product, each thread computing a share of the output's rows (or columns, where they are more).
+/// The part of m that a product's tile reads.
+template <class T>
+Strided<T> part(const Strided<T>& m, Index row, Index rows, Index col, Index cols) {
+  return {m.data + row * m.row_stride + col * m.col_stride, rows, cols, m.row_stride, m.col_stride};
+}
+
+/// Eigen's product, on the calling thread.
 template <class T, class U>
 void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   using A = Acc<T>;
@@ -51,26 +60,17 @@ void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
   using View = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Stride>;
   const View left(a.data, a.rows, a.cols, Stride(a.row_stride, a.col_stride));
   const View right(b.data, b.rows, b.cols, Stride(b.row_stride, b.col_stride));
-  auto block = [&](Index row, Index rows, Index col, Index cols) {
-    RowMajor<A> product = RowMajor<A>::Zero(rows, cols);
-    if constexpr (std::is_same_v<T, A>) {
-      product.noalias() = left.middleRows(row, rows) * right.middleCols(col, cols);
-    } else {
-      const RowMajor<A> wide_left = left.middleRows(row, rows).template cast<A>();
-      const RowMajor<A> wide_right = right.middleCols(col, cols).template cast<A>();
-      product.noalias() = wide_left * wide_right;
-    }
-    if (bias.size() > 0) product.rowwise() += bias.segment(col, cols).template cast<A>().transpose();
-    auto out = c.block(row, col, rows, cols);
-    if (write == Write::accumulate) product += out.template cast<A>();
-    out = product.template cast<U>();
-  };
-  constexpr Index kGrain = 16;
-  if (c.rows() >= c.cols()) {
-    parallel_for(c.rows(), kGrain, [&](Index begin, Index end) { block(begin, end - begin, 0, c.cols()); });
+  RowMajor<A> product = RowMajor<A>::Zero(a.rows, b.cols);
+  if constexpr (std::is_same_v<T, A>) {
+    product.noalias() = left * right;
   } else {
-    parallel_for(c.cols(), kGrain, [&](Index begin, Index end) { block(0, c.rows(), begin, end - begin); });
+    const RowMajor<A> wide_left = left.template cast<A>();
+    const RowMajor<A> wide_right = right.template cast<A>();
+    product.noalias() = wide_left * wide_right;
   }
+  if (bias.size() > 0) product.rowwise() += bias.template cast<A>().transpose();
+  if (write == Write::accumulate) product += c.template cast<A>();
+  c = product.template cast<U>();
 }
 
 #ifdef KILN_ONEDNN
@@ -157,6 +157,77 @@ void multiply_onednn(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
   found->second.run(a.data, b.data, c.data(), bias.data());
 }
 
+#endif
+
+/// A product on the calling thread, or oneDNN's on all that are there.
+template <class T, class U>
+void multiply_whole(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+#ifdef KILN_ONEDNN
+  if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
+#endif
+  multiply_eigen<T, U>(a, b, c, write, bias);
+}
+
+/// layer_products(l) (M, N) = a b over layer l of the inner dimension, each tile on one thread; of a single layer also
+/// + what is there and + bias.
+template <class T, class U, class Layer>
+void multiply_tiles(const ProductTiles& tiles, const Strided<T>& a, const Strided<T>& b, Layer&& layer_products,
+                    Write write, ConstVec<T> bias) {
+  parallel_for(tiles.count(), 1, [&](Index begin, Index end) {
+    const OneThread alone;
+    for (Index i = begin; i < end; ++i) {
+      const ProductTile t = tiles[i];
+      const Mat<U> c = columns(rows(layer_products(i / tiles.per_layer()), t.row, t.rows), t.col, t.cols);
+      const ConstVec<T> shift(bias.size() > 0 ? bias.data() + t.col : nullptr, bias.size() > 0 ? t.cols : 0);
+      multiply_whole<T, U>(part(a, t.row, t.rows, t.inner, t.depth), part(b, t.inner, t.depth, t.col, t.cols), c, write,
+                           shift);
+    }
+  });
+}
+
+/// A product in tiles that its sizes alone decide on, and sums over their layers in their order.
+template <class T, class U>
+void multiply_in_tiles(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  using A = Acc<T>;
+  const ProductTiles tiles(c.rows(), c.cols(), a.cols);
+  if (tiles.layers() == 1)
+    return multiply_tiles<T, U>(
+        tiles, a, b, [&](Index) { return c; }, write, bias);
+  static thread_local std::vector<A> memory;  // some megabytes at most, since it takes a small c to want layers
+  memory.resize(std::max(memory.size(), static_cast<std::size_t>(tiles.layers() * c.size())));
+  A* products = memory.data();
+  const auto layer = [&](Index l) { return mat(products + l * c.size(), c.rows(), c.cols()); };
+  multiply_tiles<T, A>(tiles, a, b, layer, Write::overwrite, no_const_vec<T>());
+  parallel_for(c.rows(), kConvertedLines, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) {
+      A* sums = row(layer(0), i);
+      for (Index l = 1; l < tiles.layers(); ++l) {
+        const A* more = row(layer(l), i);
+        for (Index j = 0; j < c.cols(); ++j) sums[j] += more[j];
+      }
+      if (bias.size() > 0) {
+        for (Index j = 0; j < c.cols(); ++j) sums[j] += widen(bias[j]);
+      }
+      U* out = row(c, i);
+      const bool adds = write == Write::accumulate;
+      for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<U>(sums[j] + (adds ? widen(out[j]) : A(0)));
+    }
+  });
+}
+
+/// A product by all threads, each in its own way or in tiles.
+template <class T, class U>
+void multiply_shared(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+#ifdef KILN_ONEDNN
+  if constexpr (!std::is_same_v<T, double>) {
+    if (!deterministic()) return multiply_onednn<T, U>(a, b, c, write, bias);
+  }
+#endif
+  multiply_in_tiles<T, U>(a, b, c, write, bias);
+}
+
+#ifdef KILN_ONEDNN
+
 /// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
 /// cache.
 bool thrashes(const Strided<float>& b) {
@@ -205,11 +276,11 @@ void multiply_widened(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Ma
   for (Index i = 0; i < bias.size(); ++i) wide_bias[static_cast<std::size_t>(i)] = widen(bias[i]);
   const ConstVec<float> shift(wide_bias.data(), bias.size());
   if constexpr (std::is_same_v<U, float>) {
-    multiply_onednn<float, float>(left, right, c, write, shift);
+    multiply_shared<float, float>(left, right, c, write, shift);
   } else {
     wide_c.resize(std::max(wide_c.size(), static_cast<std::size_t>(c.size())));
     const Mat<float> product = mat(wide_c.data(), c.rows(), c.cols());
-    multiply_onednn<float, float>(left, right, product, Write::overwrite, shift);
+    multiply_shared<float, float>(left, right, product, Write::overwrite, shift);
     const bool adds = write == Write::accumulate;
     parallel_for(c.rows(), kConvertedLines, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) {
@@ -233,11 +304,10 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
     if (!multiplies_bfloat16()) return multiply_widened<U>(a, b, c, write, bias);
   }
   if constexpr (std::is_same_v<T, float>) {
-    if (a.rows >= kRowsWorthSpreading && thrashes(b)) return multiply_onednn<T, U>(a, spread(b), c, write, bias);
+    if (a.rows >= kRowsWorthSpreading && thrashes(b)) return multiply_shared<T, U>(a, spread(b), c, write, bias);
   }
-  if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
-  multiply_eigen<T, U>(a, b, c, write, bias);
+  multiply_shared<T, U>(a, b, c, write, bias);
 }
 
 /// Whether kernels/few_rows makes a product: oneDNN lays the right factor out anew first, which costs more than it.

@@ -12,7 +12,7 @@ namespace kiln {
 namespace {
 
 constexpr Index kRowGrain = 8;
-constexpr Index kColumnGrain = 64;
+constexpr Index kColumnGrain = 32;
 
 /// dgain[c] += sum_n dy[n,c] (x[n,c] - mean[n]) rstd[n]; an empty mean is zero.
 template <class T>

@@ -117,11 +117,13 @@ void load_checkpoint(Preparation& p) {
   read_optimizer(folder, slots);
   p.state = read_trainer_state(folder);
   spdlog::info("resuming at step {} from {}", p.state.step, folder.string());
-  if (p.state.threads != threads()) {
-    spdlog::warn("the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits",
-                 p.state.threads, threads());
-    p.state.threads = threads();
+  if (p.state.threads != threads() && !deterministic()) {
+    spdlog::warn(
+        "the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits, as it "
+        "would with train.deterministic",
+        p.state.threads, threads());
   }
+  p.state.threads = threads();
 }
 
 }  // namespace
@@ -130,7 +132,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   auto result = std::make_unique<Preparation>();
   Preparation& p = *result;
   p.config = std::move(config);
-  set_threads(p.config.train.threads);
+  set_threads(p.config.train.threads, p.config.train.deterministic);
   if (resume) {
     p.resumed_from = newest_valid_checkpoint(paths.checkpoints());
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());

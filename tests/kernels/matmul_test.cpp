@@ -2,6 +2,7 @@
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
+#include "kiln/kernels/product_tiles.h"
 
 #include "support/gradient.h"
 
@@ -54,7 +55,15 @@ void expect_products(Index M, Index K, Index N, double tolerance) {
   }
 }
 
-TEST(Matmul, AgreesWithPlainLoopsInEveryType) {
+/// Everything twice: as oneDNN shares it out, and cut by sizes alone.
+class Matmul : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { set_threads(2, GetParam()); }
+  void TearDown() override { set_threads(0); }
+};
+INSTANTIATE_TEST_SUITE_P(Deterministic, Matmul, ::testing::Bool());
+
+TEST_P(Matmul, AgreesWithPlainLoopsInEveryType) {
   for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1},
                                 {3, 5, 7},
                                 {1, 64, 33},
@@ -64,7 +73,10 @@ TEST(Matmul, AgreesWithPlainLoopsInEveryType) {
                                 {8, 129, 200},
                                 {9, 40, 40},
                                 {65, 17, 2},
-                                {40, 70, 130}}) {
+                                {40, 70, 130},
+                                {300, 20, 410},  // several tiles, the last of a row or column smaller
+                                {90, 1700, 50},  // layers
+                                {8, 2000, 5}}) {
     expect_products<float, float>(M, K, N, 1e-6);
     expect_products<double, double>(M, K, N, 1e-14);
     expect_products<bfloat16, float>(M, K, N, 1e-6);       // exact products, summed in float
@@ -72,7 +84,7 @@ TEST(Matmul, AgreesWithPlainLoopsInEveryType) {
   }
 }
 
-TEST(Matmul, ReadsAndWritesColumnSlices) {
+TEST_P(Matmul, ReadsAndWritesColumnSlices) {
   Rng rng(3, "test");
   Tensor<float> a = randn<float>(rng, 6, 20), b = randn<float>(rng, 9, 11), c(6, 30, 5.0f);
   matmul<float, float>(columns(a.c(), 4, 9), b.c(), columns(c.m(), 10, 11));
@@ -82,7 +94,7 @@ TEST(Matmul, ReadsAndWritesColumnSlices) {
   EXPECT_EQ(c.data.rightCols(9).maxCoeff(), 5.0f);
 }
 
-TEST(Matmul, TakesASingleRowWhateverItsStride) {
+TEST_P(Matmul, TakesASingleRowWhateverItsStride) {
   Rng rng(4, "test");
   Tensor<float> a = randn<float>(rng, 1, 8), b = randn<float>(rng, 5, 8), c(1, 5);
   for (const Index stride : {Index{0}, Index{3}, Index{8}, Index{800}}) {
@@ -92,10 +104,99 @@ TEST(Matmul, TakesASingleRowWhateverItsStride) {
   }
 }
 
-TEST(Matmul, EmptyOutputsAreLeftAlone) {
+TEST_P(Matmul, EmptyOutputsAreLeftAlone) {
   Tensor<float> a(0, 4), b(4, 3), c(0, 3);
   matmul<float, float>(a.c(), b.c(), c.m());
   EXPECT_EQ(c.data.size(), 0);
+}
+
+TEST(ProductTiles, CoverEveryElementOnceInEveryLayer) {
+  for (const auto& [M, N, K] : {std::array<Index, 3>{1, 1, 1},
+                                {9, 5, 0},
+                                {64, 128, 511},
+                                {128, 128, 768},
+                                {130, 70, 5000},
+                                {257, 385, 1024},
+                                {4096, 2304, 768},
+                                {1023, 50257, 768}}) {
+    const ProductTiles tiles(M, N, K);
+    Index next_inner = 0;
+    for (Index layer = 0; layer < tiles.layers(); ++layer) {
+      RowMajor<int> visits = RowMajor<int>::Zero(M, N);
+      for (Index i = layer * tiles.per_layer(); i < (layer + 1) * tiles.per_layer(); ++i) {
+        const ProductTile tile = tiles[i];
+        ASSERT_GT(tile.rows, 0);
+        ASSERT_GT(tile.cols, 0);
+        EXPECT_EQ(tile.inner, next_inner);
+        EXPECT_EQ(tile.depth, tiles[layer * tiles.per_layer()].depth);
+        visits.block(tile.row, tile.col, tile.rows, tile.cols).array() += 1;
+      }
+      next_inner += tiles[layer * tiles.per_layer()].depth;
+      EXPECT_EQ(visits.minCoeff(), 1) << M << "x" << N << "x" << K;
+      EXPECT_EQ(visits.maxCoeff(), 1) << M << "x" << N << "x" << K;
+    }
+    EXPECT_EQ(next_inner, K);
+  }
+}
+
+TEST(ProductTiles, AreEnoughForThreadsWhereTheProductIsLargeEnough) {
+  EXPECT_GE(ProductTiles(768, 512, 128).count(), 8);
+  EXPECT_GE(ProductTiles(128, 128, 4096).count(), 8);  // a small weight's gradient over many tokens
+  EXPECT_EQ(ProductTiles(16, 16, 16).count(), 1);
+}
+
+/// The bits of every orientation of a product, (M, K) times (K, N), added to what is there.
+template <class T, class U>
+std::vector<U> bits_of_products(Index M, Index K, Index N) {
+  Rng rng(12, "test");
+  const Tensor<T> a = randn<T>(rng, M, K), b = randn<T>(rng, K, N), a_t = randn<T>(rng, K, M),
+                  b_t = randn<T>(rng, N, K);
+  const Tensor<U> start = randn<U>(rng, M, N);
+  std::vector<U> bits;
+  const auto add = [&](auto&& product) {
+    Tensor<U> c = start;
+    product(c.m());
+    bits.insert(bits.end(), c.data.data(), c.data.data() + c.data.size());
+  };
+  add([&](Mat<U> c) { matmul<T, U>(a.c(), b.c(), c, Write::accumulate); });
+  add([&](Mat<U> c) { matmul_nt<T, U>(a.c(), b_t.c(), c); });
+  add([&](Mat<U> c) { matmul_tn<T, U>(a_t.c(), b.c(), c, Write::accumulate); });
+  return bits;
+}
+
+template <class T, class U>
+void expect_same_bits_for_any_thread_count(Index M, Index K, Index N) {
+  set_threads(1, true);
+  const std::vector<U> one = bits_of_products<T, U>(M, K, N);
+  for (const int count : {2, 3, 4, 7}) {
+    set_threads(count, true);
+    EXPECT_TRUE((bits_of_products<T, U>(M, K, N) == one)) << M << "x" << K << "x" << N << ", " << count << " threads";
+  }
+  set_threads(2, true);
+  int different = 0;
+  parallel_each(2, [&](Index) {  // as Muon has it: a whole product within a parallel region
+    const bool same = bits_of_products<T, U>(M, K, N) == one;
+#pragma omp atomic
+    different += same ? 0 : 1;
+  });
+  EXPECT_EQ(different, 0) << M << "x" << K << "x" << N << ", in a parallel region";
+  set_threads(0);
+}
+
+// Where it may, oneDNN 2.6 gives other bits to two threads than to one for matmul_tn of the first of these sizes.
+TEST(Deterministic, ProductsHaveTheSameBitsForAnyThreadCount) {
+  for (const auto& [M, K, N] : {std::array<Index, 3>{64, 4096, 64},
+                                {128, 3072, 128},
+                                {768, 128, 384},
+                                {70, 1100, 70},
+                                {5, 300, 900},
+                                {33, 1, 1},
+                                {300, 512, 1024}}) {  // rows of whole pages: the right factor is spread out first
+    expect_same_bits_for_any_thread_count<float, float>(M, K, N);
+    expect_same_bits_for_any_thread_count<double, double>(M, K, N);
+    expect_same_bits_for_any_thread_count<bfloat16, float>(M, K, N);
+    expect_same_bits_for_any_thread_count<bfloat16, bfloat16>(M, K, N);
+  }
 }
 
 }  // namespace

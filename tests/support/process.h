@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/sanitized.h"
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -20,11 +21,6 @@
 
 namespace kiln::testing {
 
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 /// What a sanitizer's own accounts add to a process's peak.
 inline constexpr std::uint64_t kSanitizerBytes = kSanitized ? 1u << 30 : 0;
 

@@ -3,10 +3,17 @@
 
 namespace kiln::testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef __has_feature  // Clang; GCC has macros
+#define KILN_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define KILN_HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || KILN_HAS_FEATURE(address_sanitizer) || \
+    KILN_HAS_FEATURE(thread_sanitizer)
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
 #endif
+#undef KILN_HAS_FEATURE
 
 }  // namespace kiln::testing

@@ -15,30 +15,48 @@ namespace kiln {
 void let_waiting_threads_sleep(char** argv);
 
 /// Sets the number of threads for everything that follows; 0 means one for every core this process may use.
-void set_threads(int count);
+/// `deterministic`: no bit of a result may depend on that number, also where this costs speed.
+void set_threads(int count, bool deterministic = false);
 
 /// The number of threads in use.
 int threads();
 
+/// Whether work has to be cut by its sizes alone, never by the number of threads. Where that costs nothing it always
+/// is: parallel_for keeps blocks of `grain` together, and whoever sums over blocks does it in their order.
+bool deterministic();
+
 /// The number of threads that work begun here gets: one inside a parallel region.
 inline int threads_here() { return omp_in_parallel() ? 1 : threads(); }
+
+/// While it lives, work begun on its thread stays there, as it does in a parallel region.
+class OneThread {
+ public:
+  OneThread() : before_(threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 /// The calling thread's number in the region it works in, from 0.
 inline int thread_index() { return omp_get_thread_num(); }
 
-/// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, none smaller than `grain`.
-/// The shares depend on count, grain and threads() alone. The body must not throw.
+/// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, cut between blocks of `grain`
+/// elements alone: so the vectors that a loop over a share works in are the same for any number of threads. The shares
+/// depend on count, grain and threads() alone. The body must not throw.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
-  const std::int64_t most = (count + grain - 1) / std::max<std::int64_t>(grain, 1);
-  const std::int64_t shares = std::min<std::int64_t>(threads_here(), most);
+  const std::int64_t blocks = (count + grain - 1) / grain;
+  const std::int64_t shares = std::min<std::int64_t>(threads_here(), blocks);
   if (shares <= 1) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(shares))
   for (std::int64_t share = 0; share < shares; ++share) {
-    body(count * share / shares, count * (share + 1) / shares);
+    body(blocks * share / shares * grain, std::min(count, blocks * (share + 1) / shares * grain));
   }
 }
 

@@ -57,6 +57,7 @@ struct TrainConfig {
   double spike_threshold = 6;
   bool skip_spikes = false;
   int threads = 0;
+  bool deterministic = false;
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
 
@@ -106,6 +107,9 @@ struct TrainConfig {
       non_negative());
     v("skip_spikes", skip_spikes, "leave out the update of a step whose loss is a spike");
     v("threads", threads, "0: one for every core", non_negative());
+    v("deterministic", deterministic,
+      "the same bits for any number of threads: matrix products are cut by their sizes alone, which may cost some "
+      "speed");
     v("max_bad_steps", max_bad_steps,
       "steps in a row with a loss or gradient of NaN or infinity, or a spike that is left out, before giving up",
       at_least(1));
