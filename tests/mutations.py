@@ -78,9 +78,9 @@ KERNELS = [
         ("a sign in the softmax's gradient", "simd::psub(gradient, mean)", "simd::padd(gradient, mean)"),
         ("the scores' gradient is not scaled", "const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit",
          "const Packet<A> factor = simd::pset1<Packet<A>>(A(1)), unit"),
-        ("dropout's mask is not that of the forward",
-         "dropout.fill(element + static_cast<std::uint64_t>(i * S), seen, row)",
-         "dropout.fill(element + static_cast<std::uint64_t>((i + 1) * S), seen, row)")),
+        ("dropout's masks begin at a tile's first query",
+         "dropout.fill(element + static_cast<std::uint64_t>(j * positions + first)",
+         "dropout.fill(element + static_cast<std::uint64_t>(j * positions)")),
 ]
 
 OPTIMIZERS = [
