@@ -20,10 +20,6 @@
 namespace kiln {
 namespace {
 
-constexpr Index kLine = 16;                 // floats
-constexpr Index kRowsWorthSpreading = 128;  // of the left factor
-constexpr Index kConvertedLines = 16;       // of a matrix, at least, for a thread that converts them
-
 /// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
 template <class T>
 struct Strided {
@@ -74,6 +70,10 @@ void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 }
 
 #ifdef KILN_ONEDNN
+
+constexpr Index kLine = 16;                 // floats
+constexpr Index kRowsWorthSpreading = 128;  // of the left factor
+constexpr Index kConvertedLines = 16;       // of a matrix, at least, for a thread that converts them
 
 template <class T>
 constexpr dnnl::memory::data_type data_type() {
