@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 namespace kiln {
 namespace {
@@ -89,6 +90,8 @@ class Reader {
 
   std::vector<SpecialToken> read_added_tokens() const {
     std::vector<SpecialToken> tokens;
+    std::unordered_map<std::string, std::size_t> contents;  // where each stands
+    std::unordered_map<TokenId, std::size_t> ids;
     const Json& added = member(root_, "added_tokens");
     need(added.is_array() || added.is_null(), "/added_tokens", "is not an array");
     for (std::size_t i = 0; i < added.size(); ++i) {
@@ -100,10 +103,9 @@ class Reader {
       for (const char* key : {"single_word", "lstrip", "rstrip"}) check_absent(added[i], key, pointer);
       const bool any_text = member(added[i], "special") == false;
       tokens.push_back({content.get<std::string>(), id.get<TokenId>(), any_text});
-      for (std::size_t j = 0; j < i; ++j) {
-        need(tokens[j].content != tokens[i].content && tokens[j].id != tokens[i].id, pointer,
-             "has the content or the id of /added_tokens/{}; each must have its own", j);
-      }
+      const std::size_t of_content = contents.emplace(tokens[i].content, i).first->second;
+      const std::size_t other = std::min(of_content, ids.emplace(tokens[i].id, i).first->second);
+      need(other == i, pointer, "has the content or the id of /added_tokens/{}; each must have its own", other);
     }
     return tokens;
   }
@@ -162,6 +164,7 @@ class Reader {
     if (type != "Sequence") unsupported("/pre_tokenizer", part, "ByteLevel, or a Sequence of Split and ByteLevel");
     std::optional<SplitPattern> pattern;
     const Json& steps = member(part, "pretokenizers");
+    need(steps.is_array(), "/pre_tokenizer/pretokenizers", "is not an array");
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const std::string pointer = fmt::format("/pre_tokenizer/pretokenizers/{}", i);
       const std::string step = type_of(steps[i], pointer);
@@ -233,13 +236,11 @@ std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::strin
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  check(fs::exists(path), "tokenizer {}: there is no such file or folder", path.string());
-  const bool folder = fs::is_directory(path);
-  const fs::path file = folder ? path / "tokenizer.json" : path;
-  if (fs::exists(file)) return read_tokenizer_json(read_file(file), file.string());
-  const fs::path vocab = path / "vocab.json", merges = path / "merges.txt";
-  check(fs::exists(vocab) && fs::exists(merges),
+  check(path_exists(path), "tokenizer {}: there is no such file or folder", path.string());
+  const std::filesystem::path file = is_folder(path) ? path_within(path, "tokenizer.json") : path;
+  if (path_exists(file)) return read_tokenizer_json(read_file(file), file.string());
+  const std::filesystem::path vocab = path_within(path, "vocab.json"), merges = path_within(path, "merges.txt");
+  check(path_exists(vocab) && path_exists(merges),
         "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; name one that has",
         path.string());
   return read_vocab_and_merges(vocab, merges);

@@ -3,11 +3,13 @@
 
 #include "kiln/core/error.h"
 #include "kiln/text/byte_level.h"
+#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 
 namespace kiln {
 
@@ -15,10 +17,9 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
     : source_(source), added_(std::move(added)) {
   check_input(vocab.is_object(), "{}: the vocabulary is not a JSON object of token and id", source_);
   std::ranges::sort(added_, {}, &SpecialToken::id);
-  std::vector<const SpecialToken*> new_tokens;  // added ones that the object does not hold
-  for (const SpecialToken& token : added_) {
-    if (!vocab.contains(token.content)) new_tokens.push_back(&token);
-  }
+  std::unordered_set<std::string_view> new_tokens;  // added ones that the object does not hold
+  for (const SpecialToken& token : added_) new_tokens.insert(token.content);
+  for (const auto& [name, id] : vocab.items()) new_tokens.erase(name);
   const std::size_t count = vocab.size() + new_tokens.size();
   check_input(count > 0 && count <= std::numeric_limits<TokenId>::max(), "{}: {} tokens are no vocabulary", source_,
               count);
@@ -36,7 +37,9 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
     used[at] = true;
   };
   for (const auto& [name, id] : vocab.items()) place(name, id);
-  for (const SpecialToken* token : new_tokens) place(token->content, token->id);
+  for (const SpecialToken& token : added_) {
+    if (new_tokens.contains(token.content)) place(token.content, token.id);
+  }
   ids_.reserve(count);
   for (std::size_t id = 0; id < count; ++id) ids_.emplace(names_[id], static_cast<TokenId>(id));
   for (const SpecialToken& token : added_) {
@@ -79,7 +82,7 @@ TokenId MergeList::find(std::string_view name, std::size_t number) const {
   const std::optional<TokenId> id = vocabulary_.find(name);
   if (!id) {
     fail(ExitCode::bad_input, "{}: token \"{}\" is not in the vocabulary; a merge's two parts and its result must be",
-         place_(number), name);
+         place_(number), utf8_replace_invalid(name));
   }
   return *id;
 }

@@ -1,4 +1,5 @@
-// Whether the sanitizers watch, which makes every access some twenty times dearer: tests of sheer size then do less.
+// Whether the sanitizers or valgrind watch, which makes every access some twenty times dearer: tests of sheer size then
+// do less.
 #pragma once
 
 namespace kiln::testing {
@@ -9,7 +10,7 @@ namespace kiln::testing {
 #define KILN_HAS_FEATURE(feature) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || KILN_HAS_FEATURE(address_sanitizer) || \
-    KILN_HAS_FEATURE(thread_sanitizer)
+    KILN_HAS_FEATURE(thread_sanitizer) || defined(KILN_VALGRIND)
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;

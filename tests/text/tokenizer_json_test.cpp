@@ -2,8 +2,11 @@
 #include "kiln/text/tokenizer_json.h"
 
 #include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/tokenizer_schema.h"
 
 #include "fixtures.h"
+#include "support/sanitized.h"
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 
@@ -140,6 +143,9 @@ TEST(TokenizerJson, PartsThatAreNotUnderstoodAreNamed) {
   for (const std::string key : {"lstrip", "rstrip", "single_word"})
     spoil("/added_tokens/0/" + key, true, "/added_tokens/0/" + key);
   spoil("/model", nullptr, "/model");
+  for (const Json& steps : {Json(), Json(7), Json("Split"), Json{{"0", "Split"}}}) {
+    spoil("/pre_tokenizer", Json{{"type", "Sequence"}, {"pretokenizers", steps}}, "/pre_tokenizer/pretokenizers");
+  }
   Json split = parse_json(read_file(testing::fixture_path("cl100k_bpe_tokenizer.json")), "fixture");
   split["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\w+";
   expect_refused(split, {"/pre_tokenizer/pretokenizers/0/pattern", "cl100k"});
@@ -192,6 +198,19 @@ void write_small_pair(const TemporaryFolder& folder, const std::string& merges =
   folder.write("merges.txt", merges);
 }
 
+TEST(TokenizerJson, ManyAddedTokensTakeLinearTime) {
+  constexpr TokenId kMany = testing::kSanitized ? 10'000 : 100'000;
+  Json vocab = Json::object(), added = Json::array();
+  for (TokenId id = 0; id < kMany; ++id) {
+    append_member(vocab, fmt::format("word{}", id), id);
+    added.push_back({{"id", kMany + id}, {"content", fmt::format("added{}", id)}});
+  }
+  const Json json{{"added_tokens", added}, {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}}};
+  const auto begin = std::chrono::steady_clock::now();
+  expect_refused(json, {"/decoder"});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));  // quadratic, it takes minutes
+}
+
 TEST(VocabAndMerges, LoadsAsAFolder) {
   const TemporaryFolder folder;
   write_small_pair(folder, "#version: 0.2\r\na b\r\nab c\r\n");  // CR is stripped
@@ -213,6 +232,7 @@ TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
   expect_line("#version: 0.2\na b\nab c\na b\n", {"merges.txt:4", "merges.txt:2 already"});
   expect_line("#version: 0.2\na b\nb c\n", {"merges.txt:3", "\"bc\" is not in the vocabulary"});
   expect_line("a b\nab xyz\n", {"merges.txt:2", "\"xyz\""});
+  expect_line("a b\n\xFF\xFE c\n", {"merges.txt:2", "\"\uFFFD\uFFFD\" is not in the vocabulary"});
 }
 
 TEST(VocabAndMerges, BadVocabulariesAreRefused) {
@@ -246,6 +266,22 @@ TEST(LoadTokenizer, PathMustLeadToATokenizer) {
   fs::copy(testing::fixture_path("bpe_tokenizer.json"), folder.path / "tokenizer.json");
   EXPECT_EQ(load_tokenizer(folder.path)->vocab_size(), 400);
   EXPECT_EQ(load_tokenizer(folder.path / "tokenizer.json")->vocab_size(), 400);
+}
+
+TEST(LoadTokenizer, ASymlinkOutOfTheFolderIsRefused) {
+  const TemporaryFolder folder, elsewhere;
+  write_small_pair(elsewhere);
+  fs::copy(testing::fixture_path("bpe_tokenizer.json"), elsewhere.path / "tokenizer.json");
+  for (const char* name : {"tokenizer.json", "vocab.json", "merges.txt"}) {
+    write_small_pair(folder);
+    fs::remove(folder.path / name);
+    fs::create_symlink(elsewhere.path / name, folder.path / name);
+    expect_error(ExitCode::bad_input, {name, "leads out of the folder"}, [&] { load_tokenizer(folder.path); });
+    fs::remove(folder.path / name);
+  }
+  fs::create_symlink(folder.path, elsewhere.path / "link");  // the folder itself may be one
+  write_small_pair(folder);
+  EXPECT_EQ(load_tokenizer(elsewhere.path / "link")->vocab_size(), 259);
 }
 
 // With GPT-2's own files, where the machine has them (KILN_GPT2_DIR, or shared/data/gpt2 beside the project); Bpe's
