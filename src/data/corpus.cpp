@@ -33,11 +33,11 @@ std::size_t start_of_character(std::string_view text, Index number) {
   }
 }
 
-/// The field "text" of a line of JSON.
+/// The field "text" of a line of JSON. A NUL is where the parser would stop reading, and what follows be lost.
 std::string text_field(std::string_view line, const std::filesystem::path& file, Index number) {
   nlohmann::json record = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
-  check_input(!record.is_discarded(), "{}:{}: not valid JSON; each line of a .jsonl file is one JSON object",
-              file.string(), number);
+  check_input(!record.is_discarded() && line.find('\0') == std::string_view::npos,
+              "{}:{}: not valid JSON; each line of a .jsonl file is one JSON object", file.string(), number);
   check_input(record.is_object() && record.contains("text") && record["text"].is_string(),
               "{}:{}: no field \"text\" that is a string", file.string(), number);
   return std::move(record["text"].get_ref<std::string&>());

@@ -92,6 +92,9 @@ void TokenFile::open(std::string_view bytes) {
               "{}: its header says {} tokens of {} bytes, but {} bytes follow it; was it truncated?", name_, count,
               width_, held);
   size_ = static_cast<Index>(count);
+  check_input(std::in_range<Index>(get64(header_, kTextBytes)),
+              "{}: its header says that the tokens spell {} bytes of text; was it damaged?", name_,
+              get64(header_, kTextBytes));
 }
 
 std::int32_t TokenFile::operator[](Index i) const {

@@ -182,6 +182,7 @@ TEST(Corpus, BadJsonLinesAreNamedByFileAndLine) {
   const std::string field = " no field \"text\" that is a string";
   expect_bad("{\"text\": \"a\"}\n{\"text\": \"b\"\n", ":2:" + json);
   expect_bad("{\"text\": \"\xFF\"}\n", ":1:" + json);
+  expect_bad(std::string("{\"text\": \"a\"}\n{\"text\": \"b\"}\0, \"lost\"\n", 35), ":2:" + json);
   expect_bad("\n\n{\"content\": \"a\"}\n", ":3:" + field);
   expect_bad("{\"text\": 7}", ":1:" + field);
   expect_bad("[\"text\"]", ":1:" + field);

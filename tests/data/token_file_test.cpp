@@ -82,6 +82,9 @@ TEST(TokenFile, FilesThatAreNotWhatTheyClaimAreRefused) {
              "its header says 2 tokens of 2 bytes, but 5 bytes follow it; was it truncated?");
   expect_bad(llmc_header(20240801, 7, -1) + "abcd",
              "its header says 4294967295 tokens of 4 bytes, but 4 bytes follow it; was it truncated?");
+  std::string header = llmc_header(20240520, 1, 0);
+  header.replace(16, 8, 8, '\xFF');
+  expect_bad(header, "its header says that the tokens spell 18446744073709551615 bytes of text; was it damaged?");
 }
 
 TEST(TokenFile, AMissingFileIsRefused) {
