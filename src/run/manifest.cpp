@@ -81,7 +81,7 @@ Json read_versioned(const std::filesystem::path& path) {
   Json json = parse_json(read_file(path), path.string());
   check_input(json.is_object(), "{}: an object is expected", path.string());
   const Json version = json.value("format_version", Json());
-  check_input(version.is_number_integer(), "{}: /format_version: a number is expected", path.string());
+  check_input(version.is_number_integer() && version > 0, "{}: /format_version: a number is expected", path.string());
   if (version > kCheckpointFormat) {
     throw NewerFormatError(
         ExitCode::bad_input,
@@ -104,7 +104,7 @@ std::string format_manifest(const Manifest& manifest) {
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {
-  const fs::path path = folder / kManifestFile;
+  const fs::path path = path_within(folder, kManifestFile);
   check_input(path_exists(path), "{}: there is no {}: the checkpoint was not finished", folder.string(), kManifestFile);
   const Json json = read_versioned(path);
   Manifest manifest;

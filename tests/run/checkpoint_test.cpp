@@ -142,6 +142,9 @@ TEST_F(DamagedCheckpoint, AManifestOfAnotherShapeIsRefused) {
     expect_refused({"manifest.json", problem});
   };
   refused([](Json& m) { m["format_version"] = "1"; }, "/format_version: a number is expected");
+  for (const Json& version : {Json(0), Json(-1), Json(std::uint64_t{1} << 63)}) {
+    refused([&](Json& m) { m["format_version"] = version; }, "/format_version: a number is expected");
+  }
   refused([](Json& m) { m["files"]["kiln.json"]["size"] = -1; }, "/files/kiln.json: a size and an xxh3");
   refused([](Json& m) { m["files"]["kiln.json"]["xxh3"] = "12"; }, "16 hexadecimal digits");
   refused([](Json& m) { m["files"] = 3; }, "/files: an object is expected");
@@ -155,6 +158,10 @@ TEST_F(DamagedCheckpoint, AManifestDoesNotLeadOutOfTheFolder) {
   manifest["files"]["../outside"] = manifest["files"]["kiln.json"];
   scratch_.write("manifest.json", format_json(manifest));
   expect_refused({"\"../outside\" leads out of the folder"});
+  const Scratch elsewhere;
+  fs::rename(scratch_.path("manifest.json"), elsewhere.path("manifest.json"));
+  fs::create_symlink(elsewhere.path("manifest.json"), scratch_.path("manifest.json"));
+  expect_refused({"\"manifest.json\" leads out of the folder"});
 }
 
 TEST_F(DamagedCheckpoint, AnotherOptimizersStateIsRefused) {

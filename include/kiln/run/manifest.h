@@ -34,8 +34,9 @@ struct Manifest {
 /// The text of manifest.json.
 std::string format_manifest(const Manifest& manifest);
 
-/// Reads a folder's manifest.json. Throws Error (bad_input) where it is missing, mistyped, without a file that every
-/// checkpoint has, or of a newer format (NewerFormatError, which names both versions).
+/// Reads a folder's manifest.json. Throws Error (bad_input) where it is missing, a link that leads out of the folder,
+/// mistyped, without a file that every checkpoint has, or of a newer format (NewerFormatError, which names both
+/// versions).
 Manifest read_manifest(const std::filesystem::path& folder);
 
 /// Something wrong with a file of a checkpoint.
