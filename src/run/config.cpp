@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/run/init_from.h"
+#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,8 @@ void displace_other_lengths(Json& document, const std::string& pointer) {
 
 /// Puts "key.path=value" into an object, and lets problems there be reported as of the override.
 void apply_override(Json& document, std::string_view assignment, Problems& problems) {
-  const std::string source = fmt::format("--set {}", assignment);
+  const std::string source = fmt::format("--set {}", utf8_replace_invalid(assignment));
+  check(utf8_valid_until(assignment, 0) == assignment.size(), "{}: is not UTF-8, as a config is", source);
   const std::size_t equals = assignment.find('=');
   const bool has_path = equals != std::string_view::npos && equals > 0 && assignment[equals - 1] != '.';
   check(has_path, "{}: key.path=value is expected, as in model.n_layers=6", source);
