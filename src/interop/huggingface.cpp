@@ -2,9 +2,11 @@
 #include "kiln/interop/huggingface.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/interop/weight_files.h"
+#include "kiln/nn/block.h"
 
 #include <nlohmann/json.hpp>
 
@@ -17,6 +19,7 @@ namespace {
 
 constexpr std::string_view kUnembedding = "lm_head.weight";
 constexpr std::size_t kMostListed = 50;  // lines of one message
+constexpr double kSmallTables = 64e6;    // bytes of positions' tables that any model may have
 
 std::string_view prefix_of(Family family) {
   switch (family) {
@@ -116,7 +119,7 @@ class WeightsReader {
     const ParameterId embedding = weights.layout().find("wte.weight");
     const ConstVec<float> values = weights.vec(embedding);
     const std::vector<float> copy = tied_copy_->file->read<float>(kUnembedding);
-    check_input(std::ranges::equal(copy, std::span(values.data(), values.size())),
+    check_input(std::ranges::equal(copy, std::span(values.data(), static_cast<std::size_t>(values.size()))),
                 "{}: '{}' is not the token embedding, to which the config ties it; is tie_word_embeddings false?",
                 tied_copy_->file->path().string(), kUnembedding);
   }
@@ -152,12 +155,21 @@ void read_huggingface_weights(const std::filesystem::path& folder, const ModelCo
   WeightsReader(folder, model, weights.layout()).read_into(weights);
 }
 
-void check_layers(const std::filesystem::path& folder, const ModelConfig& model) {
+void check_claims(const std::filesystem::path& folder, const ModelConfig& model) {
   const WeightFiles files(folder);
+  const std::string path = files.path().string();
   const std::size_t tensors = files.tensors().size();
   check_input(std::cmp_less_equal(model.n_layers, tensors),
-              "{}: holds {} tensors, and the config wants {} layers; are they of two models?", files.path().string(),
-              tensors, model.n_layers);
+              "{}: holds {} tensors, and the config wants {} layers; are they of two models?", path, tensors,
+              model.n_layers);
+  std::uint64_t held = 0;
+  for (const StoredTensor& tensor : files.tensors()) held += tensor.info->end - tensor.info->begin;
+  const double wanted = static_cast<double>(count_position_elements(model)) * sizeof(float);
+  check_input(
+      wanted <= std::max(static_cast<double>(held), kSmallTables),
+      "{}: holds {}, and the config wants {} positions and {} heads, whose tables alone take {}; are they of two "
+      "models?",
+      path, format_bytes(static_cast<double>(held)), model.n_ctx, model.n_heads, format_bytes(wanted));
 }
 
 void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,

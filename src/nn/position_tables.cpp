@@ -25,6 +25,21 @@ std::vector<T> make_sinusoids(Index positions, Index C) {
 
 }  // namespace
 
+Index count_position_elements(const ModelConfig& config) {
+  switch (config.position) {
+    case PositionKind::sinusoidal:
+      return config.n_ctx * config.d_model;
+    case PositionKind::rope:
+      return config.n_ctx * config.head_size();
+    case PositionKind::alibi:
+      return config.n_heads;
+    case PositionKind::learned:
+    case PositionKind::none:
+      break;
+  }
+  return 0;
+}
+
 template <class T>
 PositionTables<T>::PositionTables(const ModelConfig& config) : d_model(config.d_model), d_head(config.head_size()) {
   switch (config.position) {

@@ -80,11 +80,11 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
   if (is_checkpoint(folder)) {
     verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
-    check_layers(folder, read.config.model);
+    check_claims(folder, read.config.model);
     return {folder, read.config.model, read.vocab_size, std::move(read.config), {}};
   }
   const ModelDescription description = read_huggingface_config(folder);
-  check_layers(folder, description.model);
+  check_claims(folder, description.model);
   return {folder, description.model, description.vocab_size, std::nullopt, description.ids};
 }
 

@@ -44,13 +44,16 @@ class Examination {
   }
 
  private:
+  /// Whether the call went through; what it threw is a problem.
   template <class Call>
-  void attempt(const std::string& file, const char* expected, Call&& call) {
+  bool attempt(const std::string& file, const char* expected, Call&& call) {
     try {
       call();
+      return true;
     } catch (const Error& error) {
       if (error.code() == ExitCode::io) throw;
       problems_.push_back(problem_of(error, folder_, file, expected));
+      return false;
     }
   }
 
@@ -102,9 +105,9 @@ class Examination {
       }
       vocab_size_ = read.vocab_size;
       if (!has_sound_weights()) return;  // a layout is made only of a config whose layers are there
-      attempt("model.safetensors", "the weights that the config describes",
-              [&] { check_layers(folder_, read.config.model); });
-      if (is_sound("model.safetensors")) examine_tensors(read);
+      const bool fits = attempt("model.safetensors", "the weights that the config describes",
+                                [&] { check_claims(folder_, read.config.model); });
+      if (fits) examine_tensors(read);
     });
   }
 

@@ -25,6 +25,9 @@ struct PositionTables {
   ConstVec<Acc<T>> slope_vector() const { return {slopes.data(), static_cast<Index>(slopes.size())}; }
 };
 
+/// The elements that these tables have, which no parameter's size bears out. The config has been validated.
+Index count_position_elements(const ModelConfig& config);
+
 /// One layer's keys and values of all positions so far, for generation. Sequence b owns rows [b*capacity,
 /// (b+1)*capacity).
 template <class T>
