@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "support/error_parts.h"
+#include "support/gguf_reader.h"
 #include "support/scratch.h"
 #include "support/small_models.h"
 #include <cstring>
@@ -19,6 +20,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::expect_error_with;
+using testing::GgufReader;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::Scratch;
@@ -29,103 +31,8 @@ using testing::SmallModel;
 constexpr Index kV = testing::kSmallVocabulary;
 using Words = std::vector<std::string>;
 using Numbers = std::vector<std::int32_t>;
-
-struct Tensor {
-  std::vector<std::uint64_t> sizes;  // the fastest first
-  std::uint32_t type;
-  std::string bytes;
-};
-
-/// What a file holds; keys as text, arrays with a | between their elements.
-struct Contents {
-  std::map<std::string, std::string> keys;
-  std::map<std::string, Tensor> tensors;
-};
-
-/// Reads a file from its first byte to its last, as ggml documents it.
-class Parser {
- public:
-  explicit Parser(std::string bytes) : bytes_(std::move(bytes)) {}
-
-  Contents parse() {
-    EXPECT_EQ(take(4), "GGUF");
-    EXPECT_EQ(number<std::uint32_t>(), 3u);
-    const auto tensors = number<std::uint64_t>(), keys = number<std::uint64_t>();
-    Contents contents;
-    for (std::uint64_t i = 0; i < keys; ++i) {
-      const std::string name = string();
-      EXPECT_TRUE(contents.keys.emplace(name, value(number<std::uint32_t>())).second) << name;
-    }
-    std::vector<std::pair<std::string, std::uint64_t>> places;
-    for (std::uint64_t i = 0; i < tensors; ++i) {
-      const std::string name = string();
-      EXPECT_LT(name.size(), 64u);
-      Tensor tensor{{}, 0, {}};
-      for (auto sizes = number<std::uint32_t>(); sizes > 0; --sizes) tensor.sizes.push_back(number<std::uint64_t>());
-      tensor.type = number<std::uint32_t>();
-      places.emplace_back(name, number<std::uint64_t>());
-      EXPECT_TRUE(contents.tensors.emplace(name, std::move(tensor)).second) << name;
-    }
-    align();
-    const std::size_t begin = at_;
-    for (const auto& [name, offset] : places) {
-      EXPECT_EQ(offset, at_ - begin) << name;
-      Tensor& tensor = contents.tensors.at(name);
-      std::uint64_t bytes = tensor.type == 0 ? 4 : 2;
-      for (const std::uint64_t size : tensor.sizes) bytes *= size;
-      tensor.bytes = take(bytes);
-      align();
-    }
-    EXPECT_EQ(at_, bytes_.size());
-    return contents;
-  }
-
- private:
-  std::string take(std::uint64_t count) {
-    if (count > bytes_.size() - at_) throw std::runtime_error("the file ends within a value");
-    at_ += count;
-    return bytes_.substr(at_ - count, count);
-  }
-
-  void align() {
-    for (const char byte : take((32 - at_ % 32) % 32)) EXPECT_EQ(byte, 0);
-  }
-
-  template <class T>
-  T number() {
-    T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-
-  std::string string() { return take(number<std::uint64_t>()); }
-
-  std::string value(std::uint32_t type) {
-    switch (type) {
-      case 4:
-        return fmt::format("{}", number<std::uint32_t>());
-      case 5:
-        return fmt::format("{}", number<std::int32_t>());
-      case 6:
-        return fmt::format("{}", number<float>());
-      case 7:
-        return number<std::uint8_t>() != 0 ? "true" : "false";
-      case 8:
-        return string();
-      case 9: {
-        const auto element = number<std::uint32_t>();
-        std::string text;
-        for (auto count = number<std::uint64_t>(); count > 0; --count) text.append("|").append(value(element));
-        return text;
-      }
-      default:
-        throw std::runtime_error(fmt::format("a value of type {}", type));
-    }
-  }
-
-  std::string bytes_;
-  std::size_t at_ = 0;
-};
+using Contents = testing::GgufContents;
+using Tensor = testing::GgufTensor;
 
 /// Eleven ids, the first of which are characters.
 CharTokenizer tokenizer() { return CharTokenizer(U"\n aé日", {{"<|endoftext|>", 5}, {"<|any|>", 6, true}}); }
@@ -134,7 +41,7 @@ Contents write(const SmallModel& small, DataType type = DataType::f32, const Spe
   const Scratch scratch;
   ParameterBuffer<float> weights = small.draw(1);
   write_gguf_model(scratch.path("m.gguf"), "a name", small.config(), kV, std::move(weights), tokenizer(), ids, type);
-  return Parser(read_file(scratch.path("m.gguf"))).parse();
+  return GgufReader(read_file(scratch.path("m.gguf"))).read();
 }
 
 /// Expects a tensor of F32 to have these values, row-major with the last size fastest.
