@@ -20,6 +20,8 @@
 namespace kiln {
 namespace {
 
+constexpr Index kConvertedLines = 16;  // of a matrix, at least, for a thread that converts them
+
 /// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
 template <class T>
 struct Strided {
@@ -227,6 +229,9 @@ void multiply_shared(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
 }
 
 #ifdef KILN_ONEDNN
+
+constexpr Index kLine = 16;                 // floats
+constexpr Index kRowsWorthSpreading = 128;  // of the left factor
 
 /// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
 /// cache.
