@@ -73,10 +73,6 @@ void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 
 #ifdef KILN_ONEDNN
 
-constexpr Index kLine = 16;                 // floats
-constexpr Index kRowsWorthSpreading = 128;  // of the left factor
-constexpr Index kConvertedLines = 16;       // of a matrix, at least, for a thread that converts them
-
 template <class T>
 constexpr dnnl::memory::data_type data_type() {
   return std::is_same_v<T, float> ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
