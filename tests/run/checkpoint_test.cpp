@@ -102,6 +102,12 @@ TEST_F(DamagedCheckpoint, AFileCutShortIsNamed) {
   verify_checkpoint(scratch_.path());
 }
 
+TEST_F(DamagedCheckpoint, AFileThatHasGrownIsFoundByItsSizeAlone) {
+  scratch_.write("model.safetensors", read_file(scratch_.path("model.safetensors")) + '\0');
+  expect_error_with(ExitCode::bad_input, {"model.safetensors: has ", " bytes, the manifest says "},
+                    [&] { verify_sizes(scratch_.path()); });
+}
+
 TEST_F(DamagedCheckpoint, OneBitFlippedIsAChecksumErrorThatNamesTheFile) {
   for (const std::string& name : kFiles) {
     const std::string bytes = read_file(scratch_.path(name));

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "support/error_parts.h"
+#include "support/file_size_limit.h"
 #include "support/log_capture.h"
 #include "support/scratch.h"
 #include <limits>
@@ -15,6 +16,7 @@ namespace kiln {
 namespace {
 
 using testing::expect_error_with;
+using testing::FileSizeLimit;
 using testing::LogCapture;
 using testing::Scratch;
 
@@ -101,6 +103,20 @@ TEST(Metrics, ALineThatIsNoRowIsNamedAndDroppedOnTruncation) {
 TEST(Metrics, AFullDiskIsAnErrorOfInputAndOutput) {
   expect_error_with(ExitCode::io, {"/dev/full: cannot be written: No space left"},
                     [] { MetricsWriter("/dev/full").append(row(1)); });
+}
+
+TEST(Metrics, RowsThatTheDiskDoesNotTakeAreWrittenWithTheNextInTheirOrder) {
+  const Scratch scratch;
+  const std::filesystem::path path = scratch.path("metrics.jsonl");
+  MetricsWriter writer(path);
+  writer.append(row(1));
+  for (const std::int64_t step : {2, 3}) {
+    const FileSizeLimit full(std::filesystem::file_size(path) + 10);
+    expect_error_with(ExitCode::io, {"cannot be written"}, [&] { writer.append(row(step)); });
+  }
+  EXPECT_EQ(steps_in(path), (std::vector<std::int64_t>{1}));
+  writer.append(row(4));
+  EXPECT_EQ(steps_in(path), (std::vector<std::int64_t>{1, 2, 3, 4}));
 }
 
 }  // namespace
