@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/small_run.h"
+#include "support/sanitized.h"
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -96,6 +97,7 @@ void expect_same_for_any_thread_count(std::vector<std::string> keys) {
     EXPECT_THAT(outcome.err, ::testing::Not(::testing::HasSubstr("not to the same bits")));
     return Learnt(run.folder);
   };
+  if (testing::kSanitized) GTEST_SKIP() << "minutes of arithmetic, and nothing in it that the other tests do not touch";
   const Learnt one = learn("1", {});
   EXPECT_THAT(one.steps, ::testing::HasSubstr("validation_loss"));
   for (const char* threads : {"2", "3"}) expect_same(one, learn(threads, {"--overwrite"}), threads);
