@@ -297,7 +297,9 @@ void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) cons
 /// merges never run below the rank of those already done: the first merge across a border would show in the pair alone.
 /// Hence two windows' rows may be joined at a token that both have in the same place: all neighbours stem from one of
 /// them. Windows overlap from such a token on; where the second disagrees, another token or a larger window is tried.
+/// A piece whose end decides on its beginning comes to one heap in the end.
 void Bpe::encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) const {
+  const std::size_t before = ids.size();
   std::size_t start = 0, window = kWindow;
   std::vector<TokenId> row, next;
   encode_by_heap(piece.substr(0, window), row);
@@ -317,9 +319,14 @@ void Bpe::encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) c
       joined = true;
     }
     if (!joined) {
+      const TokenId first = row.front();  // to which the rows before were joined
       window *= 2;
       row.clear();
       encode_by_heap(piece.substr(start, window), row);
+      if (start > 0 && row.front() != first) {
+        ids.resize(before);
+        return encode_by_heap(piece, ids);
+      }
     }
   }
   ids.insert(ids.end(), row.begin(), row.end());

@@ -139,7 +139,7 @@ TEST_F(FaultyDisk, EachPartIsFlushedBeforeItIsNamedAndItsFolderAfterwards) {
     if (call == "write" || call == "close") continue;
     const std::string relative = path.substr(std::min(path.size(), run_.folder.size() + 1));
     if (call == "fsync" && relative == "metrics.jsonl") calls.clear();  // a save begins
-    calls.push_back(call + " " + relative);
+    calls.push_back(fmt::format("{} {}", call, relative));
   }
   const std::string made = "checkpoints/.tmp-step-00000010", old = "checkpoints/.tmp-old-step-00000005";
   std::vector<std::string> expected{"fsync metrics.jsonl", "fsync checkpoints"};

@@ -89,6 +89,27 @@ TEST(Bpe, PeriodicPiecesLongerThanAWindow) {
   }
 }
 
+/// Neighbours merge from the right to the left, two by two: where a window ends decides on its very first token.
+TEST(Bpe, PiecesWhoseEndDecidesOnTheirBeginning) {
+  for (const TokenId units : {2000, 4000, 4001, 9000, 9001}) {  // of two bytes, one below 128 and one above
+    std::vector<std::string> tokens;
+    for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+    std::vector<Merge> merges;
+    const auto merge = [&](TokenId left, TokenId right) {
+      merges.push_back({left, right, static_cast<TokenId>(tokens.size())});
+      tokens.push_back(tokens[static_cast<std::size_t>(left)] + tokens[static_cast<std::size_t>(right)]);
+    };
+    for (TokenId i = 0; i < units; ++i) merge(i / 128, 128 + i % 128);
+    for (TokenId i = units - 2; i >= 0; --i) merge(256 + i, 256 + i + 1);
+    std::string piece;
+    for (TokenId i = 0; i < units; ++i) piece += tokens[static_cast<std::size_t>(256 + i)];
+    Ids expected;
+    if (units % 2 == 1) expected.push_back(256);
+    for (TokenId i = units % 2; i < units; i += 2) expected.push_back(256 + units + (units - 2 - i));
+    EXPECT_EQ(encode_one(Bpe(tokens, merges), piece), expected) << units << " units";
+  }
+}
+
 TEST(Bpe, CacheGivesTheSameIdsAgain) {
   const Bpe bpe = small_bpe();
   Bpe::Cache cache;
