@@ -50,6 +50,12 @@ Strided<T> part(const Strided<T>& m, Index row, Index rows, Index col, Index col
   return {m.data + row * m.row_stride + col * m.col_stride, rows, cols, m.row_stride, m.col_stride};
 }
 
+/// The part of a bias, or of none, that a product's tile reads.
+template <class T>
+ConstVec<T> part(const ConstVec<T>& bias, Index col, Index cols) {
+  return bias.size() > 0 ? ConstVec<T>(bias.data() + col, cols) : no_const_vec<T>();
+}
+
 /// Eigen's product, on the calling thread.
 template <class T, class U>
 void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
@@ -69,6 +75,22 @@ void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
   if (bias.size() > 0) product.rowwise() += bias.template cast<A>().transpose();
   if (write == Write::accumulate) product += c.template cast<A>();
   c = product.template cast<U>();
+}
+
+/// Eigen's product, each thread computing a share of the output's rows (or columns, where they are more).
+template <class T, class U>
+void share_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  constexpr Index kGrain = 16;
+  if (c.rows() >= c.cols()) {
+    parallel_for(c.rows(), kGrain, [&](Index begin, Index end) {
+      multiply_eigen<T, U>(part(a, begin, end - begin, 0, a.cols), b, rows(c, begin, end - begin), write, bias);
+    });
+  } else {
+    parallel_for(c.cols(), kGrain, [&](Index begin, Index end) {
+      multiply_eigen<T, U>(a, part(b, 0, b.rows, begin, end - begin), columns(c, begin, end - begin), write,
+                           part(bias, begin, end - begin));
+    });
+  }
 }
 
 #ifdef KILN_ONEDNN
@@ -166,8 +188,7 @@ void multiply_whole(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
   multiply_eigen<T, U>(a, b, c, write, bias);
 }
 
-/// layer_products(l) (M, N) = a b over layer l of the inner dimension, each tile on one thread; of a single layer also
-/// + what is there and + bias.
+/// layer_products(l) (M, N) (+)= a b over layer l of the inner dimension (+ bias), each tile on one thread.
 template <class T, class U, class Layer>
 void multiply_tiles(const ProductTiles& tiles, const Strided<T>& a, const Strided<T>& b, Layer&& layer_products,
                     Write write, ConstVec<T> bias) {
@@ -176,9 +197,8 @@ void multiply_tiles(const ProductTiles& tiles, const Strided<T>& a, const Stride
     for (Index i = begin; i < end; ++i) {
       const ProductTile t = tiles[i];
       const Mat<U> c = columns(rows(layer_products(i / tiles.per_layer()), t.row, t.rows), t.col, t.cols);
-      const ConstVec<T> shift(bias.size() > 0 ? bias.data() + t.col : nullptr, bias.size() > 0 ? t.cols : 0);
       multiply_whole<T, U>(part(a, t.row, t.rows, t.inner, t.depth), part(b, t.inner, t.depth, t.col, t.cols), c, write,
-                           shift);
+                           part(bias, t.col, t.cols));
     }
   });
 }
@@ -213,15 +233,14 @@ void multiply_in_tiles(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write
   });
 }
 
-/// A product by all threads, each in its own way or in tiles.
+/// A product by all threads: in tiles, or as oneDNN or Eigen are fastest.
 template <class T, class U>
 void multiply_shared(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  if (deterministic()) return multiply_in_tiles<T, U>(a, b, c, write, bias);
 #ifdef KILN_ONEDNN
-  if constexpr (!std::is_same_v<T, double>) {
-    if (!deterministic()) return multiply_onednn<T, U>(a, b, c, write, bias);
-  }
+  if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
-  multiply_in_tiles<T, U>(a, b, c, write, bias);
+  share_eigen<T, U>(a, b, c, write, bias);
 }
 
 #ifdef KILN_ONEDNN

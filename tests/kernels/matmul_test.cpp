@@ -6,6 +6,7 @@
 
 #include "support/gradient.h"
 #include "support/sanitized.h"
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -119,7 +120,7 @@ TEST(ProductTiles, CoverEveryElementOnceInEveryLayer) {
                                 {130, 70, 5000},
                                 {257, 385, 1024},
                                 {4096, 2304, 768},
-                                {1023, 50257, 768}}) {
+                                {1023, 3001, 768}}) {
     const ProductTiles tiles(M, N, K);
     Index next_inner = 0;
     for (Index layer = 0; layer < tiles.layers(); ++layer) {
@@ -169,7 +170,7 @@ template <class T, class U>
 void expect_same_bits_for_any_thread_count(Index M, Index K, Index N) {
   set_threads(1, true);
   const std::vector<U> one = bits_of_products<T, U>(M, K, N);
-  for (const int count : {2, 3, 4, 7}) {
+  for (const int count : testing::kSanitized ? std::vector{3} : std::vector{2, 3, 4}) {
     set_threads(count, true);
     EXPECT_TRUE((bits_of_products<T, U>(M, K, N) == one)) << M << "x" << K << "x" << N << ", " << count << " threads";
   }
@@ -187,13 +188,11 @@ void expect_same_bits_for_any_thread_count(Index M, Index K, Index N) {
 // Where it may, oneDNN 2.6 gives other bits to two threads than to one for matmul_tn of the first of these sizes.
 TEST(Deterministic, ProductsHaveTheSameBitsForAnyThreadCount) {
   for (const auto& [M, K, N] : {std::array<Index, 3>{64, 4096, 64},
-                                {128, 3072, 128},
                                 {768, 128, 384},
                                 {70, 1100, 70},
                                 {5, 300, 900},
                                 {33, 1, 1},
                                 {300, 512, 1024}}) {  // rows of whole pages: the right factor is spread out first
-    if (testing::kSanitized && M * K * N > 20'000'000) continue;
     expect_same_bits_for_any_thread_count<float, float>(M, K, N);
     expect_same_bits_for_any_thread_count<double, double>(M, K, N);
     expect_same_bits_for_any_thread_count<bfloat16, float>(M, K, N);
