@@ -35,9 +35,9 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<float>& weights);
 
-/// Holds what a config claims to the weights beside it, before memory is taken for it: a model is made of as many layers
-/// and tables of positions as the config says. Throws Error (bad_input) where there are fewer tensors than layers, or
-/// where the tables (in float) would take more bytes than the weights and than 64 MB.
+/// Holds what a config claims to the weights beside it, before memory is taken for it: a model is made of as many
+/// layers and tables of positions as the config says. Throws Error (bad_input) where there are fewer tensors than
+/// layers, or where the tables (in float) would take more bytes than the weights and than 64 MB.
 void check_claims(const std::filesystem::path& folder, const ModelConfig& model);
 
 /// Throws what reading would throw, and reads no more than the file's header.
