@@ -222,7 +222,7 @@ TEST(VocabAndMerges, LoadsAsAFolder) {
 
 TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
   const TemporaryFolder folder;
-  const auto expect_line = [&](const std::string& merges, std::vector<std::string> words) {
+  const auto expect_line = [&](const std::string& merges, const std::vector<std::string>& words) {
     write_small_pair(folder, merges);
     expect_error(ExitCode::bad_input, words, [&] { load_tokenizer(folder.path); });
   };
