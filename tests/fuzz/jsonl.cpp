@@ -22,7 +22,7 @@ std::string read(const std::filesystem::path& path) {
   config.document_separator = "---";
   config.validation_fraction = 0;
   const Corpus whole(config);
-  const std::string text = joined(whole.train());
+  std::string text = joined(whole.train());
   require(whole.validation().empty(), "held out, though nothing should be");
   config.validation_fraction = 0.3;
   const Corpus cut = must([&] { return Corpus(config); });

@@ -77,8 +77,9 @@ std::string streamed(std::string_view text, std::size_t step, const std::vector<
   TextStream stream(stops);
   std::string all;
   for (std::size_t at = 0; at < text.size(); at += step) {
-    all += stream.push(text.substr(at, step));
-    require(utf8_valid_until(all, 0) == all.size(), "streamed bytes that are no text");
+    const std::string part = stream.push(text.substr(at, step));
+    require(utf8_valid_until(part, 0) == part.size(), "streamed bytes that are no text");
+    all += part;
   }
   return all + stream.finish();
 }
