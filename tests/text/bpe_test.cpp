@@ -102,7 +102,7 @@ TEST(Bpe, PiecesWhoseEndDecidesOnTheirBeginning) {
     for (TokenId i = 0; i < units; ++i) merge(i / 128, 128 + i % 128);
     for (TokenId i = units - 2; i >= 0; --i) merge(256 + i, 256 + i + 1);
     std::string piece;
-    for (TokenId i = 0; i < units; ++i) piece += tokens[static_cast<std::size_t>(256 + i)];
+    for (TokenId i = 0; i < units; ++i) piece += tokens[static_cast<std::size_t>(i) + 256];
     Ids expected;
     if (units % 2 == 1) expected.push_back(256);
     for (TokenId i = units % 2; i < units; i += 2) expected.push_back(256 + units + (units - 2 - i));
