@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::run_kiln;
 
-std::string tiny(const testing::Scratch& scratch) {
+std::string bench_config(const testing::Scratch& scratch) {
   scratch.write("text.txt", std::string(20, 'a') + "bench reads this text " + std::string(2000, 'b'));
   return scratch.write("tiny.json",
                        R"({"tokenizer": {"type": "byte", "special_tokens": []}, "data": {"train": ["text.txt"]},
@@ -25,7 +25,7 @@ TEST(BenchCommand, ReportsStepsPartsAndUseAsJson) {
   const testing::Scratch scratch;
   for (const std::string precision : {"fp32", "bf16"}) {
     const Outcome outcome =
-        run_kiln({"bench", tiny(scratch), "--steps", "3", "--set", "train.precision=" + precision, "--json"});
+        run_kiln({"bench", bench_config(scratch), "--steps", "3", "--set", "train.precision=" + precision, "--json"});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     const nlohmann::json report = nlohmann::json::parse(outcome.out);
     EXPECT_EQ(report["precision"], precision);
@@ -46,7 +46,8 @@ TEST(BenchCommand, ReportsStepsPartsAndUseAsJson) {
 
 TEST(BenchCommand, PrintsATableAndDoesWithoutTheText) {
   const testing::Scratch scratch;
-  const Outcome outcome = run_kiln({"bench", tiny(scratch), "--steps", "1", "--set", "data.train=[\"gone.txt\"]"});
+  const Outcome outcome =
+      run_kiln({"bench", bench_config(scratch), "--steps", "1", "--set", "data.train=[\"gone.txt\"]"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("% of peak"));
   EXPECT_THAT(outcome.out, HasSubstr("data.train cannot be read here"));

@@ -16,14 +16,14 @@ using testing::Outcome;
 using testing::run_kiln;
 using testing::Scratch;
 
-std::string tiny(const Scratch& scratch) {
+std::string gradcheck_config(const Scratch& scratch) {
   return scratch.write("tiny.json", R"({"tokenizer": {"type": "byte"},
     "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 8, "activation": "swiglu", "dropout": 0.1}})");
 }
 
 TEST(GradcheckCommand, PrintsALineForEachTensor) {
   const Scratch scratch;
-  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch)});
+  const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch)});
   EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
   EXPECT_THAT(outcome.out, ContainsRegex("wte.weight +8 .* ok\n"));
   EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("FAILED")));
@@ -32,7 +32,7 @@ TEST(GradcheckCommand, PrintsALineForEachTensor) {
 
 TEST(GradcheckCommand, WritesJsonAlone) {
   const Scratch scratch;
-  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--json", "--entries", "2"});
+  const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch), "--json", "--entries", "2"});
   const nlohmann::json result = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(result["passed"], true);
   ASSERT_GT(result["tensors"].size(), 5u);
@@ -44,7 +44,7 @@ TEST(GradcheckCommand, WritesJsonAlone) {
 
 TEST(GradcheckCommand, ExitsOneWhereAGradientDiffers) {
   const Scratch scratch;  // weights this large overflow: NaN agrees with nothing
-  const Outcome outcome = run_kiln({"gradcheck", tiny(scratch), "--set", "model.init.std=1e200"});
+  const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch), "--set", "model.init.std=1e200"});
   EXPECT_EQ(outcome.code, 1) << outcome.err << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("FAILED"));
   EXPECT_THAT(outcome.err, ContainsRegex("error: [0-9]+ of [0-9]+ tensors differ by more than 1e-05"));

@@ -19,7 +19,7 @@ using testing::run_kiln;
 const std::string kConfigs = KILN_SOURCE_DIR "/configs/";
 
 /// A config in which a step takes no time.
-std::string tiny(const testing::Scratch& scratch, const std::string& tokenizer) {
+std::string plan_config(const testing::Scratch& scratch, const std::string& tokenizer) {
   return scratch.write("tiny.json", R"({"tokenizer": )" + tokenizer + R"(,
     "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 8, "tie_embeddings": true},
     "train": {"steps": 10, "batch_size": 2}})");
@@ -77,7 +77,7 @@ TEST(PlanCommand, CountsGpt3WithoutTakingItsMemory) {
 
 TEST(PlanCommand, TimesStepsOfAModelThatFits) {
   const testing::Scratch scratch;
-  const Outcome outcome = run_kiln({"plan", tiny(scratch, R"({"type": "bpe", "vocab_size": 300})"), "--json"});
+  const Outcome outcome = run_kiln({"plan", plan_config(scratch, R"({"type": "bpe", "vocab_size": 300})"), "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const nlohmann::json plan = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(plan["throughput_source"], "timed_steps");
@@ -87,7 +87,7 @@ TEST(PlanCommand, TimesStepsOfAModelThatFits) {
 
 TEST(PlanCommand, CountsTheCopyThatCheckpointsAreWrittenFrom) {
   const testing::Scratch scratch;
-  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const std::string config = plan_config(scratch, R"({"type": "byte"})");
   const auto memory = [&](const std::string& set) {
     return nlohmann::json::parse(run_kiln({"plan", config, "--json", "--set", set}).out)["memory_bytes"];
   };
@@ -105,17 +105,18 @@ TEST(PlanCommand, KnowsTheSizeOfByteVocabulariesAndSaysWhenItGuesses) {
   const auto rows = [](const Outcome& outcome) {
     return nlohmann::json::parse(outcome.out)["parameters"]["token_embedding"].get<int>() / 16;
   };
-  const Outcome bytes = run_kiln({"plan", tiny(scratch, R"({"type": "byte"})"), "--json"});
+  const Outcome bytes = run_kiln({"plan", plan_config(scratch, R"({"type": "byte"})"), "--json"});
   EXPECT_EQ(rows(bytes), 257);
   EXPECT_EQ(bytes.err, "");
-  const Outcome characters = run_kiln({"plan", tiny(scratch, R"({"type": "char", "special_tokens": []})"), "--json"});
+  const Outcome characters =
+      run_kiln({"plan", plan_config(scratch, R"({"type": "char", "special_tokens": []})"), "--json"});
   EXPECT_EQ(rows(characters), 65);
   EXPECT_THAT(characters.err, HasSubstr("65 are assumed"));
 }
 
 TEST(PlanCommand, CountsTheStepsThatATimeBudgetAllows) {
   const testing::Scratch scratch;
-  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const std::string config = plan_config(scratch, R"({"type": "byte"})");
   const Outcome outcome = run_kiln({"plan", config, "--set", "train.time_budget=1h", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const nlohmann::json plan = nlohmann::json::parse(outcome.out);
@@ -128,7 +129,7 @@ TEST(PlanCommand, CountsTheStepsThatATimeBudgetAllows) {
 
 TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
   const testing::Scratch scratch;
-  const std::string config = tiny(scratch, R"({"type": "byte"})");
+  const std::string config = plan_config(scratch, R"({"type": "byte"})");
   const Outcome outcome = run_kiln({"plan", config, "--set", "train.batch_size=all", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(nlohmann::json::parse(outcome.out)["wall_seconds"].is_null());

@@ -7,33 +7,20 @@
 
 #include "support/process.h"
 #include "support/scratch.h"
-#include <cstdio>
 #include <string>
-#include <sys/wait.h>
 
 namespace kiln {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::Outcome;
+using testing::run_kiln;
 using testing::Scratch;
 using ::testing::StartsWith;
 
-struct Outcome {
-  int code;
-  std::string output;  // stdout and stderr
-};
-
 /// Runs `kiln plot RUN` in an 80-column world.
-Outcome plot(const std::string& run, const std::string& environment = "COLUMNS=80") {
-  const std::string command = environment + " " KILN_BINARY " plot '" + run + "' 2>&1";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  Outcome outcome{-1, ""};
-  char buffer[4096];
-  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, pipe)) outcome.output.append(buffer, count);
-  outcome.code = WEXITSTATUS(::pclose(pipe));
-  return outcome;
-}
+Outcome plot(const std::string& run) { return testing::run({"env", "COLUMNS=80", KILN_BINARY, "plot", run}); }
 
 constexpr const char* kRows =
     R"({"step":0,"tokens":0,"seconds":0,"loss":null,"learning_rate":null,"grad_norm":null,"tokens_per_second":null,"validation_loss":4.2})"
@@ -47,11 +34,11 @@ TEST(PlotCommand, DrawsInTheTerminalAndIntoTheRun) {
   scratch.write("runs/tales/metrics.jsonl", kRows);
   const std::string run = scratch.path("runs/tales").string();
   const Outcome outcome = plot(run + "/");
-  EXPECT_EQ(outcome.code, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, StartsWith("tales (10 steps, 7,680 tokens)\n"));
-  EXPECT_THAT(outcome.output, HasSubstr("★ best 2.7500 at step 10\n"));
-  EXPECT_THAT(outcome.output, HasSubstr("drawn in " + run));
-  EXPECT_THAT(outcome.output, Not(HasSubstr("\033[")));  // a pipe is no terminal
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("tales (10 steps, 7,680 tokens)\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("★ best 2.7500 at step 10\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("drawn in " + run));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\033[")));  // a pipe is no terminal
   EXPECT_THAT(read_file(run + "/loss.svg"), HasSubstr("<title>tales</title>"));
 }
 
@@ -59,11 +46,11 @@ TEST(PlotCommand, SaysWhatIsMissing) {
   const Scratch scratch;
   Outcome outcome = plot(scratch.path("nowhere").string());
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.output, HasSubstr("nowhere: is not a run directory; name one that kiln train has made"));
+  EXPECT_THAT(outcome.err, HasSubstr("nowhere: is not a run directory; name one that kiln train has made"));
   scratch.write("run/checkpoints/latest", "step-00000000");
   outcome = plot(scratch.path("run").string());
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.output, HasSubstr("metrics.jsonl: holds no losses yet"));
+  EXPECT_THAT(outcome.err, HasSubstr("metrics.jsonl: holds no losses yet"));
   EXPECT_FALSE(std::filesystem::exists(scratch.path("run/loss.svg")));
 }
 
@@ -79,7 +66,7 @@ std::string make_run(const Scratch& scratch, const std::string& name) {
 TEST(PlotCommand, DrawsSeveralRunsIntoOnePicture) {
   const Scratch scratch;
   const std::string a = make_run(scratch, "a"), b = make_run(scratch, "b"), out = scratch.path("both.svg").string();
-  const testing::Outcome outcome = testing::run_kiln({"plot", a, b, "--output", out});
+  const Outcome outcome = run_kiln({"plot", a, b, "--output", out});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, StartsWith("2 runs\nloss (nats per token) by step\n"));
   EXPECT_THAT(read_file(out), HasSubstr(">a: training loss</text>"));
@@ -91,7 +78,7 @@ TEST(PlotCommand, DrawsSeveralRunsIntoOnePicture) {
 TEST(PlotCommand, RunsOfOneNameAreToldApartByTheirPaths) {
   const Scratch scratch;
   const std::string first = make_run(scratch, "x/same"), second = make_run(scratch, "y/same");
-  const testing::Outcome outcome = testing::run_kiln({"plot", first, second, "--json"});
+  const Outcome outcome = run_kiln({"plot", first, second, "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const auto json = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(json["series"][0]["name"], first + ": training loss");
@@ -100,8 +87,7 @@ TEST(PlotCommand, RunsOfOneNameAreToldApartByTheirPaths) {
 TEST(PlotCommand, JsonHoldsThePointsAndStandsAlone) {
   const Scratch scratch;
   const std::string run = make_run(scratch, "tales");
-  const testing::Outcome outcome =
-      testing::run_kiln({"plot", run, "--metric", "learning_rate", "--x", "tokens", "--json"});
+  const Outcome outcome = run_kiln({"plot", run, "--metric", "learning_rate", "--x", "tokens", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(nlohmann::json::parse(outcome.out), nlohmann::json::parse(R"({"title": "tales", "x": "tokens trained on",
       "y": "learning rate", "series": [{"name": "learning rate", "points": [[7680.0, 0.001]]}], "output": null})"));
@@ -111,7 +97,7 @@ TEST(PlotCommand, JsonHoldsThePointsAndStandsAlone) {
 TEST(PlotCommand, DrawsPngWhereItWasBuiltTo) {
   const Scratch scratch;
   const std::string run = make_run(scratch, "tales"), png = scratch.path("loss.png").string();
-  const testing::Outcome outcome = testing::run_kiln({"plot", run, "--output", png});
+  const Outcome outcome = run_kiln({"plot", run, "--output", png});
 #ifdef KILN_RSVG
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const std::string bytes = read_file(png);
@@ -132,7 +118,7 @@ TEST(PlotCommand, RefusesWhatItCannotDraw) {
   const std::string run = make_run(scratch, "tales");
   const auto refusal = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"plot", run});
-    const testing::Outcome outcome = testing::run_kiln(more);
+    const Outcome outcome = run_kiln(more);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
     EXPECT_EQ(outcome.out, "");
     return outcome.err;

@@ -5,23 +5,18 @@
 
 #include <gmock/gmock.h>
 
+#include "data/small_data.h"
 #include "support/scratch.h"
 #include <cstdlib>
 
 namespace kiln {
 namespace {
 
+using ::kiln::testing::config_of;
 using ::kiln::testing::expect_error;
 using ::kiln::testing::Scratch;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-DataConfig config_of(std::vector<std::string> train, double fraction = 0) {
-  DataConfig config;
-  config.train = std::move(train);
-  config.validation_fraction = fraction;
-  return config;
-}
 
 std::string joined(const Documents& documents) {
   std::string text;

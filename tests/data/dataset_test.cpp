@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "data/small_data.h"
 #include "support/scratch.h"
 #include <atomic>
 #include <vector>
@@ -15,11 +16,13 @@
 namespace kiln {
 namespace {
 
+using ::kiln::testing::all;
+using ::kiln::testing::config_of;
 using ::kiln::testing::expect_error;
 using ::kiln::testing::Scratch;
+using ::kiln::testing::Tokens;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
-using Tokens = std::vector<std::int32_t>;
 
 /// One token a byte, moved by `shift`; refuses the byte '#', and counts the texts it encodes.
 class TestTokenizer final : public Tokenizer {
@@ -44,19 +47,6 @@ class TestTokenizer final : public Tokenizer {
   std::int32_t shift_;
   mutable std::atomic<int> encoded_ = 0;
 };
-
-DataConfig config_of(std::vector<std::string> train, double fraction = 0) {
-  DataConfig config;
-  config.train = std::move(train);
-  config.validation_fraction = fraction;
-  return config;
-}
-
-Tokens all(const TokenFile& file) {
-  Tokens tokens(static_cast<std::size_t>(file.size()));
-  file.read(0, file.size(), tokens.data());
-  return tokens;
-}
 
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;

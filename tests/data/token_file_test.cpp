@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "data/small_data.h"
 #include "support/scratch.h"
 #include <array>
 #include <cstring>
@@ -14,10 +15,11 @@
 namespace kiln {
 namespace {
 
+using ::kiln::testing::all;
 using ::kiln::testing::expect_error;
 using ::kiln::testing::Scratch;
+using ::kiln::testing::Tokens;
 using ::testing::ElementsAre;
-using Tokens = std::vector<std::int32_t>;
 
 /// Values as little-endian bytes of type T.
 template <class T>
@@ -32,12 +34,6 @@ std::string llmc_header(std::int32_t magic, std::int32_t version, std::int32_t c
   header[1] = version;
   header[2] = count;
   return bytes_of(header);
-}
-
-Tokens all(const TokenFile& file) {
-  Tokens tokens(static_cast<std::size_t>(file.size()));
-  file.read(0, file.size(), tokens.data());
-  return tokens;
 }
 
 TEST(TokenFile, ReadsNanoGptsRawFiles) {

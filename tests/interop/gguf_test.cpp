@@ -23,12 +23,12 @@ using testing::expect_error_with;
 using testing::GgufReader;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kSmallVocabulary;
 using testing::Scratch;
 using testing::small_gpt2;
 using testing::small_llama;
 using testing::SmallModel;
 
-constexpr Index kV = testing::kSmallVocabulary;
 using Words = std::vector<std::string>;
 using Numbers = std::vector<std::int32_t>;
 using Contents = testing::GgufContents;
@@ -40,7 +40,8 @@ CharTokenizer tokenizer() { return CharTokenizer(U"\n aé日", {{"<|endoftext|>"
 Contents write(const SmallModel& small, DataType type = DataType::f32, const SpecialIds& ids = {5, 5}) {
   const Scratch scratch;
   ParameterBuffer<float> weights = small.draw(1);
-  write_gguf_model(scratch.path("m.gguf"), "a name", small.config(), kV, std::move(weights), tokenizer(), ids, type);
+  write_gguf_model(scratch.path("m.gguf"), "a name", small.config(), kSmallVocabulary, std::move(weights), tokenizer(),
+                   ids, type);
   return GgufReader(read_file(scratch.path("m.gguf"))).read();
 }
 
@@ -185,8 +186,8 @@ TEST(Gguf, WeightsBeyondF16AreListedAndNothingIsWritten) {
                     {"take bf16 or f32:\n  'token_embd.weight' has 1e+09, beyond F16\n  'blk.0.ffn_up.weight' has "
                      "70000, beyond F16\n  'output.weight'"},
                     [&] {
-                      write_gguf_model(scratch.path("m.gguf"), "", small.config(), kV, std::move(weights), tokenizer(),
-                                       {}, DataType::f16);
+                      write_gguf_model(scratch.path("m.gguf"), "", small.config(), kSmallVocabulary, std::move(weights),
+                                       tokenizer(), {}, DataType::f16);
                     });
   EXPECT_FALSE(std::filesystem::exists(scratch.path("m.gguf")));
 }

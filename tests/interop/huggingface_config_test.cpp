@@ -16,12 +16,11 @@ namespace {
 
 using testing::expect_error;
 using testing::expect_error_with;
+using testing::kSmallVocabulary;
 using testing::Scratch;
 using testing::small_gpt2;
 using testing::small_llama;
 using testing::small_modern;
-
-constexpr Index kV = testing::kSmallVocabulary;
 
 TEST(HuggingFaceConfig, HasTheKeysOfGpt2) {
   ModelConfig model = small_gpt2();
@@ -33,7 +32,7 @@ TEST(HuggingFaceConfig, HasTheKeysOfGpt2) {
     "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false, "reorder_and_upcast_attn": false,
     "bos_token_id": 3, "eos_token_id": null, "tie_word_embeddings": true, "torch_dtype": "float32",
     "transformers_version": "4.40.2"})");
-  EXPECT_EQ(huggingface_config(model, kV, {.begin = 3, .end = {}}), expected);
+  EXPECT_EQ(huggingface_config(model, kSmallVocabulary, {.begin = 3, .end = {}}), expected);
 }
 
 TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
@@ -44,7 +43,7 @@ TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
     "attention_dropout": 0.0, "initializer_range": 0.02, "rms_norm_eps": 1e-05, "rope_theta": 500.0,
     "rope_scaling": null, "bos_token_id": null, "eos_token_id": 10, "tie_word_embeddings": false,
     "torch_dtype": "float32", "transformers_version": "4.40.2"})");
-  EXPECT_EQ(huggingface_config(small_llama(6), kV, {.begin = {}, .end = 10}), expected);
+  EXPECT_EQ(huggingface_config(small_llama(6), kSmallVocabulary, {.begin = {}, .end = 10}), expected);
 }
 
 TEST(HuggingFaceConfig, GenerationConfigNamesTheIds) {
@@ -56,10 +55,10 @@ TEST(HuggingFaceConfig, RoundTripsEveryFamily) {
   for (ModelConfig model : {small_gpt2(), small_llama(), small_llama(6), small_modern()}) {
     const Scratch scratch;
     model.dropout = 0.1;
-    scratch.write("config.json", format_json(huggingface_config(model, kV, {})));
+    scratch.write("config.json", format_json(huggingface_config(model, kSmallVocabulary, {})));
     const ModelDescription read = read_huggingface_config(scratch.path());
     EXPECT_EQ(to_json(read.model), to_json(model));
-    EXPECT_EQ(read.vocab_size, kV);
+    EXPECT_EQ(read.vocab_size, kSmallVocabulary);
   }
 }
 
@@ -140,7 +139,7 @@ TEST(HuggingFaceConfig, NamesWhatIsMissingOrMistyped) {
 
 TEST(HuggingFaceConfig, ASymlinkOutOfTheFolderIsRefused) {
   const Scratch scratch;
-  scratch.write("elsewhere/config.json", format_json(huggingface_config(small_gpt2(), kV, {})));
+  scratch.write("elsewhere/config.json", format_json(huggingface_config(small_gpt2(), kSmallVocabulary, {})));
   std::filesystem::create_directory(scratch.path("folder"));
   std::filesystem::create_symlink("../elsewhere/config.json", scratch.path("folder/config.json"));
   expect_error_with(ExitCode::bad_input, {"\"config.json\" leads out of the folder"},

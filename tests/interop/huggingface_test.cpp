@@ -17,16 +17,15 @@ namespace {
 
 using testing::expect_error_with;
 using testing::expect_same;
+using testing::kSmallVocabulary;
 using testing::Scratch;
 using testing::small_gpt2;
 using testing::small_llama;
 using testing::small_modern;
 using testing::SmallModel;
 
-constexpr Index kV = testing::kSmallVocabulary;
-
 FileDigests save(const Scratch& scratch, const SmallModel& small) {
-  return write_huggingface_folder(scratch.path(), small.config(), kV, small.weights, {"{}", "", {}});
+  return write_huggingface_folder(scratch.path(), small.config(), kSmallVocabulary, small.weights, {"{}", "", {}});
 }
 
 TEST(HuggingFace, RoundTripsEveryFamilyTiedAndNotWithBiasesAndWithout) {
@@ -86,7 +85,7 @@ TEST(HuggingFace, LlamasMatricesAreTransposedAndCut) {
   expect_transposed("mlp.up_proj.weight", columns(gate_up, 12, 12));
   expect_transposed("mlp.down_proj.weight", small["h.1.mlp.c_proj.weight"]);
   const std::vector<float> head = file.read<float>("lm_head.weight");
-  EXPECT_TRUE(mat(head.data(), kV, 8) == small["lm_head.weight"]);
+  EXPECT_TRUE(mat(head.data(), kSmallVocabulary, 8) == small["lm_head.weight"]);
 }
 
 TEST(HuggingFace, DigestsAreThoseOfTheFiles) {
@@ -137,7 +136,7 @@ TEST(HuggingFace, WritesHalfPrecisionAndSaysSo) {
     for (const ModelConfig& config : {small_gpt2(), small_llama()}) {
       const Scratch scratch;
       const SmallModel small(config);
-      write_huggingface_folder(scratch.path(), config, kV, small.weights, {"{}", "", {}}, {.type = type});
+      write_huggingface_folder(scratch.path(), config, kSmallVocabulary, small.weights, {"{}", "", {}}, {.type = type});
       EXPECT_EQ(parse_json(read_file(scratch.path("config.json")), "config")["torch_dtype"], name);
       const SafetensorsFile file(scratch.path("model.safetensors"));
       for (const TensorInfo& tensor : file.tensors()) EXPECT_EQ(tensor.type, type) << tensor.name;
@@ -171,12 +170,13 @@ TEST(HuggingFace, ATiedUnembeddingThatWasSavedHasToBeTheEmbedding) {
   const SmallModel small(small_gpt2());
   {
     const Scratch scratch;
-    save_renamed(scratch, small, same, {{"lm_head.weight", {kV, 8}, small["wte.weight"]}});
+    save_renamed(scratch, small, same, {{"lm_head.weight", {kSmallVocabulary, 8}, small["wte.weight"]}});
     expect_same(read_huggingface_weights(scratch.path(), small.config(), small.layout()), small.weights);
   }
   const Scratch scratch;
-  const RowMajor<float> other = RowMajor<float>::Ones(kV, 8);
-  save_renamed(scratch, small, same, {{"lm_head.weight", {kV, 8}, mat(other.data(), kV, 8)}});
+  const RowMajor<float> other = RowMajor<float>::Ones(kSmallVocabulary, 8);
+  save_renamed(scratch, small, same,
+               {{"lm_head.weight", {kSmallVocabulary, 8}, mat(other.data(), kSmallVocabulary, 8)}});
   expect_error_with(ExitCode::bad_input, {"'lm_head.weight' is not the token embedding", "tie_word_embeddings"},
                     [&] { read_huggingface_weights(scratch.path(), small.config(), small.layout()); });
 }
@@ -194,7 +194,7 @@ TEST(HuggingFace, BiasesThatTheModelLacksHaveToBeZero) {
 TEST(HuggingFace, SizesThatNoTensorBearsOutAreHeldToThoseOfTheWeights) {
   const Scratch scratch;
   const SmallModel small(small_llama(6));
-  write_huggingface_folder(scratch.path(), small.config(), testing::kSmallVocabulary, small.weights, {"{}", "", {}});
+  write_huggingface_folder(scratch.path(), small.config(), kSmallVocabulary, small.weights, {"{}", "", {}});
   ModelConfig config = small.config();
   config.n_ctx = 1'000'000;  // tables of 24 MB
   check_claims(scratch.path(), config);

@@ -17,21 +17,23 @@ namespace {
 
 using testing::expect_error_with;
 using testing::expect_same;
+using testing::kSmallVocabulary;
 using testing::Scratch;
 using testing::small_gpt2;
 using testing::SmallModel;
 
-constexpr Index kV = testing::kSmallVocabulary, kPaddedV = 128;
+constexpr Index kPaddedV = 128;
 
 /// The bytes of a file, as llm.c's train_gpt2.py writes them.
 class FileBytes {
  public:
   FileBytes(const SmallModel& small, std::int32_t version) : small_(small), version_(version) {
     const ModelConfig& m = small.config();
-    const std::vector<Index> numbers{20240326, version, m.n_ctx, kV, m.n_layers, m.n_heads, m.d_model, kPaddedV};
+    const std::vector<Index> numbers{20240326,   version,   m.n_ctx,   kSmallVocabulary,
+                                     m.n_layers, m.n_heads, m.d_model, kPaddedV};
     for (std::size_t i = 0; i < 256; ++i) put(static_cast<std::int32_t>(i < numbers.size() ? numbers[i] : 0));
     add("wte.weight");
-    for (Index i = 0; i < (kPaddedV - kV) * m.d_model; ++i) put_element(0);
+    for (Index i = 0; i < (kPaddedV - kSmallVocabulary) * m.d_model; ++i) put_element(0);
     add("wpe.weight");
     for (const char* name : {"ln_1.weight", "ln_1.bias"}) add_layers(name);
     add_layers("attn.c_attn.weight", true);
@@ -84,7 +86,7 @@ TEST(Llmc, ReadsEveryTensorAtItsPlace) {
   const Scratch scratch;
   const SmallModel small(small_gpt2());
   const LlmcModel read = read_llmc_model(scratch.write("model.bin", FileBytes(small, 3).text()));
-  EXPECT_EQ(read.model->vocab_size(), kV);
+  EXPECT_EQ(read.model->vocab_size(), kSmallVocabulary);
   EXPECT_EQ(to_json(read.model->config()), to_json(small.config()));
   expect_same(*read.weights, small.weights);
 }
@@ -102,7 +104,8 @@ TEST(Llmc, WritesWhatLlmcDocumentsByteForByte) {
   const Scratch scratch;
   const SmallModel small(small_gpt2());
   for (const auto& [type, version] : {std::pair(DataType::f32, 3), std::pair(DataType::bf16, 5)}) {
-    const FileDigest digest = write_llmc_model(scratch.path("model.bin"), small.config(), kV, small.weights, type);
+    const FileDigest digest =
+        write_llmc_model(scratch.path("model.bin"), small.config(), kSmallVocabulary, small.weights, type);
     EXPECT_TRUE(read_file(scratch.path("model.bin")) == FileBytes(small, version).text()) << version;
     EXPECT_EQ(digest.hash, hash_file(scratch.path("model.bin")));
   }
@@ -113,7 +116,7 @@ TEST(Llmc, BiasesThatTheModelLacksAreZeros) {
   ModelConfig config = small_gpt2();
   config.bias = false;
   const SmallModel small(config);
-  write_llmc_model(scratch.path("model.bin"), config, kV, small.weights);
+  write_llmc_model(scratch.path("model.bin"), config, kSmallVocabulary, small.weights);
   const LlmcModel read = read_llmc_model(scratch.path("model.bin"));
   for (const Parameter& parameter : read.model->layout.parameters()) {
     const ConstMat<float> found = std::as_const(*read.weights).mat(read.model->layout.find(parameter.name));

@@ -33,7 +33,7 @@ std::vector<std::string> texts(const std::vector<FileProblem>& problems) {
   return found;
 }
 
-MetricsRow row(std::int64_t step) {
+MetricsRow row_of(std::int64_t step) {
   MetricsRow r;
   r.step = step;
   return r;
@@ -46,7 +46,7 @@ class Verify : public ::testing::Test {
       save_checkpoint(paths_.checkpoints(), training_.contents(step), step == 10, 100);
     }
     MetricsWriter metrics(paths_.metrics());
-    for (const std::int64_t step : {5, 10, 15, 20, 25}) metrics.append(row(step));
+    for (const std::int64_t step : {5, 10, 15, 20, 25}) metrics.append(row_of(step));
   }
 
   fs::path step(std::int64_t step) const { return paths_.checkpoints() / checkpoint_name(step); }
@@ -174,7 +174,7 @@ TEST_F(Verify, PointersThatPointNowhereAreFound) {
 TEST_F(Verify, LinesOfMetricsThatAreNoRowsOrStandTwiceAreFound) {
   LineAppender lines(paths_.metrics());
   lines.append("{\"step\": 3");
-  MetricsWriter(paths_.metrics()).append(row(25));
+  MetricsWriter(paths_.metrics()).append(row_of(25));
   const RunReport report = examine(paths_.root);
   EXPECT_THAT(texts(report.metrics->problems),
               ElementsAre(HasSubstr("metrics.jsonl: metrics.jsonl:6:"), HasSubstr("has step 25 after step 25")));

@@ -36,8 +36,8 @@ TokenFile tokens(Index count, Index text_bytes) {
   return TokenFile(builder.finish(), "test");
 }
 
-struct Rig {
-  Rig() : model(small_model(), kVocabSize), weights(model.layout) {
+struct EvaluatorRig {
+  EvaluatorRig() : model(small_model(), kVocabSize), weights(model.layout) {
     set_threads(2);
     initialise(model.config(), 1, weights);
   }
@@ -46,7 +46,7 @@ struct Rig {
 };
 
 TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
-  Rig rig;
+  EvaluatorRig rig;
   const TokenFile text = tokens(43, 99);  // 42 targets: 8 windows of 5 and one of 2
   const Evaluation evaluation = make_evaluator(small_model(), kVocabSize, Precision::fp32)->evaluate(rig.weights, text);
   EXPECT_EQ(evaluation.tokens, 42);
@@ -79,7 +79,7 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
 }
 
 TEST(Evaluator, TheIntervalNarrowsWithTheRootOfTheText) {
-  Rig rig;
+  EvaluatorRig rig;
   const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);
   const Evaluation small = evaluator->evaluate(rig.weights, tokens(2001, 0));
   const Evaluation large = evaluator->evaluate(rig.weights, tokens(32001, 0));
@@ -100,7 +100,7 @@ TEST(Evaluator, AnUntrainedModelIsAsGoodAsGuessing) {
 
 // Weights and activations of 8 bits are off by 2^-9 each; over a text these errors average out.
 TEST(Evaluator, Bfloat16ScoresAsFloatDoes) {
-  Rig rig;
+  EvaluatorRig rig;
   ParameterBuffer<bfloat16> rounded(rig.model.layout);
   const Weights weights(rig.weights, rounded);
   weights.round();
@@ -113,7 +113,7 @@ TEST(Evaluator, Bfloat16ScoresAsFloatDoes) {
 }
 
 TEST(Evaluator, RefusesATextOfOneTokenAndIdsBeyondTheVocabulary) {
-  Rig rig;
+  EvaluatorRig rig;
   const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);
   EXPECT_THROW(evaluator->evaluate(rig.weights, tokens(1, 0)), Error);
   TokenFileBuilder builder(100);

@@ -26,8 +26,8 @@ using testing::tiny_config;
 using testing::value_at;
 
 /// Trains in a directory of that name; a signal stops it after `stop_after` steps.
-RunPaths train(const Scratch& scratch, const Config& config, const std::string& name, bool resume = false,
-               Index stop_after = -1) {
+RunPaths train_with_samples(const Scratch& scratch, const Config& config, const std::string& name, bool resume = false,
+                            Index stop_after = -1) {
   const RunDirectory run(scratch.path(name), resume ? OpenMode::resume : OpenMode::fresh);
   const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
   const auto sampler = [&](const Preparation& at) {
@@ -100,7 +100,7 @@ TEST(UpdateRatio, OfLargeTensorsIsRightToAPercent) {
 TEST(EventLog, HoldsEveryRowOfTheMetrics) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
   const Scratch scratch;
-  const RunPaths paths = train(scratch, tiny_config(scratch), "run");
+  const RunPaths paths = train_with_samples(scratch, tiny_config(scratch), "run");
   const std::vector<json> events = only_events(paths);
   for (const MetricsRow& row : read_metrics(paths.metrics())) {
     const auto scalar = [&](const char* tag) {
@@ -123,7 +123,7 @@ TEST(EventLog, HoldsHistogramsAndTheUpdateRatioOfEveryEvaluation) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
   const Scratch scratch;
   const Config config = tiny_config(scratch);
-  const RunPaths paths = train(scratch, config, "run");
+  const RunPaths paths = train_with_samples(scratch, config, "run");
   const std::vector<json> events = only_events(paths);
   const ParameterLayout layout = LanguageModel<float>(config.model, 256).layout;
   for (Index step = 1; step <= 20; ++step) {
@@ -149,7 +149,7 @@ TEST(EventLog, WeightsAreThoseOfTheCheckpoint) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
   const Scratch scratch;
   const Config config = tiny_config(scratch);
-  const RunPaths paths = train(scratch, config, "run");
+  const RunPaths paths = train_with_samples(scratch, config, "run");
   const LanguageModel<float> model(config.model, 256);
   ParameterBuffer<float> weights(model.layout);
   read_huggingface_weights(paths.checkpoints() / checkpoint_name(20), config.model, weights);
@@ -167,7 +167,7 @@ TEST(EventLog, HoldsSamples) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.sample_every = 10;
-  const std::vector<json> events = only_events(train(scratch, config, "run"));
+  const std::vector<json> events = only_events(train_with_samples(scratch, config, "run"));
   EXPECT_EQ(value_at(events, 10, "sample")["tensor"]["strings"][0], "    sample of step 10");
   EXPECT_TRUE(value_at(events, 11, "sample").is_null());
 }
@@ -177,7 +177,7 @@ TEST(EventLog, HoldsASampleOfEveryEvaluationWhereAskedTo) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.sample_at_evaluations = true;
-  const std::vector<json> events = only_events(train(scratch, config, "run"));
+  const std::vector<json> events = only_events(train_with_samples(scratch, config, "run"));
   for (Index step = 1; step <= 20; ++step) {
     const bool evaluated = step % 6 == 0 || step == 20;
     EXPECT_EQ(value_at(events, step, "sample").is_null(), !evaluated) << step;
@@ -189,8 +189,8 @@ TEST(EventLog, AResumedRunBeginsAFileThatTakesBackWhatTheCheckpointDoesNotHold) 
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.sample_every = 1;
-  const RunPaths paths = train(scratch, config, "run", false, 7);
-  train(scratch, config, "run", true);
+  const RunPaths paths = train_with_samples(scratch, config, "run", false, 7);
+  train_with_samples(scratch, config, "run", true);
   const auto files = list_event_files(paths.root);
   ASSERT_EQ(files.size(), 2u);
   const std::vector<json> first = read_events(files[0]), second = read_events(files[1]);
@@ -204,9 +204,9 @@ TEST(EventLog, AResumedRunBeginsAFileThatTakesBackWhatTheCheckpointDoesNotHold) 
 TEST(EventLog, ChangesNoBitOfTheRunAndMayBeOff) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
-  const RunPaths with = train(scratch, config, "with");
+  const RunPaths with = train_with_samples(scratch, config, "with");
   config.train.tensorboard = false;
-  const RunPaths without = train(scratch, config, "without");
+  const RunPaths without = train_with_samples(scratch, config, "without");
   EXPECT_FALSE(list_event_files(with.root).empty());
   EXPECT_TRUE(list_event_files(without.root).empty());
   for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {

@@ -5,12 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include "support/small_models.h"
 #include <algorithm>
 
 namespace kiln {
 namespace {
 
-constexpr Index kVocabSize = 11;
+using testing::kSmallVocabulary;
 
 ModelConfig tiny() {
   ModelConfig config;
@@ -27,7 +28,7 @@ void expect_all_pass(const ModelConfig& config, const std::string& what) {
   GradientCheckOptions options;
   options.batch_size = 2;
   options.entries_per_tensor = 3;
-  for (const TensorGradientCheck& check : check_gradients(config, kVocabSize, options)) {
+  for (const TensorGradientCheck& check : check_gradients(config, kSmallVocabulary, options)) {
     EXPECT_TRUE(check.passed) << what << ": " << check.name << " analytic " << check.analytic << " numeric "
                               << check.numeric;
   }
@@ -71,7 +72,7 @@ TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {
   ModelConfig config = tiny();
   config.qk_norm = true;
   config.tie_embeddings = false;
-  const auto checks = check_gradients(config, kVocabSize, {});
+  const auto checks = check_gradients(config, kSmallVocabulary, {});
   // wte, wpe, ln_f (2), lm_head; a block: two norms (2 each), c_attn, c_proj, c_fc, c_proj (2 each), q_norm, k_norm
   EXPECT_EQ(checks.size(), 5u + 2u * 14u);
   for (const auto& check : checks) EXPECT_GT(check.entries, 0) << check.name;
@@ -80,7 +81,7 @@ TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {
 TEST(GradientCheckOfATensor, FailsWhereTheToleranceCannotBeMet) {
   GradientCheckOptions options;
   options.tolerance = 1e-16;
-  const auto checks = check_gradients(tiny(), kVocabSize, options);
+  const auto checks = check_gradients(tiny(), kSmallVocabulary, options);
   EXPECT_TRUE(std::any_of(checks.begin(), checks.end(), [](const auto& check) { return !check.passed; }));
 }
 

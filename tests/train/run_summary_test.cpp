@@ -24,7 +24,7 @@ using testing::Scratch;
 using testing::tiny_config;
 
 /// Trains as kiln train does, as far as the folder shows; stops by a signal after `stop_after` steps.
-RunPaths train(const Scratch& scratch, const Config& config, const std::string& name, Index stop_after = -1) {
+RunPaths train_until(const Scratch& scratch, const Config& config, const std::string& name, Index stop_after = -1) {
   const RunDirectory run(scratch.path(name), OpenMode::fresh);
   const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
   write_file_atomically(run.paths().config(), format_json(config_to_json(p->config)));
@@ -39,7 +39,7 @@ RunPaths train(const Scratch& scratch, const Config& config, const std::string& 
 TEST(RunSummary, OfAFinishedRun) {
   const Scratch scratch;
   const Config config = tiny_config(scratch);
-  const RunPaths paths = train(scratch, config, "runs/tales");
+  const RunPaths paths = train_until(scratch, config, "runs/tales");
   const RunSummary run = summarise_run(scratch.path("runs/tales/"));
   EXPECT_EQ(run.name, "tales");
   EXPECT_EQ(run.status, RunStatus::finished);
@@ -58,13 +58,13 @@ TEST(RunSummary, KnowsTheStepsOfEpochsAndOfATime) {
   Config config = tiny_config(scratch);
   config.train.steps.reset();
   config.train.epochs = 0.25;
-  train(scratch, config, "epochs");
+  train_until(scratch, config, "epochs");
   const RunSummary epochs = summarise_run(scratch.path("epochs"));
   EXPECT_EQ(epochs.status, RunStatus::finished);
   EXPECT_EQ(epochs.total_steps, epochs.step);
   config.train.epochs.reset();
   config.train.time_budget = Duration{0.5};
-  train(scratch, config, "clock");
+  train_until(scratch, config, "clock");
   const RunSummary clock = summarise_run(scratch.path("clock"));
   EXPECT_EQ(clock.status, RunStatus::finished);
   EXPECT_EQ(clock.total_steps, clock.step);
@@ -73,7 +73,7 @@ TEST(RunSummary, KnowsTheStepsOfEpochsAndOfATime) {
 TEST(RunSummary, OfAnInterruptedOneAndOneThatStoppedEarly) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
-  train(scratch, config, "interrupted", 7);
+  train_until(scratch, config, "interrupted", 7);
   const RunSummary interrupted = summarise_run(scratch.path("interrupted"));
   EXPECT_EQ(interrupted.status, RunStatus::interrupted);
   EXPECT_EQ(interrupted.step, 7);
@@ -82,7 +82,7 @@ TEST(RunSummary, OfAnInterruptedOneAndOneThatStoppedEarly) {
   config.train.eval_every = 1;
   config.train.early_stopping = 2;
   config.optimizer.learning_rate = 0.5;  // too high to improve for long
-  train(scratch, config, "early");
+  train_until(scratch, config, "early");
   const RunSummary early = summarise_run(scratch.path("early"));
   EXPECT_EQ(early.status, RunStatus::finished);
   EXPECT_LT(early.step, 400);
@@ -100,7 +100,7 @@ TEST(RunSummary, OfOneThatCameToNothingAndOneWhoseLogEndsInAnError) {
   const Scratch scratch;
   { const RunDirectory run(scratch.path("empty"), OpenMode::fresh); }
   EXPECT_EQ(summarise_run(scratch.path("empty")).status, RunStatus::empty);
-  train(scratch, tiny_config(scratch), "failed", 7);
+  train_until(scratch, tiny_config(scratch), "failed", 7);
   scratch.write("failed/train.log",
                 "2026-11-25 10:00:00 info: step 7\n2026-11-25 10:00:01 error: diverged: 3 steps\n  in a row\n");
   const RunSummary failed = summarise_run(scratch.path("failed"));
@@ -112,7 +112,7 @@ TEST(RunSummary, OfOneThatCameToNothingAndOneWhoseLogEndsInAnError) {
 
 TEST(RunSummary, WhatIsDamagedIsNamedAndTheRestIsTold) {
   const Scratch scratch;
-  const RunPaths paths = train(scratch, tiny_config(scratch), "run");
+  const RunPaths paths = train_until(scratch, tiny_config(scratch), "run");
   fs::resize_file(paths.checkpoints() / checkpoint_name(20) / "model.safetensors", 100);
   scratch.write("run/metrics.jsonl", "{\"step\": 1}\nnonsense\n");
   scratch.write("run/config.json", "{");

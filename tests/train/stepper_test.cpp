@@ -38,8 +38,8 @@ Config small_config() {
 }
 
 /// A model, its data and a stepper, ready to go.
-struct Rig {
-  Rig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order)
+struct StepperRig {
+  StepperRig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order)
       : config(std::move(chosen)),
         model(config.model, vocab_size),
         weights(model.layout),
@@ -78,7 +78,7 @@ std::vector<std::int32_t> random_tokens(Index count, Index vocab_size) {
 }
 
 TEST(Stepper, OneBatchIsLearnedByHeart) {
-  Rig rig(small_config(), random_tokens(4 * 16 + 1, 20), 20, DataOrder::sequential);  // one batch an epoch
+  StepperRig rig(small_config(), random_tokens(4 * 16 + 1, 20), 20, DataOrder::sequential);  // one batch an epoch
   double loss = 0;
   for (int i = 0; i < 250; ++i) loss = rig.step().loss;
   EXPECT_LT(loss, 0.05);
@@ -87,7 +87,7 @@ TEST(Stepper, OneBatchIsLearnedByHeart) {
 TEST(Stepper, ATinyTaskIsLearnedInEightySteps) {
   std::vector<std::int32_t> tokens;  // each token follows from the one before, on data that is drawn anew each step
   for (int i = 0, token = 1; i < 4000; ++i, token = (token * 3 + 1) % 17) tokens.push_back(token);
-  Rig rig(small_config(), tokens, 17, DataOrder::random);
+  StepperRig rig(small_config(), tokens, 17, DataOrder::random);
   EXPECT_NEAR(rig.step().loss, std::log(17.0), 0.3);
   double loss = 0;
   for (int i = 1; i < 80; ++i) loss = rig.step().loss;
@@ -99,7 +99,7 @@ TEST(Stepper, Bfloat16LearnsTheSameTaskAndKeepsItsCopyRounded) {
   for (int i = 0, token = 1; i < 4000; ++i, token = (token * 3 + 1) % 17) tokens.push_back(token);
   Config config = small_config();
   config.train.precision = Precision::bf16;
-  Rig rig(config, tokens, 17, DataOrder::random);
+  StepperRig rig(config, tokens, 17, DataOrder::random);
   double loss = 0;
   for (int i = 0; i < 80; ++i) loss = rig.step().loss;
   EXPECT_LT(loss, 0.1);
@@ -113,7 +113,7 @@ TEST(Stepper, AFullBatchSgdStepLowersTheLoss) {
   config.optimizer.type = OptimizerKind::sgd;
   config.optimizer.learning_rate = 0.1;
   config.train.batch_size.all = true;
-  Rig rig(config, random_tokens(40 * 16 + 1, 20), 20, DataOrder::shuffle);
+  StepperRig rig(config, random_tokens(40 * 16 + 1, 20), 20, DataOrder::shuffle);
   EXPECT_EQ(rig.stepper.sizes().windows_per_step, 40);
   double before = rig.step().loss;
   for (int i = 0; i < 5; ++i) {
@@ -129,7 +129,7 @@ TEST(Stepper, AccumulationOverMicroBatchesIsOneLargeBatch) {
   apart.train.batch_size.count = 2;
   apart.train.gradient_accumulation = 3;
   const auto tokens = random_tokens(30 * 16 + 1, 20);
-  Rig one(together, tokens, 20, DataOrder::shuffle), three(apart, tokens, 20, DataOrder::shuffle);
+  StepperRig one(together, tokens, 20, DataOrder::shuffle), three(apart, tokens, 20, DataOrder::shuffle);
   const StepResult a = one.step(), b = three.step();
   EXPECT_NEAR(a.loss, b.loss, 1e-6);
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-5);
@@ -140,7 +140,7 @@ TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPositi
   Config config = small_config();
   config.train.batch_size.all = true;
   const auto tokens = random_tokens(1030 * 16 + 1, 20);  // micro-batches of 1024 windows: the second has 6
-  Rig rig(config, tokens, 20, DataOrder::sequential);
+  StepperRig rig(config, tokens, 20, DataOrder::sequential);
   ASSERT_EQ(rig.stepper.sizes().windows_per_micro_batch, 1024);
   ParameterBuffer<float> untouched(rig.model.layout);
   initialise(config.model, config.seed, untouched);
@@ -152,7 +152,7 @@ TEST(Stepper, DropoutDiffersBetweenTheMicroBatchesOfAStepAndRepeatsItself) {
   Config config = small_config();
   config.model.dropout = 0.3;
   const auto tokens = random_tokens(30 * 16 + 1, 20);
-  Rig first(config, tokens, 20, DataOrder::shuffle), again(config, tokens, 20, DataOrder::shuffle);
+  StepperRig first(config, tokens, 20, DataOrder::shuffle), again(config, tokens, 20, DataOrder::shuffle);
   const StepResult a = first.step(), b = again.step();
   EXPECT_EQ(a.loss, b.loss);
   EXPECT_EQ(a.gradient_norm, b.gradient_norm);
@@ -161,7 +161,7 @@ TEST(Stepper, DropoutDiffersBetweenTheMicroBatchesOfAStepAndRepeatsItself) {
 }
 
 TEST(Faults, AGradientThatIsNotFiniteTouchesNothing) {
-  Rig rig(small_config(), random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
+  StepperRig rig(small_config(), random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
   rig.step();
   rig.weights.all()[3] = std::numeric_limits<float>::infinity();
   const Eigen::VectorXf weights = rig.weights.all();
@@ -178,7 +178,7 @@ TEST(Faults, AGradientThatIsNotFiniteTouchesNothing) {
 TEST(Faults, AnInfiniteGradientOfAFiniteLossTouchesNothing) {
   Config config = small_config();
   config.model.tie_embeddings = false;
-  Rig rig(config, random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
+  StepperRig rig(config, random_tokens(30 * 16 + 1, 20), 20, DataOrder::shuffle);
   rig.step();
   const auto scale = [&](const char* name, float factor) { rig.weights.vec(rig.model.layout.find(name)) *= factor; };
   scale("lm_head.weight", 1e37f);  // logits that a float still holds; their gradient times the weights below does not

@@ -32,8 +32,8 @@ struct TensorSource {
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(values.size()) * size_of(type); }
 };
 
-/// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io). Progress
-/// bars are told of each element.
+/// Writes a tensor's elements, row-major. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io).
+/// Progress bars are told of each element.
 void write_elements(FileWriter& file, const TensorSource& tensor);
 
 /// Throws Error (usage) that lists every tensor with a finite value that its type would make infinite, as F16 does

@@ -13,8 +13,8 @@
 namespace kiln {
 
 /// The tokenizer of a tokenizer.json, of a folder that holds one (a checkpoint), or of a folder with vocab.json and
-/// merges.txt. Throws Error (usage) where `path` is none of these, (bad_input) where a file of the folder is a link that
-/// leads out of it, and what the readers below throw.
+/// merges.txt. Throws Error (usage) where `path` is none of these, (bad_input) where a file of the folder is a link
+/// that leads out of it, and what the readers below throw.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 /// The tokenizer that the text of a tokenizer.json describes: byte-level BPE cut by GPT-2's or cl100k's pattern, or
