@@ -65,23 +65,30 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
   for (Index b = 0; b < B; ++b) batch.set_row(b, tokens_, first_token(first_window + b));
 }
 
-EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B)
-    : tokens_(std::move(tokens)), T_(T), B_(B), full_windows_((tokens_.size() - 1) / T) {
+EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets)
+    : tokens_(std::move(tokens)), T_(T), B_(B), full_windows_((tokens_.size() - 1) / T), windows_(full_windows_) {
   require_tokens(tokens_, 2, tokens_.name(), "an evaluation");
-  const bool has_rest = full_windows_ * T_ < targets();
-  batches_ = (full_windows_ + B_ - 1) / B_ + (has_rest ? 1 : 0);
+  const Index targets = tokens_.size() - 1;
+  if (most_targets < targets && full_windows_ > 0) {
+    windows_ = std::clamp<Index>((most_targets - 1) / T_ + 1, 1, full_windows_);
+  } else {
+    rest_ = targets - full_windows_ * T_;
+  }
 }
 
 void EvaluationBatches::fill(Index i, Batch& batch) const {
-  assert(i >= 0 && i < batches_);
-  const Index window = i * B_;
-  if (window >= full_windows_) {
-    batch.resize(1, targets() - full_windows_ * T_);
+  assert(i >= 0 && i < size());
+  const Index first = i * B_;
+  if (first >= windows_) {
+    batch.resize(1, rest_);
     batch.set_row(0, tokens_, full_windows_ * T_);
     return;
   }
-  batch.resize(std::min(B_, full_windows_ - window), T_);
-  for (Index b = 0; b < batch.B; ++b) batch.set_row(b, tokens_, (window + b) * T_);
+  batch.resize(std::min(B_, windows_ - first), T_);
+  for (Index b = 0; b < batch.B; ++b) {
+    const Index window = (first + b) * full_windows_ / windows_;
+    batch.set_row(b, tokens_, window * T_);
+  }
 }
 
 }  // namespace kiln

@@ -64,13 +64,16 @@ std::size_t memory_bytes(const LanguageModel<T>& model) {
 template <class T>
 class EvaluatorOf final : public Evaluator {
  public:
-  EvaluatorOf(const ModelConfig& config, Index vocab_size)
-      : model_(config, vocab_size), windows_(windows_per_batch(config)), arena_(memory_bytes(model_)) {}
+  EvaluatorOf(const ModelConfig& config, Index vocab_size, Index most_tokens)
+      : model_(config, vocab_size),
+        windows_(windows_per_batch(config)),
+        most_tokens_(most_tokens),
+        arena_(memory_bytes(model_)) {}
 
   Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
     const Stopwatch stopwatch;
     tokens.check_vocabulary(model_.vocab_size());
-    const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_);
+    const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_, most_tokens_);
     WindowStatistics statistics;
     Index correct = 0;
     for (Index i = 0; i < batches.size(); ++i) {
@@ -90,7 +93,8 @@ class EvaluatorOf final : public Evaluator {
     result.tokens = batches.targets();
     result.accuracy = static_cast<double>(correct) / static_cast<double>(result.tokens);
     if (const std::optional<Index> bytes = tokens.text_bytes()) {
-      result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(*bytes);
+      const double scored = static_cast<double>(result.tokens) / static_cast<double>(tokens.size() - 1);
+      result.bits_per_byte = statistics.total() / std::numbers::ln2 / (scored * static_cast<double>(*bytes));
     }
     result.seconds = stopwatch.seconds();
     return result;
@@ -113,6 +117,7 @@ class EvaluatorOf final : public Evaluator {
 
   LanguageModel<T> model_;
   Index windows_;  // a batch
+  Index most_tokens_;
   Arena arena_;
   Batch batch_;
   std::vector<Acc<T>> losses_;
@@ -123,9 +128,10 @@ class EvaluatorOf final : public Evaluator {
 
 double Evaluation::perplexity() const { return std::exp(loss); }
 
-std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision) {
+std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
+                                          Index most_tokens) {
   return with_precision(precision, [&]<class T>() -> std::unique_ptr<Evaluator> {
-    return std::make_unique<EvaluatorOf<T>>(config, vocab_size);
+    return std::make_unique<EvaluatorOf<T>>(config, vocab_size, most_tokens);
   });
 }
 

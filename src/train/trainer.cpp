@@ -149,7 +149,7 @@ Evaluation Trainer::evaluate() {
   TrainerState& state = p_.state;
   const double begun = clock_();
   const Evaluation evaluation = [&] {
-    ProgressBar bar("evaluating", static_cast<double>(p_.data.validation.size()), "tokens");
+    ProgressBar bar("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
     return p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) { bar.set_share(share); });
   }();
   events_.add_evaluation();
@@ -238,6 +238,10 @@ bool Trainer::leads_to_evaluation() const {
   return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
 }
 
+Index Trainer::evaluated_tokens() const {
+  return std::min(p_.data.validation.size(), p_.config.train.most_evaluated_tokens());
+}
+
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 
 /// The mean step, the last evaluation (before the first, what its share of a step's work suggests) and checkpoint.
@@ -246,7 +250,7 @@ double Trainer::reserve_seconds() const {
   double evaluation = 0;
   if (p_.evaluator) {
     const Index tokens_per_step = p_.stepper->sizes().windows_per_step * p_.config.model.n_ctx;
-    const double steps = static_cast<double>(p_.data.validation.size()) / static_cast<double>(tokens_per_step);
+    const double steps = static_cast<double>(evaluated_tokens()) / static_cast<double>(tokens_per_step);
     evaluation = evaluation_seconds_.value_or(kForwardShare * steps * step);
   }
   return step + evaluation + checkpoint_seconds_;

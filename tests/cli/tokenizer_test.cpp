@@ -165,10 +165,10 @@ TEST(TokenizerCommand, EncodesToTokenFilesOfLlmcAndNanoGpt) {
 /// Row 21, and what nanoGPT's format cannot hold.
 TEST(TokenizerCommand, VocabulariesBeyondUint16) {
   const Scratch scratch;
-  nlohmann::ordered_json vocab;
+  nlohmann::json vocab;  // an ordered one looks through all keys for each
   for (int id = 0; id <= 65536; ++id) vocab[std::to_string(id)] = id;
-  const nlohmann::ordered_json json{{"added_tokens", nlohmann::json::array()},
-                                    {"model", {{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", nullptr}}}};
+  const nlohmann::json json{{"added_tokens", nlohmann::json::array()},
+                            {"model", {{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", nullptr}}}};
   const std::string tokenizer = scratch.write("t.json", json.dump()), path = scratch.path("tokens.bin").string();
   const Outcome refused = encode(tokenizer, "65536 7", {"--to", path, "--format", "nanogpt"});
   EXPECT_EQ(refused.code, 2);

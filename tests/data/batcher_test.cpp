@@ -166,6 +166,32 @@ TEST(EvaluationBatches, ScoreEveryTargetOnceInOrder) {
   }
 }
 
+/// Windows of 4 over 41 targets, 0 to 40, and a rest of 1: where each scored one begins.
+std::vector<Index> beginnings(Index most_targets, Index B) {
+  const EvaluationBatches batches(counting(42), 4, B, most_targets);
+  std::vector<Index> found;
+  Batch batch;
+  for (Index i = 0; i < batches.size(); ++i) {
+    batches.fill(i, batch);
+    for (Index b = 0; b < batch.B; ++b) found.push_back(batch.inputs[static_cast<std::size_t>(b * batch.T)]);
+  }
+  return found;
+}
+
+TEST(EvaluationBatches, OfAPartAreFullWindowsSpreadEvenly) {
+  for (const Index B : {1, 2, 3, 50}) {
+    EXPECT_THAT(beginnings(1, B), ElementsAre(0));
+    EXPECT_THAT(beginnings(4, B), ElementsAre(0));
+    EXPECT_THAT(beginnings(5, B), ElementsAre(0, 20));
+    EXPECT_THAT(beginnings(16, B), ElementsAre(0, 8, 20, 28));
+    EXPECT_THAT(beginnings(40, B), ElementsAre(0, 4, 8, 12, 16, 20, 24, 28, 32, 36));
+    EXPECT_THAT(beginnings(41, B), ElementsAre(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40));
+  }
+  EXPECT_EQ(EvaluationBatches(counting(42), 4, 3, 5).targets(), 8);
+  EXPECT_EQ(EvaluationBatches(counting(42), 4, 3, 41).targets(), 41);
+  EXPECT_EQ(EvaluationBatches(counting(3), 4, 3, 1).targets(), 2);  // not one full window: all there is
+}
+
 TEST(EvaluationBatches, OneTokenHasNothingToScore) {
   expect_error(ExitCode::usage, "counting: 1 tokens, but an evaluation needs at least 2; give more text",
                [] { EvaluationBatches batches(counting(1), 4, 2); });

@@ -67,7 +67,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
       "muon_momentum": 0.95, "decay_embeddings": true},
     "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
     "train": {"steps": 2000, "epochs": null, "time_budget": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
-      "precision": "fp32", "recompute": "none", "eval_every": 250, "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
+      "precision": "fp32", "recompute": "none", "eval_every": 250, "eval_tokens": "all", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
       "sample_every": 0, "sample_at_evaluations": false, "sample_prompt": "", "early_stopping": null, "spike_threshold": 6.0, "skip_spikes": false, "threads": 0, "deterministic": false, "max_bad_steps": 10, "tensorboard": true}})"));
 }
 

@@ -45,6 +45,27 @@ struct EvaluatorRig {
   ParameterBuffer<float> weights;
 };
 
+TEST(Evaluator, OfAPartScoresItsWindowsAlone) {
+  EvaluatorRig rig;
+  const TokenFile text = tokens(43, 99);
+  const auto evaluate = [&](Index most, const TokenFile& file) {
+    return make_evaluator(small_model(), kVocabSize, Precision::fp32, most)->evaluate(rig.weights, file);
+  };
+  const Evaluation part = evaluate(9, text);  // windows 0 and 4 of 8
+  EXPECT_EQ(part.tokens, 10);
+  double total = 0;
+  for (const Index first : {0, 20}) {
+    std::vector<std::int32_t> ids(6);
+    text.read(first, 6, ids.data());
+    TokenFileBuilder builder(kVocabSize);
+    builder.append(ids, 1);
+    total += 5 * evaluate(100, TokenFile(builder.finish(), "window")).loss;
+  }
+  EXPECT_NEAR(part.loss, total / 10, 1e-6);
+  EXPECT_NEAR(*part.bits_per_byte, total / std::log(2.0) / (99 * 10.0 / 42), 1e-6);
+  EXPECT_EQ(evaluate(42, text).loss, evaluate(1000, text).loss);
+}
+
 TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
   EvaluatorRig rig;
   const TokenFile text = tokens(43, 99);  // 42 targets: 8 windows of 5 and one of 2

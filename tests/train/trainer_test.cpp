@@ -206,6 +206,19 @@ RunPaths train_by_clock(const Scratch& scratch, const Config& config, double eva
 /// Of the last checkpoint's, which was written when all but its writing was done.
 TrainerState last_state(const RunPaths& paths) { return read_trainer_state(*latest_checkpoint(paths.checkpoints())); }
 
+TEST(Trainer, EvaluatesAsManyTokensAsTheConfigAllows) {
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  const double whole = *read_metrics(train(scratch, config, "whole").metrics()).back().validation_loss;
+  config.train.eval_tokens = CountOrAll{.count = config.model.n_ctx};
+  const RunPaths paths = train(scratch, config, "part");
+  const std::unique_ptr<Preparation> p = prepare(config, paths, true);
+  const auto evaluator = make_evaluator(config.model, p->model->vocab_size(), Precision::fp32, config.model.n_ctx);
+  const double part = evaluator->evaluate(p->weights_view(), p->data.validation).loss;
+  EXPECT_NE(part, whole);
+  EXPECT_EQ(*read_metrics(paths.metrics()).back().validation_loss, part);
+}
+
 TEST(Trainer, ATimeBudgetEndsEvaluatedAndSavedAtTheDeadline) {
   for (const double evaluation_seconds : {0.0, 0.5, 2.0}) {
     for (const std::int64_t eval_every : {1, 6, 1000}) {

@@ -7,6 +7,7 @@
 #include "kiln/tensor/view.h"
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace kiln {
@@ -58,15 +59,16 @@ class Batcher {
   Index epoch_ = -1;
 };
 
-/// All of a token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored once:
-/// batches of up to B windows of T, and one of the shorter rest where there is one.
+/// A token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored once: batches
+/// of up to B windows of T, and one of the shorter rest where there is one. Where that is more than `most_targets`, as
+/// many full windows as hold them, at least one, spread evenly over the file: the same ones each time.
 class EvaluationBatches {
  public:
   /// Throws Error (usage) with both numbers where there are fewer than 2 tokens.
-  EvaluationBatches(TokenFile tokens, Index T, Index B);
+  EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets = std::numeric_limits<Index>::max());
 
-  Index size() const { return batches_; }
-  Index targets() const { return tokens_.size() - 1; }
+  Index size() const { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
+  Index targets() const { return windows_ * T_ + rest_; }
 
   /// Batch i, 0 <= i < size(); its T is below T in the last one alone.
   void fill(Index i, Batch& batch) const;
@@ -75,8 +77,9 @@ class EvaluationBatches {
   TokenFile tokens_;
   Index T_;
   Index B_;
-  Index full_windows_;
-  Index batches_;
+  Index full_windows_;  // of the file
+  Index windows_;       // of these, scored
+  Index rest_ = 0;      // targets after the last full window, scored
 };
 
 }  // namespace kiln

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,6 +47,7 @@ struct TrainConfig {
   Precision precision = Precision::fp32;
   Recompute recompute = Recompute::none;
   std::int64_t eval_every = 250;
+  CountOrAll eval_tokens{.all = true};
   std::int64_t checkpoint_every = 500;
   bool async_checkpoint = true;
   std::int64_t keep_checkpoints = 3;
@@ -60,6 +62,10 @@ struct TrainConfig {
   bool deterministic = false;
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
+
+  std::int64_t most_evaluated_tokens() const {
+    return eval_tokens.all ? std::numeric_limits<std::int64_t>::max() : eval_tokens.count;
+  }
 
   /// Whether checkpoints are written while training goes on, from a copy; none is due midway where neither steps nor
   /// evaluations bring one about.
@@ -91,6 +97,10 @@ struct TrainConfig {
       "activations that are computed again on the way back instead of kept, same results in less memory: none; mlp: "
       "those inside the MLPs; block: all but the stream between blocks");
     v("eval_every", eval_every, "steps between evaluations of the held-out text; 0: never", non_negative());
+    v("eval_tokens", eval_tokens,
+      "tokens that an evaluation scores, in windows spread evenly over the held-out text, the same each time; \"all\": "
+      "every one",
+      at_least(1));
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: the first and last alone", non_negative());
     v("async_checkpoint", async_checkpoint,
       "write checkpoints while training goes on, from a copy of weights and moments; false: training waits, in less "

@@ -1,4 +1,4 @@
-// Exact loss over a whole text.
+// The loss over a text, exact over all of it or estimated from a part.
 #pragma once
 
 #include "kiln/data/batcher.h"
@@ -7,6 +7,7 @@
 #include "kiln/tensor/parameters.h"
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -17,8 +18,8 @@ struct Evaluation {
   std::optional<double> margin;         // the 95% interval is loss +- margin, from the spread of the windows' sums;
                                         // unknown from a single window
   double accuracy = 0;                  // share of targets that were the likeliest token
-  Index tokens = 0;                     // targets scored: one less than the tokens of the text
-  std::optional<double> bits_per_byte;  // where the number of bytes of the text is known
+  Index tokens = 0;                     // targets scored: of a whole text one less than its tokens
+  std::optional<double> bits_per_byte;  // where the number of bytes of the text is known; those of a part in proportion
   double seconds = 0;
 
   double perplexity() const;
@@ -40,8 +41,10 @@ class Evaluator {
   virtual Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress = {}) = 0;
 };
 
-/// An evaluator that computes in this precision. Its memory is laid out here, for batches of a few thousand tokens.
-std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision);
+/// An evaluator that computes in this precision, of texts with more than `most_tokens` targets in evenly spread windows
+/// alone (data/batcher.h). Its memory is laid out here, for batches of a thousand tokens.
+std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
+                                          Index most_tokens = std::numeric_limits<Index>::max());
 
 /// The bytes that it takes, without taking them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);

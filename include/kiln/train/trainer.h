@@ -44,6 +44,7 @@ class Trainer {
   void bear(Retry retry, Call&& save);
   bool is_due(Index every) const;
   bool leads_to_evaluation() const;
+  Index evaluated_tokens() const;
   double seconds() const;
   double reserve_seconds() const;
   double share_of_peak();
