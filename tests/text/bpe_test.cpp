@@ -114,7 +114,7 @@ TEST(Bpe, CacheGivesTheSameIdsAgain) {
   const Bpe bpe = small_bpe();
   Bpe::Cache cache;
   Rng rng(4, "cache");
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     std::string piece;
     for (std::size_t i = 1 + rng.below(40); i > 0; --i)
       piece += static_cast<char>(rng.below(4) == 0 ? 0 : 'a' + rng.below(3));
