@@ -11,6 +11,7 @@
 #include <array>
 #include <cassert>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #ifdef KILN_ONEDNN
@@ -129,6 +130,18 @@ struct Product {
 
 using ProductKey = std::array<Index, 11>;
 
+/// oneDNN's first choice, but its packing kernels (gemm) where the left factor lies across: they are 6 to 25% ahead of
+/// the batch-reduced ones (brgemm) in bfloat16, and what oneDNN takes in float by itself.
+dnnl::matmul::primitive_desc choose_implementation(const dnnl::matmul::desc& description,
+                                                   const dnnl::primitive_attr& attributes, bool left_lies_across) {
+  dnnl::matmul::primitive_desc chosen(description, attributes, engine());
+  if (!left_lies_across) return chosen;
+  do {
+    if (std::string_view(chosen.impl_info_str()) == "gemm:jit") return chosen;
+  } while (chosen.next_impl());
+  return {description, attributes, engine()};
+}
+
 template <class T, class U>
 Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, Write write, bool has_bias) {
   using dnnl::memory;
@@ -145,7 +158,8 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
   }
   const dnnl::matmul::desc description =
       has_bias ? dnnl::matmul::desc(a_desc, b_desc, bias_desc, c_desc) : dnnl::matmul::desc(a_desc, b_desc, c_desc);
-  const dnnl::matmul::primitive_desc chosen(description, attributes, engine());
+  const dnnl::matmul::primitive_desc chosen =
+      choose_implementation(description, attributes, a.row_stride == 1 && a.cols > 1);
   auto nothing = [](const memory::desc& desc) { return memory(desc, engine(), nullptr); };
   Product product{dnnl::matmul(chosen),
                   nothing(a_desc),
