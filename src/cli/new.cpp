@@ -78,9 +78,11 @@ std::string model_reasons(const Proposal& proposal) {
   return fmt::format(
              "A larger model learns more from each token, a smaller one sees more tokens. These were timed on this "
              "machine ({} threads), and the one from which the scaling law for repeated text (arXiv:2305.16264) "
-             "expects the lowest loss was taken. The law was fitted to far larger models: it ranks, it does not "
-             "foretell. Without repeats, {:.0f} tokens a parameter would be compute-optimal.\n\n",
-             threads(), compute_optimal_ratio()) +
+             "expects the lowest loss was taken. The law was fitted to far larger models trained by AdamW: it ranks, "
+             "it "
+             "does not foretell. A token counts {:g}-fold here, as trials with such small models and Muon ask for; "
+             "without repeats, {:.0f} tokens a parameter would be compute-optimal.\n\n",
+             threads(), kTokenWorth, compute_optimal_ratio() / kTokenWorth) +
          candidate_table(proposal);
 }
 
@@ -90,9 +92,9 @@ std::string training_reasons(const Proposal& proposal) {
   std::string out = fmt::format(
       "- `model`: Llama's kind (RMSNorm, rotary positions, SwiGLU, no biases), so that the checkpoints load in other "
       "tools; projections back to the stream start at zero.\n"
-      "- `model.dropout` {:g}: {:.2g} passes over the text{}\n",
-      config.model.dropout, choice.passes,
-      config.model.dropout > 0 ? "; without it the model would begin to learn the text by heart."
+      "- `model.dropout` {:g}: {:.2g} passes over the text with {:.2g} parameters for each token of it{}\n",
+      config.model.dropout, choice.passes, choice.pressure / choice.passes,
+      config.model.dropout > 0 ? "; without dropout the model would begin to learn the text by heart."
                                : " are too few to learn it by heart.");
   out += fmt::format(
       "- `optimizer`: Muon at {:g} for the hidden matrices and AdamW at {:g} for the rest, lower for wider models; "

@@ -29,9 +29,13 @@ constexpr double kMemoryShare = 0.5;             // share of what is available
 constexpr double kEvaluationShare = 0.04;        // of the time
 constexpr double kForwardSpeed = 2.5;            // tokens evaluated in the time of one trained
 constexpr double kMostEvaluations = 20;
-constexpr double kManyPasses = 12;  // over the text: with more, dropout pays
-constexpr double kDropout = 0.1;
 constexpr const char* kSeparator = "<|endoftext|>";
+
+/// What dropout has paid from which pressure on, in trials on Tiny Shakespeare (bench/README.md).
+struct DropoutStep {
+  double least_pressure, dropout;
+};
+constexpr std::array kDropoutSteps{DropoutStep{150, 0.2}, DropoutStep{32, 0.1}, DropoutStep{0, 0.0}};
 
 /// Sizes to choose from: each takes two to three times the computation a token of the one before.
 struct Shape {
@@ -155,8 +159,15 @@ std::optional<Candidate> measure(Config config, const TextFacts& text, double se
   candidate.tokens_per_second = static_cast<double>(candidate.tokens_per_step()) / step;
   candidate.tokens = candidate.tokens_per_second * seconds * (1 - kEvaluationShare);
   candidate.passes = candidate.tokens / text.tokens();
-  candidate.expected_loss = expected_loss(static_cast<double>(candidate.parameters), candidate.tokens, text.tokens());
+  const auto parameters = static_cast<double>(candidate.parameters);
+  candidate.pressure = candidate.passes * parameters / text.tokens();
+  candidate.expected_loss = expected_loss(parameters, kTokenWorth * candidate.tokens, kTokenWorth * text.tokens());
   return candidate;
+}
+
+double suitable_dropout(const Candidate& choice) {
+  const auto suits = [&](const DropoutStep& step) { return choice.pressure >= step.least_pressure; };
+  return std::ranges::find_if(kDropoutSteps, suits)->dropout;
 }
 
 /// Steps between evaluations: as many of these as a small share of the time is enough for.
@@ -193,7 +204,7 @@ Proposal propose(const ProposalRequest& request, const std::function<void(double
   check(choice.steps() >= 1, "{} of training: not one step of the smallest model fits in",
         format_duration(request.seconds));
   set_shape(config, kShapes[proposal.chosen]);
-  if (choice.passes > kManyPasses) config.model.dropout = kDropout;
+  config.model.dropout = suitable_dropout(choice);
   config.train.time_budget = Duration{request.seconds};
   config.train.eval_every = evaluation_interval(choice, proposal.text, request.seconds);
   config.train.checkpoint_every = config.train.eval_every;

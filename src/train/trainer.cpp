@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kMostFailedSaves = 3;        // in a row, after which a run is not worth going on with
 constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the way back does twice the work
+constexpr int kPeakMeasurements = 4;       // some 25 ms each, at as many rows
 
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
@@ -256,11 +257,14 @@ double Trainer::reserve_seconds() const {
   return step + evaluation + checkpoint_seconds_;
 }
 
-/// Measures the peak at the first call, when the threads are warm and on cores of their own; a speed that exceeds it
-/// all the same, on a machine that had been busy, is the better measurement.
+/// Measures the peak at the first few calls, when the threads are warm and on cores of their own, and keeps the best:
+/// one measurement is over in a moment, in which something else, such as a checkpoint's writer, may have had a core.
 double Trainer::share_of_peak() {
   const double flops = row_.tokens_per_second.value_or(0) * flops_per_token_;
-  if (peak_flops_ == 0) peak_flops_ = measure_peak(p_.config.train.precision);
+  if (peaks_measured_ < kPeakMeasurements) {
+    ++peaks_measured_;
+    peak_flops_ = std::max(peak_flops_, measure_peak(p_.config.train.precision));
+  }
   peak_flops_ = std::max(peak_flops_, flops);
   return flops / peak_flops_;
 }

@@ -8,6 +8,7 @@
 
 #include "support/error_parts.h"
 #include "support/scratch.h"
+#include <cmath>
 #include <string>
 
 namespace kiln {
@@ -51,10 +52,17 @@ TEST(Proposal, FindsTheLineBetweenDocuments) {
   EXPECT_EQ(without.text.documents, 1u);
 }
 
-TEST(Proposal, ManyPassesBringDropout) {
+TEST(Proposal, ManyPassesOfManyParametersBringDropout) {
   const Scratch scratch;
   const std::string text = scratch.write("text.txt", text_of(400));
-  EXPECT_GT(propose({.data = {text}, .seconds = 36000}).config.model.dropout, 0);
+  const Proposal often = propose({.data = {text}, .seconds = 36000});
+  const Candidate& choice = often.choice();
+  EXPECT_NEAR(choice.pressure,
+              choice.tokens * static_cast<double>(choice.parameters) / std::pow(often.text.tokens(), 2),
+              1e-6 * choice.pressure);
+  EXPECT_EQ(often.config.model.dropout, 0.2);
+  const std::string longer = scratch.write("longer.txt", text_of(100'000));
+  EXPECT_EQ(propose({.data = {longer}, .seconds = 10}).config.model.dropout, 0.0);
 }
 
 TEST(Proposal, RefusesWhatNothingCanBeLearntFrom) {

@@ -12,6 +12,11 @@
 
 namespace kiln {
 
+/// Tokens of the scaling law that one is worth here: small models trained by Muon, where the law was fitted to large
+/// ones trained by AdamW. With it the law prefers the sizes that did best in trials on Tiny Shakespeare
+/// (bench/README.md).
+inline constexpr double kTokenWorth = 4;
+
 /// What a proposal rests on.
 struct ProposalRequest {
   std::vector<std::string> data;  // files, folders or globs, as data.train names them
@@ -38,6 +43,7 @@ struct Candidate {
   double tokens_per_second = 0;  // measured
   double tokens = 0;             // seen in the time
   double passes = 0;             // over the training text
+  double pressure = 0;           // to learn the text by heart: passes, times parameters for each token of the text
   double expected_loss = 0;      // see scaling_law.h: it ranks, no more
 
   Index tokens_per_step() const { return batch_size * model.n_ctx; }

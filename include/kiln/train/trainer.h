@@ -63,6 +63,7 @@ class Trainer {
   double started_;  // by the clock
   double flops_per_token_;
   double peak_flops_ = 0;
+  int peaks_measured_ = 0;
   TrainerState before_;  // where training (re)started
   MetricsRow row_;
   std::optional<double> evaluation_seconds_;  // of the last one
