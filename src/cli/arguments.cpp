@@ -1,7 +1,9 @@
 // One declaration of each shared argument, and what every command does with it first.
 #include "cli/arguments.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/threads.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include <spdlog/spdlog.h>
 
@@ -56,7 +58,13 @@ void ConfigArguments::add_to(CLI::App& command) {
 Config ConfigArguments::read() const {
   Config read = read_config(config, overrides, Purpose::plan);
   TokenizerConfig& tokenizer = read.tokenizer;
-  if (tokenizer.type == TokenizerKind::byte) {
+  if (read.init_from) {
+    tokenizer.vocab_size = open_model(read.locate(*read.init_from)).vocab_size;
+  } else if (tokenizer.path && path_exists(read.locate(*tokenizer.path))) {
+    tokenizer.vocab_size = load_tokenizer(read.locate(*tokenizer.path))->vocab_size();
+  } else if (tokenizer.path) {
+    spdlog::info("{}: is not there yet; tokenizer.vocab_size {} is assumed", *tokenizer.path, tokenizer.vocab_size);
+  } else if (tokenizer.type == TokenizerKind::byte) {
     tokenizer.vocab_size = kByteCount + std::ssize(tokenizer.special_tokens);
   } else if (tokenizer.type == TokenizerKind::character) {
     tokenizer.vocab_size = kGuessedCharacters + std::ssize(tokenizer.special_tokens);

@@ -38,8 +38,8 @@ struct ConfigArguments {
   void add_to(CLI::App& command);
 
   /// Reads the config for a command that needs no data, and sets its number of threads. Its tokenizer.vocab_size then
-  /// is what the tokenizer will have: with the special tokens for byte, and (said on stderr) a guess for char, whose
-  /// entries the text decides. Throws as read_config does.
+  /// is what the model will have: that of init_from, or of a tokenizer that is there, with the special tokens for byte,
+  /// and (said on stderr) a guess for char, whose entries the text decides. Throws as read_config does.
   Config read() const;
 };
 

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 struct EvalOptions {
   ModelArguments model;
   std::vector<std::string> data;
+  std::optional<std::string> separator;  // of documents; where not given, the run's
   bool json = false;
 };
 
@@ -38,12 +39,13 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
   return encode_corpus(Corpus(data, base), *model.tokenizer, cache);
 }
 
-/// The files of --data as tokens, their documents told apart as the run's are.
-TokenFile tokens_of_files(const LoadedModel& model, const std::vector<std::string>& patterns) {
+/// The files of --data as tokens, their documents told apart as asked, else as the run's are.
+TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) {
   DataConfig data;
   data.validation_fraction = 0;
-  for (const fs::path& file : find_source_files(patterns, "--data")) data.train.push_back(file.string());
+  for (const fs::path& file : find_source_files(options.data, "--data")) data.train.push_back(file.string());
   if (model.source.config) data.document_separator = model.source.config->data.document_separator;
+  if (options.separator) data.document_separator = options.separator;
   return encode(data, model, {}, {}).train;
 }
 
@@ -99,7 +101,7 @@ std::string to_text(const Evaluation& result) {
 
 void run_eval(const EvalOptions& options) {
   const LoadedModel model = options.model.load();
-  const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options.data);
+  const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
   const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
@@ -114,6 +116,10 @@ void add_eval(CLI::App& app) {
   add_repeated(*command, "--data", options->data,
                "text or token file, folder or glob to score, in place of the run's validation split; may be repeated")
       ->type_name("FILE");
+  command
+      ->add_option("--document-separator", options->separator,
+                   "what separates the documents of --data's text files; where not given, what the run's config says")
+      ->type_name("TEXT");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -149,10 +149,7 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
   ExportJob job{.loaded = options.model.load(), .tokenizer = {}, .type = type, .name = {}};
   const ModelSource& source = job.loaded.source;
-  job.tokenizer = tokenizer_files(*job.loaded.tokenizer, source.model);
-  SpecialIds& ids = job.tokenizer.ids;
-  if (!ids.begin) ids.begin = source.ids.begin;
-  if (!ids.end) ids.end = source.ids.end;
+  job.tokenizer = tokenizer_files(*job.loaded.tokenizer, source.model, source.ids);
   job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
   return job;
 }

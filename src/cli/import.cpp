@@ -6,8 +6,6 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/text/tokenizer_json.h"
-#include "kiln/train/prepare.h"
 
 #include <spdlog/spdlog.h>
 
@@ -32,6 +30,7 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   Config config;
   config.name = std::filesystem::weakly_canonical(paths.root).filename().string();
   config.model = model.source.model;
+  config.data.validation_fraction = 0;  // there is no text
   const auto kind = std::ranges::find(kTokenizerKinds, model.tokenizer->type());
   config.tokenizer.type = static_cast<TokenizerKind>(kind - kTokenizerKinds.begin());
   config.tokenizer.vocab_size = model.tokenizer->vocab_size();
@@ -44,11 +43,8 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
 }
 
 void run_import(const ImportOptions& options) {
-  LoadedModel model = load_model(options.path);
-  if (!options.tokenizer.empty()) {
-    model.tokenizer = load_tokenizer(options.tokenizer);
-    check_tokenizer_fits(*model.tokenizer, model.source.vocab_size, options.tokenizer);
-  }
+  const LoadedModel model =
+      options.tokenizer.empty() ? load_model(options.path) : load_model_with_tokenizer(options.path, options.tokenizer);
   RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);
   if (options.overwrite) run.clear();
   const Config config = config_of(model, run.paths());
@@ -62,7 +58,7 @@ void run_import(const ImportOptions& options) {
                        .vocab_size = model.source.vocab_size,
                        .weights = *model.weights,
                        .optimizer = {},
-                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model),
+                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, model.source.ids),
                        .state = state},
                       false, config.train.keep_checkpoints);
   spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),

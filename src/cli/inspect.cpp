@@ -27,6 +27,7 @@ struct InspectOptions {
   Index top = 10;
   bool untrained = false;
   bool allow_special = false;
+  bool next = false;  // what may follow the text, and nothing else
   bool json = false;
 };
 
@@ -41,18 +42,22 @@ Json token_json(const Tokenizer& tokenizer, TokenId token) {
   return {{"id", token}, {"text", utf8_replace_invalid(bytes_of(tokenizer, token))}};
 }
 
+Json to_json(const Tokenizer& tokenizer, const std::vector<TokenProbability>& top) {
+  Json entries = Json::array();
+  for (const TokenProbability& entry : top) {
+    entries.push_back({{"token", token_json(tokenizer, entry.token)}, {"probability", entry.probability}});
+  }
+  return entries;
+}
+
 Json to_json(const Tokenizer& tokenizer, const std::vector<Prediction>& predictions) {
   Json entries = Json::array();
   for (const Prediction& prediction : predictions) {
-    Json top = Json::array();
-    for (const TokenProbability& entry : prediction.top) {
-      top.push_back({{"token", token_json(tokenizer, entry.token)}, {"probability", entry.probability}});
-    }
     entries.push_back({{"token", token_json(tokenizer, prediction.token)},
                        {"loss", prediction.loss},
                        {"probability", prediction.probability},
                        {"rank", prediction.rank},
-                       {"top", std::move(top)}});
+                       {"top", to_json(tokenizer, prediction.top)}});
   }
   return entries;
 }
@@ -87,6 +92,11 @@ std::string mean_line(const std::vector<Prediction>& predictions, Index vocab_si
                      predictions.size(), loss, std::exp(loss), std::log(static_cast<double>(vocab_size)), vocab_size);
 }
 
+/// What may follow the last token.
+std::string next_table(const Tokenizer& tokenizer, TokenId last, const Inspection& inspection) {
+  return fmt::format("after {} may come\n", shown(tokenizer, last)) + top_lines(tokenizer, inspection.next);
+}
+
 /// A block for each prediction, and one for what may follow the last token.
 std::string table(const Tokenizer& tokenizer, std::span<const TokenId> tokens, const Inspection& inspection,
                   Index vocab_size) {
@@ -99,8 +109,7 @@ std::string table(const Tokenizer& tokenizer, std::span<const TokenId> tokens, c
                         shown(tokenizer, before[i]), shown(tokenizer, p.token), 100 * p.probability, p.rank, p.loss);
     text += top_lines(tokenizer, p.top, p.token) + "\n";
   }
-  text += fmt::format("after {} may come\n", shown(tokenizer, before.back()));
-  text += top_lines(tokenizer, inspection.next);
+  text += next_table(tokenizer, before.back(), inspection);
   return predictions.empty() ? text : text + mean_line(predictions, vocab_size);
 }
 
@@ -116,10 +125,14 @@ void run_inspect(const InspectOptions& options) {
   const LoadedModel loaded = model.load();
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =
-      encode_prompt(tokenizer, options.prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+      encode_prompt(tokenizer, options.prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
+                    loaded.ids().begin);
   const Inspection inspection = inspect(*loaded.model, *loaded.weights, tokens, options.top);
-  if (options.json) return write_json(to_json(tokenizer, inspection.predictions));
-  write_stdout(table(tokenizer, tokens, inspection, loaded.model->vocab_size()));
+  if (options.json) {
+    return write_json(options.next ? to_json(tokenizer, inspection.next) : to_json(tokenizer, inspection.predictions));
+  }
+  write_stdout(options.next ? next_table(tokenizer, tokens.back(), inspection)
+                            : table(tokenizer, tokens, inspection, loaded.model->vocab_size()));
 }
 
 }  // namespace
@@ -135,6 +148,8 @@ void add_inspect(CLI::App& app) {
       ->required()
       ->type_name("TEXT");
   command->add_option("--top", options->top, "entries of each distribution");
+  command->add_flag("--next", options->next,
+                    "only what may follow the text; with --json an array of token, probability");
   command->add_flag("--untrained", options->untrained, "look into the run's first random guesses")
       ->excludes(command->get_option("--checkpoint"));
   command->add_flag("--allow-special", options->allow_special,

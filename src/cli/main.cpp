@@ -1,6 +1,7 @@
 // The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
 #include "kiln/core/nearest.h"
+#include "kiln/core/terminal.h"
 #include "kiln/core/threads.h"
 
 #include <spdlog/pattern_formatter.h>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <new>
 #include <string_view>
+#include <unistd.h>
 #include <vector>
 
 namespace kiln::cli {
@@ -37,7 +39,8 @@ class LevelPrefix final : public spdlog::custom_flag_formatter {
 void set_up_log() {
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<LevelPrefix>('*').set_pattern("%^%*%$%v");
-  auto logger = spdlog::stderr_color_mt("kiln");
+  const bool color = output_has_color(STDERR_FILENO);
+  auto logger = spdlog::stderr_color_mt("kiln", color ? spdlog::color_mode::automatic : spdlog::color_mode::never);
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
 }

@@ -139,6 +139,7 @@ void run_new(const NewOptions& options) {
   const std::string name = name_for(options.data.front());
   const std::string path = options.output.empty() ? name + ".json" : options.output;
   const std::string reasons = path + ".why.md";
+  check_output_file("--output", path, "mine.json");
   for (const std::string& file : {path, reasons}) {
     check(options.overwrite || !path_exists(file),
           "{}: is there already; --output names another file, --overwrite "

@@ -2,6 +2,8 @@
 #include "cli/output.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/run/picture.h"
 
 #include <algorithm>
 #include <array>
@@ -32,6 +34,17 @@ void write_stdout(std::string_view bytes) {
 }
 
 void write_json(const Json& json) { write_stdout(format_json(json)); }
+
+void check_output_file(std::string_view option, const std::filesystem::path& file, std::string_view example) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  check(is_folder(folder), "{} {}: there is no folder {}", option, file.string(), folder.string());
+  check(!is_folder(file), "{} {}: is a folder; name the file, as in {}", option, file.string(), example);
+}
+
+void check_picture_file(std::string_view option, const std::filesystem::path& file) {
+  check_output_file(option, file, "picture.svg");
+  check_picture_name(file);
+}
 
 void Table::heading(std::string text) {
   if (!lines_.empty()) lines_.push_back({""});

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,13 @@ std::string read_stdin();
 /// Writes bytes to stdout, which are then out of this process. A reader that went away wants no more: no error.
 /// Throws Error (io), for instance where a disk is full.
 void write_stdout(std::string_view bytes);
+
+/// Throws Error (usage) unless a file can be made there: its folder exists, and it is no folder itself. `option` begins
+/// the message; `example` is a file's name for it. To be called before the work whose result goes there.
+void check_output_file(std::string_view option, const std::filesystem::path& file, std::string_view example);
+
+/// The same for a picture: also throws what check_picture_name throws.
+void check_picture_file(std::string_view option, const std::filesystem::path& file);
 
 /// The value, or null.
 template <class T>

@@ -134,7 +134,8 @@ void add_plan(CLI::App& app) {
   options->config.add_to(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Neither data nor tokenizer are needed. A model that does not fit into memory is counted all the same.\n"
+      "No data are needed, nor a tokenizer that is still to be trained. A model that does not fit into memory is "
+      "counted all the same.\n"
       "Example: kiln plan configs/gpt2_124m.json --set train.batch_size=2");
   command->callback([options] { run_plan(*options); });
 }

@@ -4,9 +4,8 @@
 #include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/metric_figure.h"
-#include "kiln/run/png_plot.h"
+#include "kiln/run/picture.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/run/svg_plot.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -78,17 +77,13 @@ Json to_json(const Figure& figure, const fs::path& output) {
 
 void run_plot(const PlotOptions& options) {
   const fs::path output = output_of(options);
-  const fs::path kind = output.extension();
-  check(output.empty() || kind == ".svg" || kind == ".png",
-        "--output {}: a file name that ends in .svg or .png is expected", output.string());
+  if (!options.output.empty()) check_picture_file("--output", output);
   const std::vector<NamedRows> runs = read_runs(options.runs);
   const Figure figure = metric_figure(runs, {.metric = value_of<PlotMetric>(kPlotMetrics, options.metric),
                                              .x = value_of<PlotX>(kPlotXs, options.x),
                                              .smoothing = options.smoothing});
   check(!is_empty(figure), "{}: holds no {} yet; kiln train writes rows every train.log_every steps",
         RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric);
-  const std::string svg = to_svg(figure);
-  const std::string picture = kind == ".png" ? to_png(svg) : svg;
   if (options.json) {
     write_json(to_json(figure, output));
   } else {
@@ -96,7 +91,7 @@ void run_plot(const PlotOptions& options) {
                                      .color = output_has_color(STDOUT_FILENO)}));
   }
   if (output.empty()) return;
-  write_file_atomically(output, picture);
+  write_file_atomically(output, to_picture(figure, output));
   spdlog::info("drawn in {}", output.string());
 }
 

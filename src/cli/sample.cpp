@@ -1,6 +1,7 @@
 // kiln sample: text that goes on from a prompt.
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/terminal.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/text/utf8.h"
@@ -23,15 +24,16 @@ struct SampleOptions {
   ModelArguments model;
   std::string prompt;
   std::string prompt_file;
-  std::string dash;  // "-" where the prompt comes from standard input
+  std::string word;  // the prompt as an argument of its own; "-": it comes from standard input
   bool allow_special = false;
   bool json = false;
   CompletionOptions completion;
 };
 
 std::string read_prompt(const SampleOptions& options) {
-  if (!options.dash.empty() || options.prompt_file == "-") return read_stdin();
-  return options.prompt_file.empty() ? options.prompt : read_file(options.prompt_file);
+  if (options.word == "-" || options.prompt_file == "-") return read_stdin();
+  if (!options.prompt_file.empty()) return read_file(options.prompt_file);
+  return options.word.empty() ? options.prompt : options.word;
 }
 
 /// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
@@ -39,7 +41,7 @@ class SamplePrinter {
  public:
   /// The prompt is shown before each sample where a person looks on; elsewhere the output is the samples alone.
   SamplePrinter(std::string_view prompt, Index samples)
-      : pending_(static_cast<std::size_t>(samples)), prompt_(::isatty(STDOUT_FILENO) != 0 ? prompt : "") {}
+      : pending_(static_cast<std::size_t>(samples)), prompt_(is_terminal(STDOUT_FILENO) ? prompt : "") {}
 
   void add(Index sample, std::string_view piece, bool last) {
     Pending& pending = pending_[static_cast<std::size_t>(sample)];
@@ -62,7 +64,10 @@ class SamplePrinter {
 
   void begin() {
     if (pending_.size() > 1) write(fmt::format("=== sample {} of {} ===\n", current_ + 1, pending_.size()));
-    if (!prompt_.empty()) write(fmt::format("\x1b[2m{}\x1b[0m", utf8_replace_invalid(prompt_)));
+    if (!prompt_.empty()) {
+      const bool color = output_has_color(STDOUT_FILENO);
+      write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", utf8_replace_invalid(prompt_), color ? "\x1b[0m" : ""));
+    }
     last_byte_ = '\0';
     begun_ = true;
   }
@@ -109,12 +114,14 @@ std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& optio
   return kiln::complete(model, rounded, *loaded.tokenizer, prompt, options.completion, on_text);
 }
 
-void run_sample(const SampleOptions& options) {
+void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
   const std::string prompt = read_prompt(options);
   const std::vector<TokenId> tokens =
-      encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+      encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
+                    loaded.ids().begin);
+  options.completion.generation.end_token = loaded.ids().end;
 
   SamplePrinter printer(prompt, options.completion.generation.samples);
   OnText on_text;
@@ -133,10 +140,9 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
                                   "line feed. Of a prompt longer than the context its end is used");
   auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands")
                    ->type_name("FILE");
-  auto* dash =
-      command.add_option("PROMPT", options.dash, "-: read the prompt from standard input")->check(CLI::IsMember({"-"}));
-  text->excludes(file)->excludes(dash);
-  file->excludes(dash);
+  auto* word = command.add_option("PROMPT", options.word, "the same as --prompt; -: read it from standard input");
+  text->excludes(file)->excludes(word);
+  file->excludes(word);
   command.add_flag("--allow-special", options.allow_special,
                    "special tokens written in the prompt are special, and none is inserted");
 }
@@ -165,7 +171,7 @@ void add_sample(CLI::App& app) {
   command->add_option("--max-tokens", generation.max_tokens, "length of a sample");
   add_sampling_options(*command, generation.sampling);
   add_repeated(*command, "--stop", options->completion.stops,
-               "text that ends a sample and is no part of it; may be repeated")
+               "text that ends a sample and is no part of it, a line feed as $'\\n'; may be repeated")
       ->type_name("TEXT");
   command->add_option("--samples", generation.samples, "number of samples");
   command->add_option("--seed", generation.seed, "of the draws; the same seed gives the same samples")

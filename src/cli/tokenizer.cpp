@@ -52,14 +52,8 @@ struct UseOptions {
 };
 
 std::unique_ptr<Tokenizer> load(const std::string& path) {
-  const bool is_run = fs::is_directory(RunPaths{path}.checkpoints());
+  const bool is_run = is_folder(RunPaths{path}.checkpoints());
   return load_tokenizer(is_run ? find_model_folder(path) : fs::path(path));
-}
-
-void check_output(std::string_view option, const fs::path& output, std::string_view example) {
-  const fs::path folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
-  check(fs::is_directory(folder), "{} {}: there is no folder {}", option, output.string(), folder.string());
-  check(!fs::is_directory(output), "{} {}: is a folder; name the file, as in {}", option, output.string(), example);
 }
 
 /// The ids of the tokens of most bytes, special ones left out.
@@ -97,7 +91,7 @@ void run_train(const TrainingOptions& options) {
   check(config.vocab_size >= least,
         "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
         kByteCount, config.special_tokens.size());
-  check_output("--output", options.output, "tokenizer.json");
+  check_output_file("--output", options.output, "tokenizer.json");
   DataConfig data = options.data;
   data.validation_fraction = 0;
   data.train.clear();
@@ -134,7 +128,7 @@ std::string token_file_bytes(const UseOptions& options, const Tokenizer& tokeniz
 }
 
 void run_encode(const UseOptions& options) {
-  if (!options.output.empty()) check_output("--to", options.output, "tokens.bin");
+  if (!options.output.empty()) check_output_file("--to", options.output, "tokens.bin");
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
   const std::string text = read_stdin();
   const std::vector<TokenId> ids = [&] {

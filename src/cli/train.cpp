@@ -93,7 +93,9 @@ std::string sample(const Preparation& p) {
   options.generation.max_tokens = kSampleTokens;
   options.generation.seed = p.config.seed;
   const std::string& text = p.config.train.sample_prompt;
-  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, text);
+  const SpecialIds ids = special_ids(*p.tokenizer, p.named_ids);
+  options.generation.end_token = ids.end;
+  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, text, SpecialTokens::as_text, ids.begin);
   const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options);
   return text + completions.front().text;
 }
@@ -150,14 +152,24 @@ void recover_from_crash(const Preparation& p, const RunPaths& paths) {
   recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
+std::filesystem::path root_of(const TrainOptions& options, std::span<const std::string> overrides) {
+  return options.run.empty() ? "runs/" + read_config_name(options.config, overrides) : options.run;
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return fmt::print("{}", format_json(config_schema()));
   if (options.reference) return fmt::print("{}", config_reference());
   check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 
-  const Config config = read_config(options.config, overrides_of(options));
-  const std::filesystem::path root(options.run.empty() ? "runs/" + config.name : options.run);
+  const std::vector<std::string> overrides = overrides_of(options);
+  const std::filesystem::path root = root_of(options, overrides);
+  const std::filesystem::path resumed = RunPaths{root}.config();
+  const bool goes_on = options.resume && path_exists(resumed);
+  const Config config =
+      read_config(options.config, overrides, Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
+  const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
+  check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
 

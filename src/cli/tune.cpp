@@ -3,8 +3,8 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
+#include "kiln/run/picture.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/run/svg_plot.h"
 #include "kiln/train/learning_rate_range.h"
 
 #include <fmt/format.h>
@@ -68,8 +68,18 @@ Json to_json(const LearningRateTest& test, const Json& keys) {
   return {{"suggested", keys}, {"lowest_loss_at", test.lowest}, {"points", std::move(points)}};
 }
 
+/// The curve, and the command that takes the suggestion.
+std::string to_text(const Figure& figure, const LearningRateTest& test, const Json& keys, const std::string& config) {
+  std::string arguments;
+  for (const auto& [key, value] : keys.items()) arguments += fmt::format(" --set {}={}", key, value.dump());
+  return to_braille(figure, {.width = output_width(STDOUT_FILENO), .color = output_has_color(STDOUT_FILENO)}) +
+         fmt::format("the loss falls fastest at {:.2g} and is lowest at {:.2g}; a peak to try:\n  kiln train {}{}\n",
+                     test.suggested, test.lowest, config, arguments);
+}
+
 void run_tune_lr(const TuneOptions& options) {
   options.range.validate();
+  if (!options.output.empty()) check_picture_file("--output", options.output);
   const Config config = read_config(options.config.config, options.config.overrides);
   const std::unique_ptr<Preparation> preparation = prepare(config, RunPaths{"runs/" + config.name}, false);
   const LearningRateTest test = [&] {
@@ -78,14 +88,14 @@ void run_tune_lr(const TuneOptions& options) {
   }();
   const Json keys = suggestion(test, config.optimizer);
   const Figure figure = figure_of(test, config);
-  if (!options.output.empty()) write_file_atomically(options.output, to_svg(figure));
-  if (options.json) return write_json(to_json(test, keys));
-  write_stdout(to_braille(figure, {.width = output_width(STDOUT_FILENO), .color = output_has_color(STDOUT_FILENO)}));
-  std::string arguments;
-  for (const auto& [key, value] : keys.items()) arguments += fmt::format(" --set {}={}", key, value.dump());
-  write_stdout(
-      fmt::format("the loss falls fastest at {:.2g} and is lowest at {:.2g}; a peak to try:\n  kiln train {}{}\n",
-                  test.suggested, test.lowest, options.config.config, arguments));
+  if (options.json) {
+    write_json(to_json(test, keys));
+  } else {
+    write_stdout(to_text(figure, test, keys, options.config.config));
+  }
+  if (options.output.empty()) return;
+  write_file_atomically(options.output, to_picture(figure, options.output));
+  spdlog::info("drawn in {}", options.output);
 }
 
 }  // namespace
@@ -100,7 +110,7 @@ void add_tune(CLI::App& app) {
   command->add_option("--to", options->range.to, "of the last; the test ends before, where the loss runs away")
       ->type_name("RATE");
   command->add_option("--steps", options->range.steps, "between them, each by the same factor")->type_name("N");
-  command->add_option("--output", options->output, "draw the curve here too")->type_name("FILE.svg");
+  command->add_option("--output", options->output, "draw the curve here too, as .svg or .png")->type_name("FILE");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

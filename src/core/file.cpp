@@ -150,7 +150,8 @@ std::filesystem::path path_within(const std::filesystem::path& folder, const std
   const std::filesystem::path full = error ? base : std::filesystem::weakly_canonical(base / name, error);
   const std::filesystem::path relative = full.lexically_relative(base);
   const bool inside = !error && !relative.empty() && relative != "." && *relative.begin() != "..";
-  check_input(inside, "{}: \"{}\" leads out of the folder; copy the file into it", folder.string(), name.string());
+  check_input(inside, "{}: \"{}\" leads out of the folder; copy what the links name, as cp -rL FOLDER COPY does",
+              folder.string(), name.string());
   return folder / name;
 }
 

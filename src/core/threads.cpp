@@ -19,9 +19,10 @@ void let_waiting_threads_sleep(char** argv) {
 }
 
 void set_threads(int count, bool deterministic) {
+  static const int wanted = omp_get_max_threads();  // by OMP_NUM_THREADS and the cores, before anything else is set
   bits_are_bound = deterministic;
   omp_set_dynamic(0);
-  omp_set_num_threads(count > 0 ? count : omp_get_num_procs());
+  omp_set_num_threads(count > 0 ? count : wanted);
 }
 
 int threads() { return omp_get_max_threads(); }

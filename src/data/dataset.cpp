@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <exception>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -75,17 +74,11 @@ std::string encode_documents(std::span<const std::string_view> documents, const 
   while (!documents.empty()) {
     const std::span<const std::string_view> group = take_group(documents);
     tokens.resize(group.size());
-    std::vector<std::exception_ptr> errors(group.size());  // exceptions may not leave a parallel region
     parallel_each(std::ssize(group), [&](std::int64_t index) {
       const auto i = static_cast<std::size_t>(index);
-      try {
-        tokens[i] = encode_document(tokenizer, group[i], end);
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
+      tokens[i] = encode_document(tokenizer, group[i], end);
     });
     for (std::size_t i = 0; i < group.size(); ++i) {
-      if (errors[i]) std::rethrow_exception(errors[i]);
       builder.append(tokens[i], static_cast<Index>(group[i].size()));
     }
   }

@@ -141,11 +141,11 @@ std::optional<Index> TokenFile::text_bytes() const {
   return count == 0 ? std::nullopt : std::optional<Index>(static_cast<Index>(count));
 }
 
-bool TokenFile::is_intact() const {
-  if (header_.empty()) return false;
-  const std::string_view ids(data_, static_cast<std::size_t>(size_) * width_);
-  return get64(header_, kChecksum) == checksum(header_, ids);
-}
+std::string_view TokenFile::ids() const { return {data_, static_cast<std::size_t>(size_) * width_}; }
+
+std::uint64_t TokenFile::digest() const { return hash_bytes(ids()); }
+
+bool TokenFile::is_intact() const { return !header_.empty() && get64(header_, kChecksum) == checksum(header_, ids()); }
 
 TokenFileBuilder::TokenFileBuilder(Index vocab_size) : vocab_size_(vocab_size), bytes_(kHeaderBytes, '\0') {}
 

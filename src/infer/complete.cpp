@@ -33,7 +33,7 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
                                  const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                  const CompletionOptions& options, const OnText& on_text) {
   GenerationOptions generation = options.generation;
-  generation.end_token = tokenizer.end_of_text();
+  if (!generation.end_token) generation.end_token = tokenizer.end_of_text();
   generation.vocab_size = tokenizer.vocab_size();
   generation.validate();
   std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops));

@@ -7,8 +7,9 @@ namespace kiln {
 namespace {
 
 /// The token that a text begins after, where no special start token says so.
-TokenId token_before_text(const Tokenizer& tokenizer) {
+TokenId token_before_text(const Tokenizer& tokenizer, std::optional<TokenId> begin) {
   if (tokenizer.end_of_text()) return *tokenizer.end_of_text();
+  if (begin && *begin < tokenizer.vocab_size()) return *begin;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
     if (tokenizer.token_bytes(id) == "\n") return id;
   }
@@ -17,11 +18,12 @@ TokenId token_before_text(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special) {
+std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text, SpecialTokens special,
+                                   std::optional<TokenId> begin) {
   std::vector<TokenId> ids = special == SpecialTokens::allow && !text.empty()
                                  ? tokenizer.encode(text, special)
                                  : encode_document(tokenizer, text, DocumentEnd::open);
-  if (ids.empty()) ids.push_back(token_before_text(tokenizer));
+  if (ids.empty()) ids.push_back(token_before_text(tokenizer, begin));
   return ids;
 }
 

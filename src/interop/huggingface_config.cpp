@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kTransformersVersion = "4.40.2";
 constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::max();
 
-Json to_id(const std::optional<Index>& id) { return id ? Json(*id) : Json(nullptr); }
+Json to_id(const std::optional<TokenId>& id) { return id ? Json(*id) : Json(nullptr); }
 
 std::string_view torch_name(DataType type) {
   return type == DataType::f16 ? "float16" : type == DataType::bf16 ? "bfloat16" : "float32";
@@ -107,11 +107,11 @@ class Keys {
   }
 
   /// The id of a token, the first where there are several; none where the key names none of the vocabulary.
-  std::optional<Index> id(const std::string& key, Index vocab_size) const {
+  std::optional<TokenId> id(const std::string& key, Index vocab_size) const {
     if (!has(key)) return std::nullopt;
     const Json& value = json_[key].is_array() && !json_[key].empty() ? json_[key][0] : json_[key];
     const bool sound = value.is_number_integer() && value >= 0 && value < vocab_size;
-    return sound ? std::optional(value.get<Index>()) : std::nullopt;
+    return sound ? std::optional(value.get<TokenId>()) : std::nullopt;
   }
 
   /// A key that kiln has no other value of: absent, null or this.
@@ -212,6 +212,16 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
   return m;
 }
 
+Json read_object(const std::filesystem::path& path) {
+  Json json = parse_json(read_file(path), path.string());
+  check_input(json.is_object(), "{}: an object is expected", path.string());
+  return json;
+}
+
+SpecialIds ids_of(const Keys& keys, Index vocab_size) {
+  return {.begin = keys.id("bos_token_id", vocab_size), .end = keys.id("eos_token_id", vocab_size)};
+}
+
 }  // namespace
 
 Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids, DataType type) {
@@ -244,8 +254,7 @@ Json huggingface_generation_config(const SpecialIds& ids) {
 
 ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = path_within(folder, "config.json");
-  const Json json = parse_json(read_file(path), path.string());
-  check_input(json.is_object(), "{}: an object is expected", path.string());
+  const Json json = read_object(path);
   Problems problems;
   Keys keys(json, problems);
   ModelDescription description;
@@ -263,9 +272,14 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   if (problems.empty()) description.model.validate(problems, "");
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   description.model.resolve();
-  description.ids = {.begin = keys.id("bos_token_id", description.vocab_size),
-                     .end = keys.id("eos_token_id", description.vocab_size)};
+  description.ids = ids_of(keys, description.vocab_size);
   return description;
+}
+
+SpecialIds read_special_ids(const std::filesystem::path& folder, Index vocab_size) {
+  const Json json = read_object(path_within(folder, "config.json"));
+  Problems problems;
+  return ids_of(Keys(json, problems), vocab_size);
 }
 
 }  // namespace kiln

@@ -23,7 +23,7 @@ A sigmoid(A x) {
 struct Relu {
   template <class A>
   static A value(A x) {
-    return x > A(0) ? x : A(0);
+    return x < A(0) ? A(0) : x;  // of NaN too, so that nobody takes it for a sound activation
   }
   template <class A>
   static A derivative(A x) {
@@ -34,7 +34,7 @@ struct Relu {
 struct Relu2 {
   template <class A>
   static A value(A x) {
-    return x > A(0) ? x * x : A(0);
+    return x < A(0) ? A(0) : x * x;
   }
   template <class A>
   static A derivative(A x) {

@@ -94,6 +94,19 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
   return folder;
 }
 
+std::optional<std::int64_t> forget_checkpoint(const std::filesystem::path& checkpoints, std::int64_t step) {
+  std::vector<SavedCheckpoint> left = newest_first(checkpoints);
+  std::erase_if(left, [](const SavedCheckpoint& saved) { return !is_finished(saved.folder); });
+  const auto found = std::ranges::find(left, step, &SavedCheckpoint::step);
+  if (found != left.end() && left.size() > 1) {
+    const fs::path folder = found->folder;
+    left.erase(found);
+    point(checkpoints, kLatestPointer, left.front().folder);
+    if (best_checkpoint(checkpoints) != folder) discard(folder);
+  }
+  return left.empty() ? std::nullopt : std::optional(left.front().step);
+}
+
 std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints) {
   std::vector<SavedCheckpoint> found;
   std::error_code error;

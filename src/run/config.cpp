@@ -77,6 +77,11 @@ void check_together(const Config& config, Problems& problems) {
   }
   if (train.batch_size.all || problems.has("/model") || problems.has("/train/batch_size")) return;
   const double positions = static_cast<double>(train.batch_size.count) * static_cast<double>(model.n_ctx);
+  if (positions * static_cast<double>(train.gradient_accumulation) > kMostElements) {
+    problems.add("/train/gradient_accumulation",
+                 "{} times {} windows of n_ctx = {} are more tokens than can be counted", train.gradient_accumulation,
+                 train.batch_size.count, model.n_ctx);
+  }
   const Index widest = std::max({model.d_model, model.mlp_size(), config.tokenizer.vocab_size});
   if (positions * static_cast<double>(widest) > kMostElements) {
     problems.add("/train/batch_size",
@@ -131,6 +136,15 @@ void collect(const Json& before, const Json& after, const std::string& pointer, 
   for (const auto& [key, value] : before.items()) collect(value, after[key], child_pointer(pointer, key), differences);
 }
 
+/// The file's JSON with the overrides in it; what is no object is left to finish().
+Json read_document(const std::filesystem::path& path, std::span<const std::string> overrides, Problems& problems) {
+  check(path_exists(path) && !is_folder(path), "{}: there is no such config file", path.string());
+  Json document = parse_json(read_file(path), path.string(), problems);
+  if (!document.is_object()) return document;
+  for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
+  return document;
+}
+
 }  // namespace
 
 std::filesystem::path Config::locate(const std::string& path) const {
@@ -139,21 +153,31 @@ std::filesystem::path Config::locate(const std::string& path) const {
   return something_is_at(beside) ? beside : std::filesystem::path(path);
 }
 
-Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides, Purpose purpose) {
-  check(path_exists(path) && !is_folder(path), "{}: there is no such config file", path.string());
+std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides) {
   Problems problems;
-  const std::string source = path.string();
-  Json document = parse_json(read_file(path), source, problems);
-  if (document.is_object()) {  // else finish() says so
-    for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
-    const Json init_from = document.value("init_from", Json());
+  const Json name = read_document(path, overrides, problems).value("name", Json(Config().name));
+  return name.is_string() ? name.get<std::string>() : "";
+}
+
+Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides, Purpose purpose,
+                   const std::optional<std::filesystem::path>& resumed) {
+  Problems problems;
+  Json document = read_document(path, overrides, problems);
+  const Json init_from = document.is_object() ? document.value("init_from", Json()) : Json();
+  if (init_from.is_string()) {
     Config here;
     here.directory = path.parent_path();
-    if (init_from.is_string()) inherit_model(document, here.locate(init_from.get<std::string>()), problems);
+    resumed ? inherit_from_run(document, *resumed, problems)
+            : inherit_model(document, here.locate(init_from.get<std::string>()), problems);
   }
-  Config config = finish(document, problems, source, purpose, ExitCode::usage);
+  Config config = finish(document, problems, path.string(), purpose, ExitCode::usage);
   config.directory = path.parent_path();
   return config;
+}
+
+Config read_resolved_config(const std::filesystem::path& path) {
+  const std::string source = path.string();
+  return config_from_json(parse_json(read_file(path), source), source, Purpose::plan, ExitCode::bad_input);
 }
 
 Config config_from_json(const Json& json, std::string_view source, Purpose purpose, ExitCode code) {

@@ -23,17 +23,15 @@ bool may_differ(const std::string& key, const Json& wanted, const ModelConfig& i
   return true;
 }
 
-}  // namespace
-
-void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems) {
-  const ModelSource source = open_model(init_from);
-  Json model = to_json(source.model);
+/// Puts the inherited architecture into the config's JSON, whose own keys may differ where may_differ says so.
+void merge_model(Json& document, const ModelConfig& inherited, Problems& problems) {
+  Json model = to_json(inherited);
   const Json wanted = document.value("model", Json::object());
   if (wanted.is_object()) {
     for (const auto& [key, value] : wanted.items()) {
       const bool is_same = model.contains(key) && (value.is_null() || value == model[key]);
       if (is_same) continue;
-      if (model.contains(key) && !may_differ(key, value, source.model, problems)) {
+      if (model.contains(key) && !may_differ(key, value, inherited, problems)) {
         problems.add("/model/" + key, "{}, but init_from has {}; leave the key out", brief_json(value),
                      brief_json(model[key]));
       }
@@ -41,6 +39,13 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
     }
     document["model"] = std::move(model);
   }
+}
+
+}  // namespace
+
+void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems) {
+  const ModelSource source = open_model(init_from);
+  merge_model(document, source.model, problems);
   if (document.contains("tokenizer")) return;
   if (source.is_file()) {
     document["tokenizer"] = {{"type", "none"}, {"vocab_size", source.vocab_size}};
@@ -50,10 +55,14 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
   }
 }
 
-Index inherited_vocab_size(const std::filesystem::path& init_from) { return open_model(init_from).vocab_size; }
+void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems) {
+  const Config config = read_resolved_config(run_config);
+  merge_model(document, config.model, problems);
+  if (!document.contains("tokenizer")) document["tokenizer"] = to_json(config.tokenizer);
+}
 
 void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights) {
-  const LoadedModel loaded = load_model(init_from.string());
+  const LoadedModel loaded = load_weights(init_from);
   const std::vector<Parameter>& parameters = weights.layout().parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Mat<float> to = weights.mat(ParameterId{static_cast<int>(i)});

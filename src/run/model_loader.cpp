@@ -3,10 +3,32 @@
 
 #include "kiln/interop/huggingface.h"
 #include "kiln/interop/llmc.h"
+#include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 
+#include <nlohmann/json.hpp>
+
 namespace kiln {
+namespace {
+
+LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
+  LoadedModel loaded{
+      .source = std::move(source), .tokenizer = std::move(tokenizer), .model = nullptr, .weights = nullptr};
+  const ModelSource& from = loaded.source;
+  if (from.is_file()) {
+    LlmcModel read = read_llmc_model(from.folder);
+    loaded.model = std::move(read.model);
+    loaded.weights = std::move(read.weights);
+  } else {
+    loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
+    loaded.weights = std::make_unique<ParameterBuffer<float>>(
+        read_huggingface_weights(from.folder, from.model, loaded.model->layout));
+  }
+  return loaded;
+}
+
+}  // namespace
 
 void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source) {
   check_input(tokenizer.vocab_size() <= vocab_size,
@@ -14,22 +36,39 @@ void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const st
               source, tokenizer.vocab_size(), vocab_size);
 }
 
-LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice) {
-  LoadedModel loaded{.source = open_model(run, choice), .tokenizer = nullptr, .model = nullptr, .weights = nullptr};
-  const ModelSource& source = loaded.source;
-  if (source.is_file()) {
-    LlmcModel read = read_llmc_model(source.folder);
-    loaded.model = std::move(read.model);
-    loaded.weights = std::move(read.weights);
-    loaded.tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
-    return loaded;
-  }
-  loaded.tokenizer = load_tokenizer(source.folder);
-  check_tokenizer_fits(*loaded.tokenizer, source.vocab_size, source.folder.string());
-  loaded.model = std::make_unique<LanguageModel<float>>(source.model, source.vocab_size);
-  loaded.weights = std::make_unique<ParameterBuffer<float>>(
-      read_huggingface_weights(source.folder, source.model, loaded.model->layout));
-  return loaded;
+SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named) {
+  const std::optional<TokenId> start = tokenizer.special(kStart), end = tokenizer.end_of_text();
+  SpecialIds ids = named;
+  if (end) ids = {.begin = end, .end = end};
+  if (start) ids.begin = start;
+  return ids;
 }
+
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& named) {
+  return {.tokenizer = format_tokenizer_json(tokenizer),
+          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx)),
+          .ids = special_ids(tokenizer, named)};
+}
+
+LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice) {
+  ModelSource source = open_model(run, choice);
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (source.is_file()) {
+    tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
+  } else {
+    tokenizer = load_tokenizer(source.folder);
+    check_tokenizer_fits(*tokenizer, source.vocab_size, source.folder.string());
+  }
+  return load(std::move(source), std::move(tokenizer));
+}
+
+LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer) {
+  ModelSource source = open_model(run);
+  std::unique_ptr<Tokenizer> other = load_tokenizer(tokenizer);
+  check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
+  return load(std::move(source), std::move(other));
+}
+
+LoadedModel load_weights(const std::filesystem::path& run) { return load(open_model(run), nullptr); }
 
 }  // namespace kiln

@@ -81,7 +81,8 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
     verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
     check_claims(folder, read.config.model);
-    return {folder, read.config.model, read.vocab_size, std::move(read.config), {}};
+    const SpecialIds ids = read_special_ids(folder, read.vocab_size);
+    return {folder, read.config.model, read.vocab_size, std::move(read.config), ids};
   }
   const ModelDescription description = read_huggingface_config(folder);
   check_claims(folder, description.model);

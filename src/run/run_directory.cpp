@@ -60,16 +60,25 @@ bool is_kilns(std::string_view name) {
          name == kBestPointer;
 }
 
+/// The checkpoints lose their names before anything is removed, so that one end half-way leaves none to be resumed.
 void remove_run(const RunPaths& paths) {
-  for (const fs::path& path : {paths.config(), paths.metrics(), paths.log(), paths.plot()}) remove_tree(path);
-  for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
   std::error_code error;
   std::vector<fs::path> ours;
   for (const fs::directory_entry& entry : fs::directory_iterator(paths.checkpoints(), error)) {
     if (is_kilns(entry.path().filename().string())) ours.push_back(entry.path());
   }
+  for (fs::path& path : ours) {
+    const std::string name = path.filename().string();
+    if (!step_of_checkpoint(name)) continue;
+    const fs::path nameless = path.parent_path() / fmt::format("{}old-{}", kTemporaryPrefix, name);
+    fs::rename(path, nameless, error);
+    check_io(!error, "{}: cannot be removed: {}", path.string(), error.message());
+    path = nameless;
+  }
   for (const fs::path& path : ours) remove_tree(path);
   fs::remove(paths.checkpoints(), error);  // unless the user keeps something there
+  for (const fs::path& path : {paths.config(), paths.metrics(), paths.log(), paths.plot()}) remove_tree(path);
+  for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
 }
 
 }  // namespace

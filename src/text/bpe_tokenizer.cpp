@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <exception>
 
 namespace kiln {
 namespace {
@@ -65,21 +64,13 @@ void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<T
   const std::vector<std::string_view> shares = split_shares(text, kShareBytes);
   if (shares.size() == 1) return encode_share(text, ids);
   std::vector<std::vector<TokenId>> encoded(shares.size());
-  std::vector<std::exception_ptr> errors(shares.size());
   parallel_each(std::ssize(shares), [&](std::int64_t share) {
     const auto at = static_cast<std::size_t>(share);
-    try {
-      encoded[at].reserve(shares[at].size() / 2);  // more than nearly all text needs; costs nothing until used
-      encode_share(shares[at], encoded[at]);
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
+    encoded[at].reserve(shares[at].size() / 2);  // more than nearly all text needs; costs nothing until used
+    encode_share(shares[at], encoded[at]);
   });
   std::size_t total = ids.size();
-  for (std::size_t i = 0; i < shares.size(); ++i) {
-    if (errors[i]) std::rethrow_exception(errors[i]);
-    total += encoded[i].size();
-  }
+  for (const std::vector<TokenId>& part : encoded) total += part.size();
   ids.reserve(total);
   for (std::vector<TokenId>& part : encoded) {
     ids.insert(ids.end(), part.begin(), part.end());

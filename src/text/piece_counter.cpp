@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <functional>
 #include <utility>
 
@@ -111,18 +110,10 @@ std::vector<PieceCount> count_pieces(SplitPattern pattern, std::span<const std::
   for (const std::string_view document : documents) bytes += document.size();
   const ProgressBar bar("counting words", static_cast<double>(bytes), "bytes");
   std::vector<Counter> counters(dealt.size());
-  std::vector<std::exception_ptr> errors(dealt.size());
   parallel_each(static_cast<std::int64_t>(dealt.size()), [&](std::int64_t hand) {
     const auto at = static_cast<std::size_t>(hand);
-    try {
-      for (const std::string_view share : dealt[at]) count_share(pattern, share, counters[at]);
-    } catch (...) {
-      errors[at] = std::current_exception();
-    }
+    for (const std::string_view share : dealt[at]) count_share(pattern, share, counters[at]);
   });
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
   Counter& sum = counters.front();
   for (std::size_t i = 1; i < counters.size(); ++i) {
     counters[i].for_each([&](const PieceCount& counted) { sum.add(counted.piece, counted.count); });

@@ -32,7 +32,7 @@ class Reader {
     check_absent(root_, "normalizer", "");
     check_post_processor();
     const Json& model = member(root_, "model");
-    const std::string type = type_of(model, "/model");
+    const std::string type = model_type(model);
     if (type == "WordLevel") return read_numbers(model);
     if (type != "BPE") unsupported("/model/type", member(model, "type"), "\"BPE\"");
     for (const char* key :
@@ -68,6 +68,12 @@ class Reader {
     if (part.is_null()) return "";
     need(type.is_string(), pointer, "has no \"type\"");
     return type.get<std::string>();
+  }
+
+  /// GPT-2's own tokenizer.json is older than the other kinds and does not say that it is BPE.
+  std::string model_type(const Json& model) const {
+    const bool is_old = member(model, "type").is_null() && member(model, "merges").is_array();
+    return is_old ? "BPE" : type_of(model, "/model");
   }
 
   static bool is_absent(const Json& value) {

@@ -72,12 +72,12 @@ class EvaluatorOf final : public Evaluator {
 
   Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
     const Stopwatch stopwatch;
-    tokens.check_vocabulary(model_.vocab_size());
     const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_, most_tokens_);
     WindowStatistics statistics;
     Index correct = 0;
     for (Index i = 0; i < batches.size(); ++i) {
       batches.fill(i, batch_);
+      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(model_.vocab_size());  // says where
       score(weights.as<T>());
       for (Index b = 0; b < batch_.B; ++b) {
         double sum = 0;
@@ -101,6 +101,13 @@ class EvaluatorOf final : public Evaluator {
   }
 
  private:
+  bool is_in_vocabulary(const Batch& batch) const {
+    const auto is_below = [V = model_.vocab_size()](std::int32_t id) {
+      return static_cast<Index>(static_cast<std::uint32_t>(id)) < V;
+    };
+    return std::ranges::all_of(batch.inputs, is_below) && std::ranges::all_of(batch.targets, is_below);
+  }
+
   /// Losses and likeliest tokens of the batch at hand.
   void score(const ParameterBuffer<T>& weights) {
     const Index N = batch_.B * batch_.T;

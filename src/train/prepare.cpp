@@ -6,7 +6,6 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/model_loader.h"
-#include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/plan.h"
 
@@ -20,6 +19,8 @@ namespace kiln {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr double kMostSteps = 1e15;
 
 /// Refuses changes that a run cannot live with, and logs the others.
 void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
@@ -46,7 +47,9 @@ TokenizerConfig located(const Config& config) {
 std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint, bool force) {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
   const std::optional<std::string> path = located(config).path;
-  if (path && force) {
+  if (path && !path_exists(*path)) {
+    spdlog::info("{}: is not there; the tokenizer is that of {}", *path, checkpoint.string());
+  } else if (path && force) {
     spdlog::warn("{}: is not looked at; the tokenizer is that of {}", *path, checkpoint.string());
   } else if (path) {
     check(
@@ -86,14 +89,24 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   if (p.data.validation.size() > 0) require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
 }
 
-/// The rows of the embedding: the tokenizer's entries, or those of the model that is gone on from.
-Index vocab_size_of(const Preparation& p) {
-  const std::int64_t entries = p.tokenizer->vocab_size();
-  if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
-  if (!p.config.init_from) return entries;
-  const Index rows = inherited_vocab_size(p.config.locate(*p.config.init_from));
-  check_tokenizer_fits(*p.tokenizer, rows, *p.config.init_from);
-  return rows;
+/// Refuses to go on with other tokens: the order of windows, and what is held out, would be another.
+void check_same_data(Preparation& p) {
+  const std::uint64_t digest = hash_bytes(hex(p.data.train.digest()), p.data.validation.digest());
+  const std::uint64_t before = std::exchange(p.state.data_digest, digest);
+  if (!p.resumed_from || before == 0) return;
+  check(before == digest,
+        "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
+        "has changed, come or gone; put the data back, or start another run with --run DIR or --overwrite",
+        p.resumed_from->string(), p.data.train.size(), p.data.validation.size());
+}
+
+/// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and its special ids.
+Index vocab_size_of(Preparation& p) {
+  if (!p.resumed_from && !p.config.init_from) return p.tokenizer->vocab_size();
+  const ModelSource source = open_model(p.resumed_from ? *p.resumed_from : p.config.locate(*p.config.init_from));
+  if (!p.resumed_from) check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
+  p.named_ids = source.ids;
+  return source.vocab_size;
 }
 
 Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
@@ -101,6 +114,7 @@ Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index wind
   if (train.steps) return Horizon::after_steps(*train.steps);
   const double windows = *train.epochs * static_cast<double>(windows_per_epoch);
   const double steps = std::ceil(windows / static_cast<double>(sizes.windows_per_step));
+  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", *train.epochs, steps);
   return Horizon::after_steps(std::max<Index>(1, static_cast<Index>(steps)));
 }
 
@@ -123,6 +137,7 @@ void load_checkpoint(Preparation& p) {
         "would with train.deterministic",
         p.state.threads, threads());
   }
+  p.state.seed = p.config.seed;
   p.state.threads = threads();
 }
 
@@ -165,16 +180,10 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   } else if (!p.config.init_from) {
     initialise(p.config.model, p.config.seed, *p.weights);
   }
+  check_same_data(p);
   p.horizon.advance(p.state);
   p.weights_view().round();
   return result;
-}
-
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model) {
-  return {.tokenizer = format_tokenizer_json(tokenizer),
-          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx)),
-          .ids = {.begin = tokenizer.special(kStart) ? tokenizer.special(kStart) : tokenizer.end_of_text(),
-                  .end = tokenizer.end_of_text()}};
 }
 
 }  // namespace kiln

@@ -70,7 +70,8 @@ void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& 
   const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
   std::string line = fitted(figures, width);
   const bool has_room = line.size() + kBarWidth + 1 <= width;
-  fmt::print(stderr, "\r\033[K{}{}", has_room ? bar_of(horizon.progress(), kBarWidth) + " " : "", line);
+  const std::string bar = has_room ? bar_of(horizon.progress(), kBarWidth) + " " : "";
+  std::fputs(("\r\033[K" + bar + line).c_str(), stderr);  // a terminal that has gone away is no error
   std::fflush(stderr);
   line_shown_ = true;
 }

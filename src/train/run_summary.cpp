@@ -119,8 +119,7 @@ RunSummary summarise_run(const std::filesystem::path& folder) {
   summary.name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
   summary.changed = last_change(paths);
   RunFiles files;
-  if (path_exists(paths.config()))
-    read_or_note(summary, [&] { files.config = read_config(paths.config(), {}, Purpose::plan); });
+  if (path_exists(paths.config())) read_or_note(summary, [&] { files.config = read_resolved_config(paths.config()); });
   read_checkpoints(paths, summary, files);
   read_or_note(summary, [&] { files.rows = read_metrics(paths.metrics()); });
   if (files.state) {

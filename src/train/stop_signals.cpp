@@ -24,7 +24,11 @@ StopSignals::StopSignals() {
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;
   ::sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &previous_[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    ::sigaction(kSignals[i], &action, &previous_[i]);
+    const bool is_nohup = kSignals[i] == SIGHUP && previous_[i].sa_handler == SIG_IGN;
+    if (is_nohup) ::sigaction(SIGHUP, &previous_[i], nullptr);
+  }
 }
 
 StopSignals::~StopSignals() {

@@ -3,7 +3,9 @@
 
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/stopwatch.h"
+#include "kiln/run/checkpoint_store.h"
 #include "kiln/run/loss_figure.h"
+#include "kiln/run/model_loader.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/spikes.h"
 #include "kiln/train/timing.h"
@@ -46,7 +48,7 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
       before_(preparation.state),
       tokens_logged_(preparation.state.tokens),
-      tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model)),
+      tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model, preparation.named_ids)),
       writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {}
 
 Trainer::Clock Trainer::steady_clock() {
@@ -69,11 +71,12 @@ int Trainer::run() {
     if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
     if (evaluation) report(*evaluation, improved);
     const bool sampled = is_due(train.sample_every) || (evaluated && train.sample_at_evaluations);
-    if (sampler_ && has_time && sampled) sample();
+    if (sampler_ && sampled && (has_time || is_last)) sample();
 
     const bool stop_early = p_.has_stopped_early();
     const std::optional<int> signal = signals_.received();
-    const bool save_due = has_time && is_due(train.checkpoint_every);
+    const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else what ruined the weights may have been a step ago
+    const bool save_due = has_time && is_sound && is_due(train.checkpoint_every);
     const bool is_final = is_last || stop_early || signal;
     if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
     if (signal) {
@@ -140,10 +143,19 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
       state.step, std::fabs(result.loss), result.gradient_norm, first_window, state.windows - 1,
       state.bad_steps_in_a_row));
   if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
+  fail_diverged();
+}
+
+/// The weights that the skipped steps started from are no good: a checkpoint of them is not what to resume from.
+void Trainer::fail_diverged() {
+  const TrainerState& state = p_.state;
+  bear(Retry::later, [&] { return writer_.wait(); });
+  const auto sound = forget_checkpoint(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
   fail(ExitCode::diverged,
-       "diverged: {} steps in a row without a finite loss and gradient{} (train.max_bad_steps); the last checkpoint is "
-       "good: resume it with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
-       state.bad_steps_in_a_row, p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "");
+       "diverged: {} steps in a row without a finite loss and gradient{} (train.max_bad_steps); resume, which goes on "
+       "from step {}, with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
+       state.bad_steps_in_a_row, p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "",
+       sound.value_or(0));
 }
 
 Evaluation Trainer::evaluate() {
@@ -191,7 +203,9 @@ void Trainer::log_row() {
 }
 
 void Trainer::sample() {
+  const double begun = clock_();
   const std::string text = sampler_(p_);
+  sample_seconds_ = clock_() - begun;
   progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
   events_.add_sample(text);
 }
@@ -245,7 +259,8 @@ Index Trainer::evaluated_tokens() const {
 
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 
-/// The mean step, the last evaluation (before the first, what its share of a step's work suggests) and checkpoint.
+/// The mean step, the last evaluation (before the first, what its share of a step's work suggests), sample and
+/// checkpoint.
 double Trainer::reserve_seconds() const {
   const double step = step_seconds_ / static_cast<double>(p_.state.step - before_.step);
   double evaluation = 0;
@@ -254,7 +269,7 @@ double Trainer::reserve_seconds() const {
     const double steps = static_cast<double>(evaluated_tokens()) / static_cast<double>(tokens_per_step);
     evaluation = evaluation_seconds_.value_or(kForwardShare * steps * step);
   }
-  return step + evaluation + checkpoint_seconds_;
+  return step + evaluation + sample_seconds_ + checkpoint_seconds_;
 }
 
 /// Measures the peak at the first few calls, when the threads are warm and on cores of their own, and keeps the best:

@@ -59,7 +59,7 @@ struct Door {
 
 inline constexpr Door kDoors[] = {
     {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
-    {"librsvg/", {"src/run/png_plot"}, "run/png_plot alone draws pixels"},
+    {"librsvg/", {"src/run/picture"}, "run/picture alone draws pixels"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
 };
 

@@ -274,5 +274,18 @@ TEST_F(FaultyDisk, ARealDiskThatFillsUpKeepsWhatItHolds) {
   EXPECT_THAT(outcome.out, Not(HasSubstr(".tmp-")));
 }
 
+TEST_F(FaultyDisk, AnOverwriteThatEndsHalfWayLeavesNoCheckpointOfTheOldRun) {
+  ASSERT_EQ(testing::run(run_.training()).code, 0);
+  const std::size_t before = names().size();
+  Process process(
+      training(KILN_FAULTY_DISK, {"FAULTY_DISK_PATHS=/checkpoints/", "FAULTY_DISK_DELAY_MS=100"}, {"--overwrite"}));
+  while (process.is_running() && names().size() == before) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(process.is_running());
+  process.send(SIGKILL);
+  process.finish();
+  EXPECT_FALSE(names().empty());
+  EXPECT_THAT(names(), Each(Not(::testing::StartsWith("step-"))));
+}
+
 }  // namespace
 }  // namespace kiln

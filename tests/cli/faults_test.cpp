@@ -6,13 +6,20 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/small_run.h"
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
 #include <string>
+#include <string_view>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 namespace kiln {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::Process;
 using testing::run_kiln;
@@ -304,6 +311,99 @@ TEST(Faults, AnotherNumberOfThreadsIsAllowedAndSaid) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_THAT(outcome.err,
               HasSubstr("made with 2 threads, now there are 1: the run goes on, but not to the same bits"));
+}
+
+/// kiln train on a terminal of its own, of which the test holds the other end.
+class OnTerminal {
+ public:
+  explicit OnTerminal(const std::vector<std::string>& command) : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    ::grantpt(master_);
+    ::unlockpt(master_);
+    const std::string name = ::ptsname(master_);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    id_ = ::fork();
+    if (id_ != 0) return;
+    ::setsid();
+    const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+
+  /// Reads until `text` has come; false where the process has ended without it.
+  bool wait_for(std::string_view text) {
+    std::string seen;
+    std::array<char, 4096> buffer;
+    while (seen.find(text) == std::string::npos) {
+      const ssize_t count = ::read(master_, buffer.data(), buffer.size());
+      if (count <= 0) return false;
+      seen.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+
+  /// Closes the terminal and returns the exit code.
+  int hang_up() {
+    ::close(master_);
+    int status = 0;
+    ::waitpid(id_, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  int master_;
+  pid_t id_ = 0;
+};
+
+TEST(Faults, ATerminalThatGoesAwaySavesAndExits129) {
+  const SmallRun run;
+  std::vector<std::string> command = run.training(kEndless);
+  command.insert(command.end(), {"--set", "train.log_every=1", "--set", "train.checkpoint_every=0"});
+  OnTerminal training(command);
+  ASSERT_TRUE(training.wait_for("step 3"));
+  EXPECT_EQ(training.hang_up(), 129);
+  EXPECT_GE(latest_step(run), 3);
+}
+
+TEST(Faults, UnderNohupAHangUpStopsNothing) {
+  const SmallRun run;
+  std::string line = "trap '' HUP; exec";
+  for (const std::string& word : run.training(kEndless)) line += " '" + word + "'";
+  Process training({"sh", "-c", line});
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  training.send(SIGHUP);
+  training.send(SIGTERM);
+  EXPECT_EQ(training.finish().code, 143);
+}
+
+TEST(Faults, OtherDataThanTheRunsExitsTwo) {
+  const SmallRun run;
+  std::filesystem::create_directory(run.scratch.path("texts"));
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "one two three ";
+  run.scratch.write("texts/a.txt", text);
+  const std::string texts = "data.train=[\"" + run.scratch.path("texts").string() + "\"]";
+  ASSERT_EQ(run.train({"--set", texts, "--set", "train.steps=2"}).code, 0);
+  ASSERT_EQ(run.train({"--set", texts, "--set", "train.steps=3", "--resume"}).code, 0);
+  run.scratch.write("texts/b.txt", text);
+  expect_failure(run.train({"--set", texts, "--set", "train.steps=4", "--resume"}), 2,
+                 {"was trained on other data than data.train and data.validation give now"});
+}
+
+TEST(Faults, ADivergedRunGoesOnFromBeforeTheWeightsThatWereRuined) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=4", "--set", "train.checkpoint_every=1"}).code, 0);
+  const std::vector<std::string> more{"--resume",       "--set", "train.checkpoint_every=1", "--set",
+                                      "train.steps=40", "--set", "train.eval_every=0"};
+  std::vector<std::string> ruinous = more;
+  ruinous.insert(ruinous.end(), {"--set", "optimizer.learning_rate=1e30", "--set", "optimizer.clip_norm=0"});
+  expect_failure(run.train(ruinous), 4, {"diverged: 10 steps in a row", "goes on from step 4"});
+  const Outcome resumed = run.train(more);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 4"));
+  EXPECT_THAT(resumed.err, Not(HasSubstr("skipped")));
 }
 
 }  // namespace

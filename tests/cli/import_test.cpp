@@ -131,5 +131,64 @@ TEST(InitFrom, OtherDifferencesAreListed) {
   EXPECT_THAT(missing.err, HasSubstr("nowhere: there is no such folder"));
 }
 
+TEST(ImportCommand, AFolderWithoutATokenizerTakesTheOneThatIsNamed) {
+  const Scratch scratch;
+  const fs::path bare = scratch.path("bare"), run = scratch.path("run");
+  fs::copy(pretrained().folder, bare);
+  fs::remove(bare / "tokenizer.json");
+  const std::string tokenizer = pretrained().folder.string();
+  EXPECT_EQ(run_kiln({"import", bare.string(), "--run", run.string()}).code, 2);
+  const Outcome imported = run_kiln({"import", bare.string(), "--run", run.string(), "--tokenizer", tokenizer});
+  EXPECT_EQ(imported.code, 0) << imported.err;
+  const std::string config = pretrained().config(bare.string(), nullptr);
+  const Outcome trained = run_kiln({"train", config, "--run", scratch.path("tuned").string(), "--set", "train.steps=1",
+                                    "--set", "tokenizer.path=" + tokenizer});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+}
+
+TEST(ImportCommand, WhatAModelCallsItsEndsStaysSo) {
+  const Scratch scratch;
+  const fs::path model = scratch.path("model"), run = scratch.path("run"), tuned = scratch.path("tuned");
+  fs::copy(pretrained().folder, model);
+  Json config = Json::parse(read_file(model / "config.json"));
+  config["bos_token_id"] = 3;
+  config["eos_token_id"] = 5;
+  scratch.write("model/config.json", config.dump());
+  ASSERT_EQ(run_kiln({"import", model.string(), "--run", run.string()}).code, 0);
+  const Outcome trained = run_kiln(
+      {"train", pretrained().config(model.string(), nullptr), "--run", tuned.string(), "--set", "train.steps=2"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  for (const fs::path& from : {model, run, tuned}) {
+    const SpecialIds ids = load_model(from.string()).ids();
+    EXPECT_EQ(ids.begin, 3) << from;
+    EXPECT_EQ(ids.end, 5) << from;
+  }
+}
+
+TEST(ImportCommand, AnImportedModelIsEvaluatedOnATextAlone) {
+  const Scratch scratch;
+  const std::string run = scratch.path("run").string();
+  ASSERT_EQ(run_kiln({"import", pretrained().folder.string(), "--run", run}).code, 0);
+  const Outcome outcome = run_kiln({"eval", run});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("held nothing out for validation; name a text with --data FILE"));
+}
+
+TEST(InitFrom, ARunGoesOnWhereItsModelHasGone) {
+  const Scratch scratch;
+  const fs::path base = scratch.path("base");
+  const std::string run = scratch.path("run").string();
+  fs::copy(pretrained().folder, base);
+  const std::string config = pretrained().config(base.string(), nullptr);
+  ASSERT_EQ(run_kiln({"train", config, "--run", run, "--set", "train.steps=2"}).code, 0);
+  fs::remove_all(base);
+  const Outcome resumed = run_kiln({"train", config, "--run", run, "--set", "train.steps=3", "--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 2"));
+  const Outcome listed = run_kiln({"runs", run, "--json"});
+  EXPECT_EQ(listed.code, 0) << listed.err;
+  EXPECT_THAT(listed.out, HasSubstr("finished"));
+}
+
 }  // namespace
 }  // namespace kiln

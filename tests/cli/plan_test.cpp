@@ -137,5 +137,18 @@ TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
               ContainsRegex("time of training +known with the data"));
 }
 
+TEST(PlanCommand, CountsTheEntriesOfATokenizerThatIsThere) {
+  const testing::Scratch scratch;
+  const std::string text = scratch.write("text.txt", "one two one two one two one two"), file = scratch.path("tokenizer.json");
+  ASSERT_EQ(run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "260", "--output", file}).code, 0);
+  const std::string config = plan_config(scratch, R"({"type": "bpe", "vocab_size": 999, "path": ")" + file + "\"}");
+  const auto plan = nlohmann::json::parse(run_kiln({"plan", config, "--json"}).out);
+  EXPECT_EQ(plan["parameters"]["token_embedding"], 260 * 16);
+  std::filesystem::remove(file);
+  const Outcome missing = run_kiln({"plan", config, "--json"});
+  EXPECT_EQ(nlohmann::json::parse(missing.out)["parameters"]["token_embedding"], 999 * 16);
+  EXPECT_THAT(missing.err, HasSubstr("tokenizer.json: is not there yet; tokenizer.vocab_size 999 is assumed"));
+}
+
 }  // namespace
 }  // namespace kiln

@@ -123,7 +123,7 @@ TEST(PlotCommand, RefusesWhatItCannotDraw) {
     EXPECT_EQ(outcome.out, "");
     return outcome.err;
   };
-  EXPECT_THAT(refusal({"--output", "a.pdf"}), HasSubstr("--output a.pdf: a file name that ends in .svg or .png"));
+  EXPECT_THAT(refusal({"--output", "a.pdf"}), HasSubstr("a.pdf: a file name that ends in .svg or .png"));
   EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is no weight: 0 to less than 1 is expected"));
   EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is no weight"));
   EXPECT_THAT(refusal({"--metric", "lose"}), HasSubstr("--metric"));

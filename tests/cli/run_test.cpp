@@ -319,5 +319,55 @@ TEST(SampleCommand, FirstGuessesDrawEveryTokenAboutAsOften) {
   EXPECT_EQ(drawn, 6400);
 }
 
+TEST(TrainCommand, APromptIsForSamplesThatAreAskedFor) {
+  const SmallRun run;
+  const Outcome refused = run.train({"--prompt", "one"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("add --watch-samples"));
+  EXPECT_FALSE(std::filesystem::exists(run.folder));
+}
+
+TEST(TrainCommand, TakesTheThreadsOfTheEnvironmentUnlessTheConfigSays) {
+  for (const auto& [setting, expected] : {std::pair("train.threads=0", 1), std::pair("train.threads=2", 2)}) {
+    const SmallRun run;
+    std::vector<std::string> command{"env", "OMP_NUM_THREADS=1"};
+    for (const std::string& word : run.training({"--set", "train.steps=1", "--set", setting})) command.push_back(word);
+    ASSERT_EQ(testing::run(command).code, 0);
+    const std::string state = run.folder + "/checkpoints/step-00000001/trainer.json";
+    EXPECT_EQ(json::parse(read_file(state))["threads"], expected);
+  }
+}
+
+TEST(InspectCommand, WhatComesNextIsOneDistribution) {
+  const Outcome outcome = run_kiln({"inspect", trained().folder, "--prompt", "o", "--next", "--top", "1000", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  double sum = 0;
+  for (const json& entry : json::parse(outcome.out)) sum += entry["probability"].get<double>();
+  EXPECT_NEAR(sum, 1, 1e-5);
+  const Outcome table = run_kiln({"inspect", trained().folder, "--prompt", "one", "--next"});
+  EXPECT_THAT(table.out, ::testing::StartsWith("after \"e\" may come\n"));
+}
+
+TEST(EvalCommand, TellsDocumentsApartAsItIsTold) {
+  const testing::Scratch scratch;
+  const std::string text = scratch.write("two.txt", "one two\n<|endoftext|>\none two\n");
+  const auto tokens = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--data", text});
+    return eval(trained().folder, more)["tokens"].get<int>();
+  };
+  EXPECT_LT(tokens({"--document-separator", "<|endoftext|>"}), tokens({}));
+}
+
+TEST(SampleCommand, TakesThePromptAsAWordOfItsOwn) {
+  const std::vector<std::string> rest{"--max-tokens", "8", "--json"};
+  const auto sample = [&](std::vector<std::string> command) {
+    command.insert(command.end(), rest.begin(), rest.end());
+    return run_kiln(command).out;
+  };
+  EXPECT_EQ(sample({"sample", trained().folder, "one two"}),
+            sample({"sample", trained().folder, "--prompt", "one two"}));
+  EXPECT_EQ(run_kiln({"sample", trained().folder, "one", "--prompt", "two"}).code, 2);
+}
+
 }  // namespace
 }  // namespace kiln

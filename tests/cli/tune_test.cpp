@@ -50,5 +50,15 @@ TEST(TuneCommand, RefusesARangeThatFalls) {
   EXPECT_THAT(outcome.err, HasSubstr("from 1 to 0.1"));
 }
 
+TEST(TuneCommand, LooksWhereThePictureGoesBeforeItTrains) {
+  const SmallRun run;
+  const Outcome nowhere = tune(run, "--output nowhere/curve.svg");
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_THAT(nowhere.err, HasSubstr("there is no folder nowhere"));
+  const Outcome other = tune(run, "--output curve.pdf");
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("curve.pdf: a file name that ends in .svg or .png is expected"));
+}
+
 }  // namespace
 }  // namespace kiln

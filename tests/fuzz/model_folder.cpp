@@ -50,7 +50,7 @@ void fuzz_model_folder(std::string_view input) {
   const LoadedModel loaded = load_model(folder.string());
   const ModelConfig& config = loaded.model->config();
   require(loaded.source.vocab_size == testing::kSmallVocabulary && config.d_model == 8, "a model of other sizes");
-  for (const std::optional<Index>& id : {loaded.source.ids.begin, loaded.source.ids.end}) {
+  for (const std::optional<TokenId>& id : {loaded.source.ids.begin, loaded.source.ids.end}) {
     require(id.value_or(0) >= 0 && id.value_or(0) < loaded.source.vocab_size, "token {}", id.value_or(0));
   }
   folders.put((folder / "config.json").string(),

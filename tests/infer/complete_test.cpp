@@ -135,5 +135,13 @@ TEST(Complete, AnEmptyStopTextIsAUsageError) {
                [] { Parrot(tokens_of("a")).complete({.stops = {""}}); });
 }
 
+TEST(Complete, AnEndTokenThatIsNamedEndsASampleInThePlaceOfTheTokenizers) {
+  CompletionOptions options;
+  options.generation.end_token = ' ';
+  const std::vector<Completion> completions = Parrot(tokens_of("Once upon")).complete(options);
+  EXPECT_EQ(completions.front().text, "Once");
+  EXPECT_EQ(completions.front().finish, Finish::end);
+}
+
 }  // namespace
 }  // namespace kiln

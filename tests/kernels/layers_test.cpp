@@ -10,6 +10,7 @@
 #include "support/gradient.h"
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -157,6 +158,19 @@ TEST(Activation, IsFiniteFarFromZero) {
         EXPECT_NEAR(dx.data.maxCoeff(), value > 0 ? 1.0 : 0.0, 0.03) << where;  // silu at 5 is still on the way there
         EXPECT_NEAR(dx.data.minCoeff(), value > 0 ? 1.0 : 0.0, 0.03) << where;
       }
+    }
+  }
+}
+
+TEST(Activation, NaNIsNotSwallowed) {  // the trainer's watch for divergence relies on it
+  constexpr Index F = 64;
+  for (std::size_t kind = 0; kind < kActivations.size(); ++kind) {
+    const auto activation = static_cast<Activation>(kind);
+    testing::Tensor<float> x(1, is_gated(activation) ? 2 * F : F, 1.0f), y(1, F);
+    for (const Index at : {Index{0}, F - 1}) {
+      x(0, at) = std::numeric_limits<float>::quiet_NaN();
+      activation_forward<float>(activation, x.c(), y.m());
+      EXPECT_TRUE(std::isnan(y(0, at))) << kActivations[kind];
     }
   }
 }

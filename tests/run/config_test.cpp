@@ -306,5 +306,12 @@ TEST(Config, WrittenBrieflyItHoldsWhatIsNotDefaultAndReadsBackTheSame) {
   EXPECT_TRUE(diff(config_from_json(brief, "brief"), config).empty());
 }
 
+TEST_F(ConfigFile, StepsOfMoreTokensThanCanBeCountedAreRefused) {
+  expect_problems(
+      R"({"data": {"train": ["a"]}, "train": {"batch_size": 4, "gradient_accumulation": 4611686018427387904}})",
+      "tiny.json: /train/gradient_accumulation: 4611686018427387904 times 4 windows of n_ctx = 64 are more tokens than "
+      "can be counted");
+}
+
 }  // namespace
 }  // namespace kiln

@@ -63,6 +63,12 @@ class Process {
   pid_t id() const { return id_; }
   void send(int signal) const { ::kill(id_, signal); }
 
+  bool is_running() const {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid == 0;
+  }
+
   /// Waits until stderr holds `text`; false where the process ended, or a minute passed, without it.
   bool wait_for_error_text(std::string_view text) {
     for (int tries = 0; tries < 6000; ++tries) {
@@ -91,12 +97,6 @@ class Process {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   using File = std::unique_ptr<std::FILE, Close>;
-
-  bool is_running() const {
-    siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT);
-    return info.si_pid == 0;
-  }
 
   /// All that was written, wherever the writer stands.
   static std::string read(std::FILE* file) {

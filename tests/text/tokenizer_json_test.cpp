@@ -311,5 +311,15 @@ TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   EXPECT_EQ(byte["eos_token"], nullptr);
 }
 
+TEST(TokenizerJson, Gpt2sOwnFileDoesNotSayThatItIsBpe) {
+  Json json = good_json();
+  json["model"].erase("type");
+  const std::string text = texts().front();
+  EXPECT_EQ(read_tokenizer_json(json.dump(), "t.json")->encode(text),
+            read_tokenizer_json(good_json().dump(), "t.json")->encode(text));
+  json["model"].erase("merges");
+  expect_refused(json, {"/model: has no \"type\""});
+}
+
 }  // namespace
 }  // namespace kiln

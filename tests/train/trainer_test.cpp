@@ -252,12 +252,12 @@ TEST(Trainer, ATimeBudgetEndsAtTheMinimumOfTheSchedule) {
 
 TEST(Trainer, ResumedByTheClockARunHasTheTimeThatIsLeft) {
   const Scratch scratch;
-  const Config config = config_by_clock(scratch, 5);
+  const Config config = config_by_clock(scratch, 6.5);
   const TrainerState stopped = last_state(train_by_clock(scratch, config, 0.1, 40));
   EXPECT_GT(stopped.seconds, 1);
-  EXPECT_LT(stopped.seconds, 4);
+  EXPECT_LT(stopped.seconds, 5);
   const RunPaths paths = train_by_clock(scratch, config, 0.1, -1, true);
-  EXPECT_NEAR(last_state(paths).seconds, 5, 0.3);
+  EXPECT_NEAR(last_state(paths).seconds, 6.5, 0.3);
   const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
   EXPECT_LE(*rows[40].learning_rate, *rows[39].learning_rate);
   EXPECT_NEAR(*rows[40].learning_rate, *rows[39].learning_rate, 0.05 * config.optimizer.learning_rate);
@@ -292,6 +292,27 @@ TEST(Trainer, RefusesToResumeAnotherModelAndSaysWhatDiffers) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("/model/n_layers: 1 -> 2"));
     EXPECT_THAT(error.what(), ::testing::Not(::testing::HasSubstr("learning_rate")));
   }
+}
+
+TEST(Trainer, ATimeBudgetHasRoomForSamples) {
+  const Scratch scratch;
+  Config config = config_by_clock(scratch, 6);
+  config.train.sample_every = 3;
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  double now = 0;
+  int samples = 0;
+  Index last = 0;
+  const auto sampler = [&](const Preparation& at) {
+    now += 0.5;
+    ++samples;
+    last = at.state.step;
+    return std::string();
+  };
+  EXPECT_EQ(Trainer(*p, run.paths(), true, sampler, [&now] { return now += kTick; }).run(), 0);
+  EXPECT_LE(last_state(run.paths()).seconds, 6 + kSlack);
+  EXPECT_GT(samples, 3);
+  EXPECT_GE(last, p->state.step - 3);
 }
 
 }  // namespace

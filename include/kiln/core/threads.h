@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 
 namespace kiln {
 
@@ -14,7 +15,8 @@ namespace kiln {
 /// To be called first thing.
 void let_waiting_threads_sleep(char** argv);
 
-/// Sets the number of threads for everything that follows; 0 means one for every core this process may use.
+/// Sets the number of threads for everything that follows; 0 means what OMP_NUM_THREADS says, else one for every core
+/// this process may use.
 /// `deterministic`: no bit of a result may depend on that number, also where this costs speed.
 void set_threads(int count, bool deterministic = false);
 
@@ -61,15 +63,28 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
 }
 
 /// Calls body(i) for every i in [0, count), handed out one by one to whichever thread is free: for uneven work whose
-/// results do not depend on who does it. The body must not throw.
+/// results do not depend on who does it. Throws what a body has thrown; of several, that of the lowest i.
 template <class Body>
 void parallel_each(std::int64_t count, Body&& body) {
   if (threads_here() == 1 || count <= 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }
+  std::exception_ptr error;  // of body(failed); none may leave the parallel region
+  std::int64_t failed = count;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
-  for (std::int64_t i = 0; i < count; ++i) body(i);
+  for (std::int64_t i = 0; i < count; ++i) {
+    try {
+      body(i);
+    } catch (...) {
+#pragma omp critical(kiln_parallel_each)
+      if (i < failed) {
+        failed = i;
+        error = std::current_exception();
+      }
+    }
+  }
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace kiln

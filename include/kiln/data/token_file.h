@@ -47,6 +47,9 @@ class TokenFile {
   /// Throws Error (bad_input) with the byte offset of the first token that is not below `vocab_size`.
   void check_vocabulary(Index vocab_size) const;
 
+  /// XXH3 of the ids as they lie.
+  std::uint64_t digest() const;
+
   /// The number of bytes of text that the tokens spell, where the header says.
   std::optional<Index> text_bytes() const;
 
@@ -55,6 +58,7 @@ class TokenFile {
 
  private:
   void open(std::string_view bytes);
+  std::string_view ids() const;  // their bytes
 
   std::shared_ptr<const void> owner_;
   std::string name_;

@@ -13,7 +13,7 @@
 namespace kiln {
 
 struct CompletionOptions {
-  GenerationOptions generation = {};    // its end_token and vocab_size are taken from the tokenizer
+  GenerationOptions generation = {};    // vocab_size, and end_token where it is not set, are the tokenizer's
   std::vector<std::string> stops = {};  // texts that end a sample and are no part of it; they may span tokens
 };
 
@@ -27,7 +27,7 @@ struct Completion {
 /// Pieces may be empty.
 using OnText = std::function<void(Index sample, std::string_view piece, bool last)>;
 
-/// Goes on from the prompt as generate does, until the end-of-text token, a stop text or max_tokens.
+/// Goes on from the prompt as generate does, until the end token, a stop text or max_tokens.
 /// Throws what generate throws, and Error (usage) for an empty stop text.
 template <class T>
 std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,

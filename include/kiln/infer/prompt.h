@@ -3,6 +3,7 @@
 
 #include "kiln/text/tokenizer.h"
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,9 +14,10 @@ namespace kiln {
 /// those written in the text are special tokens, and none is inserted.
 ///
 /// An empty prompt becomes the one token that a text begins after: the start token, else the end-of-text token, else
-/// the token of a line feed, else token 0, whichever the tokenizer has first.
+/// `begin`, which a model may name, else the token of a line feed, else token 0.
 /// Throws Error (usage) as Tokenizer::encode does.
 std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text,
-                                   SpecialTokens special = SpecialTokens::as_text);
+                                   SpecialTokens special = SpecialTokens::as_text,
+                                   std::optional<TokenId> begin = std::nullopt);
 
 }  // namespace kiln

@@ -4,6 +4,7 @@
 #include "kiln/core/json.h"
 #include "kiln/nn/model_config.h"
 #include "kiln/tensor/safetensors_header.h"
+#include "kiln/text/token.h"
 
 #include <filesystem>
 #include <optional>
@@ -12,8 +13,8 @@ namespace kiln {
 
 /// The ids that mark where a text begins and ends, where the tokenizer has them.
 struct SpecialIds {
-  std::optional<Index> begin;
-  std::optional<Index> end;
+  std::optional<TokenId> begin;
+  std::optional<TokenId> end;
 };
 
 /// config.json of GPT2LMHeadModel, LlamaForCausalLM, or, for what transformers does not know, model_type "kiln"; `type`
@@ -32,5 +33,8 @@ struct ModelDescription {
 /// Reads a folder's config.json of model_type gpt2, llama or kiln. Throws Error (bad_input) with everything that is
 /// missing, mistyped or beyond what kiln computes, one a line: "F/config.json: /rope_scaling: ...".
 ModelDescription read_huggingface_config(const std::filesystem::path& folder);
+
+/// The ids alone, of a config.json of any model_type. Throws Error (bad_input) where it is no JSON object.
+SpecialIds read_special_ids(const std::filesystem::path& folder, Index vocab_size);
 
 }  // namespace kiln

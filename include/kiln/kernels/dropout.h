@@ -12,7 +12,7 @@ namespace kiln {
 struct StepContext {
   bool training = false;
   std::uint64_t seed = 0;
-  std::uint64_t step = 0;  // counts micro-batches, so that each has masks of its own
+  std::uint64_t step = 0;  // the number of the micro-batch's first window, so that each has masks of its own
 };
 
 /// One place where dropout acts in one step. Element e is kept where its random word is at least rate * 2^32, and is

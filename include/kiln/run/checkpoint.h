@@ -24,6 +24,7 @@ struct TrainerState {
   double reserve_seconds = 0;
   std::optional<std::int64_t> total_steps;
   std::uint64_t seed = 0;
+  std::uint64_t data_digest = 0;
   int threads = 0;
   std::optional<double> validation_loss;
   std::optional<double> best_loss;
@@ -42,9 +43,10 @@ struct TrainerState {
     v("windows", windows, "windows drawn from the data: where the batcher goes on", non_negative());
     v("seconds", seconds, "of wall time in training, summed over resumes", non_negative());
     v("reserve_seconds", reserve_seconds,
-      "what a time budget keeps back for a step, an evaluation and a checkpoint more", non_negative());
+      "what a time budget keeps back for a step, an evaluation, a sample and a checkpoint more", non_negative());
     v("total_steps", total_steps, "of the run; by the clock, as many as it seemed then");
     v("seed", seed, "of every random draw");
+    v("data_digest", data_digest, "XXH3 of the tokens to train on and of those held out; 0: not known");
     v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
     v("validation_loss", validation_loss, "of these weights, where they were evaluated");
     v("best_loss", best_loss, "the lowest validation loss so far");

@@ -17,6 +17,10 @@ namespace kiln {
 std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
                                       bool is_best, std::int64_t keep);
 
+/// Removes the checkpoint of that step, if it is there and is not the only one; `latest` then names the newest left.
+/// Returns the step of the newest one. Throws Error (io).
+std::optional<std::int64_t> forget_checkpoint(const std::filesystem::path& checkpoints, std::int64_t step);
+
 struct SavedCheckpoint {
   std::int64_t step;
   std::filesystem::path folder;

@@ -59,9 +59,17 @@ enum class Purpose { train, plan };
 /// string; one of steps, epochs and time_budget takes the place of the others), puts defaults into fields that are
 /// null, takes over from init_from (see init_from.h), and validates. Throws Error (usage) with every problem, one a
 /// line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?", those of an override as
-/// "--set optimizer.learning_rat=1: /optimizer/...".
+/// "--set optimizer.learning_rat=1: /optimizer/...". For a run that is resumed, `resumed` is its config.json, where
+/// what init_from brought is taken from.
 Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
-                   Purpose purpose = Purpose::train);
+                   Purpose purpose = Purpose::train,
+                   const std::optional<std::filesystem::path>& resumed = std::nullopt);
+
+/// A run's config.json, which says everything itself. Throws Error (bad_input).
+Config read_resolved_config(const std::filesystem::path& path);
+
+/// The `name` that read_config would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
+std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides = {});
 
 /// The same from JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages, `code` is what
 /// the Error carries.

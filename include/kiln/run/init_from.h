@@ -15,8 +15,9 @@ namespace kiln {
 /// Throws Error (usage, bad_input) where there is no such model.
 void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems);
 
-/// The rows of the model's embedding; its tokenizer may have fewer entries.
-Index inherited_vocab_size(const std::filesystem::path& init_from);
+/// The same for a run that is resumed, from its own config.json: init_from may have moved, grown or gone since.
+/// Throws Error (bad_input).
+void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
 /// Reads the weights of the model that inherit_model has looked at. Throws Error (bad_input).
 void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights);

@@ -26,14 +26,15 @@ struct MetricsRow {
 
   template <class V>
   void visit(V& v) {
-    v("step", step, "updates made");
+    v("step", step, "steps taken, those whose update was skipped among them");
     v("tokens", tokens, "tokens trained on");
     v("seconds", seconds, "of wall time since training began, to the microsecond, summed over resumes");
     v("loss", loss, "in nats a token, of the step's batch before its update");
     v("learning_rate", learning_rate, "of the step");
     v("grad_norm", grad_norm, "before clipping");
     v("tokens_per_second", tokens_per_second, "since the last row");
-    v("validation_loss", validation_loss, "over the whole validation split, where there was an evaluation");
+    v("validation_loss", validation_loss,
+      "over the validation split, or train.eval_tokens of it, where there was an evaluation");
   }
 };
 

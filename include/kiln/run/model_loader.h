@@ -11,11 +11,20 @@
 
 namespace kiln {
 
+/// Where a text begins and ends, by the tokenizer's `<|start|>` and `<|endoftext|>`; what it lacks of these, as `named`
+/// by a config.json.
+SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named = {});
+
+/// The tokenizer as files of a checkpoint folder.
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& named = {});
+
 struct LoadedModel {
   ModelSource source;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;
+
+  SpecialIds ids() const { return special_ids(*tokenizer, source.ids); }
 };
 
 /// Loads what a user calls RUN: a run directory (its best checkpoint where there is one, else the latest, or the one
@@ -23,6 +32,12 @@ struct LoadedModel {
 /// tokenizer, or a model file of llm.c, whose tokenizer is `none`. Throws Error (usage, bad_input), also where
 /// tokenizer and model do not fit together.
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
+
+/// The same with the tokenizer that lies at `tokenizer`, a file or a folder; its own is not looked at.
+LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
+
+/// The model and its weights, `tokenizer` being null.
+LoadedModel load_weights(const std::filesystem::path& run);
 
 /// Checks that every id of the tokenizer has a row in the model's embedding; `source` is what the error (bad_input)
 /// names.

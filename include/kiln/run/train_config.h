@@ -116,7 +116,7 @@ struct TrainConfig {
       "standard deviations above the mean of the recent losses from which a step's is warned of as a spike; 0: never",
       non_negative());
     v("skip_spikes", skip_spikes, "leave out the update of a step whose loss is a spike");
-    v("threads", threads, "0: one for every core", non_negative());
+    v("threads", threads, "0: what OMP_NUM_THREADS says, else one for every core", non_negative());
     v("deterministic", deterministic,
       "the same bits for any number of threads: matrix products are cut by their sizes alone, which may cost some "
       "speed");

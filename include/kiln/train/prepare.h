@@ -18,6 +18,7 @@ namespace kiln {
 struct Preparation {
   Config config;
   std::unique_ptr<Tokenizer> tokenizer;
+  SpecialIds named_ids;  // of a model that is gone on from
   Dataset data;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;
@@ -41,8 +42,5 @@ struct Preparation {
 /// With `force_tokenizer` the checkpoint's tokenizer is taken though the config names one that has changed since.
 /// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer = false);
-
-/// The tokenizer as files of a checkpoint folder.
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model);
 
 }  // namespace kiln

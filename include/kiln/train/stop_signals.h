@@ -14,7 +14,8 @@ inline constexpr int kSignalExitBase = 128;  // a shell's code for "ended by sig
 std::string_view name_of_signal(int signal);
 
 /// While it lives, the first such signal is noted for received(); a second one ends the process at once with 128 + its
-/// number, since whoever sends it no longer wants to wait. At most one object at a time.
+/// number, since whoever sends it no longer wants to wait. A SIGHUP that was ignored stays so: that is what nohup asks.
+/// At most one object at a time.
 class StopSignals {
  public:
   StopSignals();

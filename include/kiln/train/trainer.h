@@ -33,6 +33,7 @@ class Trainer {
  private:
   static Clock steady_clock();
   void take_step();
+  [[noreturn]] void fail_diverged();
   void after_bad_step(const StepResult& result, Index first_window);
   void log_row();
   Evaluation evaluate();
@@ -67,6 +68,7 @@ class Trainer {
   TrainerState before_;  // where training (re)started
   MetricsRow row_;
   std::optional<double> evaluation_seconds_;  // of the last one
+  double sample_seconds_ = 0;                 // of the last one
   double checkpoint_seconds_ = 0;             // of the last one, in the background or not
   double step_seconds_ = 0;                   // in steps alone, since training (re)started
   double step_seconds_logged_ = 0;            // the same, at the last row

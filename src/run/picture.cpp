@@ -1,7 +1,8 @@
-// librsvg draws, cairo writes.
-#include "kiln/run/png_plot.h"
+// SVG is the one drawing; of a PNG librsvg makes the pixels and cairo the file.
+#include "kiln/run/picture.h"
 
 #include "kiln/core/error.h"
+#include "kiln/run/svg_plot.h"
 
 #ifdef KILN_RSVG
 #include <cairo.h>
@@ -10,11 +11,11 @@
 #endif
 
 namespace kiln {
+namespace {
 
 #ifdef KILN_RSVG
 
-namespace {
-
+constexpr bool kHasPng = true;
 constexpr double kScale = 2;
 
 template <class T>
@@ -24,8 +25,6 @@ cairo_status_t append_to(void* bytes, const unsigned char* data, unsigned int le
   static_cast<std::string*>(bytes)->append(reinterpret_cast<const char*>(data), length);
   return CAIRO_STATUS_SUCCESS;
 }
-
-}  // namespace
 
 std::string to_png(const std::string& svg) {
   GError* error = nullptr;
@@ -53,12 +52,26 @@ std::string to_png(const std::string& svg) {
 
 #else
 
-std::string to_png(const std::string&) {
-  fail(ExitCode::usage,
-       "this kiln was built without librsvg and draws no PNG; name a file that ends in .svg, or install librsvg2-dev "
-       "and build again");
-}
+constexpr bool kHasPng = false;
+std::string to_png(const std::string&) { return {}; }  // check_picture_name lets no one come here
 
 #endif
+
+}  // namespace
+
+void check_picture_name(const std::filesystem::path& file) {
+  const std::filesystem::path kind = file.extension();
+  check(kind == ".svg" || kind == ".png", "{}: a file name that ends in .svg or .png is expected", file.string());
+  check(kHasPng || kind == ".svg",
+        "{}: this kiln was built without librsvg and draws no PNG; name a file that ends in .svg, or install "
+        "librsvg2-dev and build again",
+        file.string());
+}
+
+std::string to_picture(const Figure& figure, const std::filesystem::path& file) {
+  check_picture_name(file);
+  const std::string svg = to_svg(figure);
+  return file.extension() == ".png" ? to_png(svg) : svg;
+}
 
 }  // namespace kiln
