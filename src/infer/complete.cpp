@@ -38,7 +38,7 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
   generation.validate();
   std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops));
 
-  const auto add = [&](Index index, std::string piece, bool last) {
+  const auto add = [&](Index index, const std::string& piece, bool last) {
     samples[static_cast<std::size_t>(index)].completion.text += piece;
     if (on_text) on_text(index, piece, last);
   };

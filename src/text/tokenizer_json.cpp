@@ -76,8 +76,12 @@ class Reader {
     return is_old ? "BPE" : type_of(model, "/model");
   }
 
+  static bool is_text(const Json& value, std::string_view text) {
+    return value.is_string() && value.get_ref<const std::string&>() == text;
+  }
+
   static bool is_absent(const Json& value) {
-    return value.is_null() || value == false || value == "" || (value.is_number() && value == 0);
+    return value.is_null() || value == false || is_text(value, "") || (value.is_number() && value == 0);
   }
 
   void check_absent(const Json& object, const char* key, std::string_view pointer) const {
@@ -103,7 +107,7 @@ class Reader {
     for (std::size_t i = 0; i < added.size(); ++i) {
       const std::string pointer = fmt::format("/added_tokens/{}", i);
       const Json &content = member(added[i], "content"), &id = member(added[i], "id");
-      need(content.is_string() && content != "", pointer, "has no content");
+      need(content.is_string() && !is_text(content, ""), pointer, "has no content");
       need(id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max(), pointer,
            "has id {}, expected a whole number from 0 on", brief_json(id));
       for (const char* key : {"single_word", "lstrip", "rstrip"}) check_absent(added[i], key, pointer);

@@ -316,7 +316,8 @@ TEST(Faults, AnotherNumberOfThreadsIsAllowedAndSaid) {
 /// kiln train on a terminal of its own, of which the test holds the other end.
 class OnTerminal {
  public:
-  explicit OnTerminal(const std::vector<std::string>& command) : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+  explicit OnTerminal(const std::vector<std::string>& command)
+      : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
     ::grantpt(master_);
     ::unlockpt(master_);
     const std::string name = ::ptsname(master_);

@@ -139,7 +139,8 @@ TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
 
 TEST(PlanCommand, CountsTheEntriesOfATokenizerThatIsThere) {
   const testing::Scratch scratch;
-  const std::string text = scratch.write("text.txt", "one two one two one two one two"), file = scratch.path("tokenizer.json");
+  const std::string text = scratch.write("text.txt", "one two one two one two one two"),
+                    file = scratch.path("tokenizer.json");
   ASSERT_EQ(run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "260", "--output", file}).code, 0);
   const std::string config = plan_config(scratch, R"({"type": "bpe", "vocab_size": 999, "path": ")" + file + "\"}");
   const auto plan = nlohmann::json::parse(run_kiln({"plan", config, "--json"}).out);
