@@ -69,6 +69,7 @@ std::vector<std::string> merges_of(const Tokenizer& tokenizer) {
 std::string pattern_name(const Tokenizer& tokenizer) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
   if (bpe == nullptr || bpe->pattern() == SplitPattern::gpt2) return "gpt-2";
+  if (bpe->pattern() == SplitPattern::gpt2_digits) return "smollm";
   return bpe->bpe().whole_pieces() ? "llama-bpe" : "dbrx";
 }
 
@@ -80,10 +81,10 @@ std::vector<std::string> gguf_obstacles(const Tokenizer& tokenizer, Index vocab_
   std::vector<std::string> reasons;
   if (is_none(tokenizer)) return reasons;
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
-  if (bpe != nullptr && bpe->bpe().whole_pieces() && bpe->pattern() == SplitPattern::gpt2) {
+  if (bpe != nullptr && bpe->bpe().whole_pieces() && bpe->pattern() != SplitPattern::cl100k) {
     reasons.emplace_back(
         "the tokenizer takes words that are tokens as they stand (ignore_merges), which llama.cpp does with cl100k's "
-        "pattern alone, not with GPT-2's");
+        "pattern alone");
   }
   const GgufTokens tokens = tokens_of(tokenizer, vocab_size);
   std::unordered_map<std::string_view, std::size_t> ids;

@@ -1,4 +1,4 @@
-// The alternatives of both patterns in their order, for ASCII: each function tells where its run of bytes ends.
+// The alternatives of the patterns in their order, for ASCII: each function tells where its run of bytes ends.
 #include "kiln/text/ascii_pieces.h"
 
 #include <algorithm>
@@ -59,14 +59,18 @@ std::size_t white_space(const Bytes& bytes, std::size_t end) {
   return end < bytes.text.size() && end > 1 ? end - 1 : end;
 }
 
-std::size_t gpt2_piece(std::string_view text) {
+/// With `single_digits` numbers are cut off before the rest is looked at.
+std::size_t gpt2_piece(std::string_view text, bool single_digits) {
   const Bytes bytes{text};
   if (const std::size_t length = contraction(text, false)) return length;
-  const std::size_t start = text[0] == ' ' && text.size() > 1 && (bytes[1] & (space | beyond)) == 0 ? 1 : 0;
+  const unsigned apart = single_digits ? unsigned{number} : 0u;
+  if ((bytes[0] & apart) != 0) return 1;
+  const std::size_t start = text[0] == ' ' && text.size() > 1 && (bytes[1] & (space | beyond | apart)) == 0 ? 1 : 0;
   const unsigned kind = bytes[start];
   if ((kind & (letter | number | sign)) != 0) return bytes.closed_run(start, kind);
   if (kind == beyond) return 0;
-  return white_space(bytes, bytes.closed_run(0, space));
+  const std::size_t end = bytes.closed_run(0, space);
+  return (bytes[end] & apart) != 0 ? end : white_space(bytes, end);
 }
 
 std::size_t cl100k_piece(std::string_view text) {
@@ -95,7 +99,7 @@ std::size_t cl100k_piece(std::string_view text) {
 }  // namespace
 
 std::size_t ascii_piece(SplitPattern pattern, std::string_view text) {
-  return pattern == SplitPattern::gpt2 ? gpt2_piece(text) : cl100k_piece(text);
+  return pattern == SplitPattern::cl100k ? cl100k_piece(text) : gpt2_piece(text, pattern == SplitPattern::gpt2_digits);
 }
 
 }  // namespace kiln

@@ -103,6 +103,19 @@ void BpeTokenizer::return_cache(std::unique_ptr<Bpe::Cache> cache) const {
   caches_.push_back(std::move(cache));
 }
 
+namespace {
+
+/// The pre-tokenizers that cut a text by the pattern. GPT-2's regular expression is ByteLevel's own.
+Json pre_tokenizer_json(SplitPattern pattern) {
+  const bool is_cl100k = pattern == SplitPattern::cl100k;
+  if (pattern == SplitPattern::gpt2) return byte_level_json(true);
+  const Json first =
+      is_cl100k ? split_json(pattern_regex(pattern)) : Json{{"type", "Digits"}, {"individual_digits", true}};
+  return {{"type", "Sequence"}, {"pretokenizers", {first, byte_level_json(!is_cl100k)}}};
+}
+
+}  // namespace
+
 Json BpeTokenizer::to_json() const {
   Json vocab = Json::object();
   const std::vector<std::string>& tokens = bpe_.tokens();
@@ -118,12 +131,7 @@ Json BpeTokenizer::to_json() const {
   }
   Json model = bpe_model_json(std::move(vocab), std::move(merges));
   model["ignore_merges"] = bpe_.whole_pieces();
-  const bool by_byte_level = pattern_ == SplitPattern::gpt2;  // whose own regular expression is GPT-2's
-  Json byte_level = byte_level_json(by_byte_level);
-  Json pre_tokenizer =
-      by_byte_level ? byte_level
-                    : Json{{"type", "Sequence"}, {"pretokenizers", {split_json(pattern_regex(pattern_)), byte_level}}};
-  return tokenizer_document(special_tokens(), std::move(pre_tokenizer), byte_level_json(true), std::move(model));
+  return tokenizer_document(special_tokens(), pre_tokenizer_json(pattern_), byte_level_json(true), std::move(model));
 }
 
 }  // namespace kiln

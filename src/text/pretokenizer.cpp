@@ -19,7 +19,9 @@ namespace {
 constexpr std::array<std::string_view, kSplitPatterns.size()> kRegexes{
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+    // GPT-2's on what lies between digits: white space before one is a piece to its end
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+)"};
 
 // Unicode's White_Space, written out: PCRE2's own \s has U+180E besides.
 constexpr std::string_view kSpaces =
@@ -62,11 +64,11 @@ pcre2_code* compile(SplitPattern pattern) {
   return code;
 }
 
-/// The compiled pattern; made once and kept until the process ends.
+/// The compiled pattern; all are made once and kept until the process ends.
 const pcre2_code* compiled(SplitPattern pattern) {
-  static const pcre2_code* const gpt2 = compile(SplitPattern::gpt2);
-  static const pcre2_code* const cl100k = compile(SplitPattern::cl100k);
-  return pattern == SplitPattern::gpt2 ? gpt2 : cl100k;
+  static const std::array<const pcre2_code*, kSplitPatterns.size()> codes{
+      compile(SplitPattern::gpt2), compile(SplitPattern::cl100k), compile(SplitPattern::gpt2_digits)};
+  return codes[static_cast<std::size_t>(pattern)];
 }
 
 // The White_Space characters beyond ASCII.

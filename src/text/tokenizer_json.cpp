@@ -171,16 +171,21 @@ class Reader {
   std::optional<SplitPattern> read_pre_tokenizer(const Json& part) const {
     const std::string type = type_of(part, "/pre_tokenizer");
     if (type == "ByteLevel") return read_byte_level_part(part, "/pre_tokenizer");
-    if (type != "Sequence") unsupported("/pre_tokenizer", part, "ByteLevel, or a Sequence of Split and ByteLevel");
+    if (type != "Sequence")
+      unsupported("/pre_tokenizer", part, "ByteLevel, or a Sequence of Split or Digits and ByteLevel");
     std::optional<SplitPattern> pattern;
     const Json& steps = member(part, "pretokenizers");
     need(steps.is_array(), "/pre_tokenizer/pretokenizers", "is not an array");
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const std::string pointer = fmt::format("/pre_tokenizer/pretokenizers/{}", i);
       const std::string step = type_of(steps[i], pointer);
-      const bool split = step == "Split" && i == 0;
-      if (!split && !(step == "ByteLevel" && i + 1 == steps.size())) {
-        unsupported(pointer, member(steps[i], "type"), "a Split, then a ByteLevel");
+      const bool split = step == "Split" && i == 0, digits = step == "Digits" && i == 0;
+      if (!split && !digits && !(step == "ByteLevel" && i + 1 == steps.size())) {
+        unsupported(pointer, member(steps[i], "type"), "a Split or Digits, then a ByteLevel");
+      }
+      if (digits) {
+        check_digits(steps, pointer);
+        return SplitPattern::gpt2_digits;
       }
       const std::optional<SplitPattern> found =
           split ? read_split(steps[i], pointer) : read_byte_level_part(steps[i], pointer);
@@ -188,6 +193,15 @@ class Reader {
       if (found) pattern = found;
     }
     return pattern;
+  }
+
+  /// Digits, each for itself, and then GPT-2's pattern on what is between them.
+  void check_digits(const Json& steps, const std::string& pointer) const {
+    const Json& individual = member(steps[0], "individual_digits");
+    if (individual != true) unsupported(pointer + "/individual_digits", individual, "true");
+    const bool then_gpt2 = steps.size() == 2 && type_of(steps[1], "/pre_tokenizer/pretokenizers/1") == "ByteLevel" &&
+                           read_byte_level_part(steps[1], "/pre_tokenizer/pretokenizers/1").has_value();
+    need(then_gpt2, "/pre_tokenizer/pretokenizers", "Digits is supported before a ByteLevel with use_regex alone");
   }
 
   std::optional<SplitPattern> read_byte_level_part(const Json& part, std::string_view pointer) const {

@@ -34,7 +34,7 @@ TEST(CompletionCommand, CompletesCommandsOptionsAndChoices) {
   EXPECT_EQ(complete("kiln tokenizer ''"), "train\nencode\ndecode\ninfo\n");
   EXPECT_EQ(complete("kiln tokenizer tr"), "train\n");
   EXPECT_EQ(complete("kiln train --over"), "--overwrite\n");
-  EXPECT_EQ(complete("kiln tokenizer train --pattern ''"), "gpt2\ncl100k\n");
+  EXPECT_EQ(complete("kiln tokenizer train --pattern ''"), "gpt2\ncl100k\ngpt2_digits\n");
   EXPECT_EQ(complete("kiln completion f"), "fish\n");
   EXPECT_EQ(complete("kiln export runs/a --to ''"), "hf\ngguf\nllmc\n");
   EXPECT_THAT(complete("kiln eval runs/a --"), AllOf(HasSubstr("--data\n"), HasSubstr("--checkpoint\n")));

@@ -138,8 +138,8 @@ TEST_F(ForeignExport, LlamaGivesTheSameProbabilitiesRotatedAsLlamaCppDoes) {
   }
 }
 
-TEST_F(ForeignExport, BpeOfBothPatternsKeepsItsTokensAndMerges) {
-  for (const char* pattern : {"tokenizer.pattern=gpt2", "tokenizer.pattern=cl100k"}) {
+TEST_F(ForeignExport, BpeOfEveryPatternKeepsItsTokensAndMerges) {
+  for (const char* pattern : {"tokenizer.pattern=gpt2", "tokenizer.pattern=cl100k", "tokenizer.pattern=gpt2_digits"}) {
     train(kLlama, {"--overwrite", "--set", "tokenizer.type=bpe", "--set", "tokenizer.vocab_size=270", "--set", pattern,
                    "--set", R"(tokenizer.special_tokens=["<|endoftext|>", "<|other|>"])"});
     expect_written("hf", "a", {"--overwrite"});

@@ -112,7 +112,8 @@ TEST(PathWithin, RefusesToLeaveTheFolder) {
   EXPECT_EQ(path_within(folder, "good_link"), folder / "good_link");
   for (const char* name : {"../outside", "link", "inside/../../outside", "/etc/passwd", "", "."}) {
     expect_error(ExitCode::bad_input,
-                 fmt::format("{}: \"{}\" leads out of the folder; copy what the links name, as cp -rL FOLDER COPY does", folder.string(), name),
+                 fmt::format("{}: \"{}\" leads out of the folder; copy what the links name, as cp -rL FOLDER COPY does",
+                             folder.string(), name),
                  [&] { path_within(folder, name); });
   }
 }

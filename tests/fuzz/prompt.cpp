@@ -89,7 +89,8 @@ std::string streamed(std::string_view text, std::size_t step, const std::vector<
 void fuzz_prompt(std::string_view input) {
   static const std::vector<std::unique_ptr<Tokenizer>> tokenizers = make_tokenizers();
   for (const auto& tokenizer : tokenizers) check_prompt(*tokenizer, input);
-  for (const SplitPattern pattern : {SplitPattern::gpt2, SplitPattern::cl100k}) check_pieces(pattern, input);
+  for (const SplitPattern pattern : {SplitPattern::gpt2, SplitPattern::cl100k, SplitPattern::gpt2_digits})
+    check_pieces(pattern, input);
   for (const std::vector<std::string>& stops : {std::vector<std::string>{}, {"\n\n", "\n.", "cat"}}) {
     const std::string whole = streamed(input, input.size() + 1, stops);
     for (const std::size_t step : {1u, 3u}) require(streamed(input, step, stops) == whole, "streamed as another text");

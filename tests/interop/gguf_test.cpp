@@ -227,8 +227,8 @@ TEST(GgufTokenizer, BpeKeepsItsMergesAndNamesItsPattern) {
   const std::vector<std::string_view> documents(texts.begin(), texts.end());
   TokenizerConfig config;
   config.vocab_size = 261;
-  for (const auto& [pattern, name] :
-       {std::pair(SplitPattern::gpt2, "gpt-2"), std::pair(SplitPattern::cl100k, "dbrx")}) {
+  for (const auto& [pattern, name] : {std::pair(SplitPattern::gpt2, "gpt-2"), std::pair(SplitPattern::cl100k, "dbrx"),
+                                      std::pair(SplitPattern::gpt2_digits, "smollm")}) {
     config.pattern = pattern;
     const auto bpe = make_tokenizer(config, documents);
     EXPECT_THAT(gguf_obstacles(*bpe, 261), IsEmpty());

@@ -79,7 +79,7 @@ std::string fixture_text() {
 
 TEST(BpeTrainer, MergesAreThoseOfTheNaiveTrainer) {
   const std::string text = fixture_text();
-  for (const SplitPattern pattern : {SplitPattern::gpt2, SplitPattern::cl100k}) {
+  for (const SplitPattern pattern : {SplitPattern::gpt2, SplitPattern::cl100k, SplitPattern::gpt2_digits}) {
     const std::vector<PieceCount> pieces = count_pieces(pattern, Views{text});
     EXPECT_EQ(train_bpe(pieces, 300).merges(), train_naively(pieces, 300));
   }

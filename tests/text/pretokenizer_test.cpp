@@ -12,19 +12,14 @@ namespace {
 using Pieces = std::vector<std::string_view>;
 using testing::random_text;
 
-const std::vector<SplitPattern> kBoth{SplitPattern::gpt2, SplitPattern::cl100k};
+const std::vector<SplitPattern> kAll{SplitPattern::gpt2, SplitPattern::cl100k, SplitPattern::gpt2_digits};
 
-/// The oracle: the regular expression over the whole text, invalid UTF-8 left to PCRE2, bytes between matches alone.
-Pieces pieces_by_pcre2(SplitPattern pattern, std::string_view text) {
-  const std::string space =
-      R"([\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}])";
-  const std::string inner = space.substr(1, space.size() - 2);
-  const std::string regex = pattern == SplitPattern::gpt2
-                                ? R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^)" + inner + R"(\p{L}\p{N}]+|)" +
-                                      space + "+(?![^" + inner + "])|" + space + "+"
-                                : R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^)" + inner +
-                                      R"(\p{L}\p{N}]+[\r\n]*|)" + space + R"(*[\r\n]+|)" + space + "+(?![^" + inner +
-                                      "])|" + space + "+";
+constexpr std::string_view kSpaces =
+    R"(\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
+
+/// The matches of a regular expression over the whole text, invalid UTF-8 left to PCRE2, bytes between matches alone
+/// or, with `runs`, together.
+Pieces matches(const std::string& regex, std::string_view text, bool runs = false) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =
@@ -38,13 +33,32 @@ Pieces pieces_by_pcre2(SplitPattern pattern, std::string_view text) {
     const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, 0, data, nullptr);
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
     const std::size_t begin = count > 0 ? ends[0] : text.size(), end = count > 0 ? ends[1] : text.size();
-    for (; at < begin; ++at) pieces.push_back(text.substr(at, 1));
+    for (std::size_t size = runs ? begin - at : 1; at < begin; at += size) pieces.push_back(text.substr(at, size));
     if (end > begin) pieces.push_back(text.substr(begin, end - begin));
     at = end;
   }
   pcre2_match_data_free(data);
   pcre2_code_free(code);
   return pieces;
+}
+
+/// The oracle: the pattern by PCRE2 alone; that of single digits in two passes, as Hugging Face's pre-tokenizers.
+Pieces pieces_by_pcre2(SplitPattern pattern, std::string_view text) {
+  const std::string inner(kSpaces), space = "[" + inner + "]";
+  if (pattern == SplitPattern::gpt2_digits) {
+    Pieces pieces;
+    for (const std::string_view part : matches(R"(\p{N})", text, true)) {
+      for (const std::string_view piece : pieces_by_pcre2(SplitPattern::gpt2, part)) pieces.push_back(piece);
+    }
+    return pieces;
+  }
+  return matches(pattern == SplitPattern::gpt2
+                     ? R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^)" + inner + R"(\p{L}\p{N}]+|)" + space +
+                           "+(?![^" + inner + "])|" + space + "+"
+                     : R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^)" + inner +
+                           R"(\p{L}\p{N}]+[\r\n]*|)" + space + R"(*[\r\n]+|)" + space + "+(?![^" + inner + "])|" +
+                           space + "+",
+                 text);
 }
 
 TEST(Pretokenizer, CutsAsGpt2Does) {
@@ -58,11 +72,16 @@ TEST(Pretokenizer, CutsAsCl100kDoes) {
             (Pieces{"I", "'LL", " say", ":\n\n", "123", "45", " (", "yes", ")", " \n", " x"}));
 }
 
+TEST(Pretokenizer, CutsDigitsForThemselves) {
+  EXPECT_EQ(split_pieces(SplitPattern::gpt2_digits, "it's 42  degrees  7\n x"),
+            (Pieces{"it", "'s", " ", "4", "2", " ", " degrees", "  ", "7", "\n", " x"}));
+}
+
 TEST(Pretokenizer, AgreesWithPcre2OnRandomBytes) {
   Rng rng(7, "pretokenizer");
   for (int round = 0; round < 3000; ++round) {
     const std::string text = random_text(rng, 1 + rng.below(40));
-    for (const SplitPattern pattern : kBoth) {
+    for (const SplitPattern pattern : kAll) {
       ASSERT_EQ(split_pieces(pattern, text), pieces_by_pcre2(pattern, text)) << ::testing::PrintToString(text);
     }
   }
@@ -74,7 +93,7 @@ TEST(Pretokenizer, AgreesWithPcre2OnAllBytesInAllNeighbourhoods) {
     for (int second = 0; second < 256; ++second)
       text += {static_cast<char>(first), static_cast<char>(second), 'a', ' '};
   }
-  for (const SplitPattern pattern : kBoth) EXPECT_EQ(split_pieces(pattern, text), pieces_by_pcre2(pattern, text));
+  for (const SplitPattern pattern : kAll) EXPECT_EQ(split_pieces(pattern, text), pieces_by_pcre2(pattern, text));
 }
 
 TEST(Pretokenizer, BytesOfNoCharacterStandAlone) {
@@ -86,7 +105,7 @@ TEST(Pretokenizer, SharesHaveThePiecesOfTheWhole) {
   Rng rng(8, "shares");
   for (int round = 0; round < 300; ++round) {
     const std::string text = random_text(rng, 200);
-    for (const SplitPattern pattern : kBoth) {
+    for (const SplitPattern pattern : kAll) {
       Pieces pieces;
       const Pieces shares = split_shares(text, 1 + rng.below(60));
       for (const std::string_view share : shares) {
@@ -118,7 +137,7 @@ TEST(Pretokenizer, EveryCertainCutIsBetweenPieces) {
       for (const std::string_view space : {"\n", " ", "\n\n", " \n"}) {
         for (const std::string& after : parts) {
           const std::string text = before + first + std::string(space) + after + "b";
-          for (const SplitPattern pattern : kBoth) {
+          for (const SplitPattern pattern : kAll) {
             Pieces pieces;
             for (const std::string_view share : split_shares(text, 1)) {
               for (const std::string_view piece : split_pieces(pattern, share)) pieces.push_back(piece);
@@ -154,7 +173,7 @@ TEST(Pretokenizer, MillionsOfTheSameInLinearTime) {
     for (std::size_t i = 0; i < kMany; ++i) text += unit;
     for (const std::string_view end : {"", "x", "é", "\xFF"}) {
       const std::string whole = text + std::string(end);
-      for (const SplitPattern pattern : kBoth) {
+      for (const SplitPattern pattern : kAll) {
         std::size_t bytes = 0;
         for (const std::string_view piece : split_pieces(pattern, whole)) bytes += piece.size();
         EXPECT_EQ(bytes, whole.size());

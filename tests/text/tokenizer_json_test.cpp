@@ -47,6 +47,7 @@ std::vector<Made> made_tokenizers() {
   };
   return {{"bpe", config(TokenizerKind::bpe, 400, SplitPattern::gpt2)},
           {"cl100k_bpe", config(TokenizerKind::bpe, 400, SplitPattern::cl100k)},
+          {"digits_bpe", config(TokenizerKind::bpe, 400, SplitPattern::gpt2_digits)},
           {"char", config(TokenizerKind::character, 0, SplitPattern::gpt2)},
           {"byte", config(TokenizerKind::byte, 0, SplitPattern::gpt2)}};
 }
@@ -319,6 +320,16 @@ TEST(TokenizerJson, Gpt2sOwnFileDoesNotSayThatItIsBpe) {
             read_tokenizer_json(good_json().dump(), "t.json")->encode(text));
   json["model"].erase("merges");
   expect_refused(json, {"/model: has no \"type\""});
+}
+
+TEST(TokenizerJson, DigitsAreTakenApartBeforeGpt2sPatternAlone) {
+  const auto digits_with = [](const char* key, const Json& value, std::size_t step) {
+    Json json = parse_json(read_file(testing::fixture_path("digits_bpe_tokenizer.json")), "fixture");
+    json["pre_tokenizer"]["pretokenizers"][step][key] = value;
+    return json;
+  };
+  expect_refused(digits_with("individual_digits", false, 0), {"/pre_tokenizer/pretokenizers/0/individual_digits"});
+  expect_refused(digits_with("use_regex", false, 1), {"Digits is supported before a ByteLevel with use_regex alone"});
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ std::string_view pattern_regex(SplitPattern pattern);
 /// Walks over the pieces of a text, in place. Every byte lies in exactly one piece; each byte that belongs to no UTF-8
 /// character is a piece of its own, at which words end. Time is linear in the text and memory constant.
 /// ASCII is cut by hand, the rest by PCRE2, compiled just in time; tests hold the two to each other.
-/// Patterns: GPT-2's encoder.py and tiktoken's cl100k_base.
+/// Patterns: GPT-2's encoder.py and tiktoken's cl100k_base; Hugging Face's Digits (individual_digits) before GPT-2's.
 class PieceReader {
  public:
   /// The text must outlive the reader.

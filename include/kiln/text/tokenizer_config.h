@@ -20,9 +20,10 @@ enum class TokenizerKind { bpe, character, byte, none };
 inline constexpr std::array<std::string_view, 4> kTokenizerKinds{"bpe", "char", "byte", "none"};
 inline std::span<const std::string_view> names_of(TokenizerKind) { return kTokenizerKinds; }
 
-/// How byte-level BPE cuts text before merging: as GPT-2, or as GPT-4's cl100k.
-enum class SplitPattern { gpt2, cl100k };
-inline constexpr std::array<std::string_view, 2> kSplitPatterns{"gpt2", "cl100k"};
+/// How byte-level BPE cuts text before merging: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit for itself,
+/// which is SmolLM's and StarCoder's way.
+enum class SplitPattern { gpt2, cl100k, gpt2_digits };
+inline constexpr std::array<std::string_view, 3> kSplitPatterns{"gpt2", "cl100k", "gpt2_digits"};
 inline std::span<const std::string_view> names_of(SplitPattern) { return kSplitPatterns; }
 
 inline constexpr std::int64_t kByteCount = 256;  // entries that byte-level vocabularies begin with
@@ -43,7 +44,8 @@ struct TokenizerConfig {
     v("type", type, "bpe: byte-level pair merges; char: distinct characters; byte: bytes; none: the data are ids");
     v("vocab_size", vocab_size, "entries of bpe, with the 256 bytes and the special tokens; of none, the number of ids",
       between(1, std::numeric_limits<std::int32_t>::max()));
-    v("pattern", pattern, "how bpe cuts text into words: as GPT-2, or as GPT-4's cl100k");
+    v("pattern", pattern,
+      "how bpe cuts text into words: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit for itself (SmolLM)");
     v("special_tokens", special_tokens, "tokens of their own that no text merges into");
     v("path", path, "a ready tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
   }

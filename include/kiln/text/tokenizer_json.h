@@ -17,7 +17,7 @@ namespace kiln {
 /// that leads out of it, and what the readers below throw.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
-/// The tokenizer that the text of a tokenizer.json describes: byte-level BPE cut by GPT-2's or cl100k's pattern, or
+/// The tokenizer that the text of a tokenizer.json describes: byte-level BPE cut by one of kSplitPatterns, or
 /// what to_json writes for char, byte and none. `source` names the file in messages.
 /// Throws Error (bad_input) for a part that is not understood, by name: ids would silently differ without it; and for a
 /// vocabulary with double, negative or missing ids, or merges of tokens that are not in it.
