@@ -261,6 +261,12 @@ void FileWriter::write(std::string_view bytes) {
   }
 }
 
+void FileWriter::rewrite(std::uint64_t offset, std::string_view bytes) {
+  flush();
+  const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+  check_io(written == std::ssize(bytes), "{}: cannot be written: {}", path_.string(), last_error());
+}
+
 void FileWriter::flush() {
   write_all(descriptor_, buffer_, path_);
   buffer_.clear();

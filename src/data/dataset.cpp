@@ -1,4 +1,5 @@
-// Documents encoded in groups, in parallel, in order; the result found again by the hash of all it is made from.
+// Documents encoded in groups, in parallel, in order, and written as they come; the result found again by the hash of
+// all it is made from.
 #include "kiln/data/dataset.h"
 
 #include "kiln/core/error.h"
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -21,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kCacheVersion = 1;                 // another one for tokens that come out differently
+constexpr std::uint64_t kCacheVersion = 2;                 // another one for tokens that come out differently
 constexpr std::size_t kGroupBytes = std::size_t{8} << 20;  // of text encoded before its tokens are packed
 constexpr std::size_t kLongDocument = std::size_t{1} << 20;
 constexpr Index kCopiedTokens = Index{1} << 20;
@@ -39,16 +41,25 @@ std::optional<TokenFile> find_cached(const fs::path& path) {
   return std::nullopt;
 }
 
-/// The token file that `build` makes (its bytes), or an earlier run has made from the same things.
-template <class Build>
-TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Build&& build) {
-  if (directory.empty()) return TokenFile(build(), fmt::format("data.{}", split));
+using AppendTokens = std::function<void(std::span<const TokenId> tokens, Index text_bytes)>;
+
+/// The token file that `fill` appends to, or an earlier run has made from the same things; where there is no directory,
+/// it is made in memory.
+TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Index vocab_size,
+                 const std::function<void(const AppendTokens&)>& fill) {
+  if (directory.empty()) {
+    TokenFileBuilder builder(vocab_size);
+    fill([&](std::span<const TokenId> tokens, Index text_bytes) { builder.append(tokens, text_bytes); });
+    return TokenFile(builder.finish(), fmt::format("data.{}", split));
+  }
   const fs::path path = directory / fmt::format("{}-{}.bin", split, hex(key));
   if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
   std::error_code error;
   fs::create_directories(directory, error);
   check_io(!error, "{}: the folder cannot be created: {}", directory.string(), error.message());
-  write_file_atomically(path, build());
+  TokenFileWriter writer(path, vocab_size);
+  fill([&](std::span<const TokenId> tokens, Index text_bytes) { writer.append(tokens, text_bytes); });
+  writer.finish();
   return TokenFile(path);
 }
 
@@ -65,11 +76,11 @@ std::span<const std::string_view> take_group(std::span<const std::string_view>& 
   return group;
 }
 
-std::string encode_documents(std::span<const std::string_view> documents, const Tokenizer& tokenizer, DocumentEnd end) {
+void encode_documents(std::span<const std::string_view> documents, const Tokenizer& tokenizer, DocumentEnd end,
+                      const AppendTokens& append) {
   std::size_t bytes = 0;
   for (const std::string_view document : documents) bytes += document.size();
   const ProgressBar bar("tokenizing", static_cast<double>(bytes), "bytes");
-  TokenFileBuilder builder(tokenizer.vocab_size());
   std::vector<std::vector<TokenId>> tokens;
   while (!documents.empty()) {
     const std::span<const std::string_view> group = take_group(documents);
@@ -78,11 +89,8 @@ std::string encode_documents(std::span<const std::string_view> documents, const 
       const auto i = static_cast<std::size_t>(index);
       tokens[i] = encode_document(tokenizer, group[i], end);
     });
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      builder.append(tokens[i], static_cast<Index>(group[i].size()));
-    }
+    for (std::size_t i = 0; i < group.size(); ++i) append(tokens[i], std::ssize(group[i]));
   }
-  return builder.finish();
 }
 
 /// Token files as one. A single file is used as it is.
@@ -94,17 +102,18 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
 
   std::uint64_t key = hash_bytes(fmt::format("join {} {}", kCacheVersion, vocab_size));
   for (const fs::path& file : files) key = hash_bytes(hex(hash_file(file)), key);
-  return cached(cache, split, key, [&] {
-    TokenFileBuilder builder(vocab_size);
-    std::vector<std::int32_t> piece;
+  return cached(cache, split, key, vocab_size, [&](const AppendTokens& append) {
+    const bool spells_known =
+        std::ranges::all_of(parts, [](const TokenFile& part) { return part.text_bytes().has_value(); });
+    std::vector<TokenId> piece;
     for (const TokenFile& part : parts) {
       for (Index first = 0; first < part.size(); first += kCopiedTokens) {
         piece.resize(static_cast<std::size_t>(std::min(kCopiedTokens, part.size() - first)));
         part.read(first, std::ssize(piece), piece.data());
-        builder.append(piece);
+        append(piece, 0);
       }
+      if (spells_known) append({}, *part.text_bytes());
     }
-    return builder.finish();
   });
 }
 
@@ -119,7 +128,8 @@ Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs
     if (!cache_directory.empty()) {
       for (std::string_view document : documents) key = hash_bytes(document, key);
     }
-    return cached(cache_directory, split, key, [&] { return encode_documents(documents, tokenizer, end); });
+    return cached(cache_directory, split, key, tokenizer.vocab_size(),
+                  [&](const AppendTokens& append) { encode_documents(documents, tokenizer, end, append); });
   };
   return {.train = encode(corpus.train(), "train"), .validation = encode(corpus.validation(), "validation")};
 }

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace kiln {
@@ -40,12 +41,15 @@ void put(std::string& bytes, HeaderField field, T value) {
   std::memcpy(bytes.data() + 4 * field, &value, sizeof value);
 }
 
-/// The checksum of a headed file, taken with the header's own field zero.
-std::uint64_t checksum(std::string_view header, std::string_view ids) {
+/// The checksum of a headed file: of the ids, whose hash is known when all have gone by, then of the header with the
+/// checksum's own field zero.
+std::uint64_t checksum(std::string_view header, std::uint64_t hash_of_ids) {
   std::string blank(header);
   put(blank, kChecksum, std::uint64_t{0});
-  return hash_bytes(ids, hash_bytes(blank));
+  return hash_bytes(blank, hash_of_ids);
 }
+
+std::size_t width_of(Index vocab_size) { return vocab_size <= kMost16 ? 2 : 4; }
 
 /// Calls body with a zero of the type that ids of `width` bytes have.
 template <class Body>
@@ -145,16 +149,18 @@ std::string_view TokenFile::ids() const { return {data_, static_cast<std::size_t
 
 std::uint64_t TokenFile::digest() const { return hash_bytes(ids()); }
 
-bool TokenFile::is_intact() const { return !header_.empty() && get64(header_, kChecksum) == checksum(header_, ids()); }
+bool TokenFile::is_intact() const {
+  return !header_.empty() && get64(header_, kChecksum) == checksum(header_, digest());
+}
 
-TokenFileBuilder::TokenFileBuilder(Index vocab_size) : vocab_size_(vocab_size), bytes_(kHeaderBytes, '\0') {}
+TokenPacker::TokenPacker(Index vocab_size) : vocab_size_(vocab_size) {}
 
-void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_bytes) {
+std::string_view TokenPacker::pack(std::span<const std::int32_t> tokens, Index text_bytes) {
+  count_ += std::ssize(tokens);
   text_bytes_ += text_bytes;
-  with_id_type(vocab_size_ <= kMost16 ? 2 : 4, [&]<class Id>(Id) {
-    const std::size_t start = bytes_.size();
-    bytes_.resize(start + tokens.size() * sizeof(Id));
-    char* to = bytes_.data() + start;
+  with_id_type(width_of(vocab_size_), [&]<class Id>(Id) {
+    bytes_.resize(tokens.size() * sizeof(Id));
+    char* to = bytes_.data();
     for (const std::int32_t token : tokens) {
       assert(token >= 0 && token < vocab_size_);
       const Id id = static_cast<Id>(token);
@@ -162,24 +168,53 @@ void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_b
       to += sizeof id;
     }
   });
+  hash_.update(bytes_);
+  return bytes_;
 }
 
-std::string TokenFileBuilder::finish() {
-  const bool narrow = vocab_size_ <= kMost16;
-  put(bytes_, kMagic, narrow ? kMagic16 : kMagic32);
-  put(bytes_, kVersion, narrow ? kVersion16 : kVersion32);
-  put(bytes_, kCount, std::uint64_t{(bytes_.size() - kHeaderBytes) / (narrow ? 2 : 4)});
-  put(bytes_, kTextBytes, static_cast<std::uint64_t>(text_bytes_));
-  const std::string_view all = bytes_;
-  put(bytes_, kChecksum, checksum(all.substr(0, kHeaderBytes), all.substr(kHeaderBytes)));
-  text_bytes_ = 0;
-  return std::exchange(bytes_, std::string(kHeaderBytes, '\0'));
+std::string TokenPacker::header() const {
+  const bool narrow = width_of(vocab_size_) == 2;
+  std::string header(kHeaderBytes, '\0');
+  put(header, kMagic, narrow ? kMagic16 : kMagic32);
+  put(header, kVersion, narrow ? kVersion16 : kVersion32);
+  put(header, kCount, static_cast<std::uint64_t>(count_));
+  put(header, kTextBytes, static_cast<std::uint64_t>(text_bytes_));
+  put(header, kChecksum, checksum(header, hash_.digest()));
+  return header;
+}
+
+TokenFileBuilder::TokenFileBuilder(Index vocab_size) : packer_(vocab_size), bytes_(kHeaderBytes, '\0') {}
+
+void TokenFileBuilder::append(std::span<const std::int32_t> tokens, Index text_bytes) {
+  bytes_ += packer_.pack(tokens, text_bytes);
+}
+
+std::string TokenFileBuilder::finish() { return std::move(bytes_.replace(0, kHeaderBytes, packer_.header())); }
+
+TokenFileWriter::TokenFileWriter(const std::filesystem::path& path, Index vocab_size)
+    : path_(path), temporary_(path.string() + ".tmp"), packer_(vocab_size), file_(temporary_) {
+  file_.write(std::string(kHeaderBytes, '\0'));
+}
+
+TokenFileWriter::~TokenFileWriter() {
+  std::error_code ignored;  // a finished file has moved away
+  std::filesystem::remove(temporary_, ignored);
+}
+
+void TokenFileWriter::append(std::span<const std::int32_t> tokens, Index text_bytes) {
+  file_.write(packer_.pack(tokens, text_bytes));
+}
+
+void TokenFileWriter::finish() {
+  file_.rewrite(0, packer_.header());
+  file_.finish();
+  replace_file(temporary_, path_);
 }
 
 void write_token_file(const std::filesystem::path& path, std::span<const std::int32_t> tokens, Index vocab_size) {
-  TokenFileBuilder builder(vocab_size);
-  builder.append(tokens);
-  write_file_atomically(path, builder.finish());
+  TokenFileWriter file(path, vocab_size);
+  file.append(tokens);
+  file.finish();
 }
 
 std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size) {

@@ -48,6 +48,8 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
       before_(preparation.state),
       tokens_logged_(preparation.state.tokens),
+      saved_best_{before_.best_loss, before_.best_step},
+      saving_best_(saved_best_),
       tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model, preparation.named_ids)),
       writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {}
 
@@ -222,6 +224,7 @@ void Trainer::save(bool is_best, Retry retry) {
                                     .optimizer = p_.stepper->optimizer().slots(),
                                     .tokenizer = tokenizer_,
                                     .state = p_.state};
+  saving_best_ = {p_.state.best_loss, p_.state.best_step};
   bear(retry, [&] {
     metrics_.sync();  // a checkpoint on the disk without the rows before it would leave a gap
     return writer_.save(contents, is_best,
@@ -237,12 +240,21 @@ void Trainer::bear(Retry retry, Call&& save) {
     const std::optional<double> seconds = save();
     if (!seconds) return;
     checkpoint_seconds_ = *seconds;
+    saved_best_ = saving_best_;
     failed_saves_ = 0;
   } catch (const Error& error) {
     if (error.code() != ExitCode::io || retry == Retry::never || ++failed_saves_ >= kMostFailedSaves) throw;
     progress_.warning(fmt::format("{}; training goes on, and the next checkpoint is tried when it is due ({} of {})",
                                   error.what(), failed_saves_, kMostFailedSaves));
+    forget_unsaved_best();
   }
+}
+
+/// The best weights of which there is no checkpoint are lost: the next to better those on the disk are the best.
+void Trainer::forget_unsaved_best() {
+  if (p_.state.best_step != saving_best_.step) return;  // a better one has been found meanwhile, and is saved next
+  p_.state.best_loss = saved_best_.loss;
+  p_.state.best_step = saved_best_.step;
 }
 
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }

@@ -27,6 +27,16 @@ TEST(FileWriter, HashesAndCountsWhatItWrites) {
   EXPECT_TRUE(read_file(scratch.path("a")) == expected);
 }
 
+TEST(FileWriter, RewritesWhatWentByBefore) {
+  const Scratch scratch;
+  FileWriter writer(scratch.path("a"));
+  writer.write("0123456789");
+  writer.rewrite(2, "xyz");
+  writer.write("!");
+  EXPECT_EQ(writer.finish(), (FileDigest{11, hash_bytes("0123456789!")}));
+  EXPECT_EQ(read_file(scratch.path("a")), "01xyz56789!");
+}
+
 TEST(FileWriter, SaysThatTheDiskIsFull) {
   FileWriter writer("/dev/full");
   writer.write("bytes");

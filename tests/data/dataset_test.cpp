@@ -252,6 +252,17 @@ TEST_F(TokenDataset, SeveralFilesAreJoinedOnceInTheCache) {
   EXPECT_THAT(all(open_token_dataset(config, 100, {}, cache).train), ElementsAre(1, 2, 3, 70, 6));
 }
 
+TEST_F(TokenDataset, JoinedFilesKnowTheirTextWhereAllDo) {
+  const auto spelling = [&](std::string_view name, Index text_bytes) {
+    TokenFileBuilder builder(100);
+    builder.append(Tokens{1, 2}, text_bytes);
+    return scratch_.write(name, builder.finish());
+  };
+  const std::string a = spelling("a.bin", 5), b = spelling("b.bin", 7), unknown = write("c.bin", {3});
+  EXPECT_EQ(open_token_dataset(config_of({a, b}), 100).train.text_bytes(), 12);
+  EXPECT_EQ(open_token_dataset(config_of({a, unknown}), 100).train.text_bytes(), std::nullopt);
+}
+
 TEST_F(TokenDataset, ATokenBeyondTheVocabularyIsRefused) {
   const std::string file = write("a.bin", {1, 2, 300});
   expect_error(ExitCode::bad_input,

@@ -168,6 +168,40 @@ TEST(TokenFileBuilder, KeepsTextBytesAndAChecksumOfEverything) {
   }
 }
 
+TEST(TokenFileWriter, WritesInPiecesWhatTheBuilderGathers) {
+  Scratch scratch;
+  const auto path = scratch.path("a.bin");
+  TokenFileBuilder builder(100'000);
+  TokenFileWriter writer(path, 100'000);
+  std::uint32_t token = 1;
+  for (const std::size_t length :
+       {0u, 1u, 1000u, 400'000u, 3u}) {  // below and above what FileWriter keeps in its buffer
+    Tokens tokens(length);
+    for (std::int32_t& t : tokens)
+      t = static_cast<std::int32_t>((token = token * 1'664'525u + 1'013'904'223u) % 100'000u);
+    builder.append(tokens, static_cast<Index>(length / 2));
+    writer.append(tokens, static_cast<Index>(length / 2));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  writer.finish();
+  EXPECT_TRUE(read_file(path) == builder.finish());
+  const TokenFile file(path);
+  EXPECT_TRUE(file.is_intact());
+  EXPECT_EQ(file.size(), 401'004);
+  EXPECT_EQ(file.text_bytes(), 200'501);
+}
+
+TEST(TokenFileWriter, LeavesTheOldFileUntilItIsFinished) {
+  Scratch scratch;
+  const auto path = scratch.write("a.bin", "old");
+  {
+    TokenFileWriter writer(path, 10);
+    writer.append(Tokens{1, 2});
+  }
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
+}
+
 TEST(RequireTokens, SaysBothNumbers) {
   TokenFileBuilder builder(10);
   builder.append(Tokens{1, 2, 3});

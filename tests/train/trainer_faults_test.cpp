@@ -83,6 +83,38 @@ TEST(Faults, TheThirdFailedSaveInARowEndsARunWhoseOldCheckpointIsWhole) {
   }
 }
 
+TEST(Faults, TheBestThatCouldNotBeSavedGivesWayToTheNext) {
+  for (const bool async : {true, false}) {
+    const Scratch scratch;
+    const LogCapture log;
+    Config config = tiny_config(scratch);
+    config.train.steps = 10;
+    config.train.eval_every = 5;
+    config.train.async_checkpoint = async;
+    const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+    const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+    p->config.train.sample_every = 1;
+    std::optional<FileSizeLimit> full;
+    const auto disturb = [&](const Preparation& at) {
+      if (at.state.step == 4) full.emplace(100);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
+      if (log.text().find("(1 of 3)") != std::string::npos) full.reset();
+      if (at.state.step == 9) p->weights->all().setZero();  // worse than what step 5 had
+      return std::string();
+    };
+    ASSERT_EQ(Trainer(*p, run.paths(), true, disturb).run(), 0);
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("(1 of 3)"));
+    const std::vector<MetricsRow> rows = read_metrics(run.paths().metrics());
+    ASSERT_EQ(rows.size(), 10u);
+    EXPECT_LT(*rows[4].validation_loss, *rows[9].validation_loss);
+    const auto best = best_checkpoint(run.paths().checkpoints());
+    ASSERT_TRUE(best) << async;
+    EXPECT_EQ(best->filename(), checkpoint_name(10));
+    EXPECT_EQ(read_trainer_state(*best).best_step, 10);
+    EXPECT_EQ(read_trainer_state(*best).best_loss, rows[9].validation_loss);
+  }
+}
+
 TEST(Faults, AFullDiskAtTheLastStepIsAFailure) {
   const Scratch scratch;
   expect_error_with(ExitCode::io, {"File too large"}, [&] { train_on_a_full_disk(scratch, true, 40); });

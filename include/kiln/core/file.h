@@ -133,7 +133,11 @@ class FileWriter {
   FileWriter& operator=(const FileWriter&) = delete;
 
   void write(std::string_view bytes);  // throws Error (io)
-  FileDigest finish();                 // flushes to the disk and closes; throws Error (io)
+
+  /// Writes bytes over others that went by before; the digest is still of those. Throws Error (io).
+  void rewrite(std::uint64_t offset, std::string_view bytes);
+
+  FileDigest finish();  // flushes to the disk and closes; throws Error (io)
 
  private:
   void flush();

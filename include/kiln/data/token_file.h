@@ -3,7 +3,7 @@
 // nanoGPT: uint16, nothing else. llm.c: a header of 256 int32, then the ids. kiln fills what llm.c leaves zero:
 //   [0] magic 20240520, [1] version 1: ids are uint16       [2..3] count of ids (llm.c reads [2])
 //       magic 20240801, [1] version 7: ids are uint32       [4..5] bytes of text that they spell, 0: unknown
-//                                                           [6..7] XXH3 of header and ids, 0: unknown
+//                                                           [6..7] XXH3 of ids and header, 0: unknown
 // All little-endian, 64-bit values as (low, high).
 #pragma once
 
@@ -69,21 +69,59 @@ class TokenFile {
   Index size_ = 0;
 };
 
-/// Gathers tokens into the bytes of a token file: uint16 where the vocabulary allows (at most 65,536 ids), else uint32.
+/// Tokens as the bytes that a token file holds: uint16 where the vocabulary allows (at most 65,536 ids), else uint32.
+class TokenPacker {
+ public:
+  explicit TokenPacker(Index vocab_size);
+
+  /// The bytes, until the next call, of the next ids (each in [0, vocab_size)), which spell `text_bytes` bytes.
+  std::string_view pack(std::span<const std::int32_t> tokens, Index text_bytes);
+
+  /// The header that belongs before all that was packed.
+  std::string header() const;
+
+ private:
+  Index vocab_size_;
+  Index count_ = 0;
+  Index text_bytes_ = 0;
+  StreamHash hash_;
+  std::string bytes_;
+};
+
+/// Gathers tokens into a token file in memory.
 class TokenFileBuilder {
  public:
   explicit TokenFileBuilder(Index vocab_size);
 
-  /// Appends ids (each in [0, vocab_size)) that spell `text_bytes` bytes.
-  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);
+  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // as TokenPacker::pack
 
-  /// The finished file; the builder is then empty.
+  /// The finished file; nothing more is then appended.
   std::string finish();
 
  private:
-  Index vocab_size_;
-  Index text_bytes_ = 0;
+  TokenPacker packer_;
   std::string bytes_;
+};
+
+/// Writes a token file piece by piece, in memory that does not depend on its size. Until finish() there is no file of
+/// that name, or the old one.
+class TokenFileWriter {
+ public:
+  TokenFileWriter(const std::filesystem::path& path, Index vocab_size);  // throws Error (io)
+  ~TokenFileWriter();                                                    // removes what is not finished
+  TokenFileWriter(const TokenFileWriter&) = delete;
+  TokenFileWriter& operator=(const TokenFileWriter&) = delete;
+
+  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // as TokenPacker::pack; throws Error (io)
+
+  /// Puts the file, flushed to the disk, in its place. Throws Error (io).
+  void finish();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  TokenPacker packer_;
+  FileWriter file_;
 };
 
 /// Writes a token file atomically. Throws Error (io).

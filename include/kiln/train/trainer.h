@@ -9,6 +9,8 @@
 #include "kiln/train/stop_signals.h"
 
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace kiln {
 
@@ -43,6 +45,7 @@ class Trainer {
   void save(bool is_best, Retry retry);
   template <class Call>
   void bear(Retry retry, Call&& save);
+  void forget_unsaved_best();
   bool is_due(Index every) const;
   bool leads_to_evaluation() const;
   Index evaluated_tokens() const;
@@ -73,6 +76,13 @@ class Trainer {
   double step_seconds_ = 0;                   // in steps alone, since training (re)started
   double step_seconds_logged_ = 0;            // the same, at the last row
   Index tokens_logged_ = 0;
+  /// The lowest validation loss and its step.
+  struct Best {
+    std::optional<double> loss;
+    Index step;
+  };
+  Best saved_best_;   // of what is on the disk
+  Best saving_best_;  // the same once the save at work is over
   int failed_saves_ = 0;
   bool rows_are_kept_ = false;  // since the disk did not take them
   TokenizerFiles tokenizer_;
