@@ -60,11 +60,22 @@ void refuse_unknown_command(const CLI::App& app, std::string_view word) {
        meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
 }
 
-/// "kiln train": the command that was being parsed.
-std::string asked(const CLI::App& app) {
-  std::string name = app.get_name();
-  for (const CLI::App* command : app.get_subcommands()) name += " " + asked(*command);
-  return name;
+/// The command that was being parsed and those that it belongs to: kiln, kiln tokenizer, kiln tokenizer train.
+std::vector<const CLI::App*> asked(const CLI::App& app) {
+  std::vector<const CLI::App*> path{&app};
+  while (!path.back()->get_subcommands().empty()) path.push_back(path.back()->get_subcommands().front());
+  return path;
+}
+
+int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
+  const std::vector<const CLI::App*> path = asked(app);
+  if (path.back()->get_require_subcommand_min() > 0 && std::ssize(path) == words) {  // a group's name and no more
+    std::fputs(app.help().c_str(), stderr);  // which is that of the command asked for
+    return static_cast<int>(ExitCode::usage);
+  }
+  std::string name;
+  for (const CLI::App* command : path) name += command->get_name() + " ";
+  return report(ExitCode::usage, fmt::format("{}; {}--help shows what is expected", error.what(), name).c_str());
 }
 
 int run(int argc, char** argv) {
@@ -81,8 +92,7 @@ int run(int argc, char** argv) {
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {  // --help and --version among them
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-    return report(ExitCode::usage,
-                  fmt::format("{}; {} --help shows what is expected", error.what(), asked(app)).c_str());
+    return refuse(app, error, argc);
   } catch (const ExitWith& exit) {
     return exit.code;
   } catch (const Error& error) {

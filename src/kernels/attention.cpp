@@ -235,6 +235,13 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   narrow_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, b, h, first, queries));
 }
 
+/// Elements of a thread's scratch in the backward.
+template <class A>
+Index backward_room(const AttentionShape& shape) {
+  const Index width = padded<A>(shape.D);
+  return 5 * shape.S * width + 7 * kQueries * width + (5 * kKeys + 2) * kQueries;
+}
+
 /// Backward for key head g of sequence b and all the query heads that read it, one after the other: whoever has the
 /// key head is alone in writing its gradients, and the order of their sums never changes.
 template <class T>
@@ -243,7 +250,7 @@ void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, In
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
   const Index size = shape.S * width, group = shape.H / shape.K;
-  Pieces<A> pieces(5 * size + 7 * kQueries * width + (5 * kKeys + 2) * kQueries);
+  Pieces<A> pieces(backward_room<A>(shape));
   A *keys = pieces.take(size), *keys_memory = pieces.take(size), *values = pieces.take(size);
   A *dkeys = pieces.take(size), *dvalues = pieces.take(size);
   const ConstMat<T> key_rows = in.keys(in.k, b, g, 0, shape.S);
@@ -306,7 +313,13 @@ void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> 
   parallel_each(shape.B * shape.K, [&](Index unit) { backward_key_head(in, out, unit / shape.K, unit % shape.K); });
 }
 
+template <class T>
+std::size_t attention_scratch_bytes(const AttentionShape& shape) {
+  return static_cast<std::size_t>(backward_room<Acc<T>>(shape)) * sizeof(Acc<T>);
+}
+
 #define KILN_INSTANTIATE(T)                                                                                           \
+  template std::size_t attention_scratch_bytes<T>(const AttentionShape&);                                             \
   template void attention_forward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>,  \
                                      Dropout, Mat<T>, Mat<Acc<T>>);                                                   \
   template void attention_backward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>, \

@@ -41,7 +41,7 @@ void cross_entropy_forward(ConstMat<A> logits, std::span<const std::int32_t> tar
       const ConstRow<A> z(row(logits, n), logits.cols());
       const auto at = static_cast<std::size_t>(n);
       Index largest = 0;
-      const A top = z.maxCoeff(&largest);
+      const A top = best.empty() ? z.maxCoeff() : z.maxCoeff(&largest);  // alone it is vectorised
       losses[n] = std::log((z - top).exp().sum()) - (z[targets[at]] - top);
       if (!best.empty()) best[at] = static_cast<std::int32_t>(largest);
     }

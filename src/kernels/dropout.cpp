@@ -84,24 +84,26 @@ void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y) {
 
 // y = x + factor * y
 template <class T>
-void residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> dy) {
+ConstMat<T> residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> memory) {
+  if (!dropout.active()) return dx;
   using A = Acc<T>;
   for_each_piece(dx.rows(), dx.cols(), dropout, [&](Index n, Index c, Index count, const float* factors) {
     const T* in = row(dx, n) + c;
-    T* out = row(dy, n) + c;
+    T* out = row(memory, n) + c;
 #pragma omp simd
     for (Index i = 0; i < count; ++i) out[i] = narrow<T>(widen(in[i]) * static_cast<A>(factors[i]));
   });
+  return as_const(memory);
 }
 
 template <class T>
 void dropout_inplace(Dropout dropout, Mat<T> x) {
-  if (dropout.active()) residual_backward<T>(as_const(x), dropout, x);
+  residual_backward<T>(as_const(x), dropout, x);
 }
 
-#define KILN_INSTANTIATE(T)                                         \
-  template void residual_forward<T>(ConstMat<T>, Dropout, Mat<T>);  \
-  template void residual_backward<T>(ConstMat<T>, Dropout, Mat<T>); \
+#define KILN_INSTANTIATE(T)                                                \
+  template void residual_forward<T>(ConstMat<T>, Dropout, Mat<T>);         \
+  template ConstMat<T> residual_backward<T>(ConstMat<T>, Dropout, Mat<T>); \
   template void dropout_inplace<T>(Dropout, Mat<T>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

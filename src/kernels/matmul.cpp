@@ -263,10 +263,10 @@ constexpr Index kLine = 16;                 // floats
 constexpr Index kRowsWorthSpreading = 128;  // of the left factor
 
 /// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
-/// cache.
-bool thrashes(const Strided<float>& b) {
+/// cache, and the left factor has so many that a copy is worth it.
+bool thrashes(Index left_rows, const Strided<float>& b) {
   constexpr Index kPage = 4096 / sizeof(float);
-  return b.col_stride == 1 && b.rows > 1 && b.row_stride % kPage == 0;
+  return left_rows >= kRowsWorthSpreading && b.col_stride == 1 && b.rows > 1 && b.row_stride % kPage == 0;
 }
 
 /// The matrix with its rows a cache line further apart than they are long.
@@ -338,7 +338,7 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
     if (!multiplies_bfloat16()) return multiply_widened<U>(a, b, c, write, bias);
   }
   if constexpr (std::is_same_v<T, float>) {
-    if (a.rows >= kRowsWorthSpreading && thrashes(b)) return multiply_shared<T, U>(a, spread(b), c, write, bias);
+    if (thrashes(a.rows, b)) return multiply_shared<T, U>(a, spread(b), c, write, bias);
   }
 #endif
   multiply_shared<T, U>(a, b, c, write, bias);
@@ -372,6 +372,22 @@ template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
   multiply<T, U>(transposed(a), plain(b), c, write, bias);
 }
+
+template <class T>
+std::size_t matmul_scratch_bytes([[maybe_unused]] Index M, [[maybe_unused]] Index K, [[maybe_unused]] Index N) {
+  Index floats = 0;
+#ifdef KILN_ONEDNN
+  if constexpr (std::is_same_v<T, float>) {
+    if (thrashes(M, {nullptr, K, N, N, 1})) floats = K * (N + kLine);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    if (!multiplies_bfloat16()) floats = M * K + K * N + M * N;
+  }
+#endif
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);
+template std::size_t matmul_scratch_bytes<bfloat16>(Index, Index, Index);
 
 #define KILN_INSTANTIATE(T, U)                                                         \
   template void matmul<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>);    \

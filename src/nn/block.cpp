@@ -58,18 +58,18 @@ Dropout Block::dropout(const StepContext& context, int place) const {
 
 template <class T>
 BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_, const MlpActivations<T>* shared_mlp) const {
-  const Index N = B * T_, C = config_.d_model, wide = (H_ + 2 * K_) * D_;
+  const Index N = B * T_, C = config_.d_model;
   const Index expanded = is_gated(config_.activation) ? 2 * F_ : F_;
   const Index rstd = config_.qk_norm ? N : 0;
   const auto lay_out_mlp = [&]() -> MlpActivations<T> {
     return {arena.matrix<T>(N, C), mlp_norm_.lay_out<T>(arena, N), arena.matrix<T>(N, expanded),
             arena.matrix<T>(N, F_)};
   };
-  const Mat<T> qkv = arena.matrix<T>(N, wide);
+  const Mat<T> projected = arena.matrix<T>(N, (H_ + 2 * K_) * D_);
   return {arena.matrix<T>(N, C),
           attention_norm_.lay_out<T>(arena, N),
-          config_.qk_norm ? arena.matrix<T>(N, wide) : qkv,
-          qkv,
+          projected,
+          config_.qk_norm ? arena.matrix<T>(N, (H_ + K_) * D_) : columns(projected, 0, (H_ + K_) * D_),
           arena.vector<Acc<T>>(H_ * rstd),
           arena.vector<Acc<T>>(K_ * rstd),
           arena.matrix<T>(N, H_ * D_),
@@ -81,7 +81,7 @@ BlockActivations<T> Block::lay_out(Arena& arena, Index B, Index T_, const MlpAct
 template <class T>
 BlockScratch<T> Block::lay_out_scratch(Arena& arena, Index N) const {
   const Index C = config_.d_model;
-  const Mat<T> d_branch = arena.matrix<T>(N, C), d_normed = arena.matrix<T>(N, C);
+  const Mat<T> d_normed = arena.matrix<T>(N, C);
   const std::size_t shared = arena.mark();  // the MLP's gradients are done with before attention's begin
   const Mat<T> d_activated = arena.matrix<T>(N, F_);
   const Mat<T> d_expanded = arena.matrix<T>(N, is_gated(config_.activation) ? 2 * F_ : F_);
@@ -89,7 +89,7 @@ BlockScratch<T> Block::lay_out_scratch(Arena& arena, Index N) const {
   arena.release(shared);
   const Mat<T> d_mixed = arena.matrix<T>(N, H_ * D_), d_qkv = arena.matrix<T>(N, (H_ + 2 * K_) * D_);
   arena.release(std::max(mlp_end, arena.mark()));
-  return {d_branch, d_normed, d_activated, d_expanded, d_mixed, d_qkv};
+  return {d_normed, d_activated, d_expanded, d_mixed, d_qkv};
 }
 
 template <class T>
@@ -124,8 +124,9 @@ template <class T>
 void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
                      Index B, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s, Mat<T> d_stream,
                      Gradients<Acc<T>>& gradients) const {
-  residual_backward<T>(as_const(d_stream), dropout(context, kMlpBranch), s.d_branch);
-  mlp_out_.backward<T>(weights, as_const(a.mlp.activated), as_const(s.d_branch), s.d_activated, gradients);
+  // What reaches a branch is used before the gradient of its norm's output takes its memory.
+  const ConstMat<T> d_mlp = residual_backward<T>(as_const(d_stream), dropout(context, kMlpBranch), s.d_normed);
+  mlp_out_.backward<T>(weights, as_const(a.mlp.activated), d_mlp, s.d_activated, gradients);
   {
     const Timed timed("activation");
     activation_backward<T>(config_.activation, as_const(a.mlp.expanded), as_const(s.d_activated), s.d_expanded);
@@ -134,8 +135,9 @@ void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>&
   mlp_norm_.backward<T>(weights, as_const(a.middle), a.mlp.statistics, as_const(s.d_normed), as_const(d_stream),
                         d_stream, gradients);
 
-  residual_backward<T>(as_const(d_stream), dropout(context, kAttentionBranch), s.d_branch);
-  attention_out_.backward<T>(weights, as_const(a.mixed), as_const(s.d_branch), s.d_mixed, gradients);
+  const ConstMat<T> d_attention =
+      residual_backward<T>(as_const(d_stream), dropout(context, kAttentionBranch), s.d_normed);
+  attention_out_.backward<T>(weights, as_const(a.mixed), d_attention, s.d_mixed, gradients);
   attend_backward(weights, positions, context, B, a, s, gradients);
   attention_in_.backward<T>(weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
   attention_norm_.backward<T>(weights, x, a.statistics, as_const(s.d_normed), as_const(d_stream), d_stream, gradients);
@@ -144,14 +146,12 @@ void Block::backward(const ParameterBuffer<T>& weights, const PositionTables<T>&
 template <class T>
 void Block::attend(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
                    Index B, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
-  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
-  const Mat<T> q = columns(a.qkv, 0, Q), k = columns(a.qkv, Q, KV);
-  Mat<T> v = columns(a.qkv, Q + KV, KV);
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / B;
+  const ConstMat<T> projected = as_const(a.projected), v = columns(projected, Q + KV, KV);
+  const Mat<T> q = columns(a.queries_and_keys, 0, Q), k = columns(a.queries_and_keys, Q, KV);
   if (config_.qk_norm) {
-    const ConstMat<T> raw = as_const(a.projected);
-    head_rmsnorm_forward<T>(columns(raw, 0, Q), weights.vec(query_gain_), config_.norm_epsilon, q, a.query_rstd);
-    head_rmsnorm_forward<T>(columns(raw, Q, KV), weights.vec(key_gain_), config_.norm_epsilon, k, a.key_rstd);
-    v = columns(raw, Q + KV, KV);
+    head_rmsnorm_forward<T>(columns(projected, 0, Q), weights.vec(query_gain_), config_.norm_epsilon, q, a.query_rstd);
+    head_rmsnorm_forward<T>(columns(projected, Q, KV), weights.vec(key_gain_), config_.norm_epsilon, k, a.key_rstd);
   }
   if (config_.position == PositionKind::rope) {
     rope_forward<T>(q, T_, D_, past, positions.rotation_table());
@@ -159,12 +159,12 @@ void Block::attend(const ParameterBuffer<T>& weights, const PositionTables<T>& p
   }
   AttentionShape shape = attention_shape(B, T_);
   if (cache != nullptr) {
-    remember(as_const(k), as_const(v), B, past, *cache);
+    remember(as_const(k), v, B, past, *cache);
     shape.S = past + T_;
     shape.key_stride = cache->capacity;
   }
   const ConstMat<T> keys = as_const(cache == nullptr ? k : cache->keys);
-  const ConstMat<T> values = as_const(cache == nullptr ? v : cache->values);
+  const ConstMat<T> values = cache == nullptr ? v : as_const(cache->values);
   const Timed timed("attention");
   attention_forward<T>(shape, as_const(q), keys, values, positions.slope_vector(), dropout(context, kAttentionWeights),
                        a.mixed, a.log_sum);
@@ -174,24 +174,23 @@ template <class T>
 void Block::attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
                             const StepContext& context, Index B, const BlockActivations<T>& a, BlockScratch<T>& s,
                             Gradients<Acc<T>>& gradients) const {
-  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.qkv.rows() / B;
-  const ConstMat<T> qkv = as_const(a.qkv);
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / B;
+  const ConstMat<T> projected = as_const(a.projected), normed = as_const(a.queries_and_keys);
   const Mat<T> dq = columns(s.d_qkv, 0, Q), dk = columns(s.d_qkv, Q, KV), dv = columns(s.d_qkv, Q + KV, KV);
   {
     const Timed timed("attention");
-    attention_backward<T>(attention_shape(B, T_), columns(qkv, 0, Q), columns(qkv, Q, KV), columns(qkv, Q + KV, KV),
-                          positions.slope_vector(), dropout(context, kAttentionWeights), as_const(a.mixed),
-                          as_const(a.log_sum), as_const(s.d_mixed), dq, dk, dv);
+    attention_backward<T>(attention_shape(B, T_), columns(normed, 0, Q), columns(normed, Q, KV),
+                          columns(projected, Q + KV, KV), positions.slope_vector(), dropout(context, kAttentionWeights),
+                          as_const(a.mixed), as_const(a.log_sum), as_const(s.d_mixed), dq, dk, dv);
   }
   if (config_.position == PositionKind::rope) {
     rope_backward<T>(dq, T_, D_, 0, positions.rotation_table());
     rope_backward<T>(dk, T_, D_, 0, positions.rotation_table());
   }
   if (config_.qk_norm) {
-    const ConstMat<T> raw = as_const(a.projected);
-    head_rmsnorm_backward<T>(columns(raw, 0, Q), weights.vec(query_gain_), as_const(a.query_rstd), as_const(dq), dq,
-                             gradients.vec(query_gain_));
-    head_rmsnorm_backward<T>(columns(raw, Q, KV), weights.vec(key_gain_), as_const(a.key_rstd), as_const(dk), dk,
+    head_rmsnorm_backward<T>(columns(projected, 0, Q), weights.vec(query_gain_), as_const(a.query_rstd), as_const(dq),
+                             dq, gradients.vec(query_gain_));
+    head_rmsnorm_backward<T>(columns(projected, Q, KV), weights.vec(key_gain_), as_const(a.key_rstd), as_const(dk), dk,
                              gradients.vec(key_gain_));
   }
 }

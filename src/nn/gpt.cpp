@@ -62,8 +62,7 @@ GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index B, Index length, Keep keep
           std::move(blocks),
           statistics,
           hidden,
-          blocks_.front().lay_out_scratch<T>(arena, of_backward),
-          arena.matrix<T>(of_backward, C)};
+          blocks_.front().lay_out_scratch<T>(arena, of_backward)};
 }
 
 template <class T>
@@ -91,7 +90,7 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
 template <class T>
 void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens,
                       const StepContext& context, GptActivations<T>& a, Gradients<Acc<T>>& gradients) const {
-  const Mat<T> d_stream = a.d_hidden;
+  const Mat<T> d_stream = a.hidden;
   final_norm_.backward<T>(weights, as_const(a.stream.back()), a.final_statistics, as_const(d_stream),
                           no_rows<T>(config_.d_model), d_stream, gradients);
   for (std::size_t i = blocks_.size(); i-- > 0;) {

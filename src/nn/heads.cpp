@@ -64,19 +64,19 @@ void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, ConstMat<T> hi
 
 // losses = cross_entropy(hidden W^T, targets)
 template <class T>
-void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
+void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Mat<T> hidden,
                                         std::span<const std::int32_t> targets, ConstVec<Acc<T>> position_weights,
-                                        HeadScratch<T>& scratch, Vec<Acc<T>> losses, Mat<T> d_hidden,
+                                        HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                                         Gradients<Acc<T>>& gradients) const {
   const Index chunk = scratch.logits.rows();
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
     const auto part = targets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
-    const ConstMat<T> h = rows(hidden, begin, count);
+    const Mat<T> h = rows(hidden, begin, count);
     const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
     const Mat<T> dz = rows(scratch.d_logits, 0, count);
     const Vec<Acc<T>> loss(losses.data() + begin, count);
-    logits(weights, h, z);
+    logits(weights, as_const(h), z);
     {
       const Timed timed("loss");
       cross_entropy_forward<Acc<T>>(as_const(z), part, loss, {});
@@ -85,8 +85,8 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Const
     }
     const Timed timed("matmul unembedding");
     const auto [dw, write] = gradients.target(unembedding_);
-    matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
-    matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(d_hidden, begin, count));
+    matmul_tn<T, Acc<T>>(as_const(dz), as_const(h), dw, write);
+    matmul<T, T>(as_const(dz), weights.mat(unembedding_), h);
   }
 }
 

@@ -12,26 +12,43 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kLarge = std::size_t{4} << 20;  // of the system's own pages, which huge ones may stand for
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+/// Zeroed pages, or nullptr.
+void* map_pages(std::size_t bytes) {
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return nullptr;
+  ::madvise(pages, bytes, MADV_HUGEPAGE);  // a hint: its failure changes nothing but speed
+  return pages;
+}
+
+/// Zeroed memory of the heap, or nullptr.
+void* take_from_heap(std::size_t bytes) {
+  void* memory = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
+  return memory == nullptr ? nullptr : std::memset(memory, 0, bytes);
+}
 
 }  // namespace
 
 AlignedBlock::AlignedBlock(std::size_t bytes) {
   if (bytes == 0) return;
-  const bool large = bytes >= 2 * kHugePage;
-  const std::size_t unit = large ? kHugePage : kAlignment;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(unit, round_up(bytes, unit)));
+  const bool large = bytes >= kLarge;
+  void* memory = large ? map_pages(bytes) : take_from_heap(bytes);
   check(memory != nullptr,
         "{:.2f} GB of memory cannot be had; choose a smaller model or batch (kiln plan shows the parts)",
         static_cast<double>(bytes) / 1e9);
-  memory_.reset(memory);
-  if (large) ::madvise(memory, round_up(bytes, unit), MADV_HUGEPAGE);  // a hint: its failure changes nothing but speed
-  std::memset(memory, 0, bytes);
+  memory_ = {static_cast<std::byte*>(memory), Free{large ? bytes : 0}};
 }
 
-void AlignedBlock::Free::operator()(std::byte* memory) const { std::free(memory); }
+void AlignedBlock::Free::operator()(std::byte* memory) const {
+  if (mapped == 0) {
+    std::free(memory);
+  } else {
+    ::munmap(memory, mapped);
+  }
+}
 
 void* Arena::take(std::size_t bytes) {
   const std::size_t begin = used_;

@@ -19,7 +19,6 @@ namespace kiln {
 namespace {
 
 constexpr double kStepSeconds = 3.0;             // of timed steps, where they are short
-constexpr Index kWindowsOfAll = 64;              // a micro-batch of "all": the data is not looked at
 constexpr Index kPromptTokens = 128;             // or half the context
 constexpr Index kDecodedTokens = 96;             // or the other half
 constexpr std::size_t kLearntBytes = 2'000'000;  // of text that the tokenizer is trained on
@@ -88,7 +87,7 @@ std::optional<double> time_tokenizer(const Config& config) {
 
 BenchReport run_bench(const Config& config, std::size_t steps) {
   const Index V = config.tokenizer.vocab_size;
-  const BatchSizes sizes = BatchSizes::of(config, kWindowsOfAll);
+  const BatchSizes sizes = BatchSizes::planned(config);
   BenchReport report;
   report.precision = resolved(config.train.precision);
   const LanguageModel<float> model(config.model, V);

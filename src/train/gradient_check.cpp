@@ -46,8 +46,8 @@ class Subject {
 
   void compute_gradients() {
     model_.trunk.forward(weights_, tokens_, context_, activations_);
-    model_.head.forward_backward(weights_, as_const(activations_.hidden), targets_, as_const(position_weights_),
-                                 scratch_, losses_, activations_.d_hidden, gradients_);
+    model_.head.forward_backward(weights_, activations_.hidden, targets_, as_const(position_weights_), scratch_,
+                                 losses_, gradients_);
     model_.trunk.backward(weights_, tokens_, context_, activations_, gradients_);
   }
 
@@ -102,7 +102,7 @@ std::vector<Index> sample_entries(const Parameter& p, const GradientCheckOptions
 
 TensorGradientCheck check_tensor(Subject& subject, ParameterId id, const GradientCheckOptions& options) {
   const Parameter& p = subject.layout()[id];
-  TensorGradientCheck worst{.name = p.name, .error = -1.0};
+  TensorGradientCheck check{.name = p.name};
   for (const Index entry : sample_entries(p, options)) {
     double& weight = subject.weight(id, entry);
     const double original = weight;
@@ -112,21 +112,23 @@ TensorGradientCheck check_tensor(Subject& subject, ParameterId id, const Gradien
     const double below = subject.loss();
     weight = original;
     const double numeric = (above - below) / (2 * options.step), analytic = subject.gradient(id, entry);
-    const double size = std::max({std::abs(numeric), std::abs(analytic), options.floor});
-    const double error = std::abs(analytic - numeric) / size;
-    ++worst.entries;
     ProgressBar::advance(1);
-    if (!(error <= worst.error)) {  // so that NaN counts as worse
-      worst.error = error;
-      worst.analytic = analytic;
-      worst.numeric = numeric;
-    }
+    check.add(analytic, numeric, options);
   }
-  worst.passed = worst.error <= options.tolerance;
-  return worst;
+  return check;
 }
 
 }  // namespace
+
+void TensorGradientCheck::add(double entry_analytic, double entry_numeric, const GradientCheckOptions& options) {
+  const double size = std::max({std::abs(entry_numeric), std::abs(entry_analytic), options.floor});
+  const double entry_error = std::abs(entry_analytic - entry_numeric) / size;
+  if (entries++ > 0 && (std::isnan(error) || entry_error <= error)) return;
+  error = entry_error;
+  analytic = entry_analytic;
+  numeric = entry_numeric;
+  passed = error <= options.tolerance;
+}
 
 std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Index vocab_size,
                                                  const GradientCheckOptions& options) {

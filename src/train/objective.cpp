@@ -12,11 +12,10 @@ void NextTokenObjective<T>::lay_out(Arena& arena, Index B, Index length) {
 
 template <class T>
 double NextTokenObjective<T>::forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
-                                               ConstMat<T> hidden, Mat<T> d_hidden, Gradients<Acc<T>>& gradients) {
+                                               Mat<T> hidden, Gradients<Acc<T>>& gradients) {
   Memory& m = memory_.front();
   m.position_weights.setConstant(static_cast<Acc<T>>(scale));
-  head_.forward_backward(weights, hidden, batch.targets, as_const(m.position_weights), m.head, m.losses, d_hidden,
-                         gradients);
+  head_.forward_backward(weights, hidden, batch.targets, as_const(m.position_weights), m.head, m.losses, gradients);
   return scale * m.losses.template cast<double>().sum();
 }
 

@@ -1,9 +1,13 @@
 // Trunk, objective, trunk again: once for every type that a model computes in.
 #include "kiln/train/pass.h"
 
+#include "kiln/core/threads.h"
+#include "kiln/kernels/attention.h"
+#include "kiln/kernels/matmul.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/objective.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace kiln {
@@ -28,6 +32,24 @@ std::size_t activation_bytes(const LanguageModel<T>& model, const PassOptions& o
   return counting.peak_bytes();
 }
 
+/// What kernels keep of their own: attention on every thread, products for the largest factor that is copied.
+template <class T>
+std::size_t kernel_bytes(const LanguageModel<T>& model, Index windows) {
+  const ModelConfig& config = model.config();
+  const Index T_ = config.n_ctx, N = windows * T_;
+  const AttentionShape shape{windows, T_, T_, T_, config.n_heads, config.kv_heads(), config.head_size()};
+  Arena counting = Arena::counting();
+  const Index scored = model.head.lay_out(counting, N).logits.rows();  // at a time
+  std::size_t products = 0;
+  for (const Parameter& p : model.layout.parameters()) {
+    if (p.is_vector() || p.role == Role::position_embedding) continue;
+    const Index rows = is_hidden_matrix(p.role) ? N : scored;
+    products = std::max({products, matmul_scratch_bytes<T>(rows, p.rows, p.cols),  // with the weights
+                         matmul_scratch_bytes<T>(p.rows, rows, p.cols)});          // for their gradient
+  }
+  return static_cast<std::size_t>(threads()) * attention_scratch_bytes<T>(shape) + products;
+}
+
 template <class T>
 class PassOf final : public Pass {
  public:
@@ -42,8 +64,7 @@ class PassOf final : public Pass {
     const ParameterBuffer<T>& w = weights.as<T>();
     GptActivations<T>& activations = activations_for(batch.B);
     model_.trunk.forward(w, batch.inputs, context, activations);
-    const double loss =
-        objective_.forward_backward(w, batch, scale, as_const(activations.hidden), activations.d_hidden, gradients);
+    const double loss = objective_.forward_backward(w, batch, scale, activations.hidden, gradients);
     model_.trunk.backward(w, batch.inputs, context, activations, gradients);
     return loss;
   }
@@ -75,8 +96,10 @@ std::unique_ptr<Pass> make_pass(const ModelConfig& config, Index vocab_size, con
 }
 
 std::size_t pass_bytes(const ModelConfig& config, Index vocab_size, const PassOptions& options) {
-  return with_precision(options.precision,
-                        [&]<class T>() { return activation_bytes(LanguageModel<T>(config, vocab_size), options); });
+  return with_precision(options.precision, [&]<class T>() {
+    const LanguageModel<T> model(config, vocab_size);
+    return activation_bytes(model, options) + kernel_bytes(model, options.windows);
+  });
 }
 
 }  // namespace kiln

@@ -21,7 +21,6 @@ constexpr double kLongestStepSeconds = 4.0;  // a step that is expected to take 
 constexpr double kMostMemory = 0.5;          // share of the available memory that a timing may take
 constexpr double kModelEfficiency = 0.7;     // of the products' speed that whole steps reach, for the estimate
 constexpr Index kProductSize = 1024;         // of the matrices whose product is timed
-constexpr Index kPlannedWindows = 64;        // in a micro-batch of "all", where the data is not known
 
 /// Floating-point operations a second of float products with all threads: the best of a few.
 double measure_products() {
@@ -37,9 +36,6 @@ double measure_products() {
   }
   return best;
 }
-
-/// The sizes of a step; a batch of "all" is taken as one micro-batch, since the data is not looked at.
-BatchSizes planned_sizes(const Config& config) { return BatchSizes::of(config, kPlannedWindows); }
 
 /// Steps, tokens and time, as far as they are known, of a plan that has its speed.
 void plan_length(const TrainConfig& train, Index tokens_per_step, Plan& plan) {
@@ -109,7 +105,7 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
 
 Plan make_plan(const Config& config) {
   const LanguageModel<float> model(config.model, config.tokenizer.vocab_size);
-  const BatchSizes sizes = planned_sizes(config);
+  const BatchSizes sizes = BatchSizes::planned(config);
   Plan plan;
   plan.parameters = ParameterCounts::of(model.layout);
   plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace kiln {
 namespace {
@@ -21,6 +22,12 @@ BatchSizes BatchSizes::of(const Config& config, Index windows_per_epoch) {
     return {windows_per_epoch, std::min(windows_per_epoch, at_a_time)};
   }
   return {train.batch_size.count * train.gradient_accumulation, train.batch_size.count};
+}
+
+BatchSizes BatchSizes::planned(const Config& config) {
+  const BatchSizes endless = of(config, std::numeric_limits<Index>::max());
+  return config.train.batch_size.all ? BatchSizes{endless.windows_per_micro_batch, endless.windows_per_micro_batch}
+                                     : endless;
 }
 
 Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/small_run.h"
+#include "support/wait.h"
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -13,7 +14,6 @@
 #include <filesystem>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace kiln {
@@ -28,6 +28,7 @@ using testing::Outcome;
 using testing::Process;
 using testing::run_kiln;
 using testing::SmallRun;
+using testing::wait_until;
 
 /// A run of 30 steps that saves every 5th and nothing else.
 class FaultyDisk : public ::testing::Test {
@@ -166,12 +167,6 @@ std::vector<std::string> slow(const std::string& paths) {
   return {"FAULTY_DISK_PATHS=" + paths, "FAULTY_DISK_DELAY_MS=100"};
 }
 
-bool wait_for(const std::string& path) {
-  for (int tries = 0; tries < 6000 && !fs::exists(path); ++tries)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return fs::exists(path);
-}
-
 TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIntact) {
   for (const int second : {SIGTERM, SIGINT}) {
     fs::remove_all(run_.folder);
@@ -179,8 +174,8 @@ TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIn
                              {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=0"}));
     ASSERT_TRUE(process.wait_for_error_text("step "));
     process.send(SIGTERM);
-    while (std::ranges::none_of(names(), [](const std::string& name) { return name.starts_with(".tmp-"); }))
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const auto is_temporary = [](const std::string& name) { return name.starts_with(".tmp-"); };
+    ASSERT_TRUE(wait_until([&] { return std::ranges::any_of(names(), is_temporary); }));
     process.send(second);
     const auto begin = std::chrono::steady_clock::now();
     const Outcome outcome = process.finish();
@@ -195,7 +190,7 @@ TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIn
 TEST_F(FaultyDisk, ASignalWhileASaveIsAtWorkAwaitsItAndSavesAgain) {
   Process process(training(KILN_FAULTY_DISK, slow("tmp-step-00000005"),
                            {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=5"}));
-  ASSERT_TRUE(wait_for(checkpoint(".tmp-step-00000005")));
+  ASSERT_TRUE(wait_until([&] { return fs::exists(checkpoint(".tmp-step-00000005")); }));
   process.send(SIGTERM);
   const Outcome outcome = process.finish();
   EXPECT_EQ(outcome.code, 143) << outcome.err;
@@ -279,7 +274,7 @@ TEST_F(FaultyDisk, AnOverwriteThatEndsHalfWayLeavesNoCheckpointOfTheOldRun) {
   const std::size_t before = names().size();
   Process process(
       training(KILN_FAULTY_DISK, {"FAULTY_DISK_PATHS=/checkpoints/", "FAULTY_DISK_DELAY_MS=100"}, {"--overwrite"}));
-  while (process.is_running() && names().size() == before) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(wait_until([&] { return !process.is_running() || names().size() != before; }));
   ASSERT_TRUE(process.is_running());
   process.send(SIGKILL);
   process.finish();

@@ -9,10 +9,12 @@
 #include <array>
 #include <cstdlib>
 #include <fcntl.h>
+#include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -333,12 +335,21 @@ class OnTerminal {
     ::_exit(127);
   }
 
-  /// Reads until `text` has come; false where the process has ended without it.
+  ~OnTerminal() {
+    if (id_ < 0) return;
+    ::kill(id_, SIGKILL);
+    hang_up();
+  }
+  OnTerminal(const OnTerminal&) = delete;
+  OnTerminal& operator=(const OnTerminal&) = delete;
+
+  /// Reads until `text` has come; false where the process ended, or nothing came for a minute, without it.
   bool wait_for(std::string_view text) {
     std::string seen;
     std::array<char, 4096> buffer;
     while (seen.find(text) == std::string::npos) {
-      const ssize_t count = ::read(master_, buffer.data(), buffer.size());
+      pollfd arrival{.fd = master_, .events = POLLIN, .revents = 0};
+      const ssize_t count = ::poll(&arrival, 1, 60'000) == 1 ? ::read(master_, buffer.data(), buffer.size()) : 0;
       if (count <= 0) return false;
       seen.append(buffer.data(), static_cast<std::size_t>(count));
     }
@@ -349,13 +360,13 @@ class OnTerminal {
   int hang_up() {
     ::close(master_);
     int status = 0;
-    ::waitpid(id_, &status, 0);
+    ::waitpid(std::exchange(id_, -1), &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
 
  private:
   int master_;
-  pid_t id_ = 0;
+  pid_t id_ = -1;
 };
 
 TEST(Faults, ATerminalThatGoesAwaySavesAndExits129) {

@@ -3,10 +3,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "support/process.h"
-#include "support/scratch.h"
+#include "cli/small_run.h"
 #include <chrono>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -48,6 +49,24 @@ TEST(PlanCommand, CountsGpt3Small) {
                 memory["evaluation"].get<std::uint64_t>() + memory["checkpoint"].get<std::uint64_t>());
   EXPECT_GT(plan["tokens_per_second"].get<double>(), 0);
   EXPECT_GT(plan["wall_seconds"].get<double>(), 0);
+}
+
+TEST(PlanCommand, ATrainingTakesNoMoreMemoryThanItSays) {
+  const testing::SmallRun run;
+  const std::vector<std::string> sets{"--set", "model.d_model=256",   "--set", "model.d_mlp=2048",
+                                      "--set", "model.n_ctx=128",     "--set", "model.n_layers=2",
+                                      "--set", "train.batch_size=40", "--set", "train.steps=4",
+                                      "--set", "train.precision=fp32"};
+  std::vector<std::string> plan{"plan", run.config, "--json"};
+  plan.insert(plan.end(), sets.begin(), sets.end());
+  const Outcome planned = run_kiln(plan);
+  ASSERT_EQ(planned.code, 0) << planned.err;
+  const auto total = nlohmann::json::parse(planned.out)["memory_bytes"]["total"].get<std::uint64_t>();
+  const Outcome trained = run.train(sets);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::uint64_t program = run_kiln({"--version"}).peak_bytes;
+  EXPECT_LT(trained.peak_bytes, program + total + (24u << 20) + testing::kSanitizerBytes);
+  EXPECT_GT(trained.peak_bytes, total / 2);
 }
 
 TEST(PlanCommand, PrintsTheFiguresInATable) {

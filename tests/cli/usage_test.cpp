@@ -16,7 +16,8 @@ using ::testing::HasSubstr;
 using testing::Outcome;
 using testing::run_kiln;
 
-const std::vector<std::vector<std::string>> kCommandLines{{"train"},
+const std::vector<std::vector<std::string>> kCommandLines{{"new"},
+                                                          {"train"},
                                                           {"sample"},
                                                           {"eval"},
                                                           {"plan"},
@@ -32,6 +33,7 @@ const std::vector<std::vector<std::string>> kCommandLines{{"train"},
                                                           {"export"},
                                                           {"tokenizer"},
                                                           {"completion"},
+                                                          {"manual"},
                                                           {"tokenizer", "train"},
                                                           {"tokenizer", "encode"},
                                                           {"tokenizer", "decode"},
@@ -48,6 +50,20 @@ TEST(Usage, HelpListsEveryCommand) {
   const Outcome outcome = run_kiln({"--help"});
   EXPECT_EQ(outcome.code, 0);
   for (const auto& command : kCommandLines) EXPECT_THAT(outcome.out, ContainsRegex("  " + command[0] + " +[A-Z]"));
+}
+
+TEST(Usage, AGroupWithoutACommandShowsItsHelp) {
+  for (const std::vector<std::string>& group : {std::vector<std::string>{}, {"tokenizer"}, {"tune"}}) {
+    std::vector<std::string> asked = group;
+    asked.push_back("--help");
+    const Outcome outcome = run_kiln(group);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, run_kiln(asked).out);
+  }
+  const Outcome wrong = run_kiln({"tokenizer", "trian"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("error: "));
 }
 
 TEST(Usage, EveryCommandHasHelp) {

@@ -76,8 +76,9 @@ TEST_P(Matmul, AgreesWithPlainLoopsInEveryType) {
                                 {9, 40, 40},
                                 {65, 17, 2},
                                 {40, 70, 130},
-                                {300, 20, 410},  // several tiles, the last of a row or column smaller
-                                {90, 1700, 50},  // layers
+                                {300, 20, 410},   // several tiles, the last of a row or column smaller
+                                {90, 1700, 50},   // layers
+                                {130, 40, 1024},  // rows of whole pages
                                 {8, 2000, 5}}) {
     expect_products<float, float>(M, K, N, 1e-6);
     expect_products<double, double>(M, K, N, 1e-14);

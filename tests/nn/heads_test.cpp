@@ -53,9 +53,8 @@ Result run(bool tied, Index chunk) {
     gradients.vec(ParameterId{static_cast<int>(i)}).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
-  Mat<double> states = result.d_hidden.m();  // the gradient takes the place of the hidden states
-  model.head.forward_backward(weights, as_const(states), targets, position_weights.cv(), scratch, result.losses.v(),
-                              states, gradients);
+  model.head.forward_backward(weights, result.d_hidden.m(), targets, position_weights.cv(), scratch, result.losses.v(),
+                              gradients);
   gradients.finish();
   result.gradients = gradients.all();
   return result;

@@ -30,8 +30,8 @@ void expect_agreement(const std::string& name, double tolerance) {
   model.head.logits(weights, as_const(activations.hidden), logits.m());
   EXPECT_LT(distance(logits.data.data(), file.read<double>("logits"), 1e-6), tolerance);
 
-  model.head.forward_backward(weights, as_const(activations.hidden), targets, position_weights.cv(), scratch,
-                              losses.v(), activations.d_hidden, gradients);
+  model.head.forward_backward(weights, activations.hidden, targets, position_weights.cv(), scratch, losses.v(),
+                              gradients);
   model.trunk.backward(weights, inputs, StepContext{}, activations, gradients);
   EXPECT_NEAR(static_cast<double>(losses.data.mean()), file.read<double>("loss")[0], tolerance);
   for (std::size_t i = 0; i < model.layout.parameters().size(); ++i) {

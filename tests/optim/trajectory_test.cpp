@@ -76,9 +76,8 @@ struct Model {
     std::vector<float> losses(kRows);
     gradients.all().setZero();
     model.trunk.forward(weights, inputs, StepContext{}, activations);
-    model.head.forward_backward(weights, as_const(activations.hidden), targets,
-                                ConstVec<float>(position_weights.data(), kRows), scratch,
-                                Vec<float>(losses.data(), kRows), activations.d_hidden, gradients);
+    model.head.forward_backward(weights, activations.hidden, targets, ConstVec<float>(position_weights.data(), kRows),
+                                scratch, Vec<float>(losses.data(), kRows), gradients);
     model.trunk.backward(weights, inputs, StepContext{}, activations, gradients);
     double sum = 0;
     for (const float loss : losses) sum += static_cast<double>(loss);

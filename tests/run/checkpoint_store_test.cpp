@@ -205,10 +205,11 @@ TEST_F(CheckpointStore, AKillAtAnyInstantLeavesTheLastCheckpoint) {
       }
     }
     ::close(channel[1]);
-    std::this_thread::sleep_for(std::chrono::milliseconds(15 + 7 * round));
+    std::int64_t saved = -1, step = 0;
+    EXPECT_EQ(::read(channel[0], &saved, sizeof(saved)), ssize_t{sizeof(saved)});
+    std::this_thread::sleep_for(std::chrono::milliseconds(7 * round));
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
-    std::int64_t saved = first - 1, step = 0;
     while (::read(channel[0], &step, sizeof(step)) == sizeof(step)) saved = step;
     ::close(channel[0]);
 

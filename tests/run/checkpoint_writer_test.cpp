@@ -13,6 +13,7 @@
 #include "support/log_capture.h"
 #include "support/scratch.h"
 #include "support/small_checkpoint.h"
+#include "support/wait.h"
 #include <atomic>
 #include <memory>
 
@@ -119,7 +120,7 @@ TEST_F(Writer, PollTellsOfASaveOnceItIsOver) {
   EXPECT_EQ(saving->poll(), std::nullopt);
   saving->save(training_.contents(10), false, Await::no);
   std::optional<double> seconds;
-  while (!seconds) seconds = saving->poll();
+  ASSERT_TRUE(testing::wait_until([&] { return (seconds = saving->poll()).has_value(); }));
   EXPECT_EQ(*seconds, 1.0);
   EXPECT_EQ(latest(), "step-00000010\n");
 }

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "support/sanitized.h"
+#include "support/wait.h"
 #include <array>
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -15,7 +15,6 @@
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -71,13 +70,8 @@ class Process {
 
   /// Waits until stderr holds `text`; false where the process ended, or a minute passed, without it.
   bool wait_for_error_text(std::string_view text) {
-    for (int tries = 0; tries < 6000; ++tries) {
-      const bool running = is_running();
-      if (read(err_.get()).find(text) != std::string::npos) return true;
-      if (!running) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
+    const auto has_come = [&] { return read(err_.get()).find(text) != std::string::npos; };
+    return wait_until([&] { return !is_running() || has_come(); }) && has_come();
   }
 
   /// Waits for the end.

@@ -11,10 +11,12 @@ namespace kiln::testing {
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || KILN_HAS_FEATURE(address_sanitizer) || \
     KILN_HAS_FEATURE(thread_sanitizer) || defined(KILN_VALGRIND)
-inline constexpr bool kSanitized = true;
+#define KILN_SANITIZED 1
 #else
-inline constexpr bool kSanitized = false;
+#define KILN_SANITIZED 0
 #endif
 #undef KILN_HAS_FEATURE
+
+inline constexpr bool kSanitized = KILN_SANITIZED;
 
 }  // namespace kiln::testing

@@ -2,6 +2,7 @@
 #include "kiln/tensor/arena.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/memory.h"
 
 #include <gtest/gtest.h>
 
@@ -68,6 +69,16 @@ TEST(Arena, SaysWhenItIsTooSmall) {
   arena.vector<float>(16);
   testing::expect_error_with(ExitCode::failure, {"activation arena", "128 bytes wanted of 64"},
                              [&] { arena.vector<float>(1); });
+}
+
+TEST(AlignedBlock, ALargeOneTakesRoomOnlyWhereItIsWrittenTo) {
+  constexpr std::size_t kBytes = std::size_t{1} << 30;
+  const std::uint64_t before = peak_memory_bytes();
+  const AlignedBlock block(kBytes);
+  EXPECT_EQ(misalignment(block.data()), 0u);
+  for (std::size_t i = 0; i < kBytes; i += kBytes / 16) EXPECT_EQ(block.data()[i], std::byte{0});
+  EXPECT_LT(peak_memory_bytes() - before, kBytes / 8);
+  block.data()[kBytes - 1] = std::byte{1};
 }
 
 TEST(AlignedBlock, ThatCannotBeHadIsAnErrorOfTheConfig) {

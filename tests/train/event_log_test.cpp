@@ -8,16 +8,16 @@
 #include <gmock/gmock.h>
 
 #include "support/event_reader.h"
+#include "support/file_size_limit.h"
 #include "support/small_models.h"
 #include "support/tiny_run.h"
 #include <cmath>
-#include <csignal>
-#include <sys/resource.h>
 
 namespace kiln {
 namespace {
 
 using nlohmann::json;
+using testing::FileSizeLimit;
 using testing::read_events;
 using testing::Scratch;
 using testing::small_gpt2;
@@ -229,26 +229,6 @@ TEST(EventLog, AFileThatCannotBeWrittenCostsAWarningAlone) {
   EXPECT_THAT(warnings[0], ::testing::HasSubstr("cannot be opened for writing"));
   EXPECT_THAT(warnings[0], ::testing::EndsWith("; TensorBoard will miss it"));
 }
-
-/// While it lives, files of this process may not grow beyond a size: a full disk, nearly.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit now{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 TEST(EventLog, RecordsThatFindNoRoomAreLostWithOneWarningAndLeaveNoTrace) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";

@@ -137,15 +137,26 @@ TEST(Stepper, AccumulationOverMicroBatchesIsOneLargeBatch) {
 }
 
 TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPosition) {
-  Config config = small_config();
-  config.train.batch_size.all = true;
+  Config all = small_config(), halves = small_config();
+  all.train.batch_size.all = true;
+  halves.train.batch_size.count = 515;
+  halves.train.gradient_accumulation = 2;
   const auto tokens = random_tokens(1030 * 16 + 1, 20);  // micro-batches of 1024 windows: the second has 6
-  StepperRig rig(config, tokens, 20, DataOrder::sequential);
-  ASSERT_EQ(rig.stepper.sizes().windows_per_micro_batch, 1024);
-  ParameterBuffer<float> untouched(rig.model.layout);
-  initialise(config.model, config.seed, untouched);
-  const double loss = rig.step().loss;
-  EXPECT_NEAR(loss, std::log(20.0), 0.02);
+  StepperRig unequal(all, tokens, 20, DataOrder::sequential), equal(halves, tokens, 20, DataOrder::sequential);
+  ASSERT_EQ(unequal.stepper.sizes().windows_per_micro_batch, 1024);
+  const StepResult a = unequal.step(), b = equal.step();
+  EXPECT_NEAR(a.loss, b.loss, 1e-6);
+  EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-6);
+  EXPECT_LT((unequal.stepper.gradients().all() - equal.stepper.gradients().all()).cwiseAbs().maxCoeff(), 1e-6f);
+}
+
+TEST(BatchSizes, WhereTheDataIsNotKnownAllIsTheLargestMicroBatch) {
+  Config config = small_config();
+  EXPECT_EQ(BatchSizes::planned(config).windows_per_step, 4);
+  config.train.batch_size.all = true;
+  const BatchSizes planned = BatchSizes::planned(config), real = BatchSizes::of(config, 1030);
+  EXPECT_EQ(planned.windows_per_micro_batch, real.windows_per_micro_batch);
+  EXPECT_EQ(planned.windows_per_step, 1024);
 }
 
 TEST(Stepper, DropoutDiffersBetweenTheMicroBatchesOfAStepAndRepeatsItself) {

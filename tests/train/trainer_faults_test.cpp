@@ -10,6 +10,7 @@
 #include "support/file_size_limit.h"
 #include "support/log_capture.h"
 #include "support/tiny_run.h"
+#include "support/wait.h"
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -24,6 +25,7 @@ using testing::FileSizeLimit;
 using testing::LogCapture;
 using testing::Scratch;
 using testing::tiny_config;
+using testing::wait_until;
 
 /// Trains for 40 steps, saving every 5th, on a disk that is full from the save of step `from` on until `room` says
 /// otherwise of what was logged.
@@ -40,9 +42,10 @@ RunPaths train_on_a_full_disk(
   std::optional<FileSizeLimit> full;
   const auto fill = [&](const Preparation& at) {
     const std::string last = checkpoint_name(from - 5) + "\n";
-    while (at.state.step == from && read_file(run.paths().checkpoints() / "latest") != last) {
+    if (at.state.step == from) {
+      EXPECT_TRUE(wait_until([&] { return read_file(run.paths().checkpoints() / "latest") == last; }));
+      full.emplace(100);
     }
-    if (at.state.step == from) full.emplace(100);
     if (full) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
     if (room()) full.reset();
     return std::string();

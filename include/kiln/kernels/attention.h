@@ -4,6 +4,7 @@
 #include "kiln/kernels/dropout.h"
 #include "kiln/tensor/view.h"
 
+#include <cstddef>
 #include <vector>
 
 namespace kiln {
@@ -40,5 +41,9 @@ template <class T>
 void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                         ConstVec<Acc<T>> slopes, Dropout dropout, ConstMat<T> y, ConstMat<Acc<T>> log_sum,
                         ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv);
+
+/// Bytes that each thread keeps for a backward of this shape, from the first on.
+template <class T>
+std::size_t attention_scratch_bytes(const AttentionShape& shape);
 
 }  // namespace kiln

@@ -45,9 +45,10 @@ class Dropout {
 template <class T>
 void residual_forward(ConstMat<T> x, Dropout dropout, Mat<T> y);
 
-/// dy = dropout(dx): what reaches the branch; the stream itself passes dx on unchanged.   dx, dy (N, C).
+/// dropout(dx): what reaches the branch; the stream itself passes dx on unchanged. It is dx itself where nothing is
+/// dropped, else made in `memory`.   dx, memory (N, C), maybe the same.
 template <class T>
-void residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> dy);
+ConstMat<T> residual_backward(ConstMat<T> dx, Dropout dropout, Mat<T> memory);
 
 /// x = dropout(x) in place; its own backward.   x (N, C).
 template <class T>

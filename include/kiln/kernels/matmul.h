@@ -3,12 +3,14 @@
 
 #include "kiln/tensor/view.h"
 
+#include <cstddef>
+
 namespace kiln {
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty.
 /// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
-/// Uses all threads, inside a parallel region the calling one alone; nothing is allocated once a thread has seen a
-/// shape. The bits depend on the number of threads unless deterministic() (core/threads), in which case the product is
+/// Uses all threads, inside a parallel region the calling one alone; once a thread has seen a shape, nothing is
+/// allocated but by oneDNN itself. The bits depend on the number of threads unless deterministic() (core/threads), in which case the product is
 /// cut by its sizes alone (kernels/product_tiles).
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
@@ -23,5 +25,10 @@ void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::over
 template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
                ConstVec<T> bias = no_const_vec<T>());
+
+/// Bytes that the calling thread keeps for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the
+/// first on: where a factor has to be copied, room for the copy.
+template <class T>
+std::size_t matmul_scratch_bytes(Index M, Index K, Index N);
 
 }  // namespace kiln

@@ -50,8 +50,8 @@ template <class T>
 struct BlockActivations {
   Mat<T> normed;  // (N, C): attention's input
   NormStatistics<T> statistics;
-  Mat<T> projected;                  // (N, (H+2K)*D): queries, keys, values before qk_norm; else the same as qkv
-  Mat<T> qkv;                        // (N, (H+2K)*D), as attention reads them
+  Mat<T> projected;                  // (N, (H+2K)*D): queries, keys, values
+  Mat<T> queries_and_keys;           // (N, (H+K)*D), as attention reads them; without qk_norm they lie in `projected`
   Vec<Acc<T>> query_rstd, key_rstd;  // (H*N), (K*N), with qk_norm only
   Mat<T> mixed;                      // (N, H*D): attention's output
   Mat<Acc<T>> log_sum;               // (B*H, T)
@@ -62,7 +62,6 @@ struct BlockActivations {
 /// Memory that a block's backward uses and leaves to the next one.
 template <class T>
 struct BlockScratch {
-  Mat<T> d_branch;     // (N, C)
   Mat<T> d_normed;     // (N, C)
   Mat<T> d_activated;  // (N, F)
   Mat<T> d_expanded;   // (N, F), gated (N, 2F)

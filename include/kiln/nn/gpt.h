@@ -21,9 +21,8 @@ struct GptActivations {
   std::vector<Mat<T>> stream;  // L+1 times (N, C): before and behind each block; what is not kept shares its memory
   std::vector<BlockActivations<T>> blocks;
   NormStatistics<T> final_statistics;
-  Mat<T> hidden;            // (N, C): what the heads read
+  Mat<T> hidden;            // (N, C): what the heads read and write its gradient to; the backward goes down in it
   BlockScratch<T> scratch;  // for a backward only
-  Mat<T> d_hidden;          // (N, C): what the heads write; the backward goes down in it. For a backward only
 };
 
 /// All layers' keys and values, and how many positions they hold.
@@ -52,8 +51,8 @@ class Gpt {
   void forward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens, const StepContext& context,
                GptActivations<T>& activations, KeyValueCache<T>* cache = nullptr) const;
 
-  /// Takes activations.d_hidden down to the embeddings; parameter gradients accumulate. The activations are those that
-  /// forward left, with any Keep but nothing, and the same tokens and context.
+  /// Takes the gradient in activations.hidden down to the embeddings; parameter gradients accumulate. All else in the
+  /// activations is what forward left, with any Keep but nothing, and tokens and context are the same.
   void backward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens, const StepContext& context,
                 GptActivations<T>& activations, Gradients<Acc<T>>& gradients) const;
 

@@ -1,5 +1,5 @@
-// What stands on the trunk's hidden states. A head has a forward that scores and a backward that writes the gradient of
-// the hidden states and adds those of its own parameters.
+// What stands on the trunk's hidden states. A head has a forward that scores and a backward that puts the gradient of
+// the hidden states in their place and adds those of its own parameters.
 #pragma once
 
 #include "kiln/nn/gpt.h"
@@ -36,10 +36,10 @@ class NextTokenHead {
   void forward(const ParameterBuffer<T>& weights, ConstMat<T> hidden, std::span<const std::int32_t> targets,
                HeadScratch<T>& scratch, Vec<Acc<T>> losses, std::span<std::int32_t> best) const;
 
-  /// The forward, and the gradient of sum_n position_weights[n] * losses[n]: writes d_hidden (N, C), which may be
-  /// hidden's own memory, and adds that of the unembedding. A weight of 0 masks a position.
-  void forward_backward(const ParameterBuffer<T>& weights, ConstMat<T> hidden, std::span<const std::int32_t> targets,
-                        ConstVec<Acc<T>> position_weights, HeadScratch<T>& scratch, Vec<Acc<T>> losses, Mat<T> d_hidden,
+  /// The forward, and the gradient of sum_n position_weights[n] * losses[n]: writes that of the hidden states in their
+  /// place and adds that of the unembedding. A weight of 0 masks a position.
+  void forward_backward(const ParameterBuffer<T>& weights, Mat<T> hidden, std::span<const std::int32_t> targets,
+                        ConstVec<Acc<T>> position_weights, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                         Gradients<Acc<T>>& gradients) const;
 
  private:

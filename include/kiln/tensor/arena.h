@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-/// Memory aligned to a cache line, zeroed; pages are touched only when they are used.
+/// Memory aligned to a cache line, zeroed. A large block takes room only where it is written to, page by page.
 class AlignedBlock {
  public:
   AlignedBlock() = default;
@@ -17,6 +17,7 @@ class AlignedBlock {
 
  private:
   struct Free {
+    std::size_t mapped;  // bytes; 0: from the heap
     void operator()(std::byte* memory) const;
   };
   std::unique_ptr<std::byte, Free> memory_;

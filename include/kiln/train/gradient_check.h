@@ -26,6 +26,9 @@ struct TensorGradientCheck {
   double analytic = 0, numeric = 0;
   double error = 0;  // as the tolerance measures it
   bool passed = false;
+
+  /// Takes one more entry in. An error of NaN is the worst there is.
+  void add(double entry_analytic, double entry_numeric, const GradientCheckOptions& options);
 };
 
 /// Initialises the model's weights from the seed (at a scale where every part of the model matters), draws random

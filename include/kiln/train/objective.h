@@ -21,10 +21,10 @@ class Objective {
   /// Takes the memory for batches of B sequences of `length` tokens; the same on a counting arena.
   virtual void lay_out(Arena& arena, Index B, Index length) = 0;
 
-  /// Returns scale * (sum of the losses of the batch's positions) and writes its gradient with respect to the hidden
-  /// states into d_hidden; adds that of the head's own parameters. hidden, d_hidden (B*T, C).
-  virtual double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
-                                  ConstMat<T> hidden, Mat<T> d_hidden, Gradients<Acc<T>>& gradients) = 0;
+  /// Returns scale * (sum of the losses of the batch's positions) and puts its gradient with respect to the hidden
+  /// states in their place; adds that of the head's own parameters. hidden (B*T, C).
+  virtual double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, Mat<T> hidden,
+                                  Gradients<Acc<T>>& gradients) = 0;
 };
 
 /// Pre-training: the cross-entropy of the next token, every position alike.
@@ -34,8 +34,8 @@ class NextTokenObjective final : public Objective<T> {
   explicit NextTokenObjective(const LanguageModel<T>& model) : head_(model.head) {}
 
   void lay_out(Arena& arena, Index B, Index length) override;
-  double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, ConstMat<T> hidden,
-                          Mat<T> d_hidden, Gradients<Acc<T>>& gradients) override;
+  double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, Mat<T> hidden,
+                          Gradients<Acc<T>>& gradients) override;
 
  private:
   const NextTokenHead<T>& head_;

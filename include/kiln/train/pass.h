@@ -34,7 +34,7 @@ struct PassOptions {
 /// A pass of next-token training.
 std::unique_ptr<Pass> make_pass(const ModelConfig& config, Index vocab_size, const PassOptions& options);
 
-/// The bytes that it takes, without taking them.
+/// The bytes that it takes, activations and what kernels keep of their own, without taking them.
 std::size_t pass_bytes(const ModelConfig& config, Index vocab_size, const PassOptions& options);
 
 }  // namespace kiln

@@ -19,6 +19,9 @@ struct BatchSizes {
 
   /// `batch_size: "all"` is every window of an epoch, in micro-batches that bound the memory.
   static BatchSizes of(const Config& config, Index windows_per_epoch);
+
+  /// Where the data is not known: "all" is then taken for one micro-batch, as large as there may be.
+  static BatchSizes planned(const Config& config);
 };
 
 struct StepResult {
