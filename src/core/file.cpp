@@ -65,6 +65,15 @@ void write_all(int descriptor, std::string_view bytes, const std::filesystem::pa
   }
 }
 
+/// Exchanges two folders; on file systems that cannot do so at once (NFS, some of FUSE), in three renames.
+bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
+  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return false;
+  const std::string aside = a.string() + ".old";
+  return ::rename(b.c_str(), aside.c_str()) == 0 && ::rename(a.c_str(), b.c_str()) == 0 &&
+         ::rename(aside.c_str(), a.c_str()) == 0;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -112,8 +121,7 @@ void replace_file(const std::filesystem::path& from, const std::filesystem::path
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     check_io(errno == EEXIST || errno == ENOTEMPTY, "{}: cannot be put in place: {}", to.string(), last_error());
-    const bool exchanged = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0;
-    require(exchanged, to, "cannot be replaced");
+    require(exchange(from, to), to, "cannot be replaced");
   }
   sync_directory(to.parent_path());  // before the old folder goes: until then a crash may bring it back
   std::error_code ignored;           // what is left of it does no harm under the temporary's name
@@ -313,7 +321,9 @@ FileLock::FileLock(const std::filesystem::path& path)
     : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
     ::close(std::exchange(descriptor_, -1));
+    check_io(reason == EWOULDBLOCK, "{}: cannot be locked: {}", path.string(), std::strerror(reason));
     std::string holder = read_file(path);
     while (!holder.empty() && holder.back() == '\n') holder.pop_back();
     fail(ExitCode::usage, "{}: in use by process {}; wait until it ends, or choose another run directory with --run",
@@ -339,8 +349,8 @@ std::optional<std::int64_t> lock_holder(const std::filesystem::path& path) {
   const std::int64_t holder = std::atoll(read_file(path).c_str());
   // A process that is gone holds nothing. That is asked first: trying the lock keeps others from it for an instant.
   const bool is_alive = holder > 0 && (::kill(static_cast<pid_t>(holder), 0) == 0 || errno == EPERM);
-  if (!is_alive || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0) return std::nullopt;
-  return holder;
+  const bool is_held = is_alive && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return is_held ? std::optional(holder) : std::nullopt;
 }
 
 }  // namespace kiln

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <sys/resource.h>
 
 namespace kiln {
@@ -12,28 +14,34 @@ namespace {
 
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 
-std::uint64_t mem_available() {
-  std::ifstream file("/proc/meminfo");
+/// The number after `wanted` in a file of lines "KEY NUMBER ...".
+std::optional<std::uint64_t> number_of(const std::filesystem::path& path, std::string_view wanted) {
+  std::ifstream file(path);
   std::string key;
-  std::uint64_t kibibytes = 0;
-  while (file >> key >> kibibytes) {
-    if (key == "MemAvailable:") return kibibytes * 1024;
+  std::uint64_t number = 0;
+  while (file >> key >> number) {
+    if (key == wanted) return number;
     file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   }
-  return kUnlimited;
-}
-
-/// What a control group (version 2) leaves; "max" does not parse as a number and means no limit.
-std::uint64_t cgroup_available() {
-  std::uint64_t limit = 0, used = 0;
-  if (!(std::ifstream("/sys/fs/cgroup/memory.max") >> limit)) return kUnlimited;
-  if (!(std::ifstream("/sys/fs/cgroup/memory.current") >> used)) return kUnlimited;
-  return limit > used ? limit - used : 0;
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::uint64_t available_memory_bytes() { return std::min(mem_available(), cgroup_available()); }
+std::uint64_t memory_left_by(const std::filesystem::path& cgroup) {
+  std::uint64_t limit = 0, used = 0;
+  if (!(std::ifstream(cgroup / "memory.max") >> limit)) return kUnlimited;
+  if (!(std::ifstream(cgroup / "memory.current") >> used)) return kUnlimited;
+  for (const char* cache : {"active_file", "inactive_file"}) {
+    used -= std::min(used, number_of(cgroup / "memory.stat", cache).value_or(0));
+  }
+  return limit > used ? limit - used : 0;
+}
+
+std::uint64_t available_memory_bytes() {
+  const std::optional<std::uint64_t> kibibytes = number_of("/proc/meminfo", "MemAvailable:");
+  return std::min(kibibytes ? *kibibytes * 1024 : kUnlimited, memory_left_by("/sys/fs/cgroup"));
+}
 
 std::uint64_t peak_memory_bytes() {
   struct rusage usage {};

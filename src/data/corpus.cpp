@@ -7,10 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace kiln {
 namespace {
+
+constexpr std::uintmax_t kMappedBytes = 64 << 10;  // of a file: fewer are copied
 
 /// Cuts the first line off `text`: its content, and the content with the line's end.
 std::pair<std::string_view, std::string_view> take_line(std::string_view& text) {
@@ -104,7 +107,7 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const st
       read_json_lines(file, documents);
       continue;
     }
-    const std::string_view text = files_.emplace_back(file).bytes();
+    const std::string_view text = read_text(file);
     if (separator) {
       split_documents(text, *separator, documents);
     } else if (!text.empty()) {
@@ -114,9 +117,16 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const st
   return documents;
 }
 
+/// A system maps only so many files into one process (65,530, as Linux comes): small ones are copied.
+std::string_view Corpus::read_text(const std::filesystem::path& file) {
+  std::error_code unknown;
+  if (std::filesystem::file_size(file, unknown) >= kMappedBytes || unknown) return mapped_.emplace_back(file).bytes();
+  return texts_.emplace_back(read_file(file));
+}
+
 void Corpus::read_json_lines(const std::filesystem::path& file, Documents& documents) {
   const MappedFile mapped(file);
-  std::string& decoded = decoded_.emplace_back();
+  std::string& decoded = texts_.emplace_back();
   decoded.reserve(mapped.size());  // JSON is never shorter than the text it spells, so the views below stay valid
   std::string_view rest = mapped.bytes();
   for (Index number = 1; !rest.empty(); ++number) {

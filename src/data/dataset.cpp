@@ -57,6 +57,7 @@ TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_
   std::error_code error;
   fs::create_directories(directory, error);
   check_io(!error, "{}: the folder cannot be created: {}", directory.string(), error.message());
+  const FileLock lock(directory / "lock");  // two that write the same file would spoil it
   TokenFileWriter writer(path, vocab_size);
   fill([&](std::span<const TokenId> tokens, Index text_bytes) { writer.append(tokens, text_bytes); });
   writer.finish();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <system_error>
 
 namespace kiln {
 namespace {
@@ -63,7 +64,8 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   config["config"] = config_to_json(contents.config);
   manifest.config = hash_config(config["config"]);
   // Of the config file, so that data named relative to it is found from anywhere.
-  config["directory"] = (fs::current_path() / contents.config.directory).lexically_normal().string();
+  std::error_code gone;  // a working directory may be removed under a run that needs it no more
+  config["directory"] = (fs::current_path(gone) / contents.config.directory).lexically_normal().string();
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
   digests[kStateFile] = write_file_synced(folder / kStateFile, format_json(to_json(contents.state)));

@@ -88,23 +88,24 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
     fs::remove_all(temporary, ignored);
     throw;
   }
-  point(checkpoints, kLatestPointer, folder);
   if (is_best) point(checkpoints, kBestPointer, folder);
+  point(checkpoints, kLatestPointer, folder);  // last: until then the run goes on from the one before
   prune(checkpoints, keep);
   return folder;
 }
 
-std::optional<std::int64_t> forget_checkpoint(const std::filesystem::path& checkpoints, std::int64_t step) {
-  std::vector<SavedCheckpoint> left = newest_first(checkpoints);
-  std::erase_if(left, [](const SavedCheckpoint& saved) { return !is_finished(saved.folder); });
-  const auto found = std::ranges::find(left, step, &SavedCheckpoint::step);
-  if (found != left.end() && left.size() > 1) {
-    const fs::path folder = found->folder;
-    left.erase(found);
-    point(checkpoints, kLatestPointer, left.front().folder);
-    if (best_checkpoint(checkpoints) != folder) discard(folder);
+std::optional<std::int64_t> forget_checkpoints(const std::filesystem::path& checkpoints, std::int64_t first) {
+  std::vector<SavedCheckpoint> saved = newest_first(checkpoints);
+  std::erase_if(saved, [](const SavedCheckpoint& each) { return !is_finished(each.folder); });
+  if (saved.empty()) return std::nullopt;
+  const auto sound = std::ranges::find_if(saved, [&](const SavedCheckpoint& each) { return each.step < first; });
+  if (sound == saved.end()) return saved.front().step;
+  point(checkpoints, kLatestPointer, sound->folder);
+  const std::optional<fs::path> best = best_checkpoint(checkpoints);
+  for (auto each = saved.begin(); each != sound; ++each) {
+    if (each->folder != best) discard(each->folder);
   }
-  return left.empty() ? std::nullopt : std::optional(left.front().step);
+  return sound->step;
 }
 
 std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints) {
@@ -140,10 +141,11 @@ std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path
   return folder;
 }
 
-std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints) {
-  const std::vector<SavedCheckpoint> all = newest_first(checkpoints);
+std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem::path& checkpoints) {
+  std::vector<SavedCheckpoint> all = newest_first(checkpoints);
   if (all.empty()) return std::nullopt;
-  latest_checkpoint(checkpoints);  // for its warning
+  const std::optional<fs::path> latest = latest_checkpoint(checkpoints);
+  std::ranges::stable_partition(all, [&](const SavedCheckpoint& saved) { return saved.folder == latest; });
   for (const SavedCheckpoint& saved : all) {
     try {
       verify_checkpoint(saved.folder);

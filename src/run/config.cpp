@@ -16,6 +16,7 @@
 namespace kiln {
 namespace {
 
+constexpr double kMostTokens = 1e18;    // of a run
 constexpr double kMostElements = 1e15;  // of one buffer: keeps its bytes well inside 64 bits
 
 /// The value of an override: JSON, or else the text itself.
@@ -81,6 +82,11 @@ void check_together(const Config& config, Problems& problems) {
     problems.add("/train/gradient_accumulation",
                  "{} times {} windows of n_ctx = {} are more tokens than can be counted", train.gradient_accumulation,
                  train.batch_size.count, model.n_ctx);
+  }
+  const double windows = static_cast<double>(train.batch_size.count) * static_cast<double>(train.gradient_accumulation);
+  if (train.steps && static_cast<double>(*train.steps) * windows * static_cast<double>(model.n_ctx) > kMostTokens) {
+    problems.add("/train/steps", "{} steps of {} windows of n_ctx = {} are more tokens than can be counted",
+                 *train.steps, windows, model.n_ctx);
   }
   const Index widest = std::max({model.d_model, model.mlp_size(), config.tokenizer.vocab_size});
   if (positions * static_cast<double>(widest) > kMostElements) {
@@ -155,7 +161,8 @@ std::filesystem::path Config::locate(const std::string& path) const {
 
 std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides) {
   Problems problems;
-  const Json name = read_document(path, overrides, problems).value("name", Json(Config().name));
+  const Json document = read_document(path, overrides, problems);
+  const Json name = document.is_object() ? document.value("name", Json(Config().name)) : Json();
   return name.is_string() ? name.get<std::string>() : "";
 }
 

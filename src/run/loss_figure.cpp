@@ -7,16 +7,12 @@
 
 namespace kiln {
 
-void add_loss_curves(Figure& figure, const std::string& name, const std::vector<MetricsRow>& rows, int color) {
-  add_curves(figure, {name, rows}, {}, color, color + 1);
-}
-
 Figure loss_figure(const std::string& name, const std::vector<MetricsRow>& rows) {
   return metric_figure({{name, rows}});
 }
 
-void write_loss_svg(const RunPaths& paths, const std::string& name) {
-  write_file_atomically(paths.plot(), to_svg(loss_figure(name, read_metrics(paths.metrics()))));
+void write_loss_svg(const RunPaths& paths) {
+  write_file_atomically(paths.plot(), to_svg(loss_figure(paths.name(), read_metrics(paths.metrics()))));
 }
 
 }  // namespace kiln

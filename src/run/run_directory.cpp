@@ -83,6 +83,10 @@ void remove_run(const RunPaths& paths) {
 
 }  // namespace
 
+std::string RunPaths::name() const {
+  return fs::absolute(root / "").lexically_normal().parent_path().filename().string();
+}
+
 std::string checkpoint_name(std::int64_t step) { return fmt::format("{}{:0{}}", kStepPrefix, step, kStepDigits); }
 
 std::optional<std::int64_t> step_of_checkpoint(std::string_view name) {

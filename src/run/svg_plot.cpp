@@ -15,10 +15,10 @@ namespace kiln {
 namespace {
 
 constexpr double kWidth = 960;
-constexpr double kHeight = 540;
-constexpr double kLeft = 76;  // of the plot's area
+constexpr double kHeight = 540;  // with a legend of one line
+constexpr double kLeft = 76;     // of the plot's area
 constexpr double kRight = kWidth - 36;
-constexpr double kBottom = kHeight - 58;
+constexpr double kBelow = 58;      // the plot's area
 constexpr double kLegendTop = 58;  // baseline of the legend's first line
 constexpr double kLegendLine = 20;
 constexpr double kSwatch = 26;
@@ -89,7 +89,7 @@ class SvgPlot {
     out_ += '\n';
   }
 
-  /// Legend entries from left to right in as many lines as they need; the plot begins below.
+  /// Legend entries from left to right in as many lines as they need; the plot begins below, no smaller for them.
   std::vector<Entry> place_legend() {
     std::vector<Entry> entries;
     Entry next{kLeft, kLegendTop};
@@ -104,19 +104,21 @@ class SvgPlot {
       next.x += width + 22;
     }
     top_ = next.y + 20;
+    height_ = kHeight + next.y - kLegendTop;
+    bottom_ = height_ - kBelow;
     return entries;
   }
 
   double x(double value) const { return kLeft + x_.share(value) * (kRight - kLeft); }
-  double y(double value) const { return kBottom - y_.share(value) * (kBottom - top_); }
+  double y(double value) const { return bottom_ - y_.share(value) * (bottom_ - top_); }
 
   void open() {
     add(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" )"
         R"(font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif" )"
         R"(font-size="13" fill="#444">)",
-        kWidth, kHeight);
+        kWidth, height_);
     add("<title>{}</title>", escaped(figure_.title));
-    add(R"(<rect width="{}" height="{}" fill="#fff"/>)", kWidth, kHeight);
+    add(R"(<rect width="{}" height="{}" fill="#fff"/>)", kWidth, height_);
   }
 
   void heading() {
@@ -138,19 +140,19 @@ class SvgPlot {
   void grid() {
     std::string lines;
     for (const Tick& tick : y_.ticks) lines += fmt::format("M{} {}H{}", px(kLeft), px(y(tick.value)), px(kRight));
-    for (const Tick& tick : x_.ticks) lines += fmt::format("M{} {}V{}", px(x(tick.value)), px(top_), px(kBottom));
+    for (const Tick& tick : x_.ticks) lines += fmt::format("M{} {}V{}", px(x(tick.value)), px(top_), px(bottom_));
     add(R"(<path d="{}" stroke="#e6e6e6" fill="none"/>)", lines);
-    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)", px(kLeft), px(top_), px(kBottom), px(kRight));
+    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)", px(kLeft), px(top_), px(bottom_), px(kRight));
     for (const Tick& tick : y_.ticks) {
       add(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)", px(kLeft - 9), px(y(tick.value) + 4.5), tick.label);
     }
     for (const Tick& tick : x_.ticks) {
-      add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px(x(tick.value)), px(kBottom + 20), tick.label);
+      add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px(x(tick.value)), px(bottom_ + 20), tick.label);
     }
-    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px((kLeft + kRight) / 2), px(kHeight - 15),
+    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px((kLeft + kRight) / 2), px(height_ - 15),
         escaped(figure_.x_label));
     add(R"x(<text transform="translate(21 {}) rotate(-90)" text-anchor="middle">{}{}</text>)x",
-        px((top_ + kBottom) / 2), escaped(figure_.y_label), y_.logarithmic ? ", log scale" : "");
+        px((top_ + bottom_) / 2), escaped(figure_.y_label), y_.logarithmic ? ", log scale" : "");
   }
 
   static std::string pen(const Series& series) {
@@ -206,7 +208,8 @@ class SvgPlot {
   const Figure& figure_;
   Axis x_;
   Axis y_;
-  double top_ = 0;  // of the plot's area, below the legend
+  double top_ = 0, bottom_ = 0;  // of the plot's area, below the legend
+  double height_ = 0;
   std::vector<Entry> entries_;
   std::string out_;
 };

@@ -6,14 +6,13 @@ namespace kiln {
 template <class T>
 void NextTokenObjective<T>::lay_out(Arena& arena, Index B, Index length) {
   const Index N = B * length;
-  memory_.clear();
-  memory_.push_back({head_.lay_out(arena, N), arena.vector<Acc<T>>(N), arena.vector<Acc<T>>(N)});
+  memory_.emplace(head_.lay_out(arena, N), arena.vector<Acc<T>>(N), arena.vector<Acc<T>>(N));
 }
 
 template <class T>
 double NextTokenObjective<T>::forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale,
                                                Mat<T> hidden, Gradients<Acc<T>>& gradients) {
-  Memory& m = memory_.front();
+  Memory& m = *memory_;
   m.position_weights.setConstant(static_cast<Acc<T>>(scale));
   head_.forward_backward(weights, hidden, batch.targets, as_const(m.position_weights), m.head, m.losses, gradients);
   return scale * m.losses.template cast<double>().sum();

@@ -124,6 +124,25 @@ void warn_of_long_warmup(const Config& config, double total_steps) {
                config.schedule.warmup_steps, total_steps);
 }
 
+/// Tells where the run cannot go on to the same bits, and notes what it goes on with.
+void note_machine(Preparation& p, Precision precision) {
+  TrainerState& state = p.state;
+  if (p.resumed_from && state.threads != threads() && !deterministic()) {
+    spdlog::warn(
+        "the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits, as it "
+        "would with train.deterministic",
+        state.threads, threads());
+  }
+  const auto name = [](Precision each) { return kPrecisions[static_cast<std::size_t>(each)]; };
+  const Precision before = std::exchange(state.precision, precision);
+  if (before != Precision::automatic && before != precision) {
+    spdlog::warn("the checkpoint was made in {}, the run goes on in {}; train.precision chooses", name(before),
+                 name(precision));
+  }
+  state.seed = p.config.seed;
+  state.threads = threads();
+}
+
 void load_checkpoint(Preparation& p) {
   const fs::path& folder = *p.resumed_from;
   read_huggingface_weights(folder, p.config.model, *p.weights);
@@ -131,14 +150,6 @@ void load_checkpoint(Preparation& p) {
   read_optimizer(folder, slots);
   p.state = read_trainer_state(folder);
   spdlog::info("resuming at step {} from {}", p.state.step, folder.string());
-  if (p.state.threads != threads() && !deterministic()) {
-    spdlog::warn(
-        "the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits, as it "
-        "would with train.deterministic",
-        p.state.threads, threads());
-  }
-  p.state.seed = p.config.seed;
-  p.state.threads = threads();
 }
 
 }  // namespace
@@ -149,7 +160,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.config = std::move(config);
   set_threads(p.config.train.threads, p.config.train.deterministic);
   if (resume) {
-    p.resumed_from = newest_valid_checkpoint(paths.checkpoints());
+    p.resumed_from = checkpoint_to_resume(paths.checkpoints());
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
   }
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
@@ -173,13 +184,12 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
     p.evaluator = make_evaluator(p.config.model, V, precision, p.config.train.most_evaluated_tokens());
-  p.state.seed = p.config.seed;
-  p.state.threads = threads();
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {
     initialise(p.config.model, p.config.seed, *p.weights);
   }
+  note_machine(p, precision);
   check_same_data(p);
   p.horizon.advance(p.state);
   p.weights_view().round();

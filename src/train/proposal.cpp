@@ -66,7 +66,7 @@ bool has_line(std::string_view text, std::string_view line) {
   return documents.size() != 1 || documents.front().size() != text.size();
 }
 
-/// The first bytes of the text, no document of them cut.
+/// The first bytes of the text; the last document may be cut.
 Documents sample_of(const Documents& documents) {
   Documents sample;
   std::size_t bytes = 0;
@@ -200,6 +200,8 @@ Proposal propose(const ProposalRequest& request, const std::function<void(double
     if (better) proposal.chosen = i;
     if (i >= proposal.chosen + 2) break;  // two larger ones were worse
   }
+  check(!proposal.candidates.empty(), "not even the smallest model fits into {:.0f}% of the {} of memory that are left",
+        100 * kMemoryShare, format_bytes(static_cast<double>(available_memory_bytes())));
   const Candidate& choice = proposal.choice();
   check(choice.steps() >= 1, "{} of training: not one step of the smallest model fits in",
         format_duration(request.seconds));

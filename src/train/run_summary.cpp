@@ -116,7 +116,7 @@ RunSummary summarise_run(const std::filesystem::path& folder) {
   const RunPaths paths{folder};
   RunSummary summary;
   summary.folder = folder;
-  summary.name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
+  summary.name = RunPaths{folder}.name();
   summary.changed = last_change(paths);
   RunFiles files;
   if (path_exists(paths.config())) read_or_note(summary, [&] { files.config = read_resolved_config(paths.config()); });

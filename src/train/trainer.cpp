@@ -148,11 +148,11 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
   fail_diverged();
 }
 
-/// The weights that the skipped steps started from are no good: a checkpoint of them is not what to resume from.
+/// The weights that the skipped steps started from are no good: no checkpoint of them is what to resume from.
 void Trainer::fail_diverged() {
   const TrainerState& state = p_.state;
   bear(Retry::later, [&] { return writer_.wait(); });
-  const auto sound = forget_checkpoint(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
+  const auto sound = forget_checkpoints(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
   fail(ExitCode::diverged,
        "diverged: {} steps in a row without a finite loss and gradient{} (train.max_bad_steps); resume, which goes on "
        "from step {}, with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
@@ -305,7 +305,7 @@ double Trainer::remaining_seconds() const {
 
 void Trainer::draw() {
   try {
-    write_loss_svg(paths_, paths_.root.filename().string());
+    write_loss_svg(paths_);
   } catch (const Error& error) {  // a run that has its weights has not failed for want of a picture
     progress_.warning(error.what());
   }

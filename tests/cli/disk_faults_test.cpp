@@ -250,6 +250,23 @@ TEST_F(FaultyDisk, ClocksThatJumpDisturbNeitherRatesNorBudgets) {
   EXPECT_THAT(outcome.err, Not(::testing::ContainsRegex("ETA [0-9]+ h")));
 }
 
+/// A resume passes over what is damaged and comes to its step again: the folder there is exchanged.
+TEST_F(FaultyDisk, WhereFoldersCannotBeExchangedAtOnceItTakesThreeRenames) {
+  ASSERT_EQ(testing::run(run_.training()).code, 0);
+  const std::string last = names().back();
+  fs::resize_file(checkpoint(last) + "/model.safetensors", 100);
+  const Outcome outcome = testing::run(faulty("/checkpoints/", "renameat2", EINVAL, {"--resume"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  expect_whole();
+  EXPECT_THAT(names(), Each(Not(HasSubstr(".tmp-"))));
+}
+
+TEST_F(FaultyDisk, AFileSystemWithoutLocksIsNotTakenForAnotherProcess) {
+  const Outcome outcome = testing::run(faulty("/lock$", "flock", ENOLCK));
+  EXPECT_EQ(outcome.code, 5);
+  EXPECT_THAT(outcome.err, HasSubstr("/lock: cannot be locked: No locks available"));
+}
+
 /// A small file system in memory that fills up, where this machine lets a process mount one.
 TEST_F(FaultyDisk, ARealDiskThatFillsUpKeepsWhatItHolds) {
   const std::string mount = run_.scratch.path("disk").string(), run = mount + "/run";

@@ -315,6 +315,31 @@ TEST(Faults, AnotherNumberOfThreadsIsAllowedAndSaid) {
               HasSubstr("made with 2 threads, now there are 1: the run goes on, but not to the same bits"));
 }
 
+TEST(Faults, AnotherPrecisionIsAllowedAndSaid) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  const Outcome outcome = run.train({"--resume", "--set", "train.precision=bf16", "--set", "train.steps=22"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("the checkpoint was made in fp32, the run goes on in bf16"));
+}
+
+TEST(Faults, AConfigThatIsNoObjectExitsTwo) {
+  const SmallRun run;
+  run.scratch.write("list.json", "[1, 2]");
+  expect_failure(run_kiln({"train", run.scratch.path("list.json").string()}), 2,
+                 {"list.json", "an object is expected"});
+}
+
+TEST(Faults, AWorkingDirectoryThatIsRemovedDoesNotEndARun) {
+  const SmallRun run;
+  const std::string gone = run.scratch.path("gone");
+  std::string command = "mkdir '" + gone + "' && cd '" + gone + "' && rmdir '" + gone + "' && exec";
+  for (const std::string& word : run.training()) command += " '" + word + "'";
+  const Outcome outcome = testing::run({"sh", "-c", command});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);
+}
+
 /// kiln train on a terminal of its own, of which the test holds the other end.
 class OnTerminal {
  public:

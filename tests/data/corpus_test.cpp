@@ -213,6 +213,19 @@ TEST(Corpus, TinyShakespeareSplitsAsNanoGptSplitsIt) {
   EXPECT_EQ(count_characters(corpus.validation()[0]), 111'540);
 }
 
+/// A process may map some 65,000 files and no more.
+TEST(Corpus, SmallFilesAreNotMapped) {
+  Scratch scratch;
+  for (int i = 0; i < 20; ++i) scratch.write(fmt::format("{}.txt", i), "some text\n");
+  scratch.write("large.txt", std::string(100'000, 'a'));
+  const Corpus corpus(config_of({scratch.path("*.txt").string()}));
+  ASSERT_THAT(corpus.train(), ::testing::SizeIs(21));
+  EXPECT_EQ(corpus.train()[0], "some text\n");
+  const std::string maps = read_file("/proc/self/maps");
+  EXPECT_THAT(maps, ::testing::HasSubstr(scratch.path("large.txt").string()));
+  EXPECT_THAT(maps, ::testing::Not(::testing::HasSubstr(scratch.path("1.txt").string())));
+}
+
 TEST(Corpus, MultibyteTextSplitsByCharactersNotBytes) {
   Scratch scratch;
   std::string text;

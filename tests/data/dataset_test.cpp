@@ -48,11 +48,33 @@ class TestTokenizer final : public Tokenizer {
   mutable std::atomic<int> encoded_ = 0;
 };
 
+/// Those of tokens.
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   if (!std::filesystem::exists(folder)) return files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".bin") files.push_back(entry.path());
+  }
   return files;
+}
+
+/// Two that wrote the same file would spoil it.
+TEST(EncodeCorpus, OneProcessAtATimeFillsACache) {
+  Scratch scratch;
+  const std::filesystem::path cache = scratch.path("tokens");
+  std::filesystem::create_directory(cache);
+  const Corpus corpus(config_of({scratch.write("a.txt", "ab")}));
+  const TestTokenizer tokenizer;
+  {
+    const FileLock other(cache / "lock");
+    expect_error(ExitCode::usage,
+                 fmt::format("{}: in use by process {}; wait until it ends, or choose another run directory with --run",
+                             cache.string(), ::getpid()),
+                 [&] { encode_corpus(corpus, tokenizer, cache); });
+  }
+  EXPECT_EQ(encode_corpus(corpus, tokenizer, cache).train.size(), 2);
+  const FileLock other(cache / "lock");
+  EXPECT_EQ(encode_corpus(corpus, tokenizer, cache).train.size(), 2) << "what is there is read without it";
 }
 
 TEST(EncodeCorpus, OneDocumentIsItsTextAlone) {

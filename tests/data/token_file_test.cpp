@@ -81,6 +81,8 @@ TEST(TokenFile, FilesThatAreNotWhatTheyClaimAreRefused) {
   std::string header = llmc_header(20240520, 1, 0);
   header.replace(16, 8, 8, '\xFF');
   expect_bad(header, "its header says that the tokens spell 18446744073709551615 bytes of text; was it damaged?");
+  header.replace(22, 2, 2, '\0');
+  expect_bad(header, "its header says that the tokens spell 281474976710655 bytes of text; was it damaged?");
 }
 
 TEST(TokenFile, AMissingFileIsRefused) {

@@ -60,7 +60,7 @@ TEST_F(CheckpointStore, SavesAndPoints) {
   EXPECT_EQ(read_file(folder_ / "best"), "step-00000500\n");
   EXPECT_EQ(latest_checkpoint(folder_), folder_ / "step-00001000");
   EXPECT_EQ(best_checkpoint(folder_), folder_ / "step-00000500");
-  EXPECT_EQ(newest_valid_checkpoint(folder_), folder_ / "step-00001000");
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00001000");
   EXPECT_THAT(names(), ElementsAre("best", "latest", "step-00000000", "step-00000500", "step-00001000"));
   for (const SavedCheckpoint& saved : list_checkpoints(folder_)) verify_checkpoint(saved.folder);
 }
@@ -68,7 +68,7 @@ TEST_F(CheckpointStore, SavesAndPoints) {
 TEST_F(CheckpointStore, WithoutCheckpointsThereIsNone) {
   EXPECT_EQ(latest_checkpoint(folder_), std::nullopt);
   EXPECT_EQ(best_checkpoint(folder_), std::nullopt);
-  EXPECT_EQ(newest_valid_checkpoint(folder_), std::nullopt);
+  EXPECT_EQ(checkpoint_to_resume(folder_), std::nullopt);
   EXPECT_TRUE(list_checkpoints(folder_).empty());
 }
 
@@ -117,13 +117,41 @@ TEST_F(CheckpointStore, ABestThatDanglesIsNoneAndAWarning) {
   EXPECT_THAT(log.text(), HasSubstr("best: names no checkpoint"));
 }
 
+/// What `latest` points to is resumed, also where a newer folder is left, as the best of a diverged run is.
+TEST_F(CheckpointStore, ResumesWhatLatestPointsTo) {
+  for (const std::int64_t step : {10, 20, 30}) save(step);
+  write_file_synced(folder_ / "latest", "step-00000020\n");
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000020");
+  fs::remove(folder_ / "step-00000020/trainer.json");
+  const LogCapture log;
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000030");
+}
+
+TEST_F(CheckpointStore, ForgetsAllFromAStepOnButTheBest) {
+  for (const std::int64_t step : {0, 10, 20}) save(step);
+  save(30, true);
+  save(35);
+  EXPECT_EQ(forget_checkpoints(folder_, 20), 10);
+  EXPECT_THAT(names(), ElementsAre("best", "latest", "step-00000000", "step-00000010", "step-00000030"));
+  EXPECT_EQ(best_checkpoint(folder_), folder_ / "step-00000030");
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000010");
+}
+
+TEST_F(CheckpointStore, ForgetsNoneWhereNoneIsBefore) {
+  EXPECT_EQ(forget_checkpoints(folder_, 0), std::nullopt);
+  save(10);
+  save(20);
+  EXPECT_EQ(forget_checkpoints(folder_, 10), 20);
+  EXPECT_THAT(steps(), ElementsAre(10, 20));
+}
+
 /// --resume falls back.
 TEST_F(CheckpointStore, DamagedOnesArePassedOverWithAWarningEach) {
   for (const std::int64_t step : {10, 20, 30}) save(step);
   fs::resize_file(folder_ / "step-00000030/model.safetensors", 100);
   fs::remove(folder_ / "step-00000020/manifest.json");
   const LogCapture log;
-  EXPECT_EQ(newest_valid_checkpoint(folder_), folder_ / "step-00000010");
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000010");
   EXPECT_THAT(log.text(), HasSubstr("warning: step-00000030 is passed over: "));
   EXPECT_THAT(log.text(), HasSubstr("model.safetensors: has 100 bytes"));
   EXPECT_THAT(log.text(), HasSubstr("warning: step-00000020 is passed over: "));
@@ -134,21 +162,21 @@ TEST_F(CheckpointStore, WhereAllAreDamagedTheRunIsNotBegunAgainUnasked) {
   fs::remove(folder_ / "step-00000010/trainer.json");
   const LogCapture log;
   expect_error_with(ExitCode::bad_input, {"none of the 1 checkpoints is whole; start again with --overwrite"},
-                    [&] { newest_valid_checkpoint(folder_); });
+                    [&] { checkpoint_to_resume(folder_); });
 }
 
 TEST_F(CheckpointStore, ANewerOneIsNotPassedOver) {
   save(10);
   save(20);
   write_file_synced(folder_ / "step-00000020/manifest.json", R"({"format_version": 2})");
-  EXPECT_THROW(newest_valid_checkpoint(folder_), NewerFormatError);
+  EXPECT_THROW(checkpoint_to_resume(folder_), NewerFormatError);
 }
 
 TEST_F(CheckpointStore, TemporariesOfACrashAreIgnoredAndCleaned) {
   save(10);
   scratch_.write("run/checkpoints/.tmp-step-00000015/model.safetensors", "half");
   EXPECT_THAT(steps(), ElementsAre(10));
-  EXPECT_EQ(newest_valid_checkpoint(folder_), folder_ / "step-00000010");
+  EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000010");
   save(20);
   EXPECT_THAT(names(), ElementsAre("latest", "step-00000010", "step-00000020"));
 }
@@ -196,7 +224,7 @@ TEST_F(CheckpointStore, AKillAtAnyInstantLeavesTheLastCheckpoint) {
   for (int round = 0; round < 12; ++round) {
     int channel[2];
     ASSERT_EQ(::pipe(channel), 0);
-    const std::int64_t first = newest_valid_checkpoint(folder_) ? steps().back() + 1 : 0;
+    const std::int64_t first = checkpoint_to_resume(folder_) ? steps().back() + 1 : 0;
     const pid_t child = ::fork();
     if (child == 0) {
       for (std::int64_t step = first;; ++step) {
@@ -214,7 +242,7 @@ TEST_F(CheckpointStore, AKillAtAnyInstantLeavesTheLastCheckpoint) {
     ::close(channel[0]);
 
     const LogCapture log;
-    const std::optional<fs::path> newest = newest_valid_checkpoint(folder_);
+    const std::optional<fs::path> newest = checkpoint_to_resume(folder_);
     ASSERT_TRUE(newest.has_value());
     EXPECT_GE(read_trainer_state(*newest).step, saved);
     EXPECT_TRUE(latest_checkpoint(folder_).has_value());

@@ -65,7 +65,7 @@ TEST_F(Writer, WritesWhatWasThereWhenTheSaveBegan) {
   EXPECT_EQ(latest(), "step-00000020\n");
   EXPECT_EQ(read_file(folder_ / "best"), "step-00000010\n");
   for (const std::int64_t step : {10, 20}) {
-    const fs::path folder = *newest_valid_checkpoint(folder_);
+    const fs::path folder = *checkpoint_to_resume(folder_);
     verify_checkpoint(folder);
     SmallTraining loaded(testing::small_gpt2(), 5);
     read_huggingface_weights(folder, loaded.config.model, loaded.small.weights);

@@ -207,6 +207,15 @@ TEST_F(ConfigFile, AnOverrideWithOneLengthTakesThePlaceOfTheOthers) {
   EXPECT_EQ(read(budget, {"train.time_budget=null"}).train.steps, 2000);
 }
 
+TEST_F(ConfigFile, MoreTokensThanCanBeCountedAreRefused) {
+  expect_problems(R"({"data": {"train": ["a"]}, "train": {"steps": 9000000000000000000}})",
+                  "tiny.json: /train/steps: 9000000000000000000 steps of 12 windows of n_ctx = 64 are more tokens than "
+                  "can be counted");
+  expect_problems(
+      R"({"data": {"train": ["a"]}, "train": {"time_budget": 1e30}})",
+      "tiny.json: /train/time_budget: 1e+30 is out of range; more than 0 and at most 1000000000 is expected");
+}
+
 TEST_F(ConfigFile, LengthsInOneFileExcludeEachOther) {
   const auto file = [](const std::string& train) { return R"({"data": {"train": ["a"]}, "train": )" + train + "}"; };
   expect_problems(

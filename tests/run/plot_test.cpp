@@ -2,6 +2,7 @@
 #include "kiln/core/format.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/loss_figure.h"
+#include "kiln/run/metric_figure.h"
 #include "kiln/run/plot_text.h"
 #include "kiln/run/svg_plot.h"
 
@@ -12,6 +13,7 @@
 #include "support/scratch.h"
 #include <cmath>
 #include <limits>
+#include <regex>
 
 namespace kiln {
 namespace {
@@ -174,12 +176,10 @@ TEST(LossFigure, LeavesOutWhatIsNotThereAndSmoothsOnlyMuch) {
 }
 
 TEST(LossFigure, HoldsSeveralRuns) {
-  Figure figure;
-  add_loss_curves(figure, "a", {row(1, 4.0, 4.0)}, 0);
-  add_loss_curves(figure, "b", {row(1, 3.0, 3.0)}, 2);
+  const Figure figure = metric_figure({{"a", {row(1, 4.0, 4.0)}}, {"b", {row(1, 3.0, 3.0)}}});
   ASSERT_EQ(figure.series.size(), 4u);
   EXPECT_EQ(figure.series[3].name, "b: validation loss");
-  EXPECT_EQ(figure.series[3].color, 3);
+  EXPECT_EQ(figure.series[3].color, 1);
   EXPECT_EQ(figure.notes[1].text, "b: best 3.0000 at step 1");
 }
 
@@ -231,15 +231,26 @@ TEST(Svg, OfManySeriesBreaksTheLegend) {
   EXPECT_THAT(svg, HasSubstr("y=\"78\">a name"));
 }
 
+TEST(Svg, GrowsWithItsLegend) {
+  Figure figure = line_to(5);
+  for (int i = 0; i < 80; ++i) figure.series.push_back({"a name of about thirty letters", {{0, 1}}, Stroke::curve, i});
+  const std::string svg = to_svg(figure);
+  EXPECT_THAT(svg, ::testing::ContainsRegex("height=\"1[0-9][0-9][0-9]\""));
+  std::smatch axes;
+  ASSERT_TRUE(std::regex_search(svg, axes, std::regex("M76 ([0-9.]+)V([0-9.]+)H")));
+  EXPECT_EQ(std::stod(axes[2]) - std::stod(axes[1]), 404) << "as high as with a legend of one line";
+}
+
 TEST(Svg, LiesInTheRunDirectory) {
   const Scratch scratch;
-  const RunPaths paths{scratch.path()};
-  write_loss_svg(paths, "nothing yet");
+  const RunPaths paths{scratch.path("tales/")};  // as a shell completes it
+  std::filesystem::create_directory(paths.root);
+  write_loss_svg(paths);
   MetricsWriter(paths.metrics()).append(row(10, 2.5));
-  write_loss_svg(paths, "tales");
+  write_loss_svg(paths);
   EXPECT_THAT(read_file(paths.plot()), HasSubstr("<title>tales</title>"));
-  scratch.write("metrics.jsonl", "nonsense\n");
-  testing::expect_error_with(ExitCode::bad_input, {"metrics.jsonl:1"}, [&] { write_loss_svg(paths, "tales"); });
+  scratch.write("tales/metrics.jsonl", "nonsense\n");
+  testing::expect_error_with(ExitCode::bad_input, {"metrics.jsonl:1"}, [&] { write_loss_svg(paths); });
 }
 
 // ---- braille ----

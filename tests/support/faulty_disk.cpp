@@ -3,7 +3,7 @@
 //   LD_PRELOAD=libfaulty_disk.so FAULTY_DISK_PATHS=step-0+10/ FAULTY_DISK_CALL=fsync kiln train ...
 //
 // FAULTY_DISK_PATHS     the files meant: an extended regular expression, found anywhere in the absolute path
-// FAULTY_DISK_CALL      write, fsync, close or rename: fails on those files
+// FAULTY_DISK_CALL      write, fsync, close, flock, rename or renameat2: fails on those files
 // FAULTY_DISK_ERRNO     how it fails (a number; EIO where it is not given)
 // FAULTY_DISK_LOG       a file that gets a line for each call on those files, "CALL PATH", before it is made
 // FAULTY_DISK_DELAY_MS  how long each call on those files lasts, removals included; a write is then in two halves
@@ -111,6 +111,16 @@ int rename(const char* from, const char* to) {
   const Fate fate = fate_of("rename", to);
   if (fate == Fate::slow) delay();
   return fate == Fate::fails ? -1 : next(from, to);
+}
+
+int renameat2(int old_folder, const char* from, int new_folder, const char* to, unsigned flags) {
+  static auto* const next = real<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  return fate_of("renameat2", to) == Fate::fails ? -1 : next(old_folder, from, new_folder, to, flags);
+}
+
+int flock(int descriptor, int operation) {
+  static auto* const next = real<int(int, int)>("flock");
+  return fate_of("flock", path_of(descriptor)) == Fate::fails ? -1 : next(descriptor, operation);
 }
 
 int unlinkat(int folder, const char* name, int flags) {

@@ -80,7 +80,7 @@ TEST(Faults, TheThirdFailedSaveInARowEndsARunWhoseOldCheckpointIsWhole) {
                       [&] { train_on_a_full_disk(scratch, async, 10); });
     EXPECT_THAT(log.text(), ::testing::HasSubstr("(2 of 3)"));
     const std::filesystem::path checkpoints = RunPaths{scratch.path("run")}.checkpoints();
-    EXPECT_EQ(newest_valid_checkpoint(checkpoints)->filename(), checkpoint_name(5));
+    EXPECT_EQ(checkpoint_to_resume(checkpoints)->filename(), checkpoint_name(5));
     EXPECT_EQ(read_file(checkpoints / "latest"), "step-00000005\n");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(checkpoints), {}), 3);  // steps 0 and 5, latest
   }

@@ -49,6 +49,9 @@ struct Constraint {
 constexpr Constraint at_least(double minimum) { return {.minimum = minimum}; }
 constexpr Constraint non_negative() { return at_least(0); }
 constexpr Constraint positive() { return {.minimum = 0, .minimum_excluded = true}; }
+constexpr Constraint positive_up_to(double maximum) {
+  return {.minimum = 0, .maximum = maximum, .minimum_excluded = true};
+}
 constexpr Constraint between(double minimum, double maximum) { return {.minimum = minimum, .maximum = maximum}; }
 constexpr Constraint from_to_below(double minimum, double limit) {
   return {.minimum = minimum, .maximum = limit, .maximum_excluded = true};

@@ -16,8 +16,8 @@ namespace kiln {
 
 using Documents = std::vector<std::string_view>;
 
-/// Train and validation documents, none of them empty. Text files are mapped, never copied; nothing is decoded or
-/// normalised: BOM, CRLF, NUL and invalid UTF-8 pass through.
+/// Train and validation documents, none of them empty. Text files are mapped, if they are not small; nothing is decoded
+/// or normalised: BOM, CRLF, NUL and invalid UTF-8 pass through.
 class Corpus {
  public:
   /// Reads config.train and config.validation (see find_source_files). A .txt file is one document, or several where
@@ -36,10 +36,11 @@ class Corpus {
 
  private:
   Documents read(const std::vector<std::filesystem::path>& files, const std::optional<std::string>& separator);
+  std::string_view read_text(const std::filesystem::path& file);
   void read_json_lines(const std::filesystem::path& file, Documents& documents);
 
-  std::deque<MappedFile> files_;     // what the documents of .txt files point into
-  std::deque<std::string> decoded_;  // and those of .jsonl files
+  std::deque<MappedFile> mapped_;  // what the documents of large .txt files point into
+  std::deque<std::string> texts_;  // those of small ones, and of .jsonl files
   Documents train_, validation_;
   bool several_ = false;
 };

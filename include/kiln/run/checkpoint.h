@@ -26,6 +26,7 @@ struct TrainerState {
   std::uint64_t seed = 0;
   std::uint64_t data_digest = 0;
   int threads = 0;
+  Precision precision = Precision::automatic;
   std::optional<double> validation_loss;
   std::optional<double> best_loss;
   std::int64_t best_step = 0;
@@ -48,6 +49,7 @@ struct TrainerState {
     v("seed", seed, "of every random draw");
     v("data_digest", data_digest, "XXH3 of the tokens to train on and of those held out; 0: not known");
     v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
+    v("precision", precision, "of the last steps: in another one the bits of a run differ; auto: not known");
     v("validation_loss", validation_loss, "of these weights, where they were evaluated");
     v("best_loss", best_loss, "the lowest validation loss so far");
     v("best_step", best_step, "and its step", non_negative());

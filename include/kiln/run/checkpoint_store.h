@@ -11,15 +11,15 @@
 namespace kiln {
 
 /// Saves into `checkpoints` (RUN/checkpoints, made where it is missing) and returns the new folder. In this order: a
-/// temporary folder is written, flushed and renamed; `latest`, and with `is_best` also `best`, are pointed to it; old
+/// temporary folder is written, flushed and renamed; with `is_best` `best`, and then `latest`, is pointed to it; old
 /// checkpoints go, but for the newest `keep` (not counting step 0, best and latest). A folder of the same step is
-/// replaced. Throws Error (io): the temporary is then removed, and the pointers say what they said.
+/// replaced. Throws Error (io): the temporary is then removed, and `latest` says what it said.
 std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
                                       bool is_best, std::int64_t keep);
 
-/// Removes the checkpoint of that step, if it is there and is not the only one; `latest` then names the newest left.
-/// Returns the step of the newest one. Throws Error (io).
-std::optional<std::int64_t> forget_checkpoint(const std::filesystem::path& checkpoints, std::int64_t step);
+/// Removes the checkpoints of step `first` and later, but for `best`; `latest` then names the newest before them. None
+/// goes where there is none before them. Returns the step of the one to go on from. Throws Error (io).
+std::optional<std::int64_t> forget_checkpoints(const std::filesystem::path& checkpoints, std::int64_t first);
 
 struct SavedCheckpoint {
   std::int64_t step;
@@ -35,9 +35,9 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
 /// What `best` points to; nothing where there is no such file or, with a warning, where it is empty or dangling.
 std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path& checkpoints);
 
-/// The newest checkpoint that verifies, for --resume; a warning for each that does not. Nothing where there is none at
-/// all. Throws Error (bad_input) where none of them verifies, and NewerFormatError.
-std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& checkpoints);
+/// For --resume: what `latest` points to or, where that does not verify, the newest that does; a warning for each that
+/// does not. Nothing where there is none at all. Throws Error (bad_input) where none verifies, and NewerFormatError.
+std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem::path& checkpoints);
 
 /// Does what a crash has kept save_checkpoint from doing: points `latest` to `resumed`, the checkpoint that the run
 /// goes on from, and `best` to that of `best_step` where it is there; removes temporaries and all but `keep` old ones.

@@ -10,16 +10,11 @@
 
 namespace kiln {
 
-/// Adds a run's curves: the training loss, with a smoothed line where there are enough measurements, and the validation
-/// loss with its best evaluation noted. Losses that were not finite are left out. `name` (of the run, empty where the
-/// figure shows one alone) stands before the curves' names; the run takes two colours, from `color` on.
-void add_loss_curves(Figure& figure, const std::string& name, const std::vector<MetricsRow>& rows, int color = 0);
-
 /// The picture of one run.
 Figure loss_figure(const std::string& name, const std::vector<MetricsRow>& rows);
 
 /// Draws what RUN/metrics.jsonl holds (nothing is a plot of nothing) into RUN/loss.svg, atomically.
 /// Throws Error as read_metrics and write_file_atomically do.
-void write_loss_svg(const RunPaths& paths, const std::string& name);
+void write_loss_svg(const RunPaths& paths);
 
 }  // namespace kiln

@@ -15,6 +15,9 @@ namespace kiln {
 struct RunPaths {
   std::filesystem::path root;
 
+  /// The folder's own name, however it is spelled: "x" for runs/x/ and, where that is the working directory, for ".".
+  std::string name() const;
+
   std::filesystem::path config() const { return root / "config.json"; }     // as resolved
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }  // see metrics.h
   std::filesystem::path log() const { return root / "train.log"; }

@@ -37,6 +37,7 @@ decltype(auto) with_precision(Precision precision, Body&& body) {
 
 struct TrainConfig {
   static constexpr std::int64_t kDefaultSteps = 2000;
+  static constexpr double kLongestSeconds = 1e9;  // thirty years
 
   std::optional<std::int64_t> steps;
   std::optional<double> epochs;
@@ -85,7 +86,7 @@ struct TrainConfig {
     v("time_budget", time_budget,
       "wall time of training, in place of steps: the learning rate follows the clock, and the last evaluation and "
       "checkpoint are done when it is up",
-      positive());
+      positive_up_to(kLongestSeconds));
     v("batch_size", batch_size, "windows of n_ctx tokens a micro-batch; \"all\": every one, full-batch descent",
       at_least(1));
     v("gradient_accumulation", gradient_accumulation, "micro-batches a step", at_least(1));

@@ -4,7 +4,7 @@
 #include "kiln/data/batcher.h"
 #include "kiln/nn/language_model.h"
 
-#include <vector>
+#include <optional>
 
 namespace kiln {
 
@@ -43,7 +43,7 @@ class NextTokenObjective final : public Objective<T> {
     HeadScratch<T> head;
     Vec<Acc<T>> losses, position_weights;  // (B*T)
   };
-  std::vector<Memory> memory_;  // one, once it is laid out
+  std::optional<Memory> memory_;  // once it is laid out
 };
 
 }  // namespace kiln
