@@ -17,7 +17,7 @@ constexpr std::int64_t kGuessedCharacters = 65;  // Tiny Shakespeare's
 }  // namespace
 
 void ModelArguments::add_to(CLI::App& command) {
-  command.add_option("RUN", run, "run directory, checkpoint folder or Hugging Face model folder")
+  command.add_option("RUN", run, "run directory, checkpoint folder, Hugging Face model folder or llm.c model file")
       ->required()
       ->type_name("DIR");
   command
@@ -33,10 +33,7 @@ void ModelArguments::add_precision_to(CLI::App& command) {
 }
 
 Precision ModelArguments::precision_of(const LoadedModel& model) const {
-  if (precision) {
-    const auto at = std::ranges::find(kPrecisions, *precision) - kPrecisions.begin();
-    return resolved(static_cast<Precision>(at));
-  }
+  if (precision) return resolved(value_of<Precision>(kPrecisions, *precision));
   return model.source.config ? resolved(model.source.config->train.precision) : Precision::fp32;
 }
 

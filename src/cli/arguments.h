@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,6 +50,35 @@ void add_json_flag(CLI::App& command, bool& json);
 
 /// --quiet: from where it is read on, warnings and errors alone; no progress bars either.
 void add_quiet_flag(CLI::App& command);
+
+/// A whole number, in decimal digits, in the range of its type.
+template <class T>
+CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, const std::string& help) {
+  const auto read = [](std::string& text) -> std::string {  // CLI11 by itself takes 010 for 8, and saturates
+    T number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_whole = error == std::errc() && end == text.data() + text.size();
+    if (!is_whole) return text + " is no whole number in the range of this option";
+    text = std::to_string(number);
+    return "";
+  };
+  return command.add_option(name, value, help)->transform(CLI::Validator(read, ""));
+}
+
+/// One of these names.
+template <class Names>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value, const Names& names,
+                        const std::string& help) {
+  return command.add_option(name, value, help)
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+      ->type_name("one of");
+}
+
+/// The value of an enumeration whose names, in the order of its values, are `names`.
+template <class E, class Names>
+E value_of(const Names& names, const std::string& name) {
+  return static_cast<E>(std::ranges::find(names, name) - names.begin());
+}
 
 /// An option that is given anew for each of its values, which may look like anything ("[CLS]").
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,

@@ -39,8 +39,7 @@ Json to_json(const BenchReport& report) {
             {"peak_memory_bytes", report.training_peak_bytes},
             {"prompt_tokens_per_second", report.prompt_tokens_per_second},
             {"decode_tokens_per_second", report.decode_tokens_per_second}};
-  json["tokenizer_bytes_per_second"] =
-      report.tokenizer_bytes_per_second ? Json(*report.tokenizer_bytes_per_second) : Json();
+  json["tokenizer_bytes_per_second"] = or_null(report.tokenizer_bytes_per_second);
   json["parts"] = parts;  // milliseconds a step
   json["machine"] = {{"processor", processor_name()},
                      {"threads", threads()},
@@ -112,7 +111,8 @@ void add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "Measure this machine, and how fast it trains and samples a config");
   options->config.add_to(*command);
   command->get_option("CONFIG")->required(false)->description("JSON file; where not given, the defaults are measured");
-  command->add_option("--steps", options->steps, "steps to time, at least; short ones are timed for some seconds")
+  command->get_option("--set")->needs("CONFIG");
+  add_count(*command, "--steps", options->steps, "steps to time, at least; short ones are timed for some seconds")
       ->check(CLI::Range(1, 1'000'000));
   add_json_flag(*command, options->json);
   command->footer(

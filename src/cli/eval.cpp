@@ -73,7 +73,7 @@ Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision
 
 Json to_json(const Evaluation& result) {
   Json json{{"loss", result.loss}, {"perplexity", result.perplexity()}};
-  json["bits_per_byte"] = result.bits_per_byte ? Json(*result.bits_per_byte) : Json();
+  json["bits_per_byte"] = or_null(result.bits_per_byte);
   json["accuracy"] = result.accuracy;
   json["tokens"] = result.tokens;
   json["tokens_per_second"] = result.tokens_per_second();
@@ -119,7 +119,8 @@ void add_eval(CLI::App& app) {
   command
       ->add_option("--document-separator", options->separator,
                    "what separates the documents of --data's text files; where not given, what the run's config says")
-      ->type_name("TEXT");
+      ->type_name("TEXT")
+      ->needs("--data");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

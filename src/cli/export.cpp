@@ -35,7 +35,6 @@ struct ExportOptions {
 /// A model ready to be written, and how.
 struct ExportJob {
   LoadedModel loaded;
-  TokenizerFiles tokenizer;
   DataType type;
   std::string name;  // of the model
 
@@ -60,13 +59,15 @@ std::vector<std::string> obstacles_of_llmc(const ExportJob& job) {
 void write_huggingface(const fs::path& path, ExportJob& job) {
   if (family_of(job.model()) == Family::kiln)
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
-  write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights, job.tokenizer, {.type = job.type});
+  write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
+                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.source.ids),
+                           {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {
-  for (const std::string& warning : gguf_warnings(*job.loaded.tokenizer, job.tokenizer.ids)) spdlog::warn(warning);
+  for (const std::string& warning : gguf_warnings(*job.loaded.tokenizer, job.loaded.ids())) spdlog::warn(warning);
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
-                   job.tokenizer.ids, job.type);
+                   job.loaded.ids(), job.type);
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {
@@ -147,9 +148,8 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
 }
 
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
-  ExportJob job{.loaded = options.model.load(), .tokenizer = {}, .type = type, .name = {}};
+  ExportJob job{.loaded = options.model.load(), .type = type, .name = {}};
   const ModelSource& source = job.loaded.source;
-  job.tokenizer = tokenizer_files(*job.loaded.tokenizer, source.model, source.ids);
   job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
   return job;
 }
@@ -160,6 +160,7 @@ void run_export(const ExportOptions& options) {
   fs::path output = options.output;
   if (!output.has_filename()) output = output.parent_path();  // "folder/"
   check(!output.empty(), "--output is empty; a {} to write is expected", target.folder ? "folder" : "file");
+  if (target.folder && path_exists(output)) output = fs::canonical(output);  // a link stays, its folder is replaced
   check_place(output, target.folder, options.overwrite);
   ExportJob job = prepare_export(options, type);
   const std::vector<std::string> reasons = target.obstacles(job);
@@ -172,7 +173,7 @@ void run_export(const ExportOptions& options) {
     const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
     write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   }
-  spdlog::info("{}: {} parameters as {}", output.string(), format_count(parameters), options.type);
+  spdlog::info("{}: {} parameters as {}", options.output, format_count(parameters), options.type);
 }
 
 }  // namespace
@@ -181,18 +182,14 @@ void add_export(CLI::App& app) {
   const auto options = std::make_shared<ExportOptions>();
   CLI::App* command = app.add_subcommand("export", "Write a model for transformers, llama.cpp or llm.c");
   options->model.add_to(*command);
-  command
-      ->add_option("--to", options->target,
-                   "hf: a Hugging Face folder; gguf: llama.cpp's file; llmc: llm.c's file, which has no tokenizer")
-      ->required()
-      ->check(CLI::IsMember(names_in(kExportTargets)))
-      ->type_name("one of");
+  add_choice(*command, "--to", options->target, names_in(kExportTargets),
+             "hf: a Hugging Face folder; gguf: llama.cpp's file; llmc: llm.c's file, which has no tokenizer")
+      ->required();
   command->add_option("--output", options->output, "folder (hf) or file (gguf, llmc) to write")
       ->required()
       ->type_name("PATH");
-  command->add_option("--dtype", options->type, "type of the weights; in gguf of the matrices, llmc knows no f16")
-      ->check(CLI::IsMember(names_in(kExportTypes)))
-      ->type_name("one of");
+  add_choice(*command, "--dtype", options->type, names_in(kExportTypes),
+             "type of the weights; in gguf of the matrices, llmc knows no f16");
   command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
   command->footer(
       "A model that the other program would compute otherwise is refused, with every reason.\n"

@@ -99,9 +99,8 @@ void add_gradcheck(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("gradcheck", "Check every tensor's gradient against central differences, in double");
   options->config.add_to(*command);
-  command
-      ->add_option("--entries", options->entries,
-                   "entries to sample of each tensor; 0: 8, or fewer where that would take minutes")
+  add_count(*command, "--entries", options->entries,
+            "entries to sample of each tensor; 0: 8, or fewer where that would take minutes")
       ->type_name("N");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);

@@ -6,6 +6,7 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/text/bpe_tokenizer.h"
 
 #include <spdlog/spdlog.h>
 
@@ -34,6 +35,8 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   const auto kind = std::ranges::find(kTokenizerKinds, model.tokenizer->type());
   config.tokenizer.type = static_cast<TokenizerKind>(kind - kTokenizerKinds.begin());
   config.tokenizer.vocab_size = model.tokenizer->vocab_size();
+  if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(model.tokenizer.get()))
+    config.tokenizer.pattern = bpe->pattern();
   config.tokenizer.special_tokens.clear();
   for (const SpecialToken& token : model.tokenizer->special_tokens()) {
     config.tokenizer.special_tokens.push_back(token.content);
@@ -42,7 +45,16 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   return config;
 }
 
+/// Throws Error (usage) where making the run would remove what is to be imported.
+void check_not_within(const std::filesystem::path& path, const std::filesystem::path& run) {
+  const auto inside =
+      std::filesystem::weakly_canonical(path).lexically_relative(std::filesystem::weakly_canonical(run));
+  check(inside.empty() || *inside.begin() == "..",
+        "{}: lies in --run {}, which is replaced; name another run directory", path.string(), run.string());
+}
+
 void run_import(const ImportOptions& options) {
+  check_not_within(options.path, options.run);
   const LoadedModel model =
       options.tokenizer.empty() ? load_model(options.path) : load_model_with_tokenizer(options.path, options.tokenizer);
   RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);

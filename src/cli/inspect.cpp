@@ -123,6 +123,10 @@ void run_inspect(const InspectOptions& options) {
     model.checkpoint = kUntrained;
   }
   const LoadedModel loaded = model.load();
+  const std::optional<Config>& config = loaded.source.config;
+  const bool began_untrained = config && !config->init_from && !config->data.train.empty();
+  check(!options.untrained || began_untrained, "--untrained: {} began with weights that were trained already",
+        model.run);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =
       encode_prompt(tokenizer, options.prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
@@ -147,7 +151,7 @@ void add_inspect(CLI::App& app) {
                    "longer than the context the end is used")
       ->required()
       ->type_name("TEXT");
-  command->add_option("--top", options->top, "entries of each distribution");
+  add_count(*command, "--top", options->top, "entries of each distribution");
   command->add_flag("--next", options->next,
                     "only what may follow the text; with --json an array of token, probability");
   command->add_flag("--untrained", options->untrained, "look into the run's first random guesses")

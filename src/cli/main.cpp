@@ -98,8 +98,10 @@ int run(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return report(ExitCode::usage,
-                  "out of memory; choose a smaller model or batch (kiln plan CONFIG shows what needs how much)");
+    return report(
+        ExitCode::usage,
+        "out of memory; ask for less at once, or choose a smaller model or batch (kiln plan CONFIG shows what "
+        "needs how much)");
   } catch (const std::exception& error) {
     return report(ExitCode::failure, error.what());
   }

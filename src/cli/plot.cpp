@@ -34,11 +34,6 @@ struct PlotOptions {
   bool json = false;
 };
 
-template <class E, class Names>
-E value_of(const Names& names, const std::string& name) {
-  return static_cast<E>(std::ranges::find(names, name) - names.begin());
-}
-
 /// The runs' rows, each under the name of its folder, or as it was given where two folders have one name.
 std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   std::vector<NamedRows> runs;
@@ -93,13 +88,6 @@ void run_plot(const PlotOptions& options) {
   if (output.empty()) return;
   write_file_atomically(output, to_picture(figure, output));
   spdlog::info("drawn in {}", output.string());
-}
-
-template <class Names>
-void add_choice(CLI::App& command, const char* name, std::string& value, const Names& names, const char* help) {
-  command.add_option(name, value, help)
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
-      ->type_name("one of");
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
 void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
   command.add_option("--temperature", sampling.temperature,
                      "below 1 bolder in its favourites, above 1 more even; 0: the likeliest token");
-  command.add_option("--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
+  add_count(command, "--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
   command.add_option("--top-p", sampling.top_p, "draw from the smallest set whose probability reaches p");
   command.add_option("--min-p", sampling.min_p,
                      "draw from tokens at least this many times as probable as the likeliest");
@@ -168,16 +168,13 @@ void add_sample(CLI::App& app) {
   options->model.add_to(*command);
   options->model.add_precision_to(*command);
   add_prompt_options(*command, *options);
-  command->add_option("--max-tokens", generation.max_tokens, "length of a sample");
+  add_count(*command, "--max-tokens", generation.max_tokens, "length of a sample");
   add_sampling_options(*command, generation.sampling);
   add_repeated(*command, "--stop", options->completion.stops,
                "text that ends a sample and is no part of it, a line feed as $'\\n'; may be repeated")
       ->type_name("TEXT");
-  command->add_option("--samples", generation.samples, "number of samples");
-  command->add_option("--seed", generation.seed, "of the draws; the same seed gives the same samples")
-      ->check([](const std::string& text) {  // CLI11 would wrap it around
-        return text.starts_with('-') ? text + " is negative; a seed is 0 or more" : "";
-      });
+  add_count(*command, "--samples", generation.samples, "number of samples");
+  add_count(*command, "--seed", generation.seed, "of the draws; the same seed gives the same samples");
   add_json_flag(*command, options->json);
   command->callback([options] { run_sample(*options); });
 }

@@ -12,6 +12,7 @@
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
+#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -85,8 +86,9 @@ Json summary(const Tokenizer& tokenizer) {
 
 void run_train(const TrainingOptions& options) {
   TokenizerConfig config = options.tokenizer;
-  config.pattern =
-      static_cast<SplitPattern>(std::ranges::find(kSplitPatterns, options.pattern) - kSplitPatterns.begin());
+  config.pattern = value_of<SplitPattern>(kSplitPatterns, options.pattern);
+  for (const std::string& special : config.special_tokens)
+    check(utf8_valid_until(special) == special.size(), "--special {}: is not UTF-8", in_quotes(special));
   const std::int64_t least = kByteCount + std::ssize(config.special_tokens);
   check(config.vocab_size >= least,
         "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
@@ -213,7 +215,7 @@ void add_training(CLI::App& app) {
       ->required()
       ->type_name("FILE")
       ->default_str("");
-  command->add_option("--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens")
+  add_count(*command, "--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens")
       ->required()
       ->type_name("N")
       ->default_str("");
@@ -221,9 +223,7 @@ void add_training(CLI::App& app) {
   add_repeated(*command, "--special", options->tokenizer.special_tokens,
                "token of its own that no text merges into, in place of the default; may be repeated")
       ->type_name("TOKEN");
-  command->add_option("--pattern", options->pattern, "how text is cut into words")
-      ->check(CLI::IsMember(std::vector<std::string>(kSplitPatterns.begin(), kSplitPatterns.end())))
-      ->type_name("one of");
+  add_choice(*command, "--pattern", options->pattern, kSplitPatterns, "how text is cut into words");
   command
       ->add_option("--document-separator", options->data.document_separator,
                    "line that separates the documents of a file, and is not learned from")
@@ -263,9 +263,8 @@ void add_tokenizer(CLI::App& app) {
                         ->type_name("FILE")
                         ->default_str("")
                         ->excludes(json);
-  encode->add_option("--format", encoding->format, "of that file: llm.c's, or nanoGPT's for up to 65,536 ids")
-      ->check(CLI::IsMember(std::vector<std::string>(kTokenFormats.begin(), kTokenFormats.end())))
-      ->type_name("one of")
+  add_choice(*encode, "--format", encoding->format, kTokenFormats,
+             "of that file: llm.c's, or nanoGPT's for up to 65,536 ids")
       ->needs(to);
   add_quiet_flag(*encode);
   encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");

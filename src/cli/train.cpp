@@ -157,8 +157,8 @@ std::filesystem::path root_of(const TrainOptions& options, std::span<const std::
 }
 
 void run_train(const TrainOptions& options) {
-  if (options.schema) return fmt::print("{}", format_json(config_schema()));
-  if (options.reference) return fmt::print("{}", config_reference());
+  if (options.schema) return write_stdout(format_json(config_schema()));
+  if (options.reference) return write_stdout(config_reference());
   check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 

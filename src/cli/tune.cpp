@@ -109,7 +109,7 @@ void add_tune(CLI::App& app) {
   command->add_option("--from", options->range.from, "learning rate of the first step")->type_name("RATE");
   command->add_option("--to", options->range.to, "of the last; the test ends before, where the loss runs away")
       ->type_name("RATE");
-  command->add_option("--steps", options->range.steps, "between them, each by the same factor")->type_name("N");
+  add_count(*command, "--steps", options->range.steps, "between them, each by the same factor")->type_name("N");
   command->add_option("--output", options->output, "draw the curve here too, as .svg or .png")->type_name("FILE");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);

@@ -40,7 +40,7 @@ Json to_json(const RunReport& report) {
                                    {"problems", to_json(checkpoint.problems)}});
   }
   for (const PointerReport& pointer : report.pointers) {
-    json[pointer.name] = {{"target", pointer.target ? Json(*pointer.target) : Json()},
+    json[pointer.name] = {{"target", or_null(pointer.target)},
                           {"problem", pointer.problem ? to_json(*pointer.problem) : Json()}};
   }
   if (!report.metrics) return json;

@@ -10,10 +10,12 @@ namespace {
 
 /// One sample's text while it grows.
 struct Sample {
-  explicit Sample(const std::vector<std::string>& stops) : stream(stops) {}
+  Sample(const std::vector<std::string>& stops, std::span<const TokenId> prompt) : stream(stops) {
+    if (!prompt.empty()) previous = prompt.back();
+  }
 
   TextStream stream;
-  std::optional<TokenId> previous;
+  std::optional<TokenId> previous;  // the prompt's last token, at first
   Completion completion;
 };
 
@@ -36,7 +38,7 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
   if (!generation.end_token) generation.end_token = tokenizer.end_of_text();
   generation.vocab_size = tokenizer.vocab_size();
   generation.validate();
-  std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops));
+  std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops, prompt));
 
   const auto add = [&](Index index, const std::string& piece, bool last) {
     samples[static_cast<std::size_t>(index)].completion.text += piece;

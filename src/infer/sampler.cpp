@@ -16,7 +16,8 @@ void SamplingOptions::validate() const {
   check(top_k >= 0, "top-k is {}; it must be a number of tokens, or 0 for all", top_k);
   check(top_p > 0 && top_p <= 1, "top-p is {}; it must be greater than 0 and at most 1 (all tokens)", top_p);
   check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", min_p);
-  check(std::isfinite(repetition_penalty) && repetition_penalty > 0,
+  using Float = std::numeric_limits<float>;
+  check(repetition_penalty >= Float::min() && repetition_penalty <= Float::max(),
         "the repetition penalty is {}; it must be greater than 0, and 1 is none", repetition_penalty);
 }
 
@@ -47,7 +48,8 @@ void Sampler::penalise(Vec<float> logits, std::span<const TokenId> context) {
   for (const TokenId token : context) {
     if (!is_known(token) || seen_[static_cast<std::size_t>(token)] != 0) continue;
     seen_[static_cast<std::size_t>(token)] = 1;
-    logits[token] = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
+    const float penalised = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
+    logits[token] = std::clamp(penalised, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
   }
   for (const TokenId token : context) {
     if (is_known(token)) seen_[static_cast<std::size_t>(token)] = 0;

@@ -1,4 +1,4 @@
-// GgufTokens, merges and the name of the pattern, in llama.cpp's words.
+// Tokens, merges and the name of the pattern, in llama.cpp's words.
 #include "kiln/interop/gguf_tokenizer.h"
 
 #include "kiln/text/bpe_tokenizer.h"
@@ -44,9 +44,7 @@ std::vector<std::string> character_merges(const Tokenizer& tokenizer) {
   std::vector<std::string> merges;
   std::unordered_set<std::string> known;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
-    const bool special =
-        std::ranges::find(tokenizer.special_tokens(), id, &SpecialToken::id) != tokenizer.special_tokens().end();
-    const std::string bytes = special ? "" : tokenizer.token_bytes(id);
+    const std::string bytes = tokenizer.special_by_id(id) != nullptr ? "" : tokenizer.token_bytes(id);
     for (std::size_t at = 1; at < bytes.size(); ++at) {
       std::string merge = byte_level_encode(bytes.substr(0, at)) + " " + byte_level_encode(bytes.substr(at, 1));
       if (known.insert(merge).second) merges.push_back(std::move(merge));

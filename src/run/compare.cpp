@@ -2,8 +2,7 @@
 #include "kiln/run/compare.h"
 
 #include "kiln/core/file.h"
-#include "kiln/interop/huggingface.h"
-#include "kiln/nn/language_model.h"
+#include "kiln/run/model_loader.h"
 #include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
@@ -37,24 +36,16 @@ std::string text_of(const Tokenizer* tokenizer) {
   return tokenizer == nullptr ? "none" : fmt::format("{}, {} entries", tokenizer->type(), tokenizer->vocab_size());
 }
 
-struct Weighed {
-  explicit Weighed(const ModelSource& source)
-      : model(source.model, source.vocab_size),
-        weights(read_huggingface_weights(source.folder, source.model, model.layout)) {}
-
-  LanguageModel<float> model;
-  ParameterBuffer<float> weights;
-};
-
-std::vector<TensorDifference> compare_weights(const Weighed& a, const Weighed& b) {
+std::vector<TensorDifference> compare_weights(const LoadedModel& a, const LoadedModel& b) {
   std::vector<TensorDifference> differences;
   const auto add = [&](const std::string& name) {
-    const ParameterId in_a = a.model.layout.find(name), in_b = b.model.layout.find(name);
+    const ParameterId in_a = a.model->layout.find(name), in_b = b.model->layout.find(name);
     TensorDifference difference{.name = name, .shape_a = {}, .shape_b = {}};
-    if (in_a) difference.shape_a = a.model.layout[in_a].shape();
-    if (in_b) difference.shape_b = b.model.layout[in_b].shape();
+    if (in_a) difference.shape_a = a.model->layout[in_a].shape();
+    if (in_b) difference.shape_b = b.model->layout[in_b].shape();
     if (difference.is_comparable()) {
-      const TensorDifference measured = compare_tensors(name, a.weights.vec(in_a), b.weights.vec(in_b));
+      const TensorDifference measured =
+          compare_tensors(name, as_const(a.weights->vec(in_a)), as_const(b.weights->vec(in_b)));
       difference.is_equal = measured.is_equal;
       difference.max_abs = measured.max_abs;
       difference.rms = measured.rms;
@@ -62,9 +53,9 @@ std::vector<TensorDifference> compare_weights(const Weighed& a, const Weighed& b
     }
     differences.push_back(std::move(difference));
   };
-  for (const Parameter& parameter : a.model.layout.parameters()) add(parameter.name);
-  for (const Parameter& parameter : b.model.layout.parameters()) {
-    if (!a.model.layout.find(parameter.name)) add(parameter.name);
+  for (const Parameter& parameter : a.model->layout.parameters()) add(parameter.name);
+  for (const Parameter& parameter : b.model->layout.parameters()) {
+    if (!a.model->layout.find(parameter.name)) add(parameter.name);
   }
   return differences;
 }
@@ -104,7 +95,7 @@ Comparison compare(const ModelSource& a, const ModelSource& b) {
   comparison.tokenizer_b = text_of(tokenizer_b.get());
   comparison.same_tokenizer =
       tokenizer_a && tokenizer_b ? tokenizer_a->to_json() == tokenizer_b->to_json() : tokenizer_a == tokenizer_b;
-  comparison.tensors = compare_weights(Weighed(a), Weighed(b));
+  comparison.tensors = compare_weights(load_weights(a), load_weights(b));
   return comparison;
 }
 

@@ -62,7 +62,7 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
 }
 
 void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights) {
-  const LoadedModel loaded = load_weights(init_from);
+  const LoadedModel loaded = load_weights(open_model(init_from));
   const std::vector<Parameter>& parameters = weights.layout().parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Mat<float> to = weights.mat(ParameterId{static_cast<int>(i)});

@@ -38,16 +38,14 @@ void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const st
 
 SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named) {
   const std::optional<TokenId> start = tokenizer.special(kStart), end = tokenizer.end_of_text();
-  SpecialIds ids = named;
-  if (end) ids = {.begin = end, .end = end};
-  if (start) ids.begin = start;
-  return ids;
+  return {.begin = named.begin ? named.begin : start ? start : end, .end = named.end ? named.end : end};
 }
 
 TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& named) {
+  const SpecialIds ids = special_ids(tokenizer, named);
   return {.tokenizer = format_tokenizer_json(tokenizer),
-          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx)),
-          .ids = special_ids(tokenizer, named)};
+          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx, ids.begin, ids.end)),
+          .ids = ids};
 }
 
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice) {
@@ -66,9 +64,10 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
   ModelSource source = open_model(run);
   std::unique_ptr<Tokenizer> other = load_tokenizer(tokenizer);
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
+  source.ids = {};  // of the model's own tokenizer
   return load(std::move(source), std::move(other));
 }
 
-LoadedModel load_weights(const std::filesystem::path& run) { return load(open_model(run), nullptr); }
+LoadedModel load_weights(ModelSource source) { return load(std::move(source), nullptr); }
 
 }  // namespace kiln

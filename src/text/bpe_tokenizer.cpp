@@ -42,12 +42,12 @@ std::unique_ptr<Tokenizer> BpeTokenizer::make(const TokenizerConfig& config,
   check(config.vocab_size >= kByteCount + specials,
         "tokenizer.vocab_size is {}; bpe needs at least {} (the 256 bytes and {} special tokens)", config.vocab_size,
         kByteCount + specials, specials);
+  check_names_no_byte(config.special_tokens);
+  std::vector<std::string> reserved;  // what a merge would be spelled as
   for (const std::string& content : config.special_tokens) {
-    check(byte_level_decode(content).value_or("two").size() > 1,
-          "special token \"{}\" is a byte's token already; give it a longer name", content);
+    if (std::optional<std::string> bytes = byte_level_decode(content)) reserved.push_back(*std::move(bytes));
   }
-  Bpe bpe = train_bpe(count_pieces(config.pattern, documents), config.vocab_size - kByteCount - specials,
-                      config.special_tokens);
+  Bpe bpe = train_bpe(count_pieces(config.pattern, documents), config.vocab_size - kByteCount - specials, reserved);
   const auto first_special = static_cast<TokenId>(bpe.tokens().size());
   return std::make_unique<BpeTokenizer>(std::move(bpe), config.pattern,
                                         number_special_tokens(config.special_tokens, first_special));

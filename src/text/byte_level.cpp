@@ -1,6 +1,7 @@
 // The table of OpenAI's encoder.py (bytes_to_unicode), both ways.
 #include "kiln/text/byte_level.h"
 
+#include "kiln/core/error.h"
 #include "kiln/text/utf8.h"
 
 #include <cstddef>
@@ -65,6 +66,14 @@ std::optional<std::string> byte_level_decode(std::string_view characters) {
     at += length;
   }
   return bytes;
+}
+
+void check_names_no_byte(std::span<const std::string> special_tokens) {
+  for (const std::string& content : special_tokens) {
+    const std::optional<std::string> bytes = byte_level_decode(content);
+    check(!bytes || bytes->size() != 1, "special token \"{}\" is a byte's token already; give it a longer name",
+          content);
+  }
 }
 
 }  // namespace kiln

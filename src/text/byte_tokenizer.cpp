@@ -12,6 +12,7 @@ namespace kiln {
 ByteTokenizer::ByteTokenizer(std::vector<SpecialToken> special_tokens) : Tokenizer(std::move(special_tokens)) {}
 
 std::unique_ptr<Tokenizer> ByteTokenizer::make(const TokenizerConfig& config, std::span<const std::string_view>) {
+  check_names_no_byte(config.special_tokens);
   return std::make_unique<ByteTokenizer>(number_special_tokens(config.special_tokens, kByteCount));
 }
 

@@ -23,7 +23,7 @@ std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_vie
   if (start) ids.push_back(*start);
   std::size_t begin = 0;  // of the text that is not encoded yet
   const auto encode_until = [&](std::size_t stop) {
-    const std::vector<TokenId> part = tokenizer.encode(text.substr(begin, stop - begin));
+    const std::vector<TokenId> part = tokenizer.encode(text.substr(begin, stop - begin), SpecialTokens::as_text, begin);
     ids.insert(ids.end(), part.begin(), part.end());
     begin = stop;
   };

@@ -36,13 +36,13 @@ Tokenizer::Tokenizer(std::vector<SpecialToken> special_tokens) : special_tokens_
   }
 }
 
-std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
+std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special, std::size_t offset) const {
   std::vector<TokenId> ids;
   const auto is_sought = [&](const SpecialToken& token) {
     return special == SpecialTokens::allow || token.in_any_text;
   };
   if (std::ranges::none_of(special_tokens_, is_sought)) {
-    encode_text(text, 0, ids);
+    encode_text(text, offset, ids);
     return ids;
   }
   std::size_t begin = 0;  // of the text since the last special token
@@ -59,12 +59,12 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens spec
       ++at;
       continue;
     }
-    encode_text(text.substr(begin, at - begin), begin, ids);
+    encode_text(text.substr(begin, at - begin), offset + begin, ids);
     ids.push_back(found->id);
     at += found->content.size();
     begin = at;
   }
-  encode_text(text.substr(begin), begin, ids);
+  encode_text(text.substr(begin), offset + begin, ids);
   return ids;
 }
 

@@ -117,7 +117,31 @@ class Reader {
       const std::size_t other = std::min(of_content, ids.emplace(tokens[i].id, i).first->second);
       need(other == i, pointer, "has the content or the id of /added_tokens/{}; each must have its own", other);
     }
+    check_order_of_search(added, tokens);
     return tokens;
+  }
+
+  /// Hugging Face looks for tokens with "normalized" true only where it has found none without: an order that matters
+  /// where one of each may begin or end within the other.
+  void check_order_of_search(const Json& added, const std::vector<SpecialToken>& tokens) const {
+    for (std::size_t late = 0; late < tokens.size(); ++late) {
+      if (member(added[late], "normalized") != true) continue;
+      for (std::size_t early = 0; early < tokens.size(); ++early) {
+        if (member(added[early], "normalized") == true || !overlap(tokens[early].content, tokens[late].content))
+          continue;
+        unsupported(fmt::format("/added_tokens/{}/normalized", late), true,
+                    fmt::format("false, since the token shares characters with that of /added_tokens/{}", early));
+      }
+    }
+  }
+
+  /// Whether a text may hold both so that they share characters.
+  static bool overlap(std::string_view a, std::string_view b) {
+    if (a.find(b) != std::string_view::npos || b.find(a) != std::string_view::npos) return true;
+    for (std::size_t shared = 1; shared < std::min(a.size(), b.size()); ++shared) {
+      if (a.ends_with(b.substr(0, shared)) || b.ends_with(a.substr(0, shared))) return true;
+    }
+    return false;
   }
 
   std::vector<Merge> read_merges(const Json& model, const Vocabulary& vocabulary) const {
@@ -192,6 +216,9 @@ class Reader {
       need(!(found && pattern), pointer, "cuts a second time; expected use_regex false after a Split");
       if (found) pattern = found;
     }
+    // Which maps bytes to the characters that the vocabulary is written in.
+    need(!steps.empty() && type_of(steps.back(), "") == "ByteLevel", "/pre_tokenizer/pretokenizers",
+         "a ByteLevel is expected last");
     return pattern;
   }
 
@@ -272,16 +299,19 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
 
 std::string format_tokenizer_json(const Tokenizer& tokenizer) { return format_json(tokenizer.to_json()); }
 
-Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length) {
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, std::optional<TokenId> begin,
+                           std::optional<TokenId> end) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
-  const std::optional<TokenId> start = tokenizer.special(kStart), end = tokenizer.end_of_text();
   // GPT2Tokenizer takes "<|endoftext|>" for granted and would add it where it is missing.
-  const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && end;
-  const Json end_token = end ? Json(kEndOfText) : Json(nullptr);
+  const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && tokenizer.end_of_text();
+  const auto name = [&](std::optional<TokenId> id) {
+    const SpecialToken* token = id ? tokenizer.special_by_id(*id) : nullptr;
+    return token != nullptr ? Json(token->content) : Json(nullptr);
+  };
   return {{"tokenizer_class", gpt2 ? "GPT2Tokenizer" : "PreTrainedTokenizerFast"},
-          {"bos_token", start ? Json(kStart) : end_token},
-          {"eos_token", end_token},
-          {"unk_token", end_token},
+          {"bos_token", name(begin)},
+          {"eos_token", name(end)},
+          {"unk_token", name(tokenizer.end_of_text())},
           {"add_prefix_space", false},
           {"clean_up_tokenization_spaces", false},
           {"model_max_length", max_length}};

@@ -48,6 +48,16 @@ TEST(DiffCommand, TellsWhatAConfigChanged) {
   EXPECT_EQ(json::parse(outcome.out)["config"], json::parse(R"([{"pointer": "/seed", "a": 1337, "b": 9}])"));
 }
 
+TEST(DiffCommand, ComparesAModelFileOfLlmc) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "model.activation=gelu_new"}).code, 0);
+  const std::string file = run.scratch.path("model.bin").string();
+  ASSERT_EQ(run_kiln({"export", run.folder, "--to", "llmc", "--output", file}).code, 0);
+  const json comparison = json::parse(run_kiln({"diff", run.folder, file, "--json"}).out);
+  EXPECT_EQ(comparison["tensors"].size(), 16u);
+  for (const json& tensor : comparison["tensors"]) EXPECT_EQ(tensor["max_abs"], 0) << tensor;
+}
+
 TEST(DiffCommand, ADamagedCheckpointExitsThree) {
   const SmallRun run;
   ASSERT_EQ(run.train({"--set", "train.steps=2"}).code, 0);

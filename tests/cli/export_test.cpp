@@ -236,6 +236,15 @@ TEST_F(Export, NothingIsReplacedUnasked) {
   expect_written("hf", "empty");
 }
 
+TEST_F(Export, AFolderIsReplacedWhereALinkLeads) {
+  train(kGpt2);
+  expect_written("hf", "a");
+  fs::create_directory_symlink(path("a"), path("link"));
+  expect_written("hf", "link", {"--overwrite", "--checkpoint", "0"});
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_EQ(hash_file(path("a") + "/model.safetensors"), hash_file(path("link") + "/model.safetensors"));
+}
+
 /// Row 4: what was there stays, and nothing else is left. The limit on files' sizes stands for the disk.
 TEST_F(Export, AFullDiskExitsFiveAndLeavesTheOldExport) {
   train(kGpt2);

@@ -165,6 +165,47 @@ TEST(ImportCommand, WhatAModelCallsItsEndsStaysSo) {
   }
 }
 
+/// Models for chat have <|endoftext|> and end their answers with another token.
+TEST(ImportCommand, TheEndThatAModelNamesComesBeforeItsTokenizers) {
+  const Scratch scratch;
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", R"(tokenizer.special_tokens=["<|endoftext|>", "<|im_end|>"])"}).code, 0);
+  const fs::path model = scratch.path("model"), copy = scratch.path("copy");
+  ASSERT_EQ(run_kiln({"export", run.folder, "--to", "hf", "--output", model.string()}).code, 0);
+  Json config = Json::parse(read_file(model / "config.json"));
+  EXPECT_EQ(config["eos_token_id"], 256);
+  config["eos_token_id"] = 257;
+  scratch.write("model/config.json", config.dump());
+  EXPECT_EQ(load_model(model.string()).ids().end, 257);
+  ASSERT_EQ(run_kiln({"export", model.string(), "--to", "hf", "--output", copy.string()}).code, 0);
+  EXPECT_EQ(Json::parse(read_file(copy / "config.json"))["eos_token_id"], 257);
+  EXPECT_EQ(Json::parse(read_file(copy / "tokenizer_config.json"))["eos_token"], "<|im_end|>");
+  const LoadedModel other = load_model_with_tokenizer(model.string(), model / "tokenizer.json");
+  EXPECT_EQ(other.ids().end, 256) << "the name is of its own tokenizer";
+}
+
+TEST(ImportCommand, WhatIsImportedIsNotReplacedByIt) {
+  const SmallRun run;
+  ASSERT_EQ(run.train().code, 0);
+  for (const std::string& path : {run.folder, run.folder + "/checkpoints/step-00000020"}) {
+    const Outcome outcome = run_kiln({"import", path, "--run", run.folder, "--overwrite"});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("lies in --run " + run.folder));
+  }
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);
+}
+
+TEST(ImportCommand, TheConfigNamesTheTokenizersPattern) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "tokenizer.type=bpe", "--set", "tokenizer.vocab_size=260", "--set",
+                       "tokenizer.pattern=cl100k"})
+                .code,
+            0);
+  const fs::path imported = run.scratch.path("imported");
+  ASSERT_EQ(run_kiln({"import", run.folder, "--run", imported.string()}).code, 0);
+  EXPECT_EQ(load_model(imported.string()).source.config->tokenizer.pattern, SplitPattern::cl100k);
+}
+
 TEST(ImportCommand, AnImportedModelIsEvaluatedOnATextAlone) {
   const Scratch scratch;
   const std::string run = scratch.path("run").string();

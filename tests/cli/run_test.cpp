@@ -358,6 +358,26 @@ TEST(EvalCommand, TellsDocumentsApartAsItIsTold) {
   EXPECT_LT(tokens({"--document-separator", "<|endoftext|>"}), tokens({}));
 }
 
+TEST(SampleCommand, NumbersAreDecimal) {
+  const auto tokens = [](const char* count) {
+    return json::parse(run_kiln({"sample", trained().folder, "--max-tokens", count, "--json"}).out)[0]["tokens"];
+  };
+  EXPECT_EQ(tokens("010"), 10);
+}
+
+TEST(InspectCommand, WhatBeganWithATrainedModelWasNeverUntrained) {
+  const SmallRun run;
+  const Outcome tuned = run.train({"--set", "init_from=" + trained().folder, "--set", "train.steps=2"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  const std::string imported = run.scratch.path("imported").string();
+  ASSERT_EQ(run_kiln({"import", trained().folder, "--run", imported}).code, 0);
+  for (const std::string& folder : {run.folder, imported}) {
+    const Outcome outcome = run_kiln({"inspect", folder, "--untrained", "--prompt", "one"});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("--untrained: " + folder + " began with weights that were trained already"));
+  }
+}
+
 TEST(SampleCommand, TakesThePromptAsAWordOfItsOwn) {
   const std::vector<std::string> rest{"--max-tokens", "8", "--json"};
   const auto sample = [&](std::vector<std::string> command) {

@@ -215,6 +215,11 @@ TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("there is no folder"));
 
+  outcome = run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "300", "--output",
+                      scratch.path("t.json").string(), "--special", "\xff!"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--special \"\uFFFD!\": is not UTF-8"));
+
   const std::string tokenizer = train(scratch);
   outcome = decode(tokenizer, "1 2 three");
   EXPECT_EQ(outcome.code, 2);

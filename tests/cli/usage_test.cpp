@@ -92,6 +92,11 @@ TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
       {"plan", "configs/none.json"},                         // no such file
       {"plan", "configs/gpt3_small.json", "--set", "seed"},  // no key=value
       {"gradcheck", "configs/gpt3_small.json", "--entries", "-3"},
+      {"gradcheck", "configs/gpt3_small.json", "--entries", "010x"},
+      {"sample", "/no/such/run", "--seed", "-1"},
+      {"sample", "/no/such/run", "--seed", "99999999999999999999999"},
+      {"bench", "--set", "train.precision=bf16"},             // of no config
+      {"eval", "/no/such/run", "--document-separator", "x"},  // of no text
       {"eval", "/no/such/run"},
       {"sample", "/no/such/run"},
       {"diff", "/no/such/run", "/no/such/run"},
@@ -130,9 +135,11 @@ TEST(Usage, AWrongKeyIsCorrected) {
 }
 
 TEST(Usage, AFullDiskBehindStdoutExitsFive) {
-  const Outcome outcome = testing::run({"sh", "-c", KILN_BINARY " completion bash > /dev/full"});
-  EXPECT_EQ(outcome.code, 5);
-  EXPECT_THAT(outcome.err, HasSubstr("stdout: cannot be written: No space left on device"));
+  for (const char* command : {" completion bash", " train --schema", " train --reference"}) {
+    const Outcome outcome = testing::run({"sh", "-c", std::string(KILN_BINARY) + command + " > /dev/full"});
+    EXPECT_EQ(outcome.code, 5) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("stdout: cannot be written: No space left on device"));
+  }
 }
 
 TEST(Usage, AReaderThatGoesAwayIsNoError) {

@@ -116,7 +116,7 @@ TEST(Complete, IdsWithoutATokenizerAreSeparatedBySpaces) {
       [](Index, Finish) {});
   const std::vector<Completion> completions =
       complete(m.model, m.weights, tokenizer, std::vector<TokenId>{3}, {.generation = options});
-  EXPECT_EQ(completions.front().text, tokenizer.decode(ids));
+  EXPECT_EQ(completions.front().text, " " + tokenizer.decode(ids)) << "the first is no part of the prompt's last";
 }
 
 TEST(Complete, AModelWithMoreRowsThanItsTokenizerHasIdsStaysWithinThem) {

@@ -162,6 +162,18 @@ TEST(Sampler, OptionsOutOfRangeAreUsageErrors) {
   fails({.top_p = 1.5}, "top-p is 1.5; it must be greater than 0 and at most 1 (all tokens)");
   fails({.min_p = -0.1}, "min-p is -0.1; it must lie between 0 (all tokens) and 1");
   fails({.repetition_penalty = 0}, "the repetition penalty is 0; it must be greater than 0, and 1 is none");
+  fails({.repetition_penalty = 1e-40}, "the repetition penalty is 1e-40; it must be greater than 0, and 1 is none");
+  fails({.repetition_penalty = 1e39}, "the repetition penalty is 1e+39; it must be greater than 0, and 1 is none");
+}
+
+TEST(Sampler, TheGreatestAndLeastPenaltiesLeaveATokenToDraw) {
+  for (const double penalty : {1e-37, 1e38}) {
+    std::vector<float> logits{2.0f, -10.0f, 12.0f};
+    Rng rng(1, "sampling");
+    Sampler sampler({.top_p = 0.5, .repetition_penalty = penalty});
+    const TokenId token = sampler.pick(Vec<float>(logits.data(), 3), std::vector<TokenId>{0, 1, 2}, rng);
+    EXPECT_THAT(token, ::testing::AllOf(::testing::Ge(0), ::testing::Le(2)));
+  }
 }
 
 TEST(Sampler, ScoresThatAreNotFiniteAreRefused) {

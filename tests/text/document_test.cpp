@@ -34,6 +34,15 @@ TEST(Document, SpecialTokensAreInsertedByTheirRoles) {
   EXPECT_EQ(shown(*tokenizer, "\n\n\n\n\nx", DocumentEnd::open), "<|start|><|paragraph|><|paragraph|>\nx");
 }
 
+TEST(Document, WhatCannotBeEncodedIsNamedByItsPlaceInTheDocument) {
+  TokenizerConfig config;
+  config.type = TokenizerKind::character;
+  config.special_tokens = {"<|endofsentence|>", "<|paragraph|>"};
+  const auto tokenizer = make_tokenizer(config, std::vector<std::string_view>{"helo word. \n"});
+  testing::expect_error(ExitCode::usage, {"byte 20"},
+                        [&] { encode_document(*tokenizer, "hello. world\n\nhello Z", DocumentEnd::open); });
+}
+
 TEST(Document, WrittenSpecialTokensStayText) {
   const auto tokenizer = with_special({"<|start|>", "<|endoftext|>"});
   const std::vector<TokenId> ids = encode_document(*tokenizer, "<|endoftext|>", DocumentEnd::end_of_text);

@@ -124,6 +124,29 @@ TEST(TokenizerJson, AddedTokensThatAreNotSpecialAreFoundInAnyText) {
   EXPECT_TRUE(tokenizer->to_json() == json);
 }
 
+/// Hugging Face looks for "normalized" tokens last.
+TEST(TokenizerJson, AddedTokensWhoseOrderOfSearchMattersAreRefused) {
+  Json json = good_json();
+  json["added_tokens"][1]["normalized"] = true;
+  EXPECT_NO_THROW(read_tokenizer_json(json.dump(), "t.json"));
+  const std::string before = json["added_tokens"][1]["content"];
+  for (const char* name : {"<|endoftext|>!", "text|><|", ">!"}) {
+    Json spoilt = json;
+    spoilt["added_tokens"][1]["content"] = name;
+    spoilt["model"]["vocab"].erase(before);
+    spoilt["model"]["vocab"][name] = json["added_tokens"][1]["id"];
+    expect_refused(spoilt, {"/added_tokens/1/normalized", "shares characters with that of /added_tokens/0"});
+  }
+}
+
+TEST(TokenizerJson, ASequenceEndsWithByteLevel) {
+  Json json = parse_json(read_file(testing::fixture_path("cl100k_bpe_tokenizer.json")), "fixture");
+  json["pre_tokenizer"]["pretokenizers"].erase(1);
+  expect_refused(json, {"/pre_tokenizer/pretokenizers: a ByteLevel is expected last"});
+  json["pre_tokenizer"]["pretokenizers"].erase(0);
+  expect_refused(json, {"/pre_tokenizer/pretokenizers: a ByteLevel is expected last"});
+}
+
 TEST(TokenizerJson, PartsThatAreNotUnderstoodAreNamed) {
   const auto spoil = [](const std::string& pointer, const Json& value, const std::string& word) {
     Json json = good_json();
@@ -301,12 +324,18 @@ TEST(VocabAndMerges, Gpt2FilesGiveTiktokensIds) {
 
 TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   std::vector<Made> made = made_tokenizers();
-  const Json gpt2 = tokenizer_config_json(*train(made[0].config), 64);
+  const auto named = [](const TokenizerConfig& config, std::optional<TokenId> begin, std::optional<TokenId> end) {
+    return tokenizer_config_json(*train(config), 64, begin, end);
+  };
+  const Json gpt2 = named(made[0].config, 398, 399);
   EXPECT_EQ(gpt2["tokenizer_class"], "GPT2Tokenizer");
-  EXPECT_EQ(gpt2["eos_token"], "<|endoftext|>");
+  EXPECT_EQ(gpt2["bos_token"], "<|endoftext|>");
+  EXPECT_EQ(gpt2["eos_token"], "<|new paragraph|>") << "as config.json says, whatever it is called";
+  EXPECT_EQ(gpt2["unk_token"], "<|endoftext|>");
   EXPECT_EQ(gpt2["model_max_length"], 64);
   made[3].config.special_tokens = {"<|start|>"};
-  const Json byte = tokenizer_config_json(*train(made[3].config), 64);
+  const std::int64_t start = train(made[3].config)->vocab_size() - 1;
+  const Json byte = named(made[3].config, static_cast<TokenId>(start), std::nullopt);
   EXPECT_EQ(byte["tokenizer_class"], "PreTrainedTokenizerFast");
   EXPECT_EQ(byte["bos_token"], "<|start|>");
   EXPECT_EQ(byte["eos_token"], nullptr);

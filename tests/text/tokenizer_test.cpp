@@ -3,6 +3,7 @@
 
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include <omp.h>
 
@@ -88,7 +89,8 @@ TEST(Tokenizer, IdsThatAreNotThereAreErrors) {
 TEST(Tokenizer, SpecialTokensNeedDistinctNames) {
   expect_error(ExitCode::usage, {"\"<x>\" twice"}, [] { make(TokenizerKind::byte, "", {"<x>", "<x>"}); });
   expect_error(ExitCode::usage, {"empty name"}, [] { make(TokenizerKind::byte, "", {""}); });
-  expect_error(ExitCode::usage, {"\"a\"", "longer name"}, [] { make(TokenizerKind::bpe, "abc", {"a"}); });
+  for (const TokenizerKind kind : {TokenizerKind::bpe, TokenizerKind::byte})
+    expect_error(ExitCode::usage, {"\"a\"", "longer name"}, [&] { make(kind, "abc", {"a"}); });
   expect_error(ExitCode::usage, {"\"é\"", "longer name"}, [] { make(TokenizerKind::character, "é", {"é"}); });
 }
 
@@ -113,6 +115,13 @@ TEST(BpeTokenizer, ManyThreadsShareOneTokenizer) {
 #pragma omp parallel for num_threads(8) reduction(+ : wrong)
   for (int i = 0; i < 32; ++i) wrong += tokenizer->encode(text) == expected ? 0 : 1;
   EXPECT_EQ(wrong, 0);
+}
+
+/// A vocabulary names each token once, and " hello" has the name of this special one.
+TEST(BpeTokenizer, NoMergeIsSpelledAsASpecialToken) {
+  const auto tokenizer = make(TokenizerKind::bpe, "a hello a hello a hello", {"Ġhello"});
+  EXPECT_EQ(read_tokenizer_json(format_tokenizer_json(*tokenizer), "t.json")->encode("a hello"),
+            tokenizer->encode("a hello"));
 }
 
 TEST(BpeTokenizer, VocabularyHasTheSizeAskedForOrLess) {

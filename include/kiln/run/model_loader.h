@@ -11,8 +11,8 @@
 
 namespace kiln {
 
-/// Where a text begins and ends, by the tokenizer's `<|start|>` and `<|endoftext|>`; what it lacks of these, as `named`
-/// by a config.json.
+/// Where a text begins and ends: as `named` by a config.json; what that leaves open, by the tokenizer's `<|start|>` and
+/// `<|endoftext|>`.
 SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named = {});
 
 /// The tokenizer as files of a checkpoint folder.
@@ -37,7 +37,7 @@ LoadedModel load_model(const std::string& run, const std::optional<std::string>&
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
 
 /// The model and its weights, `tokenizer` being null.
-LoadedModel load_weights(const std::filesystem::path& run);
+LoadedModel load_weights(ModelSource source);
 
 /// Checks that every id of the tokenizer has a row in the model's embedding; `source` is what the error (bad_input)
 /// names.

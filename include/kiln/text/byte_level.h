@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ std::string byte_level_encode(std::string_view bytes);
 
 /// The bytes that the characters stand for, or nothing where a character stands for no byte.
 std::optional<std::string> byte_level_decode(std::string_view characters);
+
+/// Throws Error (usage) where a special token is spelled as the token of a byte is: a vocabulary names each once.
+void check_names_no_byte(std::span<const std::string> special_tokens);
 
 }  // namespace kiln

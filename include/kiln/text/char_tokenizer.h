@@ -13,7 +13,8 @@ class CharTokenizer final : public Tokenizer {
   CharTokenizer(std::u32string characters, std::vector<SpecialToken> special_tokens);
 
   /// The documents' distinct characters, sorted by code point; config.vocab_size plays no part.
-  /// Throws Error (bad_input) where a document is empty of characters altogether or not UTF-8, with the byte's place.
+  /// Throws Error: usage where there is no character in any document, or a special token is one of them; bad_input
+  /// where a document is not UTF-8, with the byte's place.
   static std::unique_ptr<Tokenizer> make(const TokenizerConfig& config, std::span<const std::string_view> documents);
 
   std::string_view type() const override { return "char"; }

@@ -48,8 +48,10 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;
 
   /// The ids of a text. Long texts are encoded by all threads, with the same result.
-  /// Throws Error (usage) where the tokenizer has no token for a part of the text (char, none).
-  std::vector<TokenId> encode(std::string_view text, SpecialTokens special = SpecialTokens::as_text) const;
+  /// Throws Error (usage) where the tokenizer has no token for a part of the text (char, none), named by its place in
+  /// the user's text, in which `text` begins at byte `offset`.
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special = SpecialTokens::as_text,
+                              std::size_t offset = 0) const;
 
   /// The bytes of the ids; decode(encode(text)) is the text (for none: ids separated by single spaces).
   /// Throws Error (usage) for an id that is not in the vocabulary.
@@ -63,6 +65,9 @@ class Tokenizer {
 
   /// The id of the special token of that content, where there is one.
   std::optional<TokenId> special(std::string_view content) const;
+
+  /// The special token of that id; null where it is no special one's.
+  const SpecialToken* special_by_id(TokenId id) const;
 
   /// The id of "<|endoftext|>", where there is one.
   std::optional<TokenId> end_of_text() const;
@@ -78,8 +83,6 @@ class Tokenizer {
 
   /// Throws Error (usage) unless 0 <= id < vocab_size().
   void check_id(TokenId id) const;
-
-  const SpecialToken* special_by_id(TokenId id) const;
 
  private:
   std::vector<SpecialToken> special_tokens_;   // by id

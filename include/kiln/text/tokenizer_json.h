@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,8 +33,9 @@ std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vo
 /// The text of the tokenizer's tokenizer.json.
 std::string format_tokenizer_json(const Tokenizer& tokenizer);
 
-/// The tokenizer_config.json that goes beside it in a Hugging Face folder: class, special tokens by role, and the
-/// longest text in tokens (n_ctx).
-Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length);
+/// The tokenizer_config.json that goes beside it in a Hugging Face folder: class, the longest text in tokens (n_ctx),
+/// and the special tokens by role, of which `begin` and `end` are those that config.json names.
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, std::optional<TokenId> begin,
+                           std::optional<TokenId> end);
 
 }  // namespace kiln
