@@ -17,7 +17,8 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kRounds = 2'000'000;  // some milliseconds of every loop below
+constexpr std::int64_t kFewestRounds = 20'000;  // tens of microseconds of every loop below
+constexpr double kSeconds = 4e-3;               // of a loop that is measured
 constexpr int kRepeats = 7;
 constexpr Index kTriadElements = Index{1} << 25;  // 128 MB an array
 
@@ -104,13 +105,18 @@ double best_rate(double work, const auto& body) {
 double measure(const Loop& loop) {
   const Index workers = threads();
   std::vector<float> results(static_cast<std::size_t>(workers));  // kept, lest the loops be left out
-  return best_rate(loop.operations * static_cast<double>(kRounds * workers), [&] {
-    parallel_for(workers, 1, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        results[static_cast<std::size_t>(i)] += loop.run(kRounds, 0.5f + results[static_cast<std::size_t>(i)] * 1e-9f);
-      }
+  const double work = loop.operations * static_cast<double>(workers);
+  const auto rate = [&](std::int64_t rounds) {
+    return best_rate(work * static_cast<double>(rounds), [&] {
+      parallel_for(workers, 1, [&](Index begin, Index end) {
+        for (Index i = begin; i < end; ++i) {
+          results[static_cast<std::size_t>(i)] += loop.run(rounds, 0.5f + results[static_cast<std::size_t>(i)] * 1e-9f);
+        }
+      });
     });
-  });
+  };
+  const auto rounds = static_cast<std::int64_t>(kSeconds * rate(kFewestRounds) / work);
+  return rate(std::max(rounds, kFewestRounds));
 }
 
 }  // namespace
