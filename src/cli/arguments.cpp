@@ -7,8 +7,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-
 namespace kiln::cli {
 namespace {
 
@@ -27,9 +25,8 @@ void ModelArguments::add_to(CLI::App& command) {
 }
 
 void ModelArguments::add_precision_to(CLI::App& command) {
-  command.add_option("--precision", precision, "to compute in; where not given, that of the run's training")
-      ->check(CLI::IsMember(std::vector<std::string>(kPrecisions.begin(), kPrecisions.end())))
-      ->type_name("fp32|bf16|auto");
+  add_choice(command, "--precision", precision, kPrecisions,
+             "to compute in; where not given, that of the run's training");
 }
 
 Precision ModelArguments::precision_of(const LoadedModel& model) const {

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln::cli {
@@ -66,8 +67,8 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, con
 }
 
 /// One of these names.
-template <class Names>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value, const Names& names,
+template <class Value, class Names>
+CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value, const Names& names,
                         const std::string& help) {
   return command.add_option(name, value, help)
       ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
@@ -76,7 +77,7 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string&
 
 /// The value of an enumeration whose names, in the order of its values, are `names`.
 template <class E, class Names>
-E value_of(const Names& names, const std::string& name) {
+E value_of(const Names& names, std::string_view name) {
   return static_cast<E>(std::ranges::find(names, name) - names.begin());
 }
 

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/command_tree.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -181,10 +183,7 @@ void add_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   CLI::App* command =
       app.add_subcommand("completion", "Print a script that lets a shell complete commands and options");
-  command->add_option("SHELL", *shell, "whose script")
-      ->required()
-      ->type_name("one of")
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  add_choice(*command, "SHELL", *shell, std::array{"bash", "zsh", "fish"}, "whose script")->required();
   command->footer("Example: source <(kiln completion bash)");
   command->callback([&app, shell] { run_completion(app, *shell); });
 }

@@ -112,8 +112,12 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   const std::string name = output.string();
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
   check(is_folder(parent), "--output {}: there is no folder {}", name, parent.string());
-  if (!path_exists(output)) return;
   std::error_code error;
+  if (!path_exists(output)) {
+    check(!folder || !fs::is_symlink(output, error),
+          "--output {}: is a link that leads nowhere; remove it, or choose another name", name);
+    return;
+  }
   check(is_folder(output) == folder && (folder || fs::is_regular_file(output, error)),
         "--output {}: is there, and is no {}; choose another name", name, folder ? "folder" : "file");
   std::string stranger;
@@ -160,7 +164,12 @@ void run_export(const ExportOptions& options) {
   fs::path output = options.output;
   if (!output.has_filename()) output = output.parent_path();  // "folder/"
   check(!output.empty(), "--output is empty; a {} to write is expected", target.folder ? "folder" : "file");
-  if (target.folder && path_exists(output)) output = fs::canonical(output);  // a link stays, its folder is replaced
+  if (target.folder && path_exists(output)) {
+    output = fs::canonical(output);  // a link stays, its folder is replaced
+    check(output != fs::current_path(),
+          "--output {}: is the working directory, whose place another folder would take; call kiln from elsewhere",
+          options.output);
+  }
   check_place(output, target.folder, options.overwrite);
   ExportJob job = prepare_export(options, type);
   const std::vector<std::string> reasons = target.obstacles(job);

@@ -10,8 +10,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -32,8 +32,7 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   config.name = std::filesystem::weakly_canonical(paths.root).filename().string();
   config.model = model.source.model;
   config.data.validation_fraction = 0;  // there is no text
-  const auto kind = std::ranges::find(kTokenizerKinds, model.tokenizer->type());
-  config.tokenizer.type = static_cast<TokenizerKind>(kind - kTokenizerKinds.begin());
+  config.tokenizer.type = value_of<TokenizerKind>(kTokenizerKinds, model.tokenizer->type());
   config.tokenizer.vocab_size = model.tokenizer->vocab_size();
   if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(model.tokenizer.get()))
     config.tokenizer.pattern = bpe->pattern();

@@ -11,6 +11,7 @@
 #include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
+#include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/text/utf8.h"
 
@@ -153,20 +154,9 @@ void run_encode(const UseOptions& options) {
   if (options.json) write_stdout("]");
 }
 
-/// The numbers of a text in which they stand between white space.
 std::vector<TokenId> parse_ids(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
   std::vector<TokenId> ids;
-  for (std::size_t at = 0; (at = text.find_first_not_of(kSpace, at)) != std::string_view::npos;) {
-    const std::string_view word = text.substr(at, std::min(text.find_first_of(kSpace, at), text.size()) - at);
-    TokenId id = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    check(error == std::errc() && end == word.data() + word.size(),
-          "stdin: {} at byte {} is no token id; ids separated by spaces are expected (with --json, an array)",
-          in_quotes(word.substr(0, 40)), at);
-    ids.push_back(id);
-    at += word.size();
-  }
+  append_ids(text, 0, "ids separated by spaces are expected on stdin (with --json, an array)", ids);
   return ids;
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;  // of keys and values; samples beyond it wait their turn
 constexpr Index kMostTogether = 64;
+constexpr Index kMostSamples = 1'000'000;  // whose texts fit into memory
 
 struct Sequence {
   Index sample;
@@ -171,7 +172,8 @@ class Generation {
 void GenerationOptions::validate() const {
   sampling.validate();
   check(max_tokens >= 0, "{} tokens are asked for; it must be 0 or more", max_tokens);
-  check(samples >= 1, "{} samples are asked for; it must be 1 or more", samples);
+  check(samples >= 1 && samples <= kMostSamples,
+        "{} samples are asked for; it must be 1 to {}, and another seed gives further ones", samples, kMostSamples);
 }
 
 template <class T>

@@ -18,7 +18,8 @@ void SamplingOptions::validate() const {
   check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", min_p);
   using Float = std::numeric_limits<float>;
   check(repetition_penalty >= Float::min() && repetition_penalty <= Float::max(),
-        "the repetition penalty is {}; it must be greater than 0, and 1 is none", repetition_penalty);
+        "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}, and 1 is none", repetition_penalty,
+        Float::min(), Float::max());
 }
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options) { options_.validate(); }
@@ -79,11 +80,12 @@ void Sampler::keep_top_p() {
   const double wanted = options_.top_p * total();
   std::make_heap(candidates_.begin(), candidates_.end(), is_less_likely);
   auto rest = candidates_.end();  // [rest, end) is kept
-  for (double kept = 0; kept < wanted && rest != candidates_.begin();) {
+  double kept = 0;
+  do {
     std::pop_heap(candidates_.begin(), rest, is_less_likely);
     --rest;
     kept += rest->weight;
-  }
+  } while (kept < wanted && rest != candidates_.begin());
   candidates_.erase(candidates_.begin(), rest);
 }
 

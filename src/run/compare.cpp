@@ -1,9 +1,7 @@
 // Both models in memory, parameter beside parameter.
 #include "kiln/run/compare.h"
 
-#include "kiln/core/file.h"
 #include "kiln/run/model_loader.h"
-#include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -16,20 +14,12 @@
 namespace kiln {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// The run's config, or one in which all but the model is as by default.
 Config config_of(const ModelSource& source, bool whole) {
   if (whole) return *source.config;
   Config config;
   config.model = source.model;
   return config;
-}
-
-/// Null where a model folder of others has none.
-std::unique_ptr<Tokenizer> tokenizer_of(const fs::path& folder) {
-  const bool has_one = path_exists(folder / "tokenizer.json") || path_exists(folder / "vocab.json");
-  return has_one ? load_tokenizer(folder) : nullptr;
 }
 
 std::string text_of(const Tokenizer* tokenizer) {
@@ -90,7 +80,7 @@ Comparison compare(const ModelSource& a, const ModelSource& b) {
   const bool whole = a.config && b.config;
   Comparison comparison;
   comparison.config = diff(config_of(a, whole), config_of(b, whole));
-  const std::unique_ptr<Tokenizer> tokenizer_a = tokenizer_of(a.folder), tokenizer_b = tokenizer_of(b.folder);
+  const std::unique_ptr<Tokenizer> tokenizer_a = own_tokenizer(a), tokenizer_b = own_tokenizer(b);
   comparison.tokenizer_a = text_of(tokenizer_a.get());
   comparison.tokenizer_b = text_of(tokenizer_b.get());
   comparison.same_tokenizer =

@@ -1,6 +1,7 @@
 // Config, tokenizer, weights: in that order, so that memory is taken last.
 #include "kiln/run/model_loader.h"
 
+#include "kiln/core/file.h"
 #include "kiln/interop/huggingface.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/text/document.h"
@@ -66,6 +67,11 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
   source.ids = {};  // of the model's own tokenizer
   return load(std::move(source), std::move(other));
+}
+
+std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
+  const bool has_one = path_exists(source.folder / "tokenizer.json") || path_exists(source.folder / "vocab.json");
+  return has_one ? load_tokenizer(source.folder) : nullptr;
 }
 
 LoadedModel load_weights(ModelSource source) { return load(std::move(source), nullptr); }

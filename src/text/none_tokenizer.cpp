@@ -4,13 +4,27 @@
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/tokenizer_schema.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 namespace kiln {
+
+void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::vector<TokenId>& ids) {
+  constexpr std::string_view kSpaces = " \t\r\n";
+  for (std::size_t at = 0; (at = text.find_first_not_of(kSpaces, at)) != std::string_view::npos;) {
+    const std::string_view word = text.substr(at, std::min(text.find_first_of(kSpaces, at), text.size()) - at);
+    TokenId id = -1;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || end != word.data() + word.size()) {
+      fail(ExitCode::usage, "{} at byte {} is no token id; {}", brief_json(word.substr(0, 40)), offset + at, expected);
+    }
+    ids.push_back(id);
+    at += word.size();
+  }
+}
 
 NoneTokenizer::NoneTokenizer(std::int64_t vocab_size) : Tokenizer({}), vocab_size_(vocab_size) {}
 
@@ -33,20 +47,9 @@ std::string NoneTokenizer::decode(std::span<const TokenId> ids, SpecialText) con
 }
 
 void NoneTokenizer::encode_text(std::string_view text, std::size_t offset, std::vector<TokenId>& ids) const {
-  constexpr std::string_view kSpaces = " \t\r\n";
-  for (std::size_t at = text.find_first_not_of(kSpaces); at != std::string_view::npos;) {
-    const std::size_t end = std::min(text.find_first_of(kSpaces, at), text.size());
-    const std::string_view word = text.substr(at, end - at);
-    TokenId id = -1;
-    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    check(error == std::errc{} && stop == word.data() + word.size(),
-          "\"{}\" at byte {} is not a token id; the tokenizer is \"none\", so text is ids separated by spaces, "
-          "such as \"12 7 33\"",
-          utf8_replace_invalid(word.substr(0, 40)), offset + at);
-    check_id(id);
-    ids.push_back(id);
-    at = text.find_first_not_of(kSpaces, end);
-  }
+  const std::ptrdiff_t before = std::ssize(ids);
+  append_ids(text, offset, "the tokenizer is \"none\", so text is ids separated by spaces, such as \"12 7 33\"", ids);
+  std::for_each(ids.begin() + before, ids.end(), [this](TokenId id) { check_id(id); });
   ProgressBar::advance(std::ssize(text));
 }
 

@@ -28,28 +28,37 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerConfig& config, std::sp
 
 Tokenizer::Tokenizer(std::vector<SpecialToken> special_tokens) : special_tokens_(std::move(special_tokens)) {
   std::ranges::sort(special_tokens_, {}, &SpecialToken::id);
-  longest_first_ = special_tokens_;
-  std::ranges::stable_sort(longest_first_, std::ranges::greater{},
-                           [](const SpecialToken& token) { return token.content.size(); });
   for (const SpecialToken& token : special_tokens_) {
+    rounds_[token.found_last ? 1 : 0].push_back(token);
     may_begin_special_[static_cast<unsigned char>(token.content.front())] = true;
+  }
+  for (std::vector<SpecialToken>& tokens : rounds_) {
+    std::ranges::stable_sort(tokens, std::ranges::greater{},
+                             [](const SpecialToken& token) { return token.content.size(); });
   }
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens special, std::size_t offset) const {
   std::vector<TokenId> ids;
+  encode_round(0, text, special, offset, ids);
+  return ids;
+}
+
+void Tokenizer::encode_round(std::size_t round, std::string_view text, SpecialTokens special, std::size_t offset,
+                             std::vector<TokenId>& ids) const {
+  if (round == rounds_.size()) return encode_text(text, offset, ids);
   const auto is_sought = [&](const SpecialToken& token) {
     return special == SpecialTokens::allow || token.in_any_text;
   };
-  if (std::ranges::none_of(special_tokens_, is_sought)) {
-    encode_text(text, offset, ids);
-    return ids;
-  }
+  const auto encode_between = [&](std::size_t begin, std::size_t end) {
+    encode_round(round + 1, text.substr(begin, end - begin), special, offset + begin, ids);
+  };
+  if (std::ranges::none_of(rounds_[round], is_sought)) return encode_between(0, text.size());
   std::size_t begin = 0;  // of the text since the last special token
   for (std::size_t at = 0; at < text.size();) {
     const SpecialToken* found = nullptr;
     if (may_begin_special_[static_cast<unsigned char>(text[at])]) {
-      for (const SpecialToken& token : longest_first_) {
+      for (const SpecialToken& token : rounds_[round]) {
         if (!is_sought(token) || !text.substr(at).starts_with(token.content)) continue;
         found = &token;
         break;
@@ -59,13 +68,12 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens spec
       ++at;
       continue;
     }
-    encode_text(text.substr(begin, at - begin), offset + begin, ids);
+    encode_between(begin, at);
     ids.push_back(found->id);
     at += found->content.size();
     begin = at;
   }
-  encode_text(text.substr(begin), offset + begin, ids);
-  return ids;
+  encode_between(begin, text.size());
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, SpecialText special) const {

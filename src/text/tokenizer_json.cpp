@@ -111,37 +111,15 @@ class Reader {
       need(id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max(), pointer,
            "has id {}, expected a whole number from 0 on", brief_json(id));
       for (const char* key : {"single_word", "lstrip", "rstrip"}) check_absent(added[i], key, pointer);
-      const bool any_text = member(added[i], "special") == false;
-      tokens.push_back({content.get<std::string>(), id.get<TokenId>(), any_text});
+      tokens.push_back({.content = content.get<std::string>(),
+                        .id = id.get<TokenId>(),
+                        .in_any_text = member(added[i], "special") == false,
+                        .found_last = member(added[i], "normalized") == true});
       const std::size_t of_content = contents.emplace(tokens[i].content, i).first->second;
       const std::size_t other = std::min(of_content, ids.emplace(tokens[i].id, i).first->second);
       need(other == i, pointer, "has the content or the id of /added_tokens/{}; each must have its own", other);
     }
-    check_order_of_search(added, tokens);
     return tokens;
-  }
-
-  /// Hugging Face looks for tokens with "normalized" true only where it has found none without: an order that matters
-  /// where one of each may begin or end within the other.
-  void check_order_of_search(const Json& added, const std::vector<SpecialToken>& tokens) const {
-    for (std::size_t late = 0; late < tokens.size(); ++late) {
-      if (member(added[late], "normalized") != true) continue;
-      for (std::size_t early = 0; early < tokens.size(); ++early) {
-        if (member(added[early], "normalized") == true || !overlap(tokens[early].content, tokens[late].content))
-          continue;
-        unsupported(fmt::format("/added_tokens/{}/normalized", late), true,
-                    fmt::format("false, since the token shares characters with that of /added_tokens/{}", early));
-      }
-    }
-  }
-
-  /// Whether a text may hold both so that they share characters.
-  static bool overlap(std::string_view a, std::string_view b) {
-    if (a.find(b) != std::string_view::npos || b.find(a) != std::string_view::npos) return true;
-    for (std::size_t shared = 1; shared < std::min(a.size(), b.size()); ++shared) {
-      if (a.ends_with(b.substr(0, shared)) || b.ends_with(a.substr(0, shared))) return true;
-    }
-    return false;
   }
 
   std::vector<Merge> read_merges(const Json& model, const Vocabulary& vocabulary) const {

@@ -100,12 +100,14 @@ void check_same_data(Preparation& p) {
         p.resumed_from->string(), p.data.train.size(), p.data.validation.size());
 }
 
-/// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and its special ids.
+/// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and the special ids
+/// that the model names, where they are this tokenizer's.
 Index vocab_size_of(Preparation& p) {
   if (!p.resumed_from && !p.config.init_from) return p.tokenizer->vocab_size();
   const ModelSource source = open_model(p.resumed_from ? *p.resumed_from : p.config.locate(*p.config.init_from));
   if (!p.resumed_from) check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
-  p.named_ids = source.ids;
+  const std::unique_ptr<Tokenizer> own = own_tokenizer(source);
+  if (own && own->to_json() == p.tokenizer->to_json()) p.named_ids = source.ids;
   return source.vocab_size;
 }
 

@@ -245,6 +245,16 @@ TEST_F(Export, AFolderIsReplacedWhereALinkLeads) {
   EXPECT_EQ(hash_file(path("a") + "/model.safetensors"), hash_file(path("link") + "/model.safetensors"));
 }
 
+TEST_F(Export, AFolderThatCannotBePutInPlaceIsRefusedBeforeAnyWork) {
+  const std::string none = path("none");  // a model's: looked for after the place
+  fs::create_directory_symlink(path("nowhere"), path("link"));
+  expect_refused(run_kiln({"export", none, "--to", "hf", "--output", path("link")}),
+                 {"--output " + path("link") + ": is a link that leads nowhere"});
+  fs::create_directory(path("here"));
+  expect_refused(run_kiln({"export", none, "--to", "hf", "--output", "."}, "", path("here")),
+                 {"--output .: is the working directory"});
+}
+
 /// Row 4: what was there stays, and nothing else is left. The limit on files' sizes stands for the disk.
 TEST_F(Export, AFullDiskExitsFiveAndLeavesTheOldExport) {
   train(kGpt2);

@@ -184,6 +184,16 @@ TEST(ImportCommand, TheEndThatAModelNamesComesBeforeItsTokenizers) {
   EXPECT_EQ(other.ids().end, 256) << "the name is of its own tokenizer";
 }
 
+TEST(InitFrom, TheEndThatAModelNamesIsOfItsOwnTokenizer) {
+  const SmallRun first, second;
+  ASSERT_EQ(first.train({"--set", R"(tokenizer.special_tokens=["<|endoftext|>", "<|x|>"])"}).code, 0);
+  const Outcome tuned = second.train(
+      {"--set", "init_from=" + first.folder, "--set", R"(tokenizer.special_tokens=["<|x|>", "<|endoftext|>"])"});
+  ASSERT_EQ(tuned.code, 0) << tuned.err;
+  EXPECT_EQ(load_model(first.folder).ids().end, 256);
+  EXPECT_EQ(load_model(second.folder).ids().end, 257);
+}
+
 TEST(ImportCommand, WhatIsImportedIsNotReplacedByIt) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);

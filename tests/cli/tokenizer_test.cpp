@@ -224,7 +224,8 @@ TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
   outcome = decode(tokenizer, "1 2 three");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, HasSubstr("stdin: \"three\" at byte 4 is no token id"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("\"three\" at byte 4 is no token id; ids separated by spaces are expected on stdin"));
   EXPECT_THAT(decode(tokenizer, "1 265").err, HasSubstr("token id 265 is not in the vocabulary; its ids are 0 to 264"));
   EXPECT_THAT(decode(tokenizer, "[1, -2]", {"--json"}).err, HasSubstr("stdin: -2 at /1 is no token id"));
   EXPECT_EQ(decode(tokenizer, "{}", {"--json"}).code, 2);

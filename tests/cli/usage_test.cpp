@@ -92,11 +92,6 @@ TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
       {"plan", "configs/none.json"},                         // no such file
       {"plan", "configs/gpt3_small.json", "--set", "seed"},  // no key=value
       {"gradcheck", "configs/gpt3_small.json", "--entries", "-3"},
-      {"gradcheck", "configs/gpt3_small.json", "--entries", "010x"},
-      {"sample", "/no/such/run", "--seed", "-1"},
-      {"sample", "/no/such/run", "--seed", "99999999999999999999999"},
-      {"bench", "--set", "train.precision=bf16"},             // of no config
-      {"eval", "/no/such/run", "--document-separator", "x"},  // of no text
       {"eval", "/no/such/run"},
       {"sample", "/no/such/run"},
       {"diff", "/no/such/run", "/no/such/run"},
@@ -115,6 +110,37 @@ TEST(Usage, MistakesExitTwoAndPrintNothingOnStdout) {
     EXPECT_EQ(outcome.code, 2) << line << outcome.err;
     EXPECT_EQ(outcome.out, "") << line;
     EXPECT_NE(outcome.err, "") << line;
+  }
+}
+
+TEST(Usage, AWholeNumberIsDecimalAndInTheRangeOfItsOption) {
+  const std::vector<std::string> sample{"sample", "/no/such/run"}, gradcheck{"gradcheck", "configs/gpt3_small.json"},
+      inspect{"inspect", "/no/such/run", "--prompt", "a"}, bench{"bench"}, tune{"tune", "lr", "configs/none.json"},
+      tokenizer{"tokenizer", "train", "--input", "/no/such.txt", "--output", "/tmp/t.json"};
+  const std::vector<std::pair<std::vector<std::string>, std::string>> numbers{
+      {sample, "--seed"},  {sample, "--max-tokens"},    {sample, "--samples"},
+      {sample, "--top-k"}, {inspect, "--top"},          {gradcheck, "--entries"},
+      {bench, "--steps"},  {tokenizer, "--vocab-size"}, {tune, "--steps"}};
+  for (auto [command, option] : numbers) {
+    for (const char* value : {"99999999999999999999999", "0x10", "1e3"}) {
+      std::vector<std::string> line = command;
+      line.insert(line.end(), {option, value});
+      const Outcome outcome = run_kiln(line);
+      EXPECT_EQ(outcome.code, 2) << option;
+      EXPECT_THAT(outcome.err, HasSubstr(option + ": " + value + " is no whole number in the range of this option"));
+    }
+  }
+  EXPECT_THAT(run_kiln({"sample", "/no/such/run", "--seed", "-1"}).err, HasSubstr("--seed: -1 is no whole number"));
+}
+
+TEST(Usage, AnOptionIsRefusedWithoutWhatItSpeaksOf) {
+  for (const auto& [line, need] :
+       {std::pair(std::vector<std::string>{"bench", "--set", "train.precision=bf16"}, "--set requires CONFIG"),
+        std::pair(std::vector<std::string>{"eval", "/no/such/run", "--document-separator", "x"},
+                  "--document-separator requires --data")}) {
+    const Outcome outcome = run_kiln(line);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(need));
   }
 }
 

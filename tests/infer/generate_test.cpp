@@ -225,8 +225,12 @@ TEST(Generate, RefusesWhatItCannotGoOnFrom) {
                });
   expect_error(ExitCode::usage, "-1 tokens are asked for; it must be 0 or more",
                [&] { run(m, kPrompt, {.max_tokens = -1}); });
-  expect_error(ExitCode::usage, "0 samples are asked for; it must be 1 or more",
-               [&] { run(m, kPrompt, {.samples = 0}); });
+  for (const Index samples : {Index{0}, Index{1'000'001}, std::numeric_limits<Index>::max()}) {
+    expect_error(
+        ExitCode::usage,
+        fmt::format("{} samples are asked for; it must be 1 to 1000000, and another seed gives further ones", samples),
+        [&] { run(m, kPrompt, {.samples = samples}); });
+  }
 }
 
 TEST(Generate, WeightsThatHaveDivergedAreSaidToBe) {

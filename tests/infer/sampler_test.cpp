@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 namespace kiln {
 namespace {
@@ -161,19 +162,28 @@ TEST(Sampler, OptionsOutOfRangeAreUsageErrors) {
   fails({.top_p = 0}, "top-p is 0; it must be greater than 0 and at most 1 (all tokens)");
   fails({.top_p = 1.5}, "top-p is 1.5; it must be greater than 0 and at most 1 (all tokens)");
   fails({.min_p = -0.1}, "min-p is -0.1; it must lie between 0 (all tokens) and 1");
-  fails({.repetition_penalty = 0}, "the repetition penalty is 0; it must be greater than 0, and 1 is none");
-  fails({.repetition_penalty = 1e-40}, "the repetition penalty is 1e-40; it must be greater than 0, and 1 is none");
-  fails({.repetition_penalty = 1e39}, "the repetition penalty is 1e+39; it must be greater than 0, and 1 is none");
+  fails({.repetition_penalty = 0},
+        "the repetition penalty is 0; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
+  fails({.repetition_penalty = 1e-40},
+        "the repetition penalty is 1e-40; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
+  fails({.repetition_penalty = 1e39},
+        "the repetition penalty is 1e+39; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
 }
 
-TEST(Sampler, TheGreatestAndLeastPenaltiesLeaveATokenToDraw) {
-  for (const double penalty : {1e-37, 1e38}) {
-    std::vector<float> logits{2.0f, -10.0f, 12.0f};
+/// What a penalty drives beyond a float's range counts as its greatest or lowest number: infinities would make NaN.
+TEST(Sampler, TheGreatestAndLeastPenaltiesLeaveADistribution) {
+  const auto drawn = [](double penalty, const std::vector<float>& logits) {
+    std::set<TokenId> tokens;
     Rng rng(1, "sampling");
     Sampler sampler({.top_p = 0.5, .repetition_penalty = penalty});
-    const TokenId token = sampler.pick(Vec<float>(logits.data(), 3), std::vector<TokenId>{0, 1, 2}, rng);
-    EXPECT_THAT(token, ::testing::AllOf(::testing::Ge(0), ::testing::Le(2)));
-  }
+    for (int draw = 0; draw < 50; ++draw) {
+      std::vector<float> scores = logits;
+      tokens.insert(sampler.pick(Vec<float>(scores.data(), 3), std::vector<TokenId>{0, 1, 2}, rng));
+    }
+    return tokens;
+  };
+  EXPECT_EQ(drawn(1.2e-38, {2, -10, 12}), std::set<TokenId>{2});
+  EXPECT_EQ(drawn(3.4e38, {-2, -10, -12}), (std::set<TokenId>{0, 1})) << "of three equals, two reach a half";
 }
 
 TEST(Sampler, ScoresThatAreNotFiniteAreRefused) {

@@ -124,19 +124,28 @@ TEST(TokenizerJson, AddedTokensThatAreNotSpecialAreFoundInAnyText) {
   EXPECT_TRUE(tokenizer->to_json() == json);
 }
 
-/// Hugging Face looks for "normalized" tokens last.
-TEST(TokenizerJson, AddedTokensWhoseOrderOfSearchMattersAreRefused) {
-  Json json = good_json();
-  json["added_tokens"][1]["normalized"] = true;
-  EXPECT_NO_THROW(read_tokenizer_json(json.dump(), "t.json"));
-  const std::string before = json["added_tokens"][1]["content"];
-  for (const char* name : {"<|endoftext|>!", "text|><|", ">!"}) {
-    Json spoilt = json;
-    spoilt["added_tokens"][1]["content"] = name;
-    spoilt["model"]["vocab"].erase(before);
-    spoilt["model"]["vocab"][name] = json["added_tokens"][1]["id"];
-    expect_refused(spoilt, {"/added_tokens/1/normalized", "shares characters with that of /added_tokens/0"});
-  }
+/// Hugging Face looks for "normalized" tokens in what the others leave of a text.
+TEST(TokenizerJson, AddedTokensAreFoundInHuggingFacesOrder) {
+  const Json good = good_json();
+  const TokenId end = 398, other = 399;
+  const auto renamed = [&](const std::string& content, bool normalized) {
+    Json json = good;
+    json["model"]["vocab"].erase(json["added_tokens"][1]["content"].get<std::string>());
+    json["model"]["vocab"][content] = other;
+    json["added_tokens"][1]["content"] = content;
+    json["added_tokens"][1]["normalized"] = normalized;
+    auto tokenizer = read_tokenizer_json(json.dump(), "t.json");
+    EXPECT_TRUE(tokenizer->to_json() == json);
+    return tokenizer;
+  };
+  const auto ids = [](const Tokenizer& tokenizer, std::string_view text) {
+    return tokenizer.encode(text, SpecialTokens::allow);
+  };
+  const TokenId x = ids(*renamed("x<|", false), "x").at(0), mark = ids(*renamed("x<|", false), "!").at(0);
+  EXPECT_EQ(ids(*renamed("x<|", false), "x<|endoftext|>")[0], other);
+  EXPECT_EQ(ids(*renamed("x<|", true), "x<|endoftext|>x<|"), (Ids{x, end, other}));
+  EXPECT_EQ(ids(*renamed("<|endoftext|>!", false), "<|endoftext|>!"), (Ids{other}));
+  EXPECT_EQ(ids(*renamed("<|endoftext|>!", true), "<|endoftext|>!"), (Ids{end, mark}));
 }
 
 TEST(TokenizerJson, ASequenceEndsWithByteLevel) {

@@ -167,6 +167,12 @@ TEST(ByteTokenizer, IdsAreTheBytes) {
   EXPECT_EQ(tokenizer->end_of_text(), 256);
 }
 
+TEST(NoneTokenizer, WhatIsNoIdIsNamedByItsPlaceInTheUsersText) {
+  const auto tokenizer = make(TokenizerKind::none, "", {}, 77);
+  expect_error(ExitCode::usage, {"\"t\\u001bo\" at byte 15 is no token id; the tokenizer is \"none\""},
+               [&] { tokenizer->encode("1 23 t\x1bo", SpecialTokens::as_text, 10); });
+}
+
 TEST(NoneTokenizer, TextIsIds) {
   const auto tokenizer = make(TokenizerKind::none, "", {}, 50);
   EXPECT_EQ(tokenizer->vocab_size(), 50);

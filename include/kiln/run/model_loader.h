@@ -36,6 +36,9 @@ LoadedModel load_model(const std::string& run, const std::optional<std::string>&
 /// The same with the tokenizer that lies at `tokenizer`, a file or a folder; its own is not looked at.
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
 
+/// The tokenizer that lies with the model; null where a model of others has none.
+std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source);
+
 /// The model and its weights, `tokenizer` being null.
 LoadedModel load_weights(ModelSource source);
 

@@ -5,6 +5,10 @@
 
 namespace kiln {
 
+/// Appends the numbers that stand between the white space of a text. Throws Error (usage) for anything else, named by
+/// its place in the user's text, in which `text` begins at byte `offset`, and by what was `expected`.
+void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::vector<TokenId>& ids);
+
 class NoneTokenizer final : public Tokenizer {
  public:
   /// Ids 0 to vocab_size - 1; there are no special tokens.

@@ -21,13 +21,14 @@ struct SpecialToken {
   std::string content;
   TokenId id;
   bool in_any_text = false;  // "special": false in tokenizer.json
+  bool found_last = false;   // "normalized": true there: looked for in what the others leave of a text
   bool operator==(const SpecialToken&) const = default;
 };
 
 /// What becomes of special tokens that are written out in a text being encoded.
 enum class SpecialTokens {
   as_text,  // they are text like any other: what a user typed cannot end a document
-  allow,    // they become their ids, leftmost first and of those the longest
+  allow,    // they become their ids, leftmost first and of those the longest; then those that are found last
 };
 
 /// How special tokens are decoded.
@@ -85,9 +86,13 @@ class Tokenizer {
   void check_id(TokenId id) const;
 
  private:
-  std::vector<SpecialToken> special_tokens_;   // by id
-  std::vector<SpecialToken> longest_first_;    // the same, in the order in which they are tried
-  std::array<bool, 256> may_begin_special_{};  // by first byte
+  /// Looks for the special tokens of that round and of those after it, and leaves what lies between to encode_text.
+  void encode_round(std::size_t round, std::string_view text, SpecialTokens special, std::size_t offset,
+                    std::vector<TokenId>& ids) const;
+
+  std::vector<SpecialToken> special_tokens_;         // by id
+  std::array<std::vector<SpecialToken>, 2> rounds_;  // the same, those found last apart: each the longest first
+  std::array<bool, 256> may_begin_special_{};        // by first byte
 };
 
 /// A tokenizer as the config asks for it: loaded where it has a path (see load_tokenizer), else made from the
