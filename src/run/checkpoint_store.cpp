@@ -145,7 +145,7 @@ std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem:
   std::vector<SavedCheckpoint> all = newest_first(checkpoints);
   if (all.empty()) return std::nullopt;
   const std::optional<fs::path> latest = latest_checkpoint(checkpoints);
-  std::ranges::stable_partition(all, [&](const SavedCheckpoint& saved) { return saved.folder == latest; });
+  std::stable_partition(all.begin(), all.end(), [&](const SavedCheckpoint& saved) { return saved.folder == latest; });
   for (const SavedCheckpoint& saved : all) {
     try {
       verify_checkpoint(saved.folder);

@@ -6,7 +6,7 @@ namespace kiln {
 template <class T>
 void NextTokenObjective<T>::lay_out(Arena& arena, Index B, Index length) {
   const Index N = B * length;
-  memory_.emplace(head_.lay_out(arena, N), arena.vector<Acc<T>>(N), arena.vector<Acc<T>>(N));
+  memory_.emplace(Memory{head_.lay_out(arena, N), arena.vector<Acc<T>>(N), arena.vector<Acc<T>>(N)});
 }
 
 template <class T>
