@@ -106,8 +106,8 @@ Index vocab_size_of(Preparation& p) {
   if (!p.resumed_from && !p.config.init_from) return p.tokenizer->vocab_size();
   const ModelSource source = open_model(p.resumed_from ? *p.resumed_from : p.config.locate(*p.config.init_from));
   if (!p.resumed_from) check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
-  const std::unique_ptr<Tokenizer> own = own_tokenizer(source);
-  if (own && own->to_json() == p.tokenizer->to_json()) p.named_ids = source.ids;
+  const std::unique_ptr<Tokenizer> own = p.resumed_from ? nullptr : own_tokenizer(source);  // a checkpoint's is in use
+  if (p.resumed_from || (own && own->to_json() == p.tokenizer->to_json())) p.named_ids = source.ids;
   return source.vocab_size;
 }
 
