@@ -5,20 +5,51 @@
 #include <string_view>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace kiln {
 
-bool has_bfloat16_products() {
 #if defined(__x86_64__)
-  constexpr unsigned kFeatures = 7, kMore = 1, kAvx512Bf16 = 1u << 5;  // leaf 7, subleaf 1, EAX bit 5
+
+namespace {
+
+constexpr unsigned kFeatures = 7;  // the leaf that lists them
+
+struct Registers {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__builtin_cpu_supports("avx512f") == 0) return false;  // asks the system too: it has to save the registers
-  return __get_cpuid_count(kFeatures, kMore, &a, &b, &c, &d) != 0 && (a & kAvx512Bf16) != 0;
-#else
-  return false;
-#endif
+};
+
+/// All zero where the processor has no such leaf.
+Registers cpuid(unsigned leaf, unsigned subleaf) {
+  Registers r;
+  if (__get_cpuid_count(leaf, subleaf, &r.a, &r.b, &r.c, &r.d) == 0) return {};
+  return r;
 }
+
+}  // namespace
+
+bool has_bfloat16_products() {
+  constexpr unsigned kAvx512Bf16 = 1u << 5;                  // subleaf 1, EAX
+  if (__builtin_cpu_supports("avx512f") == 0) return false;  // asks the system too: it has to save the registers
+  return (cpuid(kFeatures, 1).a & kAvx512Bf16) != 0;
+}
+
+bool has_bfloat16_tiles() {
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // subleaf 0, EDX
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;   // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  const unsigned features = cpuid(kFeatures, 0).d;
+  return (features & kAmxBf16) != 0 && (features & kAmxTile) != 0 &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+#else
+
+bool has_bfloat16_products() { return false; }
+bool has_bfloat16_tiles() { return false; }
+
+#endif
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

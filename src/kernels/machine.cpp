@@ -68,7 +68,7 @@ __attribute__((target("avx512f"))) float avx512_loop(std::int64_t rounds, float 
   return _mm512_cvtss_f32(sums[0]);
 }
 
-__attribute__((target("avx512f,avx512bf16"))) float bfloat16_loop(std::int64_t rounds, float seed) {
+__attribute__((target("avx512f,avx512bf16"))) float vector_bfloat16_loop(std::int64_t rounds, float seed) {
   __m512 sums[kAccumulators];
   const __m512 factor = _mm512_set1_ps(seed);
   const __m512bh pairs = _mm512_cvtne2ps_pbh(factor, factor);
@@ -81,6 +81,47 @@ __attribute__((target("avx512f,avx512bf16"))) float bfloat16_loop(std::int64_t r
   return _mm512_cvtss_f32(sums[0]);
 }
 
+constexpr int kTileRows = 16, kTileRowBytes = 64;                     // the largest tile: 16 x 16 floats, 16 x 32 bf16
+constexpr double kTileOperations = 2.0 * kTileRows * kTileRows * 32;  // of one product of tiles
+
+/// What the instruction that shapes the tiles reads (Intel's manual, volume 1, "Intel AMX"): every tile as large as can
+/// be.
+struct alignas(64) TileShapes {
+  std::uint8_t palette = 1, start_row = 0;
+  std::array<std::uint8_t, 14> reserved{};
+  std::array<std::uint16_t, 16> row_bytes{};
+  std::array<std::uint8_t, 16> rows{};
+
+  TileShapes() {
+    std::fill_n(row_bytes.begin(), 8, kTileRowBytes);
+    std::fill_n(rows.begin(), 8, kTileRows);
+  }
+};
+static_assert(sizeof(TileShapes) == 64);
+
+// Four accumulators, as the 52 cycles of a product are 16 apart; registers of tiles are named by constants alone.
+__attribute__((target("amx-tile,amx-bf16"))) float tile_loop(std::int64_t rounds, float seed) {
+  alignas(64) std::array<float, kTileRows * kTileRowBytes / sizeof(float)> tile;
+  tile.fill(seed);
+  const TileShapes shapes;
+  _tile_loadconfig(&shapes);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, tile.data(), kTileRowBytes);
+  _tile_loadd(5, tile.data(), kTileRowBytes);
+  for (std::int64_t r = 0; r < rounds; ++r) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  _tile_stored(0, tile.data(), kTileRowBytes);
+  _tile_release();
+  return tile[0];
+}
+
 #endif
 
 Loop float_loop() {
@@ -89,6 +130,14 @@ Loop float_loop() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2_loop, 2.0 * 8 * kAccumulators};
 #endif
   return {portable_loop, 2.0 * 16 * kAccumulators};
+}
+
+std::optional<Loop> bfloat16_loop() {
+#if defined(__x86_64__)
+  if (has_bfloat16_tiles()) return Loop{tile_loop, 4 * kTileOperations};
+  if (has_bfloat16_products()) return Loop{vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
+#endif
+  return std::nullopt;
 }
 
 /// The best of a few runs: what other processes take is no property of the machine.
@@ -124,10 +173,20 @@ double measure(const Loop& loop) {
 double measure_float_peak() { return measure(float_loop()); }
 
 std::optional<double> measure_bfloat16_peak() {
-#if defined(__x86_64__)
-  if (has_bfloat16_products()) return measure({bfloat16_loop, 2.0 * 32 * kAccumulators});
-#endif
-  return std::nullopt;
+  const std::optional<Loop> loop = bfloat16_loop();
+  return loop ? std::optional(measure(*loop)) : std::nullopt;
+}
+
+bool bfloat16_is_faster() {
+  static const bool faster = [] {
+    const std::optional<Loop> narrow = bfloat16_loop();
+    float kept = 0;
+    const auto rate = [&](const Loop& loop) {
+      return best_rate(loop.operations, [&] { kept += loop.run(kFewestRounds, 0.5f + kept * 1e-9f); });
+    };
+    return narrow && rate(*narrow) > rate(float_loop());
+  }();
+  return faster;
 }
 
 double measure_memory_bandwidth() {

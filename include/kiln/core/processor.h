@@ -8,6 +8,10 @@ namespace kiln {
 /// Whether it multiplies bfloat16 in hardware (AVX512-BF16; processors with AMX have it too).
 bool has_bfloat16_products();
 
+/// Whether it multiplies tiles of bfloat16 (AMX) and the system lets this process do so: Linux asks to be asked, once
+/// (https://docs.kernel.org/arch/x86/xstate.html).
+bool has_bfloat16_tiles();
+
 /// Its name, "AMD EPYC 9B14"; "unknown processor" where the system does not say.
 std::string processor_name();
 
