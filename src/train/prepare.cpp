@@ -103,11 +103,16 @@ void check_same_data(Preparation& p) {
 /// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and the special ids
 /// that the model names, where they are this tokenizer's.
 Index vocab_size_of(Preparation& p) {
-  if (!p.resumed_from && !p.config.init_from) return p.tokenizer->vocab_size();
-  const ModelSource source = open_model(p.resumed_from ? *p.resumed_from : p.config.locate(*p.config.init_from));
-  if (!p.resumed_from) check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
-  const std::unique_ptr<Tokenizer> own = p.resumed_from ? nullptr : own_tokenizer(source);  // a checkpoint's is in use
-  if (p.resumed_from || (own && own->to_json() == p.tokenizer->to_json())) p.named_ids = source.ids;
+  if (p.resumed_from) {  // verified when it was chosen, and its tokenizer is in use
+    const Index vocab_size = read_checkpoint_config(*p.resumed_from).vocab_size;
+    p.named_ids = read_special_ids(*p.resumed_from, vocab_size);
+    return vocab_size;
+  }
+  if (!p.config.init_from) return p.tokenizer->vocab_size();
+  const ModelSource source = open_model(p.config.locate(*p.config.init_from));
+  check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
+  const std::unique_ptr<Tokenizer> own = own_tokenizer(source);
+  if (own && own->to_json() == p.tokenizer->to_json()) p.named_ids = source.ids;
   return source.vocab_size;
 }
 
