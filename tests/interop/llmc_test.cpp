@@ -146,7 +146,7 @@ TEST(Llmc, RefusesWhatIsNoModelFileOrIsNotAsLongAsItSays) {
   expect_refused(with_header(good, 7, 10),
                  {"header[7], the rows of the embedding, is 10, less than the vocabulary's 11"});
   expect_refused(with_header(good, 5, 3), {"d_model = 8 is not a multiple of n_heads = 3"});
-  for (const std::size_t field : {2, 3, 4, 5, 6}) {
+  for (const std::size_t field : {2u, 3u, 4u, 5u, 6u}) {
     for (const std::int32_t value : {0, -1}) {
       expect_refused(with_header(good, field, value),
                      {fmt::format("header[{}]", field), fmt::format("is {}; at least 1 is expected", value)});
@@ -159,12 +159,12 @@ TEST(Llmc, SizesBeyondTheFileTakeNoMemory) {
   const Scratch scratch;
   const std::string good = FileBytes(SmallModel(small_gpt2()), 3).text();
   constexpr std::int32_t kHuge = std::numeric_limits<std::int32_t>::max();
-  for (const std::size_t field : {2, 4, 7}) {
+  for (const std::size_t field : {2u, 4u, 7u}) {
     const std::string path = scratch.write("model.bin", with_header(good, field, kHuge));
     expect_error_with(ExitCode::bad_input, {"model.bin: "}, [&] { read_llmc_model(path); });
   }
   std::string all = good;
-  for (const std::size_t field : {2, 3, 4, 6, 7}) all = with_header(all, field, kHuge);
+  for (const std::size_t field : {2u, 3u, 4u, 6u, 7u}) all = with_header(all, field, kHuge);
   expect_error_with(ExitCode::bad_input, {"model.bin: "}, [&] { read_llmc_model(scratch.write("model.bin", all)); });
 }
 

@@ -71,8 +71,8 @@ TEST(Bpe, ScanHeapAndWindowsAgreeWithThePlainWay) {
     const std::string piece = random_piece(length, 1 + length % 3);
     ASSERT_EQ(encode_one(bpe, piece), encode_naively(bpe, piece)) << piece;
   }
-  for (const std::uint64_t letters : {1, 2, 3}) {
-    for (const std::size_t length : {(1 << 14) + 1, 50000, 65536, 100001}) {
+  for (const std::uint64_t letters : {1u, 2u, 3u}) {
+    for (const std::size_t length : {(1u << 14) + 1, 50000u, 65536u, 100001u}) {
       if (testing::kSanitized && length > 20000) continue;
       const std::string piece = random_piece(length, letters);
       ASSERT_EQ(encode_one(bpe, piece), encode_naively(bpe, piece)) << letters << " letters, " << length << " bytes";
