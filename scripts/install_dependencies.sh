@@ -15,7 +15,7 @@ optional=(libdnnl-dev librsvg2-dev libbenchmark-dev python3)
 for argument in "$@"; do
   case "$argument" in
     --development)
-      required+=(git clang-format clang-tidy libomp-dev)  # libomp-dev: the omp.h that clang-tidy reads
+      required+=(git clang clang-format clang-tidy libclang-rt-dev libomp-dev)  # the last two: sanitizers, OpenMP
       optional+=(ccache shellcheck)
       ;;
     -h | --help)
@@ -31,7 +31,8 @@ done
 
 # The programs' packages: one that lies on the PATH from elsewhere (pip, a tarball, conda) will do.
 declare -A program=([g++]=g++ [cmake]=cmake [ninja-build]=ninja [pkg-config]=pkg-config [git]=git [ccache]=ccache
-                    [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck [python3]=python3)
+                    [clang]=clang++ [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck
+                    [python3]=python3)
 
 # missing PACKAGE...: those that are neither installed nor, for a program, on the PATH.
 missing() {

@@ -11,7 +11,7 @@
 namespace kiln {
 namespace {
 
-constexpr double kLargest = 1e300;      // beyond, a range's width would overflow
+constexpr double kLargest = 1e250;      // beyond, a range's width would overflow
 constexpr double kNarrowest = 1e-9;     // of the values: a narrower range counts as none
 constexpr double kMargin = 0.04;        // of a value axis, at either end
 constexpr double kLogRatio = 100;       // above it a positive range is logarithmic
@@ -55,7 +55,7 @@ void add_linear_ticks(Axis& axis, double step) {
 
 /// Powers of ten, thinned to about as many as wanted, or 1-2-5 within them where they are few.
 void add_log_ticks(Axis& axis, int wanted) {
-  const double decades = std::log10(axis.high / axis.low);
+  const double decades = std::log10(axis.high) - std::log10(axis.low);
   const int stride = std::max(1, static_cast<int>(std::lround(decades / wanted)));
   const bool fine = 3 * decades <= 1.5 * wanted;
   const int last = static_cast<int>(std::floor(std::log10(axis.high)));
@@ -73,8 +73,8 @@ void add_log_ticks(Axis& axis, int wanted) {
 }  // namespace
 
 double Axis::share(double value) const {
-  const double where =
-      logarithmic ? std::log(std::max(value, low) / low) / std::log(high / low) : (value - low) / (high - low);
+  const auto scaled = [&](double each) { return logarithmic ? std::log(std::max(each, low)) : each; };
+  const double where = (scaled(value) - scaled(low)) / (scaled(high) - scaled(low));
   return std::clamp(where, 0.0, 1.0);
 }
 
@@ -93,9 +93,9 @@ Axis value_axis(double low, double high, int wanted) {
   axis.low = low;
   axis.high = high;
   make_sound(axis);
-  axis.logarithmic = axis.low > 0 && axis.high / kLogRatio > axis.low;
+  axis.logarithmic = axis.low > 1 / kLargest && axis.high / kLogRatio > axis.low;
   if (axis.logarithmic) {
-    const double room = std::pow(axis.high / axis.low, kMargin);
+    const double room = std::pow(axis.high, kMargin) / std::pow(axis.low, kMargin);
     axis.low /= room;
     axis.high *= room;
     add_log_ticks(axis, wanted);

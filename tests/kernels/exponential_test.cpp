@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace kiln {
@@ -27,6 +28,7 @@ TEST(Exponential, StaysAtItsEndsBeyondThem) {
     EXPECT_EQ(exponential(-x), exponential(-80.0f)) << x;
   }
   EXPECT_GT(exponential(-80.0f), std::numeric_limits<float>::min());
+  EXPECT_TRUE(std::isnan(exponential(std::numeric_limits<float>::quiet_NaN())));
 }
 
 }  // namespace

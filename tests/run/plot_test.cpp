@@ -94,6 +94,9 @@ TEST(Axis, ConstantAndExtremeValuesStillHaveAWidth) {
   const Axis everything = value_axis(-1e308, 1e308, 5);
   EXPECT_TRUE(std::isfinite(everything.high - everything.low));
   EXPECT_LE(value_axis(1e-300, 1e300, 5).ticks.size(), 12u);
+  const Axis decades = value_axis(1e-200, 1e200, 5);
+  EXPECT_THAT(labels(decades), ElementsAre("1e-172", "1e-86", "1", "1e+86", "1e+172"));
+  EXPECT_NEAR(decades.share(1), 0.5, 1e-9);
 }
 
 TEST(Axis, CountsForPeople) {

@@ -19,15 +19,17 @@ inline constexpr std::array<float, 6> kPowerOfE{0.00829031509f, 0.041897932f, 0.
 
 /// e^x, right to 2^-22, for x in [-80, 80], and the value at the nearer end beyond: no infinity, no denormal.
 /// Where std::exp is a call, which empties every vector register, this is a dozen operations: x = n log(2) + r with n
-/// whole, e^r by the polynomial, 2^n put together from its bits.
+/// whole, e^r by the polynomial, 2^n put together from its bits. NaN stays NaN.
 inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504f;
   constexpr float kHigh = 0.693359375f, kLow = -2.12194440e-4f;  // of log(2); n kHigh is exact, and taking it from x
+  constexpr float kWhole = 12582912.0f;  // 1.5 x 2^23: a sum with it is rounded to a whole number, in its lowest bits
   x = std::min(std::max(x, -80.0f), 80.0f);
-  const float n = std::nearbyint(x * kLog2E), r = (x - n * kHigh) - n * kLow;
+  const float shifted = x * kLog2E + kWhole;
+  const float n = shifted - kWhole, r = (x - n * kHigh) - n * kLow;
   float sum = kPowerOfE[0];
   for (std::size_t i = 1; i < kPowerOfE.size(); ++i) sum = sum * r + kPowerOfE[i];
-  return sum * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+  return sum * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127) << 23);
 }
 inline double exponential(double x) { return std::exp(x); }
 
