@@ -74,16 +74,20 @@ class Process {
     return wait_until([&] { return !is_running() || has_come(); }) && has_come();
   }
 
-  /// Waits for the end.
+  /// Waits for the end. What a sanitizer has to say of the process fails the test.
   Outcome finish() {
     struct rusage usage {};
     int status = 0;
     ::wait4(id_, &status, 0, &usage);
     ended_ = true;
-    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
-            .out = read(out_.get()),
-            .err = read(err_.get()),
-            .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+    Outcome outcome{.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
+                    .out = read(out_.get()),
+                    .err = read(err_.get()),
+                    .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+    for (const char* report : {"Sanitizer", "runtime error: "}) {
+      if (kSanitized && outcome.err.find(report) != std::string::npos) ADD_FAILURE() << outcome.err;
+    }
+    return outcome;
   }
 
  private:
