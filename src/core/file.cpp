@@ -5,10 +5,12 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <new>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -20,6 +22,7 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kBlock = 4096;  // what memory, place and length are multiples of where O_DIRECT writes
 
 std::string last_error() { return std::strerror(errno); }
 
@@ -56,10 +59,25 @@ std::size_t size_for_reading(const Descriptor& file, const std::filesystem::path
   return static_cast<std::size_t>(status.st_size);
 }
 
+/// The buffer of a FileWriter. Throws std::bad_alloc.
+char* new_piece() {
+  void* const bytes = std::aligned_alloc(kBlock, kPiece);
+  if (bytes == nullptr) throw std::bad_alloc();
+  return static_cast<char*>(bytes);
+}
+
+/// Has what is written from here on kept in the page cache; false where it is anyway.
+bool use_page_cache(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(descriptor, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
 void write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EINVAL && use_page_cache(descriptor))
+      continue;  // a write cut short has left the blocks
     check_io(written > 0, "{}: cannot be written: {}", path.string(), last_error());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -249,9 +267,12 @@ void FileReader::read(std::uint64_t offset, std::span<std::byte> bytes) const {
   }
 }
 
-FileWriter::FileWriter(const std::filesystem::path& path)
-    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+FileWriter::FileWriter(const std::filesystem::path& path, PageCache cache)
+    : path_(path),
+      buffer_(new_piece()),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());
+  if (cache == PageCache::bypass) ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) | O_DIRECT);
 }
 
 FileWriter::~FileWriter() {
@@ -261,11 +282,12 @@ FileWriter::~FileWriter() {
 void FileWriter::write(std::string_view bytes) {
   hash_.update(bytes);
   size_ += bytes.size();
-  if (buffer_.size() + bytes.size() > kPiece) flush();
-  if (bytes.size() >= kPiece) {
-    write_all(descriptor_, bytes, path_);
-  } else {
-    buffer_ += bytes;
+  while (!bytes.empty()) {
+    const std::size_t count = std::min(bytes.size(), kPiece - buffered_);
+    std::memcpy(buffer_.get() + buffered_, bytes.data(), count);
+    buffered_ += count;
+    bytes.remove_prefix(count);
+    if (buffered_ == kPiece) flush();
   }
 }
 
@@ -276,8 +298,8 @@ void FileWriter::rewrite(std::uint64_t offset, std::string_view bytes) {
 }
 
 void FileWriter::flush() {
-  write_all(descriptor_, buffer_, path_);
-  buffer_.clear();
+  if (buffered_ < kPiece) use_page_cache(descriptor_);  // the end of the file, as a rule, which seldom fills its block
+  write_all(descriptor_, {buffer_.get(), std::exchange(buffered_, 0)}, path_);
 }
 
 FileDigest FileWriter::finish() {

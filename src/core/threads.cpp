@@ -2,6 +2,7 @@
 #include "kiln/core/threads.h"
 
 #include <cstdlib>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace kiln {
@@ -28,5 +29,10 @@ void set_threads(int count, bool deterministic) {
 int threads() { return omp_get_max_threads(); }
 
 bool deterministic() { return bits_are_bound; }
+
+void let_others_go_first() {
+  constexpr int kNice = 10;               // a tenth of a share
+  ::setpriority(PRIO_PROCESS, 0, kNice);  // on Linux of this thread alone (setpriority(2)); its failure costs speed
+}
 
 }  // namespace kiln

@@ -68,6 +68,7 @@ std::optional<double> CheckpointWriter::save(const CheckpointContents& contents,
   try {
     at_work_ = std::async(std::launch::async, [this, copied = copy_->take(contents), is_best] {
       ProgressBar::detach_this_thread();
+      let_others_go_first();
       return write(copied, is_best);
     });
     return std::nullopt;

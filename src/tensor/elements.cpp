@@ -66,11 +66,13 @@ bool convert(DataType type, std::span<const std::byte> raw, std::span<T> out) {
 }
 
 template <class Stored>
+void write(FileWriter& file, const RowMajor<Stored>& values) {
+  file.write({reinterpret_cast<const char*>(values.data()), static_cast<std::size_t>(values.size()) * sizeof(Stored)});
+}
+
+template <class Stored>
 void write_as(FileWriter& file, const RowMajor<float>& values) {
-  RowMajor<Stored> converted(values.rows(), values.cols());
-  converted = values.cast<Stored>();
-  file.write(
-      {reinterpret_cast<const char*>(converted.data()), static_cast<std::size_t>(converted.size()) * sizeof(Stored)});
+  write<Stored>(file, values.cast<Stored>());
 }
 
 /// The largest magnitude among the values that are finite as floats and not in type Stored; 0 where there is none.
@@ -142,7 +144,7 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
         write_as<Eigen::half>(file, piece);
         break;
       default:
-        write_as<float>(file, piece);
+        write(file, piece);
     }
     ProgressBar::advance(piece.size());
   }

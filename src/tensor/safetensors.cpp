@@ -85,7 +85,7 @@ FileDigest write_safetensors(const std::filesystem::path& path, std::span<const 
   });
   const std::string header = format_safetensors_header(lay_out(ordered), metadata);
   const std::uint64_t length = header.size();
-  FileWriter file(path);
+  FileWriter file(path, PageCache::bypass);
   file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
   file.write(header);
   for (const TensorSource* tensor : ordered) write_elements(file, *tensor);

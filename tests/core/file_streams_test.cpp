@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/error_parts.h"
+#include "support/file_size_limit.h"
 #include "support/scratch.h"
 #include <array>
 #include <string>
@@ -11,20 +13,51 @@ namespace kiln {
 namespace {
 
 using testing::expect_error;
+using testing::expect_error_with;
 using testing::Scratch;
 
 TEST(FileWriter, HashesAndCountsWhatItWrites) {
   const Scratch scratch;
   const std::string small = "abc", large(1'500'000, 'z');  // below and above a piece of the buffer
-  FileWriter writer(scratch.path("a"));
-  std::string expected;
-  for (const std::string& piece : {small, large, small, std::string(), large, small}) {
-    writer.write(piece);
-    expected += piece;
+  for (const PageCache cache : {PageCache::use, PageCache::bypass}) {
+    FileWriter writer(scratch.path("a"), cache);
+    std::string expected;
+    for (const std::string& piece : {small, large, small, std::string(), large, small}) {
+      writer.write(piece);
+      expected += piece;
+    }
+    const FileDigest digest = writer.finish();
+    EXPECT_EQ(digest, (FileDigest{expected.size(), hash_bytes(expected)}));
+    EXPECT_TRUE(read_file(scratch.path("a")) == expected);
   }
-  const FileDigest digest = writer.finish();
-  EXPECT_EQ(digest, (FileDigest{expected.size(), hash_bytes(expected)}));
-  EXPECT_TRUE(read_file(scratch.path("a")) == expected);
+}
+
+TEST(FileWriter, PastThePageCacheFilesMayEndAndBeRewrittenAnywhere) {
+  constexpr std::size_t kPiece = 1 << 20;
+  const Scratch scratch;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kPiece - 1, kPiece, kPiece + 1, 3 * kPiece + 123}) {
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 31 + i / 997);
+    FileWriter writer(scratch.path("a"), PageCache::bypass);
+    writer.write(bytes);
+    writer.write("abc");
+    writer.rewrite(size / 2, "x");
+    writer.write(bytes);
+    EXPECT_EQ(writer.finish(), (FileDigest{2 * size + 3, hash_bytes(bytes + "abc" + bytes)})) << size;
+    std::string expected = bytes + "abc" + bytes;
+    expected[size / 2] = 'x';
+    EXPECT_TRUE(read_file(scratch.path("a")) == expected) << size;
+  }
+}
+
+/// As past a full disk: what the limit leaves of a piece is written, and need not be whole blocks.
+TEST(FileWriter, PastThePageCacheAWriteMayBeCutShortAnywhere) {
+  const Scratch scratch;
+  FileWriter writer(scratch.path("a"), PageCache::bypass);
+  const std::string bytes(3 << 20, 'a');
+  const testing::FileSizeLimit limit((1 << 20) + 1000);
+  expect_error_with(ExitCode::io, {"cannot be written: File too large"}, [&] { writer.write(bytes); });
+  EXPECT_EQ(std::filesystem::file_size(scratch.path("a")), (1 << 20) + 1000u);
 }
 
 TEST(FileWriter, RewritesWhatWentByBefore) {

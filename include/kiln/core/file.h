@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -124,11 +125,15 @@ class FileReader {
   std::uint64_t size_ = 0;
 };
 
+/// Whether the system keeps in memory what goes to the disk. `bypass` spares the processor that copy, for a large file
+/// that is not read again soon; where the file system knows no such way (O_DIRECT), the file is kept as ever.
+enum class PageCache { use, bypass };
+
 /// Writes a new file in pieces, through a buffer, and hashes what goes by. Until finish() returns nothing is promised.
 class FileWriter {
  public:
-  explicit FileWriter(const std::filesystem::path& path);  // throws Error (io)
-  ~FileWriter();                                           // closes; an unfinished file is left to its owner
+  explicit FileWriter(const std::filesystem::path& path, PageCache cache = PageCache::use);  // throws Error (io)
+  ~FileWriter();  // closes; an unfinished file is left to its owner
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
@@ -140,11 +145,16 @@ class FileWriter {
   FileDigest finish();  // flushes to the disk and closes; throws Error (io)
 
  private:
+  struct Free {
+    void operator()(char* bytes) const { std::free(bytes); }
+  };
+
   void flush();
 
   std::filesystem::path path_;
+  std::unique_ptr<char, Free> buffer_;  // of one piece, aligned as O_DIRECT wants it
+  std::size_t buffered_ = 0;
   int descriptor_;
-  std::string buffer_;
   StreamHash hash_;
   std::uint64_t size_ = 0;
 };

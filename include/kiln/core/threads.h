@@ -27,6 +27,9 @@ int threads();
 /// is: parallel_for keeps blocks of `grain` together, and whoever sums over blocks does it in their order.
 bool deterministic();
 
+/// From here on this thread works mostly while others wait: for work beside a computation that it must not hold up.
+void let_others_go_first();
+
 /// The number of threads that work begun here gets: one inside a parallel region.
 inline int threads_here() { return omp_in_parallel() ? 1 : threads(); }
 
