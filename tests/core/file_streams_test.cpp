@@ -43,8 +43,9 @@ TEST(FileWriter, PastThePageCacheFilesMayEndAndBeRewrittenAnywhere) {
     writer.write("abc");
     writer.rewrite(size / 2, "x");
     writer.write(bytes);
-    EXPECT_EQ(writer.finish(), (FileDigest{2 * size + 3, hash_bytes(bytes + "abc" + bytes)})) << size;
-    std::string expected = bytes + "abc" + bytes;
+    std::string expected = bytes;
+    expected.append("abc").append(bytes);
+    EXPECT_EQ(writer.finish(), (FileDigest{2 * size + 3, hash_bytes(expected)})) << size;
     expected[size / 2] = 'x';
     EXPECT_TRUE(read_file(scratch.path("a")) == expected) << size;
   }
