@@ -44,10 +44,13 @@ bool has_bfloat16_tiles() {
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+bool has_fast_bfloat16() { return has_bfloat16_tiles() || (has_bfloat16_products() && __builtin_cpu_is("intel") == 0); }
+
 #else
 
 bool has_bfloat16_products() { return false; }
 bool has_bfloat16_tiles() { return false; }
+bool has_fast_bfloat16() { return false; }
 
 #endif
 

@@ -177,25 +177,6 @@ std::optional<double> measure_bfloat16_peak() {
   return loop ? std::optional(measure(*loop)) : std::nullopt;
 }
 
-bool bfloat16_is_faster() {
-  static const bool faster = [] {
-    const std::optional<Loop> narrow = bfloat16_loop();
-    if (!narrow) return false;
-    const std::array<Loop, 2> loops{*narrow, float_loop()};
-    std::array<double, 2> best{};
-    float kept = 0;
-    for (int i = 0; i < kRepeats; ++i) {  // in turn, so that what else the machine does slows both
-      for (std::size_t which = 0; which < loops.size(); ++which) {
-        const Stopwatch stopwatch;
-        kept += loops[which].run(kFewestRounds, 0.5f + kept * 1e-9f);
-        best[which] = std::max(best[which], loops[which].operations / stopwatch.seconds());
-      }
-    }
-    return best[0] > best[1];
-  }();
-  return faster;
-}
-
 double measure_memory_bandwidth() {
   Arena arena(3 * static_cast<std::size_t>(kTriadElements) * sizeof(float));
   float* a = arena.vector<float>(kTriadElements).data();

@@ -1,7 +1,7 @@
 // Defaults and checks of the settings of a run.
 #include "kiln/run/train_config.h"
 
-#include "kiln/kernels/machine.h"
+#include "kiln/core/processor.h"
 
 #include <fmt/ranges.h>
 
@@ -11,7 +11,7 @@ namespace kiln {
 
 Precision resolved(Precision precision) {
   if (precision != Precision::automatic) return precision;
-  return bfloat16_is_faster() ? Precision::bf16 : Precision::fp32;
+  return has_fast_bfloat16() ? Precision::bf16 : Precision::fp32;
 }
 
 void TrainConfig::resolve() {

@@ -18,8 +18,8 @@ TEST(Machine, MeasuresPlausibleCeilings) {
 }
 
 TEST(Machine, TilesMakeBfloat16TheFasterAndNoInstructionTheSlower) {
-  EXPECT_TRUE(bfloat16_is_faster() || !has_bfloat16_tiles());
-  EXPECT_TRUE(!bfloat16_is_faster() || has_bfloat16_products());
+  EXPECT_TRUE(has_fast_bfloat16() || !has_bfloat16_tiles());
+  EXPECT_TRUE(!has_fast_bfloat16() || has_bfloat16_products());
 }
 
 }  // namespace

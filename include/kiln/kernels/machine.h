@@ -11,10 +11,6 @@ double measure_float_peak();
 /// The same of bfloat16 products summed in float; nothing where the processor has no instruction for them.
 std::optional<double> measure_bfloat16_peak();
 
-/// Whether bfloat16 is the faster of the two, measured once, in a millisecond: AMX makes it several times as fast,
-/// AVX512-BF16 twice as fast on AMD's processors and half as fast on Intel's.
-bool bfloat16_is_faster();
-
 /// Bytes a second of a triad a = b + s c over arrays far larger than the caches, with all threads.
 double measure_memory_bandwidth();
 

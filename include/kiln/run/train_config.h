@@ -93,7 +93,7 @@ struct TrainConfig {
     v("order", order, "shuffle: each epoch a seeded permutation; sequential: as they lie; random: with replacement");
     v("precision", precision,
       "of activations and matrix products; bf16: with float master weights, norms, softmax, loss and optimizer; auto: "
-      "bf16 where this processor multiplies it faster than float, by a short measurement, else fp32");
+      "bf16 where this processor multiplies it faster than float (AMX, AMD's AVX512-BF16), else fp32");
     v("recompute", recompute,
       "activations that are computed again on the way back instead of kept, same results in less memory: none; mlp: "
       "those inside the MLPs; block: all but the stream between blocks");
