@@ -16,8 +16,18 @@
 namespace kiln {
 namespace {
 
+constexpr std::int64_t kGrain = std::int64_t{1} << 18;  // floats, below which a thread is not worth waking
+
+/// Memory that the system has handed out: asked for by the first copy, a slow host keeps a step waiting for seconds.
+ParameterBuffer<float> touched_buffer(const ParameterLayout& layout) {
+  ParameterBuffer<float> buffer(layout);
+  parallel_for(layout.extent(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::fill(buffer.data() + begin, buffer.data() + end, 0.0F);
+  });
+  return buffer;
+}
+
 void copy(const ParameterBuffer<float>& from, ParameterBuffer<float>& to) {
-  constexpr std::int64_t kGrain = std::int64_t{1} << 18;  // floats, below which a thread is not worth waking
   parallel_for(from.layout().extent(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     std::copy(from.data() + begin, from.data() + end, to.data() + begin);
   });
@@ -25,8 +35,8 @@ void copy(const ParameterBuffer<float>& from, ParameterBuffer<float>& to) {
 
 }  // namespace
 
-CheckpointCopy::CheckpointCopy(const ParameterLayout& layout, std::size_t slots) : weights_(layout) {
-  for (std::size_t i = 0; i < slots; ++i) moments_.emplace_back(layout);
+CheckpointCopy::CheckpointCopy(const ParameterLayout& layout, std::size_t slots) : weights_(touched_buffer(layout)) {
+  for (std::size_t i = 0; i < slots; ++i) moments_.push_back(touched_buffer(layout));
 }
 
 CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {

@@ -15,7 +15,9 @@
 #include "support/small_checkpoint.h"
 #include "support/wait.h"
 #include <atomic>
+#include <fstream>
 #include <memory>
+#include <unistd.h>
 
 namespace kiln {
 namespace {
@@ -29,6 +31,15 @@ using testing::LogCapture;
 using testing::Scratch;
 using testing::SmallTraining;
 using Await = CheckpointWriter::Await;
+
+/// What of this process lies in memory.
+std::int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t mapped = 0;
+  std::int64_t resident = 0;
+  statm >> mapped >> resident;  // pages
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
 
 class Writer : public ::testing::Test {
  protected:
@@ -129,6 +140,19 @@ TEST_F(Writer, ACopyTakesWeightsAndMomentsOnce) {
   const std::size_t buffer = static_cast<std::size_t>(training_.small.layout().extent()) * sizeof(float);
   EXPECT_EQ(CheckpointCopy::bytes(training_.small.layout(), 0), buffer);
   EXPECT_EQ(CheckpointCopy::bytes(training_.small.layout(), 2), 3 * buffer);
+}
+
+TEST(CheckpointCopy, HasItsMemoryBeforeTheFirstSave) {
+  ParameterLayout layout;
+  layout.matrix("large", Role::mlp, 4096, 4096);
+  ParameterBuffer<float> weights(layout);
+  weights.all().setOnes();
+  const Config config;
+  CheckpointCopy copy(layout, 0);
+  const std::int64_t before = resident_bytes();
+  const CheckpointContents copied = copy.take({config, 1, weights, {}, {}, {}});
+  EXPECT_LT(resident_bytes() - before, static_cast<std::int64_t>(CheckpointCopy::bytes(layout, 0)) / 4);
+  EXPECT_EQ(copied.weights.all().sum(), static_cast<float>(layout.extent()));
 }
 
 }  // namespace

@@ -13,7 +13,8 @@
 
 namespace kiln {
 
-/// Memory for the weights and moments of a checkpoint, taken once and used for one after another.
+/// Memory for the weights and moments of a checkpoint, taken whole from the system at once and used for one after
+/// another.
 class CheckpointCopy {
  public:
   CheckpointCopy(const ParameterLayout& layout, std::size_t slots);
