@@ -32,7 +32,7 @@ Json to_json(const BenchReport& report) {
             {"ms_fastest", report.fastest_seconds * kMilliseconds},
             {"ms_slowest", report.slowest_seconds * kMilliseconds},
             {"steps", report.steps},
-            {"precision", kPrecisions[static_cast<std::size_t>(report.precision)]},
+            {"precision", name_of(report.precision)},
             {"tokens_per_second", report.tokens_per_second},
             {"gflops", report.flops_per_second / kGiga},
             {"percent_of_peak", 100 * report.share_of_peak()},
@@ -59,7 +59,7 @@ void add_machine(const BenchReport& report, Table& table) {
 }
 
 void add_training(const BenchReport& report, Table& table) {
-  table.heading(fmt::format("Training in {}", kPrecisions[static_cast<std::size_t>(report.precision)]));
+  table.heading(fmt::format("Training in {}", name_of(report.precision)));
   table.row({"step", fmt::format("{:.2f} ms", report.step_seconds * kMilliseconds),
              fmt::format("({:.2f} to {:.2f}, {} steps)", report.fastest_seconds * kMilliseconds,
                          report.slowest_seconds * kMilliseconds, report.steps)});
@@ -116,7 +116,9 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 1'000'000));
   add_json_flag(*command, options->json);
   command->footer(
-      "Steps run on random tokens. FLOPs: 6 a parameter (positions left out) and 6 n_layers d_model n_ctx a token.\n"
+      "Steps run on random tokens. FLOPs a token: 6 a parameter that multiplies (not embeddings that rows are only "
+      "looked\n"
+      "up in) and 6 n_layers d_model n_ctx for causal attention.\n"
       "Example: kiln bench configs/gpt2_124m.json --set train.batch_size=1 --set train.precision=bf16");
   command->callback([options] { run(*options); });
 }

@@ -4,6 +4,7 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
 #include "kiln/data/source_files.h"
+#include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/evaluate.h"
 
@@ -29,9 +30,10 @@ struct EvalOptions {
 
 /// Where the run that a checkpoint lies in keeps its tokens, if it does; else nowhere ("").
 fs::path token_cache(const ModelSource& source) {
-  const fs::path run = fs::weakly_canonical(source.folder).parent_path().parent_path();
-  const fs::path cache = RunPaths{run}.tokens();
-  return fs::is_directory(cache) ? cache : fs::path();
+  const fs::path checkpoints = fs::weakly_canonical(source.folder).parent_path();
+  const RunPaths run{checkpoints.parent_path()};
+  const bool is_of_run = checkpoints == run.checkpoints() && is_run_directory(run.root) && is_folder(run.tokens());
+  return is_of_run ? run.tokens() : fs::path();
 }
 
 Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& base, const fs::path& cache) {
@@ -49,7 +51,7 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
   return encode(data, model, {}, {}).train;
 }
 
-/// The run's validation split.
+/// The run's validation split; of text that has changed since, it would be another, of which some was trained on.
 TokenFile held_out_tokens(const LoadedModel& model) {
   const std::string folder = model.source.folder.string();
   const std::optional<Config>& config = model.source.config;
@@ -57,7 +59,14 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
         folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
-  return encode(config->data, model, config->directory, token_cache(model.source)).validation;
+  const Dataset data = encode(config->data, model, config->directory, token_cache(model.source));
+  const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
+  check(
+      trained_on == 0 || trained_on == data.digest(),
+      "{}: was trained on other data than the run's data.train and data.validation give now ({} tokens, {} held out): "
+      "a file has changed, come or gone; put the data back, or name a text with --data FILE",
+      folder, data.train.size(), data.validation.size());
+  return data.validation;
 }
 
 Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision precision) {

@@ -101,7 +101,7 @@ std::vector<std::string> names_in(const Entries& entries) {
 
 /// Whether an export of kiln's may have left a file of this name in a folder.
 bool is_exported(const std::string& name) {
-  constexpr std::array<std::string_view, 5> kNames{"config.json", "generation_config.json", "tokenizer.json",
+  constexpr std::array<std::string_view, 5> kNames{kModelConfigFile, kGenerationConfigFile, kTokenizerFile,
                                                    "tokenizer_config.json", kWeightsIndex};
   const bool weights = name.starts_with("model") && name.ends_with(".safetensors");
   return weights || std::ranges::find(kNames, name) != kNames.end();
@@ -120,16 +120,13 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   }
   check(is_folder(output) == folder && (folder || fs::is_regular_file(output, error)),
         "--output {}: is there, and is no {}; choose another name", name, folder ? "folder" : "file");
-  std::string stranger;
-  bool empty = folder;
-  for (fs::directory_iterator entry(output, error), end; folder && !error && entry != end; entry.increment(error)) {
-    empty = false;
-    if (const std::string inside = entry->path().filename().string(); !is_exported(inside)) stranger = inside;
+  const std::vector<fs::path> inside = list_folder(output);  // nothing of a file
+  check(overwrite || (folder && inside.empty()), "--output {}: is there already; --overwrite replaces it", name);
+  for (const fs::path& path : inside) {
+    const std::string held = path.filename().string();
+    check(is_exported(held),
+          "--output {}: holds {}, which no export has written, and is not replaced; name another folder", name, held);
   }
-  check_io(!folder || !error, "{}: cannot be looked into: {}", name, error.message());
-  check(overwrite || empty, "--output {}: is there already; --overwrite replaces it", name);
-  check(stranger.empty(),
-        "--output {}: holds {}, which no export has written, and is not replaced; name another folder", name, stranger);
 }
 
 /// Writes beside the output and puts it in place when it is whole.

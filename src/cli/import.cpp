@@ -44,14 +44,6 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   return config;
 }
 
-/// Throws Error (usage) where making the run would remove what is to be imported.
-void check_not_within(const std::filesystem::path& path, const std::filesystem::path& run) {
-  const auto inside =
-      std::filesystem::weakly_canonical(path).lexically_relative(std::filesystem::weakly_canonical(run));
-  check(inside.empty() || *inside.begin() == "..",
-        "{}: lies in --run {}, which is replaced; name another run directory", path.string(), run.string());
-}
-
 void run_import(const ImportOptions& options) {
   check_not_within(options.path, options.run);
   const LoadedModel model =

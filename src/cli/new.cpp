@@ -32,10 +32,12 @@ struct NewOptions {
   bool json = false;
 };
 
-/// What a run on this text is called: the first file's or folder's name, as far as it can stand in a path anywhere.
+/// What a run on this text is called: the first file's or folder's name (that of "notes" for notes/*.txt), as far as it
+/// can stand in a path anywhere.
 std::string name_for(const std::string& pattern) {
   std::filesystem::path path = std::filesystem::path(pattern).lexically_normal();
   if (path.filename().empty()) path = path.parent_path();  // "texts/"
+  while (path.filename().string().find_first_of("*?[") != std::string::npos) path = path.parent_path();
   std::string name = path.stem().string();
   for (char& c : name) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_') c = '-';

@@ -73,7 +73,7 @@ void add_parameters(const ParameterCounts& counts, Table& table) {
   part("biases", counts.bias);
   part("unembedding", counts.unembedding);
   part("total", counts.total);
-  part("total without embeddings", counts.total_without_embeddings);
+  part("total without token embedding", counts.total_without_embeddings);
   table.row({"total if tied", format_count(counts.total_tied)});
   table.row({"total if untied", format_count(counts.total_untied)});
 }

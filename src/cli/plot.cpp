@@ -4,6 +4,7 @@
 #include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/metric_figure.h"
+#include "kiln/run/metrics.h"
 #include "kiln/run/picture.h"
 #include "kiln/run/run_directory.h"
 
@@ -40,7 +41,9 @@ std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     const RunPaths paths{folder};
     check(is_run_directory(paths.root), "{}: is not a run directory; name one that kiln train has made", folder);
-    runs.push_back({fs::canonical(paths.root).filename().string(), read_metrics(paths.metrics())});
+    MetricsLines lines = scan_metrics(paths.metrics());
+    for (const std::string& problem : lines.problems) spdlog::warn("{}; the line is left out", problem);
+    runs.push_back({fs::canonical(paths.root).filename().string(), std::move(lines.rows)});
   }
   const std::vector<NamedRows> all = runs;
   for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -77,8 +80,9 @@ void run_plot(const PlotOptions& options) {
   const Figure figure = metric_figure(runs, {.metric = value_of<PlotMetric>(kPlotMetrics, options.metric),
                                              .x = value_of<PlotX>(kPlotXs, options.x),
                                              .smoothing = options.smoothing});
-  check(!is_empty(figure), "{}: holds no {} yet; kiln train writes rows every train.log_every steps",
-        RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric);
+  check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
+        RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric,
+        options.metric == "validation_loss" ? "eval_every" : "log_every");
   if (options.json) {
     write_json(to_json(figure, output));
   } else {

@@ -1,6 +1,7 @@
 // kiln sample: text that goes on from a prompt.
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/core/terminal.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
@@ -12,7 +13,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <unistd.h>
@@ -128,10 +128,10 @@ void run_sample(SampleOptions options) {
   if (!options.json) {
     on_text = [&](Index sample, std::string_view piece, bool last) { printer.add(sample, piece, last); };
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   const std::vector<Completion> completions = complete(loaded, options, tokens, on_text);
   if (options.json) write_json(to_json(prompt, completions));
-  report_speed(completions, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  report_speed(completions, stopwatch.seconds());
 }
 
 void add_prompt_options(CLI::App& command, SampleOptions& options) {

@@ -72,7 +72,7 @@ Json summary(const Tokenizer& tokenizer) {
   Json json{{"type", tokenizer.type()}, {"vocab_size", tokenizer.vocab_size()}};
   if (const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer)) {
     json["merges"] = bpe->bpe().merges().size();
-    json["pattern"] = names_of(bpe->pattern())[static_cast<std::size_t>(bpe->pattern())];
+    json["pattern"] = name_of(bpe->pattern());
   }
   json["special_tokens"] = Json::array();
   for (const SpecialToken& token : tokenizer.special_tokens())
@@ -94,7 +94,7 @@ void run_train(const TrainingOptions& options) {
   check(config.vocab_size >= least,
         "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
         kByteCount, config.special_tokens.size());
-  check_output_file("--output", options.output, "tokenizer.json");
+  check_output_file("--output", options.output, kTokenizerFile);
   DataConfig data = options.data;
   data.validation_fraction = 0;
   data.train.clear();

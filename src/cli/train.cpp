@@ -11,7 +11,7 @@
 #include "kiln/train/plan.h"
 #include "kiln/train/trainer.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
@@ -170,6 +170,7 @@ void run_train(const TrainOptions& options) {
       read_config(options.config, overrides, Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
   check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
+  if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
 
@@ -187,6 +188,9 @@ void run_train(const TrainOptions& options) {
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, options.quiet, sample).run();
+  if (code != 0 && !options.overrides.empty()) {
+    spdlog::info("with --resume, give the same again: --set {}", fmt::join(options.overrides, " --set "));
+  }
   spdlog::info("the run lies in {}", root.string());
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};

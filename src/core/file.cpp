@@ -146,18 +146,25 @@ void replace_directory(const std::filesystem::path& from, const std::filesystem:
   std::filesystem::remove_all(from, ignored);
 }
 
-bool make_directories(const std::filesystem::path& path, std::error_code& error) {
+void make_directories(const std::filesystem::path& path) {
   const std::filesystem::path parent = path.parent_path();
-  if (is_folder(path)) return true;
-  if (path_exists(path)) {
-    error = std::make_error_code(std::errc::not_a_directory);
-    return false;
-  }
-  if (!parent.empty() && parent != path && !make_directories(parent, error)) return false;
-  std::filesystem::create_directory(path, error);
-  if (error) return false;
+  if (is_folder(path)) return;
+  if (!parent.empty() && parent != path) make_directories(parent);
+  const bool is_made = ::mkdir(path.c_str(), 0777) == 0 || (errno == EEXIST && is_folder(path));
+  check_io(is_made, "{}: the folder cannot be made: {}", path.string(), last_error());
   sync_directory(parent);
-  return true;
+}
+
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    paths.push_back(entry->path());
+  }
+  const bool is_missing = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+  check_io(!error || is_missing, "{}: cannot be listed: {}", folder.string(), error.message());
+  std::ranges::sort(paths);
+  return paths;
 }
 
 bool path_exists(const std::filesystem::path& path) {
@@ -339,7 +346,7 @@ LineAppender::LineAppender(const std::filesystem::path& path) : records_(path) {
 
 void RecordAppender::sync() { require(::fsync(descriptor_) == 0, path_, "cannot be flushed to the disk"); }
 
-FileLock::FileLock(const std::filesystem::path& path)
+FileLock::FileLock(const std::filesystem::path& path, std::string_view remedy)
     : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   check_io(descriptor_ >= 0, "{}: cannot be created: {}", path.string(), last_error());
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
@@ -348,8 +355,8 @@ FileLock::FileLock(const std::filesystem::path& path)
     check_io(reason == EWOULDBLOCK, "{}: cannot be locked: {}", path.string(), std::strerror(reason));
     std::string holder = read_file(path);
     while (!holder.empty() && holder.back() == '\n') holder.pop_back();
-    fail(ExitCode::usage, "{}: in use by process {}; wait until it ends, or choose another run directory with --run",
-         path.parent_path().string(), holder);
+    fail(ExitCode::usage, "{}: in use by process {}; wait until it ends{}{}", path.parent_path().string(), holder,
+         remedy.empty() ? "" : ", or ", remedy);
   }
   const std::string self = fmt::format("{}\n", ::getpid());
   const bool written = ::ftruncate(descriptor_, 0) == 0 &&
@@ -363,6 +370,16 @@ FileLock::FileLock(const std::filesystem::path& path)
 
 FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);  // closing releases the lock
+}
+
+bool is_file_lock(const std::filesystem::path& path) {
+  constexpr std::uintmax_t kLongest = 32;  // bytes
+  std::error_code error;
+  const bool is_short =
+      std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) <= kLongest;
+  if (!is_short || error) return false;
+  const std::string text = read_file(path);
+  return text.size() > 1 && text.ends_with('\n') && text.find_first_not_of("0123456789") == text.size() - 1;
 }
 
 std::optional<std::int64_t> lock_holder(const std::filesystem::path& path) {

@@ -1,12 +1,12 @@
 // A parser's listener that builds the value and watches for what the library lets pass.
 #include "kiln/core/json.h"
 
+#include "kiln/core/file.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_set>
-#include <variant>
 
 namespace kiln {
 namespace {
@@ -57,7 +57,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     const std::string_view before = text_.substr(0, std::max<std::size_t>(position, 1) - 1);
     const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
     const std::ptrdiff_t line = std::ranges::count(before, '\n') + 1;
-    fail(code_, "{}:{}:{}: not valid JSON: {}", source_, line, before.size() - line_start + 1, what);
+    fail(code_, "{}:{}:{}: not valid JSON: {}{}", source_, line, before.size() - line_start + 1, what, hint(before));
   }
 
  private:
@@ -68,6 +68,17 @@ class Builder final : public nlohmann::json_sax<Json> {
     bool is_new_key = true;
     std::unordered_set<std::string> keys;
   };
+
+  /// What to do about the commonest mistakes; `before` is the text up to what cannot stand there.
+  std::string_view hint(std::string_view before) const {
+    const char found = before.size() < text_.size() ? text_[before.size()] : '\0';
+    const std::size_t last = before.find_last_not_of(" \t\r\n");
+    const char previous = last == std::string_view::npos ? '\0' : before[last];
+    if (found == '/' || previous == '/' || found == '#') return "; JSON has no comments: remove it";
+    if ((found == '}' || found == ']') && previous == ',') return "; remove the comma before it";
+    if (found == '\'') return "; strings stand in double quotes";
+    return "";
+  }
 
   std::string pointer() const {
     const Level& level = levels_.back();
@@ -133,6 +144,12 @@ Json parse_json(std::string_view text, std::string_view source, ExitCode code) {
   Problems problems;
   Json json = parse_json(text, source, problems, code);
   problems.throw_if_any(source, code);
+  return json;
+}
+
+Json read_json_object(const std::filesystem::path& path) {
+  Json json = parse_json(read_file(path), path.string());
+  check_input(json.is_object(), "{}: an object is expected", path.string());
   return json;
 }
 

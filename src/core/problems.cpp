@@ -35,6 +35,10 @@ void Problems::attribute(std::string_view pointer, std::string_view source) {
   sources_.insert(sources_.begin(), {std::string(pointer), std::string(source)});
 }
 
+void Problems::rename(std::string_view pointer, std::string_view place) {
+  places_.push_back({std::string(pointer), std::string(place)});
+}
+
 bool Problems::has(std::string_view pointer) const {
   return std::ranges::any_of(entries_, [&](const Entry& entry) { return at_or_below(entry.pointer, pointer); });
 }
@@ -46,7 +50,9 @@ std::string Problems::text(std::string_view source) const {
     if (!text.empty()) text += '\n';
     text += origin != sources_.end() ? std::string_view(origin->text) : source;
     text += ": ";
-    if (!entry.pointer.empty()) text += entry.pointer + ": ";
+    const auto place = std::ranges::find(places_, entry.pointer, &Entry::pointer);
+    const std::string& where = place != places_.end() ? place->text : entry.pointer;
+    if (!where.empty()) text += where + ": ";
     text += entry.text;
   }
   return text;

@@ -67,7 +67,7 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
 
 EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets)
     : tokens_(std::move(tokens)), T_(T), B_(B), full_windows_((tokens_.size() - 1) / T), windows_(full_windows_) {
-  require_tokens(tokens_, 2, tokens_.name(), "an evaluation");
+  require_tokens(tokens_, 2, tokens_.name().empty() ? "the text" : tokens_.name(), "an evaluation");
   const Index targets = tokens_.size() - 1;
   if (most_targets < targets && full_windows_ > 0) {
     windows_ = std::clamp<Index>((most_targets - 1) / T_ + 1, 1, full_windows_);

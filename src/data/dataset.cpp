@@ -54,9 +54,7 @@ TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_
   }
   const fs::path path = directory / fmt::format("{}-{}.bin", split, hex(key));
   if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
-  std::error_code error;
-  fs::create_directories(directory, error);
-  check_io(!error, "{}: the folder cannot be created: {}", directory.string(), error.message());
+  make_directories(directory);
   const FileLock lock(directory / "lock");  // two that write the same file would spoil it
   TokenFileWriter writer(path, vocab_size);
   fill([&](std::span<const TokenId> tokens, Index text_bytes) { writer.append(tokens, text_bytes); });
@@ -119,6 +117,8 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
 }
 
 }  // namespace
+
+std::uint64_t Dataset::digest() const { return hash_bytes(hex(train.digest()), validation.digest()); }
 
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
   const DocumentEnd end = corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;

@@ -7,6 +7,7 @@
 #include "kiln/interop/tensor_table.h"
 #include "kiln/interop/weight_files.h"
 #include "kiln/nn/block.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -142,9 +143,9 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   const auto write = [&](const std::string& name, const std::string& text) {
     if (!text.empty()) digests[name] = write_file_synced(folder / name, text);
   };
-  write("config.json", format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
-  write("generation_config.json", format_json(huggingface_generation_config(tokenizer.ids)));
-  write("tokenizer.json", tokenizer.tokenizer);
+  write(kModelConfigFile, format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
+  write(kGenerationConfigFile, format_json(huggingface_generation_config(tokenizer.ids)));
+  write(kTokenizerFile, tokenizer.tokenizer);
   write("tokenizer_config.json", tokenizer.config);
   digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
@@ -164,7 +165,7 @@ void check_claims(const std::filesystem::path& folder, const ModelConfig& model)
               model.n_layers);
   std::uint64_t held = 0;
   for (const StoredTensor& tensor : files.tensors()) held += tensor.info->end - tensor.info->begin;
-  const double wanted = static_cast<double>(count_position_elements(model)) * sizeof(float);
+  const double wanted = static_cast<double>(PositionTables<float>::bytes(model));
   check_input(
       wanted <= std::max(static_cast<double>(held), kSmallTables),
       "{}: holds {}, and the config wants {} positions and {} heads, whose tables alone take {}; are they of two "

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <utility>
 
@@ -32,7 +33,7 @@ Json gpt2_config(const ModelConfig& m, Index vocab_size) {
           {"n_layer", m.n_layers},
           {"n_head", m.n_heads},
           {"n_inner", m.mlp_size()},
-          {"activation_function", names_of(m.activation)[static_cast<std::size_t>(m.activation)]},
+          {"activation_function", name_of(m.activation)},
           {"resid_pdrop", m.dropout},
           {"embd_pdrop", m.dropout},
           {"attn_pdrop", m.dropout},
@@ -121,6 +122,11 @@ class Keys {
                   brief_json(supported));
   }
 
+  /// Names the keys that stand for kiln's here, which problems found later are reported at.
+  void stand_for(std::initializer_list<std::pair<const char*, const char*>> names) {
+    for (const auto& [ours, theirs] : names) problems_.rename(std::string("/") + ours, std::string("/") + theirs);
+  }
+
   Problems& problems() { return problems_; }
 
  private:
@@ -148,6 +154,14 @@ Activation read_activation(Keys& keys) {
 }
 
 ModelConfig read_gpt2(Keys& keys) {
+  keys.stand_for({{"n_layers", "n_layer"},
+                  {"d_model", "n_embd"},
+                  {"n_heads", "n_head"},
+                  {"n_ctx", keys.has("n_positions") ? "n_positions" : "n_ctx"},
+                  {"d_mlp", "n_inner"},
+                  {"dropout", "resid_pdrop"},
+                  {"norm_epsilon", "layer_norm_epsilon"},
+                  {"init/std", "initializer_range"}});
   ModelConfig m;
   m.n_layers = keys.size("n_layer");
   m.d_model = keys.size("n_embd");
@@ -183,6 +197,16 @@ double read_rope_theta(Keys& keys) {
 }
 
 ModelConfig read_llama(Keys& keys) {
+  keys.stand_for({{"n_layers", "num_hidden_layers"},
+                  {"d_model", "hidden_size"},
+                  {"n_heads", "num_attention_heads"},
+                  {"n_kv_heads", "num_key_value_heads"},
+                  {"d_head", "head_dim"},
+                  {"d_mlp", "intermediate_size"},
+                  {"n_ctx", "max_position_embeddings"},
+                  {"dropout", "attention_dropout"},
+                  {"norm_epsilon", "rms_norm_eps"},
+                  {"init/std", "initializer_range"}});
   ModelConfig m;
   m.n_layers = keys.size("num_hidden_layers");
   m.d_model = keys.size("hidden_size");
@@ -210,12 +234,6 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
   ModelConfig m;
   from_json(json.value("model", Json::object()), m, problems, "/model");
   return m;
-}
-
-Json read_object(const std::filesystem::path& path) {
-  Json json = parse_json(read_file(path), path.string());
-  check_input(json.is_object(), "{}: an object is expected", path.string());
-  return json;
 }
 
 SpecialIds ids_of(const Keys& keys, Index vocab_size) {
@@ -253,8 +271,8 @@ Json huggingface_generation_config(const SpecialIds& ids) {
 }
 
 ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = path_within(folder, "config.json");
-  const Json json = read_object(path);
+  const std::filesystem::path path = path_within(folder, kModelConfigFile);
+  const Json json = read_json_object(path);
   Problems problems;
   Keys keys(json, problems);
   ModelDescription description;
@@ -277,7 +295,7 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
 }
 
 SpecialIds read_special_ids(const std::filesystem::path& folder, Index vocab_size) {
-  const Json json = read_object(path_within(folder, "config.json"));
+  const Json json = read_json_object(path_within(folder, kModelConfigFile));
   Problems problems;
   return ids_of(Keys(json, problems), vocab_size);
 }

@@ -129,14 +129,20 @@ class LlmcReader {
  private:
   void read_config(const std::string& name) {
     Problems problems;
-    constexpr std::pair<LlmcField, const char*> kSizes[] = {{kPositionsAt, "the number of positions"},
-                                                            {kVocabularyAt, "the vocabulary's size"},
-                                                            {kLayersAt, "the number of layers"},
-                                                            {kHeadsAt, "the number of heads"},
-                                                            {kWidthAt, "the width"}};
-    for (const auto& [field, meaning] : kSizes) {
-      check_input(header_[field] > 0, "{}: header[{}], {}, is {}; at least 1 is expected", name,
-                  static_cast<std::size_t>(field), meaning, header_[field]);
+    struct Size {
+      LlmcField field;
+      const char* meaning;
+      const char* pointer;  // of the config
+    };
+    constexpr Size kSizes[] = {{kPositionsAt, "the number of positions", "/n_ctx"},
+                               {kVocabularyAt, "the vocabulary's size", "/vocab_size"},
+                               {kLayersAt, "the number of layers", "/n_layers"},
+                               {kHeadsAt, "the number of heads", "/n_heads"},
+                               {kWidthAt, "the width", "/d_model"}};
+    for (const auto& [field, meaning, pointer] : kSizes) {
+      const std::string place = fmt::format("header[{}], {}", static_cast<std::size_t>(field), meaning);
+      check_input(header_[field] > 0, "{}: {}, is {}; at least 1 is expected", name, place, header_[field]);
+      problems.rename(pointer, place);
     }
     check_input(header_[kPaddedAt] >= header_[kVocabularyAt],
                 "{}: header[{}], the rows of the embedding, is {}, less than the vocabulary's {}", name,

@@ -1,6 +1,8 @@
 // One comparison a key.
 #include "kiln/interop/obstacles.h"
 
+#include "kiln/core/fields.h"
+
 #include <string_view>
 
 namespace kiln {
@@ -29,7 +31,7 @@ class Reasons {
   template <class T>
   static std::string text(const T& value) {
     if constexpr (std::is_enum_v<T>) {
-      return std::string(names_of(value)[static_cast<std::size_t>(value)]);
+      return std::string(name_of(value));
     } else {
       return fmt::format("{}", value);
     }

@@ -30,7 +30,7 @@ constexpr LlamaName kLlamaNames[] = {
     {"lm_head.weight", {"lm_head.weight"}},
 };
 
-void add_llama(const Parameter& p, ParameterId id, std::vector<TensorPlace>& table) {
+void add_llama(const Parameter& p, std::vector<TensorPlace>& table) {
   std::string_view name = p.name, layer;  // "h.3.ln_1.weight": "ln_1.weight" of layer "3"
   if (name.starts_with(kLayer)) {
     name.remove_prefix(kLayer.size());
@@ -39,26 +39,24 @@ void add_llama(const Parameter& p, ParameterId id, std::vector<TensorPlace>& tab
   }
   const auto* entry = std::ranges::find(kLlamaNames, name, &LlamaName::ours);
   if (entry == std::end(kLlamaNames)) fail(ExitCode::failure, "no Llama has a parameter '{}'", p.name);
-  const std::vector<Index> whole{p.cols};
   Index begin = 0;
   std::size_t part = 0;
-  for (const Index count : p.column_groups.empty() ? whole : p.column_groups) {
+  for (const Index count : p.column_groups) {
     const std::string_view theirs = entry->theirs.at(part++);
     std::string full = layer.empty() ? std::string(theirs) : fmt::format("model.layers.{}.{}", layer, theirs);
     std::vector<Index> shape = p.is_vector()       ? std::vector<Index>{count}
                                : entry->transposed ? std::vector<Index>{count, p.rows}
                                                    : std::vector<Index>{p.rows, count};
-    table.push_back({std::move(full), id, begin, count, entry->transposed, std::move(shape)});
+    table.push_back({std::move(full), p.id, begin, count, entry->transposed, std::move(shape)});
     begin += count;
   }
 }
 
 /// A weight that comes with a bias in GPT-2, but is not followed by one in the layout, gets zeros.
-void add_gpt2(const Parameter& p, const Parameter* next, ParameterId id, bool prefixed,
-              std::vector<TensorPlace>& table) {
+void add_gpt2(const Parameter& p, const Parameter* next, bool prefixed, std::vector<TensorPlace>& table) {
   const bool of_trunk = p.role != Role::unembedding;
   const std::string name = prefixed && of_trunk ? "transformer." + p.name : p.name;
-  table.push_back({name, id, 0, p.cols, false, p.shape()});
+  table.push_back({name, p.id, 0, p.cols, false, p.shape()});
   if (is_embedding(p.role) || !of_trunk || p.role == Role::bias) return;
   if (next != nullptr && next->role == Role::bias) return;
   table.push_back({name.substr(0, name.size() - kWeight.size()) + ".bias", {}, 0, p.cols, false, {p.cols}});
@@ -81,16 +79,15 @@ std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterL
   std::vector<TensorPlace> table;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& p = parameters[i];
-    const ParameterId id{static_cast<int>(i)};
     switch (family) {
       case Family::gpt2:
-        add_gpt2(p, i + 1 < parameters.size() ? &parameters[i + 1] : nullptr, id, !model.tie_embeddings, table);
+        add_gpt2(p, i + 1 < parameters.size() ? &parameters[i + 1] : nullptr, !model.tie_embeddings, table);
         break;
       case Family::llama:
-        add_llama(p, id, table);
+        add_llama(p, table);
         break;
       case Family::kiln:
-        table.push_back({p.name, id, 0, p.cols, false, p.shape()});
+        table.push_back({p.name, p.id, 0, p.cols, false, p.shape()});
         break;
     }
   }

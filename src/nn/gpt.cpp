@@ -28,13 +28,18 @@ std::vector<Block> make_blocks(const ModelConfig& config, ParameterLayout& layou
 template <class T>
 Gpt<T>::Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout)
     : config_(config),
-      positions_(config),
       token_embedding_(layout.matrix("wte.weight", Role::token_embedding, vocab_size, config.d_model)),
       position_embedding_(config.position == PositionKind::learned
                               ? layout.matrix("wpe.weight", Role::position_embedding, config.n_ctx, config.d_model)
                               : ParameterId{}),
       blocks_(make_blocks(config, layout)),
       final_norm_(layout, "ln_f", config) {}
+
+template <class T>
+const PositionTables<T>& Gpt<T>::positions() const {
+  if (!positions_) positions_.emplace(config_);
+  return *positions_;
+}
 
 template <class T>
 GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index B, Index length, Keep keep) const {
@@ -71,7 +76,7 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
   assert(static_cast<Index>(tokens.size()) == a.B * a.T_);
   const Index past = cache == nullptr ? 0 : cache->past;
   assert(past + a.T_ <= config_.n_ctx);
-  const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : positions_.sinusoid_table();
+  const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : positions().sinusoid_table();
   {
     const Timed timed("embedding");
     embedding_forward<T>(tokens, a.T_, past, weights.mat(token_embedding_), table, a.stream.front());
@@ -80,8 +85,8 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
 
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     KeyValues<T>* layer = cache == nullptr ? nullptr : &cache->layers[i];
-    blocks_[i].forward<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1], layer,
-                          past);
+    blocks_[i].forward<T>(weights, positions(), context, a.B, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1],
+                          layer, past);
   }
   final_norm_.forward<T>(weights, as_const(a.stream.back()), a.hidden, a.final_statistics);
   if (cache != nullptr) cache->past += a.T_;
@@ -95,7 +100,7 @@ void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::in
                           no_rows<T>(config_.d_model), d_stream, gradients);
   for (std::size_t i = blocks_.size(); i-- > 0;) {
     recompute(weights, context, a, i);
-    blocks_[i].backward<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], a.scratch, d_stream,
+    blocks_[i].backward<T>(weights, positions(), context, a.B, as_const(a.stream[i]), a.blocks[i], a.scratch, d_stream,
                            gradients);
   }
   dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), d_stream);
@@ -110,7 +115,7 @@ void Gpt<T>::recompute(const ParameterBuffer<T>& weights, const StepContext& con
                        std::size_t i) const {
   if (a.keep == Keep::all || i + 1 == blocks_.size()) return;  // the last block's are still there
   if (a.keep == Keep::stream) {
-    blocks_[i].forward_attention<T>(weights, positions_, context, a.B, as_const(a.stream[i]), a.blocks[i], nullptr, 0);
+    blocks_[i].forward_attention<T>(weights, positions(), context, a.B, as_const(a.stream[i]), a.blocks[i], nullptr, 0);
   }
   blocks_[i].forward_mlp<T>(weights, as_const(a.blocks[i].middle), a.blocks[i].mlp);
 }

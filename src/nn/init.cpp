@@ -65,18 +65,15 @@ void draw(const Parameter& p, Distribution d, std::uint64_t seed, Index first, I
 
 template <class A>
 void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights) {
-  const auto& parameters = weights.layout().parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Parameter& p = parameters[i];
-    Mat<A> w = weights.mat(ParameterId{static_cast<int>(i)});
+  for (const Parameter& p : weights.layout().parameters()) {
+    Mat<A> w = weights.mat(p.id);
     if (!is_matrix(p.role)) {
       w.setConstant(p.role == Role::norm ? A(1) : A(0));
       continue;
     }
     const bool is_unembedding = p.role == Role::unembedding;  // stored [out, in]
-    const std::vector<Index> groups = p.column_groups.empty() ? std::vector<Index>{p.cols} : p.column_groups;
     Index first = 0;
-    for (const Index count : groups) {
+    for (const Index count : p.column_groups) {
       const Distribution d = distribution(config, p, is_unembedding ? p.cols : p.rows, is_unembedding ? p.rows : count);
       draw(p, d, seed, first, count, w);
       first += count;

@@ -12,11 +12,11 @@ namespace {
 template <class T>
 std::vector<T> make_sinusoids(Index positions, Index C) {
   std::vector<T> table(static_cast<std::size_t>(positions * C));
-  for (Index p = 0; p < positions; ++p) {
-    for (Index c = 0; c < C; ++c) {
-      const Index even = c - c % 2;  // a sine and its cosine share a wavelength
-      const double exponent = static_cast<double>(even) / static_cast<double>(C);
-      const double angle = static_cast<double>(p) / std::pow(10000.0, exponent);
+  for (Index c = 0; c < C; ++c) {
+    const Index even = c - c % 2;  // a sine and its cosine share a wavelength
+    const double wavelength = std::pow(10000.0, static_cast<double>(even) / static_cast<double>(C));
+    for (Index p = 0; p < positions; ++p) {
+      const double angle = static_cast<double>(p) / wavelength;
       table[static_cast<std::size_t>(p * C + c)] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
   }
@@ -25,14 +25,15 @@ std::vector<T> make_sinusoids(Index positions, Index C) {
 
 }  // namespace
 
-Index count_position_elements(const ModelConfig& config) {
+template <class T>
+std::size_t PositionTables<T>::bytes(const ModelConfig& config) {
   switch (config.position) {
     case PositionKind::sinusoidal:
-      return config.n_ctx * config.d_model;
+      return static_cast<std::size_t>(config.n_ctx * config.d_model) * sizeof(T);
     case PositionKind::rope:
-      return config.n_ctx * config.head_size();
+      return static_cast<std::size_t>(config.n_ctx * config.head_size()) * sizeof(Acc<T>);
     case PositionKind::alibi:
-      return config.n_heads;
+      return static_cast<std::size_t>(config.n_heads) * sizeof(Acc<T>);
     case PositionKind::learned:
     case PositionKind::none:
       break;

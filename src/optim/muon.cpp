@@ -26,7 +26,7 @@ std::vector<Part> find_parts(const OptimizerConfig& config, const ParameterLayou
     if (!p.trainable || !is_hidden_matrix(p.role)) continue;
     const auto weight_decay = static_cast<float>(weight_decay_of(config, p));
     Index begin = p.offset;
-    for (const Index width : p.column_groups.empty() ? std::vector<Index>{p.cols} : p.column_groups) {
+    for (const Index width : p.column_groups) {
       parts.push_back({begin, p.rows, width, p.cols, weight_decay});
       begin += width;
     }

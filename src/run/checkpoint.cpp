@@ -15,10 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfigFile = "kiln.json";
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kStateFile = "trainer.json";
-
 std::string slot_name(const Parameter& parameter, const OptimizerSlot& slot) {
   return fmt::format("{}.{}", parameter.name, slot.name);
 }
@@ -27,19 +23,11 @@ FileDigest write_optimizer(const fs::path& path, std::span<const OptimizerSlot> 
   std::vector<TensorSource> sources;
   for (const OptimizerSlot& slot : slots) {
     const ParameterBuffer<float>& buffer = *slot.buffer;
-    const std::vector<Parameter>& parameters = buffer.layout().parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const ParameterId id{static_cast<int>(i)};
-      sources.push_back({slot_name(parameters[i], slot), parameters[i].shape(), buffer.mat(id)});
+    for (const Parameter& p : buffer.layout().parameters()) {
+      sources.push_back({slot_name(p, slot), p.shape(), buffer.mat(p.id)});
     }
   }
   return write_safetensors(path, sources);
-}
-
-Json read_object(const fs::path& path) {
-  Json json = parse_json(read_file(path), path.string());
-  check_input(json.is_object(), "{}: an object is expected", path.string());
-  return json;
 }
 
 /// Throws what `examine` finds wrong with a file.
@@ -105,7 +93,7 @@ TrainerState read_trainer_state(const std::filesystem::path& folder) {
   const fs::path path = path_within(folder, kStateFile);
   TrainerState state;
   Problems problems;
-  from_json(read_object(path), state, problems);
+  from_json(read_json_object(path), state, problems);
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   return state;
 }
@@ -145,9 +133,8 @@ void read_optimizer(const std::filesystem::path& folder, std::span<const Optimiz
               "{}: holds {} tensors, {} are expected; was it saved by another optimizer?", file.path().string(),
               file.tensors().size(), wanted);
   for (const OptimizerSlot& slot : slots) {
-    const std::vector<Parameter>& parameters = slot.buffer->layout().parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      file.read<float>(*file.find(slot_name(parameters[i], slot)), slot.buffer->mat(ParameterId{static_cast<int>(i)}));
+    for (const Parameter& p : slot.buffer->layout().parameters()) {
+      file.read<float>(*file.find(slot_name(p, slot)), slot.buffer->mat(p.id));
     }
   }
 }

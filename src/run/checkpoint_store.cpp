@@ -18,19 +18,13 @@ bool is_finished(const fs::path& folder) { return path_exists(folder / kManifest
 
 /// The folder that a pointer, which is there, names, if it names one that is there.
 std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
-  std::string name = read_file(checkpoints / pointer);
-  while (!name.empty() && (name.back() == '\n' || name.back() == '\r')) name.pop_back();
+  const std::string name = read_pointer(checkpoints / pointer);
   if (!step_of_checkpoint(name) || !is_finished(checkpoints / name)) return std::nullopt;
   return checkpoints / name;
 }
 
 void point(const fs::path& checkpoints, std::string_view pointer, const fs::path& folder) {
   write_file_atomically(checkpoints / pointer, folder.filename().string() + "\n");
-}
-
-void make_directory(const fs::path& path) {
-  std::error_code error;
-  check_io(make_directories(path, error), "{}: cannot be made: {}", path.string(), error.message());
 }
 
 std::vector<SavedCheckpoint> newest_first(const fs::path& checkpoints) {
@@ -50,12 +44,8 @@ void discard(const fs::path& folder) {
 }
 
 void remove_temporaries(const fs::path& checkpoints) {
-  std::vector<fs::path> stale;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
-    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) stale.push_back(entry.path());
-  }
-  for (const fs::path& path : stale) {
+  for (const fs::path& path : list_temporaries(checkpoints)) {
+    std::error_code error;
     fs::remove_all(path, error);
     if (error) spdlog::warn("{}: cannot be removed: {}", path.string(), error.message());
   }
@@ -74,13 +64,13 @@ void prune(const fs::path& checkpoints, std::int64_t keep) {
 
 std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
                                       bool is_best, std::int64_t keep) {
-  make_directory(checkpoints);
+  make_directories(checkpoints);
   remove_temporaries(checkpoints);
   const std::string name = checkpoint_name(contents.state.step);
   const fs::path temporary = checkpoints / fmt::format("{}{}", kTemporaryPrefix, name);
   fs::path folder = checkpoints / name;
   try {
-    make_directory(temporary);
+    make_directories(temporary);
     write_checkpoint_folder(temporary, contents);
     replace_directory(temporary, folder);
   } catch (...) {
@@ -92,6 +82,18 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
   point(checkpoints, kLatestPointer, folder);  // last: until then the run goes on from the one before
   prune(checkpoints, keep);
   return folder;
+}
+
+std::string read_pointer(const std::filesystem::path& pointer) {
+  std::string name = read_file(pointer);
+  while (name.ends_with('\n') || name.ends_with('\r')) name.pop_back();
+  return name;
+}
+
+std::vector<std::filesystem::path> list_temporaries(const std::filesystem::path& checkpoints) {
+  std::vector<fs::path> found = list_folder(checkpoints);
+  std::erase_if(found, [](const fs::path& path) { return !path.filename().string().starts_with(kTemporaryPrefix); });
+  return found;
 }
 
 std::optional<std::int64_t> forget_checkpoints(const std::filesystem::path& checkpoints, std::int64_t first) {
@@ -110,10 +112,9 @@ std::optional<std::int64_t> forget_checkpoints(const std::filesystem::path& chec
 
 std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints) {
   std::vector<SavedCheckpoint> found;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
-    const std::optional<std::int64_t> step = step_of_checkpoint(entry.path().filename().string());
-    if (step && entry.is_directory(error)) found.push_back({*step, entry.path()});
+  for (const fs::path& path : list_folder(checkpoints)) {
+    const std::optional<std::int64_t> step = step_of_checkpoint(path.filename().string());
+    if (step && is_folder(path)) found.push_back({*step, path});
   }
   std::ranges::sort(found, {}, &SavedCheckpoint::step);
   return found;

@@ -76,14 +76,15 @@ void check_together(const Config& config, Problems& problems) {
     if (!is_set || config.data.has_validation()) continue;
     problems.add(pointer, "needs held-out text; set data.validation or data.validation_fraction");
   }
-  if (train.batch_size.all || problems.has("/model") || problems.has("/train/batch_size")) return;
-  const double positions = static_cast<double>(train.batch_size.count) * static_cast<double>(model.n_ctx);
+  if (problems.has("/model") || problems.has("/train/batch_size")) return;
+  const Index batch_size = train.batch_size.all ? 1 : train.batch_size.count;  // or more
+  const double positions = static_cast<double>(batch_size) * static_cast<double>(model.n_ctx);
   if (positions * static_cast<double>(train.gradient_accumulation) > kMostElements) {
     problems.add("/train/gradient_accumulation",
                  "{} times {} windows of n_ctx = {} are more tokens than can be counted", train.gradient_accumulation,
-                 train.batch_size.count, model.n_ctx);
+                 batch_size, model.n_ctx);
   }
-  const double windows = static_cast<double>(train.batch_size.count) * static_cast<double>(train.gradient_accumulation);
+  const double windows = static_cast<double>(batch_size) * static_cast<double>(train.gradient_accumulation);
   if (train.steps && static_cast<double>(*train.steps) * windows * static_cast<double>(model.n_ctx) > kMostTokens) {
     problems.add("/train/steps", "{} steps of {} windows of n_ctx = {} are more tokens than can be counted",
                  *train.steps, windows, model.n_ctx);
@@ -91,8 +92,8 @@ void check_together(const Config& config, Problems& problems) {
   const Index widest = std::max({model.d_model, model.mlp_size(), config.tokenizer.vocab_size});
   if (positions * static_cast<double>(widest) > kMostElements) {
     problems.add("/train/batch_size",
-                 "{} windows of n_ctx = {} by {} values are more than can be counted; lower one of them",
-                 train.batch_size.count, model.n_ctx, widest);
+                 "{} windows of n_ctx = {} by {} values are more than can be counted; lower one of them", batch_size,
+                 model.n_ctx, widest);
   }
 }
 
@@ -144,7 +145,8 @@ void collect(const Json& before, const Json& after, const std::string& pointer, 
 
 /// The file's JSON with the overrides in it; what is no object is left to finish().
 Json read_document(const std::filesystem::path& path, std::span<const std::string> overrides, Problems& problems) {
-  check(path_exists(path) && !is_folder(path), "{}: there is no such config file", path.string());
+  check(path_exists(path), "{}: there is no such config file", path.string());
+  check(!is_folder(path), "{}: is a folder; name a config, such as the config.json of a run", path.string());
   Json document = parse_json(read_file(path), path.string(), problems);
   if (!document.is_object()) return document;
   for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
@@ -201,7 +203,8 @@ Json config_schema() { return json_schema<Config>("kiln config"); }
 std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
-  return pointer.starts_with("/model/") || pointer.starts_with("/tokenizer/") || pointer.starts_with("/data/");
+  return pointer.starts_with("/model/") || pointer.starts_with("/tokenizer/") || pointer.starts_with("/data/") ||
+         pointer == "/optimizer/type";  // whose moments the checkpoints hold
 }
 
 std::string to_string(const Difference& difference) {

@@ -155,12 +155,8 @@ void EventFile::append(const ProtoMessage& event) {
 }
 
 std::vector<fs::path> list_event_files(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
-    if (entry.path().filename().string().starts_with(kEventFilePrefix)) files.push_back(entry.path());
-  }
-  std::ranges::sort(files);
+  std::vector<fs::path> files = list_folder(directory);
+  std::erase_if(files, [](const fs::path& path) { return !path.filename().string().starts_with(kEventFilePrefix); });
   return files;
 }
 

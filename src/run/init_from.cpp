@@ -63,10 +63,9 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
 
 void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights) {
   const LoadedModel loaded = load_weights(open_model(init_from));
-  const std::vector<Parameter>& parameters = weights.layout().parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    Mat<float> to = weights.mat(ParameterId{static_cast<int>(i)});
-    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(parameters[i].name)));
+  for (const Parameter& p : weights.layout().parameters()) {
+    Mat<float> to = weights.mat(p.id);
+    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
     to = from.topRows(to.rows());  // positions may be fewer
   }
 }

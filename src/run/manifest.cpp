@@ -2,6 +2,7 @@
 #include "kiln/run/manifest.h"
 
 #include "kiln/core/file.h"
+#include "kiln/interop/huggingface_config.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kRequired{"config.json", "kiln.json", "optimizer.safetensors", "trainer.json"};  // and the weights
+constexpr std::array kRequired{kModelConfigFile, kConfigFile, kOptimizerFile, kStateFile};  // and the weights
 
 /// Reads 16 hexadecimal digits; `pointer` is where they stand.
 std::uint64_t read_hash(const Json& json, const fs::path& path, std::string_view pointer) {
@@ -78,8 +79,7 @@ std::optional<FileProblem> examine_contents(const std::filesystem::path& folder,
 Json versioned() { return {{"format_version", kCheckpointFormat}, {"kiln_version", KILN_VERSION}}; }
 
 Json read_versioned(const std::filesystem::path& path) {
-  Json json = parse_json(read_file(path), path.string());
-  check_input(json.is_object(), "{}: an object is expected", path.string());
+  Json json = read_json_object(path);
   const Json version = json.value("format_version", Json());
   check_input(version.is_number_integer() && version > 0, "{}: /format_version: a number is expected", path.string());
   if (version > kCheckpointFormat) {

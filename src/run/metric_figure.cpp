@@ -22,7 +22,7 @@ struct Curve {
   bool scatters;
 };
 
-/// What stands for a metric besides evaluations; the loss of training for validation_loss, of which it is not drawn.
+/// The column of a metric and how it is named.
 const Curve& curve_of(PlotMetric metric) {
   static constexpr std::array<Curve, kPlotMetrics.size()> kCurves{{
       {&MetricsRow::loss, "training loss", "loss (nats per token)", true},
@@ -110,8 +110,7 @@ std::string subtitle_of(const std::vector<MetricsRow>& rows) {
                      short_count(last.tokens));
 }
 
-}  // namespace
-
+/// `run.name` (empty where the figure shows one alone) stands before the curves' names.
 void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
   if (options.metric == PlotMetric::validation_loss) return add_validation(figure, run, options.x, color);
   const Curve& curve = curve_of(options.metric);
@@ -127,6 +126,8 @@ void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& optio
   }
   if (options.metric == PlotMetric::loss) add_validation(figure, run, options.x, validation_color);
 }
+
+}  // namespace
 
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options) {
   const bool is_alone = runs.size() == 1;

@@ -70,7 +70,7 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
 }
 
 std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
-  const bool has_one = path_exists(source.folder / "tokenizer.json") || path_exists(source.folder / "vocab.json");
+  const bool has_one = path_exists(source.folder / kTokenizerFile) || path_exists(source.folder / "vocab.json");
   return has_one ? load_tokenizer(source.folder) : nullptr;
 }
 

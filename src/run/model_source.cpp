@@ -1,12 +1,15 @@
 // What lies in a folder tells what it is.
 #include "kiln/run/model_source.h"
 
+#include "kiln/core/file.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/run_directory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <span>
 
 namespace kiln {
 namespace {
@@ -50,6 +53,17 @@ fs::path choose(const fs::path& run, const std::string& choice) {
 
 bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
 
+/// Throws Error (bad_input) where the file is one that is often named in a model's place.
+void check_kind(const fs::path& file) {
+  std::array<char, 4> first{};
+  const FileReader reader(file);
+  reader.read(0, std::as_writable_bytes(std::span(first).first(std::min<std::uint64_t>(reader.size(), first.size()))));
+  const std::string_view begin(first.data(), first.size());
+  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name what it was made from",
+              file.string());
+  check_input(!begin.starts_with('{'), "{}: is JSON; a config's model is its run directory, runs/NAME", file.string());
+}
+
 }  // namespace
 
 bool ModelSource::is_file() const { return is_model_file(folder); }
@@ -63,7 +77,7 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   check(path_exists(argument), "{}: there is no such folder; {}", name, kExpected);
   check(is_folder(argument), "{}: is a file; {}", name, kExpected);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
-  const bool is_model = path_exists(argument / "config.json") && has_weight_files(argument);
+  const bool is_model = path_exists(argument / kModelConfigFile) && has_weight_files(argument);
   check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
   check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory", name);
   return argument;
@@ -73,6 +87,7 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
   if (is_model_file(argument)) {
     check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory",
           argument.string());
+    check_kind(argument);
     const ModelDescription description = read_llmc_description(argument);
     return {argument, description.model, description.vocab_size, std::nullopt, {}};
   }

@@ -3,7 +3,9 @@
 
 #include "kiln/core/error.h"
 #include "kiln/run/event_file.h"
+#include "kiln/run/manifest.h"
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <vector>
@@ -18,12 +20,8 @@ constexpr std::size_t kStepDigits = 8;
 
 /// Whether there is nothing but what a start leaves that came to no step: the lock, and tokens made in vain.
 bool holds_nothing(const RunPaths& paths) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(paths.root, error)) {
-    if (entry.path() != paths.lock() && entry.path() != paths.tokens()) return false;
-  }
-  check_io(!error, "{}: cannot be listed: {}", paths.root.string(), error.message());
-  return true;
+  return std::ranges::all_of(list_folder(paths.root),
+                             [&](const fs::path& path) { return path == paths.lock() || path == paths.tokens(); });
 }
 
 void check_mode(const RunPaths& paths, OpenMode mode) {
@@ -31,10 +29,11 @@ void check_mode(const RunPaths& paths, OpenMode mode) {
   const std::string root = paths.root.string();
   check(is_run_directory(paths.root),
         "{}: is not empty, and what is in it is no run of kiln's; choose another run directory with --run", root);
-  check(mode != OpenMode::fresh,
-        "{}: holds a run already; continue it with --resume, replace it with --overwrite, or choose another run "
-        "directory with --run",
-        root);
+  check(
+      mode != OpenMode::fresh,
+      "{}: holds a run already; kiln train continues it with --resume, --overwrite replaces it, --run chooses another "
+      "run directory",
+      root);
 }
 
 /// Makes the folder, or accepts the one that is there; returns the path of the lock to take.
@@ -44,8 +43,8 @@ fs::path prepare(const RunPaths& paths, OpenMode mode) {
   const fs::file_status status = fs::status(paths.root, error);
   check(!fs::exists(status) || fs::is_directory(status),
         "{}: is a file; a folder is expected; choose another run directory with --run", root);
-  check_io(make_directories(paths.root, error), "{}: the run directory cannot be made: {}", root, error.message());
-  if (!path_exists(paths.lock())) check_mode(paths, mode);
+  make_directories(paths.root);
+  if (!is_file_lock(paths.lock())) check_mode(paths, mode);
   return paths.lock();
 }
 
@@ -60,13 +59,22 @@ bool is_kilns(std::string_view name) {
          name == kBestPointer;
 }
 
+/// Whether a folder "checkpoints" is kiln's: none is in it yet, or one that kiln has begun to write. Other programs
+/// have such folders too, and even name what is in them so.
+bool holds_checkpoints(const fs::path& checkpoints) {
+  if (!is_folder(checkpoints)) return false;
+  const std::vector<fs::path> all = list_folder(checkpoints);
+  return all.empty() || std::ranges::any_of(all, [](const fs::path& path) {
+           const bool is_named = step_of_checkpoint(path.filename().string()).has_value();
+           return is_named && (path_exists(path / kManifestFile) || path_exists(path / kConfigFile));
+         });
+}
+
 /// The checkpoints lose their names before anything is removed, so that one end half-way leaves none to be resumed.
 void remove_run(const RunPaths& paths) {
+  std::vector<fs::path> ours = list_folder(paths.checkpoints());
+  std::erase_if(ours, [](const fs::path& path) { return !is_kilns(path.filename().string()); });
   std::error_code error;
-  std::vector<fs::path> ours;
-  for (const fs::directory_entry& entry : fs::directory_iterator(paths.checkpoints(), error)) {
-    if (is_kilns(entry.path().filename().string())) ours.push_back(entry.path());
-  }
   for (fs::path& path : ours) {
     const std::string name = path.filename().string();
     if (!step_of_checkpoint(name)) continue;
@@ -100,11 +108,17 @@ std::optional<std::int64_t> step_of_checkpoint(std::string_view name) {
 
 bool is_run_directory(const std::filesystem::path& root) {
   const RunPaths paths{root};
-  return is_folder(paths.checkpoints()) || path_exists(paths.lock());
+  return is_file_lock(paths.lock()) || holds_checkpoints(paths.checkpoints());
+}
+
+void check_not_within(const std::filesystem::path& path, const std::filesystem::path& run) {
+  const fs::path inside = fs::weakly_canonical(path).lexically_relative(fs::weakly_canonical(run));
+  check(inside.empty() || *inside.begin() == "..",
+        "{}: lies in --run {}, which is replaced; name another run directory", path.string(), run.string());
 }
 
 RunDirectory::RunDirectory(const std::filesystem::path& root, OpenMode mode)
-    : paths_{root}, lock_(prepare(paths_, mode)) {
+    : paths_{root}, lock_(prepare(paths_, mode), "choose another run directory with --run") {
   check_mode(paths_, mode);
 }
 

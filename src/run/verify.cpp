@@ -79,11 +79,11 @@ class Examination {
 
   /// The step stands in three places.
   void examine_steps() {
-    if (is_sound("trainer.json")) {
-      attempt("trainer.json", "the state of a run's training", [&] {
+    if (is_sound(kStateFile)) {
+      attempt(kStateFile, "the state of a run's training", [&] {
         const std::int64_t step = read_trainer_state(folder_).step;
         if (step == manifest_->step) return;
-        add({"trainer.json", fmt::format("is of step {}", step), fmt::format("the manifest of {}", manifest_->step),
+        add({kStateFile, fmt::format("is of step {}", step), fmt::format("the manifest of {}", manifest_->step),
              kOtherCheckpoint});
       });
     }
@@ -95,17 +95,17 @@ class Examination {
   }
 
   void examine_config() {
-    if (!is_sound("kiln.json")) return;
-    attempt("kiln.json", "a run's config that this kiln reads", [&] {
+    if (!is_sound(kConfigFile)) return;
+    attempt(kConfigFile, "a run's config that this kiln reads", [&] {
       const CheckpointConfig read = read_checkpoint_config(folder_);
-      const std::uint64_t hash = hash_config(read_versioned(folder_ / "kiln.json")["config"]);
+      const std::uint64_t hash = hash_config(read_versioned(folder_ / kConfigFile)["config"]);
       if (manifest_->config && *manifest_->config != hash) {
-        add({"kiln.json", fmt::format("the config's checksum is {}", hex(hash)),
+        add({kConfigFile, fmt::format("the config's checksum is {}", hex(hash)),
              fmt::format("the manifest says {}", hex(*manifest_->config)), kOtherCheckpoint});
       }
       vocab_size_ = read.vocab_size;
       if (!has_sound_weights()) return;  // a layout is made only of a config whose layers are there
-      const bool fits = attempt("model.safetensors", "the weights that the config describes",
+      const bool fits = attempt(std::string(kWeightsFile), "the weights that the config describes",
                                 [&] { check_claims(folder_, read.config.model); });
       if (fits) examine_tensors(read);
     });
@@ -114,33 +114,33 @@ class Examination {
   /// Names and shapes of all tensors against those that the config describes.
   void examine_tensors(const CheckpointConfig& read) {
     const LanguageModel<float> model(read.config.model, read.vocab_size);
-    attempt("model.safetensors", "the weights that the config describes",
+    attempt(std::string(kWeightsFile), "the weights that the config describes",
             [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
-    if (manifest_->step > 0 && is_sound("optimizer.safetensors")) {  // an imported model has no moments yet
-      attempt("optimizer.safetensors", "the moments that the config describes",
+    if (manifest_->step > 0 && is_sound(kOptimizerFile)) {  // an imported model has no moments yet
+      attempt(kOptimizerFile, "the moments that the config describes",
               [&] { check_optimizer(folder_, model.layout, slot_count(read.config.optimizer)); });
     }
-    if (is_sound("config.json")) {
-      attempt("config.json", "a config of the same model", [&] {
+    if (is_sound(kModelConfigFile)) {
+      attempt(kModelConfigFile, "a config of the same model", [&] {
         const Index vocab_size = read_huggingface_config(folder_).vocab_size;
         if (vocab_size == read.vocab_size) return;
-        add({"config.json", fmt::format("has a vocab_size of {}", vocab_size),
+        add({kModelConfigFile, fmt::format("has a vocab_size of {}", vocab_size),
              fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
       });
     }
   }
 
   void examine_tokenizer() {
-    if (!is_sound("tokenizer.json")) return;
-    attempt("tokenizer.json", "a tokenizer that this kiln reads", [&] {
-      const std::uint64_t hash = hash_file(folder_ / "tokenizer.json");
+    if (!is_sound(kTokenizerFile)) return;
+    attempt(kTokenizerFile, "a tokenizer that this kiln reads", [&] {
+      const std::uint64_t hash = hash_file(folder_ / kTokenizerFile);
       if (manifest_->tokenizer && *manifest_->tokenizer != hash) {
-        add({"tokenizer.json", fmt::format("the checksum is {}", hex(hash)),
+        add({kTokenizerFile, fmt::format("the checksum is {}", hex(hash)),
              fmt::format("the manifest says {} of the tokenizer", hex(*manifest_->tokenizer)), kOtherCheckpoint});
       }
       const Index entries = load_tokenizer(folder_)->vocab_size();
       if (!vocab_size_ || entries <= *vocab_size_) return;
-      add({"tokenizer.json", fmt::format("has {} entries", entries),
+      add({kTokenizerFile, fmt::format("has {} entries", entries),
            fmt::format("the model's embedding has {} rows", *vocab_size_), kOtherCheckpoint});
     });
   }
@@ -159,8 +159,7 @@ PointerReport examine_pointer(const fs::path& checkpoints, std::string_view name
     if (needed) report.problem = {report.name, "is missing", "the name of the newest checkpoint", "--resume writes it"};
     return report;
   }
-  std::string text = read_file(checkpoints / name);
-  if (text.ends_with('\n')) text.pop_back();
+  std::string text = read_pointer(checkpoints / name);
   const bool known =
       std::ranges::any_of(reports, [&](const CheckpointReport& r) { return r.folder.filename() == text; });
   if (!known) {
@@ -191,16 +190,6 @@ MetricsReport examine_metrics(const fs::path& path) {
                                "remove the rows that stand there twice"});
   }
   return report;
-}
-
-std::vector<std::string> find_temporaries(const fs::path& checkpoints) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints, error)) {
-    if (entry.path().filename().string().starts_with(kTemporaryPrefix)) names.push_back(entry.path().filename());
-  }
-  std::ranges::sort(names);
-  return names;
 }
 
 }  // namespace
@@ -235,7 +224,7 @@ RunReport examine(const std::filesystem::path& path) {
     report.pointers.push_back(examine_pointer(paths.checkpoints(), name, report.checkpoints));
   }
   report.metrics = examine_metrics(paths.metrics());
-  report.temporaries = find_temporaries(paths.checkpoints());
+  for (const fs::path& each : list_temporaries(paths.checkpoints())) report.temporaries.push_back(each.filename());
   return report;
 }
 

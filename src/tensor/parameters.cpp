@@ -3,6 +3,7 @@
 
 #include "kiln/tensor/convert.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace kiln {
@@ -20,28 +21,28 @@ std::vector<Index> Parameter::shape() const {
 ParameterId ParameterLayout::matrix(std::string name, Role role, Index rows, Index cols,
                                     std::vector<Index> column_groups) {
   assert(is_matrix(role));
-  return add({std::move(name), role, rows, cols, 0, std::move(column_groups)});
+  if (column_groups.empty()) column_groups = {cols};
+  return add({std::move(name), role, rows, cols, std::move(column_groups)});
 }
 
 ParameterId ParameterLayout::vector(std::string name, Role role, Index size) {
   assert(!is_matrix(role));
-  return add({std::move(name), role, 1, size, 0, {}});
+  return add({std::move(name), role, 1, size, {size}});
 }
 
 ParameterId ParameterLayout::add(Parameter parameter) {
   assert(!find(parameter.name));
+  parameter.id = {static_cast<int>(parameters_.size())};
   parameter.offset = extent_;
   count_ += parameter.size();
   extent_ += (parameter.size() + kAlignedElements - 1) / kAlignedElements * kAlignedElements;
   parameters_.push_back(std::move(parameter));
-  return {static_cast<int>(parameters_.size()) - 1};
+  return parameters_.back().id;
 }
 
 ParameterId ParameterLayout::find(std::string_view name) const {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (parameters_[i].name == name) return {static_cast<int>(i)};
-  }
-  return {};
+  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
+  return found != parameters_.end() ? found->id : ParameterId{};
 }
 
 Index ParameterLayout::count(Role role) const {
@@ -52,7 +53,7 @@ Index ParameterLayout::count(Role role) const {
 
 template <class T>
 void Gradients<T>::finish() {
-  for (std::size_t i = 0; i < is_stale_.size(); ++i) mat({static_cast<int>(i)});
+  for (const Parameter& p : this->layout().parameters()) mat(p.id);
 }
 
 template class Gradients<float>;

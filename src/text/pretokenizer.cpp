@@ -3,6 +3,7 @@
 #include "kiln/text/pretokenizer.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/fields.h"
 #include "kiln/text/ascii_pieces.h"
 #include "kiln/text/utf8.h"
 
@@ -58,7 +59,7 @@ pcre2_code* compile(SplitPattern pattern) {
                     PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_ANCHORED, &error, &offset, nullptr);
   if (code == nullptr) {
     fail(ExitCode::failure, "pattern {}: PCRE2 refuses it at {} (error {}); is PCRE2 built with Unicode support?",
-         kSplitPatterns[static_cast<std::size_t>(pattern)], offset, error);
+         name_of(pattern), offset, error);
   }
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT (rare processors) PCRE2 interprets: slower, the same
   return code;

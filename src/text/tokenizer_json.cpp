@@ -266,11 +266,13 @@ std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::strin
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   check(path_exists(path), "tokenizer {}: there is no such file or folder", path.string());
-  const std::filesystem::path file = is_folder(path) ? path_within(path, "tokenizer.json") : path;
+  const std::filesystem::path file = is_folder(path) ? path_within(path, kTokenizerFile) : path;
   if (path_exists(file)) return read_tokenizer_json(read_file(file), file.string());
   const std::filesystem::path vocab = path_within(path, "vocab.json"), merges = path_within(path, "merges.txt");
   check(path_exists(vocab) && path_exists(merges),
-        "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; name one that has",
+        "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; name one that has, of a "
+        "run one "
+        "in its checkpoints/",
         path.string());
   return read_vocab_and_merges(vocab, merges);
 }

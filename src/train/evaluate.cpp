@@ -143,7 +143,9 @@ std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {
-  return with_precision(precision, [&]<class T>() { return memory_bytes(LanguageModel<T>(config, vocab_size)); });
+  return with_precision(precision, [&]<class T>() {
+    return memory_bytes(LanguageModel<T>(config, vocab_size)) + PositionTables<T>::bytes(config);
+  });
 }
 
 }  // namespace kiln

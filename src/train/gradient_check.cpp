@@ -68,9 +68,9 @@ class Subject {
   /// Moves every weight off its first guess: tiny weights, zero biases and gains of exactly 1 would hide errors.
   void disturb(std::uint64_t seed) {
     constexpr double kScale = 0.2;
-    for (std::size_t i = 0; i < layout().parameters().size(); ++i) {
-      Rng rng(seed, "gradient check/" + layout().parameters()[i].name);
-      for (double& w : weights_.vec(ParameterId{static_cast<int>(i)})) w += kScale * rng.normal();
+    for (const Parameter& p : layout().parameters()) {
+      Rng rng(seed, "gradient check/" + p.name);
+      for (double& w : weights_.vec(p.id)) w += kScale * rng.normal();
     }
   }
 
@@ -138,9 +138,7 @@ std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Inde
   for (const Parameter& p : subject.layout().parameters()) entries += std::min(p.size(), options.entries_per_tensor);
   const ProgressBar bar("checking", static_cast<double>(entries), "entries");
   std::vector<TensorGradientCheck> checks;
-  for (std::size_t i = 0; i < subject.layout().parameters().size(); ++i) {
-    checks.push_back(check_tensor(subject, ParameterId{static_cast<int>(i)}, options));
-  }
+  for (const Parameter& p : subject.layout().parameters()) checks.push_back(check_tensor(subject, p.id, options));
   return checks;
 }
 

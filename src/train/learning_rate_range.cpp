@@ -3,6 +3,8 @@
 
 #include "kiln/core/error.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -71,6 +73,11 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
   const std::size_t count = descent_length(test.points);
   test.lowest = test.points[count - 1].learning_rate;
   test.suggested = test.points[steepest(test.points, count)].learning_rate;
+  if (count == test.points.size() && std::ssize(test.points) == range.steps) {
+    spdlog::warn("the loss still falls at {:.2g}, where the test ends; raise --to", test.lowest);
+  } else if (test.suggested == test.lowest) {
+    spdlog::warn("{} steps are too few to tell where the loss falls fastest; raise --steps", range.steps);
+  }
   return test;
 }
 

@@ -98,7 +98,7 @@ std::unique_ptr<Pass> make_pass(const ModelConfig& config, Index vocab_size, con
 std::size_t pass_bytes(const ModelConfig& config, Index vocab_size, const PassOptions& options) {
   return with_precision(options.precision, [&]<class T>() {
     const LanguageModel<T> model(config, vocab_size);
-    return activation_bytes(model, options) + kernel_bytes(model, options.windows);
+    return activation_bytes(model, options) + kernel_bytes(model, options.windows) + PositionTables<T>::bytes(config);
   });
 }
 

@@ -1,6 +1,7 @@
 // Counting with the layout and a counting arena, timing with the stepper that trains.
 #include "kiln/train/plan.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/memory.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/threads.h"
@@ -71,10 +72,11 @@ ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
 }
 
 double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout) {
-  const auto multiplied = static_cast<double>(layout.count() - layout.count(Role::position_embedding));
+  Index multiplied = layout.count() - layout.count(Role::position_embedding);
+  if (layout.count(Role::unembedding) > 0) multiplied -= layout.count(Role::token_embedding);
   const auto attended =
       static_cast<double>(config.n_layers) * static_cast<double>(config.n_heads * config.head_size() * config.n_ctx);
-  return 6 * multiplied + 6 * attended;
+  return 6 * static_cast<double>(multiplied) + 6 * attended;
 }
 
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
@@ -97,10 +99,10 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
   const auto text = [](std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
   check(memory.total() <= available,
         "training needs {} of memory (weights {}, gradients {}, optimizer {}, activations {}, evaluation {}, copy for "
-        "checkpoints {}) and {} are available; choose a smaller model.d_model, model.n_layers or train.batch_size, or "
-        "train.async_checkpoint false",
+        "checkpoints {}) and {} are available; choose a smaller model.d_model, model.n_layers or train.batch_size{}",
         text(memory.total()), text(memory.weights), text(memory.gradients), text(memory.optimizer),
-        text(memory.activations), text(memory.evaluation), text(memory.checkpoint), text(available));
+        text(memory.activations), text(memory.evaluation), text(memory.checkpoint), text(available),
+        memory.checkpoint > 0 ? ", or train.async_checkpoint false" : "");
 }
 
 Plan make_plan(const Config& config) {

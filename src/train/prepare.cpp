@@ -69,6 +69,11 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   }
   std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(located(config), documents);
   spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
+  const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
+  if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
+    spdlog::warn("fewer entries than tokenizer.vocab_size {}: no pair of tokens is left that occurs twice",
+                 config.tokenizer.vocab_size);
+  }
   return tokenizer;
 }
 
@@ -86,12 +91,16 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   const std::string why =
       fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
   require_tokens(p.data.train, config.model.n_ctx + 1, "data.train", why);
-  if (p.data.validation.size() > 0) require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
+  if (p.data.validation.size() > 0) {
+    require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
+  } else if (config.data.has_validation()) {
+    spdlog::warn("no text is held out: nothing is evaluated, and no checkpoint is the best");
+  }
 }
 
 /// Refuses to go on with other tokens: the order of windows, and what is held out, would be another.
 void check_same_data(Preparation& p) {
-  const std::uint64_t digest = hash_bytes(hex(p.data.train.digest()), p.data.validation.digest());
+  const std::uint64_t digest = p.data.digest();
   const std::uint64_t before = std::exchange(p.state.data_digest, digest);
   if (!p.resumed_from || before == 0) return;
   check(before == digest,
@@ -140,11 +149,10 @@ void note_machine(Preparation& p, Precision precision) {
         "would with train.deterministic",
         state.threads, threads());
   }
-  const auto name = [](Precision each) { return kPrecisions[static_cast<std::size_t>(each)]; };
   const Precision before = std::exchange(state.precision, precision);
   if (before != Precision::automatic && before != precision) {
-    spdlog::warn("the checkpoint was made in {}, the run goes on in {}; train.precision chooses", name(before),
-                 name(precision));
+    spdlog::warn("the checkpoint was made in {}, the run goes on in {}; train.precision chooses", name_of(before),
+                 name_of(precision));
   }
   state.seed = p.config.seed;
   state.threads = threads();

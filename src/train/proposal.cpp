@@ -177,7 +177,8 @@ std::int64_t evaluation_interval(const Candidate& choice, const TextFacts& text,
   const double evaluations =
       std::clamp(std::floor(kEvaluationShare * seconds / evaluation_seconds), 1.0, kMostEvaluations);
   const double interval = std::max(choice.steps() / evaluations, 1.0);
-  return static_cast<std::int64_t>(std::stod(fmt::format("{:.1g}", interval)));
+  const double rounded = std::stod(fmt::format("{:.1g}", interval));
+  return static_cast<std::int64_t>(std::min(rounded, std::max(choice.steps(), 1.0)));  // no later than the last step
 }
 
 }  // namespace

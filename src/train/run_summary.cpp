@@ -8,6 +8,8 @@
 #include "kiln/run/metrics.h"
 #include "kiln/train/horizon.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -40,7 +42,8 @@ bool read_or_note(RunSummary& summary, const std::function<void()>& read) {
 
 /// The newest checkpoint that can be read says where training stands, and how large the model is.
 void read_checkpoints(const RunPaths& paths, RunSummary& summary, RunFiles& files) {
-  std::vector<SavedCheckpoint> saved = list_checkpoints(paths.checkpoints());
+  std::vector<SavedCheckpoint> saved;
+  read_or_note(summary, [&] { saved = list_checkpoints(paths.checkpoints()); });
   std::reverse(saved.begin(), saved.end());
   for (const SavedCheckpoint& checkpoint : saved) {
     const bool is_sound = read_or_note(summary, [&] {
@@ -145,11 +148,13 @@ std::vector<RunSummary> list_runs(const std::filesystem::path& folder) {
   if (is_run_directory(folder)) {
     runs.push_back(summarise_run(folder));
   } else {
-    std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-      if (is_run_directory(entry.path())) runs.push_back(summarise_run(entry.path()));
+    for (const fs::path& path : list_folder(folder)) {
+      try {
+        if (is_run_directory(path)) runs.push_back(summarise_run(path));
+      } catch (const Error& error) {
+        spdlog::warn("{}; left out", error.what());
+      }
     }
-    check_io(!error, "{}: cannot be listed: {}", folder.string(), error.message());
   }
   std::ranges::sort(runs, [](const RunSummary& a, const RunSummary& b) {
     return a.changed != b.changed ? a.changed > b.changed : a.name < b.name;

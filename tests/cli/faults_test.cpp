@@ -100,9 +100,11 @@ TEST(Faults, ACheckpointOfANewerKilnExitsThreeWithBothVersions) {
 
 TEST(Faults, ARunDirectoryThatCannotBeWrittenExitsFive) {
   const SmallRun run;
-  for (const std::string& folder : {std::string("/proc/run"), run.scratch.write("file", "") + "/run"}) {
+  const std::string file = run.scratch.write("file", "");
+  for (const auto& [folder, blocked] :
+       {std::pair<std::string, std::string>("/proc/run", "/proc/run"), {file + "/run", file}}) {
     const Outcome outcome = run_kiln({"train", run.config, "--run", folder});
-    expect_failure(outcome, 5, {folder + ": the run directory cannot be made"});
+    expect_failure(outcome, 5, {blocked + ": the folder cannot be made"});
     EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("step ")));
   }
 }
@@ -427,6 +429,8 @@ TEST(Faults, OtherDataThanTheRunsExitsTwo) {
   run.scratch.write("texts/b.txt", text);
   expect_failure(run.train({"--set", texts, "--set", "train.steps=4", "--resume"}), 2,
                  {"was trained on other data than data.train and data.validation give now"});
+  expect_failure(run_kiln({"eval", run.folder}), 2,
+                 {"was trained on other data than the run's data.train and data.validation give now", "--data FILE"});
 }
 
 TEST(Faults, ADivergedRunGoesOnFromBeforeTheWeightsThatWereRuined) {

@@ -47,6 +47,15 @@ TEST(NewCommand, WritesAConfigThatTrainsAndItsReasons) {
   EXPECT_EQ(trained.code, 0) << trained.err;
 }
 
+TEST(NewCommand, APatternIsCalledAfterItsFolder) {
+  const NewRun folder;
+  std::filesystem::create_directory(folder.scratch.path("notes"));
+  std::filesystem::rename(folder.scratch.path("a river.txt"), folder.scratch.path("notes/a river.txt"));
+  const Outcome made = folder.run("new --data 'notes/*.txt' --for 20s");
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(read_config(folder.scratch.path("notes.json")).name, "notes");
+}
+
 TEST(NewCommand, TellsTheCandidatesAsJson) {
   const NewRun folder;
   const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s --output other.json --json");

@@ -30,7 +30,7 @@ constexpr const char* kRows =
 
 TEST(PlotCommand, DrawsInTheTerminalAndIntoTheRun) {
   const Scratch scratch;
-  scratch.write("runs/tales/checkpoints/latest", "step-00000000");
+  scratch.write("runs/tales/lock", "1\n");
   scratch.write("runs/tales/metrics.jsonl", kRows);
   const std::string run = scratch.path("runs/tales").string();
   const Outcome outcome = plot(run + "/");
@@ -47,7 +47,7 @@ TEST(PlotCommand, SaysWhatIsMissing) {
   Outcome outcome = plot(scratch.path("nowhere").string());
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("nowhere: is not a run directory; name one that kiln train has made"));
-  scratch.write("run/checkpoints/latest", "step-00000000");
+  scratch.write("run/lock", "1\n");
   outcome = plot(scratch.path("run").string());
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("metrics.jsonl: holds no losses yet"));
@@ -58,9 +58,19 @@ TEST(PlotCommand, SaysWhatIsMissing) {
 
 /// A folder runs/NAME that looks like a run, with two rows.
 std::string make_run(const Scratch& scratch, const std::string& name) {
-  scratch.write("runs/" + name + "/checkpoints/latest", "step-00000000");
+  scratch.write("runs/" + name + "/lock", "1\n");
   scratch.write("runs/" + name + "/metrics.jsonl", kRows);
   return scratch.path("runs/" + name).string();
+}
+
+TEST(PlotCommand, LeavesOutALineThatIsNoRow) {
+  const Scratch scratch;
+  const std::string run = make_run(scratch, "damaged");
+  scratch.write("runs/damaged/metrics.jsonl", std::string("garbage\n") + kRows);
+  const Outcome outcome = plot(run);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("metrics.jsonl:1:"));
+  EXPECT_THAT(outcome.err, HasSubstr("the line is left out"));
 }
 
 TEST(PlotCommand, DrawsSeveralRunsIntoOnePicture) {

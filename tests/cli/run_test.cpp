@@ -80,6 +80,17 @@ TEST(EvalCommand, TakesTheBestCheckpointUnlessTold) {
   EXPECT_THAT(missing.err, HasSubstr("there is no checkpoint of step 12345"));
 }
 
+TEST(EvalCommand, LeavesNothingInAFolderThatIsNoRun) {
+  const testing::Scratch scratch;
+  scratch.write("project/tokens/mine", "x");
+  namespace fs = std::filesystem;
+  const fs::path folder = scratch.path("project/models/best");
+  fs::create_directories(folder.parent_path());
+  fs::copy(fs::path(trained().folder) / "checkpoints/step-00000000", folder);
+  EXPECT_GT(eval(folder.string())["tokens"], 0);
+  EXPECT_THAT(list_folder(scratch.path("project/tokens")), ::testing::ElementsAre(scratch.path("project/tokens/mine")));
+}
+
 TEST(EvalCommand, ScoresOtherFiles) {
   const std::string run = trained().folder;
   const testing::Scratch scratch;
@@ -204,9 +215,20 @@ TEST(TrainCommand, AConfigThatCannotBeTrainedCostsNobodyARun) {
   EXPECT_EQ(missing.code, 2) << missing.err;
   const Outcome huge = run.train({"--overwrite", "--set", "train.batch_size=100000000"});
   EXPECT_EQ(huge.code, 2) << huge.err;
+  const Outcome its_own_source = run.train({"--overwrite", "--set", "init_from=" + run.folder});
+  EXPECT_EQ(its_own_source.code, 2);
+  EXPECT_THAT(its_own_source.err, HasSubstr("lies in --run " + run.folder));
   EXPECT_EQ(run_kiln({"eval", run.folder}).code, 0);
   EXPECT_EQ(run.train({"--overwrite", "--set", "train.steps=3"}).code, 0);
   EXPECT_FALSE(std::filesystem::exists(run.folder + "/checkpoints/step-00000020"));
+}
+
+TEST(TrainCommand, ARunKeepsItsKindOfOptimizer) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const Outcome outcome = run.train({"--resume", "--set", "train.steps=2", "--set", "optimizer.type=sgd"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("what cannot change:\n  /optimizer/type: \"adamw\" -> \"sgd\""));
 }
 
 TEST(TrainCommand, AStartThatFailedIsStartedAgainWithoutAFlag) {

@@ -43,6 +43,13 @@ TEST(TuneCommand, DrawsTheCurveAndNamesTheCommandToTry) {
   EXPECT_TRUE(std::filesystem::exists(run.scratch.path("curve.svg")));
 }
 
+TEST(TuneCommand, SaysWhereTheRangeEndsTooSoon) {
+  const SmallRun run;
+  const Outcome outcome = tune(run, "--from 1e-3 --to 2e-3");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("the loss still falls at 0.002, where the test ends; raise --to"));
+}
+
 TEST(TuneCommand, RefusesARangeThatFalls) {
   const SmallRun run;
   const Outcome outcome = tune(run, "--from 1 --to 0.1");

@@ -135,13 +135,25 @@ TEST(ReplaceDirectory, OfNothingIsAnErrorOfInputAndOutput) {
 
 TEST(MakeDirectories, MakesWhatIsMissingAndSaysWhyItCannot) {
   const Scratch scratch;
-  std::error_code error;
-  EXPECT_TRUE(make_directories(scratch.path("a/b/c"), error));
-  EXPECT_TRUE(make_directories(scratch.path("a/b/c/"), error));
+  make_directories(scratch.path("a/b/c"));
+  make_directories(scratch.path("a/b/c/"));
+  make_directories(scratch.path("a/b/new/"));
   EXPECT_TRUE(is_folder(scratch.path("a/b/c")));
-  scratch.write("a/file", "");
-  EXPECT_FALSE(make_directories(scratch.path("a/file/b"), error));
-  EXPECT_EQ(error, std::errc::not_a_directory);
+  EXPECT_TRUE(is_folder(scratch.path("a/b/new")));
+  const std::string file = scratch.write("a/file", "");
+  expect_error(ExitCode::io, file + ": the folder cannot be made: File exists",
+               [&] { make_directories(scratch.path("a/file/b")); });
+}
+
+TEST(ListFolder, NamesWhatIsThereInOrder) {
+  const Scratch scratch;
+  EXPECT_TRUE(list_folder(scratch.path("missing")).empty());
+  const std::string file = scratch.write("folder/b", "");
+  EXPECT_TRUE(list_folder(file).empty());
+  scratch.write("folder/c/inner", "");
+  scratch.write("folder/a", "");
+  const std::filesystem::path folder = scratch.path("folder");
+  EXPECT_EQ(list_folder(folder), (std::vector<std::filesystem::path>{folder / "a", folder / "b", folder / "c"}));
 }
 
 TEST(PathWithin, RefusesToLeaveTheFolder) {

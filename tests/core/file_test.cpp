@@ -133,8 +133,7 @@ TEST(FileLock, HeldByAnotherProcessNamesItsPid) {  // two processes, one run dir
   const std::string path = scratch.path("lock").string();
   LockHolder holder(path);
   expect_error(ExitCode::usage,
-               fmt::format("{}: in use by process {}; wait until it ends, or choose another run directory with --run",
-                           scratch.path().string(), holder.pid()),
+               fmt::format("{}: in use by process {}; wait until it ends", scratch.path().string(), holder.pid()),
                [&] { FileLock lock(path); });
 }
 

@@ -28,13 +28,23 @@ void expect_syntax_error(std::string_view text, std::string_view message) {
 
 TEST(Json, SyntaxErrorsNameLineAndColumn) {
   expect_syntax_error("", "a.json:1:1: not valid JSON: unexpected end of input; expected '[', '{', or a literal");
-  expect_syntax_error("{\"a\": 1,}", "a.json:1:9: not valid JSON: unexpected '}'; expected string literal");
+  expect_syntax_error("{\"a\": 1,}",
+                      "a.json:1:9: not valid JSON: unexpected '}'; expected string literal; "
+                      "remove the comma before it");
   expect_syntax_error("{\n\n \"a\" 1}", "a.json:3:6: not valid JSON: unexpected number literal; expected ':'");
   expect_syntax_error("{\"a\":\n \"x", "a.json:2:4: not valid JSON: invalid string: missing closing quote");
   expect_syntax_error("{} x", "a.json:1:4: not valid JSON: invalid literal; expected end of input");
   expect_syntax_error("{\"a\": NaN}", "a.json:1:7: not valid JSON: invalid literal");
   expect_syntax_error("\"\xff\"", "a.json:1:2: not valid JSON: invalid string: ill-formed UTF-8 byte");
-  expect_syntax_error("[1]\n// no comments", "a.json:2:1: not valid JSON: invalid literal; expected end of input");
+  expect_syntax_error("[1]\n// mine",
+                      "a.json:2:1: not valid JSON: invalid literal; expected end of input; JSON has no "
+                      "comments: remove it");
+  expect_syntax_error("{\n  # mine\n}",
+                      "a.json:2:3: not valid JSON: invalid literal; expected string literal; JSON has no "
+                      "comments: remove it");
+  expect_syntax_error("{'a': 1}",
+                      "a.json:1:2: not valid JSON: invalid literal; expected string literal; strings stand in "
+                      "double quotes");
 }
 
 TEST(Json, NumbersBeyondDoubleAreErrors) {

@@ -68,8 +68,7 @@ TEST(EncodeCorpus, OneProcessAtATimeFillsACache) {
   {
     const FileLock other(cache / "lock");
     expect_error(ExitCode::usage,
-                 fmt::format("{}: in use by process {}; wait until it ends, or choose another run directory with --run",
-                             cache.string(), ::getpid()),
+                 fmt::format("{}: in use by process {}; wait until it ends", cache.string(), ::getpid()),
                  [&] { encode_corpus(corpus, tokenizer, cache); });
   }
   EXPECT_EQ(encode_corpus(corpus, tokenizer, cache).train.size(), 2);
@@ -236,7 +235,7 @@ TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
 
 TEST_F(TokenCache, AnUnwritableFolderIsAnErrorOfTheDisk) {
   const std::string blocked = scratch_.write("file", "in the way");
-  expect_error(ExitCode::io, blocked + "/cache: the folder cannot be created: Not a directory",
+  expect_error(ExitCode::io, blocked + ": the folder cannot be made: File exists",
                [&] { encode_corpus(Corpus(config_), TestTokenizer(), blocked + "/cache"); });
 }
 

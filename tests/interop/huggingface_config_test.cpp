@@ -132,8 +132,17 @@ TEST(HuggingFaceConfig, NamesWhatIsMissingOrMistyped) {
   expect_error_with(ExitCode::bad_input, {"/model_type: \"bert\" is not supported; gpt2, llama or kiln is expected"},
                     [] { read_text(R"({"model_type": "bert", "vocab_size": 3})"); });
   expect_error_with(ExitCode::bad_input, {"an object is expected"}, [] { read_text("[]"); });
-  expect_error_with(ExitCode::bad_input, {"n_heads = 3"}, [] {
-    read_text(R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8, "n_head": 3, "n_layer": 1, "n_positions": 4})");
+}
+
+TEST(HuggingFaceConfig, ProblemsOfTheModelStandAtTheFilesOwnKeys) {
+  expect_error_with(ExitCode::bad_input, {"config.json: /n_head: d_model = 8", "config.json: /resid_pdrop: 1"}, [] {
+    read_text(R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 8, "n_head": 3, "n_layer": 1, "n_positions": 4,
+                  "resid_pdrop": 1.0})");
+  });
+  expect_error_with(ExitCode::bad_input, {"config.json: /num_key_value_heads: ", "config.json: /head_dim: "}, [] {
+    read_text(R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "num_attention_heads": 4, "head_dim": 3,
+                  "num_key_value_heads": 3, "intermediate_size": 8, "num_hidden_layers": 1,
+                  "max_position_embeddings": 4})");
   });
 }
 

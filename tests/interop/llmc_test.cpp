@@ -145,7 +145,8 @@ TEST(Llmc, RefusesWhatIsNoModelFileOrIsNotAsLongAsItSays) {
   expect_refused(with_header(good, 1, 5), {"elements of 2 bytes"});
   expect_refused(with_header(good, 7, 10),
                  {"header[7], the rows of the embedding, is 10, less than the vocabulary's 11"});
-  expect_refused(with_header(good, 5, 3), {"d_model = 8 is not a multiple of n_heads = 3"});
+  expect_refused(with_header(good, 5, 3),
+                 {"model.bin: header[5], the number of heads: d_model = 8 is not a multiple of n_heads = 3"});
   for (const std::size_t field : {2u, 3u, 4u, 5u, 6u}) {
     for (const std::int32_t value : {0, -1}) {
       expect_refused(with_header(good, field, value),

@@ -49,8 +49,8 @@ Result run(bool tied, Index chunk) {
   }
   Result result{.d_hidden = hidden, .losses = Tensor<double>(1, kRows), .gradients = {}};
   Gradients<double> gradients(model.layout);
-  for (std::size_t i = 0; i < model.layout.parameters().size(); ++i) {  // what an earlier step has left
-    gradients.vec(ParameterId{static_cast<int>(i)}).setConstant(std::numeric_limits<double>::quiet_NaN());
+  for (const Parameter& p : model.layout.parameters()) {  // what an earlier step has left
+    gradients.vec(p.id).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
   model.head.forward_backward(weights, result.d_hidden.m(), targets, position_weights.cv(), scratch, result.losses.v(),

@@ -34,13 +34,10 @@ void expect_agreement(const std::string& name, double tolerance) {
                               gradients);
   model.trunk.backward(weights, inputs, StepContext{}, activations, gradients);
   EXPECT_NEAR(static_cast<double>(losses.data.mean()), file.read<double>("loss")[0], tolerance);
-  for (std::size_t i = 0; i < model.layout.parameters().size(); ++i) {
-    const ParameterId id{static_cast<int>(i)};
-    const std::string& parameter = model.layout[id].name;
+  for (const Parameter& p : model.layout.parameters()) {
     constexpr double kFloor =
         1e-2;  // a tensor of gradients this small (a key bias without rope) is compared absolutely
-    EXPECT_LT(distance(gradients.vec(id).data(), file.read<double>("grad." + parameter), kFloor), tolerance)
-        << parameter;
+    EXPECT_LT(distance(gradients.vec(p.id).data(), file.read<double>("grad." + p.name), kFloor), tolerance) << p.name;
   }
 }
 

@@ -116,9 +116,8 @@ class OptimizerOracle {
   void move_by_muon(const Parameter& p, double decay, const ParameterBuffer<float>& gradients,
                     const OptimizerStep& step) {
     const double mu = config_.muon_momentum, lr = config_.muon_learning_rate * step.learning_rate_multiplier;
-    const std::vector<Index> widths = p.column_groups.empty() ? std::vector<Index>{p.cols} : p.column_groups;
     Index first = 0;
-    for (const Index width : widths) {
+    for (const Index width : p.column_groups) {
       auto at = [&](std::size_t i, std::size_t j) {
         return static_cast<std::size_t>(p.offset + static_cast<Index>(i) * p.cols + first + static_cast<Index>(j));
       };

@@ -62,10 +62,7 @@ struct Model {
         activations(model.trunk.lay_out(arena, kBatch, kLength, Keep::all)),
         scratch(model.head.lay_out(arena, kRows)) {
     const SafetensorsFile file(kFixtures / (name + ".safetensors"));
-    for (std::size_t i = 0; i < layout().parameters().size(); ++i) {
-      const ParameterId id{static_cast<int>(i)};
-      file.read<float>(*file.find(layout()[id].name), weights.mat(id));
-    }
+    for (const Parameter& p : layout().parameters()) file.read<float>(*file.find(p.name), weights.mat(p.id));
   }
 
   const ParameterLayout& layout() const { return model.layout; }

@@ -137,7 +137,8 @@ TEST_F(ConfigFile, AVocabularyNeedsNoRoomForBytesWhereNoneIsTrained) {
 
 TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
   expect_problems("[]", "tiny.json: an array was found; an object is expected", {"seed=1"});
-  expect_problems("{\n  \"seed\": 1,\n}", "tiny.json:3:1: not valid JSON: unexpected '}'; expected string literal");
+  expect_problems("{\n  \"seed\": 1,\n}",
+                  "tiny.json:3:1: not valid JSON: unexpected '}'; expected string literal; remove the comma before it");
   expect_problems(R"({"seed": NaN})", "tiny.json:1:10: not valid JSON: invalid literal");
   expect_problems(
       R"({"train": {"steps": 1}, "train": {}})",
@@ -145,7 +146,8 @@ TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
       "tiny.json: /data/train: no text to train on; name a file, folder or glob, as in [\"data/tales.txt\"]");
   const std::string missing = scratch_.path("none.json").string(), folder = scratch_.path().string();
   expect_error(ExitCode::usage, missing + ": there is no such config file", [&] { read_config(missing); });
-  expect_error(ExitCode::usage, folder + ": there is no such config file", [&] { read_config(folder); });
+  expect_error(ExitCode::usage, folder + ": is a folder; name a config, such as the config.json of a run",
+               [&] { read_config(folder); });
   const std::string long_name(5000, 'x');  // the system's answer is an error of its own
   expect_error(ExitCode::usage, long_name + ": there is no such config file", [&] { read_config(long_name); });
 }
@@ -320,6 +322,15 @@ TEST_F(ConfigFile, StepsOfMoreTokensThanCanBeCountedAreRefused) {
       R"({"data": {"train": ["a"]}, "train": {"batch_size": 4, "gradient_accumulation": 4611686018427387904}})",
       "tiny.json: /train/gradient_accumulation: 4611686018427387904 times 4 windows of n_ctx = 64 are more tokens than "
       "can be counted");
+  for (const char* batch_size : {"1", "\"all\""}) {
+    expect_problems(
+        fmt::format(
+            R"({{"data": {{"train": ["a"]}}, "model": {{"n_ctx": 2147483647, "d_mlp": 2147483647, "d_model": 8}},
+                        "train": {{"batch_size": {}}}}})",
+            batch_size),
+        "tiny.json: /train/batch_size: 1 windows of n_ctx = 2147483647 by 2147483647 values are more than can be "
+        "counted; lower one of them");
+  }
 }
 
 }  // namespace

@@ -65,6 +65,14 @@ TEST_F(ModelSources, WhatIsNotThereIsNamed) {
                     [&] { find_model_folder(scratch_.path("young")); });
 }
 
+TEST_F(ModelSources, FilesThatAreNoModelAreNamedForWhatTheyAre) {
+  expect_error_with(ExitCode::bad_input, {"m.gguf: is GGUF, which kiln writes but does not read"},
+                    [&] { open_model(scratch_.write("m.gguf", "GGUF\3")); });
+  expect_error_with(ExitCode::bad_input, {"mine.json: is JSON; a config's model is its run directory"},
+                    [&] { open_model(scratch_.write("mine.json", "{}")); });
+  expect_error_with(ExitCode::bad_input, {"empty: 0 bytes"}, [&] { open_model(scratch_.write("empty", "")); });
+}
+
 TEST_F(ModelSources, ACheckpointFolderIsOpenedWithItsConfig) {
   const ModelSource source = open_model(step("step-00000010"));
   EXPECT_EQ(source.folder, step("step-00000010"));

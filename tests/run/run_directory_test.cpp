@@ -105,6 +105,26 @@ TEST(RunDirectory, AFolderThatIsNoRunIsLeftAloneWithoutATrace) {
                     [&] { RunDirectory run(scratch.path("thesis/chapter.tex"), OpenMode::fresh); });
 }
 
+TEST(RunDirectory, CheckpointsAndLocksOfOtherProgramsAreNotKilns) {
+  const Scratch scratch;
+  scratch.write("trainer/config.json", "{}");
+  scratch.write("trainer/checkpoints/step-00001000/model.pt", "theirs");
+  scratch.write("trainer/checkpoints/latest", "step-00001000");
+  scratch.write("locked/lock", "held by apt");
+  scratch.write("locked/notes.txt", "");
+  scratch.write("folders/lock/a", "");
+  scratch.write("folders/b", "");
+  for (const char* folder : {"trainer", "locked", "folders"}) {
+    EXPECT_FALSE(is_run_directory(scratch.path(folder))) << folder;
+    for (const OpenMode mode : {OpenMode::fresh, OpenMode::resume, OpenMode::overwrite}) {
+      expect_error_with(ExitCode::usage, {"is not empty, and what is in it is no run of kiln's"},
+                        [&] { RunDirectory run(scratch.path(folder), mode); });
+    }
+  }
+  EXPECT_EQ(read_file(scratch.path("locked/lock")), "held by apt");
+  EXPECT_FALSE(fs::exists(scratch.path("trainer/lock")));
+}
+
 TEST(RunDirectory, ASecondProcessIsToldTheFirstsId) {
   const Scratch scratch;
   int ready[2], done[2];

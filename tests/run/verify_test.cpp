@@ -181,6 +181,13 @@ TEST_F(Verify, LinesOfMetricsThatAreNoRowsOrStandTwiceAreFound) {
   EXPECT_FALSE(report.is_good());
 }
 
+TEST_F(Verify, APointerMayEndInAnyLineEnding) {
+  write_file_synced(paths_.checkpoints() / "latest", "step-00000020\r\n");
+  const RunReport report = examine(paths_.root);
+  EXPECT_TRUE(report.is_good());
+  EXPECT_EQ(report.pointers[0].target, "step-00000020");
+}
+
 TEST_F(Verify, WhatACrashMayLeaveIsToldAndIsNoFault) {
   write_file_synced(paths_.metrics(), read_file(paths_.metrics()) + "{\"step\": 3");
   fs::create_directory(paths_.checkpoints() / ".tmp-step-00000030");

@@ -58,11 +58,10 @@ struct ReferenceModel {
         file(reference_path(name + ".safetensors")),
         model(reference_config(description), description.at("vocab_size").get<Index>()),
         weights(model.layout) {
-    for (std::size_t i = 0; i < model.layout.parameters().size(); ++i) {
-      const ParameterId id{static_cast<int>(i)};
-      const TensorInfo* tensor = file.find(model.layout[id].name);
-      if (tensor == nullptr) throw std::runtime_error("no such tensor: " + model.layout[id].name);
-      file.read<T>(*tensor, weights.mat(id));
+    for (const Parameter& p : model.layout.parameters()) {
+      const TensorInfo* tensor = file.find(p.name);
+      if (tensor == nullptr) throw std::runtime_error("no such tensor: " + p.name);
+      file.read<T>(*tensor, weights.mat(p.id));
     }
   }
 

@@ -54,8 +54,8 @@ struct SmallModel {
   ParameterBuffer<float> draw(std::uint64_t seed) const {
     ParameterBuffer<float> buffer(model.layout);
     Rng rng(seed, "small model");
-    for (std::size_t i = 0; i < model.layout.parameters().size(); ++i) {
-      for (float& value : buffer.vec(ParameterId{static_cast<int>(i)})) value = static_cast<float>(rng.normal());
+    for (const Parameter& p : model.layout.parameters()) {
+      for (float& value : buffer.vec(p.id)) value = static_cast<float>(rng.normal());
     }
     return buffer;
   }

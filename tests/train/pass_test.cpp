@@ -59,10 +59,9 @@ TEST(Pass, Bfloat16GradientsAreFloatsToWithinItsBits) {
     EXPECT_NE(narrow.loss, wide.loss);
     EXPECT_NEAR(narrow.loss, wide.loss, 0.01 * wide.loss);
     const double whole = wide.gradients.all().norm();
-    for (std::size_t i = 0; i < small.layout().parameters().size(); ++i) {
-      const ParameterId id{static_cast<int>(i)};
-      const double error = (narrow.gradients.vec(id) - wide.gradients.vec(id)).norm();
-      EXPECT_LT(error, 0.05 * wide.gradients.vec(id).norm() + 0.002 * whole) << small.layout()[id].name;
+    for (const Parameter& p : small.layout().parameters()) {
+      const double error = (narrow.gradients.vec(p.id) - wide.gradients.vec(p.id)).norm();
+      EXPECT_LT(error, 0.05 * wide.gradients.vec(p.id).norm() + 0.002 * whole) << p.name;
     }
   }
 }
@@ -73,9 +72,8 @@ TEST(Pass, GradientsOfTheLastStepLeaveNoTrace) {
     SmallModel small(config);
     small.weights.all() *= 0.3f;
     const Outcome clean = run(small, {}), soiled = run(small, {}, std::numeric_limits<float>::quiet_NaN());
-    for (std::size_t i = 0; i < small.layout().parameters().size(); ++i) {
-      const ParameterId id{static_cast<int>(i)};
-      EXPECT_EQ(clean.gradients.vec(id), soiled.gradients.vec(id)) << small.layout()[id].name;
+    for (const Parameter& p : small.layout().parameters()) {
+      EXPECT_EQ(clean.gradients.vec(p.id), soiled.gradients.vec(p.id)) << p.name;
     }
   }
 }

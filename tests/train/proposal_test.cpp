@@ -38,7 +38,7 @@ TEST(Proposal, TakesTheCandidateFromWhichMostIsExpectedAndItsSizes) {
   EXPECT_EQ(proposal.config.model.n_layers, proposal.choice().model.n_layers);
   EXPECT_EQ(proposal.config.train.batch_size.count, proposal.choice().batch_size);
   EXPECT_EQ(proposal.config.train.time_budget->seconds, 60);
-  EXPECT_LE(proposal.config.train.eval_every, proposal.choice().steps() + 1);
+  EXPECT_LE(proposal.config.train.eval_every, proposal.choice().steps());
   EXPECT_GE(proposal.config.train.eval_every, 1);
 }
 

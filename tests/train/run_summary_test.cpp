@@ -130,12 +130,11 @@ TEST(RunSummary, RunsAreListedByTheirLastChange) {
   const Scratch scratch;
   for (const char* name : {"a", "b", "c"}) {
     const std::string folder = std::string("runs/") + name;
-    scratch.write(folder + "/checkpoints/latest", "");
+    scratch.write(folder + "/lock", "1\n");
     const auto when = fs::file_time_type::clock::now() - std::chrono::hours(name[0] == 'b'   ? 1
                                                                             : name[0] == 'a' ? 5
                                                                                              : 9);
-    for (const std::string& path : {folder + "/checkpoints/latest", folder})
-      fs::last_write_time(scratch.path(path), when);
+    for (const std::string& path : {folder + "/lock", folder}) fs::last_write_time(scratch.path(path), when);
   }
   scratch.write("runs/notes.txt", "no run");
   scratch.write("runs/thesis/chapter.tex", "no run");

@@ -61,6 +61,13 @@ constexpr Constraint required() { return {.required = true}; }
 /// The range in words, "more than 0 and at most 1"; empty where there is none.
 std::string range_text(const Constraint& constraint);
 
+/// What a config calls a value of an enumeration.
+template <class E>
+std::string_view name_of(E value) requires requires {
+  names_of(value);
+}
+{ return names_of(value)[static_cast<std::size_t>(value)]; }
+
 /// An enumeration behind its names: value i is called names[i].
 struct Choice {
   void* value;
@@ -74,7 +81,7 @@ using Fields = std::vector<Field>;
 
 /// Where a field's value lies, by type; Fields is a struct within the struct.
 using Slot = std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::vector<std::string>*,
-                          CountOrAll*, std::optional<int>*, std::optional<std::int64_t>*, std::optional<double>*,
+                          CountOrAll*, std::optional<std::int64_t>*, std::optional<double>*,
                           std::optional<std::string>*, std::optional<Duration>*, Choice, Fields>;
 
 struct Field {

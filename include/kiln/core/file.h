@@ -46,9 +46,11 @@ FileDigest write_file_synced(const std::filesystem::path& path, std::string_view
 /// (at no instant is there none) and is then removed. Throws Error (io).
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Makes a folder and those it lies in, each flushed to the disk; false with the reason where one cannot be made.
-/// Throws Error (io) where it cannot be flushed.
-bool make_directories(const std::filesystem::path& path, std::error_code& error);
+/// Makes a folder, where it is not there, and those it lies in, each flushed to the disk. Throws Error (io).
+void make_directories(const std::filesystem::path& path);
+
+/// What lies in a folder, in the order of the names; nothing where there is no folder. Throws Error (io).
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 
 /// Whether something, or a folder, is there as far as this process may look; unlike std::filesystem's, they never
 /// throw.
@@ -195,8 +197,9 @@ class LineAppender {
 /// Holds an advisory lock on a file that names the holder's process; released on destruction or when the process dies.
 class FileLock {
  public:
-  /// Throws Error (usage) that names the holder's process id where another process holds the lock.
-  explicit FileLock(const std::filesystem::path& path);
+  /// Throws Error (usage) that names the holder's process id where another process holds the lock, and what the user
+  /// can do beside waiting ("choose ..."), if anything.
+  explicit FileLock(const std::filesystem::path& path, std::string_view remedy = {});
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
@@ -204,6 +207,9 @@ class FileLock {
  private:
   int descriptor_ = -1;
 };
+
+/// Whether a file is what FileLock leaves: a process id and nothing else.
+bool is_file_lock(const std::filesystem::path& path);
 
 /// The id of the process that holds the FileLock on a file; nothing where none does, or there is no such file.
 std::optional<std::int64_t> lock_holder(const std::filesystem::path& path);

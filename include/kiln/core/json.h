@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ Json parse_json(std::string_view text, std::string_view source, Problems& proble
 
 /// The same where no config is being read: a key given twice is thrown as an Error (`code`) too.
 Json parse_json(std::string_view text, std::string_view source, ExitCode code = ExitCode::bad_input);
+
+/// The object that a file holds. Throws Error (bad_input; io where reading fails).
+Json read_json_object(const std::filesystem::path& path);
 
 /// The text of a JSON file: two spaces of indentation, a newline at the end; bytes that are not UTF-8 become U+FFFD.
 std::string format_json(const Json& json);

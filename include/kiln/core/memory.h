@@ -1,8 +1,6 @@
 // How much memory this process may still take.
 #pragma once
 
-#include "kiln/core/format.h"
-
 #include <cstdint>
 #include <filesystem>
 

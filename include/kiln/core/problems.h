@@ -26,6 +26,9 @@ class Problems {
   /// Lets problems at or below `pointer` be reported as of `source` ("--set model.n_heads=-3") rather than of the file.
   void attribute(std::string_view pointer, std::string_view source);
 
+  /// Lets problems at `pointer` be reported at `place`, where the value stands in a file that has other names for it.
+  void rename(std::string_view pointer, std::string_view place);
+
   bool empty() const { return entries_.empty(); }
 
   /// Whether there is a problem at or below `pointer`: what depends on such a value need not be looked at.
@@ -46,6 +49,7 @@ class Problems {
 
   std::vector<Entry> entries_;  // pointer and message
   std::vector<Entry> sources_;  // pointer and source; the last one given comes first, since it counts
+  std::vector<Entry> places_;   // pointer and place
 };
 
 }  // namespace kiln

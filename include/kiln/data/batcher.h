@@ -36,11 +36,10 @@ class Batcher {
   Index windows_per_epoch() const { return windows_; }
 
   /// The first token of window k of the run. With n tokens and W windows of T an epoch,
-  /// sequential: window k mod W, from token 0;
-  /// shuffle: epoch k / W is a permutation of its W windows, all moved by one draw from [0, n-1 - W*T], so that over
-  /// the
-  ///          epochs the tail is seen too;
-  /// random: a draw from [0, n-1 - T] of its own for every k.
+  /// - sequential: window k mod W, from token 0;
+  /// - shuffle: epoch k / W is a permutation of its W windows, all moved by one draw from [0, n-1 - W*T], so that the
+  ///   tail is seen too over the epochs;
+  /// - random: a draw from [0, n-1 - T] of its own for every k.
   Index first_token(Index window);
 
   /// Windows [first_window, first_window + B) of the run. Allocates nothing where the batch has had that size before.

@@ -13,6 +13,9 @@ namespace kiln {
 struct Dataset {
   TokenFile train;
   TokenFile validation;  // no tokens where nothing is held out
+
+  /// Tells the tokens of both from others, and what is held out from what is not.
+  std::uint64_t digest() const;
 };
 
 /// The corpus as tokens. Each document has the tokenizer's special tokens inserted (encode_document) and, where the

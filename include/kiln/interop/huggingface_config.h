@@ -11,6 +11,9 @@
 
 namespace kiln {
 
+inline constexpr const char* kModelConfigFile = "config.json";
+inline constexpr const char* kGenerationConfigFile = "generation_config.json";
+
 /// The ids that mark where a text begins and ends, where the tokenizer has them.
 struct SpecialIds {
   std::optional<TokenId> begin;

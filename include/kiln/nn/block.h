@@ -13,7 +13,10 @@ namespace kiln {
 /// Tables that tell positions apart, made once for a model; those that its kind does not use are empty.
 template <class T>
 struct PositionTables {
-  PositionTables(const ModelConfig& config);
+  explicit PositionTables(const ModelConfig& config);
+
+  /// What the tables of a validated config take, which no parameter's size bears out.
+  static std::size_t bytes(const ModelConfig& config);
 
   Index d_model, d_head;
   std::vector<T> sinusoids;       // (n_ctx, C)
@@ -24,9 +27,6 @@ struct PositionTables {
   ConstMat<Acc<T>> rotation_table() const;
   ConstVec<Acc<T>> slope_vector() const { return {slopes.data(), static_cast<Index>(slopes.size())}; }
 };
-
-/// The elements that these tables have, which no parameter's size bears out. The config has been validated.
-Index count_position_elements(const ModelConfig& config);
 
 /// One layer's keys and values of all positions so far, for generation. Sequence b owns rows [b*capacity,
 /// (b+1)*capacity).

@@ -4,6 +4,7 @@
 #include "kiln/nn/block.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,8 +62,10 @@ class Gpt {
   void recompute(const ParameterBuffer<T>& weights, const StepContext& context, GptActivations<T>& activations,
                  std::size_t i) const;
 
+  const PositionTables<T>& positions() const;
+
   ModelConfig config_;
-  PositionTables<T> positions_;
+  mutable std::optional<PositionTables<T>> positions_;  // made by the first forward: models to be counted need none
   ParameterId token_embedding_, position_embedding_;
   std::vector<Block> blocks_;
   Norm final_norm_;

@@ -26,8 +26,14 @@ struct SavedCheckpoint {
   std::filesystem::path folder;
 };
 
-/// The folders of checkpoints by step, whole or not; none where there is no such folder.
+/// The folders of checkpoints by step, whole or not; none where there is no such folder. Throws Error (io).
 std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints);
+
+/// What saves that did not come to their end have left. Throws Error (io).
+std::vector<std::filesystem::path> list_temporaries(const std::filesystem::path& checkpoints);
+
+/// What a pointer, which is there, says. Throws Error (io).
+std::string read_pointer(const std::filesystem::path& pointer);
 
 /// What `latest` points to; where it is missing, empty or dangling, with a warning, the newest that was finished.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& checkpoints);

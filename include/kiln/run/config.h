@@ -71,8 +71,8 @@ Config read_resolved_config(const std::filesystem::path& path);
 /// The `name` that read_config would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
 std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides = {});
 
-/// The same from JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages, `code` is what
-/// the Error carries.
+/// What read_config makes of JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages,
+/// `code` is what the Error carries.
 Config config_from_json(const Json& json, std::string_view source, Purpose purpose = Purpose::train,
                         ExitCode code = ExitCode::usage);
 
@@ -94,7 +94,8 @@ struct Difference {
   std::string before;
   std::string after;
 
-  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and data are.
+  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer, data and kind
+  /// of optimizer are.
   bool binds_run() const;
 };
 

@@ -15,6 +15,10 @@ namespace kiln {
 /// Version of the checkpoint folder's layout; folders of a newer one are refused.
 inline constexpr std::int64_t kCheckpointFormat = 1;
 
+/// A checkpoint's files beside those of a Hugging Face folder.
+inline constexpr const char* kConfigFile = "kiln.json";  // the run's config
+inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
+inline constexpr const char* kStateFile = "trainer.json";
 inline constexpr const char* kManifestFile = "manifest.json";
 
 /// A checkpoint of a kiln that is newer than this one.

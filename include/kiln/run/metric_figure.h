@@ -38,7 +38,4 @@ struct NamedRows {
 /// run has a colour for training and one for validation; of several each has one of its own.
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options = {});
 
-/// Adds the curves of a run. `name` (empty where the figure shows one alone) stands before the curves' names.
-void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color);
-
 }  // namespace kiln

@@ -57,7 +57,10 @@ class RunDirectory {
   FileLock lock_;
 };
 
-/// Whether kiln has begun a run there.
+/// Whether kiln has begun a run there. Throws Error (io) where its checkpoints cannot be listed.
 bool is_run_directory(const std::filesystem::path& root);
+
+/// Throws Error (usage) where replacing the run would remove `path`.
+void check_not_within(const std::filesystem::path& path, const std::filesystem::path& run);
 
 }  // namespace kiln

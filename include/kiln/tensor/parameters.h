@@ -41,8 +41,9 @@ struct Parameter {
   Role role;
   Index rows;                        // [in] of a weight, V of an embedding, 1 of a vector
   Index cols;                        // [out] of a weight, C of an embedding, the length of a vector
-  Index offset;                      // of its first element in every buffer
-  std::vector<Index> column_groups;  // widths of the matrices that lie side by side (Q, K, V; gate, up); empty: one
+  std::vector<Index> column_groups;  // widths of the matrices that lie side by side: Q, K, V; gate, up; mostly one
+  ParameterId id = {};               // given by the layout, as is the offset
+  Index offset = 0;                  // of its first element in every buffer
   bool trainable = true;
 
   Index size() const { return rows * cols; }

@@ -13,6 +13,8 @@
 
 namespace kiln {
 
+inline constexpr const char* kTokenizerFile = "tokenizer.json";
+
 /// The tokenizer of a tokenizer.json, of a folder that holds one (a checkpoint), or of a folder with vocab.json and
 /// merges.txt. Throws Error (usage) where `path` is none of these, (bad_input) where a file of the folder is a link
 /// that leads out of it, and what the readers below throw.

@@ -44,8 +44,9 @@ struct Plan {
   std::uint64_t checkpoint_bytes = 0;
 };
 
-/// Floating-point operations a token of training: 6 for each parameter but the position embedding (a multiplication and
-/// an addition forward, twice that backward), and 6 n_layers n_heads d_head n_ctx for causal attention at its half.
+/// Floating-point operations a token of training: 6 for each parameter (a multiplication and an addition forward, twice
+/// that backward) but the embeddings that rows are only looked up in, of positions and, where the unembedding is
+/// another matrix, of tokens; and 6 n_layers n_heads d_head n_ctx for causal attention at its half.
 double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout);
 
 /// The memory that training takes with these sizes (micro-batches of `windows`).

@@ -1,0 +1,53 @@
+// What a config comes to, against counts by hand.
+#include "kiln/train/plan.h"
+
+#include "kiln/train/evaluate.h"
+#include "kiln/train/pass.h"
+
+#include <gtest/gtest.h>
+
+#include "support/small_models.h"
+
+namespace kiln {
+namespace {
+
+double flops_per_token(ModelConfig config, Index vocab_size) {
+  config.resolve();
+  const LanguageModel<float> model(config, vocab_size);
+  return training_flops_per_token(config, model.layout);
+}
+
+TEST(FlopsPerToken, CountProductsAndCausalAttention) {
+  ModelConfig gpt2;  // of 124,439,808 parameters, 786,432 of them of positions
+  gpt2.n_layers = 12;
+  gpt2.d_model = 768;
+  gpt2.n_heads = 12;
+  gpt2.n_ctx = 1024;
+  gpt2.bias = true;
+  EXPECT_EQ(flops_per_token(gpt2, 50257), 6.0 * (124'439'808 - 786'432) + 6.0 * 12 * 768 * 1024);
+}
+
+TEST(FlopsPerToken, AnEmbeddingThatIsOnlyLookedUpInIsNoProduct) {
+  ModelConfig config = testing::small_gpt2();
+  config.tie_embeddings = true;
+  const double tied = flops_per_token(config, 1000);
+  config.tie_embeddings = false;
+  EXPECT_EQ(flops_per_token(config, 1000), tied);
+  EXPECT_EQ(flops_per_token(config, 1001), tied + 6.0 * static_cast<double>(config.d_model));
+}
+
+TEST(MemoryPlan, TablesOfPositionsCount) {
+  ModelConfig config = testing::small_gpt2();
+  config.position = PositionKind::none;
+  const auto bytes = [&](Precision precision) {
+    return pass_bytes(config, 100, {.precision = precision, .windows = 2}) + evaluator_bytes(config, 100, precision);
+  };
+  const std::size_t fp32 = bytes(Precision::fp32), bf16 = bytes(Precision::bf16);
+  config.position = PositionKind::sinusoidal;
+  const auto elements = static_cast<std::size_t>(config.n_ctx * config.d_model);
+  EXPECT_EQ(bytes(Precision::fp32), fp32 + 2 * elements * sizeof(float));
+  EXPECT_EQ(bytes(Precision::bf16), bf16 + 2 * elements * sizeof(bfloat16));
+}
+
+}  // namespace
+}  // namespace kiln
