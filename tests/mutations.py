@@ -70,7 +70,7 @@ KERNELS = [
          ""),
         ("ALiBi's slopes where heads are no power of two", "static_cast<double>(h - power) + 0.5",
          "static_cast<double>(h - power) + 1.0")),
-    *of("include/kiln/kernels/attention_tile.h", "kernels_test",
+    *of("src/kernels/attention_tile.h", "kernels_test",
         ("a query does not see itself", "std::clamp<Index>(i + reach + 1, 0, keys)",
          "std::clamp<Index>(i + reach, 0, keys)"),
         ("the running sum is not rescaled", "simd::pmadd(simd::ploadu<Packet<A>>(sum + i), shrink, total)",

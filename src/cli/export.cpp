@@ -8,6 +8,7 @@
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/obstacles.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/text/tokenizer_json.h"
 #include "kiln/train/prepare.h"
 
 #include <spdlog/spdlog.h>

@@ -28,7 +28,6 @@ struct NewOptions {
   std::string time = "30m";
   std::string output;
   bool overwrite = false;
-  bool quiet = false;
   bool json = false;
 };
 

@@ -37,7 +37,7 @@ Json to_json(const Plan& plan) {
             {"bias", p.bias},
             {"unembedding", p.unembedding},
             {"total", p.total},
-            {"total_without_embeddings", p.total_without_embeddings},
+            {"total_without_embeddings", p.total_without_token_embedding},
             {"total_tied", p.total_tied},
             {"total_untied", p.total_untied}}},
           {"memory_bytes",
@@ -73,7 +73,7 @@ void add_parameters(const ParameterCounts& counts, Table& table) {
   part("biases", counts.bias);
   part("unembedding", counts.unembedding);
   part("total", counts.total);
-  part("total without token embedding", counts.total_without_embeddings);
+  part("total without token embedding", counts.total_without_token_embedding);
   table.row({"total if tied", format_count(counts.total_tied)});
   table.row({"total if untied", format_count(counts.total_untied)});
 }

@@ -110,7 +110,7 @@ void check_sample_prompt(const Preparation& p) {
 void introduce(const Preparation& p, const RunPaths& paths) {
   const ParameterCounts counts = ParameterCounts::of(p.model->layout);
   spdlog::info("{}: {} parameters ({} without the token embedding), {} training tokens, {} held out",
-               paths.root.string(), format_count(counts.total), format_count(counts.total_without_embeddings),
+               paths.root.string(), format_count(counts.total), format_count(counts.total_without_token_embedding),
                format_count(p.data.train.size()), format_count(p.data.validation.size()));
 }
 

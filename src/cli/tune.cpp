@@ -26,7 +26,6 @@ struct TuneOptions {
   ConfigArguments config;
   LearningRateRange range;
   std::string output;
-  bool quiet = false;
   bool json = false;
 };
 

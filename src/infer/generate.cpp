@@ -76,7 +76,7 @@ class Generation {
 
   /// Views for B sequences of `length` tokens, laid out anew only where they differ from the last ones.
   GptActivations<T>& activations_for(Index B, Index length) {
-    if (!activations_ || activations_->B != B || activations_->T_ != length) {
+    if (!activations_ || activations_->B != B || activations_->length != length) {
       arena_.release(activations_begin_);
       activations_.emplace(model_.trunk.lay_out(arena_, B, length, Keep::nothing));  // a view assigned to would copy
     }

@@ -6,7 +6,7 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/interop/weight_files.h"
-#include "kiln/nn/block.h"
+#include "kiln/nn/position_tables.h"
 #include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>

@@ -9,8 +9,8 @@
 #include "kiln/kernels/attention.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/attention_tile.h"
 
+#include "kernels/attention_tile.h"
 #include <cassert>
 #include <cmath>
 

@@ -1,5 +1,5 @@
 // Vectors of the compiler's (GCC and Clang), which it maps to whatever registers there are.
-#include "kiln/kernels/few_rows.h"
+#include "kernels/few_rows.h"
 
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"

@@ -4,10 +4,10 @@
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/few_rows.h"
 #include "kiln/kernels/product_tiles.h"
 #include "kiln/tensor/convert.h"
 
+#include "kernels/few_rows.h"
 #include <array>
 #include <cassert>
 #include <map>

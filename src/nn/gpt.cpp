@@ -73,13 +73,13 @@ GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index B, Index length, Keep keep
 template <class T>
 void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int32_t> tokens,
                      const StepContext& context, GptActivations<T>& a, KeyValueCache<T>* cache) const {
-  assert(static_cast<Index>(tokens.size()) == a.B * a.T_);
+  assert(static_cast<Index>(tokens.size()) == a.B * a.length);
   const Index past = cache == nullptr ? 0 : cache->past;
-  assert(past + a.T_ <= config_.n_ctx);
+  assert(past + a.length <= config_.n_ctx);
   const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : positions().sinusoid_table();
   {
     const Timed timed("embedding");
-    embedding_forward<T>(tokens, a.T_, past, weights.mat(token_embedding_), table, a.stream.front());
+    embedding_forward<T>(tokens, a.length, past, weights.mat(token_embedding_), table, a.stream.front());
   }
   dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), a.stream.front());
 
@@ -89,7 +89,7 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
                           layer, past);
   }
   final_norm_.forward<T>(weights, as_const(a.stream.back()), a.hidden, a.final_statistics);
-  if (cache != nullptr) cache->past += a.T_;
+  if (cache != nullptr) cache->past += a.length;
 }
 
 template <class T>
@@ -107,7 +107,7 @@ void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::in
   const Mat<Acc<T>> d_positions =
       position_embedding_ ? gradients.mat(position_embedding_) : mat(static_cast<Acc<T>*>(nullptr), 0, config_.d_model);
   const Timed timed("embedding");
-  embedding_backward<T>(tokens, a.T_, as_const(d_stream), gradients.mat(token_embedding_), d_positions);
+  embedding_backward<T>(tokens, a.length, as_const(d_stream), gradients.mat(token_embedding_), d_positions);
 }
 
 template <class T>

@@ -1,7 +1,8 @@
 // Sinusoids, rotations and slopes, computed in double and kept in the model's types.
+#include "kiln/nn/position_tables.h"
+
 #include "kiln/kernels/attention.h"
 #include "kiln/kernels/rope.h"
-#include "kiln/nn/block.h"
 
 #include <cmath>
 

@@ -1,8 +1,7 @@
 // One formula for Adam and AdamW: the weight decay enters it in one of two places.
 #include "kiln/optim/adam.h"
 
-#include "kiln/optim/makers.h"
-
+#include "optim/makers.h"
 #include <algorithm>
 #include <cmath>
 #include <utility>

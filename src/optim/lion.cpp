@@ -1,6 +1,7 @@
 // Lion: the sign of a momentum (arXiv:2302.06675).
 #include "kiln/optim/elementwise.h"
-#include "kiln/optim/makers.h"
+
+#include "optim/makers.h"
 
 namespace kiln {
 namespace {

@@ -1,8 +1,7 @@
 // The table of optimizers.
 #include "kiln/optim/optimizer.h"
 
-#include "kiln/optim/makers.h"
-
+#include "optim/makers.h"
 #include <array>
 
 namespace kiln {

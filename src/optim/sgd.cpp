@@ -1,7 +1,7 @@
 // Stochastic gradient descent, with momentum or without.
 #include "kiln/optim/elementwise.h"
-#include "kiln/optim/makers.h"
 
+#include "optim/makers.h"
 #include <optional>
 
 namespace kiln {

@@ -65,7 +65,7 @@ ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
   counts.bias = layout.count(Role::bias);
   counts.unembedding = layout.count(Role::unembedding);
   counts.total = layout.count();
-  counts.total_without_embeddings = counts.total - counts.token_embedding;
+  counts.total_without_token_embedding = counts.total - counts.token_embedding;
   counts.total_tied = counts.total - counts.unembedding;
   counts.total_untied = counts.total_tied + counts.token_embedding;
   return counts;

@@ -45,8 +45,8 @@ struct Order {
 };
 
 inline constexpr Order kOrders[] = {
-    {"nn", "model_config", "block"},   {"nn", "model_config", "gpt"}, {"nn", "block", "gpt"},
-    {"nn", "block", "heads"},          {"run", "metrics", "plan"},    {"run", "run_directory", "checkpoint"},
+    {"nn", "model_config", "block"},   {"nn", "model_config", "gpt"},      {"nn", "block", "gpt"},
+    {"nn", "block", "heads"},          {"nn", "position_tables", "block"}, {"run", "run_directory", "checkpoint"},
     {"train", "objective", "trainer"},
 };
 

@@ -429,8 +429,7 @@ TEST(Faults, OtherDataThanTheRunsExitsTwo) {
   run.scratch.write("texts/b.txt", text);
   expect_failure(run.train({"--set", texts, "--set", "train.steps=4", "--resume"}), 2,
                  {"was trained on other data than data.train and data.validation give now"});
-  expect_failure(run_kiln({"eval", run.folder}), 2,
-                 {"was trained on other data than the run's data.train and data.validation give now", "--data FILE"});
+  expect_failure(run_kiln({"eval", run.folder}), 2, {"other data than the run's data.train", "--data FILE"});
 }
 
 TEST(Faults, ADivergedRunGoesOnFromBeforeTheWeightsThatWereRuined) {

@@ -10,8 +10,9 @@ namespace kiln {
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty.
 /// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
 /// Uses all threads, inside a parallel region the calling one alone; once a thread has seen a shape, nothing is
-/// allocated but by oneDNN itself. The bits depend on the number of threads unless deterministic() (core/threads), in
-/// which case the product is cut by its sizes alone (kernels/product_tiles).
+/// allocated but by oneDNN itself, and by Eigen, which multiplies double and all else where there is no oneDNN. The
+/// bits depend on the number of threads unless deterministic() (core/threads), in which case the product is cut by its
+/// sizes alone (kernels/product_tiles).
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
             ConstVec<T> bias = no_const_vec<T>());

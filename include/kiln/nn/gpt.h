@@ -14,10 +14,10 @@ namespace kiln {
 /// blocks, what is not kept being computed again (arXiv:1604.06174); or, in inference, nothing.
 enum class Keep { all, all_but_mlps, stream, nothing };
 
-/// Views of everything that a forward writes and a backward reads, for B sequences of T tokens. N = B*T.
+/// Views of everything that a forward writes and a backward reads, for B sequences of `length` tokens. N = B*length.
 template <class T>
 struct GptActivations {
-  Index B, T_;
+  Index B, length;
   Keep keep;
   std::vector<Mat<T>> stream;  // L+1 times (N, C): before and behind each block; what is not kept shares its memory
   std::vector<BlockActivations<T>> blocks;

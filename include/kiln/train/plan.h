@@ -13,7 +13,7 @@ namespace kiln {
 struct ParameterCounts {
   Index token_embedding = 0, position_embedding = 0, attention = 0, mlp = 0, norm = 0, bias = 0, unembedding = 0;
   Index total = 0;
-  Index total_without_embeddings = 0;  // the total less the token embedding
+  Index total_without_token_embedding = 0;
   Index total_tied = 0, total_untied = 0;
 
   static ParameterCounts of(const ParameterLayout& layout);

@@ -1,8 +1,7 @@
 // Products of the tiles of fused attention: a block of sums stays in registers, and causal tiles leave parts out.
 #pragma once
 
-#include "kiln/kernels/attention_vector.h"
-
+#include "kernels/attention_vector.h"
 #include <algorithm>
 
 // GCC warns that vector types lose their alignment attribute as template arguments; Eigen's packets do not rely on it.

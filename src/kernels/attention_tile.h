@@ -1,11 +1,11 @@
 // What fused attention does with a tile of scores, by the causal rule between its queries and keys.
 #pragma once
 
-#include "kiln/kernels/attention_product.h"
-#include "kiln/kernels/attention_vector.h"
 #include "kiln/kernels/dropout.h"
 #include "kiln/tensor/view.h"
 
+#include "kernels/attention_product.h"
+#include "kernels/attention_vector.h"
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -178,7 +178,7 @@ void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* r
       const Packet<A> rounded = round_rows<T>(p);
       const Index at = j / kPerWord<T> * kQueries + i;
       store_across<T>(rounded, scores + at);
-      if constexpr (kPerWord < T >> 1) store_across<T>(round_rest<T>(p, rounded), rest + at);
+      if constexpr (kIsPaired<T>) store_across<T>(round_rest<T>(p, rounded), rest + at);
     }
     const Packet<A> shrink = exp2<A>(simd::pmul(unit, simd::psub(old, top)));
     simd::pstoreu(maximum + i, top);
@@ -237,7 +237,7 @@ void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, 
       const Index along = j * kQueries + i / kPerWord<T>;
       const Packet<A> rounded_p = round_rows<T>(dropped);
       store_along<T>(rounded_p, scores + along, kQueries);
-      if constexpr (kPerWord < T >> 1) store_along<T>(round_rest<T>(dropped, rounded_p), rest + along, kQueries);
+      if constexpr (kIsPaired<T>) store_along<T>(round_rest<T>(dropped, rounded_p), rest + along, kQueries);
       const Packet<A> rounded = round_rows<T>(ds);
       store_along<T>(rounded, dp + along, kQueries);
       store_across<T>(rounded, ds_across + j / kPerWord<T> * kQueries + i);

@@ -40,6 +40,8 @@ inline constexpr Index kPerWord = 1;
 template <>
 inline constexpr Index kPerWord<bfloat16> = 2;
 #endif
+template <class T>
+inline constexpr bool kIsPaired = kPerWord<T> > 1;
 
 /// Words that `count` numbers take.
 template <class T>
@@ -51,7 +53,7 @@ constexpr Index words(Index count) {
 template <class T>
 Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Acc<T>> sum) {
 #ifdef KILN_BFLOAT16_PAIRS
-  if constexpr (kPerWord<T> == 2) return _mm512_dpbf16_ps(sum, (__m512bh)left, (__m512bh)right);
+  if constexpr (kIsPaired<T>) return _mm512_dpbf16_ps(sum, (__m512bh)left, (__m512bh)right);
 #endif
   return simd::pmadd(left, right, sum);
 }
@@ -60,7 +62,7 @@ Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Ac
 template <class T>
 Packet<Acc<T>> round_rows(const Packet<Acc<T>> (&rows)[kPerWord<T>]) {
 #ifdef KILN_BFLOAT16_PAIRS
-  if constexpr (kPerWord<T> == 2) return (__m512)_mm512_cvtne2ps_pbh(rows[1], rows[0]);
+  if constexpr (kIsPaired<T>) return (__m512)_mm512_cvtne2ps_pbh(rows[1], rows[0]);
 #endif
   return rows[0];
 }
@@ -70,7 +72,7 @@ template <class T>
 Packet<Acc<T>> round_rest([[maybe_unused]] const Packet<Acc<T>> (&rows)[kPerWord<T>],
                           [[maybe_unused]] Packet<Acc<T>> rounded) {
 #ifdef KILN_BFLOAT16_PAIRS
-  if constexpr (kPerWord<T> == 2) {
+  if constexpr (kIsPaired<T>) {
     const auto widened = [](__m256i half) { return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16); };
     const __m512i halves = (__m512i)rounded;
     return round_rows<T>({simd::psub(rows[0], widened(_mm512_castsi512_si256(halves))),
@@ -84,7 +86,7 @@ Packet<Acc<T>> round_rest([[maybe_unused]] const Packet<Acc<T>> (&rows)[kPerWord
 template <class T>
 void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index stride) {
 #ifdef KILN_BFLOAT16_PAIRS
-  if constexpr (kPerWord<T> == 2) {
+  if constexpr (kIsPaired<T>) {
     _mm256_storeu_ps(out, _mm512_castps512_ps256(rounded));
     _mm256_storeu_ps(out + stride, _mm512_extractf32x8_ps(rounded, 1));
     return;
@@ -97,7 +99,7 @@ void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index str
 template <class T>
 void store_across(Packet<Acc<T>> rounded, Acc<T>* out) {
 #ifdef KILN_BFLOAT16_PAIRS
-  if constexpr (kPerWord<T> == 2) {
+  if constexpr (kIsPaired<T>) {
     const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                            21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     rounded = (__m512)_mm512_permutexvar_epi16(order, (__m512i)rounded);
@@ -122,7 +124,7 @@ void widen_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
 /// out = m in words along its rows, (m.rows(), stride), filled up with zeros; stride is a multiple of the vector.
 template <class T>
 void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
-  if constexpr (kPerWord<T> == 1) {
+  if constexpr (!kIsPaired<T>) {
     widen_rows(m, out, stride);
   } else {
     constexpr Index kBatch = kLanes<Acc<T>> * kPerWord<T>;
@@ -142,7 +144,7 @@ void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
 template <class T>
 void words_across_rows(ConstMat<T> m, Acc<T>* out) {
   const Index width = padded<Acc<T>>(m.cols());
-  if constexpr (kPerWord<T> == 1) {
+  if constexpr (!kIsPaired<T>) {
     widen_rows(m, out, width);
   } else {
     for (Index i = 0; i < m.rows(); i += 2, out += width) {
@@ -166,7 +168,7 @@ void narrow_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> 
     const A scale = factor == nullptr ? A(1) : factor[i];
     T* out = row(m, i);
     Index d = 0;
-    if constexpr (kPerWord<T> == 2) {
+    if constexpr (kIsPaired<T>) {
       constexpr Index kLane = kLanes<A>;
       const Packet<A> scales = simd::pset1<Packet<A>>(scale);
       for (; d + 2 * kLane <= m.cols(); d += 2 * kLane) {
