@@ -123,13 +123,14 @@ OPTIMIZERS = [
 
 RUN = [
     *of("src/core/file.cpp", "core_test cli_test:FaultyDisk.*",
-        ("files are not flushed",
-         "  require(::fsync(descriptor_) == 0, path_, \"cannot be flushed to the disk\");\n  require(::close",
-         "  require(::close"),
         ("a folder put in place is not flushed",
          "  sync_directory(to.parent_path());  // before the old folder goes", "  // before the old folder goes"),
         ("a file put in place is not flushed", "\"cannot be replaced\");\n  sync_directory(to.parent_path());\n",
-         "\"cannot be replaced\");\n"),
+         "\"cannot be replaced\");\n")),
+    *of("src/core/file_streams.cpp", "core_test cli_test:FaultyDisk.*",
+        ("files are not flushed",
+         "  require(::fsync(file_.get()) == 0, path_, \"cannot be flushed to the disk\");\n  require(file_.close()",
+         "  require(file_.close()"),
         ("what is written over comes after what is still in the buffer",
          "  flush();\n  const ssize_t written = ::pwrite(", "  const ssize_t written = ::pwrite("),
         ("a file's end goes past the page cache as a whole block would",

@@ -116,9 +116,8 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 1'000'000));
   add_json_flag(*command, options->json);
   command->footer(
-      "Steps run on random tokens. FLOPs a token: 6 a parameter that multiplies (not embeddings that rows are only "
-      "looked\n"
-      "up in) and 6 n_layers d_model n_ctx for causal attention.\n"
+      "Steps run on random tokens. FLOPs a token: 6 a parameter (but embeddings that are only looked up in) and\n"
+      "6 n_layers d_model n_ctx for causal attention.\n"
       "Example: kiln bench configs/gpt2_124m.json --set train.batch_size=1 --set train.precision=bf16");
   command->callback([options] { run(*options); });
 }

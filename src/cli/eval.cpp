@@ -1,5 +1,6 @@
 // kiln eval: the exact loss of a model over a whole text.
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"

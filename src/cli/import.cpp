@@ -1,6 +1,5 @@
 // kiln import: a model of other tools as a run of kiln's.
 #include "kiln/core/error.h"
-#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/run/checkpoint_store.h"

@@ -1,6 +1,7 @@
 // kiln train: from a config to a trained run.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
 #include "kiln/infer/complete.h"

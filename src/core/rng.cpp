@@ -1,7 +1,7 @@
 // Philox and the distributions drawn from it.
 #include "kiln/core/rng.h"
 
-#include "kiln/core/file.h"
+#include "kiln/core/hash.h"
 
 #include <algorithm>
 #include <cmath>

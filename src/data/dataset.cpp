@@ -4,6 +4,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
 #include "kiln/core/json.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/threads.h"

@@ -2,6 +2,7 @@
 #include "kiln/data/token_file.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,8 @@
 // The header is put together in memory; elements go from the weights to the file.
 #include "kiln/interop/gguf.h"
 
+#include "kiln/core/file_streams.h"
+
 #include <cassert>
 #include <string_view>
 #include <type_traits>

@@ -2,6 +2,7 @@
 #include "kiln/interop/huggingface.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/interop/tensor_table.h"

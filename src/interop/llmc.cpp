@@ -2,6 +2,7 @@
 #include "kiln/interop/llmc.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/interop/tensor_table.h"
 

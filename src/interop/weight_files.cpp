@@ -2,6 +2,7 @@
 #include "kiln/interop/weight_files.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/core/json.h"
 
 #include <nlohmann/json.hpp>

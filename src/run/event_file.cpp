@@ -1,6 +1,7 @@
 // The fields' numbers are those of TensorBoard's event.proto, summary.proto and tensor.proto.
 #include "kiln/run/event_file.h"
 
+#include "kiln/core/file.h"
 #include "kiln/run/crc32c.h"
 
 #include <fmt/format.h>

@@ -3,7 +3,6 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/fields.h"
-#include "kiln/core/file.h"
 #include "kiln/run/model_loader.h"
 
 #include <nlohmann/json.hpp>

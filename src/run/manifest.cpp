@@ -2,6 +2,7 @@
 #include "kiln/run/manifest.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/interop/huggingface_config.h"
 
 #include <nlohmann/json.hpp>

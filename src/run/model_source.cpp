@@ -2,6 +2,7 @@
 #include "kiln/run/model_source.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/run_directory.h"

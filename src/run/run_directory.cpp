@@ -2,6 +2,8 @@
 #include "kiln/run/run_directory.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
 #include "kiln/run/event_file.h"
 #include "kiln/run/manifest.h"
 

@@ -2,6 +2,7 @@
 #include "kiln/tensor/elements.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/core/progress_bar.h"
 
 #include <algorithm>

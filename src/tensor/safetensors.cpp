@@ -2,6 +2,7 @@
 #include "kiln/tensor/safetensors.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file_streams.h"
 
 #include <algorithm>
 #include <cassert>

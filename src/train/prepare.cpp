@@ -1,6 +1,7 @@
 // The order matters: what is cheap to check comes before what takes time or memory.
 #include "kiln/train/prepare.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/run/checkpoint_store.h"

@@ -2,6 +2,8 @@
 #include "kiln/train/run_summary.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/config.h"

@@ -112,6 +112,7 @@ void Trainer::take_step() {
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
   const StepResult result = p_.stepper->run(p_.weights_view(), *p_.batcher, position);
   step_seconds_ += clock_() - begun;
+  if (state.step == before_.step) first_step_seconds_ = step_seconds_;
   ++state.step;
   state.seconds = seconds();
   state.reserve_seconds = std::max(reserve_seconds(), before_.reserve_seconds);
@@ -272,9 +273,11 @@ Index Trainer::evaluated_tokens() const {
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 
 /// The mean step, the last evaluation (before the first, what its share of a step's work suggests), sample and
-/// checkpoint.
+/// checkpoint. The first step, which also makes kernels and takes memory, suggests nothing of those that follow.
 double Trainer::reserve_seconds() const {
-  const double step = step_seconds_ / static_cast<double>(p_.state.step - before_.step);
+  const auto later_steps = static_cast<double>(p_.state.step - before_.step - 1);
+  if (later_steps == 0) return first_step_seconds_ + sample_seconds_ + checkpoint_seconds_;
+  const double step = (step_seconds_ - first_step_seconds_) / later_steps;
   double evaluation = 0;
   if (p_.evaluator) {
     const Index tokens_per_step = p_.stepper->sizes().windows_per_step * p_.config.model.n_ctx;

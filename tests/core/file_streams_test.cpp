@@ -1,4 +1,6 @@
 // Files read and written in pieces, folders replaced, and paths that try to leave a folder.
+#include "kiln/core/file_streams.h"
+
 #include "kiln/core/file.h"
 
 #include <gtest/gtest.h>

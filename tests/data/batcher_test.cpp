@@ -1,8 +1,6 @@
 // The orders of windows: complete, seeded, bounded, and the same from wherever a run resumes.
 #include "kiln/data/batcher.h"
 
-#include "kiln/core/file.h"
-
 #include <gmock/gmock.h>
 
 #include "support/scratch.h"

@@ -2,6 +2,7 @@
 #include "kiln/data/dataset.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/document.h"
 

@@ -1,8 +1,6 @@
 // Files, folders and globs: which files they name, in which order, and what is said where they name none.
 #include "kiln/data/source_files.h"
 
-#include "kiln/core/file.h"
-
 #include "support/scratch.h"
 
 namespace kiln {

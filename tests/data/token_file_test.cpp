@@ -2,6 +2,7 @@
 #include "kiln/data/token_file.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,6 @@
 // A tokenizer.json that is exported: the GGUF file that comes of it is whole, and has every token in its place once.
 // (kiln reads no GGUF.)
+#include "kiln/core/file.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 

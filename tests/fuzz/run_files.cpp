@@ -1,4 +1,5 @@
 // The other files of a run; the input's first line names the one that the rest stands for.
+#include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
 #include "kiln/run/run_directory.h"

@@ -1,4 +1,5 @@
 // GGUF files by value: every key and tensor, read back by a reader of the test's own.
+#include "kiln/core/file.h"
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/text/byte_tokenizer.h"

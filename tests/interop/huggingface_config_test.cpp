@@ -2,7 +2,6 @@
 #include "kiln/interop/huggingface_config.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/file.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

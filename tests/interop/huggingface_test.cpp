@@ -2,6 +2,7 @@
 #include "kiln/interop/huggingface.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/tensor/safetensors.h"
 

@@ -1,6 +1,7 @@
 // Weights in several files: cut where the limit says, read back whole, and refused where index and files disagree.
 #include "kiln/interop/weight_files.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/json.h"
 #include "kiln/interop/huggingface.h"
 

@@ -2,6 +2,7 @@
 #include "kiln/run/metrics.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

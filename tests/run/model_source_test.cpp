@@ -1,6 +1,7 @@
 // What a user may call a model, and what is said where nothing is found.
 #include "kiln/run/model_source.h"
 
+#include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // Plots: ticks, thinning and smoothing by their figures, the SVG by its features, the braille to the letter.
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/loss_figure.h"

@@ -2,6 +2,7 @@
 #include "kiln/run/verify.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
 #include "kiln/run/run_directory.h"

@@ -2,6 +2,7 @@
 #include "kiln/tensor/safetensors.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
 // tokenizer.json and vocab.json with merges.txt: what is read, written, and refused.
 #include "kiln/text/tokenizer_json.h"
 
+#include "kiln/core/file.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_schema.h"
 

@@ -240,6 +240,19 @@ TEST(Trainer, ATimeBudgetEndsEvaluatedAndSavedAtTheDeadline) {
   }
 }
 
+TEST(Trainer, AFirstStepThatIsSlowDoesNotUseUpATimeBudget) {
+  const Scratch scratch;
+  Config config = config_by_clock(scratch, 10);
+  config.train.batch_size = {.count = 1};  // so that an evaluation is worth many steps
+  config.train.eval_every = 1000;
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  double now = 0;
+  Trainer trainer(*p, run.paths(), true, {}, [&] { return now += p->state.step == 0 ? 1 : kTick; });
+  EXPECT_EQ(trainer.run(), 0);
+  EXPECT_GT(last_state(run.paths()).step, 50);
+}
+
 TEST(Trainer, ATimeBudgetEndsAtTheMinimumOfTheSchedule) {
   const Scratch scratch;
   Config config = config_by_clock(scratch, 5);

@@ -61,12 +61,11 @@ constexpr Constraint required() { return {.required = true}; }
 /// The range in words, "more than 0 and at most 1"; empty where there is none.
 std::string range_text(const Constraint& constraint);
 
-/// What a config calls a value of an enumeration.
+/// What a config calls a value of an enumeration that has names.
 template <class E>
-std::string_view name_of(E value) requires requires {
-  names_of(value);
+std::string_view name_of(E value) {
+  return names_of(value)[static_cast<std::size_t>(value)];
 }
-{ return names_of(value)[static_cast<std::size_t>(value)]; }
 
 /// An enumeration behind its names: value i is called names[i].
 struct Choice {

@@ -7,7 +7,8 @@
 // All little-endian, 64-bit values as (low, high).
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
+#include "kiln/core/hash.h"
 #include "kiln/tensor/view.h"
 
 #include <cstdint>

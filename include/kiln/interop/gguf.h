@@ -6,7 +6,7 @@
 // u32 type of the elements, u64 number, elements.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/hash.h"
 #include "kiln/tensor/elements.h"
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // A whole model as a GGUF file: llama.cpp's architectures gpt2 and llama.
 #pragma once
 
+#include "kiln/core/hash.h"
 #include "kiln/interop/gguf.h"
 #include "kiln/interop/huggingface_config.h"
 #include "kiln/interop/tensor_table.h"

@@ -9,7 +9,7 @@
 //   ln_f weight (C), bias (C).
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/hash.h"
 #include "kiln/interop/huggingface_config.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/tensor/elements.h"

@@ -1,7 +1,7 @@
 // A model folder's weights: one safetensors file, or the shards that an index names.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/hash.h"
 #include "kiln/tensor/safetensors.h"
 
 #include <cstdint>

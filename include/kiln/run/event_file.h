@@ -1,7 +1,7 @@
 // Event files, which TensorBoard watches: what was measured at which step, as records of Protocol Buffers.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/run/histogram.h"
 #include "kiln/run/protobuf.h"
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/core/error.h"
+#include "kiln/core/hash.h"
 #include "kiln/core/json.h"
 #include "kiln/interop/huggingface.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kiln/core/fields.h"
-#include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 
 #include <cstdint>
 #include <deque>

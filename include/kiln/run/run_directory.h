@@ -1,7 +1,7 @@
 // A run's folder: the names in it, who may use it, and what may be cleared away.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
 
 #include <cstdint>
 #include <filesystem>

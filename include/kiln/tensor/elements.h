@@ -2,7 +2,7 @@
 // held.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/tensor/safetensors_header.h"
 #include "kiln/tensor/view.h"
 

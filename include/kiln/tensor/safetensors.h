@@ -1,7 +1,8 @@
 // Safetensors files: a reader that trusts nothing, and a writer that keeps no second copy of a model.
 #pragma once
 
-#include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
+#include "kiln/core/hash.h"
 #include "kiln/tensor/elements.h"
 #include "kiln/tensor/safetensors_header.h"
 

@@ -75,6 +75,7 @@ class Trainer {
   double checkpoint_seconds_ = 0;             // of the last one, in the background or not
   double step_seconds_ = 0;                   // in steps alone, since training (re)started
   double step_seconds_logged_ = 0;            // the same, at the last row
+  double first_step_seconds_ = 0;             // of the first since training (re)started
   Index tokens_logged_ = 0;
   /// The lowest validation loss and its step.
   struct Best {

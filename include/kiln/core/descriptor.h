@@ -1,0 +1,38 @@
+// An open file that is closed on every way out.
+#pragma once
+
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/types.h>
+#include <unistd.h>
+#include <utility>
+
+namespace kiln {
+
+/// Owns a file descriptor of the system's, or none.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  /// open(2) with O_CLOEXEC; where that fails there is none, and errno says why.
+  Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
+      : value_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() { close(); }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  bool is_open() const { return value_ >= 0; }
+  int get() const { return value_; }
+
+  /// Whether the system has closed it without an error, which errno then tells; it is gone either way.
+  bool close() { return value_ < 0 || ::close(std::exchange(value_, -1)) == 0; }
+
+ private:
+  int value_ = -1;
+};
+
+}  // namespace kiln
