@@ -1,4 +1,4 @@
-// XXH3 of bytes and files, as manifests and the names of cached files hold it.
+// XXH3 of bytes, as manifests and the names of cached files hold it.
 #pragma once
 
 #include <cstdint>
