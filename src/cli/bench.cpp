@@ -44,7 +44,7 @@ Json to_json(const BenchReport& report) {
   json["machine"] = {{"processor", processor_name()},
                      {"threads", threads()},
                      {"fp32_gflops", machine.fp32_flops / kGiga},
-                     {"bf16_gflops", machine.bf16_flops ? Json(*machine.bf16_flops / kGiga) : Json()},
+                     {"bf16_gflops", machine.bf16_flops / kGiga},
                      {"gigabytes_per_second", machine.bytes_per_second / kGiga}};
   return json;
 }
@@ -53,8 +53,7 @@ void add_machine(const BenchReport& report, Table& table) {
   const MachineLimits& machine = report.machine;
   table.heading(fmt::format("{}, {} threads", processor_name(), threads()));
   table.row({"fp32 peak", fmt::format("{:.0f} GFLOP/s", machine.fp32_flops / kGiga)});
-  table.row({"bf16 peak",
-             machine.bf16_flops ? fmt::format("{:.0f} GFLOP/s", *machine.bf16_flops / kGiga) : "no such instructions"});
+  table.row({"bf16 peak", fmt::format("{:.0f} GFLOP/s", machine.bf16_flops / kGiga)});
   table.row({"memory", fmt::format("{:.1f} GB/s", machine.bytes_per_second / kGiga)});
 }
 

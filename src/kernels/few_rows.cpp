@@ -4,13 +4,13 @@
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
 
+#include "kernels/scratch.h"
+#include "kernels/with_rows.h"
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstdint>
 #include <cstring>
-#include <utility>
-#include <vector>
 
 namespace kiln {
 namespace {
@@ -55,12 +55,11 @@ float sum(Lanes lanes) {
 /// The left factor in float, its rows `depth` apart. It is small, and read again and again.
 template <class T>
 const float* widened(ConstMat<T> a) {
-  static thread_local std::vector<float> memory;
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(a.size())));
+  float* const wide = scratch<struct LeftOfFewRows, float>(a.size());
   for (Index m = 0; m < a.rows(); ++m) {
-    for (Index k = 0; k < a.cols(); ++k) memory[static_cast<std::size_t>(m * a.cols() + k)] = widen(a(m, k));
+    for (Index k = 0; k < a.cols(); ++k) wide[m * a.cols() + k] = widen(a(m, k));
   }
-  return memory.data();
+  return wide;
 }
 
 /// sums(m, n) += sum_r a(m, r) b(r, n) for M rows of a, R of b and all of its `width` columns, by which the rows of the
@@ -125,27 +124,15 @@ void multiply_dots(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, In
   }
 }
 
-/// body.operator()<M>() for the M that is `rows`.
-template <class Body>
-void with_rows(Index rows, Body&& body) {
-  assert(rows >= 1 && rows <= kFewRows);
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((rows == Index{I} + 1 ? body.template operator()<Index{I} + 1>() : void()), ...);
-  }
-  (std::make_index_sequence<kFewRows>());
-}
-
 }  // namespace
 
 template <class T, class U>
 void few_rows_matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
-  static thread_local std::vector<float> memory;
   const Index width = b.cols(), size = a.rows() * width;  // of a part's sums
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(kParts * size)));
-  float* sums = memory.data();
+  float* const sums = scratch<struct SumsOfFewRows, float>(kParts * size);
   const float* left = widened(a);
   const Index part_bytes = b.size() * static_cast<Index>(sizeof(T)) / kParts;
-  with_rows(a.rows(), [&]<Index M>() {
+  with_rows<kFewRows>(a.rows(), [&]<Index M>() {
     parallel_for(kParts, kGrainBytes / std::max<Index>(1, part_bytes) + 1, [&](Index begin, Index end) {
       for (Index part = begin; part < end; ++part) {
         sum_part<M>(left, b, b.rows() * part / kParts, b.rows() * (part + 1) / kParts, sums + part * size);
@@ -170,7 +157,7 @@ template <class T, class U>
 void few_rows_matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
   const float* left = widened(a);
   const Index row_bytes = std::max<Index>(1, b.cols()) * static_cast<Index>(sizeof(T));
-  with_rows(a.rows(), [&]<Index M>() {
+  with_rows<kFewRows>(a.rows(), [&]<Index M>() {
     parallel_for(b.rows(), kGrainBytes / row_bytes + 1, [&](Index begin, Index end) {
       for (Index n = begin; n < end; ++n) multiply_dots<M>(left, b, c, bias, n);
     });

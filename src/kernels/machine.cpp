@@ -132,12 +132,12 @@ Loop float_loop() {
   return {portable_loop, 2.0 * 16 * kAccumulators};
 }
 
-std::optional<Loop> bfloat16_loop() {
+Loop bfloat16_loop() {
 #if defined(__x86_64__)
-  if (has_bfloat16_tiles()) return Loop{tile_loop, 4 * kTileOperations};
-  if (has_bfloat16_products()) return Loop{vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
+  if (has_bfloat16_tiles()) return {tile_loop, 4 * kTileOperations};
+  if (has_fast_bfloat16()) return {vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
 #endif
-  return std::nullopt;
+  return float_loop();
 }
 
 /// The best of a few runs: what other processes take is no property of the machine.
@@ -172,10 +172,7 @@ double measure(const Loop& loop) {
 
 double measure_float_peak() { return measure(float_loop()); }
 
-std::optional<double> measure_bfloat16_peak() {
-  const std::optional<Loop> loop = bfloat16_loop();
-  return loop ? std::optional(measure(*loop)) : std::nullopt;
-}
+double measure_bfloat16_peak() { return measure(bfloat16_loop()); }
 
 double measure_memory_bandwidth() {
   Arena arena(3 * static_cast<std::size_t>(kTriadElements) * sizeof(float));

@@ -1,13 +1,18 @@
 // Shapes are looked up in a cache of oneDNN primitives; strides carry transposes, so that none is ever materialised.
 // How oneDNN shares a product out depends on the number of threads: where no bit may, each tile is a product of its
-// own.
+// own. Double, and float where there is no oneDNN, go to Eigen; bfloat16 to a kernel of our own where the processor
+// multiplies float faster.
 #include "kiln/kernels/matmul.h"
 
+#include "kiln/core/processor.h"
 #include "kiln/core/threads.h"
 #include "kiln/kernels/product_tiles.h"
 #include "kiln/tensor/convert.h"
 
 #include "kernels/few_rows.h"
+#include "kernels/scratch.h"
+#include "kernels/strided.h"
+#include "kernels/widened_product.h"
 #include <array>
 #include <cassert>
 #include <map>
@@ -22,13 +27,6 @@ namespace kiln {
 namespace {
 
 constexpr Index kConvertedLines = 16;  // of a matrix, at least, for a thread that converts them
-
-/// A matrix by its strides: element (i, j) lies at data[i * row_stride + j * col_stride].
-template <class T>
-struct Strided {
-  const T* data;
-  Index rows, cols, row_stride, col_stride;
-};
 
 /// The distance of rows; of a single row it means nothing, and oneDNN wants it to be sound all the same.
 template <class M>
@@ -45,51 +43,30 @@ Strided<T> transposed(ConstMat<T> m) {
   return {m.data(), m.cols(), m.rows(), 1, row_stride(m)};
 }
 
-/// The part of m that a product's tile reads.
-template <class T>
-Strided<T> part(const Strided<T>& m, Index row, Index rows, Index col, Index cols) {
-  return {m.data + row * m.row_stride + col * m.col_stride, rows, cols, m.row_stride, m.col_stride};
-}
-
-/// The part of a bias, or of none, that a product's tile reads.
-template <class T>
-ConstVec<T> part(const ConstVec<T>& bias, Index col, Index cols) {
-  return bias.size() > 0 ? ConstVec<T>(bias.data() + col, cols) : no_const_vec<T>();
-}
-
 /// Eigen's product, on the calling thread.
-template <class T, class U>
-void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
-  using A = Acc<T>;
+template <class T>
+void multiply_eigen(const Strided<T>& a, const Strided<T>& b, Mat<T> c, Write write, ConstVec<T> bias) {
   using Stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
   using View = Eigen::Map<const RowMajor<T>, Eigen::Unaligned, Stride>;
   const View left(a.data, a.rows, a.cols, Stride(a.row_stride, a.col_stride));
   const View right(b.data, b.rows, b.cols, Stride(b.row_stride, b.col_stride));
-  RowMajor<A> product = RowMajor<A>::Zero(a.rows, b.cols);
-  if constexpr (std::is_same_v<T, A>) {
-    product.noalias() = left * right;
-  } else {
-    const RowMajor<A> wide_left = left.template cast<A>();
-    const RowMajor<A> wide_right = right.template cast<A>();
-    product.noalias() = wide_left * wide_right;
-  }
-  if (bias.size() > 0) product.rowwise() += bias.template cast<A>().transpose();
-  if (write == Write::accumulate) product += c.template cast<A>();
-  c = product.template cast<U>();
+  if (write == Write::overwrite) c.setZero();
+  c.noalias() += left * right;
+  if (bias.size() > 0) c.rowwise() += bias.transpose();
 }
 
 /// Eigen's product, each thread computing a share of the output's rows (or columns, where they are more).
-template <class T, class U>
-void share_eigen(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+template <class T>
+void share_eigen(const Strided<T>& a, const Strided<T>& b, Mat<T> c, Write write, ConstVec<T> bias) {
   constexpr Index kGrain = 16;
   if (c.rows() >= c.cols()) {
     parallel_for(c.rows(), kGrain, [&](Index begin, Index end) {
-      multiply_eigen<T, U>(part(a, begin, end - begin, 0, a.cols), b, rows(c, begin, end - begin), write, bias);
+      multiply_eigen<T>(a.part(begin, end - begin, 0, a.cols), b, rows(c, begin, end - begin), write, bias);
     });
   } else {
     parallel_for(c.cols(), kGrain, [&](Index begin, Index end) {
-      multiply_eigen<T, U>(a, part(b, 0, b.rows, begin, end - begin), columns(c, begin, end - begin), write,
-                           part(bias, begin, end - begin));
+      multiply_eigen<T>(a, b.part(0, b.rows, begin, end - begin), columns(c, begin, end - begin), write,
+                        part(bias, begin, end - begin));
     });
   }
 }
@@ -199,7 +176,7 @@ void multiply_whole(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 #ifdef KILN_ONEDNN
   if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
-  multiply_eigen<T, U>(a, b, c, write, bias);
+  if constexpr (std::is_same_v<T, U>) multiply_eigen<T>(a, b, c, write, bias);
 }
 
 /// layer_products(l) (M, N) (+)= a b over layer l of the inner dimension (+ bias), each tile on one thread.
@@ -211,7 +188,7 @@ void multiply_tiles(const ProductTiles& tiles, const Strided<T>& a, const Stride
     for (Index i = begin; i < end; ++i) {
       const ProductTile t = tiles[i];
       const Mat<U> c = columns(rows(layer_products(i / tiles.per_layer()), t.row, t.rows), t.col, t.cols);
-      multiply_whole<T, U>(part(a, t.row, t.rows, t.inner, t.depth), part(b, t.inner, t.depth, t.col, t.cols), c, write,
+      multiply_whole<T, U>(a.part(t.row, t.rows, t.inner, t.depth), b.part(t.inner, t.depth, t.col, t.cols), c, write,
                            part(bias, t.col, t.cols));
     }
   });
@@ -225,9 +202,8 @@ void multiply_in_tiles(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write
   if (tiles.layers() == 1)
     return multiply_tiles<T, U>(
         tiles, a, b, [&](Index) { return c; }, write, bias);
-  static thread_local std::vector<A> memory;  // some megabytes at most, since it takes a small c to want layers
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(tiles.layers() * c.size())));
-  A* products = memory.data();
+  // Some megabytes at most, since it takes a small c to want layers.
+  A* const products = scratch<ProductTiles, A>(tiles.layers() * c.size());
   const auto layer = [&](Index l) { return mat(products + l * c.size(), c.rows(), c.cols()); };
   multiply_tiles<T, A>(tiles, a, b, layer, Write::overwrite, no_const_vec<T>());
   parallel_for(c.rows(), kConvertedLines, [&](Index begin, Index end) {
@@ -254,7 +230,7 @@ void multiply_shared(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
 #ifdef KILN_ONEDNN
   if constexpr (!std::is_same_v<T, double>) return multiply_onednn<T, U>(a, b, c, write, bias);
 #endif
-  share_eigen<T, U>(a, b, c, write, bias);
+  if constexpr (std::is_same_v<T, U>) share_eigen<T>(a, b, c, write, bias);
 }
 
 #ifdef KILN_ONEDNN
@@ -271,72 +247,36 @@ bool thrashes(Index left_rows, const Strided<float>& b) {
 
 /// The matrix with its rows a cache line further apart than they are long.
 Strided<float> spread(const Strided<float>& m) {
-  static thread_local std::vector<float> memory;
   const Index stride = m.cols + kLine;
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(m.rows * stride)));
-  float* out = memory.data();
+  float* const out = scratch<struct Spread, float>(m.rows * stride);
   parallel_for(m.rows, kConvertedLines, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) std::copy_n(m.data + i * m.row_stride, m.cols, out + i * stride);
   });
   return {out, m.rows, m.cols, stride, 1};
 }
 
-/// Whether oneDNN has kernels for bfloat16 here: it multiplies with AVX-512, and has plain loops for all others.
-bool multiplies_bfloat16() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core; }
-
-/// The matrix in float, in rows as they lie; `memory` grows to the largest there was.
-Strided<float> widened(const Strided<bfloat16>& m, std::vector<float>& memory) {
-  const bool by_rows = m.col_stride == 1;
-  const Index lines = by_rows ? m.rows : m.cols, length = by_rows ? m.cols : m.rows;
-  const Index stride = by_rows ? m.row_stride : m.col_stride;
-  memory.resize(std::max(memory.size(), static_cast<std::size_t>(lines * length)));
-  parallel_for(lines, kConvertedLines, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const bfloat16* in = m.data + i * stride;
-      float* out = memory.data() + i * length;
-      for (Index j = 0; j < length; ++j) out[j] = widen(in[j]);
-    }
-  });
-  return {memory.data(), m.rows, m.cols, by_rows ? length : 1, by_rows ? 1 : length};
-}
-
-/// Where the processor is no help with bfloat16: its products in float, which are exact, rounded once.
-template <class U>
-void multiply_widened(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
-                      const ConstVec<bfloat16>& bias) {
-  static thread_local std::vector<float> wide_a, wide_b, wide_c, wide_bias;
-  const Strided<float> left = widened(a, wide_a), right = widened(b, wide_b);
-  wide_bias.resize(static_cast<std::size_t>(bias.size()));
-  for (Index i = 0; i < bias.size(); ++i) wide_bias[static_cast<std::size_t>(i)] = widen(bias[i]);
-  const ConstVec<float> shift(wide_bias.data(), bias.size());
-  if constexpr (std::is_same_v<U, float>) {
-    multiply_shared<float, float>(left, right, c, write, shift);
-  } else {
-    wide_c.resize(std::max(wide_c.size(), static_cast<std::size_t>(c.size())));
-    const Mat<float> product = mat(wide_c.data(), c.rows(), c.cols());
-    multiply_shared<float, float>(left, right, product, Write::overwrite, shift);
-    const bool adds = write == Write::accumulate;
-    parallel_for(c.rows(), kConvertedLines, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; ++i) {
-        const float* in = row(product, i);
-        bfloat16* out = row(c, i);
-        for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<bfloat16>(in[j] + (adds ? widen(out[j]) : 0.0f));
-      }
-    });
-  }
-}
-
 #endif
+
+/// Whether oneDNN multiplies bfloat16, with instructions that are faster than float's.
+bool multiplies_bfloat16() {
+#ifdef KILN_ONEDNN
+  static const bool does =
+      has_fast_bfloat16() && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;  // ONEDNN_MAX_CPU_ISA
+  return does;
+#else
+  return false;
+#endif
+}
 
 template <class T, class U>
 void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
   assert(bias.size() == 0 || bias.size() == c.cols());
   if (c.rows() == 0 || c.cols() == 0) return;
-#ifdef KILN_ONEDNN
   if constexpr (std::is_same_v<T, bfloat16>) {
-    if (!multiplies_bfloat16()) return multiply_widened<U>(a, b, c, write, bias);
+    if (!multiplies_bfloat16()) return widened_product<U>(a, b, c, write, bias);
   }
+#ifdef KILN_ONEDNN
   if constexpr (std::is_same_v<T, float>) {
     if (thrashes(a.rows, b)) return multiply_shared<T, U>(a, spread(b), c, write, bias);
   }
@@ -375,15 +315,15 @@ void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> 
 
 template <class T>
 std::size_t matmul_scratch_bytes([[maybe_unused]] Index M, [[maybe_unused]] Index K, [[maybe_unused]] Index N) {
-  Index floats = 0;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (!multiplies_bfloat16()) return static_cast<std::size_t>(threads()) * widened_product_bytes();
+  }
 #ifdef KILN_ONEDNN
   if constexpr (std::is_same_v<T, float>) {
-    if (thrashes(M, {nullptr, K, N, N, 1})) floats = K * (N + kLine);
-  } else if constexpr (std::is_same_v<T, bfloat16>) {
-    if (!multiplies_bfloat16()) floats = M * K + K * N + M * N;
+    if (thrashes(M, {nullptr, K, N, N, 1})) return static_cast<std::size_t>(K * (N + kLine)) * sizeof(float);
   }
 #endif
-  return static_cast<std::size_t>(floats) * sizeof(float);
+  return 0;
 }
 
 template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);

@@ -16,7 +16,7 @@ Index pieces(Index size, Index most) { return std::max<Index>(1, (size + most - 
 
 }  // namespace
 
-ProductTiles::Cut ProductTiles::Cut::into(Index pieces, Index size, Index unit) {
+Cut Cut::into(Index pieces, Index size, Index unit) {
   const Index length = (size + pieces - 1) / pieces;
   return {size, (length + unit - 1) / unit * unit};
 }

@@ -55,10 +55,7 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
 }
 
 double measure_peak(Precision precision) {
-  if (resolved(precision) == Precision::bf16) {
-    if (const std::optional<double> peak = measure_bfloat16_peak()) return *peak;
-  }
-  return measure_float_peak();
+  return resolved(precision) == Precision::bf16 ? measure_bfloat16_peak() : measure_float_peak();
 }
 
 }  // namespace kiln

@@ -13,7 +13,8 @@ TEST(Machine, MeasuresPlausibleCeilings) {
   set_threads(1);
   EXPECT_GT(measure_float_peak(), 1e9);
   EXPECT_LT(measure_float_peak(), 1e12);
-  EXPECT_EQ(measure_bfloat16_peak().has_value(), has_bfloat16_products());
+  EXPECT_GT(measure_bfloat16_peak(), 1e9);
+  EXPECT_LT(measure_bfloat16_peak(), 1e13);
   EXPECT_FALSE(processor_name().empty());
 }
 

@@ -1,4 +1,5 @@
-// The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double.
+// The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double; bfloat16 in float where
+// the processor is the faster for it.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -27,8 +28,8 @@ template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
                ConstVec<T> bias = no_const_vec<T>());
 
-/// Bytes that the calling thread keeps for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the
-/// first on: where a factor has to be copied, room for the copy.
+/// Bytes that are kept for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the first on: where
+/// factors are copied, room for the copies.
 template <class T>
 std::size_t matmul_scratch_bytes(Index M, Index K, Index N);
 

@@ -7,6 +7,17 @@
 
 namespace kiln {
 
+/// [0, size) in pieces of the same length, the last of which may be shorter.
+struct Cut {
+  Index size = 0, piece = 0;
+
+  /// About `pieces` of them, whole multiples of `unit`.
+  static Cut into(Index pieces, Index size, Index unit);
+  Index count() const { return piece > 0 ? (size + piece - 1) / piece : 1; }
+  Index begin(Index i) const { return i * piece; }
+  Index length(Index i) const { return std::min(piece, size - begin(i)); }
+};
+
 /// A piece of c (M, N) = a (M, K) b (K, N): rows and columns of c, over a stretch of the inner dimension.
 struct ProductTile {
   Index row, rows;
@@ -29,17 +40,6 @@ class ProductTiles {
   ProductTile operator[](Index i) const;
 
  private:
-  /// [0, size) in pieces of the same length, the last of which may be shorter.
-  struct Cut {
-    Index size, piece;
-
-    /// About `pieces` of them, whole multiples of `unit`.
-    static Cut into(Index pieces, Index size, Index unit);
-    Index count() const { return piece > 0 ? (size + piece - 1) / piece : 1; }
-    Index begin(Index i) const { return i * piece; }
-    Index length(Index i) const { return std::min(piece, size - begin(i)); }
-  };
-
   Cut rows_, cols_, inner_;
 };
 

@@ -15,7 +15,7 @@
 
 namespace kiln {
 
-/// What activations and matrix products are kept in. `automatic` is bf16 where it is the faster.
+/// What activations and matrix products are kept in. `automatic` is bf16 where the processor has instructions for it.
 enum class Precision { fp32, bf16, automatic };
 inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
 inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
@@ -93,7 +93,7 @@ struct TrainConfig {
     v("order", order, "shuffle: each epoch a seeded permutation; sequential: as they lie; random: with replacement");
     v("precision", precision,
       "of activations and matrix products; bf16: with float master weights, norms, softmax, loss and optimizer; auto: "
-      "bf16 where this processor multiplies it faster than float (AMX, AMD's AVX512-BF16), else fp32");
+      "bf16 where this processor has instructions for it (AVX512-BF16, AMX), else fp32");
     v("recompute", recompute,
       "activations that are computed again on the way back instead of kept, same results in less memory: none; mlp: "
       "those inside the MLPs; block: all but the stream between blocks");

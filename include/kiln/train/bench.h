@@ -12,9 +12,8 @@ namespace kiln {
 
 /// The machine's measured ceilings, with all threads.
 struct MachineLimits {
-  double fp32_flops = 0;             // a second
-  std::optional<double> bf16_flops;  // a second; nothing where the processor has no bf16 products
-  double bytes_per_second = 0;       // of memory, triad
+  double fp32_flops = 0, bf16_flops = 0;  // a second
+  double bytes_per_second = 0;            // of memory, triad
 };
 
 struct BenchReport {
@@ -31,10 +30,9 @@ struct BenchReport {
   double decode_tokens_per_second = 0;               // one sequence, one token at a time
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train; nothing where that cannot be read
 
-  /// Of the ceiling of this precision; of that of fp32 where bf16 has none.
+  /// Of the ceiling of this precision.
   double share_of_peak() const {
-    const double bf16 = machine.bf16_flops.value_or(machine.fp32_flops);
-    return flops_per_second / (precision == Precision::bf16 ? bf16 : machine.fp32_flops);
+    return flops_per_second / (precision == Precision::bf16 ? machine.bf16_flops : machine.fp32_flops);
   }
 };
 

@@ -1,4 +1,5 @@
-// The vector operations under fused attention: a fast exponential, and products of words, which for bfloat16 are pairs.
+// The processor's vectors, as fused attention and packed products use them: a fast exponential, and products of words,
+// which for bfloat16 are pairs.
 #pragma once
 
 #include "kiln/kernels/exponential.h"
