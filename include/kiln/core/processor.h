@@ -13,8 +13,8 @@ bool has_bfloat16_products();
 bool has_bfloat16_tiles();
 
 /// Whether its own products of bfloat16 are faster than those of float: by AMX several times as fast, by AVX512-BF16
-/// twice as fast on AMD's processors and half as fast on Intel's. A fact rather than a measurement, so that a run is the
-/// same twice.
+/// twice as fast on AMD's processors and half as fast on Intel's. A fact rather than a measurement, so that a run is
+/// the same twice.
 bool has_fast_bfloat16();
 
 /// Its name, "AMD EPYC 9B14"; "unknown processor" where the system does not say.
