@@ -24,13 +24,24 @@ Strided<bfloat16> strided(const Tensor<bfloat16>& m, Lies lies) {
   return {m.data.data(), cols, rows, 1, cols};
 }
 
-/// What the naive loops have of a product, in double.
+RowMajor<double> wide(const Strided<bfloat16>& m) {
+  RowMajor<double> out(m.rows, m.cols);
+  for (Index i = 0; i < m.rows; ++i) {
+    for (Index j = 0; j < m.cols; ++j) out(i, j) = widen(m.data[i * m.row_stride + j * m.col_stride]);
+  }
+  return out;
+}
+
+/// The product in double, by plain loops over pointers: fast in builds without optimisation too.
 RowMajor<double> naive(const Strided<bfloat16>& a, const Strided<bfloat16>& b) {
+  const RowMajor<double> left = wide(a), right = wide(b);
   RowMajor<double> c = RowMajor<double>::Zero(a.rows, b.cols);
   for (Index i = 0; i < a.rows; ++i) {
+    double* const sums = c.data() + i * b.cols;
     for (Index k = 0; k < a.cols; ++k) {
-      const double left = widen(a.data[i * a.row_stride + k * a.col_stride]);
-      for (Index j = 0; j < b.cols; ++j) c(i, j) += left * widen(b.data[k * b.row_stride + j * b.col_stride]);
+      const double factor = left(i, k);
+      const double* const row = right.data() + k * b.cols;
+      for (Index j = 0; j < b.cols; ++j) sums[j] += factor * row[j];
     }
   }
   return c;
