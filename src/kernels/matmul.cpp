@@ -235,6 +235,14 @@ void multiply_shared(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write w
 
 #ifdef KILN_ONEDNN
 
+/// Whether oneDNN multiplies bfloat16, by the processor's own instructions.
+bool multiplies_bfloat16() {
+  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits, as of all that it implies
+  static const bool does =
+      prefers_own_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
+  return does;
+}
+
 constexpr Index kLine = 16;                 // floats
 constexpr Index kRowsWorthSpreading = 128;  // of the left factor
 
@@ -257,31 +265,24 @@ Strided<float> spread(const Strided<float>& m) {
 
 #endif
 
-/// Whether oneDNN multiplies bfloat16, with instructions that are faster than float's.
-bool multiplies_bfloat16() {
-#ifdef KILN_ONEDNN
-  static const bool does =
-      has_fast_bfloat16() && dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;  // ONEDNN_MAX_CPU_ISA
-  return does;
-#else
-  return false;
-#endif
-}
-
 template <class T, class U>
 void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
   assert(bias.size() == 0 || bias.size() == c.cols());
   if (c.rows() == 0 || c.cols() == 0) return;
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    if (!multiplies_bfloat16()) return widened_product<U>(a, b, c, write, bias);
-  }
 #ifdef KILN_ONEDNN
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (multiplies_bfloat16()) return multiply_shared<T, U>(a, b, c, write, bias);
+  }
   if constexpr (std::is_same_v<T, float>) {
     if (thrashes(a.rows, b)) return multiply_shared<T, U>(a, spread(b), c, write, bias);
   }
 #endif
-  multiply_shared<T, U>(a, b, c, write, bias);
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    widened_product<U>(a, b, c, write, bias);
+  } else {
+    multiply_shared<T, U>(a, b, c, write, bias);
+  }
 }
 
 /// Whether kernels/few_rows makes a product: oneDNN lays the right factor out anew first, which costs more than it.
@@ -315,15 +316,15 @@ void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> 
 
 template <class T>
 std::size_t matmul_scratch_bytes([[maybe_unused]] Index M, [[maybe_unused]] Index K, [[maybe_unused]] Index N) {
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    if (!multiplies_bfloat16()) return static_cast<std::size_t>(threads()) * widened_product_bytes();
-  }
 #ifdef KILN_ONEDNN
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (multiplies_bfloat16()) return 0;
+  }
   if constexpr (std::is_same_v<T, float>) {
     if (thrashes(M, {nullptr, K, N, N, 1})) return static_cast<std::size_t>(K * (N + kLine)) * sizeof(float);
   }
 #endif
-  return 0;
+  return std::is_same_v<T, bfloat16> ? static_cast<std::size_t>(threads()) * widened_product_bytes() : 0;
 }
 
 template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);

@@ -30,8 +30,9 @@ using Bits = simd::unpacket_traits<P>::integer_packet;
 constexpr Index kLane = kLanes<float>;
 /// The block of sums that stays in registers.
 constexpr Index kRows = tile::kHasManyRegisters ? 12 : 6, kVectors = 2, kCols = kVectors * kLane;
-/// A tile, and the stretch of the inner dimension that is laid out at a time: 390, 590 and 390 KB of float, for a
-/// second-level cache of a megabyte or two. Measured on a Xeon with AVX-512, within 5% of the best of nine sizes.
+/// A tile, and the stretch of the inner dimension that is laid out at a time: 420 to 540 KB of the left
+/// factor, 590 of the right and 410 of sums, for a second-level cache of a megabyte or two. Measured on a Xeon with
+/// AVX-512, within 5% of the best of nine sizes.
 constexpr Index kTileRows = 264, kTileCols = 384, kDepth = 384;
 constexpr Index kManyTiles = 4;  // a thread: shares that differ by a tile are about equal
 static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % (2 * kLane) == 0);

@@ -11,7 +11,8 @@ namespace kiln {
 
 Precision resolved(Precision precision) {
   if (precision != Precision::automatic) return precision;
-  return has_bfloat16_products() ? Precision::bf16 : Precision::fp32;
+  // Of a build without AVX-512, a processor whose bfloat16 is slow gets float through oneDNN, which has AVX-512.
+  return has_fast_bfloat16() || (has_bfloat16_products() && kHasWideFloat) ? Precision::bf16 : Precision::fp32;
 }
 
 void TrainConfig::resolve() {

@@ -5,8 +5,11 @@
 #include "kiln/tensor/convert.h"
 
 #include "support/gradient.h"
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace kiln {

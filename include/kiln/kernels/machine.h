@@ -7,7 +7,7 @@ namespace kiln {
 double measure_float_peak();
 
 /// The same of bfloat16 products summed in float: by the processor's instruction for them, or widened to float where
-/// that is faster or it has none, as kernels/matmul makes them.
+/// that is faster or it has none.
 double measure_bfloat16_peak();
 
 /// Bytes a second of a triad a = b + s c over arrays far larger than the caches, with all threads.
