@@ -11,8 +11,7 @@ namespace kiln {
 
 Precision resolved(Precision precision) {
   if (precision != Precision::automatic) return precision;
-  // Of a build without AVX-512, a processor whose bfloat16 is slow gets float through oneDNN, which has AVX-512.
-  return has_fast_bfloat16() || (has_bfloat16_products() && kHasWideFloat) ? Precision::bf16 : Precision::fp32;
+  return affords_bfloat16() ? Precision::bf16 : Precision::fp32;
 }
 
 void TrainConfig::resolve() {

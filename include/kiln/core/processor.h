@@ -17,16 +17,12 @@ bool has_bfloat16_tiles();
 /// the same twice.
 bool has_fast_bfloat16();
 
-/// Whether this build's float vectors are as wide as any processor's (AVX-512), so that products of bfloat16 in float
-/// lose nothing where its own are slow. A build for older processors leaves these to oneDNN, which asks the processor.
-#if defined(__AVX512F__)
-inline constexpr bool kHasWideFloat = true;
-#else
-inline constexpr bool kHasWideFloat = false;
-#endif
+/// Whether products of bfloat16 are best made by the processor's own instructions: where these are the faster, and
+/// where this build's vectors of float are narrower than theirs (built without AVX-512).
+bool prefers_own_bfloat16();
 
-/// Whether products of bfloat16 are best made by the processor's own instructions for them.
-inline bool prefers_own_bfloat16() { return has_fast_bfloat16() || (has_bfloat16_products() && !kHasWideFloat); }
+/// Whether bfloat16 costs a product no speed to speak of, by its own instructions or in float.
+bool affords_bfloat16();
 
 /// Its name, "AMD EPYC 9B14"; "unknown processor" where the system does not say.
 std::string processor_name();
