@@ -7,6 +7,7 @@
 #include "kiln/core/threads.h"
 #include "kiln/tensor/arena.h"
 
+#include "kernels/amx_registers.h"
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -81,44 +82,22 @@ __attribute__((target("avx512f,avx512bf16"))) float vector_bfloat16_loop(std::in
   return _mm512_cvtss_f32(sums[0]);
 }
 
-constexpr int kTileRows = 16, kTileRowBytes = 64;                     // the largest tile: 16 x 16 floats, 16 x 32 bf16
-constexpr double kTileOperations = 2.0 * kTileRows * kTileRows * 32;  // of one product of tiles
+constexpr double kTileOperations = 2.0 * 16 * 16 * 32;  // of one product of tiles
 
-/// What the instruction that shapes the tiles reads (Intel's manual, volume 1, "Intel AMX"): every tile as large as can
-/// be.
-struct alignas(64) TileShapes {
-  std::uint8_t palette = 1, start_row = 0;
-  std::array<std::uint8_t, 14> reserved{};
-  std::array<std::uint16_t, 16> row_bytes{};
-  std::array<std::uint8_t, 16> rows{};
-
-  TileShapes() {
-    std::fill_n(row_bytes.begin(), 8, kTileRowBytes);
-    std::fill_n(rows.begin(), 8, kTileRows);
-  }
-};
-static_assert(sizeof(TileShapes) == 64);
-
-// Four accumulators, as the 52 cycles of a product are 16 apart; registers of tiles are named by constants alone.
-__attribute__((target("amx-tile,amx-bf16"))) float tile_loop(std::int64_t rounds, float seed) {
-  alignas(64) std::array<float, kTileRows * kTileRowBytes / sizeof(float)> tile;
+// Four accumulators, as the 52 cycles of a product are 16 apart.
+float tile_loop(std::int64_t rounds, float seed) {
+  alignas(64) std::array<float, 16 * 16> tile;
   tile.fill(seed);
-  const TileShapes shapes;
-  _tile_loadconfig(&shapes);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  _tile_loadd(4, tile.data(), kTileRowBytes);
-  _tile_loadd(5, tile.data(), kTileRowBytes);
+  const AmxRegisters registers;
+  AmxRegisters::load<4>(tile.data(), 16);
+  AmxRegisters::load<5>(tile.data(), 16);
   for (std::int64_t r = 0; r < rounds; ++r) {
-    _tile_dpbf16ps(0, 4, 5);
-    _tile_dpbf16ps(1, 4, 5);
-    _tile_dpbf16ps(2, 4, 5);
-    _tile_dpbf16ps(3, 4, 5);
+    AmxRegisters::multiply_add<0, 4, 5>();
+    AmxRegisters::multiply_add<1, 4, 5>();
+    AmxRegisters::multiply_add<2, 4, 5>();
+    AmxRegisters::multiply_add<3, 4, 5>();
   }
-  _tile_stored(0, tile.data(), kTileRowBytes);
-  _tile_release();
+  AmxRegisters::store<0>(tile.data(), 16);
   return tile[0];
 }
 

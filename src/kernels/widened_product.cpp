@@ -1,13 +1,8 @@
-// Tiles of the result, each by one thread: stretches of the factors are laid out for the innermost loop, which then
-// reads both in order (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+// A unit of packed_product: words are floats, multiplied by the processor's vectors.
 #include "kernels/widened_product.h"
 
-#include "kiln/core/threads.h"
-#include "kiln/kernels/product_tiles.h"
-#include "kiln/tensor/convert.h"
-
 #include "kernels/multiply_block.h"
-#include "kernels/scratch.h"
+#include "kernels/packed_product.h"
 #include "kernels/with_rows.h"
 #include <algorithm>
 #include <bit>
@@ -28,48 +23,27 @@ using P = tile::Packet<float>;
 using Bits = simd::unpacket_traits<P>::integer_packet;
 
 constexpr Index kLane = kLanes<float>;
-/// The block of sums that stays in registers.
-constexpr Index kRows = tile::kHasManyRegisters ? 12 : 6, kVectors = 2, kCols = kVectors * kLane;
-/// A tile, and the stretch of the inner dimension that is laid out at a time: 420 to 540 KB of the left
-/// factor, 590 of the right and 410 of sums, for a second-level cache of a megabyte or two. Measured on a Xeon with
-/// AVX-512, within 5% of the best of nine sizes.
-constexpr Index kTileRows = 264, kTileCols = 384, kDepth = 384;
-constexpr Index kManyTiles = 4;  // a thread: shares that differ by a tile are about equal
-static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % (2 * kLane) == 0);
+constexpr Index kVectors = 2;  // of a row, in the block of sums that stays in registers
 
-/// The left factor lies row by row, `kRowPitch` apart, or, where it is read across, in panels of kRows rows: a line of
-/// kPanelPitch for each step of the depth.
-constexpr Index kRowPitch = kDepth + kLane, kPanelPitch = padded<float>(kRows);
-constexpr Index kLeftSize = std::max(kTileRows * kRowPitch, kTileRows / kRows * kDepth * kPanelPitch);
-constexpr Index kRightSize = kDepth * kTileCols, kSumsSize = kTileRows * kTileCols;
+/// Words are floats. A tile and a stretch take 420 to 540 KB for the left factor, 590 for the right and 410 for sums,
+/// for a second-level cache of a megabyte or two. Measured on a Xeon with AVX-512, within 5% of the best of nine sizes.
+struct FloatUnit {
+  static constexpr Index kTileRows = 264, kTileCols = 384, kDepth = 384;
+  static constexpr Index kRows = tile::kHasManyRegisters ? 12 : 6, kCols = kVectors * kLane;  // of the block of sums
 
-/// The tiles of a result, of about the same size.
-class Grid {
- public:
-  /// The largest tiles there may be, and smaller ones where threads would go without or have unequal shares.
-  Grid(Index rows, Index cols) {
-    const Index threads = threads_here();
-    Index down = (rows + kTileRows - 1) / kTileRows, along = (cols + kTileCols - 1) / kTileCols;
-    while (down * along % threads != 0 && down * along < kManyTiles * threads) {
-      (rows * along > cols * down ? down : along) += 1;
-    }
-    rows_ = Cut::into(down, rows, kRows);
-    cols_ = Cut::into(along, cols, kCols);
-  }
+  /// The left factor lies row by row, `kRowPitch` apart, or, where it is read across, in panels of kRows rows: a line
+  /// of kPanelPitch for each step of the depth.
+  static constexpr Index kRowPitch = kDepth + kLane, kPanelPitch = padded<float>(kRows);
+  static constexpr Index kLeftSize = std::max(kTileRows * kRowPitch, kTileRows / kRows * kDepth * kPanelPitch);
+  static constexpr Index kRightSize = kDepth * kTileCols;
+  static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % (2 * kLane) == 0);
 
-  Index count() const { return rows_.count() * cols_.count(); }
-
-  struct Tile {
-    Index row, rows, col, cols;
-  };
-  Tile operator[](Index i) const {
-    const Index row = i % rows_.count(), col = i / rows_.count();
-    return {rows_.begin(row), rows_.length(row), cols_.begin(col), cols_.length(col)};
-  }
-
- private:
-  Cut rows_, cols_;
+  static void lay_out_right(const Strided<bfloat16>& b, float* out);
+  static void multiply(const Strided<bfloat16>& a, float* left, const float* right, Index cols, float* sums,
+                       bool accumulate);
 };
+
+using F = FloatUnit;
 
 /// `Count` neighbours, a number that compilers turn into whole vectors.
 template <Index Count>
@@ -88,27 +62,27 @@ void widen_run(const bfloat16* in, Index count, float* out) {
 void lay_out_rows(const Strided<bfloat16>& a, float* out) {
   for (Index i = 0; i < a.rows; ++i) {
     const bfloat16* in = a.data + i * a.row_stride;
-    for (Index k = 0; k < a.cols; k += kLane) widen_run<kLane>(in + k, a.cols - k, out + i * kRowPitch + k);
+    for (Index k = 0; k < a.cols; k += kLane) widen_run<kLane>(in + k, a.cols - k, out + i * F::kRowPitch + k);
   }
 }
 
 /// Neighbours at each step of the depth, whose steps lie `stride` apart, in panels of `Width` of them: panel p has
-/// element (k, j) at out[(p * kDepth + k) * Pitch + j].
+/// element (k, j) at out[(p * F::kDepth + k) * Pitch + j].
 template <Index Width, Index Pitch>
 void lay_out_panels(const bfloat16* data, Index stride, Index depth, Index width, float* out) {
-  for (Index j = 0; j < width; j += Width, out += kDepth * Pitch) {
+  for (Index j = 0; j < width; j += Width, out += F::kDepth * Pitch) {
     for (Index k = 0; k < depth; ++k) widen_run<Pitch>(data + k * stride + j, width - j, out + k * Pitch);
   }
 }
 
-/// The right factor where it lies across, (K, N) with neighbours along its depth, in the same panels of kCols.
+/// The right factor where it lies across, (K, N) with neighbours along its depth, in the same panels of F::kCols.
 /// Neighbours are transposed in pairs, as the words that they are in memory, and parted after that.
 void lay_out_across(const Strided<bfloat16>& b, float* out) {
   static_assert(std::endian::native == std::endian::little);
   constexpr Index kNeighbours = 2 * kLane;
   const Bits high = simd::pset1<Bits>(static_cast<std::int32_t>(0xffff0000u));
   for (Index j = 0; j < b.cols; j += kLane) {
-    float* const panel = out + j / kCols * kCols * kDepth + j % kCols;
+    float* const panel = out + j / F::kCols * F::kCols * F::kDepth + j % F::kCols;
     for (Index k = 0; k < b.rows; k += kNeighbours) {
       simd::PacketBlock<P, kLane> block;
       for (Index q = 0; q < kLane; ++q) {
@@ -125,14 +99,35 @@ void lay_out_across(const Strided<bfloat16>& b, float* out) {
       simd::ptranspose(block);
       for (Index q = 0; q < kLane; ++q) {
         const Bits words = simd::preinterpret<Bits>(block.packet[q]);
-        simd::pstoreu(panel + (k + 2 * q) * kCols, simd::preinterpret<P>(simd::plogical_shift_left<16>(words)));
-        simd::pstoreu(panel + (k + 2 * q + 1) * kCols, simd::preinterpret<P>(simd::pand(words, high)));
+        simd::pstoreu(panel + (k + 2 * q) * F::kCols, simd::preinterpret<P>(simd::plogical_shift_left<16>(words)));
+        simd::pstoreu(panel + (k + 2 * q + 1) * F::kCols, simd::preinterpret<P>(simd::pand(words, high)));
       }
     }
   }
 }
 
-void lay_out_right(const Strided<bfloat16>& b, float* out) {
+/// R rows and F::kCols columns of a tile's sums. Not inlined, so that its registers are its own.
+template <Index R, Index Row, Index Step>
+[[gnu::noinline]] void multiply_rows(const float* left, const float* right, Index depth, float* sums, bool accumulate) {
+  tile::multiply_block<R, kVectors>(Left<float>{left, Row, Step}, right, F::kCols, sums, F::kTileCols, depth,
+                                    accumulate);
+}
+
+/// sums (rows, cols) (+)= left right. Of F::kRows rows of the left factor after the other, Block apart, element (i, k)
+/// lies at i * Row + k * Step.
+template <Index Block, Index Row, Index Step>
+void multiply_stretch(const float* left, const float* right, Index rows, Index cols, Index depth, float* sums,
+                      bool accumulate) {
+  for (Index i = 0; i < rows; i += F::kRows, left += Block) {
+    with_rows<F::kRows>(std::min(F::kRows, rows - i), [&]<Index R>() {
+      for (Index j = 0; j < cols; j += F::kCols) {
+        multiply_rows<R, Row, Step>(left, right + j * F::kDepth, depth, sums + i * F::kTileCols + j, accumulate);
+      }
+    });
+  }
+}
+
+void FloatUnit::lay_out_right(const Strided<bfloat16>& b, float* out) {
   if (b.col_stride == 1) {
     lay_out_panels<kCols, kCols>(b.data, b.row_stride, b.rows, b.cols, out);
   } else {
@@ -140,54 +135,14 @@ void lay_out_right(const Strided<bfloat16>& b, float* out) {
   }
 }
 
-/// R rows and kCols columns of a tile's sums. Not inlined, so that its registers are its own.
-template <Index R, Index Row, Index Step>
-[[gnu::noinline]] void multiply_rows(const float* left, const float* right, Index depth, float* sums, bool accumulate) {
-  tile::multiply_block<R, kVectors>(Left<float>{left, Row, Step}, right, kCols, sums, kTileCols, depth, accumulate);
-}
-
-/// sums (rows, cols) (+)= left right. Of kRows rows of the left factor after the other, Block apart, element (i, k)
-/// lies at i * Row + k * Step.
-template <Index Block, Index Row, Index Step>
-void multiply_stretch(const float* left, const float* right, Index rows, Index cols, Index depth, float* sums,
-                      bool accumulate) {
-  for (Index i = 0; i < rows; i += kRows, left += Block) {
-    with_rows<kRows>(std::min(kRows, rows - i), [&]<Index R>() {
-      for (Index j = 0; j < cols; j += kCols) {
-        multiply_rows<R, Row, Step>(left, right + j * kDepth, depth, sums + i * kTileCols + j, accumulate);
-      }
-    });
-  }
-}
-
-/// sums = a b, a tile of a product.
-void multiply_tile(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* left, float* right, float* sums) {
-  Index k = 0;
-  do {  // once at least: an empty sum is 0
-    const Index depth = std::min(kDepth, a.cols - k);
-    const Strided<bfloat16> part = a.part(0, a.rows, k, depth);
-    lay_out_right(b.part(k, depth, 0, b.cols), right);
-    if (part.col_stride == 1) {
-      lay_out_rows(part, left);
-      multiply_stretch<kRows * kRowPitch, kRowPitch, 1>(left, right, a.rows, b.cols, depth, sums, k > 0);
-    } else {
-      lay_out_panels<kRows, kPanelPitch>(part.data, part.col_stride, depth, part.rows, left);
-      multiply_stretch<kDepth * kPanelPitch, 1, kPanelPitch>(left, right, a.rows, b.cols, depth, sums, k > 0);
-    }
-    k += depth;
-  } while (k < a.cols);
-}
-
-/// c (+)= sums (+ bias), rounded to U.
-template <class U>
-void write_tile(float* sums, Mat<U> c, Write write, ConstVec<bfloat16> bias) {
-  for (Index i = 0; i < c.rows(); ++i, sums += kTileCols) {
-    U* const out = row(c, i);
-    for (Index j = 0; j < bias.size(); ++j) sums[j] += widen(bias[j]);
-    if (write == Write::accumulate) {
-      for (Index j = 0; j < c.cols(); ++j) sums[j] += widen(out[j]);
-    }
-    for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<U>(sums[j]);
+void FloatUnit::multiply(const Strided<bfloat16>& a, float* left, const float* right, Index cols, float* sums,
+                         bool accumulate) {
+  if (a.col_stride == 1) {
+    lay_out_rows(a, left);
+    multiply_stretch<kRows * kRowPitch, kRowPitch, 1>(left, right, a.rows, cols, a.cols, sums, accumulate);
+  } else {
+    lay_out_panels<kRows, kPanelPitch>(a.data, a.col_stride, a.cols, a.rows, left);
+    multiply_stretch<kDepth * kPanelPitch, 1, kPanelPitch>(left, right, a.rows, cols, a.cols, sums, accumulate);
   }
 }
 
@@ -196,20 +151,10 @@ void write_tile(float* sums, Mat<U> c, Write write, ConstVec<bfloat16> bias) {
 template <class U>
 void widened_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                      ConstVec<bfloat16> bias) {
-  const Grid grid(c.rows(), c.cols());
-  parallel_each(grid.count(), [&](Index i) {
-    float* const left = scratch<Grid, float>(kLeftSize + kRightSize + kSumsSize);
-    float* const right = left + kLeftSize;
-    float* const sums = right + kRightSize;
-    const auto [row, rows, col, cols] = grid[i];
-    multiply_tile(a.part(row, rows, 0, a.cols), b.part(0, b.rows, col, cols), left, right, sums);
-    write_tile<U>(sums, columns(kiln::rows(c, row, rows), col, cols), write, part(bias, col, cols));
-  });
+  packed_product<FloatUnit, U>(a, b, c, write, bias);
 }
 
-std::size_t widened_product_bytes() {
-  return static_cast<std::size_t>(kLeftSize + kRightSize + kSumsSize) * sizeof(float);
-}
+std::size_t widened_product_bytes() { return packed_product_bytes<FloatUnit>(); }
 
 template void widened_product<bfloat16>(const Strided<bfloat16>&, const Strided<bfloat16>&, Mat<bfloat16>, Write,
                                         ConstVec<bfloat16>);

@@ -5,57 +5,48 @@
 #include "kiln/kernels/product_tiles.h"
 
 #include "support/gradient.h"
+#include "support/products.h"
 #include "support/sanitized.h"
 #include <vector>
 
 namespace kiln {
 namespace {
 
+using testing::largest_error, testing::plain_product, testing::wide;
 using testing::randn;
 using testing::Tensor;
 
-/// c[i,j] = initial[i,j] + bias[j] + sum_k a[i,k] b[k,j], in double.
-RowMajor<double> naive(const RowMajor<double>& a, const RowMajor<double>& b, const RowMajor<double>& initial,
-                       const RowMajor<double>& bias) {
-  RowMajor<double> c = initial;
-  for (Index i = 0; i < a.rows(); ++i) {
-    if (bias.size() > 0) c.row(i) += bias;
-    double* const sums = c.data() + i * c.cols();  // by pointers: fast in builds without optimisation too
-    for (Index k = 0; k < a.cols(); ++k) {
-      const double left = a(i, k);
-      const double* const right = b.data() + k * b.cols();
-      for (Index j = 0; j < b.cols(); ++j) sums[j] += left * right[j];
-    }
-  }
-  return c;
-}
-
 template <class T>
-RowMajor<double> wide(const Tensor<T>& t) {
-  return t.data.template cast<double>();
+Tensor<T> transpose_of(const Tensor<T>& m) {
+  Tensor<T> out(m.data.cols(), m.data.rows());
+  for (Index i = 0; i < m.data.rows(); ++i) {
+    for (Index j = 0; j < m.data.cols(); ++j) out.data.data()[j * m.data.rows() + i] = row(m.c(), i)[j];
+  }
+  return out;
 }
 
 template <class T, class U>
 void expect_products(Index M, Index K, Index N, double tolerance) {
   Rng rng(11, "test");
-  for (const bool with_bias : {false, true}) {
+  const Tensor<T> a = randn<T>(rng, M, K), b = randn<T>(rng, K, N), bias = randn<T>(rng, 1, N);
+  const Tensor<T> a_t = transpose_of(a), b_t = transpose_of(b);
+  const Tensor<U> start = randn<U>(rng, M, N);
+  const std::vector<double> product =
+      plain_product(wide(a.data.data(), M, K, K, 1), wide(b.data.data(), K, N, N, 1), M, K, N);
+  const double bound = tolerance * std::sqrt(static_cast<double>(K)) * 10;
+  for (const bool has_bias : {false, true}) {
     for (const Write write : {Write::overwrite, Write::accumulate}) {
-      Tensor<T> a = randn<T>(rng, M, K), b = randn<T>(rng, K, N), bias = randn<T>(rng, 1, N);
-      Tensor<T> a_t(K, M), b_t(N, K);
-      a_t.data = a.data.transpose();
-      b_t.data = b.data.transpose();
-      Tensor<U> initial = randn<U>(rng, M, N);
-      const RowMajor<double> start = write == Write::accumulate ? wide(initial) : RowMajor<double>::Zero(M, N);
-      const RowMajor<double> expected = naive(wide(a), wide(b), start, with_bias ? wide(bias) : RowMajor<double>());
-      const ConstVec<T> added = with_bias ? bias.cv() : no_const_vec<T>();
-      Tensor<U> nn = initial, nt = initial, tn = initial;
-      matmul<T, U>(a.c(), b.c(), nn.m(), write, added);
-      matmul_nt<T, U>(a.c(), b_t.c(), nt.m(), write, added);
-      matmul_tn<T, U>(a_t.c(), b.c(), tn.m(), write, added);
-      const double scale = tolerance * std::sqrt(static_cast<double>(K)) * 10;
-      EXPECT_LT((wide(nn) - expected).cwiseAbs().maxCoeff(), scale) << M << "x" << K << "x" << N;
-      EXPECT_LT((wide(nt) - expected).cwiseAbs().maxCoeff(), scale) << M << "x" << K << "x" << N;
-      EXPECT_LT((wide(tn) - expected).cwiseAbs().maxCoeff(), scale) << M << "x" << K << "x" << N;
+      const ConstVec<T> added = has_bias ? bias.cv() : no_const_vec<T>();
+      const auto expect = [&](auto&& multiply) {
+        Tensor<U> c = start;
+        multiply(c.m());
+        const double error =
+            largest_error<T>(c, product, write == Write::accumulate ? &start : nullptr, has_bias ? &bias : nullptr);
+        EXPECT_LT(error, bound) << M << "x" << K << "x" << N;
+      };
+      expect([&](Mat<U> c) { matmul<T, U>(a.c(), b.c(), c, write, added); });
+      expect([&](Mat<U> c) { matmul_nt<T, U>(a.c(), b_t.c(), c, write, added); });
+      expect([&](Mat<U> c) { matmul_tn<T, U>(a_t.c(), b.c(), c, write, added); });
     }
   }
 }
@@ -80,6 +71,7 @@ TEST_P(Matmul, AgreesWithPlainLoopsInEveryType) {
                                 {65, 17, 2},
                                 {40, 70, 130},
                                 {300, 20, 410},   // several tiles, the last of a row or column smaller
+                                {460, 520, 17},   // several in amx_product, and two stretches of the depth
                                 {90, 1700, 50},   // layers
                                 {130, 40, 1024},  // rows of whole pages
                                 {8, 2000, 5}}) {
@@ -151,37 +143,47 @@ TEST(ProductTiles, AreEnoughForThreadsWhereTheProductIsLargeEnough) {
   EXPECT_EQ(ProductTiles(16, 16, 16).count(), 1);
 }
 
-/// The bits of every orientation of a product, (M, K) times (K, N), added to what is there.
+/// (M, K) times (K, N) in every orientation, added to what is there or written.
 template <class T, class U>
-std::vector<U> bits_of_products(Index M, Index K, Index N) {
-  Rng rng(12, "test");
-  const Tensor<T> a = randn<T>(rng, M, K), b = randn<T>(rng, K, N), a_t = randn<T>(rng, K, M),
-                  b_t = randn<T>(rng, N, K);
-  const Tensor<U> start = randn<U>(rng, M, N);
-  std::vector<U> bits;
-  const auto add = [&](auto&& product) {
-    Tensor<U> c = start;
-    product(c.m());
-    bits.insert(bits.end(), c.data.data(), c.data.data() + c.data.size());
-  };
-  add([&](Mat<U> c) { matmul<T, U>(a.c(), b.c(), c, Write::accumulate); });
-  add([&](Mat<U> c) { matmul_nt<T, U>(a.c(), b_t.c(), c); });
-  add([&](Mat<U> c) { matmul_tn<T, U>(a_t.c(), b.c(), c, Write::accumulate); });
-  return bits;
-}
+struct Products {
+  Tensor<T> a, b, a_t, b_t;
+  Tensor<U> start;
+
+  Products(Rng& rng, Index M, Index K, Index N)
+      : a(randn<T>(rng, M, K)),
+        b(randn<T>(rng, K, N)),
+        a_t(transpose_of(a)),
+        b_t(transpose_of(b)),
+        start(randn<U>(rng, M, N)) {}
+
+  std::vector<U> bits() const {
+    std::vector<U> bits;
+    const auto add = [&](auto&& product) {
+      Tensor<U> c = start;
+      product(c.m());
+      bits.insert(bits.end(), c.data.data(), c.data.data() + c.data.size());
+    };
+    add([&](Mat<U> c) { matmul<T, U>(a.c(), b.c(), c, Write::accumulate); });
+    add([&](Mat<U> c) { matmul_nt<T, U>(a.c(), b_t.c(), c); });
+    add([&](Mat<U> c) { matmul_tn<T, U>(a_t.c(), b.c(), c, Write::accumulate); });
+    return bits;
+  }
+};
 
 template <class T, class U>
 void expect_same_bits_for_any_thread_count(Index M, Index K, Index N) {
+  Rng rng(12, "test");
+  const Products<T, U> products(rng, M, K, N);
   set_threads(1, true);
-  const std::vector<U> one = bits_of_products<T, U>(M, K, N);
+  const std::vector<U> one = products.bits();
   for (const int count : testing::kSanitized ? std::vector{3} : std::vector{2, 3, 4}) {
     set_threads(count, true);
-    EXPECT_TRUE((bits_of_products<T, U>(M, K, N) == one)) << M << "x" << K << "x" << N << ", " << count << " threads";
+    EXPECT_TRUE(products.bits() == one) << M << "x" << K << "x" << N << ", " << count << " threads";
   }
   set_threads(2, true);
   int different = 0;
   parallel_each(2, [&](Index) {  // as Muon has it: a whole product within a parallel region
-    const bool same = bits_of_products<T, U>(M, K, N) == one;
+    const bool same = products.bits() == one;
 #pragma omp atomic
     different += same ? 0 : 1;
   });

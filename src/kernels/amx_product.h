@@ -1,0 +1,16 @@
+// Products of bfloat16 by the processor's tiles (Intel's AMX).
+#pragma once
+
+#include "kernels/strided.h"
+
+namespace kiln {
+
+/// As widened_product; only where has_bfloat16_tiles().
+template <class U>
+void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
+                 ConstVec<bfloat16> bias);
+
+/// Bytes that each thread keeps for it, from the first product on.
+std::size_t amx_product_bytes();
+
+}  // namespace kiln

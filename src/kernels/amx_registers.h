@@ -1,0 +1,66 @@
+// The registers of Intel's AMX: eight tiles of 16 x 16 floats, or of 16 x 16 pairs of bfloat16 (Intel's manual, volume
+// 1, "Programming with Intel AMX"; a system is asked for them first: has_bfloat16_tiles).
+#pragma once
+
+#if defined(__x86_64__)
+#define KILN_AMX
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace kiln {
+
+/// This thread's registers while it lives, every tile as large as can be. Compilers know nothing of them, and have to
+/// be told that memory is read and written.
+class AmxRegisters {
+ public:
+  static constexpr int kRows = 16, kRowBytes = 64, kTiles = 8;
+
+  AmxRegisters() {
+    const Shapes shapes;
+    asm volatile("ldtilecfg %0" : : "m"(shapes));
+  }
+  ~AmxRegisters() { asm volatile("tilerelease"); }
+  AmxRegisters(const AmxRegisters&) = delete;
+  AmxRegisters& operator=(const AmxRegisters&) = delete;
+
+  template <int Tile>
+  static void zero() {
+    asm volatile("tilezero %%tmm%c0" : : "i"(Tile));
+  }
+
+  /// A tile whose rows lie `pitch` floats apart.
+  template <int Tile>
+  static void load(const float* data, std::int64_t pitch) {
+    asm volatile("tileloadd (%0,%1,4), %%tmm%c2" : : "r"(data), "r"(pitch), "i"(Tile) : "memory");
+  }
+  template <int Tile>
+  static void store(float* data, std::int64_t pitch) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,4)" : : "r"(data), "r"(pitch), "i"(Tile) : "memory");
+  }
+
+  /// Sums += left right, where `Left` has a row's pairs and `Right` a pair of rows' columns beside each other.
+  template <int Sums, int Left, int Right>
+  static void multiply_add() {
+    asm volatile("tdpbf16ps %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(Right), "i"(Left), "i"(Sums));
+  }
+
+ private:
+  struct alignas(64) Shapes {
+    std::uint8_t palette = 1, start_row = 0;
+    std::array<std::uint8_t, 14> reserved{};
+    std::array<std::uint16_t, 16> row_bytes{};
+    std::array<std::uint8_t, 16> rows{};
+
+    Shapes() {
+      std::fill_n(row_bytes.begin(), kTiles, kRowBytes);
+      std::fill_n(rows.begin(), kTiles, kRows);
+    }
+  };
+  static_assert(sizeof(Shapes) == 64);
+};
+
+}  // namespace kiln
+
+#endif

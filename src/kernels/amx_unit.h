@@ -1,0 +1,157 @@
+// A unit of packed_product: words are pairs of bfloat16, multiplied a tile of 16 x 16 of them at a time. The registers
+// of tiles are a parameter, so that tests can put a model in the place of a processor that has them.
+#pragma once
+
+#include "kernels/packed_product.h"
+#include "kernels/vectors.h"
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+// GCC warns that vector types lose their alignment attribute as template arguments; Eigen's packets do not rely on it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+
+namespace kiln {
+
+/// Registers: AmxRegisters, or what behaves alike. A tile and a stretch take 33 KB for 32 rows of the left factor, to
+/// stay in the first-level cache, and 490 for the right one and 860 for sums in a second-level cache of 2 MB; tests
+/// take smaller ones.
+template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
+struct AmxUnit {
+  static constexpr Index kTileRows = TileRows, kTileCols = TileCols, kDepth = Depth;
+
+  static constexpr Index kLines = 16, kWords = 16, kTile = kLines * kWords;
+  static constexpr Index kStep = 2 * kWords;                  // numbers along the depth in a tile
+  static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
+  static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of a stretch
+  static constexpr Index kLeftSize = 2 * kPanel, kRightSize = kTileCols / kLines * kPanel;
+  static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
+
+  static void lay_out_right(const Strided<bfloat16>& b, float* out) {
+    const Strided<bfloat16> lines{b.data, b.cols, b.rows, b.col_stride, b.row_stride};
+    const auto lay_out = [&](Index j, Index k) {
+      lay_out_tile<false>(lines, j, k, out + j / kLines * kPanel + k / kStep * kTile);
+    };
+    if (b.row_stride == 1) {  // in the order in which it lies
+      for (Index j = 0; j < b.cols; j += kLines) {
+        for (Index k = 0; k < b.rows; k += kStep) lay_out(j, k);
+      }
+    } else {
+      for (Index k = 0; k < b.rows; k += kStep) {
+        for (Index j = 0; j < b.cols; j += kLines) lay_out(j, k);
+      }
+    }
+  }
+
+  static void multiply(const Strided<bfloat16>& a, float* left, const float* right, Index cols, float* sums,
+                       bool accumulate) {
+    const Registers registers;
+    for (Index i = 0; i < a.rows; i += kRows, sums += kRows * kTileCols) {
+      for (Index k = 0; k < a.cols; k += kStep) {
+        float* const step = left + k / kStep * 2 * kTile;
+        lay_out_tile<true>(a, i, k, step);
+        lay_out_tile<true>(a, i + kLines, k, step + kTile);
+      }
+      for (Index j = 0; j < cols; j += kCols) {
+        multiply_block(left, right + j / kLines * kPanel, (a.cols + kStep - 1) / kStep, sums + j, accumulate);
+      }
+    }
+  }
+
+ private:
+  /// 32 rows and 16 columns of sums. Not inlined, so that nothing else happens between the instructions of a loop. Four
+  /// registers and no more, though 32 x 32 sums in eight would take fewer loads: there a product took 34 ns, here 15
+  /// (Xeon, Emerald Rapids, on one of a core's two threads: these seem to share what lies behind the registers' names).
+  [[gnu::noinline]] static void multiply_block(const float* left, const float* right, Index steps, float* sums,
+                                               bool accumulate) {
+    float* const lower = sums + kLines * kTileCols;
+    if (accumulate) {
+      Registers::template load<0>(sums, kTileCols);
+      Registers::template load<1>(lower, kTileCols);
+    } else {
+      Registers::template zero<0>();
+      Registers::template zero<1>();
+    }
+    for (Index s = 0; s < steps; ++s, left += 2 * kTile, right += kTile) {
+      Registers::template load<2>(right, kWords);
+      Registers::template load<3>(left, kWords);
+      Registers::template multiply_add<0, 3, 2>();
+      Registers::template load<3>(left + kTile, kWords);
+      Registers::template multiply_add<1, 3, 2>();
+    }
+    Registers::template store<0>(sums, kTileCols);
+    Registers::template store<1>(lower, kTileCols);
+  }
+
+  /// Of lines (lines, depth) 16 lines and 32 numbers along the depth, filled up with zeros: pair q of line l at
+  /// out[l * kWords + q] or, if not ByLine, at out[q * kLines + l].
+  template <bool ByLine>
+  static void lay_out_tile(const Strided<bfloat16>& lines, Index line, Index k, float* out) {
+    const Index count = std::clamp<Index>(lines.rows - line, 0, kLines), depth = std::min(kStep, lines.cols - k);
+    const Strided<bfloat16> part = lines.part(line, count, k, depth);
+    const bool lies_by_line = lines.col_stride == 1;
+    if (lies_by_line == ByLine) return lies_by_line ? copy_lines(part, out) : pair_rows(part, out);
+    alignas(64) float other[kTile];
+    lies_by_line ? copy_lines(part, other) : pair_rows(part, other);
+    transpose(other, out);
+  }
+
+  static bool is_whole(const Strided<bfloat16>& lines) { return lines.rows == kLines && lines.cols == kStep; }
+
+  static void copy_lines(const Strided<bfloat16>& lines, float* out) {
+    if (is_whole(lines)) {
+      for (Index l = 0; l < kLines; ++l) {
+        std::memcpy(out + l * kWords, lines.data + l * lines.row_stride, kStep * sizeof(bfloat16));
+      }
+      return;
+    }
+    std::fill_n(out, kTile, 0.0f);
+    for (Index l = 0; l < lines.rows; ++l) {
+      std::memcpy(out + l * kWords, lines.data + l * lines.row_stride,
+                  static_cast<std::size_t>(lines.cols) * sizeof(bfloat16));
+    }
+  }
+
+  /// Neighbours lie across the depth: those of two steps make words.
+  static void pair_rows(const Strided<bfloat16>& lines, float* out) {
+    const auto at = [&](Index k) { return lines.data + k * lines.col_stride; };
+    if (is_whole(lines)) {
+      for (Index q = 0; q < kWords; ++q) {
+        const bfloat16 *const even = at(2 * q), *const odd = at(2 * q + 1);
+        for (Index l = 0; l < kLines; ++l) out[q * kLines + l] = word(even[l], odd[l]);
+      }
+      return;
+    }
+    std::fill_n(out, kTile, 0.0f);
+    for (Index k = 0; k < lines.cols; k += 2) {
+      for (Index l = 0; l < lines.rows; ++l) {
+        out[k / 2 * kLines + l] = word(at(k)[l], k + 1 < lines.cols ? at(k + 1)[l] : bfloat16(0));
+      }
+    }
+  }
+
+  static float word(bfloat16 first, bfloat16 second) {
+    return std::bit_cast<float>(std::uint32_t{first.value} | std::uint32_t{second.value} << 16);
+  }
+
+  static void transpose(const float* in, float* out) {
+    static_assert(kLines == kWords);
+    namespace simd = Eigen::internal;
+    using P = tile::Packet<float>;
+    constexpr Index kLane = tile::kLanes<float>;
+    for (Index i = 0; i < kLines; i += kLane) {
+      for (Index j = 0; j < kWords; j += kLane) {
+        simd::PacketBlock<P, kLane> block;
+        for (Index q = 0; q < kLane; ++q) block.packet[q] = simd::ploadu<P>(in + (i + q) * kWords + j);
+        simd::ptranspose(block);
+        for (Index q = 0; q < kLane; ++q) simd::pstoreu(out + (j + q) * kLines + i, block.packet[q]);
+      }
+    }
+  }
+};
+
+}  // namespace kiln
+
+#pragma GCC diagnostic pop

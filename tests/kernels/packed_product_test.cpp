@@ -1,0 +1,235 @@
+// Packed products of bfloat16, against plain loops in double, whatever processor the tests run on: in float, and by a
+// model of AMX's registers. Where a processor has them, matmul_test multiplies by the registers themselves.
+#include "kernels/packed_product.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
+
+#include "kernels/amx_unit.h"
+#include "kernels/widened_product.h"
+#include "support/gradient.h"
+#include "support/products.h"
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using testing::largest_error, testing::plain_product, testing::wide;
+using testing::randn;
+using testing::Tensor;
+
+/// What AmxRegisters does, by the manual's account of each instruction.
+class ModelRegisters {
+ public:
+  static constexpr int kSize = 16;
+
+  ModelRegisters() {
+    EXPECT_FALSE(in_use_);
+    in_use_ = true;
+  }
+  ~ModelRegisters() { in_use_ = false; }
+  ModelRegisters(const ModelRegisters&) = delete;
+  ModelRegisters& operator=(const ModelRegisters&) = delete;
+
+  template <int I>
+  static void zero() {
+    tile(I).fill(0.0f);
+  }
+  template <int I>
+  static void load(const float* data, Index pitch) {
+    for (int r = 0; r < kSize; ++r) std::copy_n(data + r * pitch, kSize, &tile(I)[at(r, 0)]);
+  }
+  template <int I>
+  static void store(float* data, Index pitch) {
+    for (int r = 0; r < kSize; ++r) std::copy_n(&tile(I)[at(r, 0)], kSize, data + r * pitch);
+  }
+  template <int Sums, int Left, int Right>
+  static void multiply_add() {
+    const Tile &a = tile(Left), &b = tile(Right);
+    float left[kSize][2 * kSize], right[2 * kSize][kSize];  // numbers, as they multiply
+    for (int i = 0; i < kSize; ++i) {
+      for (int w = 0; w < kSize; ++w) {
+        for (const int n : {0, 1}) {
+          left[i][2 * w + n] = number(a[at(i, w)], n);
+          right[2 * i + n][w] = number(b[at(i, w)], n);
+        }
+      }
+    }
+    for (int i = 0; i < kSize; ++i) {
+      float even[kSize] = {}, odd[kSize] = {};
+      for (int k = 0; k < 2 * kSize; k += 2) {
+        for (int j = 0; j < kSize; ++j) {
+          even[j] += left[i][k] * right[k][j];
+          odd[j] += left[i][k + 1] * right[k + 1][j];
+        }
+      }
+      for (int j = 0; j < kSize; ++j) tile(Sums)[at(i, j)] += even[j] + odd[j];
+    }
+  }
+
+ private:
+  using Tile = std::array<float, kSize * kSize>;
+  static float number(float word, int n) {
+    return widen(std::bit_cast<std::array<bfloat16, 2>>(word)[static_cast<std::size_t>(n)]);
+  }
+  static std::size_t at(int row, int col) { return static_cast<std::size_t>(row * kSize + col); }
+  static Tile& tile(int i) {
+    EXPECT_TRUE(in_use_);
+    static thread_local std::array<Tile, 8> tiles;
+    return tiles[static_cast<std::size_t>(i)];
+  }
+  static inline thread_local bool in_use_ = false;
+};
+
+/// The products under test, with the sizes of a whole tile of each.
+struct Widened {
+  static constexpr Index kTileRows = 264, kTileCols = 384;
+  template <class U>
+  static void product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
+                      ConstVec<bfloat16> bias) {
+    widened_product<U>(a, b, c, write, bias);
+  }
+};
+struct ModelTiles {
+  using Unit = AmxUnit<ModelRegisters, 96, 64, 128>;
+  static constexpr Index kTileRows = Unit::kTileRows, kTileCols = Unit::kTileCols;
+  template <class U>
+  static void product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
+                      ConstVec<bfloat16> bias) {
+    packed_product<Unit, U>(a, b, c, write, bias);
+  }
+};
+template <class Product>
+class PackedProduct : public ::testing::Test {};
+using PackedProducts = ::testing::Types<Widened, ModelTiles>;
+TYPED_TEST_SUITE(PackedProduct, PackedProducts);
+
+/// How a factor lies in memory: row by row, or as its own transpose.
+enum class Lies { plain, across };
+
+Strided<bfloat16> strided(const Tensor<bfloat16>& m, Lies lies) {
+  const Index rows = m.data.rows(), cols = m.data.cols();
+  if (lies == Lies::plain) return {m.data.data(), rows, cols, cols, 1};
+  return {m.data.data(), cols, rows, 1, cols};
+}
+
+struct Factors {
+  Tensor<bfloat16> left, right;
+  Lies left_lies, right_lies;
+
+  Factors(Rng& rng, Index M, Index K, Index N, Lies l, Lies r)
+      : left(l == Lies::plain ? randn<bfloat16>(rng, M, K) : randn<bfloat16>(rng, K, M)),
+        right(r == Lies::plain ? randn<bfloat16>(rng, K, N) : randn<bfloat16>(rng, N, K)),
+        left_lies(l),
+        right_lies(r) {}
+  Strided<bfloat16> a() const { return strided(left, left_lies); }
+  Strided<bfloat16> b() const { return strided(right, right_lies); }
+};
+
+std::vector<double> plain_product_of(const Factors& factors) {
+  const Strided<bfloat16> a = factors.a(), b = factors.b();
+  return plain_product(wide(a.data, a.rows, a.cols, a.row_stride, a.col_stride),
+                       wide(b.data, b.rows, b.cols, b.row_stride, b.col_stride), a.rows, a.cols, b.cols);
+}
+
+/// Every way in which U may be written and a bias be added.
+template <class Product, class U>
+void expect_packed_product(const Factors& factors, const std::vector<double>& product, double tolerance) {
+  const Index M = factors.a().rows, K = factors.a().cols, N = factors.b().cols;
+  Rng rng(5, "test");
+  const Tensor<bfloat16> bias = randn<bfloat16>(rng, 1, N);
+  const Tensor<U> start = randn<U>(rng, M, N);
+  for (const Write write : {Write::overwrite, Write::accumulate}) {
+    for (const bool has_bias : {false, true}) {
+      Tensor<U> c = start;
+      Product::template product<U>(factors.a(), factors.b(), c.m(), write,
+                                   has_bias ? bias.cv() : no_const_vec<bfloat16>());
+      const double error =
+          largest_error(c, product, write == Write::accumulate ? &start : nullptr, has_bias ? &bias : nullptr);
+      EXPECT_LT(error, tolerance * 10 * std::sqrt(static_cast<double>(std::max<Index>(K, 1))))
+          << M << "x" << K << "x" << N << (factors.left_lies == Lies::across ? ", left across" : "")
+          << (factors.right_lies == Lies::across ? ", right across" : "");
+    }
+  }
+}
+
+TYPED_TEST(PackedProduct, AgreesWithPlainLoops) {
+  constexpr Index kRows = TypeParam::kTileRows, kCols = TypeParam::kTileCols;
+  Rng rng(4, "test");
+  for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1},
+                                {5, 0, 3},  // an empty sum
+                                {7, 1, 9},
+                                {12, 33, 32},
+                                {13, 40, 33},
+                                {kRows, 31, kCols},            // a whole tile
+                                {kRows + 36, 50, kCols + 26},  // several, some of them smaller
+                                {20, 1100, 40}}) {             // stretches of the depth
+    for (const Lies left : {Lies::plain, Lies::across}) {
+      for (const Lies right : {Lies::plain, Lies::across}) {
+        const Factors factors(rng, M, K, N, left, right);
+        const std::vector<double> product = plain_product_of(factors);
+        expect_packed_product<TypeParam, float>(factors, product, 1e-6);       // exact products, summed in float
+        expect_packed_product<TypeParam, bfloat16>(factors, product, 0x1p-7);  // rounded to 8 bits once
+      }
+    }
+  }
+}
+
+TYPED_TEST(PackedProduct, LeavesWhatLiesBesideItsResult) {
+  Rng rng(6, "test");
+  const Factors factors(rng, 14, 20, 35, Lies::plain, Lies::plain);
+  Tensor<float> c(14, 60, 5.0f);
+  TypeParam::template product<float>(factors.a(), factors.b(), columns(c.m(), 10, 35), Write::overwrite,
+                                     no_const_vec<bfloat16>());
+  EXPECT_EQ((c.data.leftCols(10).array() == 5.0f).all(), true);
+  EXPECT_EQ((c.data.rightCols(15).array() == 5.0f).all(), true);
+  Tensor<float> middle(14, 35);
+  middle.data = c.data.middleCols(10, 35);
+  EXPECT_LT(largest_error<bfloat16>(middle, plain_product_of(factors)), 1e-4);
+}
+
+TYPED_TEST(PackedProduct, NotANumberStaysInItsRow) {
+  Rng rng(7, "test");
+  for (const Lies lies : {Lies::plain, Lies::across}) {
+    Factors factors(rng, 30, 50, 40, lies, Lies::plain);
+    const auto bad = bfloat16(std::numeric_limits<float>::quiet_NaN());
+    (lies == Lies::plain ? factors.left.data(17, 3) : factors.left.data(3, 17)) = bad;
+    Tensor<bfloat16> c(30, 40);
+    TypeParam::template product<bfloat16>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+    for (Index i = 0; i < 30; ++i) {
+      for (Index j = 0; j < 40; ++j) EXPECT_EQ(std::isnan(widen(c.data(i, j))), i == 17) << i << "," << j;
+    }
+  }
+}
+
+template <class Product, class U>
+std::vector<U> bits(const Factors& factors, int thread_count) {
+  set_threads(thread_count);
+  Tensor<U> c(factors.a().rows, factors.b().cols);
+  Product::template product<U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+  set_threads(0);
+  return {c.data.data(), c.data.data() + c.data.size()};
+}
+
+TYPED_TEST(PackedProduct, HasTheSameBitsForAnyThreadCount) {
+  Rng rng(8, "test");
+  for (const auto& [M, K, N] : {std::array<Index, 3>{128, 700, 130}, {9, 64, 1500}, {600, 50, 40}}) {
+    const Factors factors(rng, M, K, N, Lies::across, Lies::plain);
+    const auto one_float = bits<TypeParam, float>(factors, 1);
+    const auto one_bfloat16 = bits<TypeParam, bfloat16>(factors, 1);
+    for (const int count : {2, 3}) {
+      const bool same = bits<TypeParam, float>(factors, count) == one_float &&
+                        bits<TypeParam, bfloat16>(factors, count) == one_bfloat16;
+      EXPECT_TRUE(same) << M << "x" << K << "x" << N << ", " << count << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kiln
