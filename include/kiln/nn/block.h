@@ -52,6 +52,15 @@ struct BlockScratch {
   Mat<T> d_qkv;        // (N, (H+2K)*D)
 };
 
+/// What all blocks of a pass read, on the way up and back.
+template <class T>
+struct BlockContext {
+  const ParameterBuffer<T>& weights;
+  const PositionTables<T>& positions;
+  const StepContext& step;
+  Index B;  // sequences
+};
+
 class Block {
  public:
   /// Registers the block's parameters as h.<layer>.*.
@@ -66,14 +75,12 @@ class Block {
   /// x -> out.   x, out (B*T, C), in inference maybe the same memory. With a cache, the T positions follow `past`
   /// earlier ones, whose keys and values the cache holds, and are added to it.
   template <class T>
-  void forward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
-               Index B, ConstMat<T> x, BlockActivations<T>& activations, Mat<T> out, KeyValues<T>* cache,
-               Index past) const;
+  void forward(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& activations, Mat<T> out,
+               KeyValues<T>* cache, Index past) const;
 
   /// The forward's two halves. To repeat one gives the same activations: dropout's masks are functions of the context.
   template <class T>
-  void forward_attention(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
-                         const StepContext& context, Index B, ConstMat<T> x, BlockActivations<T>& activations,
+  void forward_attention(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& activations,
                          KeyValues<T>* cache, Index past) const;
   /// As far as what the last product reads, which is all that a backward needs.
   template <class T>
@@ -81,21 +88,18 @@ class Block {
 
   /// `d_stream` (N, C) holds the gradient of `out` and is left with that of x; parameter gradients accumulate.
   template <class T>
-  void backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
-                Index B, ConstMat<T> x, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
-                Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
+  void backward(const BlockContext<T>& in, ConstMat<T> x, const BlockActivations<T>& activations,
+                BlockScratch<T>& scratch, Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 
  private:
   AttentionShape attention_shape(Index B, Index T) const;
   Dropout dropout(const StepContext& context, int place) const;
 
   template <class T>
-  void attend(const ParameterBuffer<T>& weights, const PositionTables<T>& positions, const StepContext& context,
-              Index B, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
+  void attend(const BlockContext<T>& in, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
   template <class T>
-  void attend_backward(const ParameterBuffer<T>& weights, const PositionTables<T>& positions,
-                       const StepContext& context, Index B, const BlockActivations<T>& activations,
-                       BlockScratch<T>& scratch, Gradients<Acc<T>>& gradients) const;
+  void attend_backward(const BlockContext<T>& in, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
+                       Gradients<Acc<T>>& gradients) const;
 
   ModelConfig config_;
   Index layer_;
