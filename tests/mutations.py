@@ -20,9 +20,10 @@ def of(file: str, tests: str, *rows: tuple) -> list:
 KERNELS = [
     *of("src/kernels/linear.cpp", "kernels_test",
         ("the bias's gradient is written, not added", "share[c] += widen(in[c])", "share[c] = widen(in[c])")),
-    *of("src/kernels/matmul.cpp", "kernels_test",
+    *of("src/kernels/matmul_onednn.cpp", "kernels_test",
         ("products that accumulate share the cached primitive of those that write",
-         "static_cast<Index>(write),", "static_cast<Index>(Write::overwrite),"),
+         "static_cast<Index>(write),", "static_cast<Index>(Write::overwrite),")),
+    *of("src/kernels/matmul.cpp", "kernels_test",
         ("one row more is given to few_rows than it takes", "c.rows() <= kFewRows &&", "c.rows() <= kFewRows + 1 &&")),
     *of("src/kernels/few_rows.cpp", "kernels_test",
         ("the last rows beyond whole panels are left out", "for (; k < end; ++k) add_rows<M, 1>",

@@ -17,6 +17,12 @@ struct Strided {
   }
 };
 
+/// The distance of rows; of a single row it means nothing, and oneDNN wants it to be sound all the same.
+template <class M>
+Index row_stride(const M& m) {
+  return m.rows() == 1 ? m.cols() : m.outerStride();
+}
+
 /// The part of a bias, or of none, that belongs to `cols` columns from `col`.
 template <class T>
 ConstVec<T> part(const ConstVec<T>& bias, Index col, Index cols) {
