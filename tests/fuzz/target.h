@@ -5,6 +5,7 @@
 
 #include <array>
 #include <filesystem>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ struct Target {
   std::string_view name;  // of its folder in corpus/ and found/
   void (*run)(std::string_view input);
 };
+
+/// How GoogleTest names it.
+inline void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
 void fuzz_config(std::string_view input);
 void fuzz_gguf(std::string_view input);

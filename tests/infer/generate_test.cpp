@@ -61,7 +61,15 @@ struct Case {
   PositionKind position;
   Index kv_heads;
   bool qk_norm;
+
+  std::string name() const {
+    return fmt::format("{}_{}kv{}", kPositions[static_cast<std::size_t>(position)], kv_heads,
+                       qk_norm ? "_qk_norm" : "");
+  }
 };
+
+/// How GoogleTest names it.
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name(); }
 
 class Architectures : public ::testing::TestWithParam<Case> {
  protected:
@@ -123,11 +131,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(cases()), [](const auto& info) {
-  const Case& c = info.param;
-  return fmt::format("{}_{}kv{}", kPositions[static_cast<std::size_t>(c.position)], c.kv_heads,
-                     c.qk_norm ? "_qk_norm" : "");
-});
+INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.name(); });
 
 TEST(Generate, ASampleDoesNotDependOnHowManyThereAre) {
   const RandomModel m(tiny_config());
