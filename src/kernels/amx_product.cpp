@@ -1,13 +1,11 @@
-// Nothing but the unit of tiles in its place; elsewhere than on x86-64 nobody calls it.
+// The unit of tiles, with the registers themselves.
 #include "kernels/amx_product.h"
 
+#if defined(__x86_64__)
 #include "kernels/amx_registers.h"
 #include "kernels/amx_unit.h"
-#include <cassert>
 
 namespace kiln {
-
-#ifdef KILN_AMX
 
 template <class U>
 void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
@@ -17,20 +15,11 @@ void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> 
 
 std::size_t amx_product_bytes() { return packed_product_bytes<AmxUnit<AmxRegisters>>(); }
 
-#else
-
-template <class U>
-void amx_product(const Strided<bfloat16>&, const Strided<bfloat16>&, Mat<U>, Write, ConstVec<bfloat16>) {
-  assert(!"processors other than x86-64 have no such tiles");
-}
-
-std::size_t amx_product_bytes() { return 0; }
-
-#endif
-
 template void amx_product<bfloat16>(const Strided<bfloat16>&, const Strided<bfloat16>&, Mat<bfloat16>, Write,
                                     ConstVec<bfloat16>);
 template void amx_product<float>(const Strided<bfloat16>&, const Strided<bfloat16>&, Mat<float>, Write,
                                  ConstVec<bfloat16>);
 
 }  // namespace kiln
+
+#endif

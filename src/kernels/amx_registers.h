@@ -3,7 +3,6 @@
 #pragma once
 
 #if defined(__x86_64__)
-#define KILN_AMX
 
 #include <algorithm>
 #include <array>
@@ -11,11 +10,11 @@
 
 namespace kiln {
 
-/// This thread's registers while it lives, every tile as large as can be. Compilers know nothing of them, and have to
-/// be told that memory is read and written.
+/// This thread's registers while it lives, every tile as large as can be, all of them zero at first. Compilers know
+/// nothing of them, and have to be told that memory is read and written.
 class AmxRegisters {
  public:
-  static constexpr int kRows = 16, kRowBytes = 64, kTiles = 8;
+  static constexpr int kSize = 16;  // rows of a tile, and floats or pairs in each
 
   AmxRegisters() {
     const Shapes shapes;
@@ -47,6 +46,8 @@ class AmxRegisters {
   }
 
  private:
+  static constexpr int kTiles = 8;
+
   struct alignas(64) Shapes {
     std::uint8_t palette = 1, start_row = 0;
     std::array<std::uint8_t, 14> reserved{};
@@ -54,8 +55,8 @@ class AmxRegisters {
     std::array<std::uint8_t, 16> rows{};
 
     Shapes() {
-      std::fill_n(row_bytes.begin(), kTiles, kRowBytes);
-      std::fill_n(rows.begin(), kTiles, kRows);
+      std::fill_n(row_bytes.begin(), kTiles, kSize * sizeof(float));
+      std::fill_n(rows.begin(), kTiles, kSize);
     }
   };
   static_assert(sizeof(Shapes) == 64);

@@ -16,13 +16,13 @@
 namespace kiln {
 
 /// Registers: AmxRegisters, or what behaves alike. A tile and a stretch take 33 KB for 32 rows of the left factor, to
-/// stay in the first-level cache, and 490 for the right one and 860 for sums in a second-level cache of 2 MB; tests
-/// take smaller ones.
+/// stay in the first-level cache, and 490 for the right one and 860 for sums in a second-level cache of 2 MB.
+/// Tests take smaller tiles.
 template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
 struct AmxUnit {
   static constexpr Index kTileRows = TileRows, kTileCols = TileCols, kDepth = Depth;
 
-  static constexpr Index kLines = 16, kWords = 16, kTile = kLines * kWords;
+  static constexpr Index kLines = Registers::kSize, kWords = Registers::kSize, kTile = kLines * kWords;
   static constexpr Index kStep = 2 * kWords;                  // numbers along the depth in a tile
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
   static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of a stretch
@@ -62,8 +62,9 @@ struct AmxUnit {
 
  private:
   /// 32 rows and 16 columns of sums. Not inlined, so that nothing else happens between the instructions of a loop. Four
-  /// registers and no more, though 32 x 32 sums in eight would take fewer loads: there a product took 34 ns, here 15
-  /// (Xeon, Emerald Rapids, on one of a core's two threads: these seem to share what lies behind the registers' names).
+  /// registers and no more, though 32 x 32 sums in eight would take fewer loads: a product took 34 ns there, 15 here,
+  /// the factors in the first-level cache (Xeon, Emerald Rapids; threads of a core seem to share what lies behind the
+  /// names).
   [[gnu::noinline]] static void multiply_block(const float* left, const float* right, Index steps, float* sums,
                                                bool accumulate) {
     float* const lower = sums + kLines * kTileCols;
@@ -132,6 +133,7 @@ struct AmxUnit {
     }
   }
 
+  static_assert(std::endian::native == std::endian::little);
   static float word(bfloat16 first, bfloat16 second) {
     return std::bit_cast<float>(std::uint32_t{first.value} | std::uint32_t{second.value} << 16);
   }

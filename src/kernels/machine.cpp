@@ -82,22 +82,23 @@ __attribute__((target("avx512f,avx512bf16"))) float vector_bfloat16_loop(std::in
   return _mm512_cvtss_f32(sums[0]);
 }
 
-constexpr double kTileOperations = 2.0 * 16 * 16 * 32;  // of one product of tiles
+constexpr int kTile = AmxRegisters::kSize;
+constexpr double kTileOperations = 2.0 * kTile * kTile * 2 * kTile;  // of one product of tiles
 
 // Four accumulators, as the 52 cycles of a product are 16 apart.
 float tile_loop(std::int64_t rounds, float seed) {
-  alignas(64) std::array<float, 16 * 16> tile;
+  alignas(64) std::array<float, kTile * kTile> tile;
   tile.fill(seed);
   const AmxRegisters registers;
-  AmxRegisters::load<4>(tile.data(), 16);
-  AmxRegisters::load<5>(tile.data(), 16);
+  AmxRegisters::load<4>(tile.data(), kTile);
+  AmxRegisters::load<5>(tile.data(), kTile);
   for (std::int64_t r = 0; r < rounds; ++r) {
     AmxRegisters::multiply_add<0, 4, 5>();
     AmxRegisters::multiply_add<1, 4, 5>();
     AmxRegisters::multiply_add<2, 4, 5>();
     AmxRegisters::multiply_add<3, 4, 5>();
   }
-  AmxRegisters::store<0>(tile.data(), 16);
+  AmxRegisters::store<0>(tile.data(), kTile);
   return tile[0];
 }
 

@@ -1,7 +1,7 @@
 // Who makes which product. oneDNN makes those of float, and of bfloat16 where the processor's vectors have instructions
-// worth using; kernels of our own those of bfloat16 where it has tiles for them or multiplies float faster; Eigen those
-// of double, and of float where there is no oneDNN. How oneDNN and Eigen share a product out depends on the number of
-// threads: where no bit may, each tile is a product of its own.
+// worth using; kernels of our own make all others of bfloat16, by tiles where the processor has them, else in float;
+// Eigen those of double, and of float where there is no oneDNN. How oneDNN and Eigen share a product out depends on the
+// number of threads: where no bit may, each tile is a product of its own.
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/processor.h"
@@ -154,7 +154,9 @@ enum class Maker { tiles, onednn, widening };
 
 Maker maker_of_bfloat16() {
   static const Maker maker = [] {
-    if (has_bfloat16_tiles()) return Maker::tiles;  // several times as fast as all else
+    if constexpr (kHasAmx) {
+      if (has_bfloat16_tiles()) return Maker::tiles;  // at up to twice the speed of oneDNN's own use of them
+    }
     if constexpr (kHasOneDnn) {
       if (onednn_multiplies_bfloat16()) return Maker::onednn;
     }
@@ -163,28 +165,48 @@ Maker maker_of_bfloat16() {
   return maker;
 }
 
-void multiply(const Strided<double>& a, const Strided<double>& b, Mat<double> c, Write write, ConstVec<double> bias) {
-  multiply_shared<double, double>(a, b, c, write, bias);
-}
-
-void multiply(const Strided<float>& a, const Strided<float>& b, Mat<float> c, Write write, ConstVec<float> bias) {
-  multiply_shared<float, float>(a, thrashes(a.rows, b) ? spread(b) : b, c, write, bias);
-}
-
 template <class U>
-void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write, ConstVec<bfloat16> bias) {
-  const Maker maker = maker_of_bfloat16();
-  if (maker == Maker::tiles) return amx_product<U>(a, b, c, write, bias);
-  if (maker == Maker::widening) return widened_product<U>(a, b, c, write, bias);
-  if constexpr (kHasOneDnn) multiply_shared<bfloat16, U>(a, b, c, write, bias);
+void multiply_bfloat16(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
+                       ConstVec<bfloat16> bias) {
+  switch (maker_of_bfloat16()) {
+    case Maker::tiles:
+      if constexpr (kHasAmx) amx_product<U>(a, b, c, write, bias);
+      break;
+    case Maker::onednn:
+      if constexpr (kHasOneDnn) multiply_shared<bfloat16, U>(a, b, c, write, bias);
+      break;
+    case Maker::widening:
+      widened_product<U>(a, b, c, write, bias);
+      break;
+  }
 }
 
-/// A product that is no empty one.
+/// Bytes that each thread keeps for them.
+std::size_t bytes_of_bfloat16() {
+  switch (maker_of_bfloat16()) {
+    case Maker::tiles:
+      if constexpr (kHasAmx) return amx_product_bytes();
+      break;
+    case Maker::onednn:
+      break;
+    case Maker::widening:
+      return widened_product_bytes();
+  }
+  return 0;
+}
+
 template <class T, class U>
-void multiply_checked(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
   assert(bias.size() == 0 || bias.size() == c.cols());
-  if (c.size() > 0) multiply(a, b, c, write, bias);
+  if (c.size() == 0) return;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    multiply_bfloat16<U>(a, b, c, write, bias);
+  } else if constexpr (std::is_same_v<T, float>) {
+    multiply_shared<T, U>(a, thrashes(a.rows, b) ? spread(b) : b, c, write, bias);
+  } else {
+    multiply_shared<T, U>(a, b, c, write, bias);
+  }
 }
 
 /// Whether kernels/few_rows makes a product: oneDNN lays the right factor out anew first, which costs more than it.
@@ -200,7 +222,7 @@ void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bia
   if constexpr (!std::is_same_v<T, double>) {
     if (has_few_rows(c, write)) return few_rows_matmul<T, U>(a, b, c, bias);
   }
-  multiply_checked<T, U>(plain(a), plain(b), c, write, bias);
+  multiply<T, U>(plain(a), plain(b), c, write, bias);
 }
 
 template <class T, class U>
@@ -208,27 +230,25 @@ void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> 
   if constexpr (!std::is_same_v<T, double>) {
     if (has_few_rows(c, write)) return few_rows_matmul_nt<T, U>(a, b, c, bias);
   }
-  multiply_checked<T, U>(plain(a), transposed(b), c, write, bias);
+  multiply<T, U>(plain(a), transposed(b), c, write, bias);
 }
 
 template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
-  multiply_checked<T, U>(transposed(a), plain(b), c, write, bias);
+  multiply<T, U>(transposed(a), plain(b), c, write, bias);
 }
 
-template <>
-std::size_t matmul_scratch_bytes<float>(Index M, Index K, Index N) {
-  return thrashes(M, {nullptr, K, N, N, 1}) ? static_cast<std::size_t>(K * (N + kLine)) * sizeof(float) : 0;
+template <class T>
+std::size_t matmul_scratch_bytes([[maybe_unused]] Index M, [[maybe_unused]] Index K, [[maybe_unused]] Index N) {
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    return static_cast<std::size_t>(threads()) * bytes_of_bfloat16();
+  } else {
+    return thrashes(M, {nullptr, K, N, N, 1}) ? static_cast<std::size_t>(K * (N + kLine)) * sizeof(float) : 0;
+  }
 }
 
-template <>
-std::size_t matmul_scratch_bytes<bfloat16>(Index, Index, Index) {
-  const Maker maker = maker_of_bfloat16();
-  const std::size_t of_a_thread = maker == Maker::tiles      ? amx_product_bytes()
-                                  : maker == Maker::widening ? widened_product_bytes()
-                                                             : 0;
-  return static_cast<std::size_t>(threads()) * of_a_thread;
-}
+template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);
+template std::size_t matmul_scratch_bytes<bfloat16>(Index, Index, Index);
 
 #define KILN_INSTANTIATE(T, U)                                                         \
   template void matmul<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>);    \

@@ -1,4 +1,4 @@
-// Strides carry transposes, so that none is ever materialised.
+// Products by oneDNN: primitives are cached by shape; strides carry transposes, so that none is ever materialised.
 #include "kernels/matmul_onednn.h"
 
 #ifdef KILN_ONEDNN
@@ -114,9 +114,7 @@ void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 
 bool onednn_multiplies_bfloat16() {
   constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits, as of all that it implies
-  static const bool does =
-      prefers_own_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
-  return does;
+  return prefers_own_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
 }
 
 #define KILN_INSTANTIATE(T, U) \

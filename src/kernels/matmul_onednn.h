@@ -12,7 +12,7 @@ inline constexpr bool kHasOneDnn = false;
 #endif
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty; T is float or bfloat16, U is T
-/// or float. Shared out by the number of threads, which the bits depend on. Defined where kHasOneDnn.
+/// or float. How it is shared out, and so its bits, depends on the number of threads. Defined where kHasOneDnn.
 template <class T, class U>
 void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias);
 

@@ -9,18 +9,29 @@
 
 #include "kernels/scratch.h"
 #include "kernels/strided.h"
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
 
 namespace kiln {
 
 /// What a product is made with: how factors are laid out, in words of a float's size, and multiplied.
 ///   kTileRows, kTileCols, kDepth   the largest tile, and the stretch of the inner dimension laid out at a time
 ///   kRows, kCols                   what tiles are multiples of, but for the last ones
-///   kLeftSize, kRightSize          words that a stretch of each factor takes
+///   kLeftSize, kRightSize          room, in words, for what is laid out of each factor at a time
 ///   lay_out_right(b, right)        b (depth, cols)
 ///   multiply(a, left, right, cols, sums, accumulate)
-///                                  sums (rows, cols), kTileCols apart, (+)= a (rows, depth) times what `right` holds;
-///                                  `left` is room for a
+///                                  sums (rows, cols), kTileCols apart, (+)= a (rows, depth) times what `right` holds
 template <class Unit>
+concept ProductUnit = requires(const Strided<bfloat16>& m, float* out, const float* in) {
+  Index{Unit::kTileRows + Unit::kTileCols + Unit::kDepth + Unit::kRows + Unit::kCols};
+  Index{Unit::kLeftSize + Unit::kRightSize};
+  Unit::lay_out_right(m, out);
+  Unit::multiply(m, out, in, Index{}, out, bool{});
+};
+
+/// The tiles of a result, of about the same size.
+template <ProductUnit Unit>
 class ProductGrid {
  public:
   /// The largest tiles there may be, and smaller ones where threads would go without or have unequal shares.
@@ -49,7 +60,7 @@ class ProductGrid {
   Cut rows_, cols_;
 };
 
-/// c (+)= sums (+ bias), rounded to U.   sums (M, N), `pitch` apart, are spoilt.
+/// c (+)= sums (+ bias), rounded to U.   sums (M, N), rows `pitch` apart, are spoilt.
 template <class U>
 void write_sums(float* sums, Index pitch, Mat<U> c, Write write, ConstVec<bfloat16> bias) {
   for (Index i = 0; i < c.rows(); ++i, sums += pitch) {
@@ -62,23 +73,28 @@ void write_sums(float* sums, Index pitch, Mat<U> c, Write write, ConstVec<bfloat
   }
 }
 
-template <class Unit>
-constexpr Index kPackedWords = Unit::kLeftSize + Unit::kRightSize + Unit::kTileRows* Unit::kTileCols;
-
-/// Bytes that each thread keeps for it, from the first product on.
-template <class Unit>
-constexpr std::size_t packed_product_bytes() {
-  return static_cast<std::size_t>(kPackedWords<Unit>) * sizeof(float);
+/// Words that a thread needs for a tile: of both factors, then its sums.
+template <ProductUnit Unit>
+constexpr Index packed_words() {
+  const Index sums = Unit::kTileRows * Unit::kTileCols;
+  return Unit::kLeftSize + Unit::kRightSize + sums;
 }
 
-/// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty; U is bfloat16 or float.
-/// Products are exact, sums in float, rounded to U once. Uses all threads, inside a parallel region the calling one.
-template <class Unit, class U>
+/// Bytes that each thread keeps for it, from the first product on.
+template <ProductUnit Unit>
+constexpr std::size_t packed_product_bytes() {
+  return static_cast<std::size_t>(packed_words<Unit>()) * sizeof(float);
+}
+
+/// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is bfloat16 or
+/// float. Sums are kept in float and rounded to U once. Uses all threads, inside a parallel region the calling one.
+template <ProductUnit Unit, class U>
 void packed_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                     ConstVec<bfloat16> bias) {
+  assert(c.size() > 0);
   const ProductGrid<Unit> grid(c.rows(), c.cols());
   parallel_each(grid.count(), [&](Index i) {
-    float* const left = scratch<Unit, float>(kPackedWords<Unit>);
+    float* const left = scratch<Unit, float>(packed_words<Unit>());
     float* const right = left + Unit::kLeftSize;
     float* const sums = right + Unit::kRightSize;
     const auto [row, rows, col, cols] = grid[i];

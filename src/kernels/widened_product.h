@@ -1,4 +1,4 @@
-// Products of bfloat16 for processors that multiply float faster.
+// Products of bfloat16 in float: for processors that are faster at it, and where nobody else makes them.
 #pragma once
 
 #include "kernels/strided.h"

@@ -93,22 +93,22 @@ BlockScratch<T> Block::lay_out_scratch(Arena& arena, Index N) const {
 }
 
 template <class T>
-void Block::forward(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& a, Mat<T> out, KeyValues<T>* cache,
-                    Index past) const {
-  forward_attention(in, x, a, cache, past);
-  forward_mlp(in.weights, as_const(a.middle), a.mlp);
-  mlp_out_.forward<T>(in.weights, as_const(a.mlp.activated), out);
-  residual_forward<T>(as_const(a.middle), dropout(in.step, kMlpBranch), out);
+void Block::forward(const BlockContext<T>& context, ConstMat<T> x, BlockActivations<T>& a, Mat<T> out,
+                    KeyValues<T>* cache, Index past) const {
+  forward_attention(context, x, a, cache, past);
+  forward_mlp(context.weights, as_const(a.middle), a.mlp);
+  mlp_out_.forward<T>(context.weights, as_const(a.mlp.activated), out);
+  residual_forward<T>(as_const(a.middle), dropout(context.step, kMlpBranch), out);
 }
 
 template <class T>
-void Block::forward_attention(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& a, KeyValues<T>* cache,
-                              Index past) const {
-  attention_norm_.forward<T>(in.weights, x, a.normed, a.statistics);
-  attention_in_.forward<T>(in.weights, as_const(a.normed), a.projected);
-  attend(in, a, cache, past);
-  attention_out_.forward<T>(in.weights, as_const(a.mixed), a.middle);
-  residual_forward<T>(x, dropout(in.step, kAttentionBranch), a.middle);
+void Block::forward_attention(const BlockContext<T>& context, ConstMat<T> x, BlockActivations<T>& a,
+                              KeyValues<T>* cache, Index past) const {
+  attention_norm_.forward<T>(context.weights, x, a.normed, a.statistics);
+  attention_in_.forward<T>(context.weights, as_const(a.normed), a.projected);
+  attend(context, a, cache, past);
+  attention_out_.forward<T>(context.weights, as_const(a.mixed), a.middle);
+  residual_forward<T>(x, dropout(context.step, kAttentionBranch), a.middle);
 }
 
 template <class T>
@@ -120,77 +120,78 @@ void Block::forward_mlp(const ParameterBuffer<T>& weights, ConstMat<T> middle, M
 }
 
 template <class T>
-void Block::backward(const BlockContext<T>& in, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s,
+void Block::backward(const BlockContext<T>& context, ConstMat<T> x, const BlockActivations<T>& a, BlockScratch<T>& s,
                      Mat<T> d_stream, Gradients<Acc<T>>& gradients) const {
   // What reaches a branch is used before the gradient of its norm's output takes its memory.
-  const ConstMat<T> d_mlp = residual_backward<T>(as_const(d_stream), dropout(in.step, kMlpBranch), s.d_normed);
-  mlp_out_.backward<T>(in.weights, as_const(a.mlp.activated), d_mlp, s.d_activated, gradients);
+  const ConstMat<T> d_mlp = residual_backward<T>(as_const(d_stream), dropout(context.step, kMlpBranch), s.d_normed);
+  mlp_out_.backward<T>(context.weights, as_const(a.mlp.activated), d_mlp, s.d_activated, gradients);
   {
     const Timed timed("activation");
     activation_backward<T>(config_.activation, as_const(a.mlp.expanded), as_const(s.d_activated), s.d_expanded);
   }
-  mlp_in_.backward<T>(in.weights, as_const(a.mlp.normed), as_const(s.d_expanded), s.d_normed, gradients);
-  mlp_norm_.backward<T>(in.weights, as_const(a.middle), a.mlp.statistics, as_const(s.d_normed), as_const(d_stream),
+  mlp_in_.backward<T>(context.weights, as_const(a.mlp.normed), as_const(s.d_expanded), s.d_normed, gradients);
+  mlp_norm_.backward<T>(context.weights, as_const(a.middle), a.mlp.statistics, as_const(s.d_normed), as_const(d_stream),
                         d_stream, gradients);
 
   const ConstMat<T> d_attention =
-      residual_backward<T>(as_const(d_stream), dropout(in.step, kAttentionBranch), s.d_normed);
-  attention_out_.backward<T>(in.weights, as_const(a.mixed), d_attention, s.d_mixed, gradients);
-  attend_backward(in, a, s, gradients);
-  attention_in_.backward<T>(in.weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
-  attention_norm_.backward<T>(in.weights, x, a.statistics, as_const(s.d_normed), as_const(d_stream), d_stream,
+      residual_backward<T>(as_const(d_stream), dropout(context.step, kAttentionBranch), s.d_normed);
+  attention_out_.backward<T>(context.weights, as_const(a.mixed), d_attention, s.d_mixed, gradients);
+  attend_backward(context, a, s, gradients);
+  attention_in_.backward<T>(context.weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
+  attention_norm_.backward<T>(context.weights, x, a.statistics, as_const(s.d_normed), as_const(d_stream), d_stream,
                               gradients);
 }
 
 template <class T>
-void Block::attend(const BlockContext<T>& in, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
-  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / in.B;
+void Block::attend(const BlockContext<T>& context, BlockActivations<T>& a, KeyValues<T>* cache, Index past) const {
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / context.B;
   const ConstMat<T> projected = as_const(a.projected), v = columns(projected, Q + KV, KV);
   const Mat<T> q = columns(a.queries_and_keys, 0, Q), k = columns(a.queries_and_keys, Q, KV);
   if (config_.qk_norm) {
-    head_rmsnorm_forward<T>(columns(projected, 0, Q), in.weights.vec(query_gain_), config_.norm_epsilon, q,
+    head_rmsnorm_forward<T>(columns(projected, 0, Q), context.weights.vec(query_gain_), config_.norm_epsilon, q,
                             a.query_rstd);
-    head_rmsnorm_forward<T>(columns(projected, Q, KV), in.weights.vec(key_gain_), config_.norm_epsilon, k, a.key_rstd);
+    head_rmsnorm_forward<T>(columns(projected, Q, KV), context.weights.vec(key_gain_), config_.norm_epsilon, k,
+                            a.key_rstd);
   }
   if (config_.position == PositionKind::rope) {
-    rope_forward<T>(q, T_, D_, past, in.positions.rotation_table());
-    rope_forward<T>(k, T_, D_, past, in.positions.rotation_table());
+    rope_forward<T>(q, T_, D_, past, context.positions.rotation_table());
+    rope_forward<T>(k, T_, D_, past, context.positions.rotation_table());
   }
-  AttentionShape shape = attention_shape(in.B, T_);
+  AttentionShape shape = attention_shape(context.B, T_);
   if (cache != nullptr) {
-    remember(as_const(k), v, in.B, past, *cache);
+    remember(as_const(k), v, context.B, past, *cache);
     shape.S = past + T_;
     shape.key_stride = cache->capacity;
   }
   const ConstMat<T> keys = as_const(cache == nullptr ? k : cache->keys);
   const ConstMat<T> values = cache == nullptr ? v : as_const(cache->values);
   const Timed timed("attention");
-  attention_forward<T>(shape, as_const(q), keys, values, in.positions.slope_vector(),
-                       dropout(in.step, kAttentionWeights), a.mixed, a.log_sum);
+  attention_forward<T>(shape, as_const(q), keys, values, context.positions.slope_vector(),
+                       dropout(context.step, kAttentionWeights), a.mixed, a.log_sum);
 }
 
 template <class T>
-void Block::attend_backward(const BlockContext<T>& in, const BlockActivations<T>& a, BlockScratch<T>& s,
+void Block::attend_backward(const BlockContext<T>& context, const BlockActivations<T>& a, BlockScratch<T>& s,
                             Gradients<Acc<T>>& gradients) const {
-  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / in.B;
+  const Index Q = H_ * D_, KV = K_ * D_, T_ = a.projected.rows() / context.B;
   const ConstMat<T> projected = as_const(a.projected), normed = as_const(a.queries_and_keys);
   const Mat<T> dq = columns(s.d_qkv, 0, Q), dk = columns(s.d_qkv, Q, KV), dv = columns(s.d_qkv, Q + KV, KV);
   {
     const Timed timed("attention");
-    attention_backward<T>(attention_shape(in.B, T_), columns(normed, 0, Q), columns(normed, Q, KV),
-                          columns(projected, Q + KV, KV), in.positions.slope_vector(),
-                          dropout(in.step, kAttentionWeights), as_const(a.mixed), as_const(a.log_sum),
+    attention_backward<T>(attention_shape(context.B, T_), columns(normed, 0, Q), columns(normed, Q, KV),
+                          columns(projected, Q + KV, KV), context.positions.slope_vector(),
+                          dropout(context.step, kAttentionWeights), as_const(a.mixed), as_const(a.log_sum),
                           as_const(s.d_mixed), dq, dk, dv);
   }
   if (config_.position == PositionKind::rope) {
-    rope_backward<T>(dq, T_, D_, 0, in.positions.rotation_table());
-    rope_backward<T>(dk, T_, D_, 0, in.positions.rotation_table());
+    rope_backward<T>(dq, T_, D_, 0, context.positions.rotation_table());
+    rope_backward<T>(dk, T_, D_, 0, context.positions.rotation_table());
   }
   if (config_.qk_norm) {
-    head_rmsnorm_backward<T>(columns(projected, 0, Q), in.weights.vec(query_gain_), as_const(a.query_rstd),
+    head_rmsnorm_backward<T>(columns(projected, 0, Q), context.weights.vec(query_gain_), as_const(a.query_rstd),
                              as_const(dq), dq, gradients.vec(query_gain_));
-    head_rmsnorm_backward<T>(columns(projected, Q, KV), in.weights.vec(key_gain_), as_const(a.key_rstd), as_const(dk),
-                             dk, gradients.vec(key_gain_));
+    head_rmsnorm_backward<T>(columns(projected, Q, KV), context.weights.vec(key_gain_), as_const(a.key_rstd),
+                             as_const(dk), dk, gradients.vec(key_gain_));
   }
 }
 

@@ -83,10 +83,10 @@ void Gpt<T>::forward(const ParameterBuffer<T>& weights, std::span<const std::int
   }
   dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), a.stream.front());
 
-  const BlockContext<T> in{weights, positions(), context, a.B};
+  const BlockContext<T> block_context{weights, positions(), context, a.B};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     KeyValues<T>* layer = cache == nullptr ? nullptr : &cache->layers[i];
-    blocks_[i].forward<T>(in, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1], layer, past);
+    blocks_[i].forward<T>(block_context, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1], layer, past);
   }
   final_norm_.forward<T>(weights, as_const(a.stream.back()), a.hidden, a.final_statistics);
   if (cache != nullptr) cache->past += a.length;
@@ -98,10 +98,10 @@ void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::in
   const Mat<T> d_stream = a.hidden;
   final_norm_.backward<T>(weights, as_const(a.stream.back()), a.final_statistics, as_const(d_stream),
                           no_rows<T>(config_.d_model), d_stream, gradients);
-  const BlockContext<T> in{weights, positions(), context, a.B};
+  const BlockContext<T> block_context{weights, positions(), context, a.B};
   for (std::size_t i = blocks_.size(); i-- > 0;) {
-    recompute(in, a, i);
-    blocks_[i].backward<T>(in, as_const(a.stream[i]), a.blocks[i], a.scratch, d_stream, gradients);
+    recompute(block_context, a, i);
+    blocks_[i].backward<T>(block_context, as_const(a.stream[i]), a.blocks[i], a.scratch, d_stream, gradients);
   }
   dropout_inplace<T>(Dropout(context, config_.dropout, kEmbeddingDropoutSite), d_stream);
   const Mat<Acc<T>> d_positions =
@@ -111,12 +111,12 @@ void Gpt<T>::backward(const ParameterBuffer<T>& weights, std::span<const std::in
 }
 
 template <class T>
-void Gpt<T>::recompute(const BlockContext<T>& in, GptActivations<T>& a, std::size_t i) const {
+void Gpt<T>::recompute(const BlockContext<T>& context, GptActivations<T>& a, std::size_t i) const {
   if (a.keep == Keep::all || i + 1 == blocks_.size()) return;  // the last block's are still there
   if (a.keep == Keep::stream) {
-    blocks_[i].forward_attention<T>(in, as_const(a.stream[i]), a.blocks[i], nullptr, 0);
+    blocks_[i].forward_attention<T>(context, as_const(a.stream[i]), a.blocks[i], nullptr, 0);
   }
-  blocks_[i].forward_mlp<T>(in.weights, as_const(a.blocks[i].middle), a.blocks[i].mlp);
+  blocks_[i].forward_mlp<T>(context.weights, as_const(a.blocks[i].middle), a.blocks[i].mlp);
 }
 
 template class Gpt<float>;

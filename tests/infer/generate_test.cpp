@@ -17,7 +17,6 @@ namespace {
 
 using testing::expect_error;
 using testing::full_logits;
-using ::testing::HasSubstr;
 using testing::LogCapture;
 using testing::RandomModel;
 using testing::tiny_config;

@@ -41,7 +41,7 @@ void expect_products(Index M, Index K, Index N, double tolerance) {
         Tensor<U> c = start;
         multiply(c.m());
         const double error =
-            largest_error<T>(c, product, write == Write::accumulate ? &start : nullptr, has_bias ? &bias : nullptr);
+            largest_error(c, product, write == Write::accumulate ? &start : nullptr, has_bias ? &bias : nullptr);
         EXPECT_LT(error, bound) << M << "x" << K << "x" << N;
       };
       expect([&](Mat<U> c) { matmul<T, U>(a.c(), b.c(), c, write, added); });

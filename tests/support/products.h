@@ -39,7 +39,7 @@ inline std::vector<double> plain_product(const std::vector<double>& a, const std
 
 /// The largest distance of an element of `found` from a plain product, with `start`, which it was added to, and a bias
 /// where there are such.
-template <class T, class U>
+template <class U, class T = U>
 double largest_error(const Tensor<U>& found, const std::vector<double>& product, const Tensor<U>* start = nullptr,
                      const Tensor<T>* bias = nullptr) {
   const Index cols = found.data.cols();

@@ -1,5 +1,5 @@
 // The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double; bfloat16 by kernels of
-// kiln's own where the processor has tiles for it (AMX) or multiplies float faster.
+// kiln's own where the processor has tiles for it (AMX), multiplies float faster, or there is no oneDNN.
 #pragma once
 
 #include "kiln/tensor/view.h"

@@ -75,12 +75,12 @@ class Block {
   /// x -> out.   x, out (B*T, C), in inference maybe the same memory. With a cache, the T positions follow `past`
   /// earlier ones, whose keys and values the cache holds, and are added to it.
   template <class T>
-  void forward(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& activations, Mat<T> out,
+  void forward(const BlockContext<T>& context, ConstMat<T> x, BlockActivations<T>& activations, Mat<T> out,
                KeyValues<T>* cache, Index past) const;
 
-  /// The forward's two halves. To repeat one gives the same activations: dropout's masks are functions of the context.
+  /// The forward's two halves. To repeat one gives the same activations: dropout's masks are functions of the step.
   template <class T>
-  void forward_attention(const BlockContext<T>& in, ConstMat<T> x, BlockActivations<T>& activations,
+  void forward_attention(const BlockContext<T>& context, ConstMat<T> x, BlockActivations<T>& activations,
                          KeyValues<T>* cache, Index past) const;
   /// As far as what the last product reads, which is all that a backward needs.
   template <class T>
@@ -88,7 +88,7 @@ class Block {
 
   /// `d_stream` (N, C) holds the gradient of `out` and is left with that of x; parameter gradients accumulate.
   template <class T>
-  void backward(const BlockContext<T>& in, ConstMat<T> x, const BlockActivations<T>& activations,
+  void backward(const BlockContext<T>& context, ConstMat<T> x, const BlockActivations<T>& activations,
                 BlockScratch<T>& scratch, Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 
  private:
@@ -96,9 +96,9 @@ class Block {
   Dropout dropout(const StepContext& context, int place) const;
 
   template <class T>
-  void attend(const BlockContext<T>& in, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
+  void attend(const BlockContext<T>& context, BlockActivations<T>& activations, KeyValues<T>* cache, Index past) const;
   template <class T>
-  void attend_backward(const BlockContext<T>& in, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
+  void attend_backward(const BlockContext<T>& context, const BlockActivations<T>& activations, BlockScratch<T>& scratch,
                        Gradients<Acc<T>>& gradients) const;
 
   ModelConfig config_;

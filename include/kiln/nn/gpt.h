@@ -59,7 +59,7 @@ class Gpt {
 
  private:
   /// Computes again what of block i's activations was not kept.
-  void recompute(const BlockContext<T>& in, GptActivations<T>& activations, std::size_t i) const;
+  void recompute(const BlockContext<T>& context, GptActivations<T>& activations, std::size_t i) const;
 
   const PositionTables<T>& positions() const;
 
