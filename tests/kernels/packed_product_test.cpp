@@ -5,6 +5,8 @@
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
 
+#include <fmt/format.h>
+
 #include "kernels/amx_unit.h"
 #include "kernels/widened_product.h"
 #include "support/gradient.h"
