@@ -16,6 +16,7 @@ A* scratch(Index count) {
   static thread_local AlignedBlock memory;
   static thread_local Index room = 0;
   if (room < count) {
+    room = 0;                 // should there be no memory
     memory = AlignedBlock();  // first: the old one is of no use
     memory = AlignedBlock(static_cast<std::size_t>(count) * sizeof(A));
     room = count;
