@@ -15,12 +15,6 @@ namespace kiln {
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr bool kHasWideFloat = true;
-#else
-constexpr bool kHasWideFloat = false;
-#endif
-
 constexpr unsigned kFeatures = 7;  // the leaf that lists them
 
 struct Registers {
@@ -52,16 +46,11 @@ bool has_bfloat16_tiles() {
 
 bool has_fast_bfloat16() { return has_bfloat16_tiles() || (has_bfloat16_products() && __builtin_cpu_is("intel") == 0); }
 
-bool prefers_own_bfloat16() { return has_fast_bfloat16() || (has_bfloat16_products() && !kHasWideFloat); }
-bool affords_bfloat16() { return has_fast_bfloat16() || (has_bfloat16_products() && kHasWideFloat); }
-
 #else
 
 bool has_bfloat16_products() { return false; }
 bool has_bfloat16_tiles() { return false; }
 bool has_fast_bfloat16() { return false; }
-bool prefers_own_bfloat16() { return false; }
-bool affords_bfloat16() { return false; }
 
 #endif
 

@@ -10,10 +10,10 @@ namespace kiln {
 template <class U>
 void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                  ConstVec<bfloat16> bias) {
-  packed_product<AmxUnit<AmxRegisters>, U>(a, b, c, write, bias);
+  tiled_product<AmxUnit<AmxRegisters>, U>(a, b, c, write, bias);
 }
 
-std::size_t amx_product_bytes() { return packed_product_bytes<AmxUnit<AmxRegisters>>(); }
+std::size_t amx_product_bytes() { return tiled_product_bytes<AmxUnit<AmxRegisters>>(); }
 
 template void amx_product<bfloat16>(const Strided<bfloat16>&, const Strided<bfloat16>&, Mat<bfloat16>, Write,
                                     ConstVec<bfloat16>);

@@ -11,8 +11,8 @@ inline constexpr bool kHasAmx = true;
 inline constexpr bool kHasAmx = false;
 #endif
 
-/// As widened_product, but that denormal numbers count as zero, and that sums of even and of odd steps are taken apart
-/// before they are added. Defined where kHasAmx; to be called where has_bfloat16_tiles().
+/// tiled_product by AMX: denormal numbers count as zero, and sums of even and of odd steps are taken apart before they
+/// are added. Defined where kHasAmx; to be called where has_bfloat16_tiles().
 template <class U>
 void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                  ConstVec<bfloat16> bias);

@@ -1,8 +1,8 @@
-// A unit of packed_product: words are pairs of bfloat16, multiplied a tile of 16 x 16 of them at a time. The registers
+// A unit of tiled_product: words are pairs of bfloat16, multiplied a tile of 16 x 16 of them at a time. The registers
 // of tiles are a parameter, so that tests can put a model in the place of a processor that has them.
 #pragma once
 
-#include "kernels/packed_product.h"
+#include "kernels/tiled_product.h"
 #include "kernels/vectors.h"
 #include <algorithm>
 #include <bit>
@@ -20,15 +20,35 @@ namespace kiln {
 /// Tests take smaller tiles.
 template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
 struct AmxUnit {
+  using Factor = bfloat16;
+  using Word = float;
+
   static constexpr Index kTileRows = TileRows, kTileCols = TileCols, kDepth = Depth;
 
-  static constexpr Index kLines = Registers::kSize, kWords = Registers::kSize, kTile = kLines * kWords;
-  static constexpr Index kStep = 2 * kWords;                  // numbers along the depth in a tile
+  static constexpr Index kLines = Registers::kSize, kPairs = Registers::kSize, kTile = kLines * kPairs;
+  static constexpr Index kStep = 2 * kPairs;                  // numbers along the depth in a tile
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
   static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of a stretch
-  static constexpr Index kLeftSize = 2 * kPanel, kRightSize = kTileCols / kLines * kPanel;
+  static constexpr Index kLeftWords = 2 * kPanel, kWords = kLeftWords + kTileCols / kLines * kPanel;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
 
+  static void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* words, float* sums, Write write) {
+    float *const left = words, *const right = words + kLeftWords;
+    lay_out_right(b, right);
+    const Registers registers;
+    for (Index i = 0; i < a.rows; i += kRows, sums += kRows * kTileCols) {
+      for (Index k = 0; k < a.cols; k += kStep) {
+        float* const step = left + k / kStep * 2 * kTile;
+        lay_out_tile<true>(a, i, k, step);
+        lay_out_tile<true>(a, i + kLines, k, step + kTile);
+      }
+      for (Index j = 0; j < b.cols; j += kCols) {
+        multiply_block(left, right + j / kLines * kPanel, (a.cols + kStep - 1) / kStep, sums + j, write);
+      }
+    }
+  }
+
+ private:
   static void lay_out_right(const Strided<bfloat16>& b, float* out) {
     const Strided<bfloat16> lines{b.data, b.cols, b.rows, b.col_stride, b.row_stride};
     const auto lay_out = [&](Index j, Index k) {
@@ -45,30 +65,14 @@ struct AmxUnit {
     }
   }
 
-  static void multiply(const Strided<bfloat16>& a, float* left, const float* right, Index cols, float* sums,
-                       bool accumulate) {
-    const Registers registers;
-    for (Index i = 0; i < a.rows; i += kRows, sums += kRows * kTileCols) {
-      for (Index k = 0; k < a.cols; k += kStep) {
-        float* const step = left + k / kStep * 2 * kTile;
-        lay_out_tile<true>(a, i, k, step);
-        lay_out_tile<true>(a, i + kLines, k, step + kTile);
-      }
-      for (Index j = 0; j < cols; j += kCols) {
-        multiply_block(left, right + j / kLines * kPanel, (a.cols + kStep - 1) / kStep, sums + j, accumulate);
-      }
-    }
-  }
-
- private:
   /// 32 rows and 16 columns of sums. Not inlined, so that nothing else happens between the instructions of a loop. Four
   /// registers and no more, though 32 x 32 sums in eight would take fewer loads: a product took 34 ns there, 15 here,
   /// the factors in the first-level cache (Xeon, Emerald Rapids; threads of a core seem to share what lies behind the
   /// names).
   [[gnu::noinline]] static void multiply_block(const float* left, const float* right, Index steps, float* sums,
-                                               bool accumulate) {
+                                               Write write) {
     float* const lower = sums + kLines * kTileCols;
-    if (accumulate) {
+    if (write == Write::accumulate) {
       Registers::template load<0>(sums, kTileCols);
       Registers::template load<1>(lower, kTileCols);
     } else {
@@ -76,10 +80,10 @@ struct AmxUnit {
       Registers::template zero<1>();
     }
     for (Index s = 0; s < steps; ++s, left += 2 * kTile, right += kTile) {
-      Registers::template load<2>(right, kWords);
-      Registers::template load<3>(left, kWords);
+      Registers::template load<2>(right, kPairs);
+      Registers::template load<3>(left, kPairs);
       Registers::template multiply_add<0, 3, 2>();
-      Registers::template load<3>(left + kTile, kWords);
+      Registers::template load<3>(left + kTile, kPairs);
       Registers::template multiply_add<1, 3, 2>();
     }
     Registers::template store<0>(sums, kTileCols);
@@ -87,7 +91,7 @@ struct AmxUnit {
   }
 
   /// Of lines (lines, depth) 16 lines and 32 numbers along the depth, filled up with zeros: pair q of line l at
-  /// out[l * kWords + q] or, if not ByLine, at out[q * kLines + l].
+  /// out[l * kPairs + q] or, if not ByLine, at out[q * kLines + l].
   template <bool ByLine>
   static void lay_out_tile(const Strided<bfloat16>& lines, Index line, Index k, float* out) {
     const Index count = std::clamp<Index>(lines.rows - line, 0, kLines), depth = std::min(kStep, lines.cols - k);
@@ -104,13 +108,13 @@ struct AmxUnit {
   static void copy_lines(const Strided<bfloat16>& lines, float* out) {
     if (is_whole(lines)) {
       for (Index l = 0; l < kLines; ++l) {
-        std::memcpy(out + l * kWords, lines.data + l * lines.row_stride, kStep * sizeof(bfloat16));
+        std::memcpy(out + l * kPairs, lines.data + l * lines.row_stride, kStep * sizeof(bfloat16));
       }
       return;
     }
     std::fill_n(out, kTile, 0.0f);
     for (Index l = 0; l < lines.rows; ++l) {
-      std::memcpy(out + l * kWords, lines.data + l * lines.row_stride,
+      std::memcpy(out + l * kPairs, lines.data + l * lines.row_stride,
                   static_cast<std::size_t>(lines.cols) * sizeof(bfloat16));
     }
   }
@@ -119,7 +123,7 @@ struct AmxUnit {
   static void pair_rows(const Strided<bfloat16>& lines, float* out) {
     const auto at = [&](Index k) { return lines.data + k * lines.col_stride; };
     if (is_whole(lines)) {
-      for (Index q = 0; q < kWords; ++q) {
+      for (Index q = 0; q < kPairs; ++q) {
         const bfloat16 *const even = at(2 * q), *const odd = at(2 * q + 1);
         for (Index l = 0; l < kLines; ++l) out[q * kLines + l] = word(even[l], odd[l]);
       }
@@ -139,14 +143,14 @@ struct AmxUnit {
   }
 
   static void transpose(const float* in, float* out) {
-    static_assert(kLines == kWords);
+    static_assert(kLines == kPairs);
     namespace simd = Eigen::internal;
     using P = tile::Packet<float>;
     constexpr Index kLane = tile::kLanes<float>;
     for (Index i = 0; i < kLines; i += kLane) {
-      for (Index j = 0; j < kWords; j += kLane) {
+      for (Index j = 0; j < kPairs; j += kLane) {
         simd::PacketBlock<P, kLane> block;
-        for (Index q = 0; q < kLane; ++q) block.packet[q] = simd::ploadu<P>(in + (i + q) * kWords + j);
+        for (Index q = 0; q < kLane; ++q) block.packet[q] = simd::ploadu<P>(in + (i + q) * kPairs + j);
         simd::ptranspose(block);
         for (Index q = 0; q < kLane; ++q) simd::pstoreu(out + (j + q) * kLines + i, block.packet[q]);
       }

@@ -5,12 +5,12 @@
 #include "kiln/tensor/convert.h"
 
 #include "kernels/scratch.h"
-#include "kernels/with_rows.h"
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -50,6 +50,16 @@ float sum(Lanes lanes) {
   float total = 0;
   for (Index i = 0; i < kLanes; ++i) total += lanes[i];
   return total;
+}
+
+/// body.operator()<R>() for the R in [1, Most] that is `rows`.
+template <Index Most, class Body>
+void with_rows(Index rows, Body&& body) {
+  assert(rows >= 1 && rows <= Most);
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    ((rows == Index{I} + 1 ? body.template operator()<Index{I} + 1>() : void()), ...);
+  }
+  (std::make_index_sequence<Most>());
 }
 
 /// The left factor in float, its rows `depth` apart. It is small, and read again and again.

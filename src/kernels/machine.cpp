@@ -115,7 +115,7 @@ Loop float_loop() {
 Loop bfloat16_loop() {
 #if defined(__x86_64__)
   if (has_bfloat16_tiles()) return {tile_loop, 4 * kTileOperations};
-  if (prefers_own_bfloat16()) return {vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
+  if (has_fast_bfloat16()) return {vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
 #endif
   return float_loop();
 }

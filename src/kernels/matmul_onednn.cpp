@@ -7,7 +7,9 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/scratch.h"
 #include <array>
+#include <cstddef>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,7 @@ dnnl::engine& engine() {
 struct Product {
   dnnl::matmul primitive;
   dnnl::memory a, b, c, bias, scratchpad;
+  Index scratchpad_size;  // bytes, of what all products of a thread share
   bool has_bias;
 
   template <class T, class U>
@@ -37,6 +40,7 @@ struct Product {
     a.set_data_handle(const_cast<T*>(a_data));
     b.set_data_handle(const_cast<T*>(b_data));
     c.set_data_handle(c_data);
+    scratchpad.set_data_handle(scratch<Product, std::byte>(scratchpad_size));
     if (has_bias) bias.set_data_handle(const_cast<T*>(bias_data));
     // Not primitive.execute, which would allocate a list of the arguments each time.
     dnnl::error::wrap_c_api(
@@ -85,7 +89,8 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
                   nothing(b_desc),
                   nothing(c_desc),
                   nothing(bias_desc),
-                  memory(chosen.scratchpad_desc(), engine()),
+                  nothing(chosen.scratchpad_desc()),
+                  static_cast<Index>(chosen.scratchpad_desc().get_size()),
                   has_bias,
                   {}};
   product.arguments = {{DNNL_ARG_SRC, product.a.get()},
@@ -114,7 +119,7 @@ void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 
 bool onednn_multiplies_bfloat16() {
   constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits, as of all that it implies
-  return prefers_own_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
+  return has_fast_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
 }
 
 #define KILN_INSTANTIATE(T, U) \

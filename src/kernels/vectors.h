@@ -1,4 +1,4 @@
-// The processor's vectors, as fused attention and packed products use them: a fast exponential, and products of words,
+// The processor's vectors, as fused attention uses them: a fast exponential, and products of words,
 // which for bfloat16 are pairs.
 #pragma once
 

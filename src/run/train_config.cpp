@@ -11,7 +11,7 @@ namespace kiln {
 
 Precision resolved(Precision precision) {
   if (precision != Precision::automatic) return precision;
-  return affords_bfloat16() ? Precision::bf16 : Precision::fp32;
+  return has_bfloat16_products() ? Precision::bf16 : Precision::fp32;
 }
 
 void TrainConfig::resolve() {

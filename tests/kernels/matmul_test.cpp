@@ -2,7 +2,6 @@
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/product_tiles.h"
 
 #include "support/gradient.h"
 #include "support/products.h"
@@ -106,41 +105,6 @@ TEST_P(Matmul, EmptyOutputsAreLeftAlone) {
   Tensor<float> a(0, 4), b(4, 3), c(0, 3);
   matmul<float, float>(a.c(), b.c(), c.m());
   EXPECT_EQ(c.data.size(), 0);
-}
-
-TEST(ProductTiles, CoverEveryElementOnceInEveryLayer) {
-  for (const auto& [M, N, K] : {std::array<Index, 3>{1, 1, 1},
-                                {9, 5, 0},
-                                {64, 128, 511},
-                                {128, 128, 768},
-                                {130, 70, 5000},
-                                {257, 385, 1024},
-                                {4096, 2304, 768},
-                                {1023, 3001, 768}}) {
-    const ProductTiles tiles(M, N, K);
-    Index next_inner = 0;
-    for (Index layer = 0; layer < tiles.layers(); ++layer) {
-      RowMajor<int> visits = RowMajor<int>::Zero(M, N);
-      for (Index i = layer * tiles.per_layer(); i < (layer + 1) * tiles.per_layer(); ++i) {
-        const ProductTile tile = tiles[i];
-        ASSERT_GT(tile.rows, 0);
-        ASSERT_GT(tile.cols, 0);
-        EXPECT_EQ(tile.inner, next_inner);
-        EXPECT_EQ(tile.depth, tiles[layer * tiles.per_layer()].depth);
-        visits.block(tile.row, tile.col, tile.rows, tile.cols).array() += 1;
-      }
-      next_inner += tiles[layer * tiles.per_layer()].depth;
-      EXPECT_EQ(visits.minCoeff(), 1) << M << "x" << N << "x" << K;
-      EXPECT_EQ(visits.maxCoeff(), 1) << M << "x" << N << "x" << K;
-    }
-    EXPECT_EQ(next_inner, K);
-  }
-}
-
-TEST(ProductTiles, AreEnoughForThreadsWhereTheProductIsLargeEnough) {
-  EXPECT_GE(ProductTiles(768, 512, 128).count(), 8);
-  EXPECT_GE(ProductTiles(128, 128, 4096).count(), 8);  // a small weight's gradient over many tokens
-  EXPECT_EQ(ProductTiles(16, 16, 16).count(), 1);
 }
 
 /// (M, K) times (K, N) in every orientation, added to what is there or written.

@@ -17,13 +17,6 @@ bool has_bfloat16_tiles();
 /// the same twice.
 bool has_fast_bfloat16();
 
-/// Whether products of bfloat16 are best made by the processor's own instructions: where these are the faster, and
-/// where this build's vectors of float are narrower than theirs (built without AVX-512).
-bool prefers_own_bfloat16();
-
-/// Whether bfloat16 costs a product no speed to speak of, by its own instructions or in float.
-bool affords_bfloat16();
-
 /// Its name, "AMD EPYC 9B14"; "unknown processor" where the system does not say.
 std::string processor_name();
 

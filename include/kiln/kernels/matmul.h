@@ -1,5 +1,5 @@
-// The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double; bfloat16 by kernels of
-// kiln's own where the processor has tiles for it (AMX), multiplies float faster, or there is no oneDNN.
+// The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double; bfloat16 by a kernel of
+// kiln's own where the processor has tiles for it (AMX), and in float where the processor is faster at that.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -12,8 +12,8 @@ namespace kiln {
 /// T is float, bfloat16 or double; U is T or Acc<T>; sums are kept in Acc<T>. Operands may be column slices.
 /// Uses all threads, inside a parallel region the calling one alone; once a thread has seen a shape, nothing is
 /// allocated but by oneDNN itself, and by Eigen, which multiplies double and all else where there is no oneDNN. The
-/// bits of products by oneDNN and Eigen depend on the number of threads unless deterministic() (core/threads), in which
-/// case the product is cut by its sizes alone (kernels/product_tiles).
+/// bits of products may depend on the number of threads unless deterministic() (core/threads), in which case the
+/// product is cut by its sizes alone (kernels/tiled_product).
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
             ConstVec<T> bias = no_const_vec<T>());

@@ -1,6 +1,7 @@
-// Packed products of bfloat16, against plain loops in double, whatever processor the tests run on: in float, and by a
-// model of AMX's registers. Where a processor has them, matmul_test multiplies by the registers themselves.
-#include "kernels/packed_product.h"
+// Products in tiles, against plain loops in double, whatever processor the tests run on: of bfloat16 in float, and by a
+// model of AMX's registers. Where a processor has them, matmul_test multiplies by the registers themselves; there are
+// the tiles of other types too.
+#include "kernels/tiled_product.h"
 
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
@@ -8,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "kernels/amx_unit.h"
-#include "kernels/widened_product.h"
+#include "kernels/library_unit.h"
 #include "support/gradient.h"
 #include "support/products.h"
 #include <algorithm>
@@ -91,28 +92,10 @@ class ModelRegisters {
   static inline thread_local bool in_use_ = false;
 };
 
-/// The products under test, with the sizes of a whole tile of each.
-struct Widened {
-  static constexpr Index kTileRows = 264, kTileCols = 384;
-  template <class U>
-  static void product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
-                      ConstVec<bfloat16> bias) {
-    widened_product<U>(a, b, c, write, bias);
-  }
-};
 template <class Unit>
-struct ModelTiles {
-  static constexpr Index kTileRows = Unit::kTileRows, kTileCols = Unit::kTileCols;
-  template <class U>
-  static void product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
-                      ConstVec<bfloat16> bias) {
-    packed_product<Unit, U>(a, b, c, write, bias);
-  }
-};
-template <class Product>
-class PackedProduct : public ::testing::Test {};
-using PackedProducts = ::testing::Types<Widened, ModelTiles<AmxUnit<ModelRegisters, 96, 64, 128>>>;
-TYPED_TEST_SUITE(PackedProduct, PackedProducts);
+class TiledProduct : public ::testing::Test {};
+using Units = ::testing::Types<LibraryUnit<bfloat16, float>, AmxUnit<ModelRegisters, 96, 64, 128>>;
+TYPED_TEST_SUITE(TiledProduct, Units);
 
 /// How a factor lies in memory: row by row, or as its own transpose.
 enum class Lies { plain, across };
@@ -161,8 +144,8 @@ struct Factors {
 
 /// Every way of writing a product and adding a bias: in float near the plain product, in bfloat16 the same, rounded
 /// once.
-template <class Product>
-void expect_packed_product(const Factors& factors) {
+template <class Unit>
+void expect_tiled_product(const Factors& factors) {
   const Index M = factors.a().rows, K = factors.a().cols, N = factors.b().cols;
   const std::vector<double> product = factors.product();
   Rng rng(5, "test");
@@ -176,8 +159,8 @@ void expect_packed_product(const Factors& factors) {
       const ConstVec<bfloat16> added = has_bias ? bias.cv() : no_const_vec<bfloat16>();
       Tensor<float> sums = float_start;
       Tensor<bfloat16> rounded = start;
-      Product::template product<float>(factors.a(), factors.b(), sums.m(), write, added);
-      Product::template product<bfloat16>(factors.a(), factors.b(), rounded.m(), write, added);
+      tiled_product<Unit, float>(factors.a(), factors.b(), sums.m(), write, added);
+      tiled_product<Unit, bfloat16>(factors.a(), factors.b(), rounded.m(), write, added);
       const double error =
           largest_error(sums, product, write == Write::accumulate ? &float_start : nullptr, has_bias ? &bias : nullptr);
       EXPECT_LT(error, 1e-5 * std::sqrt(static_cast<double>(std::max<Index>(K, 1))));
@@ -190,7 +173,7 @@ void expect_packed_product(const Factors& factors) {
   }
 }
 
-TYPED_TEST(PackedProduct, AgreesWithPlainLoops) {
+TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
   constexpr Index kRows = TypeParam::kTileRows, kCols = TypeParam::kTileCols;
   Rng rng(4, "test");
   for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1},
@@ -203,7 +186,7 @@ TYPED_TEST(PackedProduct, AgreesWithPlainLoops) {
                                 {20, 1100, 40}}) {             // stretches of the depth
     for (const Lies left : {Lies::plain, Lies::across}) {
       for (const Lies right : {Lies::plain, Lies::across}) {
-        expect_packed_product<TypeParam>(Factors(rng, M, K, N, left, right));
+        expect_tiled_product<TypeParam>(Factors(rng, M, K, N, left, right));
       }
     }
   }
@@ -211,16 +194,16 @@ TYPED_TEST(PackedProduct, AgreesWithPlainLoops) {
 
 TEST(AmxUnit, AgreesWithPlainLoopsInTilesOfItsUsualSize) {
   Rng rng(9, "test");
-  expect_packed_product<ModelTiles<AmxUnit<ModelRegisters>>>(Factors(rng, 450, 40, 20, Lies::plain, Lies::plain));
-  expect_packed_product<ModelTiles<AmxUnit<ModelRegisters>>>(Factors(rng, 40, 550, 490, Lies::across, Lies::across));
+  expect_tiled_product<AmxUnit<ModelRegisters>>(Factors(rng, 450, 40, 20, Lies::plain, Lies::plain));
+  expect_tiled_product<AmxUnit<ModelRegisters>>(Factors(rng, 40, 550, 490, Lies::across, Lies::across));
 }
 
-TYPED_TEST(PackedProduct, LeavesWhatLiesBesideItsResult) {
+TYPED_TEST(TiledProduct, LeavesWhatLiesBesideItsResult) {
   Rng rng(6, "test");
   const Factors factors(rng, 14, 20, 35, Lies::plain, Lies::plain);
   Tensor<float> c(14, 60, 5.0f);
-  TypeParam::template product<float>(factors.a(), factors.b(), columns(c.m(), 10, 35), Write::overwrite,
-                                     no_const_vec<bfloat16>());
+  tiled_product<TypeParam, float>(factors.a(), factors.b(), columns(c.m(), 10, 35), Write::overwrite,
+                                  no_const_vec<bfloat16>());
   EXPECT_EQ((c.data.leftCols(10).array() == 5.0f).all(), true);
   EXPECT_EQ((c.data.rightCols(15).array() == 5.0f).all(), true);
   Tensor<float> middle(14, 35);
@@ -228,7 +211,7 @@ TYPED_TEST(PackedProduct, LeavesWhatLiesBesideItsResult) {
   EXPECT_LT(largest_error(middle, factors.product()), 1e-4);
 }
 
-TYPED_TEST(PackedProduct, NotANumberStaysInItsRowOrColumn) {
+TYPED_TEST(TiledProduct, NotANumberStaysInItsRowOrColumn) {
   Rng rng(7, "test");
   const auto bad = bfloat16(std::numeric_limits<float>::quiet_NaN());
   for (const Lies lies : {Lies::plain, Lies::across}) {
@@ -236,8 +219,7 @@ TYPED_TEST(PackedProduct, NotANumberStaysInItsRowOrColumn) {
       Factors factors(rng, 30, 50, 40, lies, lies);
       (in_left ? factors.left(17, 3) : factors.right(3, 17)) = bad;
       Tensor<bfloat16> c(30, 40);
-      TypeParam::template product<bfloat16>(factors.a(), factors.b(), c.m(), Write::overwrite,
-                                            no_const_vec<bfloat16>());
+      tiled_product<TypeParam, bfloat16>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
       for (Index i = 0; i < 30; ++i) {
         for (Index j = 0; j < 40; ++j) {
           EXPECT_EQ(std::isnan(widen(c(i, j))), (in_left ? i : j) == 17) << i << "," << j;
@@ -247,16 +229,37 @@ TYPED_TEST(PackedProduct, NotANumberStaysInItsRowOrColumn) {
   }
 }
 
-template <class Product, class U>
+TYPED_TEST(TiledProduct, CoversItsResultOnceWithTilesForAllThreads) {
+  constexpr Index kRows = TypeParam::kTileRows, kCols = TypeParam::kTileCols;
+  for (const bool deterministic : {false, true}) {
+    set_threads(3, deterministic);
+    for (const auto& [rows, cols] : {std::array<Index, 2>{1, 1}, {9, 5}, {kRows, kCols}, {kRows + 1, 3 * kCols - 1}}) {
+      const ProductGrid<TypeParam> grid(rows, cols);
+      RowMajor<int> visits = RowMajor<int>::Zero(rows, cols);
+      for (Index i = 0; i < grid.count(); ++i) {
+        const auto tile = grid[i];
+        EXPECT_TRUE(tile.rows <= kRows && tile.cols <= kCols);
+        ASSERT_TRUE(tile.rows > 0 && tile.cols > 0);
+        visits.block(tile.row, tile.col, tile.rows, tile.cols).array() += 1;
+      }
+      EXPECT_EQ(visits.minCoeff(), 1) << rows << "x" << cols;
+      EXPECT_EQ(visits.maxCoeff(), 1) << rows << "x" << cols;
+    }
+    EXPECT_GE(ProductGrid<TypeParam>(kRows, kCols).count(), 3);
+  }
+  set_threads(0);
+}
+
+template <class Unit, class U>
 std::vector<U> bits(const Factors& factors, int thread_count) {
-  set_threads(thread_count);
+  set_threads(thread_count, true);
   Tensor<U> c(factors.a().rows, factors.b().cols);
-  Product::template product<U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+  tiled_product<Unit, U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
   set_threads(0);
   return {c.data.data(), c.data.data() + c.data.size()};
 }
 
-TYPED_TEST(PackedProduct, HasTheSameBitsForAnyThreadCount) {
+TYPED_TEST(TiledProduct, HasTheSameBitsForAnyThreadCount) {
   Rng rng(8, "test");
   for (const auto& [M, K, N] : {std::array<Index, 3>{128, 700, 130}, {9, 64, 1500}, {600, 50, 40}}) {
     const Factors factors(rng, M, K, N, Lies::across, Lies::plain);

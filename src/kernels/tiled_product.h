@@ -1,0 +1,118 @@
+// Products in tiles of the result, each by one thread: stretches of the factors are laid out for the innermost loop,
+// which then reads both in order (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+#pragma once
+
+#include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
+
+#include "kernels/scratch.h"
+#include "kernels/strided.h"
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+
+namespace kiln {
+
+/// What a product is made with.
+///   Factor, Word                   what factors are of, and what is laid out of them
+///   kTileRows, kTileCols, kDepth   the largest tile, and the stretch of the inner dimension that is laid out at a time
+///   kRows, kCols                   what tiles are multiples of, but for the last ones
+///   kWords                         room for what is laid out of both factors
+///   multiply(a, b, words, sums, write)
+///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), by this thread
+template <class Unit>
+concept ProductUnit = requires(const Strided<typename Unit::Factor>& m, typename Unit::Word* words,
+                               Acc<typename Unit::Factor>* sums) {
+  Index{Unit::kTileRows + Unit::kTileCols + Unit::kDepth + Unit::kRows + Unit::kCols + Unit::kWords};
+  Unit::multiply(m, m, words, sums, Write::overwrite);
+};
+
+/// [0, size) in pieces of the same length, the last of which may be shorter.
+struct Cut {
+  Index size = 0, piece = 0;
+
+  /// About `pieces` of them, whole multiples of `unit`.
+  static Cut into(Index pieces, Index size, Index unit) {
+    const Index length = (size + pieces - 1) / pieces;
+    return {size, (length + unit - 1) / unit * unit};
+  }
+  Index count() const { return (size + piece - 1) / piece; }
+  Index begin(Index i) const { return i * piece; }
+  Index length(Index i) const { return std::min(piece, size - begin(i)); }
+};
+
+/// The tiles of a result, not empty, all of about the same size.
+template <ProductUnit Unit>
+class ProductGrid {
+ public:
+  /// The largest tiles there may be, and smaller ones where threads would go without or have unequal shares. Where
+  /// `deterministic`, the sizes alone decide, for as many threads as are common: how a unit sums may depend on a
+  /// tile's.
+  ProductGrid(Index rows, Index cols) {
+    constexpr Index kManyTiles = 4;  // a thread: shares that differ by a tile are about equal
+    constexpr Index kCommonThreads = 4;
+    const Index threads = deterministic() ? kCommonThreads : threads_here();
+    Index down = (rows + Unit::kTileRows - 1) / Unit::kTileRows, along = (cols + Unit::kTileCols - 1) / Unit::kTileCols;
+    while (down * along % threads != 0 && down * along < kManyTiles * threads) {
+      (rows * along > cols * down ? down : along) += 1;
+    }
+    rows_ = Cut::into(down, rows, Unit::kRows);
+    cols_ = Cut::into(along, cols, Unit::kCols);
+  }
+
+  Index count() const { return rows_.count() * cols_.count(); }
+
+  struct Tile {
+    Index row, rows, col, cols;
+  };
+  Tile operator[](Index i) const {
+    const Index row = i % rows_.count(), col = i / rows_.count();
+    return {rows_.begin(row), rows_.length(row), cols_.begin(col), cols_.length(col)};
+  }
+
+ private:
+  Cut rows_, cols_;
+};
+
+/// c (+)= sums (+ bias), rounded to U.   sums (M, N), rows `pitch` apart, are spoilt.
+template <class T, class U>
+void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bias) {
+  for (Index i = 0; i < c.rows(); ++i, sums += pitch) {
+    U* const out = row(c, i);
+    for (Index j = 0; j < bias.size(); ++j) sums[j] += widen(bias[j]);
+    if (write == Write::accumulate) {
+      for (Index j = 0; j < c.cols(); ++j) sums[j] += widen(out[j]);
+    }
+    for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<U>(sums[j]);
+  }
+}
+
+/// Bytes that each thread keeps for it, from the first product on.
+template <ProductUnit Unit>
+constexpr std::size_t tiled_product_bytes() {
+  return Unit::kWords * sizeof(typename Unit::Word) +
+         Unit::kTileRows * Unit::kTileCols * sizeof(Acc<typename Unit::Factor>);
+}
+
+/// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is T or Acc<T>.
+/// Sums are kept in Acc<T> and rounded to U once. Uses all threads, inside a parallel region the calling one; where
+/// `deterministic`, no bit depends on how many they are.
+template <ProductUnit Unit, class U, class T = typename Unit::Factor>
+void tiled_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
+  assert(c.size() > 0);
+  const ProductGrid<Unit> grid(c.rows(), c.cols());
+  parallel_each(grid.count(), [&](Index i) {
+    auto* const words = scratch<Unit, typename Unit::Word>(Unit::kWords);
+    auto* const sums = scratch<ProductGrid<Unit>, Acc<T>>(Unit::kTileRows * Unit::kTileCols);
+    const auto [row, rows, col, cols] = grid[i];
+    if (a.cols == 0) std::fill_n(sums, rows * Unit::kTileCols, Acc<T>(0));
+    for (Index k = 0, depth = 0; k < a.cols; k += depth) {
+      depth = std::min(Unit::kDepth, a.cols - k);
+      Unit::multiply(a.part(row, rows, k, depth), b.part(k, depth, col, cols), words, sums,
+                     k == 0 ? Write::overwrite : Write::accumulate);
+    }
+    write_sums<T, U>(sums, Unit::kTileCols, columns(kiln::rows(c, row, rows), col, cols), write, part(bias, col, cols));
+  });
+}
+
+}  // namespace kiln
