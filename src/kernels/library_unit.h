@@ -1,4 +1,4 @@
-// A unit of tiled_product: factors are copied to where they lie close together, and a library multiplies the copies.
+// A unit of tiled_product: a library multiplies, oneDNN or Eigen.
 #pragma once
 
 #include "kiln/core/threads.h"
@@ -7,6 +7,7 @@
 #include "kernels/matmul_onednn.h"
 #include "kernels/strided.h"
 #include <algorithm>
+#include <type_traits>
 
 namespace kiln {
 
@@ -23,9 +24,11 @@ struct LibraryUnit {
   using Word = W;
 
   static constexpr Index kTileRows = 256, kTileCols = 384, kDepth = 384;
-  static constexpr Index kLine = 64 / sizeof(W);  // of the cache
   static constexpr Index kRows = 16, kCols = 16;
-  static constexpr bool kIsCopied = !(kByOneDnn<W> && std::is_same_v<T, W>);
+  static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
+
+  static constexpr bool kIsCopied = !std::is_same_v<T, W>;  // else a library reads it where it lies
+  static constexpr Index kLine = 64 / sizeof(W);            // of the cache
   static constexpr Index kLeftWords = kIsCopied ? kTileRows * kDepth + kLine * std::max(kTileRows, kDepth) : 0;
   static constexpr Index kRightWords = kIsCopied ? kTileCols * kDepth + kLine * std::max(kTileCols, kDepth) : 0;
   static constexpr Index kWords = kLeftWords + kRightWords;
@@ -38,12 +41,11 @@ struct LibraryUnit {
       onednn_product<W, Acc<T>>(left, right, tile, write, no_const_vec<W>());
     } else {
       if (write == Write::overwrite) tile.setZero();
-      tile.noalias() += view(left) * view(right);
+      with_view(left, [&](auto l) { with_view(right, [&](auto r) { tile.noalias() += l * r; }); });
     }
   }
 
  private:
-  /// The matrix in words. oneDNN gets what it multiplies as it is where it lies: it lays factors out itself.
   static Strided<W> laid_out(const Strided<T>& m, [[maybe_unused]] W* out) {
     if constexpr (kIsCopied) {
       return copy(m, out);
@@ -52,7 +54,7 @@ struct LibraryUnit {
     }
   }
 
-  /// Its lines as they lie, each in whole lines of the cache and one more.
+  /// The matrix in words, its lines as they lie, each in whole lines of the cache and one more.
   static Strided<W> copy(const Strided<T>& m, W* out) {
     const bool by_row = m.col_stride == 1;
     const Index lines = by_row ? m.rows : m.cols, length = by_row ? m.cols : m.rows;
@@ -65,10 +67,19 @@ struct LibraryUnit {
     return {out, m.rows, m.cols, by_row ? to : 1, by_row ? 1 : to};
   }
 
-  static auto view(const Strided<W>& m) {
-    using Stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
-    using View = Eigen::Map<const RowMajor<W>, Eigen::Unaligned, Stride>;
-    return View(m.data, m.rows, m.cols, Stride(m.row_stride, m.col_stride));
+  /// body(the matrix), in the one of two types whose inner stride is known to be 1: of any other Eigen makes a copy.
+  template <class Body>
+  static void with_view(const Strided<W>& m, Body&& body) {
+    const auto view = [&]<int Order>(Index stride) {
+      using Matrix = Eigen::Matrix<W, Eigen::Dynamic, Eigen::Dynamic, Order>;
+      using View = Eigen::Map<const Matrix, Eigen::Unaligned, Eigen::OuterStride<>>;
+      body(View(m.data, m.rows, m.cols, Eigen::OuterStride<>(stride)));
+    };
+    if (m.col_stride == 1) {
+      view.template operator()<Eigen::RowMajor>(m.row_stride);
+    } else {
+      view.template operator()<Eigen::ColMajor>(m.col_stride);
+    }
   }
 };
 

@@ -6,7 +6,6 @@
 
 #include "kiln/core/processor.h"
 #include "kiln/core/threads.h"
-#include "kiln/tensor/convert.h"
 
 #include "kernels/amx_product.h"
 #include "kernels/few_rows.h"
@@ -15,7 +14,9 @@
 #include "kernels/scratch.h"
 #include "kernels/strided.h"
 #include "kernels/tiled_product.h"
+#include <algorithm>
 #include <cassert>
+#include <type_traits>
 
 namespace kiln {
 namespace {
@@ -35,67 +36,70 @@ constexpr Index kCopiedRows = 16;           // at least, for a thread that copie
 
 /// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
 /// cache, which slows oneDNN, and the left factor has so many that a copy is worth it.
-bool thrashes(Index left_rows, const Strided<float>& b) {
+template <class T>
+bool thrashes(Index left_rows, const Strided<T>& b) {
   constexpr Index kPage = 4096 / sizeof(float);
-  return left_rows >= kRowsWorthSpreading && b.col_stride == 1 && b.rows > 1 && b.row_stride % kPage == 0;
+  return kHasOneDnn && std::is_same_v<T, float> && left_rows >= kRowsWorthSpreading && b.col_stride == 1 &&
+         b.rows > 1 && b.row_stride % kPage == 0;
 }
 
 /// The matrix with its rows a cache line further apart than they are long.
-Strided<float> spread(const Strided<float>& m) {
+template <class T>
+Strided<T> spread(const Strided<T>& m) {
   const Index stride = m.cols + kLine;
-  float* const out = scratch<struct Spread, float>(m.rows * stride);
+  T* const out = scratch<struct Spread, T>(m.rows * stride);
   parallel_for(m.rows, kCopiedRows, [&](Index begin, Index end) {
     for (Index i = begin; i < end; ++i) std::copy_n(m.data + i * m.row_stride, m.cols, out + i * stride);
   });
   return {out, m.rows, m.cols, stride, 1};
 }
 
-/// Who makes the products of a type: oneDNN by itself, or tiles by AMX, in float, or of the type itself.
-enum class Maker { onednn, amx, widening, tiles };
+/// Who makes the products of a type: oneDNN by itself, or tiles of the type itself, widened to float, or by AMX.
+enum class Maker { onednn, tiles, widened_tiles, amx };
 
-Maker maker_of_bfloat16() {
-  static const Maker maker = [] {
+template <class T>
+using Tiles = LibraryUnit<T, std::conditional_t<kByOneDnn<T>, T, Acc<T>>>;
+using WidenedTiles = LibraryUnit<bfloat16, float>;
+
+Maker fastest_for_bfloat16() {
+  static const Maker fastest = [] {
     if constexpr (kHasAmx) {
       if (has_bfloat16_tiles()) return Maker::amx;  // at up to twice the speed of oneDNN's own use of them
     }
     if constexpr (kHasOneDnn) {
       if (onednn_multiplies_bfloat16()) return Maker::onednn;
     }
-    return Maker::widening;
+    return Maker::widened_tiles;
   }();
-  return maker;
+  return fastest;
 }
 
 template <class T>
 Maker maker() {
-  const Maker fastest = std::is_same_v<T, bfloat16> ? maker_of_bfloat16() : kByOneDnn<T> ? Maker::onednn : Maker::tiles;
+  Maker fastest = kByOneDnn<T> ? Maker::onednn : Maker::tiles;
+  if constexpr (std::is_same_v<T, bfloat16>) fastest = fastest_for_bfloat16();
   return fastest == Maker::onednn && deterministic() ? Maker::tiles : fastest;
 }
-
-template <class T>
-using OwnTiles = LibraryUnit<T, std::conditional_t<kByOneDnn<T>, T, Acc<T>>>;
-using WideningTiles = LibraryUnit<bfloat16, float>;
 
 template <class T, class U>
 void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(a.cols == b.rows && a.rows == c.rows() && b.cols == c.cols());
   assert(bias.size() == 0 || bias.size() == c.cols());
   if (c.size() == 0) return;
+  const Strided<T> right = thrashes(a.rows, b) ? spread(b) : b;
   switch (maker<T>()) {
     case Maker::onednn:
-      if constexpr (std::is_same_v<T, float>) {
-        if (thrashes(a.rows, b)) return onednn_product<T, U>(a, spread(b), c, write, bias);
-      }
-      if constexpr (kByOneDnn<T>) return onednn_product<T, U>(a, b, c, write, bias);
-      break;
-    case Maker::amx:
-      if constexpr (kHasAmx && std::is_same_v<T, bfloat16>) return amx_product<U>(a, b, c, write, bias);
-      break;
-    case Maker::widening:
-      if constexpr (std::is_same_v<T, bfloat16>) return tiled_product<WideningTiles, U>(a, b, c, write, bias);
+      if constexpr (kByOneDnn<T>) onednn_product<T, U>(a, right, c, write, bias);
       break;
     case Maker::tiles:
-      return tiled_product<OwnTiles<T>, U>(a, b, c, write, bias);
+      tiled_product<Tiles<T>, U>(a, right, c, write, bias);
+      break;
+    case Maker::widened_tiles:
+      if constexpr (std::is_same_v<T, bfloat16>) tiled_product<WidenedTiles, U>(a, right, c, write, bias);
+      break;
+    case Maker::amx:
+      if constexpr (kHasAmx && std::is_same_v<T, bfloat16>) amx_product<U>(a, right, c, write, bias);
+      break;
   }
 }
 
@@ -130,20 +134,21 @@ void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> 
 
 template <class T>
 std::size_t matmul_scratch_bytes(Index M, Index K, Index N) {
+  const bool is_spread = thrashes<T>(M, {nullptr, K, N, N, 1});
+  const std::size_t copy = is_spread ? static_cast<std::size_t>(K * (N + kLine)) * sizeof(T) : 0;
   const auto all_threads = static_cast<std::size_t>(threads());
   switch (maker<T>()) {
     case Maker::onednn:
-      if (std::is_same_v<T, bfloat16> || !thrashes(M, {nullptr, K, N, N, 1})) break;
-      return static_cast<std::size_t>(K * (N + kLine)) * sizeof(float);
-    case Maker::amx:
-      if constexpr (kHasAmx) return all_threads * amx_product_bytes();
       break;
-    case Maker::widening:
-      return all_threads * tiled_product_bytes<WideningTiles>();
     case Maker::tiles:
-      return all_threads * tiled_product_bytes<OwnTiles<T>>();
+      return copy + all_threads * tiled_product_bytes<Tiles<T>>();
+    case Maker::widened_tiles:
+      return copy + all_threads * tiled_product_bytes<WidenedTiles>();
+    case Maker::amx:
+      if constexpr (kHasAmx) return copy + all_threads * amx_product_bytes();
+      break;
   }
-  return 0;
+  return copy;
 }
 
 template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);

@@ -1,5 +1,5 @@
-// The processor's vectors, as fused attention uses them: a fast exponential, and products of words,
-// which for bfloat16 are pairs.
+// The processor's vectors, as attention and products by AMX use them; for attention a fast exponential, and products of
+// words, which for bfloat16 are pairs.
 #pragma once
 
 #include "kiln/kernels/exponential.h"

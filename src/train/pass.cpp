@@ -32,7 +32,7 @@ std::size_t activation_bytes(const LanguageModel<T>& model, const PassOptions& o
   return counting.peak_bytes();
 }
 
-/// What kernels keep of their own: attention on every thread, products for the factors that are copied.
+/// What kernels keep of their own: attention on every thread, products for copies of factors and sums of tiles.
 template <class T>
 std::size_t kernel_bytes(const LanguageModel<T>& model, Index windows) {
   const ModelConfig& config = model.config();

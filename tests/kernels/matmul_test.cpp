@@ -71,7 +71,7 @@ TEST_P(Matmul, AgreesWithPlainLoopsInEveryType) {
                                 {40, 70, 130},
                                 {300, 20, 410},   // several tiles, the last of a row or column smaller
                                 {460, 520, 17},   // several in amx_product, and two stretches of the depth
-                                {90, 1700, 50},   // layers
+                                {90, 1700, 50},   // stretches of the depth
                                 {130, 40, 1024},  // rows of whole pages
                                 {8, 2000, 5}}) {
     expect_products<float, float>(M, K, N, 1e-6);

@@ -174,7 +174,7 @@ void expect_tiled_product(const Factors& factors) {
 }
 
 TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
-  constexpr Index kRows = TypeParam::kTileRows, kCols = TypeParam::kTileCols;
+  constexpr Index kRows = TypeParam::kTileRows, kCols = TypeParam::kTileCols, kDepth = TypeParam::kDepth;
   Rng rng(4, "test");
   for (const auto& [M, K, N] : {std::array<Index, 3>{1, 1, 1},
                                 {5, 0, 3},  // an empty sum
@@ -183,7 +183,9 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
                                 {13, 40, 33},
                                 {kRows, 31, kCols},            // a whole tile
                                 {kRows + 36, 50, kCols + 26},  // several, some of them smaller
-                                {20, 1100, 40}}) {             // stretches of the depth
+                                {kRows, kDepth + 1, kCols},    // and a whole stretch of the depth
+                                {kRows - 1, kDepth - 1, kCols - 1},
+                                {20, 1100, 40}}) {  // stretches of the depth
     for (const Lies left : {Lies::plain, Lies::across}) {
       for (const Lies right : {Lies::plain, Lies::across}) {
         expect_tiled_product<TypeParam>(Factors(rng, M, K, N, left, right));

@@ -1,5 +1,6 @@
 // The one door to matrix products: oneDNN where it is present, Eigen elsewhere and for double; bfloat16 by a kernel of
-// kiln's own where the processor has tiles for it (AMX), and in float where the processor is faster at that.
+// kiln's own where the processor has tiles for it (AMX), and in float where the processor is faster at that or there is
+// no oneDNN.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -28,8 +29,8 @@ template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
                ConstVec<T> bias = no_const_vec<T>());
 
-/// Bytes that are kept for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the first on: where
-/// factors are copied, room for the copies.
+/// Bytes that are kept for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the first on: room
+/// for copies of factors, and for the sums of tiles. What oneDNN needs to lay factors out anew is not among them.
 template <class T>
 std::size_t matmul_scratch_bytes(Index M, Index K, Index N);
 
