@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
+#include <limits>
 
 namespace kiln {
 
@@ -45,19 +46,25 @@ struct Cut {
 template <ProductUnit Unit>
 class ProductGrid {
  public:
-  /// The largest tiles there may be, and smaller ones where threads would go without or have unequal shares. Where
-  /// `deterministic`, the sizes alone decide, for as many threads as are common: how a unit sums may depend on a
-  /// tile's.
+  /// As many tiles as threads have equal shares of, or so many that it does not matter; of such grids that for which
+  /// the least is laid out. Where `deterministic`, the sizes alone decide, for as many threads as are common: how a
+  /// unit sums may depend on a tile's.
   ProductGrid(Index rows, Index cols) {
-    constexpr Index kManyTiles = 4;  // a thread: shares that differ by a tile are about equal
+    constexpr Index kManyTiles = 4;  // a thread
     constexpr Index kCommonThreads = 4;
     const Index threads = deterministic() ? kCommonThreads : threads_here();
-    Index down = (rows + Unit::kTileRows - 1) / Unit::kTileRows, along = (cols + Unit::kTileCols - 1) / Unit::kTileCols;
-    while (down * along % threads != 0 && down * along < kManyTiles * threads) {
-      (rows * along > cols * down ? down : along) += 1;
+    const Index down = (rows + Unit::kTileRows - 1) / Unit::kTileRows;
+    const Index along = (cols + Unit::kTileCols - 1) / Unit::kTileCols;
+    Index least = std::numeric_limits<Index>::max();
+    for (Index i = down; i <= down + threads; ++i) {
+      for (Index j = along; j <= along + threads; ++j) {
+        const Index laid_out = rows * j + cols * i;  // at each step of the inner dimension
+        if ((i * j % threads != 0 && i * j < kManyTiles * threads) || laid_out >= least) continue;
+        least = laid_out;
+        rows_ = Cut::into(i, rows, Unit::kRows);
+        cols_ = Cut::into(j, cols, Unit::kCols);
+      }
     }
-    rows_ = Cut::into(down, rows, Unit::kRows);
-    cols_ = Cut::into(along, cols, Unit::kCols);
   }
 
   Index count() const { return rows_.count() * cols_.count(); }
