@@ -13,16 +13,26 @@
 #include "kiln/train/timing.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
+#include <utility>
+#include <vector>
 
 namespace kiln {
 namespace {
 
-constexpr double kStepSeconds = 3.0;             // of timed steps, where they are short
-constexpr Index kPromptTokens = 128;             // or half the context
+constexpr double kStepSeconds = 3.0;  // of timed steps, where they are short
+constexpr Index kPromptTokens = 128;  // or half the context
+constexpr std::size_t kPrompts = 5;
 constexpr Index kDecodedTokens = 96;             // or the other half
 constexpr std::size_t kLearntBytes = 2'000'000;  // of text that the tokenizer is trained on
 constexpr std::size_t kEncodedBytes = 32'000'000;
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
 
 template <class T>
 void time_generation(const Config& config, BenchReport& report) {
@@ -40,20 +50,25 @@ void time_generation(const Config& config, BenchReport& report) {
   for (TokenId& token : prompt) {
     token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(model.vocab_size())));
   }
-  // Twice: the first makes the matrix products. The first token comes after the prompt, the others one by one.
-  for (int run = 0; run < 2; ++run) {
+  // Seconds up to each token: the first comes after the prompt, the others one by one.
+  const auto seconds_of = [&](Index tokens) {
+    std::vector<double> seconds;
     Stopwatch stopwatch;
-    Index drawn = 0;
     const auto on_token = [&](Index, TokenId) {
-      if (drawn++ == 0) {
-        report.prompt_tokens_per_second = static_cast<double>(length) / stopwatch.seconds();
-        stopwatch = Stopwatch();
-      }
+      seconds.push_back(stopwatch.seconds());
+      stopwatch = Stopwatch();
       return true;
     };
-    generate<T>(model, weights, prompt, {.max_tokens = most}, on_token, [](Index, Finish) {});
-    report.decode_tokens_per_second = static_cast<double>(drawn - 1) / stopwatch.seconds();
-  }
+    generate<T>(model, weights, prompt, {.max_tokens = tokens}, on_token, [](Index, Finish) {});
+    return seconds;
+  };
+  seconds_of(1);  // makes the matrix products
+  std::vector<double> prompts(kPrompts);
+  for (double& seconds : prompts) seconds = seconds_of(1).front();
+  std::vector<double> tokens = seconds_of(1 + most);
+  tokens.erase(tokens.begin());
+  report.prompt_tokens_per_second = static_cast<double>(length) / median(std::move(prompts));
+  report.decode_tokens_per_second = 1 / median(std::move(tokens));
 }
 
 /// Bytes a second of encoding the training text, once, by a tokenizer that has not seen a word before.

@@ -23,11 +23,11 @@ struct BenchReport {
   double fastest_seconds = 0, slowest_seconds = 0;
   std::size_t steps = 0;
   double tokens_per_second = 0;
-  double flops_per_second = 0;            // of the model: training_flops_per_token
-  std::map<std::string, double> parts;    // mean seconds a step; "other" is what no part books
-  std::uint64_t training_peak_bytes = 0;  // the process's peak after the steps
-  double prompt_tokens_per_second = 0;
-  double decode_tokens_per_second = 0;               // one sequence, one token at a time
+  double flops_per_second = 0;                       // of the model: training_flops_per_token
+  std::map<std::string, double> parts;               // mean seconds a step; "other" is what no part books
+  std::uint64_t training_peak_bytes = 0;             // the process's peak after the steps
+  double prompt_tokens_per_second = 0;               // median of several prompts, each up to its first token
+  double decode_tokens_per_second = 0;               // one sequence, one token at a time, by the median token
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train; nothing where that cannot be read
 
   /// Of the ceiling of this precision.
