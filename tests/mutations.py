@@ -18,6 +18,9 @@ def of(file: str, tests: str, *rows: tuple) -> list:
 
 
 KERNELS = [
+    *of("include/kiln/core/threads.h", "core_test:*Threads*",
+        ("threads end where a loop has no share for them", "schedule(static, 1) num_threads(threads())",
+         "schedule(static, 1) num_threads(static_cast<int>(shares))")),
     *of("src/kernels/linear.cpp", "kernels_test",
         ("the bias's gradient is written, not added", "share[c] += widen(in[c])", "share[c] = widen(in[c])")),
     *of("src/kernels/matmul_onednn.cpp", "kernels_test",
@@ -182,6 +185,11 @@ RUN = [
     *of("src/run/verify.cpp", "run_test",
         ("a step twice passes", "if (step > before) continue;", "if (step >= before) continue;"),
         ("a tokenizer larger than the embedding passes", "entries <= *vocab_size_", "entries <= *vocab_size_ + 1")),
+    *of("src/train/horizon.cpp", "train_test:Horizon*",
+        ("by the clock a run has no steps before its first", "return step_ > 0 && progress_ > 0 ?",
+         "return progress_ > 0 ?")),
+    *of("src/train/prepare.cpp", "train_test:Trainer.Epochs*",
+        ("epochs that are whole steps gain one by rounding", " * (1 - kRounding)", "")),
     *of("src/train/trainer.cpp", "cli_test:Faults.ADiverged*",
         ("weights that were ruined are saved as if nothing had happened", "has_time && is_sound && is_due(",
          "has_time && is_due(")),

@@ -65,13 +65,13 @@ class Generation {
 
   /// Logits, and activations of whichever forward needs most.
   std::size_t arena_bytes() const {
-    Arena counting = Arena::counting();
-    counting.matrix<float>(together_, model_.vocab_size());
-    const std::size_t begin = counting.mark();
-    model_.trunk.lay_out(counting, together_, 1, Keep::nothing);
-    counting.release(begin);
-    model_.trunk.lay_out(counting, 1, positions(), Keep::nothing);
-    return counting.peak_bytes();
+    return bytes_of([&](Arena& arena) {
+      arena.matrix<float>(together_, model_.vocab_size());
+      const std::size_t begin = arena.mark();
+      model_.trunk.lay_out(arena, together_, 1, Keep::nothing);
+      arena.release(begin);
+      model_.trunk.lay_out(arena, 1, positions(), Keep::nothing);
+    });
   }
 
   /// Views for B sequences of `length` tokens, laid out anew only where they differ from the last ones.

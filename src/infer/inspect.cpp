@@ -63,9 +63,7 @@ Inspection inspect(const LanguageModel<float>& model, const ParameterBuffer<floa
   const auto lay_out = [&](Arena& arena) {
     return std::pair(model.trunk.lay_out(arena, 1, N, Keep::nothing), model.head.lay_out(arena, N));
   };
-  Arena counting = Arena::counting();
-  lay_out(counting);
-  Arena arena(counting.peak_bytes());
+  Arena arena(bytes_of(lay_out));
   auto [activations, scratch] = lay_out(arena);
   model.trunk.forward(weights, tokens, StepContext{}, activations);
 

@@ -13,9 +13,8 @@ namespace {
 constexpr Index kChunkElements = Index{1} << 24;  // of logits: 64 MB of float; each chunk reads and writes dW anew
 constexpr Index kLeastRows = 64;
 
-/// The rows of a chunk: as few chunks as fit, all of about the same size.
-Index chunk_rows(Index rows, Index vocab_size) {
-  const Index most = std::max(kLeastRows, kChunkElements / vocab_size);
+/// The rows of a chunk of at most `most`: as few chunks as fit, all of about the same size.
+Index chunk_rows(Index rows, Index most) {
   const Index chunks = std::max<Index>(1, (rows + most - 1) / most);
   return (rows + chunks - 1) / chunks;
 }
@@ -32,7 +31,7 @@ NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, Par
 
 template <class T>
 HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
-  const Index chunk = chunk_rows(rows, vocab_size_);
+  const Index chunk = chunk_rows(rows, std::max(kLeastRows, kChunkElements / vocab_size_));
   const Mat<Acc<T>> logits = arena.matrix<Acc<T>>(chunk, vocab_size_);
   if constexpr (std::is_same_v<T, Acc<T>>) {
     return {logits, logits};
@@ -51,7 +50,7 @@ template <class T>
 void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
                                std::span<const std::int32_t> targets, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                                std::span<std::int32_t> best) const {
-  const Index chunk = scratch.logits.rows();
+  const Index chunk = chunk_rows(hidden.rows(), scratch.logits.rows());
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
     const auto first = static_cast<std::size_t>(begin), size = static_cast<std::size_t>(count);
@@ -68,7 +67,7 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Mat<T
                                         std::span<const std::int32_t> targets, ConstVec<Acc<T>> position_weights,
                                         HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                                         Gradients<Acc<T>>& gradients) const {
-  const Index chunk = scratch.logits.rows();
+  const Index chunk = chunk_rows(hidden.rows(), scratch.logits.rows());
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
     const auto part = targets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));

@@ -38,13 +38,13 @@ std::vector<Part> find_parts(const OptimizerConfig& config, const ParameterLayou
 
 /// What one thread needs; in bfloat16 half of it would do.
 std::size_t scratch_for(const std::vector<Part>& parts) {
-  Arena arena = Arena::counting();
-  for (const Part& part : parts) {
-    const std::size_t mark = arena.mark();
-    NewtonSchulzRoom<float>(arena, part.rows, part.cols);
-    arena.release(mark);
-  }
-  return arena.peak_bytes();
+  return bytes_of([&](Arena& arena) {
+    for (const Part& part : parts) {
+      const std::size_t mark = arena.mark();
+      NewtonSchulzRoom<float>(arena, part.rows, part.cols);
+      arena.release(mark);
+    }
+  });
 }
 
 bool moves_by_adamw(Role role) { return !is_hidden_matrix(role); }

@@ -203,8 +203,10 @@ Json config_schema() { return json_schema<Config>("kiln config"); }
 std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
+  constexpr std::string_view kNone = "0.0";  // SGD then has no state
   return pointer.starts_with("/model/") || pointer.starts_with("/tokenizer/") || pointer.starts_with("/data/") ||
-         pointer == "/optimizer/type";  // whose moments the checkpoints hold
+         pointer == "/optimizer/type" ||  // whose moments the checkpoints hold
+         (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }
 
 std::string to_string(const Difference& difference) {

@@ -55,10 +55,10 @@ class WindowStatistics {
 template <class T>
 std::size_t memory_bytes(const LanguageModel<T>& model) {
   const Index B = windows_per_batch(model.config()), length = model.config().n_ctx;
-  Arena counting = Arena::counting();
-  model.trunk.lay_out(counting, B, length, Keep::nothing);
-  model.head.lay_out(counting, B * length);
-  return counting.peak_bytes();
+  return bytes_of([&](Arena& arena) {
+    model.head.lay_out(arena, B * length);
+    model.trunk.lay_out(arena, B, length, Keep::nothing);
+  });
 }
 
 template <class T>
@@ -68,7 +68,8 @@ class EvaluatorOf final : public Evaluator {
       : model_(config, vocab_size),
         windows_(windows_per_batch(config)),
         most_tokens_(most_tokens),
-        arena_(memory_bytes(model_)) {}
+        arena_(memory_bytes(model_)),
+        scratch_(model_.head.lay_out(arena_, windows_ * config.n_ctx)) {}
 
   Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
     const Stopwatch stopwatch;
@@ -113,19 +114,19 @@ class EvaluatorOf final : public Evaluator {
     const Index N = batch_.B * batch_.T;
     losses_.resize(static_cast<std::size_t>(N));
     best_.resize(static_cast<std::size_t>(N));
-    const std::size_t empty = arena_.mark();
+    const std::size_t trunk_begin = arena_.mark();
     GptActivations<T> activations = model_.trunk.lay_out(arena_, batch_.B, batch_.T, Keep::nothing);
-    HeadScratch<T> scratch = model_.head.lay_out(arena_, N);
     model_.trunk.forward(weights, batch_.inputs, StepContext{}, activations);
-    model_.head.forward(weights, as_const(activations.hidden), batch_.targets, scratch, Vec<Acc<T>>(losses_.data(), N),
+    model_.head.forward(weights, as_const(activations.hidden), batch_.targets, scratch_, Vec<Acc<T>>(losses_.data(), N),
                         best_);
-    arena_.release(empty);
+    arena_.release(trunk_begin);
   }
 
   LanguageModel<T> model_;
   Index windows_;  // a batch
   Index most_tokens_;
   Arena arena_;
+  HeadScratch<T> scratch_;
   Batch batch_;
   std::vector<Acc<T>> losses_;
   std::vector<std::int32_t> best_;

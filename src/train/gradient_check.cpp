@@ -57,12 +57,12 @@ class Subject {
 
  private:
   std::size_t arena_bytes() const {
-    Arena counting = Arena::counting();
-    model_.trunk.lay_out(counting, B_, T_, Keep::all);
-    model_.head.lay_out(counting, B_ * T_);
-    counting.vector<double>(B_ * T_);
-    counting.vector<double>(B_ * T_);
-    return counting.peak_bytes();
+    return bytes_of([&](Arena& arena) {
+      model_.trunk.lay_out(arena, B_, T_, Keep::all);
+      model_.head.lay_out(arena, B_ * T_);
+      arena.vector<double>(B_ * T_);  // losses
+      arena.vector<double>(B_ * T_);  // weights of positions
+    });
   }
 
   /// Moves every weight off its first guess: tiny weights, zero biases and gains of exactly 1 would hide errors.

@@ -15,7 +15,7 @@ void Horizon::advance(const TrainerState& state) {
 
 double Horizon::total_steps() const {
   if (!by_clock_) return end_;
-  return progress_ > 0 ? step_ / progress_ : kEndless;
+  return step_ > 0 && progress_ > 0 ? step_ / progress_ : kEndless;
 }
 
 }  // namespace kiln

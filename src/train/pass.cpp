@@ -26,10 +26,10 @@ Keep kept(Recompute recompute) {
 
 template <class T>
 std::size_t activation_bytes(const LanguageModel<T>& model, const PassOptions& options) {
-  Arena counting = Arena::counting();
-  model.trunk.lay_out(counting, options.windows, model.config().n_ctx, kept(options.recompute));
-  NextTokenObjective<T>(model).lay_out(counting, options.windows, model.config().n_ctx);
-  return counting.peak_bytes();
+  return bytes_of([&](Arena& arena) {
+    NextTokenObjective<T>(model).lay_out(arena, options.windows * model.config().n_ctx);
+    model.trunk.lay_out(arena, options.windows, model.config().n_ctx, kept(options.recompute));
+  });
 }
 
 /// What kernels keep of their own: attention on every thread, products for copies of factors and sums of tiles.
@@ -57,7 +57,10 @@ class PassOf final : public Pass {
       : model_(config, vocab_size),
         objective_(model_),
         keep_(kept(options.recompute)),
-        arena_(activation_bytes(model_, options)) {}
+        arena_(activation_bytes(model_, options)) {
+    objective_.lay_out(arena_, options.windows * config.n_ctx);
+    trunk_begin_ = arena_.mark();
+  }
 
   double forward_backward(Weights weights, const Batch& batch, const StepContext& context, double scale,
                           Gradients<float>& gradients) override {
@@ -73,9 +76,8 @@ class PassOf final : public Pass {
   /// Views for a micro-batch of B windows, laid out anew where the last one had another size.
   GptActivations<T>& activations_for(Index B) {
     if (!activations_ || activations_->B != B) {
-      arena_.release(0);
+      arena_.release(trunk_begin_);
       activations_.emplace(model_.trunk.lay_out(arena_, B, model_.config().n_ctx, keep_));
-      objective_.lay_out(arena_, B, model_.config().n_ctx);
     }
     return *activations_;
   }
@@ -84,6 +86,7 @@ class PassOf final : public Pass {
   NextTokenObjective<T> objective_;
   Keep keep_;
   Arena arena_;
+  std::size_t trunk_begin_;
   std::optional<GptActivations<T>> activations_;
 };
 

@@ -129,8 +129,9 @@ Index vocab_size_of(Preparation& p) {
 Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
   if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
   if (train.steps) return Horizon::after_steps(*train.steps);
+  constexpr double kRounding = 1e-12;  // of a product that would be whole: 0.07 * 100 is more than 7
   const double windows = *train.epochs * static_cast<double>(windows_per_epoch);
-  const double steps = std::ceil(windows / static_cast<double>(sizes.windows_per_step));
+  const double steps = std::ceil(windows / static_cast<double>(sizes.windows_per_step) * (1 - kRounding));
   check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", *train.epochs, steps);
   return Horizon::after_steps(std::max<Index>(1, static_cast<Index>(steps)));
 }

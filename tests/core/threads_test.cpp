@@ -41,7 +41,23 @@ TEST_P(Threads, ALoopWithinALoopRunsOnItsOwnThread) {
   EXPECT_EQ(inner, 80);
 }
 
-INSTANTIATE_TEST_SUITE_P(Counts, Threads, ::testing::Values(1, 2, 3));
+TEST_P(Threads, StayWhenALoopHasTooFewSharesForThem) {
+  struct Counted {
+    explicit Counted(std::atomic<int>& ended) : ended(ended) {}
+    ~Counted() { ++ended; }
+    std::atomic<int>& ended;
+  };
+  static std::atomic<int> ended{0};
+  const int ended_before = ended;
+  for (int round = 0; round < 5; ++round) {
+    for (const std::int64_t shares : {GetParam(), 2}) {
+      parallel_for(shares, 1, [](std::int64_t, std::int64_t) { thread_local const Counted counted(ended); });
+    }
+  }
+  EXPECT_EQ(ended, ended_before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, Threads, ::testing::Values(1, 2, 3, 8));
 
 TEST(ThreadCount, IsWhatWasSetAndNoughtMeansEveryCore) {
   set_threads(3);

@@ -266,6 +266,17 @@ TEST_F(ConfigFile, DifferencesAreListedAndKnowWhetherARunIsBound) {
                                  "free /train/time_budget: null -> 3600.0"));
 }
 
+TEST_F(ConfigFile, ARunIsBoundToWhetherItsOptimizerHasMomentum) {
+  const auto is_bound = [&](const std::string& before, const std::string& after) {
+    const std::vector<Difference> differences =
+        diff(read(kTales, {"optimizer.momentum=" + before}), read(kTales, {"optimizer.momentum=" + after}));
+    return differences.size() == 1 && differences.front().binds_run();
+  };
+  EXPECT_TRUE(is_bound("0", "0.9"));
+  EXPECT_TRUE(is_bound("0.9", "0"));
+  EXPECT_FALSE(is_bound("0.9", "0.95"));
+}
+
 TEST_F(ConfigFile, PathsAreOfTheCurrentFolderThenOfTheConfigs) {
   const Config config = read(kTales);
   scratch_.write("mine/text.txt", "x");

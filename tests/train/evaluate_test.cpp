@@ -66,6 +66,18 @@ TEST(Evaluator, OfAPartScoresItsWindowsAlone) {
   EXPECT_EQ(evaluate(42, text).loss, evaluate(1000, text).loss);
 }
 
+// 20,000 entries take 1,020 rows in two chunks of 510, and 640 rows would fit into one.
+TEST(Evaluator, AShortTextFitsIntoTheMemoryForLongerOnes) {
+  constexpr Index kManyEntries = 20000;
+  set_threads(2);
+  const LanguageModel<float> model(small_model(), kManyEntries);
+  ParameterBuffer<float> weights(model.layout);
+  initialise(model.config(), 1, weights);
+  const Evaluation evaluation =
+      make_evaluator(small_model(), kManyEntries, Precision::fp32)->evaluate(weights, tokens(641, 99));
+  EXPECT_EQ(evaluation.tokens, 640);
+}
+
 TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
   EvaluatorRig rig;
   const TokenFile text = tokens(43, 99);  // 42 targets: 8 windows of 5 and one of 2

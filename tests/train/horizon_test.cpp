@@ -42,6 +42,12 @@ TEST(Horizon, OfTimeTakesTheTotalFromThePaceSoFar) {
   EXPECT_FALSE(horizon.is_estimate());
 }
 
+TEST(Horizon, OfTimeHasNoTotalBeforeTheFirstStepThoughTheClockRuns) {
+  Horizon horizon = Horizon::after_seconds(100);
+  horizon.advance(at(0, 1e-7));
+  EXPECT_EQ(horizon.total_steps(), kEndless);  // a total of 0 would put the first step behind the schedule's end
+}
+
 TEST(Horizon, OfTimeNeverTurnsBack) {
   Horizon horizon = Horizon::after_seconds(100);
   horizon.advance(at(1, 10, 60));

@@ -3,8 +3,10 @@
 
 #include "kiln/core/rng.h"
 #include "kiln/core/threads.h"
+#include "kiln/nn/language_model.h"
 
 #include "support/small_models.h"
+#include <cmath>
 #include <limits>
 
 namespace kiln {
@@ -76,6 +78,30 @@ TEST(Pass, GradientsOfTheLastStepLeaveNoTrace) {
       EXPECT_EQ(clean.gradients.vec(p.id), soiled.gradients.vec(p.id)) << p.name;
     }
   }
+}
+
+// 20,000 entries take 1,024 positions in two chunks of 512, and 640 positions would fit into one.
+TEST(Pass, ASmallerBatchFitsIntoTheMemoryForALargerOne) {
+  constexpr Index kManyEntries = 20000;
+  set_threads(2);
+  ModelConfig config = testing::small_gpt2();
+  config.n_ctx = 32;
+  const LanguageModel<float> model(config, kManyEntries);
+  ParameterBuffer<float> weights(model.layout);
+  for (Index i = 0; i < weights.all().size(); ++i) weights.all()[i] = 0.1f * std::sin(static_cast<float>(i));
+  const auto gradients_of = [&](Pass& pass, const Batch& batch) {
+    Gradients<float> gradients(model.layout);
+    gradients.clear();
+    pass.forward_backward(weights, batch, {.training = true, .seed = 1, .step = 0}, 1.0 / 640, gradients);
+    gradients.finish();
+    return gradients;
+  };
+  const auto roomy = make_pass(config, kManyEntries, {.windows = 32}),
+             tight = make_pass(config, kManyEntries, {.windows = 20});
+  gradients_of(*roomy, random_batch(32, 32));
+  const Batch batch = random_batch(20, 32);
+  const Gradients<float> gradients = gradients_of(*roomy, batch), expected = gradients_of(*tight, batch);
+  EXPECT_LT((gradients.all() - expected.all()).norm(), 1e-5f * expected.all().norm());
 }
 
 TEST(Pass, WhatIsComputedAgainChangesNoBit) {

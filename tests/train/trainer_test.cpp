@@ -157,6 +157,21 @@ TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   EXPECT_EQ(p->horizon.total_steps(), std::ceil(windows / 2 / 4));
 }
 
+TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  config.data.train = {scratch.write("text.txt", std::string(1601, 'a'))};
+  config.data.validation_fraction = 0;
+  config.train.eval_every = 0;
+  config.train.batch_size.count = 1;
+  config.train.steps.reset();
+  config.train.epochs = 0.07;  // times 100 windows is 7.000000000000001
+  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
+  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
+  ASSERT_EQ(p->batcher->windows_per_epoch(), 100);
+  EXPECT_EQ(p->horizon.total_steps(), 7);
+}
+
 /// A config whose run is as long as a clock says.
 Config config_by_clock(const Scratch& scratch, double seconds) {
   Config config = tiny_config(scratch);

@@ -50,7 +50,8 @@ inline int thread_index() { return omp_get_thread_num(); }
 
 /// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, cut between blocks of `grain`
 /// elements alone: so the vectors that a loop over a share works in are the same for any number of threads. The shares
-/// depend on count, grain and threads() alone. The body must not throw.
+/// depend on count, grain and threads() alone. The body must not throw. All threads are asked for, with a share or
+/// without: GCC's OpenMP ends those that a region has no use for, and with them all that they keep for the next.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   const std::int64_t blocks = (count + grain - 1) / grain;
@@ -59,7 +60,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
     if (count > 0) body(std::int64_t{0}, count);
     return;
   }
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast <int>(shares))
+#pragma omp parallel for schedule(static, 1) num_threads(threads())
   for (std::int64_t share = 0; share < shares; ++share) {
     body(blocks * share / shares * grain, std::min(count, blocks * (share + 1) / shares * grain));
   }

@@ -21,9 +21,7 @@ class KvCache {
         views_{lay_out(arena_, config, sequences, capacity)} {}
 
   static std::size_t bytes(const ModelConfig& config, Index sequences, Index capacity) {
-    Arena counting = Arena::counting();
-    lay_out(counting, config, sequences, capacity);
-    return counting.peak_bytes();
+    return bytes_of([&](Arena& arena) { lay_out(arena, config, sequences, capacity); });
   }
 
   KeyValueCache<T>& views() { return views_; }

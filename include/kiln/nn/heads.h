@@ -25,7 +25,8 @@ class NextTokenHead {
 
   Index vocab_size() const { return vocab_size_; }
 
-  /// Scratch for up to `rows` hidden states.
+  /// Scratch for up to `rows` hidden states. It is for the largest batch to be laid out and for all to share: that for
+  /// fewer rows may be larger, where they make one chunk less.
   HeadScratch<T> lay_out(Arena& arena, Index rows) const;
 
   /// logits = hidden W^T.   hidden (N, C), logits (N, V).

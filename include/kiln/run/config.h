@@ -95,7 +95,7 @@ struct Difference {
   std::string after;
 
   /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer, data and kind
-  /// of optimizer are.
+  /// of optimizer are, and whether it has momentum.
   bool binds_run() const;
 };
 

@@ -55,4 +55,12 @@ class Arena {
   bool counting_ = true;
 };
 
+/// The bytes that lay_out(arena) takes.
+template <class LayOut>
+std::size_t bytes_of(LayOut&& lay_out) {
+  Arena counting = Arena::counting();
+  lay_out(counting);
+  return counting.peak_bytes();
+}
+
 }  // namespace kiln

@@ -18,8 +18,8 @@ class Objective {
   Objective(const Objective&) = delete;
   Objective& operator=(const Objective&) = delete;
 
-  /// Takes the memory for batches of B sequences of `length` tokens; the same on a counting arena.
-  virtual void lay_out(Arena& arena, Index B, Index length) = 0;
+  /// Takes the memory for batches of up to N positions; the same on a counting arena.
+  virtual void lay_out(Arena& arena, Index N) = 0;
 
   /// Returns scale * (sum of the losses of the batch's positions) and puts its gradient with respect to the hidden
   /// states in their place; adds that of the head's own parameters. hidden (B*T, C).
@@ -33,7 +33,7 @@ class NextTokenObjective final : public Objective<T> {
  public:
   explicit NextTokenObjective(const LanguageModel<T>& model) : head_(model.head) {}
 
-  void lay_out(Arena& arena, Index B, Index length) override;
+  void lay_out(Arena& arena, Index N) override;
   double forward_backward(const ParameterBuffer<T>& weights, const Batch& batch, double scale, Mat<T> hidden,
                           Gradients<Acc<T>>& gradients) override;
 
@@ -41,7 +41,7 @@ class NextTokenObjective final : public Objective<T> {
   const NextTokenHead<T>& head_;
   struct Memory {
     HeadScratch<T> head;
-    Vec<Acc<T>> losses, position_weights;  // (B*T)
+    Vec<Acc<T>> losses, position_weights;  // (N)
   };
   std::optional<Memory> memory_;  // once it is laid out
 };
