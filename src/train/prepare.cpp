@@ -9,6 +9,7 @@
 #include "kiln/run/model_loader.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/plan.h"
+#include "kiln/train/stop_signals.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -172,6 +173,7 @@ void load_checkpoint(Preparation& p) {
 }  // namespace
 
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer) {
+  watch_stop_signals();  // before anything here begins a thread
   auto result = std::make_unique<Preparation>();
   Preparation& p = *result;
   p.config = std::move(config);

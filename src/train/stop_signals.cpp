@@ -1,47 +1,115 @@
-// A handler that only notes, which is all that a handler may safely do.
+// A thread that waits for signals, so that none interrupts a computation: a handler would run on the stack of whichever
+// thread is at work, and kernels that oneDNN 2.6 makes for AVX-512 do not survive that.
 #include "kiln/train/stop_signals.h"
 
+#include <array>
+#include <chrono>
 #include <csignal>
+#include <ctime>
+#include <mutex>
+#include <pthread.h>
+#include <thread>
 #include <unistd.h>
 
 namespace kiln {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+// A shell and then the system hang up; timeout(1) stops its child and then the group: neither is impatience.
+constexpr std::chrono::milliseconds kEcho{500};
 
-volatile std::sig_atomic_t noted = 0;
+struct State {
+  std::mutex mutex;
+  bool is_awaited = false;  // by a StopSignals
+  std::optional<int> noted;
+  Clock::time_point noted_at;
+};
 
-void note(int signal) {
-  if (noted != 0) ::_exit(kSignalExitBase + signal);
-  noted = signal;
+State& state() {
+  static State& state = *new State;  // never destroyed: the watcher outlives main
+  return state;
+}
+
+/// SIGHUP is not among them under nohup.
+sigset_t stop_signals() {
+  static const sigset_t signals = [] {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : kSignals) {
+      struct sigaction action {};
+      ::sigaction(signal, nullptr, &action);
+      if (signal != SIGHUP || action.sa_handler != SIG_IGN) ::sigaddset(&set, signal);
+    }
+    return set;
+  }();
+  return signals;
+}
+
+/// Does what the signal does where nobody waits for it: mostly it ends the process.
+void let_through(int signal) {
+  sigset_t one;
+  ::sigemptyset(&one);
+  ::sigaddset(&one, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+  ::raise(signal);
+  ::pthread_sigmask(SIG_BLOCK, &one, nullptr);
+}
+
+void take(int signal) {
+  State& s = state();
+  std::unique_lock lock(s.mutex);
+  if (!s.is_awaited) {
+    lock.unlock();
+    return let_through(signal);
+  }
+  const Clock::time_point now = Clock::now();
+  if (!s.noted) {
+    s.noted = signal;
+    s.noted_at = now;
+  } else if (signal != SIGHUP && now - s.noted_at >= kEcho) {
+    ::_exit(kSignalExitBase + signal);
+  }
 }
 
 }  // namespace
 
+void watch_stop_signals() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    const sigset_t signals = stop_signals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::thread([signals] {
+      for (int signal = 0;;) {
+        if (::sigwait(&signals, &signal) == 0) take(signal);
+      }
+    }).detach();
+  });
+}
+
 StopSignals::StopSignals() {
-  noted = 0;
-  struct sigaction action {};
-  action.sa_handler = note;
-  action.sa_flags = SA_RESTART;
-  ::sigemptyset(&action.sa_mask);
-  for (std::size_t i = 0; i < kSignals.size(); ++i) {
-    ::sigaction(kSignals[i], &action, &previous_[i]);
-    const bool is_nohup = kSignals[i] == SIGHUP && previous_[i].sa_handler == SIG_IGN;
-    if (is_nohup) ::sigaction(SIGHUP, &previous_[i], nullptr);
-  }
+  watch_stop_signals();
+  const std::lock_guard lock(state().mutex);
+  state().is_awaited = true;
+  state().noted.reset();
 }
 
 StopSignals::~StopSignals() {
-  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &previous_[i], nullptr);
+  const std::lock_guard lock(state().mutex);
+  state().is_awaited = false;
+}
+
+std::optional<int> StopSignals::received() const {
+  const sigset_t signals = stop_signals();
+  const timespec at_once{};
+  for (int signal; (signal = ::sigtimedwait(&signals, nullptr, &at_once)) > 0;) take(signal);  // sent to this thread
+  const std::lock_guard lock(state().mutex);
+  return state().noted;
 }
 
 std::string_view name_of_signal(int signal) {
   return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
-}
-
-std::optional<int> StopSignals::received() const {
-  if (noted == 0) return std::nullopt;
-  return static_cast<int>(noted);
 }
 
 }  // namespace kiln

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace kiln {
@@ -176,6 +177,7 @@ TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIn
     process.send(SIGTERM);
     const auto is_temporary = [](const std::string& name) { return name.starts_with(".tmp-"); };
     ASSERT_TRUE(wait_until([&] { return std::ranges::any_of(names(), is_temporary); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));  // at once it would be taken for an echo
     process.send(second);
     const auto begin = std::chrono::steady_clock::now();
     const Outcome outcome = process.finish();

@@ -6,15 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/small_run.h"
-#include <array>
 #include <cstdlib>
-#include <fcntl.h>
-#include <poll.h>
 #include <string>
 #include <string_view>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -33,13 +27,6 @@ void expect_failure(const Outcome& outcome, int code, const std::vector<std::str
   for (const std::string& part : parts) EXPECT_THAT(outcome.err, HasSubstr(part));
 }
 
-const std::vector<std::string> kEndless{"--set", "train.steps=100000000",   "--set", "train.eval_every=0",
-                                        "--set", "train.checkpoint_every=0"};
-
-std::int64_t latest_step(const SmallRun& run) {
-  return std::stoll(read_file(run.folder + "/checkpoints/latest").substr(5));
-}
-
 /// A trained run whose last checkpoint has one file damaged.
 void expect_damage_found(const SmallRun& run, const std::string& file, const std::string& problem) {
   const std::string last = run.folder + "/checkpoints/step-00000020";
@@ -52,7 +39,7 @@ void expect_damage_found(const SmallRun& run, const std::string& file, const std
   EXPECT_THAT(resumed.err, HasSubstr("warning: step-00000020 is passed over: "));
   EXPECT_THAT(resumed.err, HasSubstr(problem));
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 18 from "));
-  EXPECT_EQ(latest_step(run), 22);
+  EXPECT_EQ(run.latest_step(), 22);
   EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);  // the damaged one was written anew
 }
 
@@ -138,7 +125,7 @@ TEST(Faults, AnotherTokenizerThanTheCheckpointsExitsTwo) {
 
 TEST(Faults, TwoProcessesInOneRunDirectory) {
   const SmallRun run;
-  Process first(run.training(kEndless));
+  Process first(run.training(SmallRun::kEndless));
   ASSERT_TRUE(first.wait_for_error_text("step "));
   expect_failure(run.train({"--resume"}), 2, {std::to_string(first.id())});
   first.send(SIGKILL);
@@ -146,33 +133,13 @@ TEST(Faults, TwoProcessesInOneRunDirectory) {
   EXPECT_EQ(run.train({"--resume"}).code, 0);  // the lock of a dead process blocks nobody
 }
 
-void expect_saved_on(int signal) {
-  const SmallRun run;
-  Process training(run.training(kEndless));
-  ASSERT_TRUE(training.wait_for_error_text("step "));
-  training.send(signal);
-  const Outcome outcome = training.finish();
-  EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
-  const std::int64_t stopped = latest_step(run);
-  EXPECT_GT(stopped, 0);
-  const Outcome resumed = run.train({"--resume", "--set", "train.steps=" + std::to_string(stopped + 2)});
-  EXPECT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("resuming at step " + std::to_string(stopped)));
-  EXPECT_EQ(latest_step(run), stopped + 2);
-}
-
-TEST(Faults, SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
-TEST(Faults, SigintSavesAndExits130) { expect_saved_on(SIGINT); }
-TEST(Faults, SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
-
 TEST(Faults, AReaderOfTheLogThatGoesAwayStopsNoTraining) {
   const SmallRun run;
   std::string command;
   for (const std::string& word : run.training()) command += "'" + word + "' ";
   const Outcome outcome = testing::run({"bash", "-c", command + "2>&1 | head -n 1; echo ${PIPESTATUS[0]}"});
   EXPECT_THAT(outcome.out, ::testing::EndsWith("\n0\n"));
-  EXPECT_EQ(latest_step(run), 20);
+  EXPECT_EQ(run.latest_step(), 20);
 }
 
 TEST(Faults, LossesThatAreNotFiniteInARowExitFour) {
@@ -189,7 +156,7 @@ TEST(Faults, ATokenFileCutShortWhileItIsInUseExitsThree) {
   std::string ids(200'000, '\1');
   for (std::size_t i = 1; i < ids.size(); i += 2) ids[i] = '\0';
   const std::string tokens = run.scratch.write("tokens.bin", ids);
-  std::vector<std::string> command = run.training(kEndless);
+  std::vector<std::string> command = run.training(SmallRun::kEndless);
   command.insert(command.end(), {"--set", "data.train=[\"" + tokens + "\"]", "--set", "tokenizer.type=none", "--set",
                                  "tokenizer.vocab_size=100", "--set", "data.validation_fraction=0"});
   Process training(command);
@@ -340,81 +307,6 @@ TEST(Faults, AWorkingDirectoryThatIsRemovedDoesNotEndARun) {
   const Outcome outcome = testing::run({"sh", "-c", command});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);
-}
-
-/// kiln train on a terminal of its own, of which the test holds the other end.
-class OnTerminal {
- public:
-  explicit OnTerminal(const std::vector<std::string>& command)
-      : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
-    ::grantpt(master_);
-    ::unlockpt(master_);
-    const std::string name = ::ptsname(master_);
-    std::vector<char*> arguments;
-    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    id_ = ::fork();
-    if (id_ != 0) return;
-    ::setsid();
-    const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
-    ::execvp(arguments[0], arguments.data());
-    ::_exit(127);
-  }
-
-  ~OnTerminal() {
-    if (id_ < 0) return;
-    ::kill(id_, SIGKILL);
-    hang_up();
-  }
-  OnTerminal(const OnTerminal&) = delete;
-  OnTerminal& operator=(const OnTerminal&) = delete;
-
-  /// Reads until `text` has come; false where the process ended, or nothing came for a minute, without it.
-  bool wait_for(std::string_view text) {
-    std::string seen;
-    std::array<char, 4096> buffer;
-    while (seen.find(text) == std::string::npos) {
-      pollfd arrival{.fd = master_, .events = POLLIN, .revents = 0};
-      const ssize_t count = ::poll(&arrival, 1, 60'000) == 1 ? ::read(master_, buffer.data(), buffer.size()) : 0;
-      if (count <= 0) return false;
-      seen.append(buffer.data(), static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-
-  /// Closes the terminal and returns the exit code.
-  int hang_up() {
-    ::close(master_);
-    int status = 0;
-    ::waitpid(std::exchange(id_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  int master_;
-  pid_t id_ = -1;
-};
-
-TEST(Faults, ATerminalThatGoesAwaySavesAndExits129) {
-  const SmallRun run;
-  std::vector<std::string> command = run.training(kEndless);
-  command.insert(command.end(), {"--set", "train.log_every=1", "--set", "train.checkpoint_every=0"});
-  OnTerminal training(command);
-  ASSERT_TRUE(training.wait_for(" 3/100000000"));
-  EXPECT_EQ(training.hang_up(), 129);
-  EXPECT_GE(latest_step(run), 3);
-}
-
-TEST(Faults, UnderNohupAHangUpStopsNothing) {
-  const SmallRun run;
-  std::string line = "trap '' HUP; exec";
-  for (const std::string& word : run.training(kEndless)) line += " '" + word + "'";
-  Process training({"sh", "-c", line});
-  ASSERT_TRUE(training.wait_for_error_text("step "));
-  training.send(SIGHUP);
-  training.send(SIGTERM);
-  EXPECT_EQ(training.finish().code, 143);
 }
 
 TEST(Faults, OtherDataThanTheRunsExitsTwo) {

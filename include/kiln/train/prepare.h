@@ -37,10 +37,11 @@ struct Preparation {
   bool is_finished() const { return horizon.is_reached() || has_stopped_early(); }
 };
 
-/// Reads or makes all of it. With `resume` it takes the newest valid checkpoint, or begins at step 0 (saying so) where
-/// there is none: config changes in model, tokenizer or data are then refused with the list of them, others are logged.
-/// With `force_tokenizer` the checkpoint's tokenizer is taken though the config names one that has changed since.
-/// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
+/// Reads or makes all of it, and watches the signals that are to stop a training (stop_signals.h). With `resume` it
+/// takes the newest valid checkpoint, or begins at step 0 (saying so) where there is none: config changes in model,
+/// tokenizer or data are then refused with the list of them, others are logged. With `force_tokenizer` the checkpoint's
+/// tokenizer is taken though the config names one that has changed since. Throws Error (usage: config against data,
+/// checkpoint or memory; bad_input; io).
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer = false);
 
 }  // namespace kiln

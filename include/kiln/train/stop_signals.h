@@ -1,9 +1,7 @@
 // SIGINT, SIGTERM and SIGHUP as a wish to stop at the next step boundary.
 #pragma once
 
-#include <array>
 #include <optional>
-#include <signal.h>
 #include <string_view>
 
 namespace kiln {
@@ -13,9 +11,14 @@ inline constexpr int kSignalExitBase = 128;  // a shell's code for "ended by sig
 /// "SIGINT", "SIGTERM" or "SIGHUP".
 std::string_view name_of_signal(int signal);
 
-/// While it lives, the first such signal is noted for received(); a second one ends the process at once with 128 + its
-/// number, since whoever sends it no longer wants to wait. A SIGHUP that was ignored stays so: that is what nohup asks.
-/// At most one object at a time.
+/// From here on a thread of its own takes these signals, and passes on those that no StopSignals waits for: they do
+/// what they did. To be called before any other thread begins: one that is there already may still be interrupted by a
+/// signal, and then the process ends as it ever did. A SIGHUP that is ignored stays so: that is what nohup asks.
+void watch_stop_signals();
+
+/// While it lives, the first such signal is noted for received(). One that comes half a second later or more ends the
+/// process at once with 128 + its number, since whoever sends it no longer wants to wait; SIGHUP never does, which
+/// nobody sends out of impatience. Watches the signals from then on. At most one object at a time.
 class StopSignals {
  public:
   StopSignals();
@@ -25,9 +28,6 @@ class StopSignals {
 
   /// The signal that came, if one did.
   std::optional<int> received() const;
-
- private:
-  std::array<struct sigaction, 3> previous_;
 };
 
 }  // namespace kiln

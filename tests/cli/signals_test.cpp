@@ -1,0 +1,163 @@
+// Signals as a user, a shell or timeout(1) sends them: training stops at the end of its step, and is saved.
+#include "kiln/core/file.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/small_run.h"
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <fcntl.h>
+#include <filesystem>
+#include <poll.h>
+#include <string>
+#include <string_view>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::Process;
+using testing::SmallRun;
+
+void expect_saved_on(int signal) {
+  const SmallRun run;
+  Process training(run.training(SmallRun::kEndless));
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  training.send(signal);
+  const Outcome outcome = training.finish();
+  EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
+  const std::int64_t stopped = run.latest_step();
+  EXPECT_GT(stopped, 0);
+  const Outcome resumed = run.train({"--resume", "--set", "train.steps=" + std::to_string(stopped + 2)});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step " + std::to_string(stopped)));
+  EXPECT_EQ(run.latest_step(), stopped + 2);
+}
+
+TEST(Faults, SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
+TEST(Faults, SigintSavesAndExits130) { expect_saved_on(SIGINT); }
+TEST(Faults, SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
+
+// timeout(1) stops its child, then the group that both are in; a shell hangs up, then the system does.
+TEST(Faults, ASignalSentTwiceAtOnceStillSaves) {
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    const SmallRun run;
+    Process training(run.training(SmallRun::kEndless));
+    ASSERT_TRUE(training.wait_for_error_text("step "));
+    training.send(signal);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    training.send(signal);
+    EXPECT_EQ(training.finish().code, 128 + signal);
+    EXPECT_GT(run.latest_step(), 0);
+  }
+}
+
+// A handler would run on the stack of a thread that computes, in kernels that may use memory beyond its end.
+TEST(Faults, NoThreadThatComputesIsInterruptedByASignal) {
+  const SmallRun run;
+  std::vector<std::string> command = run.training(SmallRun::kEndless);
+  command.insert(command.end(), {"--set", "train.threads=3"});
+  Process training(command);
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  int blocking = 0, waiting = 0;
+  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", training.id()))) {
+    const std::string status = read_file(task.path() / "status");
+    const std::size_t blocked = status.find("SigBlk:\t");
+    ASSERT_NE(blocked, std::string::npos);
+    const std::uint64_t mask = std::stoull(status.substr(blocked + 8), nullptr, 16);
+    int blocked_signals = 0;
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) blocked_signals += (mask >> (signal - 1) & 1) != 0 ? 1 : 0;
+    (blocked_signals == 3 ? blocking : waiting) += 1;
+  }
+  EXPECT_EQ(waiting, 1);
+  EXPECT_GE(blocking, 3);
+}
+
+/// kiln train on a terminal of its own, of which the test holds the other end.
+class OnTerminal {
+ public:
+  explicit OnTerminal(const std::vector<std::string>& command)
+      : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    ::grantpt(master_);
+    ::unlockpt(master_);
+    const std::string name = ::ptsname(master_);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    id_ = ::fork();
+    if (id_ != 0) return;
+    ::setsid();
+    const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+
+  ~OnTerminal() {
+    if (id_ < 0) return;
+    ::kill(id_, SIGKILL);
+    hang_up();
+  }
+  OnTerminal(const OnTerminal&) = delete;
+  OnTerminal& operator=(const OnTerminal&) = delete;
+
+  /// Reads until `text` has come; false where the process ended, or nothing came for a minute, without it.
+  bool wait_for(std::string_view text) {
+    std::string seen;
+    std::array<char, 4096> buffer;
+    while (seen.find(text) == std::string::npos) {
+      pollfd arrival{.fd = master_, .events = POLLIN, .revents = 0};
+      const ssize_t count = ::poll(&arrival, 1, 60'000) == 1 ? ::read(master_, buffer.data(), buffer.size()) : 0;
+      if (count <= 0) return false;
+      seen.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+
+  /// Closes the terminal and returns the exit code.
+  int hang_up() {
+    ::close(master_);
+    int status = 0;
+    ::waitpid(std::exchange(id_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  int master_;
+  pid_t id_ = -1;
+};
+
+TEST(Faults, ATerminalThatGoesAwaySavesAndExits129) {
+  const SmallRun run;
+  std::vector<std::string> command = run.training(SmallRun::kEndless);
+  command.insert(command.end(), {"--set", "train.log_every=1", "--set", "train.checkpoint_every=0"});
+  OnTerminal training(command);
+  ASSERT_TRUE(training.wait_for(" 3/100000000"));
+  EXPECT_EQ(training.hang_up(), 129);
+  EXPECT_GE(run.latest_step(), 3);
+}
+
+TEST(Faults, UnderNohupAHangUpStopsNothing) {
+  const SmallRun run;
+  std::string line = "trap '' HUP; exec";
+  for (const std::string& word : run.training(SmallRun::kEndless)) line += " '" + word + "'";
+  Process training({"sh", "-c", line});
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  training.send(SIGHUP);
+  training.send(SIGTERM);
+  EXPECT_EQ(training.finish().code, 143);
+}
+
+}  // namespace
+}  // namespace kiln
