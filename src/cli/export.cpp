@@ -8,6 +8,7 @@
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/obstacles.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/prepare.h"
 
@@ -57,16 +58,21 @@ std::vector<std::string> obstacles_of_llmc(const ExportJob& job) {
   return reasons;
 }
 
+void warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
+}
+
 void write_huggingface(const fs::path& path, ExportJob& job) {
   if (family_of(job.model()) == Family::kiln)
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
+  warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
                            tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.source.ids),
                            {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {
-  for (const std::string& warning : gguf_warnings(*job.loaded.tokenizer, job.loaded.ids())) spdlog::warn(warning);
+  warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
                    job.loaded.ids(), job.type);
 }

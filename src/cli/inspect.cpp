@@ -146,7 +146,7 @@ void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Show what a model expects after each token of a text");
   options->model.add_to(*command);
   command
-      ->add_option("--prompt", options->prompt,
+      ->add_option("PROMPT,--prompt", options->prompt,
                    "the text; its first token is predicted only where the tokenizer has a start token; of a text "
                    "longer than the context the end is used")
       ->required()

@@ -170,7 +170,9 @@ void run_new(const NewOptions& options) {
 void add_new(CLI::App& app) {
   auto options = std::make_shared<NewOptions>();
   CLI::App* command = app.add_subcommand("new", "Write a config that suits a text, a time and this machine");
-  add_repeated(*command, "--data", options->data, "the text: files, folders or globs")->type_name("FILE");
+  add_repeated(*command, "--data", options->data, "the text: files, folders or globs")
+      ->allow_extra_args()  // that a shell makes of a glob
+      ->type_name("FILE");
   command->add_option("--for", options->time, "how long training may take")->type_name("DURATION");
   command->add_option("--output", options->output, "the config to write; default: NAME.json, by the text's name")
       ->type_name("CONFIG");

@@ -39,6 +39,9 @@ void check_output_file(std::string_view option, const std::filesystem::path& fil
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   check(is_folder(folder), "{} {}: there is no folder {}", option, file.string(), folder.string());
   check(!is_folder(file), "{} {}: is a folder; name the file, as in {}", option, file.string(), example);
+  std::error_code error;  // it would be replaced, be it /dev/null
+  check(!path_exists(file) || std::filesystem::is_regular_file(file, error),
+        "{} {}: is a pipe or a device; name a file, as in {}", option, file.string(), example);
 }
 
 void check_picture_file(std::string_view option, const std::filesystem::path& file) {

@@ -12,7 +12,6 @@
 #include "kiln/train/plan.h"
 #include "kiln/train/trainer.h"
 
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
@@ -153,8 +152,24 @@ void recover_from_crash(const Preparation& p, const RunPaths& paths) {
   recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
-std::filesystem::path root_of(const TrainOptions& options, std::span<const std::string> overrides) {
-  return options.run.empty() ? "runs/" + read_config_name(options.config, overrides) : options.run;
+/// A word as a shell reads it back.
+std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+/// The command that goes on with a run.
+std::string resuming_command(const TrainOptions& options) {
+  std::string command = "kiln train " + shell_quoted(options.config);
+  if (!options.run.empty()) command += " --run " + shell_quoted(options.run);
+  command += " --resume";
+  for (const std::string& assignment : options.overrides) command += " --set " + shell_quoted(assignment);
+  if (options.watches_samples) command += " --watch-samples";
+  if (options.prompt) command += " --prompt " + shell_quoted(*options.prompt);
+  return command;
 }
 
 void run_train(const TrainOptions& options) {
@@ -163,12 +178,11 @@ void run_train(const TrainOptions& options) {
   check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 
-  const std::vector<std::string> overrides = overrides_of(options);
-  const std::filesystem::path root = root_of(options, overrides);
+  const ConfigFile file(options.config, overrides_of(options));
+  const std::filesystem::path root = options.run.empty() ? "runs/" + file.name() : options.run;
   const std::filesystem::path resumed = RunPaths{root}.config();
   const bool goes_on = options.resume && path_exists(resumed);
-  const Config config =
-      read_config(options.config, overrides, Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
+  const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
   check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
@@ -189,10 +203,8 @@ void run_train(const TrainOptions& options) {
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, options.quiet, sample).run();
-  if (code != 0 && !options.overrides.empty()) {
-    spdlog::info("with --resume, give the same again: --set {}", fmt::join(options.overrides, " --set "));
-  }
   spdlog::info("the run lies in {}", root.string());
+  if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options));
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
 }

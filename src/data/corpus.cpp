@@ -119,8 +119,9 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const st
 
 /// A system maps only so many files into one process (65,530, as Linux comes): small ones are copied.
 std::string_view Corpus::read_text(const std::filesystem::path& file) {
-  std::error_code unknown;
-  if (std::filesystem::file_size(file, unknown) >= kMappedBytes || unknown) return mapped_.emplace_back(file).bytes();
+  std::error_code no_file;  // a pipe, say, which has no size and cannot be mapped
+  const std::uintmax_t size = std::filesystem::file_size(file, no_file);
+  if (!no_file && size >= kMappedBytes) return mapped_.emplace_back(file).bytes();
   return texts_.emplace_back(read_file(file));
 }
 

@@ -137,11 +137,13 @@ Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs
 }
 
 bool names_token_files(const DataConfig& config, const fs::path& base_directory) {
-  const bool tokens = are_token_files(find_source_files(config.train, "data.train", base_directory), "data.train");
+  const auto train = find_source_files(config.train, "data.train", base_directory);
+  const bool tokens = are_token_files(train, "data.train");
   const auto held_out = find_source_files(config.validation, "data.validation", base_directory);
   check(held_out.empty() || are_token_files(held_out, "data.validation") == tokens,
         "data.validation: {} is {}, but data.train is {}; give one kind", held_out.empty() ? "" : held_out[0].string(),
         tokens ? "text" : "a token file", tokens ? "token files" : "text");
+  check_held_out(train, held_out);
   return tokens;
 }
 

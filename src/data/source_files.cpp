@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <glob.h>
 #include <memory>
+#include <set>
 #include <system_error>
 
 namespace kiln {
@@ -73,6 +74,17 @@ std::vector<fs::path> find_source_files(const std::vector<std::string>& patterns
     files.insert(files.end(), found.begin(), found.end());
   }
   return files;
+}
+
+void check_held_out(const std::vector<fs::path>& train, const std::vector<fs::path>& held_out) {
+  std::error_code ignored;
+  std::set<fs::path> trained_on;
+  for (const fs::path& file : train) trained_on.insert(fs::weakly_canonical(file, ignored));
+  for (const fs::path& file : held_out) {
+    check(!trained_on.contains(fs::weakly_canonical(file, ignored)),
+          "data.validation: {} is in data.train too, and its loss would say nothing of other text; take it out of one",
+          file.string());
+  }
 }
 
 bool are_token_files(const std::vector<fs::path>& files, std::string_view key) {

@@ -1,11 +1,13 @@
 // Tokens, merges and the name of the pattern, in llama.cpp's words.
 #include "kiln/interop/gguf_tokenizer.h"
 
+#include "kiln/interop/obstacles.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/byte_level.h"
 #include "kiln/text/document.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -103,10 +105,8 @@ std::vector<std::string> gguf_warnings(const Tokenizer& tokenizer, const Special
         fmt::format("the tokenizer has no {}, so llama.cpp will end texts at token {}, which it assumes to end them",
                     kEndOfText, kAssumedEnd));
   }
-  for (const std::string_view inserted : {kEndOfSentence, kParagraph}) {
-    if (!tokenizer.special(inserted)) continue;
-    warnings.push_back(fmt::format("llama.cpp does not insert {} into a prompt, as kiln does", inserted));
-  }
+  std::ranges::move(insertion_warnings(tokenizer, {kEndOfSentence, kParagraph}, "llama.cpp"),
+                    std::back_inserter(warnings));
   return warnings;
 }
 

@@ -81,4 +81,15 @@ std::vector<std::string> llmc_obstacles(const ModelConfig& model) {
   return reasons.take();
 }
 
+std::vector<std::string> insertion_warnings(const Tokenizer& tokenizer,
+                                            std::initializer_list<std::string_view> inserted,
+                                            std::string_view program) {
+  std::vector<std::string> warnings;
+  for (const std::string_view token : inserted) {
+    if (!tokenizer.special(token)) continue;
+    warnings.push_back(fmt::format("{} does not insert {} into a prompt, as kiln does", program, token));
+  }
+  return warnings;
+}
+
 }  // namespace kiln

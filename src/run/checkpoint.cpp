@@ -69,7 +69,7 @@ void verify_checkpoint(const std::filesystem::path& folder) {
   verify(folder, manifest, examine_contents);
 }
 
-std::uint64_t hash_config(const Json& config) { return hash_bytes(config.dump()); }
+std::uint64_t hash_config(const Json& config) { return hash_bytes(config.dump(-1, ' ', false, Json::error_handler_t::replace)); }
 
 bool is_checkpoint(const std::filesystem::path& folder) { return path_exists(folder / kConfigFile); }
 

@@ -143,11 +143,16 @@ void collect(const Json& before, const Json& after, const std::string& pointer, 
   for (const auto& [key, value] : before.items()) collect(value, after[key], child_pointer(pointer, key), differences);
 }
 
-/// The file's JSON with the overrides in it; what is no object is left to finish().
-Json read_document(const std::filesystem::path& path, std::span<const std::string> overrides, Problems& problems) {
+std::string read_text(const std::filesystem::path& path) {
   check(path_exists(path), "{}: there is no such config file", path.string());
   check(!is_folder(path), "{}: is a folder; name a config, such as the config.json of a run", path.string());
-  Json document = parse_json(read_file(path), path.string(), problems);
+  return read_file(path);
+}
+
+/// The file's JSON with the overrides in it; what is no object is left to finish().
+Json parse_document(std::string_view text, const std::filesystem::path& path, std::span<const std::string> overrides,
+                    Problems& problems) {
+  Json document = parse_json(text, path.string(), problems);
   if (!document.is_object()) return document;
   for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
   return document;
@@ -161,26 +166,28 @@ std::filesystem::path Config::locate(const std::string& path) const {
   return something_is_at(beside) ? beside : std::filesystem::path(path);
 }
 
-std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides) {
+ConfigFile::ConfigFile(std::filesystem::path path, std::span<const std::string> overrides)
+    : path_(std::move(path)), overrides_(overrides.begin(), overrides.end()), text_(read_text(path_)) {}
+
+std::string ConfigFile::name() const {
   Problems problems;
-  const Json document = read_document(path, overrides, problems);
+  const Json document = parse_document(text_, path_, overrides_, problems);
   const Json name = document.is_object() ? document.value("name", Json(Config().name)) : Json();
   return name.is_string() ? name.get<std::string>() : "";
 }
 
-Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides, Purpose purpose,
-                   const std::optional<std::filesystem::path>& resumed) {
+Config ConfigFile::config(Purpose purpose, const std::optional<std::filesystem::path>& resumed) const {
   Problems problems;
-  Json document = read_document(path, overrides, problems);
+  Json document = parse_document(text_, path_, overrides_, problems);
   const Json init_from = document.is_object() ? document.value("init_from", Json()) : Json();
   if (init_from.is_string()) {
     Config here;
-    here.directory = path.parent_path();
+    here.directory = path_.parent_path();
     resumed ? inherit_from_run(document, *resumed, problems)
             : inherit_model(document, here.locate(init_from.get<std::string>()), problems);
   }
-  Config config = finish(document, problems, path.string(), purpose, ExitCode::usage);
-  config.directory = path.parent_path();
+  Config config = finish(document, problems, path_.string(), purpose, ExitCode::usage);
+  config.directory = path_.parent_path();
   return config;
 }
 
@@ -204,7 +211,7 @@ std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
-  return pointer.starts_with("/model/") || pointer.starts_with("/tokenizer/") || pointer.starts_with("/data/") ||
+  return pointer.starts_with("/model/") || (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
          pointer == "/optimizer/type" ||  // whose moments the checkpoints hold
          (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }

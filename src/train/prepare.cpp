@@ -83,6 +83,12 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   const Config& config = p.config;
   if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, force_tokenizer);
   if (names_token_files(config.data, config.directory)) {
+    const bool would_learn =
+        (config.tokenizer.type == TokenizerKind::bpe || config.tokenizer.type == TokenizerKind::character) &&
+        !config.tokenizer.path;
+    check(p.tokenizer || !would_learn,
+          "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
+          "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
     if (!p.tokenizer) p.tokenizer = make_tokenizer(located(config), {});
     p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {

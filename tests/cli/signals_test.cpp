@@ -37,6 +37,8 @@ void expect_saved_on(int signal) {
   const Outcome outcome = training.finish();
   EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr(fmt::format("kiln train {} --run {} --resume --set train.steps=", run.config, run.folder)));
   const std::int64_t stopped = run.latest_step();
   EXPECT_GT(stopped, 0);
   const Outcome resumed = run.train({"--resume", "--set", "train.steps=" + std::to_string(stopped + 2)});

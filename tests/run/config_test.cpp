@@ -261,7 +261,7 @@ TEST_F(ConfigFile, DifferencesAreListedAndKnowWhetherARunIsBound) {
   std::vector<std::string> lines;
   for (const Difference& d : diff(before, after)) lines.push_back((d.binds_run() ? "bound " : "free ") + to_string(d));
   EXPECT_THAT(lines, ElementsAre("free /name: \"run\" -> \"x\"", "bound /tokenizer/pattern: \"gpt2\" -> \"cl100k\"",
-                                 "bound /data/train: [\"data/tales.txt\"] -> [\"b\"]", "bound /model/n_layers: 4 -> 6",
+                                 "free /data/train: [\"data/tales.txt\"] -> [\"b\"]", "bound /model/n_layers: 4 -> 6",
                                  "bound /model/init/std: 0.02 -> 0.1", "free /train/steps: 2000 -> null",
                                  "free /train/time_budget: null -> 3600.0"));
 }

@@ -29,7 +29,7 @@ Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer,
                       const std::filesystem::path& cache_directory = {});
 
 /// Whether config.train names token files (.bin) rather than text. Throws Error (usage) as find_source_files does, and
-/// where config.validation names the other kind.
+/// where config.validation names the other kind or a file that is trained on.
 bool names_token_files(const DataConfig& config, const std::filesystem::path& base_directory = {});
 
 /// Token files as data: one file is mapped where it lies, several are joined in the cache. Where config.validation is

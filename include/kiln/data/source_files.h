@@ -19,6 +19,10 @@ SourceKind source_kind(const std::filesystem::path& file);
 std::vector<std::filesystem::path> find_source_files(const std::vector<std::string>& patterns, std::string_view key,
                                                      const std::filesystem::path& base_directory = {});
 
+/// Throws Error (usage) where a file that is trained on is held out too: no loss on it would say anything.
+void check_held_out(const std::vector<std::filesystem::path>& train,
+                    const std::vector<std::filesystem::path>& held_out);
+
 /// Whether the files are token files (all of them .bin). Throws Error (usage) where text and token files are mixed.
 bool are_token_files(const std::vector<std::filesystem::path>& files, std::string_view key);
 

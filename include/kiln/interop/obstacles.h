@@ -2,8 +2,11 @@
 #pragma once
 
 #include "kiln/nn/model_config.h"
+#include "kiln/text/tokenizer.h"
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
@@ -14,5 +17,10 @@ std::vector<std::string> gguf_obstacles(const ModelConfig& model);
 
 /// The same of llm.c, whose GPT-2 is written into its code.
 std::vector<std::string> llmc_obstacles(const ModelConfig& model);
+
+/// A warning for each special token of these that the tokenizer has: kiln inserts them into prompts, `program` does
+/// not.
+std::vector<std::string> insertion_warnings(const Tokenizer& tokenizer,
+                                            std::initializer_list<std::string_view> inserted, std::string_view program);
 
 }  // namespace kiln

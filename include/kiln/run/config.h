@@ -55,21 +55,36 @@ struct Config {
 /// What a config is read for: training needs data.train, counting and checking do not.
 enum class Purpose { train, plan };
 
-/// Reads a config file, applies `overrides` ("key.path=value" each, the text after --set; a value that is no JSON is a
-/// string; one of steps, epochs and time_budget takes the place of the others), puts defaults into fields that are
-/// null, takes over from init_from (see init_from.h), and validates. Throws Error (usage) with every problem, one a
-/// line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?", those of an override as
-/// "--set optimizer.learning_rat=1: /optimizer/...". For a run that is resumed, `resumed` is its config.json, where
-/// what init_from brought is taken from.
-Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
-                   Purpose purpose = Purpose::train,
-                   const std::optional<std::filesystem::path>& resumed = std::nullopt);
+/// A config file, read once, since it may be a pipe. Applies `overrides` ("key.path=value" each, the text after --set;
+/// a value that is no JSON is a string; one of steps, epochs and time_budget takes the place of the others), puts
+/// defaults into fields that are null, takes over from init_from (see init_from.h), and validates. Throws Error (usage)
+/// with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?",
+/// those of an override as
+/// "--set optimizer.learning_rat=1: /optimizer/...".
+class ConfigFile {
+ public:
+  explicit ConfigFile(std::filesystem::path path, std::span<const std::string> overrides = {});
+
+  /// For a run that is resumed, `resumed` is its config.json, where what init_from brought is taken from.
+  Config config(Purpose purpose = Purpose::train,
+                const std::optional<std::filesystem::path>& resumed = std::nullopt) const;
+
+  /// The `name` that config() would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
+  std::string name() const;
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::string> overrides_;
+  std::string text_;
+};
+
+inline Config read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {},
+                          Purpose purpose = Purpose::train) {
+  return ConfigFile(path, overrides).config(purpose);
+}
 
 /// A run's config.json, which says everything itself. Throws Error (bad_input).
 Config read_resolved_config(const std::filesystem::path& path);
-
-/// The `name` that read_config would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
-std::string read_config_name(const std::filesystem::path& path, std::span<const std::string> overrides = {});
 
 /// What read_config makes of JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages,
 /// `code` is what the Error carries.
@@ -94,8 +109,9 @@ struct Difference {
   std::string before;
   std::string after;
 
-  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer, data and kind
-  /// of optimizer are, and whether it has momentum.
+  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and kind of
+  /// optimizer are, and whether it has momentum. Paths of data and tokenizer are not: what lies there must be the same,
+  /// which is looked at when it is read.
   bool binds_run() const;
 };
 

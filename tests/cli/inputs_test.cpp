@@ -1,0 +1,130 @@
+// What users give as input: pipes, devices, token files, text that moves, names that are no text.
+#include "kiln/core/file.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/small_run.h"
+#include <filesystem>
+#include <string>
+#include <sys/stat.h>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+using testing::SmallRun;
+
+/// A line for bash, in which $KILN is the program.
+Outcome bash(const std::string& line) { return testing::run({"bash", "-c", "KILN=" KILN_BINARY "; " + line}); }
+
+TEST(Inputs, AConfigMayBeAPipe) {
+  const SmallRun run;
+  const Outcome outcome = bash(fmt::format("cd {} && $KILN train <(cat {}) --set train.steps=1 --set name=piped",
+                                           run.scratch.path().string(), run.config));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(fs::exists(run.scratch.path("runs/piped/config.json")));
+}
+
+TEST(Inputs, TextMayBeAPipe) {
+  const Scratch scratch;
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "ab ab ab ab ac ac ac\n";
+  const std::string file = scratch.write("text.txt", text);
+  const auto train = [&](const std::string& input, const std::string& output) {
+    const Outcome outcome = bash(fmt::format("$KILN tokenizer train --input {} --vocab-size 260 --output {}", input,
+                                             scratch.path(output).string()));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return read_file(scratch.path(output));
+  };
+  EXPECT_EQ(train("<(cat " + file + ")", "piped.json"), train(file, "plain.json"));
+}
+
+TEST(Inputs, NoOutputTakesThePlaceOfAPipeOrADevice) {
+  const Scratch scratch;
+  const fs::path pipe = scratch.path("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string text = scratch.write("text.txt", "ab ab ab ab");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"tokenizer", "train", "--input", text, "--vocab-size", "260", "--output", pipe},
+        {"new", "--data", text, "--output", pipe, "--overwrite"}}) {
+    const Outcome outcome = run_kiln(command);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("is a pipe or a device"));
+    EXPECT_TRUE(fs::is_fifo(pipe));
+  }
+}
+
+TEST(Inputs, TokenFilesNeedTheirTokenizer) {
+  const SmallRun run;
+  const std::string tokens = run.scratch.write("train.bin", std::string(4000, '\1'));
+  const std::string data = "data.train=[\"" + tokens + "\"]";
+  for (const char* type : {"bpe", "char"}) {
+    const Outcome outcome = run.train({"--set", data, "--set", std::string("tokenizer.type=") + type});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("token files need the tokenizer that they were made with"));
+  }
+  const Outcome without = run.train(
+      {"--set", data, "--set", "tokenizer={\"type\": \"none\", \"vocab_size\": 300}", "--set", "train.steps=1"});
+  EXPECT_EQ(without.code, 0) << without.err;
+}
+
+TEST(Inputs, TextThatIsTrainedOnIsNotHeldOut) {
+  const SmallRun run;
+  const std::string text = run.scratch.write("notes/a.txt", std::string(2000, 'a'));
+  const std::string folder = run.scratch.path("notes").string();
+  const Outcome outcome = run.train(
+      {"--set", "data.train=[\"" + folder + "\"]", "--set", "data.validation=[\"" + folder + "/../notes/a.txt\"]"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("is in data.train too"));
+}
+
+TEST(Inputs, TextThatHasMovedIsTrainedOnFurther) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=2"}).code, 0);
+  const std::string moved = run.scratch.path("moved.txt").string();
+  fs::rename(run.scratch.path("counting.txt"), moved);
+  const Outcome outcome = run.train({"--resume", "--set", "train.steps=3", "--set", "data.train=[\"" + moved + "\"]"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("changed since the checkpoint: /data/train"));
+}
+
+TEST(Inputs, ARunsNameNeedNotBeText) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const std::string folder = run.scratch.path("hf").string(), imported = run.scratch.path("b\xff").string();
+  ASSERT_EQ(run_kiln({"export", run.folder, "--to", "hf", "--output", folder}).code, 0);
+  const Outcome outcome = run_kiln({"import", folder, "--run", imported});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(run_kiln({"verify", imported}).code, 0);
+}
+
+TEST(Inputs, AnExportSaysWhatTransformersWillNotInsert) {
+  const SmallRun run;
+  ASSERT_EQ(
+      run.train({"--set", "train.steps=1", "--set", "tokenizer.special_tokens=[\"<|start|>\", \"<|paragraph|>\"]"})
+          .code,
+      0);
+  const Outcome outcome = run_kiln({"export", run.folder, "--to", "hf", "--output", run.scratch.path("hf").string()});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("transformers does not insert <|start|> into a prompt"));
+  EXPECT_THAT(outcome.err, HasSubstr("transformers does not insert <|paragraph|> into a prompt"));
+}
+
+TEST(Inputs, TheTextToInspectMayBeTheNextWord) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const Outcome word = run_kiln({"inspect", run.folder, "one two"});
+  EXPECT_EQ(word.code, 0) << word.err;
+  EXPECT_EQ(word.out, run_kiln({"inspect", run.folder, "--prompt", "one two"}).out);
+}
+
+}  // namespace
+}  // namespace kiln
