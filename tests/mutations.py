@@ -178,7 +178,7 @@ RUN = [
         ("the thread writes the moments that training changes", "    slots[i].buffer = &moments_[i];\n", ""),
         ("the thread writes the weights that training changes", "contents.vocab_size, weights_, std::move(slots)",
          "contents.vocab_size, contents.weights, std::move(slots)"),
-        ("the first save waits for memory", " : weights_(touched_buffer(layout)) {", " : weights_(layout) {")),
+        ("the first save waits for memory", "    : weights_(touched_buffer(weights)) {", "    : weights_(weights) {")),
     *of("src/run/manifest.cpp", "run_test",
         ("a file that has grown passes", "if (size == digest.size)", "if (size >= digest.size)"),
         ("a newer format is read", "if (version > kCheckpointFormat)", "if (version > kCheckpointFormat + 1)")),

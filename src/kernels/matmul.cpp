@@ -133,26 +133,30 @@ void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> 
 }
 
 template <class T>
-std::size_t matmul_scratch_bytes(Index M, Index K, Index N) {
-  const bool is_spread = thrashes<T>(M, {nullptr, K, N, N, 1});
-  const std::size_t copy = is_spread ? static_cast<std::size_t>(K * (N + kLine)) * sizeof(T) : 0;
-  const auto all_threads = static_cast<std::size_t>(threads());
+std::size_t matmul_copy_bytes(Index M, Index K, Index N) {
+  return thrashes<T>(M, {nullptr, K, N, N, 1}) ? static_cast<std::size_t>(K * (N + kLine)) * sizeof(T) : 0;
+}
+
+template <class T>
+std::size_t matmul_tile_bytes() {
   switch (maker<T>()) {
     case Maker::onednn:
       break;
     case Maker::tiles:
-      return copy + all_threads * tiled_product_bytes<Tiles<T>>();
+      return tiled_product_bytes<Tiles<T>>();
     case Maker::widened_tiles:
-      return copy + all_threads * tiled_product_bytes<WidenedTiles>();
+      return tiled_product_bytes<WidenedTiles>();
     case Maker::amx:
-      if constexpr (kHasAmx) return copy + all_threads * amx_product_bytes();
+      if constexpr (kHasAmx) return amx_product_bytes();
       break;
   }
-  return copy;
+  return 0;
 }
 
-template std::size_t matmul_scratch_bytes<float>(Index, Index, Index);
-template std::size_t matmul_scratch_bytes<bfloat16>(Index, Index, Index);
+template std::size_t matmul_copy_bytes<float>(Index, Index, Index);
+template std::size_t matmul_copy_bytes<bfloat16>(Index, Index, Index);
+template std::size_t matmul_tile_bytes<float>();
+template std::size_t matmul_tile_bytes<bfloat16>();
 
 #define KILN_INSTANTIATE(T, U)                                                         \
   template void matmul<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, Write, ConstVec<T>);    \

@@ -47,8 +47,6 @@ std::size_t scratch_for(const std::vector<Part>& parts) {
   });
 }
 
-bool moves_by_adamw(Role role) { return !is_hidden_matrix(role); }
-
 /// m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m.   A row of `count`.
 template <class T>
 void look_ahead(Index count, float mu, float gradient_scale, const float* __restrict gradient, float* __restrict m,
@@ -77,7 +75,7 @@ class Muon final : public Optimizer {
   Muon(const OptimizerConfig& config, const ParameterLayout& layout)
       : config_(config),
         parts_(find_parts(config, layout)),
-        adamw_(config, layout, Decay::decoupled, make_chunks(config, layout, moves_by_adamw)) {
+        adamw_(config, layout, Decay::decoupled, is_moved_by_adamw) {
     for (int i = 0; i < threads(); ++i) scratch_.emplace_back(scratch_for(parts_));
   }
 
@@ -136,8 +134,13 @@ std::unique_ptr<Optimizer> make_muon(const OptimizerConfig& config, const Parame
   return std::make_unique<Muon>(config, layout);
 }
 
+bool is_moved_by_adamw(Role role) { return !is_hidden_matrix(role); }
+
 std::size_t muon_scratch_bytes(const ParameterLayout& layout) {
-  return static_cast<std::size_t>(threads()) * scratch_for(find_parts({}, layout));
+  const std::vector<Part> parts = find_parts({}, layout);
+  std::size_t copies = 0;
+  for (const Part& part : parts) copies = std::max(copies, newton_schulz_copy_bytes(part.rows, part.cols));
+  return static_cast<std::size_t>(threads()) * (scratch_for(parts) + copies);
 }
 
 }  // namespace kiln

@@ -7,28 +7,33 @@
 namespace kiln {
 namespace {
 
+struct Moment {
+  std::string_view name;
+  bool (*covers)(Role) = any_role;
+};
+
 struct Entry {
   OptimizerKind kind;
   MakeOptimizer* make;
-  std::size_t (*slot_count)(const OptimizerConfig& config);
+  std::vector<Moment> (*moments)(const OptimizerConfig& config);
   std::size_t (*scratch_bytes)(const ParameterLayout& layout);
 };
 
-template <std::size_t count>
-std::size_t always(const OptimizerConfig&) {
-  return count;
+std::vector<Moment> moments_of_sgd(const OptimizerConfig& config) {
+  return config.momentum > 0 ? std::vector<Moment>{{"m"}} : std::vector<Moment>();
 }
-
-std::size_t slots_of_sgd(const OptimizerConfig& config) { return config.momentum > 0 ? 1 : 0; }
+std::vector<Moment> moments_of_adam(const OptimizerConfig&) { return {{"m"}, {"v"}}; }
+std::vector<Moment> moments_of_lion(const OptimizerConfig&) { return {{"m"}}; }
+std::vector<Moment> moments_of_muon(const OptimizerConfig&) { return {{"m"}, {"v", is_moved_by_adamw}}; }
 
 std::size_t no_scratch(const ParameterLayout&) { return 0; }
 
 constexpr std::array<Entry, 5> kOptimizers{{
-    {OptimizerKind::sgd, make_sgd, slots_of_sgd, no_scratch},
-    {OptimizerKind::adam, make_adam, always<2>, no_scratch},
-    {OptimizerKind::adamw, make_adamw, always<2>, no_scratch},
-    {OptimizerKind::lion, make_lion, always<1>, no_scratch},
-    {OptimizerKind::muon, make_muon, always<2>, muon_scratch_bytes},
+    {OptimizerKind::sgd, make_sgd, moments_of_sgd, no_scratch},
+    {OptimizerKind::adam, make_adam, moments_of_adam, no_scratch},
+    {OptimizerKind::adamw, make_adamw, moments_of_adam, no_scratch},
+    {OptimizerKind::lion, make_lion, moments_of_lion, no_scratch},
+    {OptimizerKind::muon, make_muon, moments_of_muon, muon_scratch_bytes},
 }};
 static_assert(kOptimizers.size() == kOptimizerKinds.size());
 
@@ -45,7 +50,12 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const P
   return entry_of(config.type).make(config, layout);
 }
 
-std::size_t slot_count(const OptimizerConfig& config) { return entry_of(config.type).slot_count(config); }
+std::vector<StateLayout> state_layouts(const OptimizerConfig& config, const ParameterLayout& layout) {
+  std::vector<StateLayout> state;
+  for (const Moment& moment : entry_of(config.type).moments(config))
+    state.push_back({moment.name, layout.only(moment.covers)});
+  return state;
+}
 
 std::size_t scratch_bytes(const OptimizerConfig& config, const ParameterLayout& layout) {
   return entry_of(config.type).scratch_bytes(layout);

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <set>
+#include <string_view>
 #include <system_error>
 
 namespace kiln {
@@ -15,8 +15,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string slot_name(const Parameter& parameter, const OptimizerSlot& slot) {
-  return fmt::format("{}.{}", parameter.name, slot.name);
+/// A slot and the parameters that it has a tensor for.
+struct SlotTensors {
+  std::string_view slot;
+  const ParameterLayout* layout;
+};
+
+std::string tensor_name(const Parameter& parameter, std::string_view slot) {
+  return fmt::format("{}.{}", parameter.name, slot);
+}
+
+/// Whether a tensor may stand in a file of such a state. Parameters that a slot does not span have zeros there in older
+/// checkpoints, Muon's second moment.
+bool belongs(std::string_view tensor, std::span<const SlotTensors> spans) {
+  const std::size_t dot = std::min(tensor.rfind('.'), tensor.size());
+  const std::string_view parameter = tensor.substr(0, dot), slot = tensor.substr(std::min(dot + 1, tensor.size()));
+  const auto knows = [&](const SlotTensors& span) { return static_cast<bool>(span.layout->find(parameter)); };
+  return std::ranges::any_of(spans, knows) && std::ranges::find(spans, slot, &SlotTensors::slot) != spans.end();
+}
+
+void check_state(const SafetensorsFile& file, std::span<const SlotTensors> spans) {
+  const std::string path = file.path().string();
+  for (const TensorInfo& tensor : file.tensors()) {
+    check_input(belongs(tensor.name, spans), "{}: '{}' is no state of this optimizer's; was it saved by another one?",
+                path, tensor.name);
+  }
+  for (const auto& [slot, layout] : spans) {
+    for (const Parameter& p : layout->parameters()) {
+      const std::string name = tensor_name(p, slot);
+      const TensorInfo* tensor = file.find(name);
+      check_input(tensor != nullptr, "{}: '{}' is missing; was it saved by another optimizer?", path, name);
+      check_input(tensor->shape == p.shape(), "{}: '{}' has shape {}, the model wants {}", path, name,
+                  shape_text(tensor->shape), shape_text(p.shape()));
+    }
+  }
 }
 
 FileDigest write_optimizer(const fs::path& path, std::span<const OptimizerSlot> slots) {
@@ -24,7 +56,7 @@ FileDigest write_optimizer(const fs::path& path, std::span<const OptimizerSlot> 
   for (const OptimizerSlot& slot : slots) {
     const ParameterBuffer<float>& buffer = *slot.buffer;
     for (const Parameter& p : buffer.layout().parameters()) {
-      sources.push_back({slot_name(p, slot), p.shape(), buffer.mat(p.id)});
+      sources.push_back({tensor_name(p, slot.name), p.shape(), buffer.mat(p.id)});
     }
   }
   return write_safetensors(path, sources);
@@ -69,7 +101,9 @@ void verify_checkpoint(const std::filesystem::path& folder) {
   verify(folder, manifest, examine_contents);
 }
 
-std::uint64_t hash_config(const Json& config) { return hash_bytes(config.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+std::uint64_t hash_config(const Json& config) {
+  return hash_bytes(config.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 bool is_checkpoint(const std::filesystem::path& folder) { return path_exists(folder / kConfigFile); }
 
@@ -98,43 +132,21 @@ TrainerState read_trainer_state(const std::filesystem::path& folder) {
   return state;
 }
 
-void check_optimizer(const std::filesystem::path& folder, const ParameterLayout& layout, std::size_t slots) {
+void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state) {
   const SafetensorsFile file(path_within(folder, kOptimizerFile));
-  const std::string path = file.path().string();
-  std::set<std::string_view> found;  // the slots' names
-  for (const TensorInfo& tensor : file.tensors()) {
-    const std::size_t dot = std::min(tensor.name.rfind('.'), tensor.name.size());
-    const ParameterId id = layout.find(tensor.name.substr(0, dot));
-    check_input(static_cast<bool>(id), "{}: '{}' is of no parameter of the model", path, tensor.name);
-    check_input(tensor.shape == layout[id].shape(), "{}: '{}' has shape {}, the model wants {}", path, tensor.name,
-                shape_text(tensor.shape), shape_text(layout[id].shape()));
-    found.insert(std::string_view(tensor.name).substr(dot));
-  }
-  const bool complete = found.size() == slots && file.tensors().size() == slots * layout.parameters().size();
-  check_input(complete, "{}: holds {} tensors in {} slots, {} in {} are expected; was it saved by another optimizer?",
-              path, file.tensors().size(), found.size(), slots * layout.parameters().size(), slots);
+  std::vector<SlotTensors> spans;
+  for (const StateLayout& slot : state) spans.push_back({slot.name, &slot.layout});
+  check_state(file, spans);
 }
 
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots) {
   const SafetensorsFile file(path_within(folder, kOptimizerFile));
-  std::size_t wanted = 0;
+  std::vector<SlotTensors> spans;
+  for (const OptimizerSlot& slot : slots) spans.push_back({slot.name, &slot.buffer->layout()});
+  check_state(file, spans);
   for (const OptimizerSlot& slot : slots) {
     for (const Parameter& p : slot.buffer->layout().parameters()) {
-      const std::string name = slot_name(p, slot);
-      const TensorInfo* tensor = file.find(name);
-      check_input(tensor != nullptr, "{}: '{}' is missing; was it saved by another optimizer?", file.path().string(),
-                  name);
-      check_input(tensor->shape == p.shape(), "{}: '{}' has shape {}, the model wants {}", file.path().string(), name,
-                  shape_text(tensor->shape), shape_text(p.shape()));
-      ++wanted;
-    }
-  }
-  check_input(file.tensors().size() == wanted,
-              "{}: holds {} tensors, {} are expected; was it saved by another optimizer?", file.path().string(),
-              file.tensors().size(), wanted);
-  for (const OptimizerSlot& slot : slots) {
-    for (const Parameter& p : slot.buffer->layout().parameters()) {
-      file.read<float>(*file.find(slot_name(p, slot)), slot.buffer->mat(p.id));
+      file.read<float>(*file.find(tensor_name(p, slot.name)), slot.buffer->mat(p.id));
     }
   }
 }

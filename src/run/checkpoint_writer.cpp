@@ -35,8 +35,9 @@ void copy(const ParameterBuffer<float>& from, ParameterBuffer<float>& to) {
 
 }  // namespace
 
-CheckpointCopy::CheckpointCopy(const ParameterLayout& layout, std::size_t slots) : weights_(touched_buffer(layout)) {
-  for (std::size_t i = 0; i < slots; ++i) moments_.push_back(touched_buffer(layout));
+CheckpointCopy::CheckpointCopy(const ParameterLayout& weights, std::span<const OptimizerSlot> state)
+    : weights_(touched_buffer(weights)) {
+  for (const OptimizerSlot& slot : state) moments_.push_back(touched_buffer(slot.buffer->layout()));
 }
 
 CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {
@@ -48,10 +49,6 @@ CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {
     slots[i].buffer = &moments_[i];
   }
   return {contents.config, contents.vocab_size, weights_, std::move(slots), contents.tokenizer, contents.state};
-}
-
-std::size_t CheckpointCopy::bytes(const ParameterLayout& layout, std::size_t slots) {
-  return static_cast<std::size_t>(layout.extent()) * sizeof(float) * (1 + slots);
 }
 
 CheckpointWriter::CheckpointWriter(std::filesystem::path checkpoints, std::int64_t keep, Clock clock,

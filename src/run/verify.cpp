@@ -118,7 +118,7 @@ class Examination {
             [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
     if (manifest_->step > 0 && is_sound(kOptimizerFile)) {  // an imported model has no moments yet
       attempt(kOptimizerFile, "the moments that the config describes",
-              [&] { check_optimizer(folder_, model.layout, slot_count(read.config.optimizer)); });
+              [&] { check_optimizer(folder_, state_layouts(read.config.optimizer, model.layout)); });
     }
     if (is_sound(kModelConfigFile)) {
       attempt(kModelConfigFile, "a config of the same model", [&] {

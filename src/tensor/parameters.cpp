@@ -51,6 +51,14 @@ Index ParameterLayout::count(Role role) const {
   return total;
 }
 
+ParameterLayout ParameterLayout::only(bool (*covers)(Role)) const {
+  ParameterLayout some;
+  for (const Parameter& p : parameters_) {
+    if (covers(p.role)) some.add(p);
+  }
+  return some;
+}
+
 template <class T>
 void Gradients<T>::finish() {
   for (const Parameter& p : this->layout().parameters()) mat(p.id);

@@ -40,14 +40,14 @@ std::size_t kernel_bytes(const LanguageModel<T>& model, Index windows) {
   const AttentionShape shape{windows, T_, T_, T_, config.n_heads, config.kv_heads(), config.head_size()};
   Arena counting = Arena::counting();
   const Index scored = model.head.lay_out(counting, N).logits.rows();  // at a time
-  std::size_t products = 0;
+  std::size_t copies = 0;
   for (const Parameter& p : model.layout.parameters()) {
     if (p.is_vector() || p.role == Role::position_embedding) continue;
     const Index rows = is_hidden_matrix(p.role) ? N : scored;
-    products = std::max({products, matmul_scratch_bytes<T>(rows, p.rows, p.cols),  // with the weights
-                         matmul_scratch_bytes<T>(p.rows, rows, p.cols)});          // for their gradient
+    copies = std::max({copies, matmul_copy_bytes<T>(rows, p.rows, p.cols),  // with the weights
+                       matmul_copy_bytes<T>(p.rows, rows, p.cols)});        // for their gradient
   }
-  return static_cast<std::size_t>(threads()) * attention_scratch_bytes<T>(shape) + products;
+  return static_cast<std::size_t>(threads()) * (attention_scratch_bytes<T>(shape) + matmul_tile_bytes<T>()) + copies;
 }
 
 template <class T>

@@ -82,15 +82,18 @@ double training_flops_per_token(const ModelConfig& config, const ParameterLayout
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
   const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
   const Precision precision = resolved(config.train.precision);
-  const std::size_t slots = slot_count(config.optimizer);
+  std::uint64_t state = 0;
+  for (const StateLayout& slot : state_layouts(config.optimizer, model.layout)) {
+    state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);
+  }
   const std::uint64_t rounded = precision == Precision::bf16 ? buffer / sizeof(float) * sizeof(bfloat16) : 0;
   return {.weights = buffer + rounded,
           .gradients = buffer,
-          .optimizer = buffer * slots + scratch_bytes(config.optimizer, model.layout),
+          .optimizer = state + scratch_bytes(config.optimizer, model.layout),
           .activations = pass_bytes(config.model, model.vocab_size(),
                                     {.precision = precision, .recompute = config.train.recompute, .windows = windows}),
           .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
-          .checkpoint = config.train.copies_checkpoints() ? CheckpointCopy::bytes(model.layout, slots) : 0};
+          .checkpoint = config.train.copies_checkpoints() ? buffer + state : 0};
 }
 
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
@@ -113,8 +116,9 @@ Plan make_plan(const Config& config) {
   plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);
   plan.available_memory = available_memory_bytes();
   plan.flops_per_token = training_flops_per_token(config.model, model.layout);
-  plan.checkpoint_bytes =
-      static_cast<std::uint64_t>(model.layout.count()) * sizeof(float) * (1 + slot_count(config.optimizer));
+  Index saved = model.layout.count();
+  for (const StateLayout& slot : state_layouts(config.optimizer, model.layout)) saved += slot.layout.count();
+  plan.checkpoint_bytes = static_cast<std::uint64_t>(saved) * sizeof(float);
 
   const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
   const bool fits =

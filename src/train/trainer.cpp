@@ -31,7 +31,7 @@ std::optional<double> if_finite(double value) {
 /// Memory to write checkpoints from while training goes on, where the config wants that.
 std::optional<CheckpointCopy> checkpoint_copy(const Preparation& p) {
   if (!p.config.train.copies_checkpoints()) return std::nullopt;
-  return CheckpointCopy(p.model->layout, p.stepper->optimizer().slots().size());
+  return CheckpointCopy(p.model->layout, p.stepper->optimizer().slots());
 }
 
 }  // namespace

@@ -49,5 +49,23 @@ TEST(MemoryPlan, TablesOfPositionsCount) {
   EXPECT_EQ(bytes(Precision::bf16), bf16 + 2 * elements * sizeof(bfloat16));
 }
 
+TEST(MemoryPlan, TheStateOfAnOptimizerIsWhatItKeepsOfEachParameter) {
+  Config config;
+  config.model = testing::small_gpt2();
+  const LanguageModel<float> model(config.model, 100);
+  const auto elements = [&](OptimizerKind kind) {
+    config.optimizer.type = kind;
+    return plan_memory(config, model, 1).checkpoint / sizeof(float);  // the weights too
+  };
+  Index hidden = 0;
+  for (const Parameter& p : model.layout.parameters()) hidden += is_hidden_matrix(p.role) ? p.size() : 0;
+  ASSERT_GT(hidden, 0);
+  const auto all = static_cast<std::uint64_t>(model.layout.extent());
+  EXPECT_EQ(elements(OptimizerKind::sgd), all);
+  EXPECT_EQ(elements(OptimizerKind::lion), 2 * all);
+  EXPECT_EQ(elements(OptimizerKind::adamw), 3 * all);
+  EXPECT_EQ(elements(OptimizerKind::muon), 3 * all - static_cast<std::uint64_t>(hidden));
+}
+
 }  // namespace
 }  // namespace kiln

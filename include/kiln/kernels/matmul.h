@@ -29,9 +29,12 @@ template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
                ConstVec<T> bias = no_const_vec<T>());
 
-/// Bytes that are kept for a product of a (M, K) and b (K, N) that lie as they are multiplied, from the first on: room
-/// for copies of factors, and for the sums of tiles. What oneDNN needs to lay factors out anew is not among them.
+/// Bytes that the calling thread keeps for the copy of a factor, from the first product on of a (M, K) and b (K, N)
+/// that lie as they are multiplied; and those that every thread keeps for tiles. What oneDNN needs to lay factors out
+/// anew is not among them.
 template <class T>
-std::size_t matmul_scratch_bytes(Index M, Index K, Index N);
+std::size_t matmul_copy_bytes(Index M, Index K, Index N);
+template <class T>
+std::size_t matmul_tile_bytes();
 
 }  // namespace kiln

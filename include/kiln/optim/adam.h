@@ -19,19 +19,20 @@ enum class Decay { in_gradient, decoupled };
 ///   w -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 class Adam final : public Optimizer {
  public:
-  /// Moves the parameters in `chunks` alone; both slots span the layout all the same.
-  Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, Chunks chunks);
+  /// Moves the parameters alone whose role is covered. Slot m spans the layout all the same, v those parameters.
+  Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, bool (*covers)(Role) = any_role);
 
   void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override;
   std::vector<OptimizerSlot> slots() override { return {{"m", &first_moment_}, {"v", &second_moment_}}; }
 
-  /// Slot m, free to use where `chunks` leaves it alone.
+  /// Slot m, free to use for parameters that are not covered.
   ParameterBuffer<float>& first_moment() { return first_moment_; }
 
  private:
   OptimizerConfig config_;
   Decay decay_;
-  Chunks chunks_;
+  ParameterLayout moved_;         // those that are covered
+  Chunks chunks_, moved_chunks_;  // the same ones, in the whole layout and in moved_
   ParameterBuffer<float> first_moment_, second_moment_;
 };
 

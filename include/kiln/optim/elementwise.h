@@ -20,8 +20,6 @@ using Chunks = std::vector<Chunk>;
 /// The weight decay due to a parameter: vectors have none, embeddings only where the config says so.
 double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter);
 
-inline bool any_role(Role) { return true; }
-
 /// The trainable parameters whose role is covered, cut into pieces that depend on the layout alone: since these are
 /// what threads share, their number changes no bit of a result.
 Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role) = any_role);

@@ -4,6 +4,8 @@
 #include "kiln/tensor/arena.h"
 #include "kiln/tensor/view.h"
 
+#include <cstddef>
+
 namespace kiln {
 
 /// The room that a matrix (rows, cols) needs; K = min(rows, cols). T is float or bfloat16.
@@ -22,5 +24,8 @@ struct NewtonSchulzRoom {
 /// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 template <class T>
 Mat<T> newton_schulz(NewtonSchulzRoom<T> room);
+
+/// Bytes that its thread keeps beside the room for products in float; in bfloat16 none.
+std::size_t newton_schulz_copy_bytes(Index rows, Index cols);
 
 }  // namespace kiln

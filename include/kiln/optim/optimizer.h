@@ -18,7 +18,7 @@ struct OptimizerStep {
   Index step = 0;                         // updates made before this one
 };
 
-/// A buffer of an optimizer's state; saved as "<parameter>.<name>".
+/// A buffer of an optimizer's state, over the parameters that have such a state; saved as "<parameter>.<name>".
 struct OptimizerSlot {
   std::string_view name;
   ParameterBuffer<float>* buffer;
@@ -46,8 +46,14 @@ class Optimizer {
 /// and go to Muon is read from the layout here, once.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const ParameterLayout& layout);
 
-/// How many slots that optimizer has, each of layout.extent() floats; allocates nothing.
-std::size_t slot_count(const OptimizerConfig& config);
+/// What a slot of that optimizer spans.
+struct StateLayout {
+  std::string_view name;
+  ParameterLayout layout;
+};
+
+/// Its slots, in their order, without their buffers.
+std::vector<StateLayout> state_layouts(const OptimizerConfig& config, const ParameterLayout& layout);
 
 /// Bytes that it takes beside its slots; allocates nothing.
 std::size_t scratch_bytes(const OptimizerConfig& config, const ParameterLayout& layout);

@@ -97,15 +97,14 @@ struct CheckpointConfig {
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
 TrainerState read_trainer_state(const std::filesystem::path& folder);
 
-/// Holds the header of optimizer.safetensors against the layout: as many slots, each with every parameter in its shape.
-/// Throws Error (bad_input). Nothing is read.
-void check_optimizer(const std::filesystem::path& folder, const ParameterLayout& layout, std::size_t slots);
+/// Holds the header of optimizer.safetensors against a state: each slot with its parameters in their shapes, and
+/// nothing of another optimizer's. Throws Error (bad_input). Nothing is read.
+void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state);
 
 /// XXH3 of a config, as the manifest keeps it.
 std::uint64_t hash_config(const Json& config);
 
-/// Fills the slots' buffers. Throws Error (bad_input) where the file's tensors are not just theirs: another
-/// optimizer's.
+/// Fills the slots' buffers. Throws as check_optimizer does.
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots);
 
 }  // namespace kiln

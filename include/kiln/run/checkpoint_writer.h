@@ -3,12 +3,12 @@
 
 #include "kiln/run/checkpoint.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <future>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace kiln {
@@ -17,13 +17,11 @@ namespace kiln {
 /// another.
 class CheckpointCopy {
  public:
-  CheckpointCopy(const ParameterLayout& layout, std::size_t slots);
+  /// For such weights and such a state, whose layouts must outlive it.
+  CheckpointCopy(const ParameterLayout& weights, std::span<const OptimizerSlot> state);
 
   /// The contents with weights and moments copied; config and layout are still the original's.
   CheckpointContents take(const CheckpointContents& contents);
-
-  /// What it takes.
-  static std::size_t bytes(const ParameterLayout& layout, std::size_t slots);
 
  private:
   ParameterBuffer<float> weights_;

@@ -28,6 +28,7 @@ constexpr bool is_residual_projection(Role role) {
   return role == Role::attention_residual || role == Role::mlp_residual;
 }
 constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
+constexpr bool any_role(Role) { return true; }
 constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
 
 /// Where a parameter stands in its layout. A default id means: this model has no such parameter.
@@ -65,6 +66,9 @@ class ParameterLayout {
   Index count() const { return count_; }    // parameters
   Index extent() const { return extent_; }  // elements of a buffer: count and the padding that aligns each tensor
   Index count(Role role) const;
+
+  /// The parameters alone whose role is covered, in their order; ids and offsets are anew.
+  ParameterLayout only(bool (*covers)(Role)) const;
 
  private:
   ParameterId add(Parameter parameter);
