@@ -97,7 +97,8 @@ class ValueReader {
   }
 
   void operator()(std::vector<std::string>* value) const {
-    if (!json_.is_array()) return expect("an array of strings");
+    if (json_.is_string()) return store(value, {json_.get<std::string>()});
+    if (!json_.is_array()) return expect("a string or an array of strings");
     std::vector<std::string> strings;
     for (std::size_t i = 0; i < json_.size(); ++i) {
       std::string text;

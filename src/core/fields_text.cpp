@@ -51,8 +51,8 @@ struct SchemaWriter {
     return schema;
   }
   Json operator()(const std::vector<std::string>*) const {
-    Json schema{{"type", "array"}, {"items", {{"type", "string"}}}};
-    if (constraint.required) schema["minItems"] = 1;
+    Json schema{{"type", {"array", "string"}}, {"items", {{"type", "string"}}}};
+    if (constraint.required) schema["minItems"] = schema["minLength"] = 1;
     return schema;
   }
   Json operator()(const CountOrAll*) const { return {{"anyOf", Json::array({ranged("integer"), {{"const", "all"}}})}}; }
@@ -110,7 +110,7 @@ struct TypeNamer {
   std::string operator()(const std::uint64_t*) const { return ranged("integer"); }
   std::string operator()(const double*) const { return ranged("number"); }
   std::string operator()(const std::string*) const { return "string"; }
-  std::string operator()(const std::vector<std::string>*) const { return "strings"; }
+  std::string operator()(const std::vector<std::string>*) const { return "string, or an array of strings"; }
   std::string operator()(const CountOrAll*) const { return ranged("integer") + ", or \"all\""; }
   std::string operator()(const Duration*) const { return ranged(R"(duration as in "1h30m" or seconds)"); }
   std::string operator()(const Choice& choice) const { return fmt::format("`{}`", fmt::join(choice.names, "`, `")); }

@@ -14,6 +14,7 @@ namespace kiln {
 namespace {
 
 constexpr std::uintmax_t kMappedBytes = 64 << 10;  // of a file: fewer are copied
+constexpr std::size_t kBeginning = 1024;           // of a file: bytes
 
 /// Cuts the first line off `text`: its content, and the content with the line's end.
 std::pair<std::string_view, std::string_view> take_line(std::string_view& text) {
@@ -84,6 +85,12 @@ Documents cut_tail(Documents& documents, double fraction) {
   return tail;
 }
 
+bool has_line(std::string_view text, std::string_view separator) {
+  Documents documents;
+  split_documents(text, separator, documents);
+  return documents.size() != 1 || documents.front().size() != text.size();
+}
+
 Corpus::Corpus(const DataConfig& config, const std::filesystem::path& base_directory) {
   check(
       !config.document_separator || config.document_separator->find('\n') == std::string::npos,
@@ -108,6 +115,7 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const st
       continue;
     }
     const std::string_view text = read_text(file);
+    if (!unlike_text_ && text.substr(0, kBeginning).find('\0') != std::string_view::npos) unlike_text_ = file;
     if (separator) {
       split_documents(text, *separator, documents);
     } else if (!text.empty()) {

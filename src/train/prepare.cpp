@@ -7,6 +7,7 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/model_loader.h"
+#include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/stop_signals.h"
@@ -79,6 +80,21 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   return tokenizer;
 }
 
+void warn_of_other_than_text(const Config& config, const Corpus& corpus) {
+  if (corpus.file_unlike_text() && config.tokenizer.type != TokenizerKind::byte) {
+    spdlog::warn("{}: holds bytes of 0, as text does not; is it compressed, or of another kind?",
+                 corpus.file_unlike_text()->string());
+  }
+  constexpr std::size_t kSearched = 1 << 20;  // bytes
+  const std::string_view beginning = corpus.train().empty() ? "" : corpus.train().front().substr(0, kSearched);
+  if (!config.data.document_separator && !beginning.empty() && has_line(beginning, kEndOfText)) {
+    spdlog::warn(
+        "data.train: holds lines of {}, which are learnt as text; with data.document_separator \"{}\" documents end "
+        "there",
+        kEndOfText, kEndOfText);
+  }
+}
+
 void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   const Config& config = p.config;
   if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, force_tokenizer);
@@ -93,6 +109,7 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
     p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {
     const Corpus corpus(config.data, config.directory);
+    warn_of_other_than_text(config, corpus);
     if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
     p.data = encode_corpus(corpus, *p.tokenizer, paths.tokens());
   }

@@ -60,12 +60,6 @@ std::int64_t suitable_vocab_size(std::uint64_t bytes) {
   return static_cast<std::int64_t>(std::exp2(std::clamp(std::round(std::log2(entries)), 9.0, 15.0)));
 }
 
-bool has_line(std::string_view text, std::string_view line) {
-  Documents documents;
-  split_documents(text, line, documents);
-  return documents.size() != 1 || documents.front().size() != text.size();
-}
-
 /// The first bytes of the text; the last document may be cut.
 Documents sample_of(const Documents& documents) {
   Documents sample;

@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::run_kiln;
 using testing::Scratch;
@@ -74,6 +75,24 @@ TEST(Inputs, TokenFilesNeedTheirTokenizer) {
   const Outcome without = run.train(
       {"--set", data, "--set", "tokenizer={\"type\": \"none\", \"vocab_size\": 300}", "--set", "train.steps=1"});
   EXPECT_EQ(without.code, 0) << without.err;
+}
+
+TEST(Inputs, WhatIsHardlyMeantIsWarnedOf) {
+  const SmallRun run;
+  const auto train = [&](const std::string& name, const std::string& text, const std::string& tokenizer) {
+    const std::string file = run.scratch.write(name, text);
+    const Outcome outcome = run.train({"--overwrite", "--set", "train.steps=1", "--set", "tokenizer.type=" + tokenizer,
+                                       "--set", "data.train=" + file});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.err;
+  };
+  std::string bytes;
+  for (int i = 0; i < 2000; ++i) bytes += static_cast<char>(i * i % 251);
+  EXPECT_THAT(train("a.gz", bytes, "bpe"), HasSubstr("a.gz: holds bytes of 0, as text does not"));
+  EXPECT_THAT(train("a.gz", bytes, "byte"), Not(HasSubstr("bytes of 0")));
+  std::string tales;
+  for (int i = 0; i < 200; ++i) tales += "once upon a time\n<|endoftext|>\n";
+  EXPECT_THAT(train("tales.txt", tales, "byte"), HasSubstr("holds lines of <|endoftext|>, which are learnt as text"));
 }
 
 TEST(Inputs, TextThatIsTrainedOnIsNotHeldOut) {

@@ -22,7 +22,9 @@ TEST(Schema, DescribesEveryKindOfField) {
   EXPECT_EQ(property("count"), R"({"type":"integer","minimum":1,"default":1,"description":"how many"})");
   EXPECT_EQ(property("seed"), R"({"type":"integer","minimum":0,"default":0,"description":"of the draws"})");
   EXPECT_EQ(property("rate"), R"({"type":"number","exclusiveMinimum":0,"default":0.1,"description":"how fast"})");
-  EXPECT_EQ(property("list"), R"({"type":"array","items":{"type":"string"},"minItems":1,"description":"its files"})");
+  EXPECT_EQ(
+      property("list"),
+      R"({"type":["array","string"],"items":{"type":"string"},"minLength":1,"minItems":1,"description":"its files"})");
   EXPECT_EQ(property("batch"),
             R"({"anyOf":[{"type":"integer","minimum":1},{"const":"all"}],"default":12,"description":"at a time"})");
   EXPECT_EQ(property("colour"), R"({"enum":["red","green","blue"],"default":"red","description":"its colour"})");
@@ -47,7 +49,7 @@ TEST(Reference, HasATableForTheRootAndEachSection) {
 | `seed` | integer | `0` | of the draws |
 | `rate` | number, more than 0 | `0.1` | how fast |
 | `name` | string | `""` | what it is called |
-| `list` | strings | required | its files |
+| `list` | string, or an array of strings | required | its files |
 | `batch` | integer, at least 1, or "all" | `12` | at a time |
 | `colour` | `red`, `green`, `blue` | `"red"` | its colour |
 | `maybe` | integer, at least 1 and at most 9, or null | `null` | a digit |

@@ -34,6 +34,9 @@ class Corpus {
   /// once.
   bool has_several_documents() const { return several_; }
 
+  /// The first file of text, if there is one, with a byte of 0 near its beginning: it may be compressed, or no text.
+  const std::optional<std::filesystem::path>& file_unlike_text() const { return unlike_text_; }
+
  private:
   Documents read(const std::vector<std::filesystem::path>& files, const std::optional<std::string>& separator);
   std::string_view read_text(const std::filesystem::path& file);
@@ -43,6 +46,7 @@ class Corpus {
   std::deque<std::string> texts_;  // those of small ones, and of .jsonl files
   Documents train_, validation_;
   bool several_ = false;
+  std::optional<std::filesystem::path> unlike_text_;
 };
 
 /// The number of characters (code points) of UTF-8 text. Bytes 0x80-0xBF count with the character before them, so that
@@ -53,6 +57,9 @@ Index count_characters(std::string_view text);
 /// a line belongs, with its end, to no document, so that every document consists of whole lines and keeps its last
 /// line's end; empty documents are left out. Appends to `documents`.
 void split_documents(std::string_view text, std::string_view separator, Documents& documents);
+
+/// Whether a line of the text holds exactly `separator`.
+bool has_line(std::string_view text, std::string_view separator);
 
 /// Moves the tail of the text out of `documents` and returns it: of n characters, the first int(n * (1 - fraction))
 /// stay. The document that the cut falls into is split there, before a character.
