@@ -135,9 +135,10 @@ void run_sample(SampleOptions options) {
 }
 
 void add_prompt_options(CLI::App& command, SampleOptions& options) {
-  auto* text = command.add_option("--prompt", options.prompt,
-                                  "text to go on from; empty: from the start token, else the end-of-text token, else a "
-                                  "line feed. Of a prompt longer than the context its end is used");
+  auto* text = command.add_option(
+      "--prompt", options.prompt,
+      "text to go on from; empty: from the start token, else the end-of-text token if "
+      "documents ended with it in training, else a line feed. Of a prompt longer than the context its end is used");
   auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands")
                    ->type_name("FILE");
   auto* word = command.add_option("PROMPT", options.word, "the same as --prompt; -: read it from standard input");

@@ -8,12 +8,9 @@ namespace {
 
 /// The token that a text begins after, where no special start token says so.
 TokenId token_before_text(const Tokenizer& tokenizer, std::optional<TokenId> begin) {
-  if (tokenizer.end_of_text()) return *tokenizer.end_of_text();
   if (begin && *begin < tokenizer.vocab_size()) return *begin;
-  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
-    if (tokenizer.token_bytes(id) == "\n") return id;
-  }
-  return 0;
+  if (tokenizer.end_of_text()) return *tokenizer.end_of_text();
+  return line_feed(tokenizer).value_or(0);
 }
 
 }  // namespace

@@ -43,4 +43,11 @@ std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_vie
   return ids;
 }
 
+std::optional<TokenId> line_feed(const Tokenizer& tokenizer) {
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.token_bytes(id) == "\n") return id;
+  }
+  return std::nullopt;
+}
+
 }  // namespace kiln

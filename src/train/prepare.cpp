@@ -111,6 +111,8 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
     const Corpus corpus(config.data, config.directory);
     warn_of_other_than_text(config, corpus);
     if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
+    const bool sees_documents_begin = corpus.has_several_documents() || p.tokenizer->special(kStart);
+    if (!sees_documents_begin) p.named_ids.begin = line_feed(*p.tokenizer);  // the end-of-text token is never seen
     p.data = encode_corpus(corpus, *p.tokenizer, paths.tokens());
   }
   const std::string why =

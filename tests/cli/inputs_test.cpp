@@ -95,6 +95,24 @@ TEST(Inputs, WhatIsHardlyMeantIsWarnedOf) {
   EXPECT_THAT(train("tales.txt", tales, "byte"), HasSubstr("holds lines of <|endoftext|>, which are learnt as text"));
 }
 
+// The end-of-text token stands between documents; of one document alone no model learns what follows it.
+TEST(Inputs, WithoutAPromptAModelOfOneDocumentBeginsALine) {
+  const SmallRun run;
+  const auto begin = [&](const std::string& text) {
+    const std::string file = run.scratch.write("text.txt", text);
+    const Outcome outcome =
+        run.train({"--overwrite", "--set", "train.steps=1", "--set", "tokenizer.special_tokens=<|endoftext|>", "--set",
+                   "data.document_separator=--", "--set", "data.train=" + file});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const std::string checkpoint = run.folder + "/checkpoints/step-00000001/config.json";
+    return nlohmann::json::parse(read_file(checkpoint))["bos_token_id"].get<int>();
+  };
+  std::string one;
+  for (int i = 0; i < 100; ++i) one += "one two three\n";
+  EXPECT_EQ(begin(one), '\n');
+  EXPECT_EQ(begin(one + "--\n" + one), 256);
+}
+
 TEST(Inputs, TextThatIsTrainedOnIsNotHeldOut) {
   const SmallRun run;
   const std::string text = run.scratch.write("notes/a.txt", std::string(2000, 'a'));

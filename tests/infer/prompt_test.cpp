@@ -34,6 +34,7 @@ TEST(Prompt, EmptyBecomesTheTokenThatTextsBeginAfter) {
   for (const SpecialTokens special : {SpecialTokens::as_text, SpecialTokens::allow}) {
     EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>", "<|start|>"}), "", special), ElementsAre(257));
     EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>"}), "", special), ElementsAre(256));
+    EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>"}), "", special, 7), ElementsAre(7));
     EXPECT_THAT(encode_prompt(bytes_with({}), "", special), ElementsAre('\n'));
     EXPECT_THAT(encode_prompt(CharTokenizer(U"ab", {}), "", special), ElementsAre(0));
     EXPECT_THAT(encode_prompt(NoneTokenizer(50), "", special), ElementsAre(0));

@@ -13,8 +13,8 @@ namespace kiln {
 /// (document.h), and special tokens written in the text are text. With SpecialTokens::allow it is the other way round:
 /// those written in the text are special tokens, and none is inserted.
 ///
-/// An empty prompt becomes the one token that a text begins after: the start token, else the end-of-text token, else
-/// `begin`, which a model may name, else the token of a line feed, else token 0.
+/// An empty prompt becomes the one token that a text begins after: the start token, else `begin`, which a
+/// model may name, else the end-of-text token, else the token of a line feed, else token 0.
 /// Throws Error (usage) as Tokenizer::encode does.
 std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, std::string_view text,
                                    SpecialTokens special = SpecialTokens::as_text,

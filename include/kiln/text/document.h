@@ -3,6 +3,7 @@
 
 #include "kiln/text/tokenizer.h"
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -25,5 +26,8 @@ enum class DocumentEnd { open, end_of_text };
 /// tokens written in the text itself stay text. Decoding them by their meaning gives the text back.
 /// Throws as Tokenizer::encode does.
 std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, DocumentEnd end);
+
+/// The token of a line feed and nothing else, which in text without special tokens most beginnings follow.
+std::optional<TokenId> line_feed(const Tokenizer& tokenizer);
 
 }  // namespace kiln
