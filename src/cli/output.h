@@ -20,8 +20,8 @@ std::string read_stdin();
 /// Throws Error (io), for instance where a disk is full.
 void write_stdout(std::string_view bytes);
 
-/// Throws Error (usage) unless a file can be made there: its folder exists, and nothing but a file is there. `option` begins
-/// the message; `example` is a file's name for it. To be called before the work whose result goes there.
+/// Throws Error (usage) unless a file can be made there: its folder exists, and nothing but a file is there. `option`
+/// begins the message; `example` is a file's name for it. To be called before the work whose result goes there.
 void check_output_file(std::string_view option, const std::filesystem::path& file, std::string_view example);
 
 /// The same for a picture: also throws what check_picture_name throws.

@@ -59,8 +59,7 @@ enum class Purpose { train, plan };
 /// a value that is no JSON is a string; one of steps, epochs and time_budget takes the place of the others), puts
 /// defaults into fields that are null, takes over from init_from (see init_from.h), and validates. Throws Error (usage)
 /// with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?",
-/// those of an override as
-/// "--set optimizer.learning_rat=1: /optimizer/...".
+/// those of an override as "--set optimizer.learning_rat=1: /optimizer/...".
 class ConfigFile {
  public:
   explicit ConfigFile(std::filesystem::path path, std::span<const std::string> overrides = {});

@@ -107,7 +107,8 @@ struct TrainConfig {
       "write checkpoints while training goes on, from a copy of weights and moments; false: training waits, in less "
       "memory");
     v("keep_checkpoints", keep_checkpoints, "checkpoints kept besides step 0, best and latest", non_negative());
-    v("log_every", log_every, "steps between log lines and rows of metrics.jsonl; 0: rows at evaluations alone", non_negative());
+    v("log_every", log_every, "steps between log lines and rows of metrics.jsonl; 0: rows at evaluations alone",
+      non_negative());
     v("sample_every", sample_every, "steps between samples, in the log and TensorBoard; 0: never", non_negative());
     v("sample_at_evaluations", sample_at_evaluations, "a sample at every evaluation (kiln train --watch-samples)");
     v("sample_prompt", sample_prompt, "text that samples go on from, the same each time");
