@@ -85,7 +85,7 @@ void add_use(const BenchReport& report, Table& table) {
   table.row({"decoded tokens/s", grouped(report.decode_tokens_per_second)});
   table.row({"tokenizer", report.tokenizer_bytes_per_second
                               ? fmt::format("{:.1f} MB/s", *report.tokenizer_bytes_per_second / kMega)
-                              : "data.train cannot be read here"});
+                              : "data.train holds no text here"});
 }
 
 std::string to_text(const BenchReport& report) {

@@ -67,6 +67,21 @@ std::vector<const CLI::App*> asked(const CLI::App& app) {
   return path;
 }
 
+/// Of an option that the command does not know: `; did you mean "--temperature"?`.
+std::string suggestion(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (const std::string& word : command.remaining()) {
+    const std::string_view option = std::string_view(word).substr(0, word.find('='));
+    const std::string_view meant = option.starts_with("--") ? nearest(option, known) : "";
+    if (!meant.empty()) return fmt::format("; did you mean \"{}\"?", meant);
+  }
+  return "";
+}
+
 int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
   const std::vector<const CLI::App*> path = asked(app);
   if (path.back()->get_require_subcommand_min() > 0 && std::ssize(path) == words) {  // a group's name and no more
@@ -75,7 +90,9 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
   }
   std::string name;
   for (const CLI::App* command : path) name += command->get_name() + " ";
-  return report(ExitCode::usage, fmt::format("{}; {}--help shows what is expected", error.what(), name).c_str());
+  return report(
+      ExitCode::usage,
+      fmt::format("{}{}; {}--help shows what is expected", error.what(), suggestion(*path.back()), name).c_str());
 }
 
 int run(int argc, char** argv) {

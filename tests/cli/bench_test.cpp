@@ -50,7 +50,7 @@ TEST(BenchCommand, PrintsATableAndDoesWithoutTheText) {
       run_kiln({"bench", bench_config(scratch), "--steps", "1", "--set", "data.train=[\"gone.txt\"]"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("% of peak"));
-  EXPECT_THAT(outcome.out, HasSubstr("data.train cannot be read here"));
+  EXPECT_THAT(outcome.out, HasSubstr("data.train holds no text here"));
 }
 
 TEST(BenchCommand, RefusesAModelBeyondMemory) {

@@ -154,6 +154,13 @@ TEST(Usage, QuietSaysNothingButTheResult) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
+TEST(Usage, AWrongOptionIsCorrected) {
+  for (const std::string option : {"--tempreature", "--tempreature=0.5"}) {
+    EXPECT_THAT(run_kiln({"sample", "run", option}).err, HasSubstr("; did you mean \"--temperature\"?"));
+  }
+  EXPECT_THAT(run_kiln({"sample", "run", "--xyz"}).err, ::testing::Not(HasSubstr("did you mean")));
+}
+
 TEST(Usage, AWrongKeyIsCorrected) {
   const Outcome outcome = run_kiln({"plan", "configs/gpt3_small.json", "--set", "model.n_layer=2"});
   EXPECT_EQ(outcome.code, 2);
