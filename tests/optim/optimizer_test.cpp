@@ -198,7 +198,8 @@ TEST_P(EveryOptimizer, GivesTheSameBitsForAnyThreadCount) {
 }
 
 TEST_P(EveryOptimizer, AnnouncesItsMemory) {
-  const auto slots = make_optimizer(config_, layout_)->slots();
+  const auto optimizer = make_optimizer(config_, layout_);
+  const std::vector<OptimizerSlot> slots = optimizer->slots();
   const std::vector<StateLayout> state = state_layouts(config_, layout_);
   ASSERT_EQ(state.size(), slots.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
