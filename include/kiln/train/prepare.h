@@ -38,10 +38,10 @@ struct Preparation {
 };
 
 /// Reads or makes all of it, and watches the signals that are to stop a training (stop_signals.h). With `resume` it
-/// takes the newest valid checkpoint, or begins at step 0 (saying so) where there is none: config changes in model,
-/// tokenizer or data are then refused with the list of them, others are logged. With `force_tokenizer` the checkpoint's
-/// tokenizer is taken though the config names one that has changed since. Throws Error (usage: config against data,
-/// checkpoint or memory; bad_input; io).
+/// takes the newest valid checkpoint, or begins at step 0 (saying so) where there is none: config changes that the run
+/// is bound to (Difference::binds_run) are then refused with the list of them, and so are other tokens than it was
+/// trained on; other changes are logged. With `force_tokenizer` the checkpoint's tokenizer is taken though the config
+/// names one that has changed since. Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer = false);
 
 }  // namespace kiln
