@@ -165,7 +165,7 @@ std::string shell_quoted(std::string_view word) {
 std::string resuming_command(const TrainOptions& options) {
   std::string command = "kiln train " + shell_quoted(options.config);
   if (!options.run.empty()) command += " --run " + shell_quoted(options.run);
-  command += " --resume";
+  command += options.force_tokenizer ? " --resume --force-tokenizer" : " --resume";
   for (const std::string& assignment : options.overrides) command += " --set " + shell_quoted(assignment);
   if (options.watches_samples) command += " --watch-samples";
   if (options.prompt) command += " --prompt " + shell_quoted(*options.prompt);

@@ -13,7 +13,6 @@
 #include "kiln/train/timing.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -27,12 +26,6 @@ constexpr std::size_t kPrompts = 5;
 constexpr Index kDecodedTokens = 96;             // or the other half
 constexpr std::size_t kLearntBytes = 2'000'000;  // of text that the tokenizer is trained on
 constexpr std::size_t kEncodedBytes = 32'000'000;
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 template <class T>
 void time_generation(const Config& config, BenchReport& report) {

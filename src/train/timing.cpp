@@ -26,6 +26,12 @@ TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
 
 }  // namespace
 
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits) {
   const LanguageModel<float> model(config.model, vocab_size);
   ParameterBuffer<float> masters(model.layout);

@@ -10,11 +10,14 @@
 
 namespace kiln {
 
+/// The middle one of some values, at least one, in any order; of an even number the upper one.
+double median(std::vector<double> values);
+
 struct StepTimes {
   std::vector<double> seconds;          // of each step, ascending
   std::map<std::string, double> parts;  // mean seconds a step, by the names that core/profile books
 
-  double median() const { return seconds[seconds.size() / 2]; }
+  double median() const { return kiln::median(seconds); }
 };
 
 /// How long to go on: at least `least` steps, then until `seconds` have passed or there are `most`.
