@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/foreign_content.h"
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -115,6 +116,7 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const st
       continue;
     }
     const std::string_view text = read_text(file);
+    check_is_text(file, text);
     if (!unlike_text_ && text.substr(0, kBeginning).find('\0') != std::string_view::npos) unlike_text_ = file;
     if (separator) {
       split_documents(text, *separator, documents);
@@ -135,6 +137,7 @@ std::string_view Corpus::read_text(const std::filesystem::path& file) {
 
 void Corpus::read_json_lines(const std::filesystem::path& file, Documents& documents) {
   const MappedFile mapped(file);
+  check_is_text(file, mapped.bytes());
   std::string& decoded = texts_.emplace_back();
   decoded.reserve(mapped.size());  // JSON is never shorter than the text it spells, so the views below stay valid
   std::string_view rest = mapped.bytes();

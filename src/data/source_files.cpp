@@ -2,6 +2,7 @@
 #include "kiln/data/source_files.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/extension.h"
 
 #include <algorithm>
 #include <glob.h>
@@ -18,7 +19,7 @@ std::vector<fs::path> text_files_below(const fs::path& folder) {
   std::vector<fs::path> files;
   try {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-      const fs::path extension = entry.path().extension();
+      const std::string extension = lower_extension(entry.path());
       if ((extension == ".txt" || extension == ".jsonl") && entry.is_regular_file()) files.push_back(entry.path());
     }
   } catch (const fs::filesystem_error& error) {
@@ -55,7 +56,7 @@ std::vector<fs::path> matches(const fs::path& pattern) {
 }  // namespace
 
 SourceKind source_kind(const fs::path& file) {
-  const fs::path extension = file.extension();
+  const std::string extension = lower_extension(file);
   return extension == ".jsonl" ? SourceKind::jsonl : extension == ".bin" ? SourceKind::tokens : SourceKind::text;
 }
 

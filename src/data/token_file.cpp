@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 
+#include "data/foreign_content.h"
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -77,6 +78,7 @@ void TokenFile::open(std::string_view bytes) {
   data_ = bytes.data();
   const std::uint32_t magic = bytes.size() >= 4 ? load<std::uint32_t>(bytes.data()) : 0;
   if (magic != kMagic16 && magic != kMagic32) {
+    check_is_ids(name_, bytes);
     check_input(bytes.size() % 2 == 0,
                 "{}: {} bytes, an odd number; a token file without a header holds 2 bytes a token (uint16)", name_,
                 bytes.size());

@@ -2,6 +2,7 @@
 #include "kiln/run/picture.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/extension.h"
 #include "kiln/run/svg_plot.h"
 
 #ifdef KILN_RSVG
@@ -60,7 +61,7 @@ std::string to_png(const std::string&) { return {}; }  // check_picture_name let
 }  // namespace
 
 void check_picture_name(const std::filesystem::path& file) {
-  const std::filesystem::path kind = file.extension();
+  const std::string kind = lower_extension(file);
   check(kind == ".svg" || kind == ".png", "{}: a file name that ends in .svg or .png is expected", file.string());
   check(kHasPng || kind == ".svg",
         "{}: this kiln was built without librsvg and draws no PNG; name a file that ends in .svg, or install "
@@ -71,7 +72,7 @@ void check_picture_name(const std::filesystem::path& file) {
 std::string to_picture(const Figure& figure, const std::filesystem::path& file) {
   check_picture_name(file);
   const std::string svg = to_svg(figure);
-  return file.extension() == ".png" ? to_png(svg) : svg;
+  return lower_extension(file) == ".png" ? to_png(svg) : svg;
 }
 
 }  // namespace kiln

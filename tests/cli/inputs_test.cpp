@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "cli/small_run.h"
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <sys/stat.h>
@@ -93,6 +95,64 @@ TEST(Inputs, WhatIsHardlyMeantIsWarnedOf) {
   std::string tales;
   for (int i = 0; i < 200; ++i) tales += "once upon a time\n<|endoftext|>\n";
   EXPECT_THAT(train("tales.txt", tales, "byte"), HasSubstr("holds lines of <|endoftext|>, which are learnt as text"));
+}
+
+TEST(Inputs, WhatIsNoTextIsRefusedByEveryCommandThatReadsText) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  for (const auto& [name, begin, what] : std::vector<std::array<std::string, 3>>{
+           {"a.txt", "\x1F\x8B\x08 and more", "a.txt: is compressed by gzip; text is expected: decompress it"},
+           {"b.TXT", "[{\"text\": \"one\"}]", "b.TXT: is a JSON array; text is expected: write one object a line"},
+           {"c.md", "%PDF-1.4", "c.md: is a PDF document; text is expected: extract its text"}}) {
+    const std::string file = run.scratch.write(name, begin + std::string(20'000, 'a'));
+    const std::string output = run.scratch.path("made.json").string();
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"train", run.config, "--run", run.scratch.path("other").string(), "--set",
+                                   "data.train=" + file},
+          {"train", run.config, "--run", run.scratch.path("other").string(), "--set", "data.validation=" + file},
+          {"new", "--data", file, "--for", "10s", "--output", output},
+          {"eval", run.folder, "--data", file},
+          {"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", output}}) {
+      const Outcome outcome = run_kiln(command);
+      EXPECT_EQ(outcome.code, 3) << command[0] << outcome.err;
+      EXPECT_THAT(outcome.err, HasSubstr(what)) << command[0];
+    }
+    EXPECT_FALSE(fs::exists(output));
+  }
+}
+
+// The first byte of a text is never a target; nor do tokens between documents stand for bytes.
+TEST(Inputs, BitsPerByteCountTheBytesThatWereScored) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1", "--set", "tokenizer.special_tokens=<|endoftext|>"}).code, 0);
+  const auto bytes_scored = [&](const std::string& name, const std::string& contents) {
+    const std::string file = run.scratch.write(name, contents);
+    const Outcome outcome = run_kiln({"eval", run.folder, "--data", file, "--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const auto result = nlohmann::json::parse(outcome.out);
+    const double nats = result["loss"].get<double>() * result["tokens"].get<double>();
+    return nats / std::log(2.0) / result["bits_per_byte"].get<double>();
+  };
+  EXPECT_NEAR(bytes_scored("two.txt", "ab"), 1, 1e-6);
+  EXPECT_NEAR(bytes_scored("documents.jsonl", "{\"text\": \"abc\"}\n{\"text\": \"de\"}\n"), 4, 1e-6);
+  EXPECT_NEAR(bytes_scored("ids.bin", std::string("a\0b\0\0\1c\0", 8)), 2, 1e-6);  // a, b, the end of text, c
+}
+
+TEST(Inputs, NamesInCapitalsAreReadAsTheirKind) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const auto tokens_of = [&](const std::string& name, const std::string& bytes) {
+    const Outcome outcome = run_kiln({"eval", run.folder, "--data", run.scratch.write(name, bytes), "--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.code == 0 ? nlohmann::json::parse(outcome.out)["tokens"].get<int>() : -1;
+  };
+  EXPECT_EQ(tokens_of("A.TXT", "one two"), 6);
+  EXPECT_EQ(tokens_of("C.JSONL", "{\"text\": \"one two\"}\n"), 6);
+  EXPECT_EQ(tokens_of("X.BIN", std::string("o\0n\0e\0", 6)), 2);
+  EXPECT_EQ(tokens_of("folder/A.TXT", "one"), 2);
+  const Outcome folder = run_kiln({"eval", run.folder, "--data", run.scratch.path("folder").string(), "--json"});
+  EXPECT_EQ(folder.code, 0) << folder.err;
+  EXPECT_EQ(run_kiln({"plot", run.folder, "--output", run.scratch.path("LOSS.SVG").string()}).code, 0);
 }
 
 // The end-of-text token stands between documents; of one document alone no model learns what follows it.

@@ -30,6 +30,15 @@ TEST(SourceFiles, FilesKeepTheOrderOfTheConfigAndFoldersAreSorted) {
   EXPECT_EQ(names(scratch, {"plain", "d/notes.md"}), (Names{"plain", "d/notes.md"}));
 }
 
+TEST(SourceFiles, AnExtensionCountsInAnyCase) {
+  Scratch scratch;
+  for (const char* name : {"d/A.TXT", "d/C.JsonL", "d/X.BIN"}) scratch.write(name, "x");
+  EXPECT_EQ(names(scratch, {"d"}), (Names{"d/A.TXT", "d/C.JsonL"}));
+  EXPECT_EQ(source_kind("A.TXT"), SourceKind::text);
+  EXPECT_EQ(source_kind("C.JsonL"), SourceKind::jsonl);
+  EXPECT_EQ(source_kind("X.BIN"), SourceKind::tokens);
+}
+
 TEST(SourceFiles, GlobsMatchFilesAndFoldersSorted) {
   Scratch scratch;
   for (const char* name : {"b2.txt", "b10.txt", "a.txt", "sub1/x.txt", "sub2/y.txt"}) scratch.write(name, "x");

@@ -34,7 +34,7 @@ std::string read(const std::filesystem::path& path) {
 
 void fuzz_jsonl(std::string_view input) {
   static const Folder folder;
-  const std::string text = must([&] { return read(folder.put("text.txt", input)); });
+  const std::string text = read(folder.put("text.txt", input));
   require(text.size() <= input.size(), "{} bytes of text in {}", text.size(), input.size());
   const std::string decoded = read(folder.put("text.jsonl", input));
   require(decoded.size() <= input.size(), "{} bytes of text in {}", decoded.size(), input.size());

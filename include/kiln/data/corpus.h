@@ -24,7 +24,8 @@ class Corpus {
   /// config.document_separator splits it (split_documents); each line of a .jsonl file is one, its field "text". Where
   /// config.validation is empty, the tail of the whole text is held out (cut_tail).
   /// Throws Error (usage: a name that matches nothing, token files, a separator of several lines; bad_input: a file
-  /// that cannot be read, or a bad .jsonl line, as file:line).
+  /// that cannot be read or is known to hold no text (an archive, a document, UTF-16, a JSON array ...), or a bad
+  /// .jsonl line, as file:line).
   explicit Corpus(const DataConfig& config, const std::filesystem::path& base_directory = {});
 
   const Documents& train() const { return train_; }

@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-/// What a file holds, told by its name: .jsonl, .bin, and text under any other.
+/// What a file holds, told by its name in any case: .jsonl, .bin, and text under any other.
 enum class SourceKind { text, jsonl, tokens };
 SourceKind source_kind(const std::filesystem::path& file);
 

@@ -26,8 +26,8 @@ class TokenFile {
  public:
   TokenFile() = default;  // no tokens
 
-  /// Maps a file. Throws Error (bad_input) where it cannot be read, is raw with an odd number of bytes, has an unknown
-  /// version, or is not as long as its header says.
+  /// Maps a file. Throws Error (bad_input) where it cannot be read, is raw with an odd number of bytes, is known to be
+  /// something else (an archive, a model ...), has an unknown version, or is not as long as its header says.
   explicit TokenFile(const std::filesystem::path& path);
 
   /// The same over bytes in memory (TokenFileBuilder's), called `name` in messages.

@@ -1,0 +1,168 @@
+// One table of first bytes; three kinds of file that need a look at more than that.
+#include "data/foreign_content.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/extension.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+namespace kiln {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::string_view kUnpack = "unpack it and name the text that is in it";
+constexpr std::string_view kSaveAsText = "save it as plain text (UTF-8) and name that";
+constexpr std::string_view kTableToText =
+    "write its text to a .jsonl file, one object with a field \"text\" a line, and name that";
+constexpr std::string_view kModel = "name the text to read, not the model";
+
+/// What a file is that has these bytes there, and what to do about it.
+struct Signature {
+  std::size_t offset;
+  std::string_view bytes;
+  std::string_view what;
+  std::string_view remedy;
+};
+
+constexpr std::array kSignatures{
+    Signature{0, "\x1F\x8B\x08"sv, "compressed by gzip", "decompress it (gzip -dk FILE) and name the result"},
+    Signature{0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd", "decompress it (zstd -d FILE) and name the result"},
+    Signature{0, "\xFD\x37zXZ\0"sv, "compressed by xz", "decompress it (xz -dk FILE) and name the result"},
+    Signature{4, "1AY&SY"sv, "compressed by bzip2", "decompress it (bzip2 -dk FILE) and name the result"},
+    Signature{0, "\x04\x22\x4D\x18"sv, "compressed by lz4", "decompress it (lz4 -d FILE) and name the result"},
+    Signature{0, "PK\3\4"sv, "a zip archive (as .docx, .epub, .npz and PyTorch's files are)", kUnpack},
+    Signature{0, "7z\xBC\xAF\x27\x1C"sv, "a 7z archive", kUnpack},
+    Signature{0, "Rar!\x1A\x07"sv, "a RAR archive", kUnpack},
+    Signature{257, "ustar"sv, "a tar archive", "unpack it (tar -xf FILE) and name the text that is in it"},
+    Signature{0, "%PDF-"sv, "a PDF document", "extract its text (pdftotext FILE) and name that"},
+    Signature{0, "{\\rtf1"sv, "a document in RTF", kSaveAsText},
+    Signature{0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, "a document of Word, Excel or PowerPoint", kSaveAsText},
+    Signature{0, "ARROW1\0\0"sv, "an Arrow table", kTableToText},
+    Signature{0, "\x89HDF\r\n\x1A\n"sv, "an HDF5 file", kTableToText},
+    Signature{0, "SQLite format 3\0"sv, "an SQLite database", kTableToText},
+    Signature{0, "\x93NUMPY"sv, "a NumPy array", kTableToText},
+    Signature{0, "\x80\x02\x8A\x0Al\xFC\x9C\x46"sv, "a model of PyTorch", kModel},
+    Signature{0, "\x80\x04\x95"sv, "a pickle of Python", kTableToText},
+    Signature{0, "\xC6\xD7\x34\x01"sv, "a model file of llm.c", kModel},
+};
+
+constexpr std::array kTokenSignatures{"\x88\xD8\x34\x01"sv, "\xA1\xD9\x34\x01"sv};  // llm.c's, uint16 and uint32
+
+struct Finding {
+  std::string_view what, remedy;
+};
+
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+/// safetensors begins with its header's length in 8 bytes, and then the header, a JSON object.
+bool is_safetensors(std::string_view contents) {
+  return contents.size() > 10 && contents[8] == '{' && (contents[9] == '"' || contents[9] == '}') &&
+         little_endian(contents.substr(0, 8)) <= contents.size() - 8;
+}
+
+/// A GGUF file's version follows its name; a text may begin with that word.
+bool is_gguf(std::string_view contents) {
+  return contents.size() >= 8 && contents.starts_with("GGUF") && little_endian(contents.substr(4, 4)) < 0x10000;
+}
+
+bool is_parquet(std::string_view contents) {
+  return contents.size() > 8 && contents.starts_with("PAR1") && contents.ends_with("PAR1");
+}
+
+/// What no text and no sequence of token ids begins with.
+std::optional<Finding> find_binary(std::string_view contents) {
+  for (const Signature& signature : kSignatures) {
+    if (contents.size() < signature.offset + signature.bytes.size()) continue;
+    if (contents.substr(signature.offset).starts_with(signature.bytes))
+      return Finding{signature.what, signature.remedy};
+  }
+  if (is_safetensors(contents)) return Finding{"a model in safetensors", kModel};
+  if (is_gguf(contents)) return Finding{"a model in GGUF", kModel};
+  if (is_parquet(contents)) return Finding{"a Parquet table", kTableToText};
+  return std::nullopt;
+}
+
+/// UTF-16 without a byte order mark, of a text in Latin script: every other byte is 0, and those between are ASCII.
+bool looks_like_utf16(std::string_view contents, std::size_t zero_at) {
+  constexpr std::size_t kLooked = 512;
+  const std::string_view beginning = contents.substr(0, std::min(contents.size() / 2 * 2, kLooked));
+  std::size_t zeros = 0, printing = 0;
+  for (std::size_t i = 0; i < beginning.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(beginning[i]);
+    if (i % 2 == zero_at) {
+      zeros += byte == 0 ? 1 : 0;
+    } else {
+      printing += (byte >= 0x20 && byte < 0x7F) || byte == '\n' || byte == '\r' || byte == '\t' ? 1 : 0;
+    }
+  }
+  const std::size_t most = beginning.size() / 2;
+  return most >= 8 && 10 * zeros >= 9 * most && 10 * printing >= 9 * most;
+}
+
+std::optional<Finding> find_encoding(std::string_view contents) {
+  constexpr Finding kUtf32{"UTF-32", "convert it (iconv -f UTF-32 -t UTF-8 FILE) and name the result"};
+  constexpr Finding kUtf16{"UTF-16", "convert it (iconv -f UTF-16 -t UTF-8 FILE) and name the result"};
+  if (contents.starts_with("\xFF\xFE\0\0"sv) || contents.starts_with("\0\0\xFE\xFF"sv)) return kUtf32;
+  if (contents.starts_with("\xFF\xFE"sv) || contents.starts_with("\xFE\xFF"sv)) return kUtf16;
+  if (looks_like_utf16(contents, 1))
+    return Finding{"UTF-16", "convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"};
+  if (looks_like_utf16(contents, 0))
+    return Finding{"UTF-16", "convert it (iconv -f UTF-16BE -t UTF-8 FILE) and name the result"};
+  return std::nullopt;
+}
+
+/// The text from its first character on that is no white space, behind a byte order mark.
+std::string_view without_space(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+/// JSON that is not one object a line of a .jsonl file. An array of objects is told from prose in any file; an array of
+/// anything else, and lines of objects, where the file's name says JSON.
+std::optional<Finding> find_json(std::string_view contents, std::string_view extension) {
+  const std::string_view text = without_space(contents);
+  const bool is_json = extension == ".json" || extension == ".ndjson";
+  if (text.starts_with('[')) {
+    const std::string_view first = without_space(text.substr(1));
+    const bool holds_objects = first.starts_with('{') && without_space(first.substr(1)).starts_with('"');
+    if (!holds_objects && !is_json) return std::nullopt;
+    return Finding{"a JSON array", "write one object a line (jq -c '.[]' FILE > NAME.jsonl) and name that"};
+  }
+  if (!text.starts_with('{') || !is_json) return std::nullopt;
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const std::size_t end = line.find_last_not_of(" \t\r");
+  const bool is_lines = end > 0 && line[end] == '}';  // the first object ends on the line that it begins on
+  return is_lines ? std::optional(Finding{"JSON Lines", "give it a name that ends in .jsonl"}) : std::nullopt;
+}
+
+[[noreturn]] void refuse(std::string_view file, const Finding& finding, std::string_view expected) {
+  fail(ExitCode::bad_input, "{}: is {}; {} expected: {}", file, finding.what, expected, finding.remedy);
+}
+
+}  // namespace
+
+void check_is_text(const std::filesystem::path& file, std::string_view contents) {
+  constexpr std::string_view kExpected = "text is";
+  const std::string name = file.string();
+  for (const std::string_view signature : kTokenSignatures) {
+    if (contents.starts_with(signature)) refuse(name, {"a token file", "give it a name that ends in .bin"}, kExpected);
+  }
+  if (const auto finding = find_binary(contents)) refuse(name, *finding, kExpected);
+  if (const auto finding = find_encoding(contents)) refuse(name, *finding, kExpected);
+  if (const auto finding = find_json(contents, lower_extension(file))) refuse(name, *finding, kExpected);
+}
+
+void check_is_ids(std::string_view file, std::string_view contents) {
+  if (const auto finding = find_binary(contents)) refuse(file, *finding, "token ids are");
+}
+
+}  // namespace kiln
