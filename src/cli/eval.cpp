@@ -7,6 +7,7 @@
 #include "kiln/data/source_files.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/text/document.h"
 #include "kiln/train/evaluate.h"
 
 #include <nlohmann/json.hpp>
@@ -75,8 +76,8 @@ Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision
   if (precision == Precision::bf16) rounded.emplace(model.model->layout);
   const Weights weights = rounded ? Weights(*model.weights, *rounded) : Weights(*model.weights);
   weights.round();
-  const std::unique_ptr<Evaluator> evaluator =
-      make_evaluator(model.model->config(), model.model->vocab_size(), precision);
+  const std::unique_ptr<Evaluator> evaluator = make_evaluator(model.model->config(), model.model->vocab_size(),
+                                                              precision, text_bytes_by_token(*model.tokenizer));
   ProgressBar bar("scoring", static_cast<double>(tokens.size()), "tokens");
   return evaluator->evaluate(weights, tokens, [&](double share) { bar.set_share(share); });
 }

@@ -43,6 +43,15 @@ std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_vie
   return ids;
 }
 
+std::vector<std::uint32_t> text_bytes_by_token(const Tokenizer& tokenizer) {
+  std::vector<std::uint32_t> bytes;
+  if (tokenizer.type() == kTokenizerKinds[static_cast<std::size_t>(TokenizerKind::none)]) return bytes;
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    bytes.push_back(static_cast<std::uint32_t>(tokenizer.decode(std::span(&id, 1), SpecialText::meaning).size()));
+  }
+  return bytes;
+}
+
 std::optional<TokenId> line_feed(const Tokenizer& tokenizer) {
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
     if (tokenizer.token_bytes(id) == "\n") return id;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -64,9 +65,10 @@ std::size_t memory_bytes(const LanguageModel<T>& model) {
 template <class T>
 class EvaluatorOf final : public Evaluator {
  public:
-  EvaluatorOf(const ModelConfig& config, Index vocab_size, Index most_tokens)
+  EvaluatorOf(const ModelConfig& config, Index vocab_size, std::vector<std::uint32_t> text_bytes, Index most_tokens)
       : model_(config, vocab_size),
         windows_(windows_per_batch(config)),
+        text_bytes_(std::move(text_bytes)),
         most_tokens_(most_tokens),
         arena_(memory_bytes(model_)),
         scratch_(model_.head.lay_out(arena_, windows_ * config.n_ctx)) {}
@@ -76,6 +78,7 @@ class EvaluatorOf final : public Evaluator {
     const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_, most_tokens_);
     WindowStatistics statistics;
     Index correct = 0;
+    std::uint64_t bytes = 0;  // of text, that the targets stand for
     for (Index i = 0; i < batches.size(); ++i) {
       batches.fill(i, batch_);
       if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(model_.vocab_size());  // says where
@@ -85,6 +88,7 @@ class EvaluatorOf final : public Evaluator {
         for (auto n = static_cast<std::size_t>(b * batch_.T); n < static_cast<std::size_t>((b + 1) * batch_.T); ++n) {
           sum += static_cast<double>(losses_[n]);
           correct += best_[n] == batch_.targets[n] ? 1 : 0;
+          bytes += text_bytes_of(batch_.targets[n]);
         }
         statistics.add(sum, batch_.T);
       }
@@ -93,15 +97,18 @@ class EvaluatorOf final : public Evaluator {
     Evaluation result = statistics.result();
     result.tokens = batches.targets();
     result.accuracy = static_cast<double>(correct) / static_cast<double>(result.tokens);
-    if (const std::optional<Index> bytes = tokens.text_bytes()) {
-      const double scored = static_cast<double>(result.tokens) / static_cast<double>(tokens.size() - 1);
-      result.bits_per_byte = statistics.total() / std::numbers::ln2 / (scored * static_cast<double>(*bytes));
-    }
+    if (bytes > 0) result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(bytes);
     result.seconds = stopwatch.seconds();
     return result;
   }
 
  private:
+  /// A model may have more ids than its tokenizer; those stand for nothing.
+  std::uint32_t text_bytes_of(std::int32_t id) const {
+    const auto index = static_cast<std::size_t>(id);
+    return index < text_bytes_.size() ? text_bytes_[index] : 0;
+  }
+
   bool is_in_vocabulary(const Batch& batch) const {
     const auto is_below = [V = model_.vocab_size()](std::int32_t id) {
       return static_cast<Index>(static_cast<std::uint32_t>(id)) < V;
@@ -123,7 +130,8 @@ class EvaluatorOf final : public Evaluator {
   }
 
   LanguageModel<T> model_;
-  Index windows_;  // a batch
+  Index windows_;                          // a batch
+  std::vector<std::uint32_t> text_bytes_;  // by id
   Index most_tokens_;
   Arena arena_;
   HeadScratch<T> scratch_;
@@ -137,9 +145,9 @@ class EvaluatorOf final : public Evaluator {
 double Evaluation::perplexity() const { return std::exp(loss); }
 
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                          Index most_tokens) {
+                                          std::vector<std::uint32_t> text_bytes, Index most_tokens) {
   return with_precision(precision, [&]<class T>() -> std::unique_ptr<Evaluator> {
-    return std::make_unique<EvaluatorOf<T>>(config, vocab_size, most_tokens);
+    return std::make_unique<EvaluatorOf<T>>(config, vocab_size, std::move(text_bytes), most_tokens);
   });
 }
 

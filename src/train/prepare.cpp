@@ -227,7 +227,8 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   if (precision == Precision::bf16) p.rounded = std::make_unique<ParameterBuffer<bfloat16>>(p.model->layout);
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
-    p.evaluator = make_evaluator(p.config.model, V, precision, p.config.train.most_evaluated_tokens());
+    p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.tokenizer),
+                                 p.config.train.most_evaluated_tokens());
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {

@@ -49,6 +49,17 @@ TEST(Document, WrittenSpecialTokensStayText) {
   EXPECT_EQ(ids.size(), 15u);  // start, 13 bytes, end
 }
 
+TEST(TextBytesByToken, AreThoseOfTheMeaning) {
+  const std::vector<std::uint32_t> bytes = text_bytes_by_token(*with_special({"<|endoftext|>", "<|paragraph|>"}));
+  ASSERT_EQ(bytes.size(), 258u);
+  EXPECT_EQ(bytes['a'], 1u);
+  EXPECT_EQ(bytes[256], 0u);
+  EXPECT_EQ(bytes[257], 2u);
+  TokenizerConfig none;
+  none.type = TokenizerKind::none;
+  EXPECT_TRUE(text_bytes_by_token(*make_tokenizer(none, {})).empty());
+}
+
 TEST(Document, MeaningGivesTheTextBack) {
   const auto tokenizer = with_special({"<|start|>", "<|endoftext|>", "<|endofsentence|>", "<|paragraph|>"});
   Rng rng(31, "document");

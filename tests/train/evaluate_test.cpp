@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <span>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -27,12 +29,22 @@ ModelConfig small_model() {
   return config;
 }
 
-TokenFile tokens(Index count, Index text_bytes) {
+/// Bytes of text that each id stands for; the others, as special tokens do, for none.
+const std::vector<std::uint32_t> kTextBytes{0, 1, 2, 3, 5, 8, 0, 4};
+
+double text_bytes_of(std::span<const std::int32_t> ids) {
+  std::uint32_t bytes = 0;
+  for (const std::int32_t id : ids)
+    bytes += static_cast<std::size_t>(id) < kTextBytes.size() ? kTextBytes[static_cast<std::size_t>(id)] : 0;
+  return bytes;
+}
+
+TokenFile tokens(Index count) {
   Rng rng(3, "test");
   std::vector<std::int32_t> ids;
   for (Index i = 0; i < count; ++i) ids.push_back(static_cast<std::int32_t>(rng.below(kVocabSize)));
   TokenFileBuilder builder(kVocabSize);
-  builder.append(ids, text_bytes);
+  builder.append(ids);
   return TokenFile(builder.finish(), "test");
 }
 
@@ -47,22 +59,23 @@ struct EvaluatorRig {
 
 TEST(Evaluator, OfAPartScoresItsWindowsAlone) {
   EvaluatorRig rig;
-  const TokenFile text = tokens(43, 99);
+  const TokenFile text = tokens(43);
   const auto evaluate = [&](Index most, const TokenFile& file) {
-    return make_evaluator(small_model(), kVocabSize, Precision::fp32, most)->evaluate(rig.weights, file);
+    return make_evaluator(small_model(), kVocabSize, Precision::fp32, kTextBytes, most)->evaluate(rig.weights, file);
   };
   const Evaluation part = evaluate(9, text);  // windows 0 and 4 of 8
   EXPECT_EQ(part.tokens, 10);
-  double total = 0;
+  double total = 0, bytes = 0;
   for (const Index first : {0, 20}) {
     std::vector<std::int32_t> ids(6);
     text.read(first, 6, ids.data());
     TokenFileBuilder builder(kVocabSize);
-    builder.append(ids, 1);
+    builder.append(ids);
+    bytes += text_bytes_of(std::span(ids).subspan(1));
     total += 5 * evaluate(100, TokenFile(builder.finish(), "window")).loss;
   }
   EXPECT_NEAR(part.loss, total / 10, 1e-6);
-  EXPECT_NEAR(*part.bits_per_byte, total / std::log(2.0) / (99 * 10.0 / 42), 1e-6);
+  EXPECT_NEAR(*part.bits_per_byte, total / std::log(2.0) / bytes, 1e-6);
   EXPECT_EQ(evaluate(42, text).loss, evaluate(1000, text).loss);
 }
 
@@ -74,17 +87,18 @@ TEST(Evaluator, AShortTextFitsIntoTheMemoryForLongerOnes) {
   ParameterBuffer<float> weights(model.layout);
   initialise(model.config(), 1, weights);
   const Evaluation evaluation =
-      make_evaluator(small_model(), kManyEntries, Precision::fp32)->evaluate(weights, tokens(641, 99));
+      make_evaluator(small_model(), kManyEntries, Precision::fp32)->evaluate(weights, tokens(641));
   EXPECT_EQ(evaluation.tokens, 640);
 }
 
 TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
   EvaluatorRig rig;
-  const TokenFile text = tokens(43, 99);  // 42 targets: 8 windows of 5 and one of 2
-  const Evaluation evaluation = make_evaluator(small_model(), kVocabSize, Precision::fp32)->evaluate(rig.weights, text);
+  const TokenFile text = tokens(43);  // 42 targets: 8 windows of 5 and one of 2
+  const Evaluation evaluation =
+      make_evaluator(small_model(), kVocabSize, Precision::fp32, kTextBytes)->evaluate(rig.weights, text);
   EXPECT_EQ(evaluation.tokens, 42);
 
-  double total = 0;
+  double total = 0, bytes = 0;
   Index correct = 0;
   for (Index first = 0; first < 42; first += 5) {
     const Index T = std::min<Index>(5, 42 - first);
@@ -95,6 +109,7 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
     const Mat<float> logits = arena.matrix<float>(T, kVocabSize);
     rig.model.trunk.forward(rig.weights, std::span(ids).first(static_cast<std::size_t>(T)), {}, activations);
     rig.model.head.logits(rig.weights, as_const(activations.hidden), logits);
+    bytes += text_bytes_of(std::span(ids).subspan(1));  // the first token of all is never a target
     for (Index t = 0; t < T; ++t) {
       const Eigen::RowVectorXd z = logits.row(t).cast<double>();
       Index best = 0;
@@ -107,17 +122,17 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
   EXPECT_NEAR(evaluation.loss, total / 42, 1e-6);
   EXPECT_DOUBLE_EQ(evaluation.accuracy, static_cast<double>(correct) / 42);
   EXPECT_NEAR(evaluation.perplexity(), std::exp(total / 42), 1e-4);
-  EXPECT_NEAR(*evaluation.bits_per_byte, total / std::log(2.0) / 99, 1e-6);
+  EXPECT_NEAR(*evaluation.bits_per_byte, total / std::log(2.0) / bytes, 1e-6);
   EXPECT_GT(evaluation.margin.value(), 0);
 }
 
 TEST(Evaluator, TheIntervalNarrowsWithTheRootOfTheText) {
   EvaluatorRig rig;
   const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);
-  const Evaluation small = evaluator->evaluate(rig.weights, tokens(2001, 0));
-  const Evaluation large = evaluator->evaluate(rig.weights, tokens(32001, 0));
+  const Evaluation small = evaluator->evaluate(rig.weights, tokens(2001));
+  const Evaluation large = evaluator->evaluate(rig.weights, tokens(32001));
   EXPECT_NEAR(*small.margin / *large.margin, 4.0, 0.8);
-  EXPECT_FALSE(evaluator->evaluate(rig.weights, tokens(4, 0)).margin.has_value());  // one window has no spread
+  EXPECT_FALSE(evaluator->evaluate(rig.weights, tokens(4)).margin.has_value());  // one window has no spread
   EXPECT_FALSE(small.bits_per_byte.has_value());
 }
 
@@ -128,7 +143,7 @@ TEST(Evaluator, AnUntrainedModelIsAsGoodAsGuessing) {
   ParameterBuffer<float> weights(model.layout);
   initialise(config, 1, weights);
   const auto evaluator = make_evaluator(config, kVocabSize, Precision::fp32);
-  EXPECT_NEAR(evaluator->evaluate(weights, tokens(2001, 0)).loss, std::log(13.0), 0.01);
+  EXPECT_NEAR(evaluator->evaluate(weights, tokens(2001)).loss, std::log(13.0), 0.01);
 }
 
 // Weights and activations of 8 bits are off by 2^-9 each; over a text these errors average out.
@@ -137,7 +152,7 @@ TEST(Evaluator, Bfloat16ScoresAsFloatDoes) {
   ParameterBuffer<bfloat16> rounded(rig.model.layout);
   const Weights weights(rig.weights, rounded);
   weights.round();
-  const TokenFile text = tokens(2001, 0);
+  const TokenFile text = tokens(2001);
   const Evaluation wide = make_evaluator(small_model(), kVocabSize, Precision::fp32)->evaluate(weights, text);
   const Evaluation narrow = make_evaluator(small_model(), kVocabSize, Precision::bf16)->evaluate(weights, text);
   EXPECT_NE(narrow.loss, wide.loss);
@@ -148,7 +163,7 @@ TEST(Evaluator, Bfloat16ScoresAsFloatDoes) {
 TEST(Evaluator, RefusesATextOfOneTokenAndIdsBeyondTheVocabulary) {
   EvaluatorRig rig;
   const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);
-  EXPECT_THROW(evaluator->evaluate(rig.weights, tokens(1, 0)), Error);
+  EXPECT_THROW(evaluator->evaluate(rig.weights, tokens(1)), Error);
   TokenFileBuilder builder(100);
   builder.append(std::vector<std::int32_t>{1, 99, 2});
   EXPECT_THROW(evaluator->evaluate(rig.weights, TokenFile(builder.finish(), "test")), Error);

@@ -3,6 +3,7 @@
 
 #include "kiln/text/tokenizer.h"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,10 @@ enum class DocumentEnd { open, end_of_text };
 /// tokens written in the text itself stay text. Decoding them by their meaning gives the text back.
 /// Throws as Tokenizer::encode does.
 std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, DocumentEnd end);
+
+/// Returns for each id the number of bytes of text that it stands for: of a special token those of its meaning. Empty
+/// for a tokenizer whose ids stand for no text ("none").
+std::vector<std::uint32_t> text_bytes_by_token(const Tokenizer& tokenizer);
 
 /// The token of a line feed and nothing else, which in text without special tokens most beginnings follow.
 std::optional<TokenId> line_feed(const Tokenizer& tokenizer);

@@ -6,10 +6,12 @@
 #include "kiln/run/train_config.h"
 #include "kiln/tensor/parameters.h"
 
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace kiln {
 
@@ -19,7 +21,7 @@ struct Evaluation {
                                         // unknown from a single window
   double accuracy = 0;                  // share of targets that were the likeliest token
   Index tokens = 0;                     // targets scored: of a whole text one less than its tokens
-  std::optional<double> bits_per_byte;  // where the number of bytes of the text is known; those of a part in proportion
+  std::optional<double> bits_per_byte;  // of the text that the scored targets stand for, where they stand for any
   double seconds = 0;
 
   double perplexity() const;
@@ -42,8 +44,10 @@ class Evaluator {
 };
 
 /// An evaluator that computes in this precision, of texts with more than `most_tokens` targets in evenly spread windows
-/// alone (data/batcher.h). Its memory is laid out here, for batches of a thousand tokens.
+/// alone (data/batcher.h). `text_bytes` (text_bytes_by_token) are the bytes of text that each id stands for; without
+/// them bits per byte are unknown. Its memory is laid out here, for batches of a thousand tokens.
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
+                                          std::vector<std::uint32_t> text_bytes = {},
                                           Index most_tokens = std::numeric_limits<Index>::max());
 
 /// The bytes that it takes, without taking them.
