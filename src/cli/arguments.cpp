@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/nearest.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/tokenizer_json.h"
 
@@ -75,6 +76,17 @@ void add_json_flag(CLI::App& command, bool& json) {
 void add_quiet_flag(CLI::App& command) {
   command.add_flag_callback(
       "--quiet", [] { spdlog::set_level(spdlog::level::warn); }, "warnings and errors alone");
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  const auto refuse = [names = std::move(names)](const std::string& text) -> std::string {
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    if (std::ranges::find(known, text) != known.end()) return "";
+    const std::string_view meant = nearest(text, known);
+    return fmt::format("\"{}\" is not one of {}{}", text, fmt::join(known, ", "),
+                       meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
+  };
+  return {refuse, ""};  // no description: the help has the names as the option's type
 }
 
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,

@@ -5,6 +5,7 @@
 #include "kiln/run/model_loader.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -66,13 +67,17 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, con
   return command.add_option(name, value, help)->transform(CLI::Validator(read, ""));
 }
 
-/// One of these names.
+/// Returns a check that a text is one of these names; of another it says which was probably meant.
+CLI::Validator one_of(std::vector<std::string> names);
+
+/// One of these names, which the help and completion show.
 template <class Value, class Names>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value, const Names& names,
                         const std::string& help) {
+  const std::vector<std::string> choices(names.begin(), names.end());
   return command.add_option(name, value, help)
-      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
-      ->type_name("one of");
+      ->check(one_of(choices))
+      ->type_name(fmt::format("{}", fmt::join(choices, "|")));
 }
 
 /// The value of an enumeration whose names, in the order of its values, are `names`.

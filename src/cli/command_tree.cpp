@@ -1,30 +1,79 @@
-// From CLI11's objects to plain ones.
+// From CLI11's objects, and the schema of configs, to plain ones.
 #include "cli/command_tree.h"
+
+#include "kiln/core/json.h"
+#include "kiln/run/config.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
 
 namespace kiln::cli {
 namespace {
 
-Argument describe_argument(const CLI::Option& option) {
-  Argument argument{.names = {},
-                    .help = option.get_description(),
-                    .value = option.get_items_expected_max() == 0 ? "" : option.get_type_name(),
-                    .default_text = option.get_default_str(),
-                    .values = Values::files,
-                    .choices = {}};
-  for (const std::string& name : option.get_snames()) argument.names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) argument.names.push_back("--" + name);
-  if (option.get_positional()) argument.names = {option.get_name(true)};
-  const std::string type = option.get_type_name();
-  const std::size_t open = type.find('{'), close = type.find('}');
-  if (option.get_items_expected_max() == 0) {
-    argument.values = Values::none;
-  } else if (open != std::string::npos && close != std::string::npos) {  // CLI::IsMember's
-    argument.values = Values::choices;
-    argument.choices = CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
-  } else if (type.starts_with("UINT") || type.starts_with("INT") || type.starts_with("FLOAT") || type == "N") {
-    argument.values = Values::others;
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
+
+/// Of "latest|best|STEP" the words that are meant as they stand: those in small letters.
+std::vector<std::string> words_of(const std::string& type) {
+  std::vector<std::string> words = CLI::detail::split(type, '|');
+  std::erase_if(words, [](const std::string& word) {
+    return std::ranges::any_of(word, [](unsigned char c) { return std::isupper(c) != 0; });
+  });
+  return words;
+}
+
+Values values_of(const CLI::Option& option, const std::string& type) {
+  constexpr std::array<std::string_view, 4> kPaths{"FILE", "DIR", "PATH", "CONFIG"};
+  if (!takes_value(option)) return Values::none;
+  if (type == "KEY.PATH=VALUE") return Values::keys;
+  if (std::ranges::find(kPaths, type) != kPaths.end()) return Values::files;
+  return words_of(type).empty() ? Values::others : Values::choices;
+}
+
+Argument describe_argument(const CLI::Option& option, std::vector<std::string> names) {
+  const std::string& text = option.get_option_text();  // "[=auto]" of a flag that may have a value
+  const bool is_free = text.starts_with("[=") && text.ends_with("]");
+  const std::string type = is_free ? text.substr(2, text.size() - 3) : option.get_type_name();
+  const bool has_value = is_free || takes_value(option);
+  return {.names = std::move(names),
+          .help = option.get_description(),
+          .value = has_value ? type : "",
+          .default_text = option.get_default_str(),
+          .values = is_free ? Values::choices : values_of(option, type),
+          .choices = has_value ? words_of(type) : std::vector<std::string>(),
+          .required = option.get_required(),
+          .many = option.get_items_expected_max() >= CLI::detail::expected_max_vector_size,
+          .is_both = option.get_positional() && (!option.get_snames().empty() || !option.get_lnames().empty()),
+          .value_is_free = is_free};
+}
+
+/// The leaves of a schema's properties.
+void collect_keys(const Json& schema, const std::string& prefix, std::vector<ConfigKey>& keys) {
+  for (const auto& [name, property] : schema["properties"].items()) {
+    if (name == "$schema") continue;
+    if (property.contains("properties")) {
+      collect_keys(property, prefix + name + ".", keys);
+      continue;
+    }
+    ConfigKey key{.path = prefix + name, .help = property.value("description", ""), .choices = {}};
+    if (property.contains("enum")) property["enum"].get_to(key.choices);
+    if (property.value("type", Json()) == "boolean") key.choices = {"true", "false"};
+    for (const Json& form : property.value("anyOf", Json::array())) {
+      if (form.contains("const")) key.choices.push_back(form["const"]);
+    }
+    keys.push_back(std::move(key));
   }
-  return argument;
+}
+
+/// Choices of an argument that names a command: those of the program.
+void offer_commands(Argument& argument, const CLI::App& command) {
+  if (argument.value != "COMMAND") return;
+  argument.values = Values::choices;
+  for (const CLI::App* other : command.get_parent()->get_subcommands(nullptr))
+    argument.choices.push_back(other->get_name());
 }
 
 }  // namespace
@@ -38,8 +87,13 @@ Command describe(const CLI::App& app, const std::string& path) {
                   .positions = {},
                   .commands = {}};
   for (const CLI::Option* option : app.get_options()) {
-    (option->get_positional() ? command.positions : command.options).push_back(describe_argument(*option));
+    std::vector<std::string> names;
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    if (!names.empty()) command.options.push_back(describe_argument(*option, names));
+    if (option->get_positional()) command.positions.push_back(describe_argument(*option, {option->get_name(true)}));
   }
+  for (Argument& position : command.positions) offer_commands(position, app);
   for (const CLI::App* below : app.get_subcommands(nullptr)) {
     command.commands.push_back(describe(*below, path + " " + below->get_name()));
   }
@@ -49,6 +103,12 @@ Command describe(const CLI::App& app, const std::string& path) {
 void flatten(const Command& command, std::vector<const Command*>& all) {
   all.push_back(&command);
   for (const Command& below : command.commands) flatten(below, all);
+}
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  collect_keys(config_schema(), "", keys);
+  return keys;
 }
 
 }  // namespace kiln::cli

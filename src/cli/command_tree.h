@@ -1,4 +1,5 @@
-// The program's commands and their arguments as data, for what is written from them: completion, the manual.
+// The program's commands, their arguments and the keys of a config as data: completion and the manual are written from
+// this one description.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,16 +9,20 @@
 
 namespace kiln::cli {
 
-/// What may follow an option, or stand in a position.
-enum class Values { none, choices, files, others };
+/// What an argument's value may be: one of `choices`; a path; KEY=VALUE of a config; anything else.
+enum class Values { none, choices, files, keys, others };
 
 struct Argument {
-  std::vector<std::string> names;  // "--json"; of a position, what the help calls it
+  std::vector<std::string> names;  // "-h", "--help"; of a position, what the help calls it
   std::string help;
-  std::string value;         // "FILE", what the help calls its value; empty for a flag
+  std::string value;         // "FILE", "hf|gguf|llmc": what the help calls its value; empty for a flag
   std::string default_text;  // empty where there is none
   Values values;
-  std::vector<std::string> choices;
+  std::vector<std::string> choices;  // words that the value may be; beside them others where `values` says so
+  bool required;
+  bool many;           // takes several values, or may be repeated
+  bool is_both;        // may be given as an option or in a position, and stands in both lists
+  bool value_is_free;  // may stand without its value: --resume, --resume=auto
 };
 
 struct Command {
@@ -29,10 +34,20 @@ struct Command {
   std::vector<Command> commands;
 };
 
-/// The tree of an app that has been set up.
+/// A key of a config, as --set takes it.
+struct ConfigKey {
+  std::string path;  // "train.precision"
+  std::string help;
+  std::vector<std::string> choices;  // where it has names, or true and false
+};
+
+/// Returns the tree of an app that has been set up.
 Command describe(const CLI::App& app, const std::string& path);
 
-/// The command and all below it, in the order of the help.
+/// Appends the command and all below it, in the order of the help.
 void flatten(const Command& command, std::vector<const Command*>& all);
+
+/// Returns every key of a config, in the order of the reference.
+std::vector<ConfigKey> config_keys();
 
 }  // namespace kiln::cli

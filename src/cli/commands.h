@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <string_view>
 
 namespace kiln::cli {
 
@@ -26,11 +27,18 @@ void add_import(CLI::App& app);
 void add_export(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_manual(CLI::App& app);
+void add_help(CLI::App& app);
+void add_version(CLI::App& app);
 
 /// All commands, in the order in which the help lists them; a new one is a file and a line here.
-inline constexpr std::array kCommands{add_new,     add_train,     add_sample, add_eval,   add_plan,       add_bench,
-                                      add_inspect, add_gradcheck, add_tune,   add_plot,   add_runs,       add_verify,
-                                      add_diff,    add_tokenizer, add_import, add_export, add_completion, add_manual};
+inline constexpr std::array kCommands{add_new,    add_train,      add_sample,    add_eval,      add_plan,
+                                      add_bench,  add_inspect,    add_gradcheck, add_tune,      add_plot,
+                                      add_runs,   add_verify,     add_diff,      add_tokenizer, add_import,
+                                      add_export, add_completion, add_manual,    add_help,      add_version};
+
+/// The subcommand of this name. Throws Error (usage), with the nearest name, where there is none; `path` is the name of
+/// `app` in the message, such as "kiln tokenizer".
+const CLI::App& subcommand(const CLI::App& app, std::string_view word, std::string_view path);
 
 /// Ends the program with this status: a check that failed, a run that was interrupted and saved.
 /// Thrown rather than returned, since CLI11's callbacks return nothing.

@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 struct EvalOptions {
   ModelArguments model;
-  std::vector<std::string> data;
+  std::vector<std::string> data;         // what follows each --data
+  std::vector<std::string> more_data;    // what follows that: an option of many values would take RUN for one
   std::optional<std::string> separator;  // of documents; where not given, the run's
   bool json = false;
 };
@@ -47,7 +48,9 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
 TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) {
   DataConfig data;
   data.validation_fraction = 0;
-  for (const fs::path& file : find_source_files(options.data, "--data")) data.train.push_back(file.string());
+  std::vector<std::string> names = options.data;
+  names.insert(names.end(), options.more_data.begin(), options.more_data.end());
+  for (const fs::path& file : find_source_files(names, "--data")) data.train.push_back(file.string());
   if (model.source.config) data.document_separator = model.source.config->data.document_separator;
   if (options.separator) data.document_separator = options.separator;
   return encode(data, model, {}, {}).train;
@@ -124,9 +127,11 @@ void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Score a text exactly: loss, perplexity, bits per byte, accuracy");
   options->model.add_to(*command);
   options->model.add_precision_to(*command);
-  add_repeated(*command, "--data", options->data,
-               "text or token file, folder or glob to score, in place of the run's validation split; may be repeated")
-      ->type_name("FILE");
+  CLI::Option* data = add_repeated(*command, "--data", options->data,
+                                   "text or token files, folders or globs to score as one text, in place of the run's "
+                                   "validation split: --data a.txt b.txt")
+                          ->type_name("FILE");
+  command->add_option("FILES", options->more_data, "more of --data")->type_name("FILE")->default_str("")->needs(data);
   command
       ->add_option("--document-separator", options->separator,
                    "what separates the documents of --data's text files; where not given, what the run's config says")

@@ -12,10 +12,12 @@
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/train/prepare.h"
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -32,6 +34,7 @@ struct ExportOptions {
   std::string output;
   std::string type{"f32"};
   bool overwrite = false;
+  bool json = false;
 };
 
 /// A model ready to be written, and how.
@@ -155,6 +158,14 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
   }
 }
 
+/// Bytes of a file, or of the files in a folder.
+std::uintmax_t bytes_at(const fs::path& path) {
+  if (!is_folder(path)) return fs::file_size(path);
+  std::uintmax_t bytes = 0;
+  for (const fs::path& file : list_folder(path)) bytes += fs::file_size(file);
+  return bytes;
+}
+
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
   ExportJob job{.loaded = options.model.load(), .type = type, .name = {}};
   const ModelSource& source = job.loaded.source;
@@ -187,6 +198,12 @@ void run_export(const ExportOptions& options) {
     write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   }
   spdlog::info("{}: {} parameters as {}", options.output, format_count(parameters), options.type);
+  if (!options.json) return;
+  write_json({{"output", options.output},
+              {"format", options.target},
+              {"dtype", options.type},
+              {"parameters", parameters},
+              {"bytes", bytes_at(output)}});
 }
 
 }  // namespace
@@ -204,6 +221,8 @@ void add_export(CLI::App& app) {
   add_choice(*command, "--dtype", options->type, names_in(kExportTypes),
              "type of the weights; in gguf of the matrices, llmc knows no f16");
   command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
   command->footer(
       "A model that the other program would compute otherwise is refused, with every reason.\n"
       "Example: kiln export runs/tales --to gguf --output tales.gguf --dtype f16");

@@ -7,10 +7,12 @@
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,6 +25,7 @@ struct ImportOptions {
   std::string run;
   std::string tokenizer;
   bool overwrite = false;
+  bool json = false;
 };
 
 /// What the run's config says of a model that kiln has not trained.
@@ -65,6 +68,12 @@ void run_import(const ImportOptions& options) {
                       false, config.train.keep_checkpoints);
   spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),
                model.tokenizer->type(), model.tokenizer->vocab_size(), folder.string());
+  if (!options.json) return;
+  write_json({{"run", options.run},
+              {"checkpoint", folder.string()},
+              {"parameters", parameters},
+              {"tokenizer", model.tokenizer->type()},
+              {"vocab_size", model.tokenizer->vocab_size()}});
 }
 
 }  // namespace
@@ -73,7 +82,8 @@ void add_import(CLI::App& app) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = app.add_subcommand("import", "Make a run of a model that another tool has trained");
   command->add_option("PATH", options->path, "Hugging Face folder (GPT-2 or Llama family), or a model file of llm.c")
-      ->required();
+      ->required()
+      ->type_name("PATH");
   command->add_option("--run", options->run, "run directory to make")->required()->type_name("DIR");
   command
       ->add_option("--tokenizer", options->tokenizer,
@@ -81,6 +91,8 @@ void add_import(CLI::App& app) {
                    "own; a file of llm.c has none")
       ->type_name("PATH");
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
   command->footer(
       "kiln sample, eval, inspect and export take such a run, or a Hugging Face folder as it lies; init_from in a\n"
       "config trains on from either.\n"

@@ -129,8 +129,8 @@ void run_inspect(const InspectOptions& options) {
         model.run);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =
-      encode_prompt(tokenizer, options.prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
-                    loaded.ids().begin);
+      encode_prompt(tokenizer, read_prompt_argument(options.prompt),
+                    options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text, loaded.ids().begin);
   const Inspection inspection = inspect(*loaded.model, *loaded.weights, tokens, options.top);
   if (options.json) {
     return write_json(options.next ? to_json(tokenizer, inspection.next) : to_json(tokenizer, inspection.predictions));
@@ -147,7 +147,8 @@ void add_inspect(CLI::App& app) {
   options->model.add_to(*command);
   command
       ->add_option("PROMPT,--prompt", options->prompt,
-                   "the text; its first token is predicted only where the tokenizer has a start token; of a text "
+                   "the text; -: read it from standard input, without the line feed that echo adds; its first token is "
+                   "predicted only where the tokenizer has a start token; of a text "
                    "longer than the context the end is used")
       ->required()
       ->type_name("TEXT");

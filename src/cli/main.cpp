@@ -15,6 +15,8 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <span>
+#include <string>
 #include <string_view>
 #include <unistd.h>
 #include <vector>
@@ -51,13 +53,14 @@ int report(ExitCode code, const char* message) {
 }
 
 /// CLI11 would only say that a command is required.
-void refuse_unknown_command(const CLI::App& app, std::string_view word) {
-  std::vector<std::string_view> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (word.starts_with('-') || std::ranges::find(names, word) != names.end()) return;
-  const std::string_view meant = nearest(word, names);
-  fail(ExitCode::usage, "unknown command \"{}\"{}; kiln --help lists them", word,
-       meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
+void refuse_unknown_command(const CLI::App& app, std::span<char*> words) {
+  const CLI::App* at = &app;
+  std::string path = app.get_name();
+  for (const std::string_view word : words) {
+    if (at->get_require_subcommand_min() == 0 || word.starts_with('-')) return;
+    at = &subcommand(*at, word, path);
+    path += fmt::format(" {}", word);
+  }
 }
 
 /// The command that was being parsed and those that it belongs to: kiln, kiln tokenizer, kiln tokenizer train.
@@ -67,17 +70,18 @@ std::vector<const CLI::App*> asked(const CLI::App& app) {
   return path;
 }
 
-/// Of an option that the command does not know: `; did you mean "--temperature"?`.
+/// Of an option that the command does not know: `; did you mean "--temperature"?`. A single hyphen counts too.
 std::string suggestion(const CLI::App& command) {
-  std::vector<std::string> names;
+  std::vector<std::string_view> known;
   for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_lnames()) known.push_back(name);
   }
-  const std::vector<std::string_view> known(names.begin(), names.end());
   for (const std::string& word : command.remaining()) {
-    const std::string_view option = std::string_view(word).substr(0, word.find('='));
-    const std::string_view meant = option.starts_with("--") ? nearest(option, known) : "";
-    if (!meant.empty()) return fmt::format("; did you mean \"{}\"?", meant);
+    if (!word.starts_with('-')) continue;
+    std::string_view option = std::string_view(word).substr(0, word.find('='));
+    option.remove_prefix(std::min(option.find_first_not_of('-'), option.size()));
+    const std::string_view meant = nearest(option, known);
+    if (!meant.empty()) return fmt::format("; did you mean \"--{}\"?", meant);
   }
   return "";
 }
@@ -97,14 +101,14 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
 
 int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and samples GPT-style transformers: raw text in, a language model out.", "kiln");
-  app.set_version_flag("--version", "kiln " KILN_VERSION);
+  app.set_version_flag("-v,--version", "kiln " KILN_VERSION);
   app.option_defaults()->always_capture_default();
   app.require_subcommand(1);
   app.fallthrough(false);
   app.footer("kiln COMMAND --help explains a command and shows its defaults.");
   for (const auto& add : kCommands) add(app);
   try {
-    if (argc > 1) refuse_unknown_command(app, argv[1]);
+    refuse_unknown_command(app, std::span(argv + 1, argv + std::max(argc, 1)));
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {  // --help and --version among them

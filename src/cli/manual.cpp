@@ -29,21 +29,48 @@ std::string roff(std::string_view text) {
   return escaped;
 }
 
+/// "--to hf|gguf|llmc", "--resume[=auto]", "--quiet".
+std::string usage(const Argument& option) {
+  const std::string_view value = std::string_view(option.value).substr(0, option.value.find(':'));
+  if (value.empty()) return option.names.back();
+  return fmt::format(fmt::runtime(option.value_is_free ? "{}[={}]" : "{} {}"), option.names.back(), value);
+}
+
 std::string entry(const Argument& argument) {
   std::string head = fmt::format("\\fB{}\\fR", roff(fmt::format("{}", fmt::join(argument.names, ", "))));
   const bool is_option = argument.names.front().starts_with('-');
-  const std::string_view value = std::string_view(argument.value).substr(0, argument.value.find(':'));
-  if (is_option && !value.empty()) head += fmt::format(" \\fI{}\\fR", roff(value));
+  if (!argument.value.empty() && (is_option || !argument.choices.empty())) {
+    const std::string value = usage(argument).substr(argument.names.back().size());
+    head += fmt::format("\\fI{}\\fR", roff(value));
+  }
   std::string text = roff(argument.help);
   if (!argument.default_text.empty()) text += fmt::format(" (default: {})", roff(argument.default_text));
   return fmt::format(".TP\n{}\n{}\n", head, text);
 }
 
+/// "kiln export --to hf|gguf|llmc --output PATH [options] RUN": what has to be given, and what else may be.
+std::string synopsis(const Command& command) {
+  std::string text = command.path;
+  bool others = false;  // beside --help
+  for (const Argument& option : command.options) {
+    const bool is_position =
+        std::ranges::any_of(command.positions, [&](const Argument& position) { return position.help == option.help; });
+    if (option.required && !is_position) {
+      text += " " + usage(option);
+    } else {
+      others = others || option.names.back() != "--help";
+    }
+  }
+  if (others) text += " [options]";
+  for (const Argument& position : command.positions) {
+    const std::string name = position.names.front() + (position.many ? "..." : "");
+    text += position.required ? " " + name : " [" + name + "]";
+  }
+  return text;
+}
+
 std::string section(const Command& command) {
-  std::string synopsis = command.path;
-  if (command.options.size() > 1) synopsis += " [options]";  // beside --help
-  for (const Argument& position : command.positions) synopsis += " " + position.names.front();
-  std::string text = fmt::format(".SS \"{}\"\n{}.\n", roff(synopsis), roff(command.help));
+  std::string text = fmt::format(".SS \"{}\"\n{}.\n", roff(synopsis(command)), roff(command.help));
   for (const Argument& position : command.positions) text += entry(position);
   for (const Argument& option : command.options) {
     if (option.names.back() != "--help") text += entry(option);

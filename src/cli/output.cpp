@@ -28,6 +28,13 @@ std::string read_stdin() {
   return bytes;
 }
 
+std::string read_prompt_argument(const std::string& prompt) {
+  if (prompt != "-") return prompt;
+  std::string text = read_stdin();
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 void write_stdout(std::string_view bytes) {
   const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
   check_io(written || errno == EPIPE, "stdout: cannot be written: {}", std::strerror(errno));

@@ -16,6 +16,10 @@ namespace kiln::cli {
 /// All bytes of stdin. Throws Error (io).
 std::string read_stdin();
 
+/// A prompt as a command is given it; "-" stands for stdin, less one line feed at its end, which echo adds. Throws as
+/// read_stdin does.
+std::string read_prompt_argument(const std::string& prompt);
+
 /// Writes bytes to stdout, which are then out of this process. A reader that went away wants no more: no error.
 /// Throws Error (io), for instance where a disk is full.
 void write_stdout(std::string_view bytes);

@@ -22,18 +22,16 @@ namespace {
 
 struct SampleOptions {
   ModelArguments model;
-  std::string prompt;
+  std::string prompt;  // "-": it comes from standard input
   std::string prompt_file;
-  std::string word;  // the prompt as an argument of its own; "-": it comes from standard input
   bool allow_special = false;
   bool json = false;
   CompletionOptions completion;
 };
 
 std::string read_prompt(const SampleOptions& options) {
-  if (options.word == "-" || options.prompt_file == "-") return read_stdin();
-  if (!options.prompt_file.empty()) return read_file(options.prompt_file);
-  return options.word.empty() ? options.prompt : options.word;
+  if (options.prompt_file == "-") return read_stdin();
+  return options.prompt_file.empty() ? read_prompt_argument(options.prompt) : read_file(options.prompt_file);
 }
 
 /// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
@@ -135,15 +133,17 @@ void run_sample(SampleOptions options) {
 }
 
 void add_prompt_options(CLI::App& command, SampleOptions& options) {
-  auto* text = command.add_option(
-      "--prompt", options.prompt,
-      "text to go on from; empty: from the start token, else the end-of-text token if "
-      "documents ended with it in training, else a line feed. Of a prompt longer than the context its end is used");
-  auto* file = command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands")
-                   ->type_name("FILE");
-  auto* word = command.add_option("PROMPT", options.word, "the same as --prompt; -: read it from standard input");
-  text->excludes(file)->excludes(word);
-  file->excludes(word);
+  auto* text =
+      command
+          .add_option("PROMPT,--prompt", options.prompt,
+                      "text to go on from; -: read it from standard input, without the line feed that echo adds; "
+                      "empty: from the start token, else the end-of-text token if documents ended with it in training, "
+                      "else a line feed. Of a prompt longer than the context its end is used")
+          ->type_name("TEXT");
+  command
+      .add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands; -: standard input")
+      ->type_name("FILE")
+      ->excludes(text);
   command.add_flag("--allow-special", options.allow_special,
                    "special tokens written in the prompt are special, and none is inserted");
 }

@@ -229,10 +229,10 @@ CLI::App* add_use(CLI::App& app, const char* name, const char* description, cons
                   void (*run)(const UseOptions&)) {
   CLI::App* command = app.add_subcommand(name, description);
   command
-      ->add_option("--tokenizer", options->path,
+      ->add_option("TOKENIZER,--tokenizer", options->path,
                    "tokenizer.json, checkpoint or run, or folder with vocab.json and merges.txt")
       ->required()
-      ->type_name("FILE");
+      ->type_name("PATH");
   command->callback([options, run] { run(*options); });
   return command;
 }
@@ -260,20 +260,20 @@ void add_tokenizer(CLI::App& app) {
   encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");
   encode->footer(
       "Every byte counts; no newline is added.\n"
-      "Examples: printf 'Once upon a time' | kiln tokenizer encode --tokenizer tokenizer.json\n"
-      "          kiln tokenizer encode --tokenizer tokenizer.json --to train.bin < data/tales.txt");
+      "Examples: printf 'Once upon a time' | kiln tokenizer encode tokenizer.json\n"
+      "          kiln tokenizer encode tokenizer.json --to train.bin < data/tales.txt");
 
   auto decoding = std::make_shared<UseOptions>();
   CLI::App* decode = add_use(*command, "decode", "Ids on stdin to text on stdout", decoding, run_decode);
   decode->add_flag("--json", decoding->json, "read the ids as a JSON array, not separated by spaces");
   decode->footer(
       "No newline is added.\n"
-      "Example: echo 72 105 | kiln tokenizer decode --tokenizer tokenizer.json");
+      "Example: echo 72 105 | kiln tokenizer decode tokenizer.json");
 
   auto informing = std::make_shared<UseOptions>();
   CLI::App* info = add_use(*command, "info", "Type, size, special and longest tokens", informing, run_info);
   add_json_flag(*info, informing->json);
-  info->footer("Example: kiln tokenizer info --tokenizer runs/tales");
+  info->footer("Example: kiln tokenizer info runs/tales");
 }
 
 }  // namespace kiln::cli

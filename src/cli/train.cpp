@@ -222,7 +222,8 @@ void add_train(CLI::App& app) {
                     "resume with the checkpoint's tokenizer where the file that the config names has changed");
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
   add_repeated(*command, "--set", options->overrides,
-               "change a key of the config: key.path=value, value being JSON or a word");
+               "change a key of the config; VALUE is JSON, or a word; may be repeated")
+      ->type_name("KEY.PATH=VALUE");
   command->add_flag("--watch-samples", options->watches_samples, "a sample at every evaluation");
   command->add_option("--prompt", options->prompt, "what samples go on from, in place of train.sample_prompt")
       ->type_name("TEXT");

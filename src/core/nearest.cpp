@@ -8,6 +8,8 @@
 namespace kiln {
 namespace {
 
+constexpr std::size_t kShortestBeginning = 2;  // letters from which on a word is taken for the beginning of a name
+
 bool same(char a, char b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   return lower(a) == lower(b);
@@ -31,6 +33,18 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
+/// The only candidate that begins with the word, or an empty view.
+std::string_view completed(std::string_view word, std::span<const std::string_view> candidates) {
+  if (word.size() < kShortestBeginning) return "";
+  std::string_view found;
+  for (const std::string_view candidate : candidates) {
+    if (!candidate.starts_with(word)) continue;
+    if (!found.empty()) return "";
+    found = candidate;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
@@ -45,7 +59,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     best = candidate;
     limit = distance;
   }
-  return best;
+  return best.empty() ? completed(word, candidates) : best;
 }
 
 }  // namespace kiln

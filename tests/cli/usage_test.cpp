@@ -34,16 +34,35 @@ const std::vector<std::vector<std::string>> kCommandLines{{"new"},
                                                           {"tokenizer"},
                                                           {"completion"},
                                                           {"manual"},
+                                                          {"help"},
+                                                          {"version"},
                                                           {"tokenizer", "train"},
                                                           {"tokenizer", "encode"},
                                                           {"tokenizer", "decode"},
                                                           {"tokenizer", "info"}};
 
 TEST(Usage, VersionIsAResult) {
-  const Outcome outcome = run_kiln({"--version"});
-  EXPECT_EQ(outcome.code, 0);
-  EXPECT_EQ(outcome.out, "kiln " KILN_VERSION "\n");
-  EXPECT_EQ(outcome.err, "");
+  for (const char* word : {"--version", "-v", "version"}) {
+    const Outcome outcome = run_kiln({word});
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out, "kiln " KILN_VERSION "\n");
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(Usage, HelpOfACommandIsWhatItsOwnHelpSays) {
+  for (std::vector<std::string> command : kCommandLines) {
+    std::vector<std::string> asked = command;
+    asked.insert(asked.begin(), "help");
+    command.push_back("--help");
+    const Outcome outcome = run_kiln(asked);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out, run_kiln(command).out);
+  }
+  EXPECT_EQ(run_kiln({"help"}).out, run_kiln({"--help"}).out);
+  const Outcome wrong = run_kiln({"help", "tokenizer", "trian"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_EQ(wrong.err, "error: unknown command \"trian\"; did you mean \"train\"?; kiln tokenizer --help lists them\n");
 }
 
 TEST(Usage, HelpListsEveryCommand) {
@@ -155,10 +174,20 @@ TEST(Usage, QuietSaysNothingButTheResult) {
 }
 
 TEST(Usage, AWrongOptionIsCorrected) {
-  for (const std::string option : {"--tempreature", "--tempreature=0.5"}) {
+  for (const std::string option : {"--tempreature", "--tempreature=0.5", "--temp", "--temp=0.5", "-temperature"}) {
     EXPECT_THAT(run_kiln({"sample", "run", option}).err, HasSubstr("; did you mean \"--temperature\"?"));
   }
   EXPECT_THAT(run_kiln({"sample", "run", "--xyz"}).err, ::testing::Not(HasSubstr("did you mean")));
+}
+
+TEST(Usage, AWrongChoiceIsCorrected) {
+  const Outcome outcome = run_kiln({"export", "run", "--to", "gguff", "--output", "x"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--to: \"gguff\" is not one of hf, gguf, llmc; did you mean \"gguf\"?"));
+}
+
+TEST(Usage, AWrongCommandOfAGroupIsCorrected) {
+  EXPECT_THAT(run_kiln({"tokenizer", "trian"}).err, HasSubstr("unknown command \"trian\"; did you mean \"train\"?"));
 }
 
 TEST(Usage, AWrongKeyIsCorrected) {

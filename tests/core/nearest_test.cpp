@@ -25,6 +25,13 @@ TEST(Nearest, TakesTheNearestAndOfEqualsTheFirst) {
   EXPECT_EQ(nearest("n_v_heads", kWords), "n_kv_heads");
 }
 
+TEST(Nearest, TakesTheBeginningOfOneNameForTheName) {
+  EXPECT_EQ(nearest("learning", kWords), "learning_rate");
+  EXPECT_EQ(nearest("le", kWords), "learning_rate");
+  EXPECT_EQ(nearest("n_", kWords), "");  // of two
+  EXPECT_EQ(nearest("l", kWords), "");   // too little to go by
+}
+
 TEST(Nearest, LeavesWhatIsFarAway) {
   EXPECT_EQ(nearest("optimizer", kWords), "");
   EXPECT_EQ(nearest("", kWords), "");
