@@ -4,7 +4,6 @@
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
-#include "kiln/data/source_files.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
@@ -15,6 +14,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/data_arguments.h"
 #include "cli/output.h"
 #include <memory>
 
@@ -28,6 +28,7 @@ struct EvalOptions {
   std::vector<std::string> data;         // what follows each --data
   std::vector<std::string> more_data;    // what follows that: an option of many values would take RUN for one
   std::optional<std::string> separator;  // of documents; where not given, the run's
+  ReadingArguments reading;
   bool json = false;
 };
 
@@ -39,21 +40,25 @@ fs::path token_cache(const ModelSource& source) {
   return is_of_run ? run.tokens() : fs::path();
 }
 
-Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& base, const fs::path& cache) {
-  if (names_token_files(data, base)) return open_token_dataset(data, model.model->vocab_size(), base, cache);
-  return encode_corpus(Corpus(data, base), *model.tokenizer, cache);
+Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path& base, const fs::path& cache,
+               std::string_view key = "data.train") {
+  if (names_token_files(data, base, key)) return open_token_dataset(data, model.model->vocab_size(), base, cache);
+  const Corpus corpus(data, base, key);
+  if (!corpus.train_files().left.empty()) spdlog::info("{}: {}", key, describe_files(corpus.train_files()));
+  return encode_corpus(corpus, *model.tokenizer, cache);
 }
 
 /// The files of --data as tokens, their documents told apart as asked, else as the run's are.
 TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) {
   DataConfig data;
+  if (model.source.config) data = model.source.config->data;
+  data.validation.clear();
   data.validation_fraction = 0;
-  std::vector<std::string> names = options.data;
-  names.insert(names.end(), options.more_data.begin(), options.more_data.end());
-  for (const fs::path& file : find_source_files(names, "--data")) data.train.push_back(file.string());
-  if (model.source.config) data.document_separator = model.source.config->data.document_separator;
+  data.train = options.data;
+  data.train.insert(data.train.end(), options.more_data.begin(), options.more_data.end());
   if (options.separator) data.document_separator = options.separator;
-  return encode(data, model, {}, {}).train;
+  options.reading.apply_to(data);
+  return encode(data, model, {}, {}, "--data").train;
 }
 
 /// The run's validation split; of text that has changed since, it would be another, of which some was trained on.
@@ -137,6 +142,7 @@ void add_eval(CLI::App& app) {
                    "what separates the documents of --data's text files; where not given, what the run's config says")
       ->type_name("TEXT")
       ->needs("--data");
+  options->reading.add_to(*command);
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -13,6 +13,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/data_arguments.h"
 #include "cli/output.h"
 #include <cctype>
 #include <filesystem>
@@ -25,6 +26,7 @@ namespace {
 
 struct NewOptions {
   std::vector<std::string> data{"data"};
+  ReadingArguments reading;
   std::string time = "30m";
   std::string output;
   bool overwrite = false;
@@ -46,9 +48,10 @@ std::string name_for(const std::string& pattern) {
 
 std::string text_reasons(const TextFacts& text) {
   std::string out = fmt::format(
-      "- `data`: {} of training text{}; the last {:.2g}% of the text are held out, to see how the model does on what "
+      "- `data`: {}: {} of training text{}; the last {:.2g}% of the text are held out, to see how the model does on "
+      "what "
       "it has not read.\n",
-      format_bytes(static_cast<double>(text.bytes)),
+      describe_files(text.sources), format_bytes(static_cast<double>(text.bytes)),
       text.separator ? fmt::format(" in {} documents, with a line `{}` between them",
                                    format_count(static_cast<std::int64_t>(text.documents)), *text.separator)
                      : "",
@@ -131,7 +134,13 @@ Json to_json(const Proposal& proposal, const Json& config) {
                           {"passes", c.passes},
                           {"expected_loss", c.expected_loss}});
   }
-  return {{"config", config}, {"candidates", std::move(candidates)}, {"chosen", proposal.chosen}};
+  const SourceFiles& sources = proposal.text.sources;
+  Json left = Json::object();
+  for (const auto& [extension, count] : sources.left) left[extension] = count;
+  return {{"config", config},
+          {"files", {{"taken", sources.files.size()}, {"left", std::move(left)}}},
+          {"candidates", std::move(candidates)},
+          {"chosen", proposal.chosen}};
 }
 
 void run_new(const NewOptions& options) {
@@ -149,7 +158,11 @@ void run_new(const NewOptions& options) {
   }
   Proposal proposal = [&] {
     ProgressBar bar("measuring this machine", 1, "models");
-    return propose({.data = options.data, .seconds = time->seconds}, [&](double share) { bar.set_share(share); });
+    DataConfig reading;
+    options.reading.apply_to(reading);
+    return propose(
+        {.data = options.data, .seconds = time->seconds, .include = reading.include, .text_field = reading.text_field},
+        [&](double share) { bar.set_share(share); });
   }();
   proposal.config.name = name;
   Json config = brief_config(proposal.config);
@@ -173,6 +186,7 @@ void add_new(CLI::App& app) {
   add_repeated(*command, "--data", options->data, "the text: files, folders or globs")
       ->allow_extra_args()  // that a shell makes of a glob
       ->type_name("FILE");
+  options->reading.add_to(*command);
   command->add_option("--for", options->time, "how long training may take")->type_name("DURATION");
   command->add_option("--output", options->output, "the config to write; default: NAME.json, by the text's name")
       ->type_name("CONFIG");
@@ -181,7 +195,8 @@ void add_new(CLI::App& app) {
   add_json_flag(*command, options->json);
   command->footer(
       "Beside the config it writes CONFIG.why.md, with what was measured and the reason for each choice.\n"
-      "Example: kiln new --data data/tales.txt --for 10m && kiln train tales.json");
+      "Examples: kiln new --data data/tales.txt --for 10m && kiln train tales.json\n"
+      "          kiln new --data project --include '*.py' --include '*.md'");
   command->callback([options] { run_new(*options); });
 }
 

@@ -6,12 +6,12 @@
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/corpus.h"
-#include "kiln/data/source_files.h"
 #include "kiln/data/token_file.h"
 #include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
+#include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/text/utf8.h"
 
@@ -20,6 +20,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/data_arguments.h"
 #include "cli/output.h"
 #include <algorithm>
 #include <array>
@@ -39,6 +40,7 @@ constexpr std::array<std::string_view, 2> kTokenFormats{"llmc", "nanogpt"};
 
 struct TrainingOptions {
   DataConfig data;
+  ReadingArguments reading;
   TokenizerConfig tokenizer;
   std::string pattern{kSplitPatterns[0]};
   std::string output;
@@ -97,9 +99,9 @@ void run_train(const TrainingOptions& options) {
   check_output_file("--output", options.output, kTokenizerFile);
   DataConfig data = options.data;
   data.validation_fraction = 0;
-  data.train.clear();
-  for (const fs::path& file : find_source_files(options.data.train, "--input")) data.train.push_back(file.string());
-  const Corpus corpus(data);
+  options.reading.apply_to(data);
+  const Corpus corpus(data, {}, "--input");
+  if (!corpus.train_files().left.empty()) spdlog::info("--input: {}", describe_files(corpus.train_files()));
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
   write_file_atomically(options.output, format_tokenizer_json(*tokenizer));
   spdlog::info("{}: {} entries", options.output, format_count(tokenizer->vocab_size()));
@@ -136,7 +138,11 @@ void run_encode(const UseOptions& options) {
   const std::string text = read_stdin();
   const std::vector<TokenId> ids = [&] {
     const ProgressBar bar("encoding", static_cast<double>(text.size()), "bytes");
-    return tokenizer->encode(text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+    try {
+      return tokenizer->encode(text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+    } catch (const TextError& error) {
+      throw Error(error.code(), error.in("stdin", error.offset()));
+    }
   }();
   if (!options.output.empty()) {
     const std::size_t text_bytes =
@@ -156,7 +162,8 @@ void run_encode(const UseOptions& options) {
 
 std::vector<TokenId> parse_ids(std::string_view text) {
   std::vector<TokenId> ids;
-  append_ids(text, 0, "ids separated by spaces are expected on stdin (with --json, an array)", ids);
+  append_ids(text, 0, "ids separated by spaces are expected on stdin (with --json, an array)",
+             std::numeric_limits<std::int64_t>::max(), ids);
   return ids;
 }
 
@@ -218,6 +225,7 @@ void add_training(CLI::App& app) {
       ->add_option("--document-separator", options->data.document_separator,
                    "line that separates the documents of a file, and is not learned from")
       ->type_name("LINE");
+  options->reading.add_to(*command);
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer("Example: kiln tokenizer train --input data/*.txt --vocab-size 4096 --output tokenizer.json");

@@ -2,12 +2,13 @@
 #include "kiln/data/corpus.h"
 
 #include "kiln/core/error.h"
-#include "kiln/data/source_files.h"
 
 #include <nlohmann/json.hpp>
 
 #include "data/foreign_content.h"
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -38,14 +39,25 @@ std::size_t start_of_character(std::string_view text, Index number) {
   }
 }
 
-/// The field "text" of a line of JSON. A NUL is where the parser would stop reading, and what follows be lost.
-std::string text_field(std::string_view line, const std::filesystem::path& file, Index number) {
+/// The other fields that a record's text may be in, for a message.
+std::string other_texts(const nlohmann::json& record) {
+  std::string names;
+  for (const auto& [name, value] : record.items()) {
+    if (value.is_string()) names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+  }
+  return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
+}
+
+/// A field of a line of JSON. A NUL is where the parser would stop reading, and what follows be lost.
+std::string text_of_line(std::string_view line, const std::string& field, const std::filesystem::path& file,
+                         Index number) {
   nlohmann::json record = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
   check_input(!record.is_discarded() && line.find('\0') == std::string_view::npos,
               "{}:{}: not valid JSON; each line of a .jsonl file is one JSON object", file.string(), number);
-  check_input(record.is_object() && record.contains("text") && record["text"].is_string(),
-              "{}:{}: no field \"text\" that is a string", file.string(), number);
-  return std::move(record["text"].get_ref<std::string&>());
+  const bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
+  check_input(has_text, "{}:{}: no field \"{}\" that is a string{}", file.string(), number, field,
+              record.is_object() ? other_texts(record) : "");
+  return std::move(record[field].get_ref<std::string&>());
 }
 
 }  // namespace
@@ -92,34 +104,53 @@ bool has_line(std::string_view text, std::string_view separator) {
   return documents.size() != 1 || documents.front().size() != text.size();
 }
 
-Corpus::Corpus(const DataConfig& config, const std::filesystem::path& base_directory) {
+Corpus::Corpus(const DataConfig& config, const std::filesystem::path& base_directory, std::string_view key) {
   check(
       !config.document_separator || config.document_separator->find('\n') == std::string::npos,
       "data.document_separator: holds a line feed, but is compared with single lines without their ends; leave it out");
-  const auto read_texts = [&](const std::vector<std::string>& patterns, std::string_view key) {
-    const std::vector<std::filesystem::path> files = find_source_files(patterns, key, base_directory);
-    check(!are_token_files(files, key), "{}: {} is a token file; text is expected here", key,
-          files.empty() ? "" : files.front().string());
-    return read(files, config.document_separator);
+  const auto find_texts = [&](const std::vector<std::string>& patterns, std::string_view name) {
+    SourceFiles found = find_source_files(patterns, name, base_directory, config.include);
+    check(!are_token_files(found.files, name), "{}: {} is a token file; text is expected here", name,
+          found.files.empty() ? "" : found.files.front().string());
+    return found;
   };
-  train_ = read_texts(config.train, "data.train");
-  validation_ = read_texts(config.validation, "data.validation");
+  train_files_ = find_texts(config.train, key);
+  train_ = read(train_files_.files, config);
+  validation_files_ = find_texts(config.validation, "data.validation");
+  validation_ = read(validation_files_.files, config);
   several_ = train_.size() > 1 || validation_.size() > 1;
-  if (config.validation.empty()) validation_ = cut_tail(train_, config.validation_fraction);
+  if (!config.validation.empty()) return;
+  const std::size_t whole = train_.size();
+  validation_ = cut_tail(train_, config.validation_fraction);
+  cut_within_document_ = train_.size() + validation_.size() > whole;
 }
 
-Documents Corpus::read(const std::vector<std::filesystem::path>& files, const std::optional<std::string>& separator) {
+TextPlace Corpus::place_of(const char* byte) const {
+  for (const Source& source : sources_) {
+    const char* begin = source.text.data();
+    if (std::less<>{}(byte, begin) || !std::less<>{}(byte, begin + source.text.size())) continue;
+    const auto offset = static_cast<std::size_t>(byte - begin);
+    if (source.lines.empty()) return {source.file.string(), offset};
+    const auto after = std::ranges::upper_bound(source.lines, offset, {}, &Source::Line::begin);
+    const Source::Line& line = *std::prev(after);
+    return {fmt::format("{}:{}", source.file.string(), line.number), offset - line.begin};
+  }
+  return {};
+}
+
+Documents Corpus::read(const std::vector<std::filesystem::path>& files, const DataConfig& config) {
   Documents documents;
   for (const std::filesystem::path& file : files) {
     if (source_kind(file) == SourceKind::jsonl) {
-      read_json_lines(file, documents);
+      read_json_lines(file, config.text_field, documents);
       continue;
     }
     const std::string_view text = read_text(file);
     check_is_text(file, text);
+    sources_.push_back({file, text});
     if (!unlike_text_ && text.substr(0, kBeginning).find('\0') != std::string_view::npos) unlike_text_ = file;
-    if (separator) {
-      split_documents(text, *separator, documents);
+    if (config.document_separator) {
+      split_documents(text, *config.document_separator, documents);
     } else if (!text.empty()) {
       documents.push_back(text);
     }
@@ -135,21 +166,23 @@ std::string_view Corpus::read_text(const std::filesystem::path& file) {
   return texts_.emplace_back(read_file(file));
 }
 
-void Corpus::read_json_lines(const std::filesystem::path& file, Documents& documents) {
+void Corpus::read_json_lines(const std::filesystem::path& file, const std::string& field, Documents& documents) {
   const MappedFile mapped(file);
   check_is_text(file, mapped.bytes());
   std::string& decoded = texts_.emplace_back();
   decoded.reserve(mapped.size());  // JSON is never shorter than the text it spells, so the views below stay valid
   std::string_view rest = mapped.bytes();
+  std::vector<Source::Line> lines;
   for (Index number = 1; !rest.empty(); ++number) {
     const std::string_view line = take_line(rest).first;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string text = text_field(line, file, number);
+    const std::string text = text_of_line(line, field, file, number);
     if (text.empty()) continue;
-    const std::size_t start = decoded.size();
+    lines.push_back({decoded.size(), number});
     decoded += text;
-    documents.push_back(std::string_view(decoded).substr(start));
+    documents.push_back(std::string_view(decoded).substr(lines.back().begin));
   }
+  sources_.push_back({file, decoded, std::move(lines)});
 }
 
 }  // namespace kiln

@@ -45,13 +45,13 @@ std::optional<TokenFile> find_cached(const fs::path& path) {
 using AppendTokens = std::function<void(std::span<const TokenId> tokens, Index text_bytes)>;
 
 /// The token file that `fill` appends to, or an earlier run has made from the same things; where there is no directory,
-/// it is made in memory.
+/// it is made in memory, and errors call it `name`.
 TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Index vocab_size,
-                 const std::function<void(const AppendTokens&)>& fill) {
+                 const std::string& name, const std::function<void(const AppendTokens&)>& fill) {
   if (directory.empty()) {
     TokenFileBuilder builder(vocab_size);
     fill([&](std::span<const TokenId> tokens, Index text_bytes) { builder.append(tokens, text_bytes); });
-    return TokenFile(builder.finish(), fmt::format("data.{}", split));
+    return TokenFile(builder.finish(), name);
   }
   const fs::path path = directory / fmt::format("{}-{}.bin", split, hex(key));
   if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
@@ -102,7 +102,7 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
 
   std::uint64_t key = hash_bytes(fmt::format("join {} {}", kCacheVersion, vocab_size));
   for (const fs::path& file : files) key = hash_bytes(hex(hash_file(file)), key);
-  return cached(cache, split, key, vocab_size, [&](const AppendTokens& append) {
+  return cached(cache, split, key, vocab_size, name_of_files(files), [&](const AppendTokens& append) {
     const bool spells_known =
         std::ranges::all_of(parts, [](const TokenFile& part) { return part.text_bytes().has_value(); });
     std::vector<TokenId> piece;
@@ -124,22 +124,28 @@ std::uint64_t Dataset::digest() const { return hash_bytes(hex(train.digest()), v
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
   const DocumentEnd end = corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
   const std::uint64_t maker = cache_directory.empty() ? 0 : hash_bytes(format_json(tokenizer.to_json()));
-  const auto encode = [&](const Documents& documents, std::string_view split) {
+  const auto encode = [&](const Documents& documents, std::string_view split, const SourceFiles& found) {
     if (documents.empty()) return TokenFile();
     std::uint64_t key = hash_bytes(fmt::format("encode {} {} {}", kCacheVersion, maker, static_cast<int>(end)));
     if (!cache_directory.empty()) {
       for (std::string_view document : documents) key = hash_bytes(document, key);
     }
-    return cached(cache_directory, split, key, tokenizer.vocab_size(),
-                  [&](const AppendTokens& append) { encode_documents(documents, tokenizer, end, append); });
+    return cached(cache_directory, split, key, tokenizer.vocab_size(), name_of_files(found.files),
+                  [&](const AppendTokens& append) {
+                    corpus.naming_places([&] { encode_documents(documents, tokenizer, end, append); });
+                  });
   };
-  return {.train = encode(corpus.train(), "train"), .validation = encode(corpus.validation(), "validation")};
+  const SourceFiles& held_out = corpus.validation_files();
+  return {.train = encode(corpus.train(), "train", corpus.train_files()),
+          .validation =
+              encode(corpus.validation(), "validation", held_out.files.empty() ? corpus.train_files() : held_out)};
 }
 
-bool names_token_files(const DataConfig& config, const fs::path& base_directory) {
-  const auto train = find_source_files(config.train, "data.train", base_directory);
-  const bool tokens = are_token_files(train, "data.train");
-  const auto held_out = find_source_files(config.validation, "data.validation", base_directory);
+bool names_token_files(const DataConfig& config, const fs::path& base_directory, std::string_view key) {
+  const std::vector<fs::path> train = find_source_files(config.train, key, base_directory, config.include).files;
+  const bool tokens = are_token_files(train, key);
+  const std::vector<fs::path> held_out =
+      find_source_files(config.validation, "data.validation", base_directory, config.include).files;
   check(held_out.empty() || are_token_files(held_out, "data.validation") == tokens,
         "data.validation: {} is {}, but data.train is {}; give one kind", held_out.empty() ? "" : held_out[0].string(),
         tokens ? "text" : "a token file", tokens ? "token files" : "text");
@@ -150,7 +156,7 @@ bool names_token_files(const DataConfig& config, const fs::path& base_directory)
 Dataset open_token_dataset(const DataConfig& config, Index vocab_size, const fs::path& base_directory,
                            const fs::path& cache_directory) {
   const auto open = [&](const std::vector<std::string>& patterns, std::string_view key, std::string_view split) {
-    const std::vector<fs::path> files = find_source_files(patterns, key, base_directory);
+    const std::vector<fs::path> files = find_source_files(patterns, key, base_directory, config.include).files;
     check(files.empty() || are_token_files(files, key), "{}: {} is text; a token file (.bin) is expected here", key,
           files.empty() ? "" : files.front().string());
     return join(files, split, vocab_size, cache_directory);

@@ -3,8 +3,15 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/core/file.h"
+#include "kiln/core/file_lock.h"
+#include "kiln/core/format.h"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <fnmatch.h>
 #include <glob.h>
 #include <memory>
 #include <set>
@@ -15,17 +22,40 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> text_files_below(const fs::path& folder) {
-  std::vector<fs::path> files;
+constexpr std::string_view kReasonsExtension = ".json.why.md";  // beside a config that kiln new has written
+
+/// Whether kiln has made a folder: a run or its tokens, which hold a lock, or a checkpoint.
+bool is_kilns_folder(const fs::path& folder) {
+  return is_file_lock(folder / "lock") || (path_exists(folder / "kiln.json") && path_exists(folder / "manifest.json"));
+}
+
+bool matches_any(const std::string& name, const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) {
+    return ::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0;
+  });
+}
+
+void search_folder(const fs::path& folder, const std::vector<std::string>& include, SourceFiles& found) {
+  if (is_kilns_folder(folder)) return;
   try {
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-      const std::string extension = lower_extension(entry.path());
-      if ((extension == ".txt" || extension == ".jsonl") && entry.is_regular_file()) files.push_back(entry.path());
+    for (auto it = fs::recursive_directory_iterator(folder); it != fs::end(it); ++it) {
+      const std::string name = it->path().filename().string();
+      const bool is_hidden = name.starts_with('.');
+      if (it->is_directory()) {
+        if (is_hidden || is_kilns_folder(it->path())) it.disable_recursion_pending();
+        continue;
+      }
+      if (is_hidden || name.ends_with(kReasonsExtension) || !it->is_regular_file()) continue;
+      if (matches_any(name, include)) {
+        found.files.push_back(it->path());
+      } else {
+        const std::string extension = lower_extension(it->path());
+        ++found.left[extension.empty() ? name : extension];
+      }
     }
   } catch (const fs::filesystem_error& error) {
     fail(ExitCode::bad_input, "{}: the folder cannot be searched: {}", error.path1().string(), error.code().message());
   }
-  return files;
 }
 
 std::vector<fs::path> glob_matches(const fs::path& pattern) {
@@ -38,19 +68,43 @@ std::vector<fs::path> glob_matches(const fs::path& pattern) {
 }
 
 /// The files of one pattern, sorted; none where it matches nothing. A name that exists is never taken for a glob.
-std::vector<fs::path> matches(const fs::path& pattern) {
+SourceFiles matches(const fs::path& pattern, const std::vector<std::string>& include) {
   std::error_code ignored;
-  std::vector<fs::path> files;
+  SourceFiles found;
   for (const fs::path& path : fs::exists(pattern, ignored) ? std::vector{pattern} : glob_matches(pattern)) {
-    if (!fs::is_directory(path, ignored)) {
-      files.push_back(path);
-      continue;
+    if (fs::is_directory(path, ignored)) {
+      search_folder(path, include, found);
+    } else {
+      found.files.push_back(path);
     }
-    const std::vector<fs::path> below = text_files_below(path);
-    files.insert(files.end(), below.begin(), below.end());
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::sort(found.files.begin(), found.files.end());
+  return found;
+}
+
+/// "1,200 others, mostly .py".
+std::string describe_left(const std::map<std::string, std::size_t>& left) {
+  std::size_t count = 0;
+  auto most = left.begin();
+  for (auto it = left.begin(); it != left.end(); ++it) {
+    count += it->second;
+    if (it->second > most->second) most = it;
+  }
+  const std::string_view share = most->second == count ? "" : 2 * most->second > count ? " mostly" : " such as";
+  return fmt::format("{} other{},{} {}", format_count(static_cast<std::int64_t>(count)), count == 1 ? "" : "s", share,
+                     most->first);
+}
+
+/// Why a pattern gives no file.
+std::string what_is_missing(const fs::path& pattern, const SourceFiles& found, const std::vector<std::string>& include,
+                            std::string_view key, const std::string& places) {
+  std::string text = fmt::format("(relative to {}; of a folder, {} files count", places, fmt::join(include, " and "));
+  if (!found.left.empty()) {
+    text += fmt::format(", and there are {}; {} names others", describe_left(found.left),
+                        key.starts_with("--") ? "--include" : "data.include");
+  }
+  if (is_kilns_folder(pattern)) text += ", but not those of a run or checkpoint";
+  return text + ")";
 }
 
 }  // namespace
@@ -60,21 +114,42 @@ SourceKind source_kind(const fs::path& file) {
   return extension == ".jsonl" ? SourceKind::jsonl : extension == ".bin" ? SourceKind::tokens : SourceKind::text;
 }
 
-std::vector<fs::path> find_source_files(const std::vector<std::string>& patterns, std::string_view key,
-                                        const fs::path& base_directory) {
-  std::vector<fs::path> files;
+SourceFiles find_source_files(const std::vector<std::string>& patterns, std::string_view key,
+                              const fs::path& base_directory, const std::vector<std::string>& include) {
+  SourceFiles all;
   for (const std::string& pattern : patterns) {
-    std::vector<fs::path> found = matches(pattern);
-    if (found.empty() && !base_directory.empty()) found = matches(base_directory / pattern);
+    SourceFiles found = matches(pattern, include);
+    if (found.files.empty() && !base_directory.empty()) found = matches(base_directory / pattern, include);
     std::error_code ignored;
     const std::string places = base_directory.empty() || fs::equivalent(base_directory, ".", ignored)
                                    ? "the current directory"
                                    : "the current directory and " + base_directory.string();
-    check(!found.empty(), "{}: no file matches \"{}\" (relative to {}; of a folder, .txt and .jsonl files count)", key,
-          pattern, places);
-    files.insert(files.end(), found.begin(), found.end());
+    check(!found.files.empty(), "{}: no file matches \"{}\" {}", key, pattern,
+          found.files.empty() ? what_is_missing(pattern, found, include, key, places) : "");
+    all.files.insert(all.files.end(), found.files.begin(), found.files.end());
+    for (const auto& [extension, count] : found.left) all.left[extension] += count;
   }
-  return files;
+  return all;
+}
+
+std::string name_of_files(const std::vector<fs::path>& files) {
+  if (files.empty()) return "no file";
+  const std::size_t others = files.size() - 1;
+  return files.front().string() +
+         (others == 0 ? "" : fmt::format(" and {} other file{}", others, others == 1 ? "" : "s"));
+}
+
+std::string describe_files(const SourceFiles& found) {
+  std::uintmax_t bytes = 0;
+  for (const fs::path& file : found.files) {
+    std::error_code no_file;  // a pipe, say, which has no size
+    const std::uintmax_t size = fs::file_size(file, no_file);
+    if (!no_file) bytes += size;
+  }
+  const std::size_t count = found.files.size();
+  return fmt::format("{} file{}, {}{}", format_count(static_cast<std::int64_t>(count)), count == 1 ? "" : "s",
+                     format_bytes(static_cast<double>(bytes)),
+                     found.left.empty() ? "" : "; left out: " + describe_left(found.left));
 }
 
 void check_held_out(const std::vector<fs::path>& train, const std::vector<fs::path>& held_out) {

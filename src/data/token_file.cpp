@@ -234,8 +234,8 @@ std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_si
 }
 
 void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why) {
-  check(tokens.size() >= needed, "{}: {} tokens, but {} needs at least {}; give more text", what, tokens.size(), why,
-        needed);
+  check(tokens.size() >= needed, "{}: {} token{}, but {} needs at least {}; give more text", what, tokens.size(),
+        tokens.size() == 1 ? "" : "s", why, needed);
 }
 
 }  // namespace kiln

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_schema.h"
 #include "kiln/text/utf8.h"
 
@@ -20,6 +21,8 @@ std::string describe(char32_t character) {
   return prints ? fmt::format("'{}' (U+{:04X})", utf8_encode(character), code_point)
                 : fmt::format("U+{:04X}", code_point);
 }
+
+std::string describe_byte(char byte) { return fmt::format("0x{:02X}", static_cast<unsigned char>(byte)); }
 
 }  // namespace
 
@@ -41,10 +44,12 @@ std::unique_ptr<Tokenizer> CharTokenizer::make(const TokenizerConfig& config,
     const std::string_view text = documents[document];
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t length = utf8_length(text, at);
-      check_input(length > 0,
-                  "document {}: byte 0x{:02X} at offset {} is not UTF-8, which tokenizer.type \"char\" needs; "
-                  "convert the text, or use \"bpe\" or \"byte\"",
-                  document + 1, static_cast<unsigned char>(text[at]), at);
+      if (length == 0) {
+        throw TextError(ExitCode::bad_input, fmt::format("document {}", document + 1), at, text.data() + at,
+                        describe_byte(text[at]),
+                        "is not UTF-8, which tokenizer.type \"char\" needs; convert the text, or use \"bpe\" or "
+                        "\"byte\"");
+      }
       if (length == 1) {
         ascii[static_cast<unsigned char>(text[at])] = true;
       } else {
@@ -83,14 +88,19 @@ void CharTokenizer::encode_text(std::string_view text, std::size_t offset, std::
       continue;
     }
     const std::size_t length = utf8_length(text, at);
-    check(length > 0, "byte 0x{:02X} at offset {} of the text is not UTF-8; this tokenizer knows characters only",
-          first, offset + at);
+    if (length == 0) {
+      throw TextError(ExitCode::usage, "", offset + at, text.data() + at, describe_byte(text[at]),
+                      "is not UTF-8; this tokenizer knows characters only");
+    }
     const char32_t character = utf8_decode(text, at, length);
     const auto found = ids_.find(character);
-    check(found != ids_.end(),
-          "character {} at byte {} of the text is not among the {} that the tokenizer knows; leave it out, or train "
-          "with a text that has it (or with tokenizer.type \"bpe\", which knows every byte)",
-          describe(character), offset + at, characters_.size());
+    if (found == ids_.end()) {
+      throw TextError(
+          ExitCode::usage, "", offset + at, text.data() + at, "character " + describe(character),
+          fmt::format("is not among the {} that the tokenizer knows; leave it out, or train with a text that has it "
+                      "(or with tokenizer.type \"bpe\", which knows every byte)",
+                      characters_.size()));
+    }
     ids.push_back(found->second);
     at += length;
   }

@@ -1,8 +1,8 @@
 // In tokenizer.json: a WordLevel model in which the word "12" is token 12.
 #include "kiln/text/none_tokenizer.h"
 
-#include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
@@ -12,14 +12,20 @@
 
 namespace kiln {
 
-void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::vector<TokenId>& ids) {
+void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::int64_t vocab_size,
+                std::vector<TokenId>& ids) {
   constexpr std::string_view kSpaces = " \t\r\n";
   for (std::size_t at = 0; (at = text.find_first_not_of(kSpaces, at)) != std::string_view::npos;) {
     const std::string_view word = text.substr(at, std::min(text.find_first_of(kSpaces, at), text.size()) - at);
     TokenId id = -1;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || end != word.data() + word.size()) {
-      fail(ExitCode::usage, "{} at byte {} is no token id; {}", brief_json(word.substr(0, 40)), offset + at, expected);
+      throw TextError(ExitCode::usage, "", offset + at, word.data(), brief_json(word.substr(0, 40)),
+                      fmt::format("is no token id; {}", expected));
+    }
+    if (id < 0 || id >= vocab_size) {
+      throw TextError(ExitCode::usage, "", offset + at, word.data(), fmt::format("token id {}", id),
+                      fmt::format("is not in the vocabulary; its ids are 0 to {}", vocab_size - 1));
     }
     ids.push_back(id);
     at += word.size();
@@ -47,9 +53,8 @@ std::string NoneTokenizer::decode(std::span<const TokenId> ids, SpecialText) con
 }
 
 void NoneTokenizer::encode_text(std::string_view text, std::size_t offset, std::vector<TokenId>& ids) const {
-  const std::ptrdiff_t before = std::ssize(ids);
-  append_ids(text, offset, "the tokenizer is \"none\", so text is ids separated by spaces, such as \"12 7 33\"", ids);
-  std::for_each(ids.begin() + before, ids.end(), [this](TokenId id) { check_id(id); });
+  append_ids(text, offset, "the tokenizer is \"none\", so text is ids separated by spaces, such as \"12 7 33\"",
+             vocab_size_, ids);
   ProgressBar::advance(std::ssize(text));
 }
 

@@ -3,6 +3,7 @@
 
 #include "kiln/core/file.h"
 #include "kiln/core/threads.h"
+#include "kiln/data/repeats.h"
 #include "kiln/nn/init.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
@@ -70,7 +71,8 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   if (config.tokenizer.type == TokenizerKind::character) {
     documents.insert(documents.end(), corpus.validation().begin(), corpus.validation().end());
   }
-  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(located(config), documents);
+  std::unique_ptr<Tokenizer> tokenizer =
+      corpus.naming_places([&] { return make_tokenizer(located(config), documents); });
   spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
   const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
   if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
@@ -80,7 +82,10 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   return tokenizer;
 }
 
-void warn_of_other_than_text(const Config& config, const Corpus& corpus) {
+/// Tells of text that is hardly meant: bytes of 0, separators that are learned, repeats, files that were left out.
+void warn_of_odd_text(const Config& config, const Corpus& corpus) {
+  if (!corpus.train_files().left.empty()) spdlog::info("data.train: {}", describe_files(corpus.train_files()));
+  for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
   if (corpus.file_unlike_text() && config.tokenizer.type != TokenizerKind::byte) {
     spdlog::warn("{}: holds bytes of 0, as text does not; is it compressed, or of another kind?",
                  corpus.file_unlike_text()->string());
@@ -109,7 +114,7 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
     p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {
     const Corpus corpus(config.data, config.directory);
-    warn_of_other_than_text(config, corpus);
+    warn_of_odd_text(config, corpus);
     if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
     const bool sees_documents_begin = corpus.has_several_documents() || p.tokenizer->special(kStart);
     if (!sees_documents_begin) p.named_ids.begin = line_feed(*p.tokenizer);  // the end-of-text token is never seen
@@ -119,7 +124,11 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
       fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
   require_tokens(p.data.train, config.model.n_ctx + 1, "data.train", why);
   if (p.data.validation.size() > 0) {
-    require_tokens(p.data.validation, 2, "data.validation", "an evaluation");
+    const std::string what = config.data.validation.empty()
+                                 ? fmt::format("the tail of data.train that is held out (data.validation_fraction {})",
+                                               config.data.validation_fraction)
+                                 : "data.validation";
+    require_tokens(p.data.validation, 2, what, "an evaluation");
   } else if (config.data.has_validation()) {
     spdlog::warn("no text is held out: nothing is evaluated, and no checkpoint is the best");
   }

@@ -7,11 +7,14 @@
 #include "kiln/core/memory.h"
 #include "kiln/core/threads.h"
 #include "kiln/data/corpus.h"
+#include "kiln/data/repeats.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/text/tokenizer.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/scaling_law.h"
 #include "kiln/train/timing.h"
+
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -85,7 +88,9 @@ TextFacts read_text(Config& config) {
   {
     DataConfig whole = config.data;
     whole.validation_fraction = 0;
-    const Corpus corpus(whole);
+    const Corpus corpus(whole, {}, "--data");
+    text.sources = corpus.train_files();
+    spdlog::info("--data: {}", describe_files(text.sources));
     const std::uint64_t bytes = bytes_of(corpus.train());
     check(bytes >= kFewestBytes, "{}: {} of text; at least {} are needed to learn from", config.data.train.front(),
           format_bytes(static_cast<double>(bytes)), format_bytes(static_cast<double>(kFewestBytes)));
@@ -96,7 +101,8 @@ TextFacts read_text(Config& config) {
     config.data.validation_fraction = std::stod(fmt::format("{:.1g}", share));
     text.vocab_size = suitable_vocab_size(bytes);
   }
-  const Corpus corpus(config.data);
+  const Corpus corpus(config.data, {}, "--data");
+  for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
   text.bytes = bytes_of(corpus.train());
   text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the cut halves one
   text.separator = config.data.document_separator;
@@ -184,6 +190,8 @@ Proposal propose(const ProposalRequest& request, const std::function<void(double
   Config& config = proposal.config;
   config = recipe();
   config.data.train = request.data;
+  config.data.include = request.include;
+  config.data.text_field = request.text_field;
   proposal.text = read_text(config);
   for (std::size_t i = 0; i < kShapes.size(); ++i) {
     if (progress) progress(static_cast<double>(i) / kShapes.size());

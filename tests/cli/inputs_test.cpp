@@ -183,6 +183,73 @@ TEST(Inputs, TextThatIsTrainedOnIsNotHeldOut) {
   EXPECT_THAT(outcome.err, HasSubstr("is in data.train too"));
 }
 
+TEST(Inputs, TextThatIsThereTwiceIsWarnedOf) {
+  const SmallRun run;
+  const std::string text(2000, 'a');
+  run.scratch.write("notes/a.txt", text);
+  run.scratch.write("notes/b.txt", text);
+  const std::string copy = run.scratch.write("copy.txt", text);
+  const Outcome outcome =
+      run.train({"--set", "train.steps=1", "--set", "data.train=" + run.scratch.path("notes").string(), "--set",
+                 "data.validation=" + copy});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("training sees some text more often than the rest: 1 of 2 documents"));
+  EXPECT_THAT(outcome.err, HasSubstr("the validation loss says little of other text, since some is trained on too: 1 "
+                                     "of 1 document (2.00 kB), such as " +
+                                     copy + ", which repeats " + run.scratch.path("notes/a.txt").string()));
+}
+
+TEST(Inputs, ErrorsNameTheFileAndThePlaceInIt) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1", "--set", "tokenizer.type=char"}).code, 0);
+  const std::string good = run.scratch.write("notes/a.txt", std::string(2000, 'a'));
+  const auto expect = [&](const std::vector<std::string>& command, const std::string& message) {
+    const Outcome outcome = run_kiln(command);
+    EXPECT_THAT(outcome.code, ::testing::AnyOf(2, 3)) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  const auto eval = [&](const std::string& file) {
+    return std::vector<std::string>{"eval", run.folder, "--data", file};
+  };
+  const std::string one = run.scratch.write("one_byte.txt", "e");
+  expect(eval(one), "error: " + one + ": 1 token, but an evaluation needs at least 2");
+  const std::string unknown = run.scratch.write("unknown.txt", "one two\nthree \u00e9");
+  expect(eval(unknown), "error: " + unknown + ": character '\u00e9' (U+00E9) at byte 14 is not among the ");
+  const std::string lines = run.scratch.write("b.jsonl", "{\"text\": \"one\"}\n\n{\"text\": \"two Z\"}\n");
+  expect(eval(lines), "error: " + lines + ":3: character 'Z' (U+005A) at byte 4 is not among the ");
+  expect(eval(run.scratch.path("gone").string()), "error: --data: no file matches ");
+  const std::string tokens = run.scratch.write("tokens.bin", std::string(8, '\0'));
+  std::vector<std::string> mixed = eval(one);
+  mixed.insert(mixed.end(), {"--data", tokens});
+  expect(mixed, "error: --data: " + tokens + " is a token file and " + one + " is text");
+  const std::string made = run.scratch.path("made.json").string();
+  expect({"tokenizer", "train", "--input", tokens, "--vocab-size", "300", "--output", made},
+         "error: --input: " + tokens + " is a token file; text is expected here");
+  expect({"new", "--data", tokens, "--for", "20s", "--output", made},
+         "error: --data: " + tokens + " is a token file; text is expected here");
+
+  const std::string bad = run.scratch.write("notes/b.txt", "once upon a time\n--\nthere was \xFF");
+  const auto train = [&](const std::string& type, const std::vector<std::string>& more) {
+    std::vector<std::string> command{
+        "train", run.config, "--run", run.scratch.path("other").string(), "--set", "tokenizer.type=" + type};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  };
+  expect(train("char",
+               {"--set", "data.train=" + run.scratch.path("notes").string(), "--set", "data.document_separator=--"}),
+         "error: " + bad + ": 0xFF at byte 30 is not UTF-8, which tokenizer.type \"char\" needs");
+  const std::string ids = run.scratch.write("ids.txt", "1 2 3\n4 70000 5\n");
+  expect(train("none", {"--set", "tokenizer.vocab_size=300", "--set", "data.train=" + ids, "--set",
+                        "data.validation=" + ids + ".2"}),
+         "data.validation: no file matches");
+  expect(train("none", {"--set", "tokenizer.vocab_size=300", "--set", "data.train=" + ids}),
+         "error: " + ids + ": token id 70000 at byte 8 is not in the vocabulary; its ids are 0 to 299");
+  const std::string brief = run.scratch.write("brief.txt", std::string(20, 'a'));
+  expect(train("byte", {"--set", "data.train=" + brief, "--set", "data.validation_fraction=0.05"}),
+         "error: the tail of data.train that is held out (data.validation_fraction 0.05): 1 token, but an evaluation "
+         "needs at least 2");
+}
+
 TEST(Inputs, TextThatHasMovedIsTrainedOnFurther) {
   const SmallRun run;
   ASSERT_EQ(run.train({"--set", "train.steps=2"}).code, 0);

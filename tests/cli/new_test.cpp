@@ -66,6 +66,47 @@ TEST(NewCommand, TellsTheCandidatesAsJson) {
   EXPECT_EQ(result["config"], nlohmann::json::parse(read_file(folder.scratch.path("other.json"))));
 }
 
+/// A project's folder: its sources, a run that was made there, and the reasons of an earlier config.
+TEST(NewCommand, TellsWhatItTookOfAFolderAndWhatItLeft) {
+  const NewRun folder;
+  const std::string text = read_file(folder.scratch.path("a river.txt"));
+  for (const char* name : {"p/a.py", "p/deep/b.PY", "p/c.py", "p/readme.md", "p/notes.txt", "p/x.json.why.md"}) {
+    folder.scratch.write(name, std::string(name) + text);
+  }
+  folder.scratch.write("p/runs/x/lock", "1\n");
+  folder.scratch.write("p/runs/x/d.py", text);
+  folder.scratch.write("p/stories.jsonl", nlohmann::json{{"story", text}}.dump() + "\n");
+
+  const Outcome other = folder.run("new --data p --for 20s");
+  EXPECT_EQ(other.code, 3);
+  EXPECT_THAT(other.err, HasSubstr("p/stories.jsonl:1: no field \"text\" that is a string; it has \"story\", which "
+                                   "data.text_field (--text-field) can name"));
+
+  const Outcome usual = folder.run("new --data p --text-field story --for 20s --output usual.json");
+  EXPECT_EQ(usual.code, 0) << usual.err;
+  EXPECT_THAT(usual.err, HasSubstr("--data: 2 files, "));
+  EXPECT_THAT(usual.err, HasSubstr("; left out: 4 others, mostly .py"));
+
+  const Outcome made = folder.run("new --data p --include '*.py' --include '*.md' --text-field story --for 20s --json");
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("--data: 4 files, "));
+  EXPECT_EQ(nlohmann::json::parse(made.out)["files"],
+            nlohmann::json::parse(R"({"taken": 4, "left": {".txt": 1, ".jsonl": 1}})"));
+  EXPECT_THAT(read_file(folder.scratch.path("p.json.why.md")), HasSubstr("- `data`: 4 files, "));
+  const Config config = read_config(folder.scratch.path("p.json"));
+  EXPECT_THAT(config.data.include, ::testing::ElementsAre("*.py", "*.md"));
+  EXPECT_EQ(config.data.text_field, "story");
+  const Outcome trained = folder.run("train p.json --set train.steps=1 --set train.eval_every=0");
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("data.train: 4 files, "));
+
+  const Outcome none = folder.run("new --data p --include '*.rs' --for 20s --output none.json");
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("--data: no file matches \"p\""));
+  EXPECT_THAT(none.err, HasSubstr("of a folder, *.rs files count, and there are 6 others, such as .py; --include names "
+                                  "others"));
+}
+
 TEST(NewCommand, ReplacesNothingUnlessToldTo) {
   const NewRun folder;
   folder.scratch.write("a-river.json", "mine");

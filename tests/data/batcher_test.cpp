@@ -191,7 +191,7 @@ TEST(EvaluationBatches, OfAPartAreFullWindowsSpreadEvenly) {
 }
 
 TEST(EvaluationBatches, OneTokenHasNothingToScore) {
-  expect_error(ExitCode::usage, "counting: 1 tokens, but an evaluation needs at least 2; give more text",
+  expect_error(ExitCode::usage, "counting: 1 token, but an evaluation needs at least 2; give more text",
                [] { EvaluationBatches batches(counting(1), 4, 2); });
 }
 

@@ -160,6 +160,36 @@ TEST(Corpus, JsonLinesHoldOneDocumentEach) {
   EXPECT_THAT(corpus.train(), ElementsAre(std::string("one\ntwo é\0", 11), "x"));
 }
 
+TEST(Corpus, TheFieldOfJsonLinesCanBeChosen) {
+  Scratch scratch;
+  DataConfig config =
+      config_of({scratch.write("a.jsonl", "{\"text\": \"no\", \"story\": \"one\"}\n{\"story\": \"two\"}\n")});
+  config.text_field = "story";
+  EXPECT_THAT(Corpus(config).train(), ElementsAre("one", "two"));
+}
+
+TEST(Corpus, EveryByteHasAPlace) {
+  Scratch scratch;
+  DataConfig config = config_of({scratch.write("a.txt", "one\n---\ntwo\n"),
+                                 scratch.write("b.jsonl", "\n{\"text\": \"three\"}\n{\"text\": \"four\"}\n")},
+                                0.17);
+  config.document_separator = "---";
+  const Corpus corpus(config);
+  const auto place = [&](std::string_view document, std::size_t at) {
+    const TextPlace found = corpus.place_of(document.data() + at);
+    return fmt::format("{} {}", std::filesystem::path(found.name).filename().string(), found.offset);
+  };
+  ASSERT_THAT(corpus.train(), ElementsAre("one\n", "two\n", "three", "f"));
+  ASSERT_THAT(corpus.validation(), ElementsAre("our"));
+  EXPECT_EQ(place(corpus.train()[1], 2), "a.txt 10");
+  EXPECT_EQ(place(corpus.train()[2], 4), "b.jsonl:2 4");
+  EXPECT_EQ(place(corpus.train()[3], 0), "b.jsonl:3 0");
+  EXPECT_EQ(place(corpus.validation()[0], 2), "b.jsonl:3 3");
+  EXPECT_TRUE(corpus.is_cut_within_document());
+  config.validation_fraction = 0.2;  // four characters of 17
+  EXPECT_FALSE(Corpus(config).is_cut_within_document());
+}
+
 TEST(Corpus, DocumentsOutliveAMove) {
   Scratch scratch;
   Corpus corpus(config_of({scratch.write("a.txt", "abc"), scratch.write("b.jsonl", "{\"text\":\"d\"}")}));
@@ -178,7 +208,9 @@ TEST(Corpus, BadJsonLinesAreNamedByFileAndLine) {
   expect_bad("{\"text\": \"a\"}\n{\"text\": \"b\"\n", ":2:" + json);
   expect_bad("{\"text\": \"\xFF\"}\n", ":1:" + json);
   expect_bad(std::string("{\"text\": \"a\"}\n{\"text\": \"b\"}\0, \"lost\"\n", 35), ":2:" + json);
-  expect_bad("\n\n{\"content\": \"a\"}\n", ":3:" + field);
+  expect_bad("\n\n{\"content\": \"a\", \"id\": 3, \"title\": \"b\"}\n",
+             ":3:" + field + "; it has \"content\", \"title\", which data.text_field (--text-field) can name");
+  expect_bad("{\"id\": 3}\n", ":1:" + field);
   expect_bad("{\"text\": 7}", ":1:" + field);
   expect_bad("[\"text\"]", ":1:" + field);
 }

@@ -10,10 +10,11 @@ using ::kiln::testing::expect_error;
 using ::kiln::testing::Scratch;
 
 /// What patterns within the scratch folder match, as names within it.
-std::vector<std::string> names(const Scratch& scratch, std::vector<std::string> patterns) {
+std::vector<std::string> names(const Scratch& scratch, std::vector<std::string> patterns,
+                               const std::vector<std::string>& include = kIncludedNames) {
   for (std::string& pattern : patterns) pattern = scratch.path(pattern).string();
   std::vector<std::string> found;
-  for (const auto& file : find_source_files(patterns, "data.train")) {
+  for (const auto& file : find_source_files(patterns, "data.train", {}, include).files) {
     found.push_back(file.lexically_relative(scratch.path()).string());
   }
   return found;
@@ -64,21 +65,84 @@ TEST(SourceFiles, TheCurrentDirectoryComesBeforeTheConfigs) {
   std::filesystem::current_path(scratch.path("here"));
   const auto found = find_source_files({"a.txt", "b.txt"}, "data.train", scratch.path("config"));
   std::filesystem::current_path(before);
-  EXPECT_EQ(found, (std::vector<std::filesystem::path>{"a.txt", scratch.path("config/b.txt")}));
+  EXPECT_EQ(found.files, (std::vector<std::filesystem::path>{"a.txt", scratch.path("config/b.txt")}));
 }
 
 TEST(SourceFiles, APatternThatMatchesNothingIsNamed) {
   Scratch scratch;
   expect_error(ExitCode::usage,
                "data.validation: no file matches \"nowhere*.txt\" (relative to the current directory and " +
-                   scratch.path().string() + "; of a folder, .txt and .jsonl files count)",
+                   scratch.path().string() + "; of a folder, *.txt and *.jsonl files count)",
                [&] { find_source_files({"nowhere*.txt"}, "data.validation", scratch.path()); });
   std::filesystem::create_directory(scratch.path("empty"));
   const std::string empty = scratch.path("empty").string();
   expect_error(ExitCode::usage,
                "data.train: no file matches \"" + empty +
-                   "\" (relative to the current directory; of a folder, .txt and .jsonl files count)",
+                   "\" (relative to the current directory; of a folder, *.txt and *.jsonl files count)",
                [&] { find_source_files({empty}, "data.train"); });
+}
+
+TEST(SourceFiles, FoldersGiveTheNamesThatAreIncluded) {
+  Scratch scratch;
+  for (const char* name : {"d/a.py", "d/deep/B.PY", "d/readme.md", "d/notes.txt", "d/Makefile"})
+    scratch.write(name, "x");
+  EXPECT_EQ(names(scratch, {"d"}, {"*.py", "*.md"}), (Names{"d/a.py", "d/deep/B.PY", "d/readme.md"}));
+  EXPECT_EQ(names(scratch, {"d"}, {"Makefile"}), (Names{"d/Makefile"}));
+  EXPECT_EQ(names(scratch, {"d/notes.txt"}, {"*.py"}), (Names{"d/notes.txt"})) << "a file that is named is taken";
+}
+
+TEST(SourceFiles, WhatIsLeftIsCounted) {
+  Scratch scratch;
+  for (const char* name : {"d/a.txt", "d/a.py", "d/b.PY", "d/c.py", "d/readme.md", "d/Makefile"})
+    scratch.write(name, "x");
+  const SourceFiles found = find_source_files({scratch.path("d").string()}, "data.train");
+  EXPECT_EQ(found.left, (std::map<std::string, std::size_t>{{".py", 3}, {".md", 1}, {"Makefile", 1}}));
+  EXPECT_EQ(describe_files(found), "1 file, 1 B; left out: 5 others, mostly .py");
+  EXPECT_EQ(describe_files(find_source_files({scratch.path("d/a.txt").string()}, "data.train")), "1 file, 1 B");
+  scratch.write("one/a.txt", std::string(1500, 'x'));
+  scratch.write("one/b.txt", "");
+  scratch.write("one/c.csv", "x");
+  EXPECT_EQ(describe_files(find_source_files({scratch.path("one").string()}, "data.train")),
+            "2 files, 1.50 kB; left out: 1 other, .csv");
+  const std::string folder = scratch.path("d").string();
+  expect_error(ExitCode::usage,
+               "data.train: no file matches \"" + folder +
+                   "\" (relative to the current directory; of a folder, *.csv files count, and there are 6 others, "
+                   "such as .py; data.include names others)",
+               [&] { find_source_files({folder}, "data.train", {}, {"*.csv"}); });
+}
+
+/// What kiln writes, and what is hidden, is nobody's text.
+TEST(SourceFiles, ASearchPassesOverRunsAndHiddenFiles) {
+  Scratch scratch;
+  for (const char* name : {"a.txt", ".hidden.txt", ".git/b.txt", "runs/x/config.json", "runs/x/notes.txt",
+                           "runs/x/tokens/c.txt", "step/merges.txt", "a.json.why.md"}) {
+    scratch.write(name, "x");
+  }
+  scratch.write("runs/x/lock", "4711\n");
+  scratch.write("step/kiln.json", "{}");
+  scratch.write("step/manifest.json", "{}");
+  scratch.write("lock/kiln.json", "a config of that name");
+  scratch.write("lock/lock", "a door");
+  scratch.write("lock/d.txt", "x");
+  const std::string folder = scratch.path().string();
+  EXPECT_EQ(names(scratch, {""}), (Names{"a.txt", "lock/d.txt"}));
+  const SourceFiles found = find_source_files({folder}, "data.train", {}, {"*.md", "*.txt", "*.json"});
+  EXPECT_EQ(found.files.size(), 3u);
+  EXPECT_EQ(found.left, (std::map<std::string, std::size_t>{{"lock", 1}}));
+  const std::string run = scratch.path("runs/x").string();
+  expect_error(
+      ExitCode::usage,
+      "--data: no file matches \"" + run +
+          "\" (relative to the current directory; of a folder, *.txt and *.jsonl files count, but not those of "
+          "a run or checkpoint)",
+      [&] { find_source_files({run}, "--data"); });
+}
+
+TEST(SourceFiles, AreCalledByTheFirst) {
+  EXPECT_EQ(name_of_files({"a.txt"}), "a.txt");
+  EXPECT_EQ(name_of_files({"a.txt", "b.txt"}), "a.txt and 1 other file");
+  EXPECT_EQ(name_of_files({"a.txt", "b.txt", "c.txt"}), "a.txt and 2 other files");
 }
 
 TEST(SourceFiles, TextAndTokenFilesDoNotMix) {

@@ -151,11 +151,11 @@ TEST(CharTokenizer, UnknownCharactersAreNamedWithTheirPlace) {
   const auto tokenizer = make(TokenizerKind::character, "abé", {"<x>"});
   expect_error(ExitCode::usage, {"'ж' (U+0436)", "byte 3", "\"bpe\""}, [&] { tokenizer->encode("aéжb"); });
   expect_error(ExitCode::usage, {"U+000A", "byte 5"}, [&] { tokenizer->encode("a<x>b\n", SpecialTokens::allow); });
-  expect_error(ExitCode::usage, {"0xFF", "offset 1"}, [&] { tokenizer->encode("a\xFF"); });
+  expect_error(ExitCode::usage, {"0xFF at byte 1 is not UTF-8"}, [&] { tokenizer->encode("a\xFF"); });
 }
 
 TEST(CharTokenizer, TextMustBeUtf8AndThere) {
-  expect_error(ExitCode::bad_input, {"document 1", "0x80", "offset 2", "\"byte\""},
+  expect_error(ExitCode::bad_input, {"document 1: 0x80 at byte 2", "\"byte\""},
                [] { make(TokenizerKind::character, "ab\x80"); });
   expect_error(ExitCode::usage, {"empty"}, [] { make(TokenizerKind::character, ""); });
 }
@@ -171,6 +171,8 @@ TEST(NoneTokenizer, WhatIsNoIdIsNamedByItsPlaceInTheUsersText) {
   const auto tokenizer = make(TokenizerKind::none, "", {}, 77);
   expect_error(ExitCode::usage, {"\"t\\u001bo\" at byte 15 is no token id; the tokenizer is \"none\""},
                [&] { tokenizer->encode("1 23 t\x1bo", SpecialTokens::as_text, 10); });
+  expect_error(ExitCode::usage, {"token id 77 at byte 12 is not in the vocabulary; its ids are 0 to 76"},
+               [&] { tokenizer->encode("1 77", SpecialTokens::as_text, 10); });
 }
 
 TEST(NoneTokenizer, TextIsIds) {

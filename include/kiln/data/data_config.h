@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/core/fields.h"
+#include "kiln/data/source_files.h"
 
 #include <optional>
 #include <string>
@@ -14,21 +15,25 @@ struct DataConfig {
   std::vector<std::string> validation;
   double validation_fraction = 0.1;
   std::optional<std::string> document_separator;
+  std::vector<std::string> include = kIncludedNames;
+  std::string text_field = "text";
 
   /// Whether any text is held out.
   bool has_validation() const { return !validation.empty() || validation_fraction > 0; }
 
-  /// Adds a problem where `train` is missing, and for names and separators that are empty.
+  /// Adds a problem where `train` is missing, and for names, patterns and separators that are empty or no names.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>
   void visit(V& v) {
-    v("train", train, "files, folders or globs: .txt, .jsonl (field \"text\"), .bin (token files)", required());
+    v("train", train, "files, folders or globs: text, .jsonl (a document a line), .bin (token files)", required());
     v("validation", validation, "the same, for the text that is held out");
     v("validation_fraction", validation_fraction,
       "share of the training text's tail held out where validation is empty", from_to_below(0, 1));
     v("document_separator", document_separator,
-      "what separates the documents of a .txt file; null: it is one document");
+      "what separates the documents of a text file; null: it is one document");
+    v("include", include, "names of the files that count in a folder, such as [\"*.py\", \"*.md\"]");
+    v("text_field", text_field, "the field of a .jsonl line that holds its text");
   }
 };
 

@@ -24,13 +24,14 @@ struct Dataset {
 /// split's documents and the version of this code, so that a file whose key is right need not be made again; one that
 /// is damaged is. Without a cache directory they are kept in memory.
 /// The files know their text's bytes (TokenFile::text_bytes). Throws Error (usage: text that the tokenizer cannot
-/// encode; io: a cache that cannot be written).
+/// encode, by file and place; io: a cache that cannot be written).
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer,
                       const std::filesystem::path& cache_directory = {});
 
 /// Whether config.train names token files (.bin) rather than text. Throws Error (usage) as find_source_files does, and
-/// where config.validation names the other kind or a file that is trained on.
-bool names_token_files(const DataConfig& config, const std::filesystem::path& base_directory = {});
+/// where config.validation names the other kind or a file that is trained on; messages call config.train `key`.
+bool names_token_files(const DataConfig& config, const std::filesystem::path& base_directory = {},
+                       std::string_view key = "data.train");
 
 /// Token files as data: one file is mapped where it lies, several are joined in the cache. Where config.validation is
 /// empty, the first int(n * (1 - validation_fraction)) of n tokens are train's, the others held out.

@@ -5,9 +5,10 @@
 
 namespace kiln {
 
-/// Appends the numbers that stand between the white space of a text. Throws Error (usage) for anything else, named by
-/// its place in the user's text, in which `text` begins at byte `offset`, and by what was `expected`.
-void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::vector<TokenId>& ids);
+/// Appends the numbers that stand between the white space of a text. Throws TextError (usage) for anything else, with
+/// what was `expected`, and for a number outside [0, vocab_size); `text` begins at byte `offset` of the user's text.
+void append_ids(std::string_view text, std::size_t offset, std::string_view expected, std::int64_t vocab_size,
+                std::vector<TokenId>& ids);
 
 class NoneTokenizer final : public Tokenizer {
  public:

@@ -19,12 +19,15 @@ inline constexpr double kTokenWorth = 4;
 
 /// What a proposal rests on.
 struct ProposalRequest {
-  std::vector<std::string> data;  // files, folders or globs, as data.train names them
-  double seconds = 0;             // of training, evaluations and the last checkpoint included
+  std::vector<std::string> data;                      // files, folders or globs, as data.train names them
+  double seconds = 0;                                 // of training, evaluations and the last checkpoint included
+  std::vector<std::string> include = kIncludedNames;  // as data.include
+  std::string text_field = "text";                    // as data.text_field
 };
 
 /// The text, as far as the choice depends on it.
 struct TextFacts {
+  SourceFiles sources;                   // the text's files, and what was left of their folders
   std::uint64_t bytes = 0;               // of the training split
   std::size_t documents = 0;             // of the whole text
   std::optional<std::string> separator;  // the line that stands between documents

@@ -1,0 +1,15 @@
+// Text that is there twice: trained on more often than the rest, or held out and trained on all the same.
+#pragma once
+
+#include "kiln/data/corpus.h"
+
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Returns a warning, with an example, for documents of the training text that repeat others of it word for word, and
+/// one for held-out documents that are trained on too: each where they are more than a hundredth of their bytes.
+std::vector<std::string> find_repeats(const Corpus& corpus);
+
+}  // namespace kiln

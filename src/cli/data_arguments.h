@@ -1,0 +1,25 @@
+// --include and --text-field: how the text that a command is given is read.
+#pragma once
+
+#include "kiln/data/data_config.h"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+
+struct ReadingArguments {
+  std::vector<std::string> include;
+  std::optional<std::string> text_field;
+
+  void add_to(CLI::App& command);
+
+  /// Replaces what was given; the rest of `data` stays. Throws Error (usage) for a value that data.include or
+  /// data.text_field may not have.
+  void apply_to(DataConfig& data) const;
+};
+
+}  // namespace kiln::cli
