@@ -45,6 +45,7 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
   if (names_token_files(data, base, key)) return open_token_dataset(data, model.model->vocab_size(), base, cache);
   const Corpus corpus(data, base, key);
   if (!corpus.train_files().left.empty()) spdlog::info("{}: {}", key, describe_files(corpus.train_files()));
+  if (corpus.file_unlike_text() && model.tokenizer->type() != "byte") spdlog::warn("{}", zero_bytes_warning(corpus));
   return encode_corpus(corpus, *model.tokenizer, cache);
 }
 

@@ -102,6 +102,7 @@ void run_train(const TrainingOptions& options) {
   options.reading.apply_to(data);
   const Corpus corpus(data, {}, "--input");
   if (!corpus.train_files().left.empty()) spdlog::info("--input: {}", describe_files(corpus.train_files()));
+  if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
   write_file_atomically(options.output, format_tokenizer_json(*tokenizer));
   spdlog::info("{}: {} entries", options.output, format_count(tokenizer->vocab_size()));

@@ -185,4 +185,10 @@ void Corpus::read_json_lines(const std::filesystem::path& file, const std::strin
   sources_.push_back({file, decoded, std::move(lines)});
 }
 
+std::string zero_bytes_warning(const Corpus& corpus) {
+  if (!corpus.file_unlike_text()) return "";
+  return corpus.file_unlike_text()->string() +
+         ": holds bytes of 0, as text does not; is it compressed, or of another kind?";
+}
+
 }  // namespace kiln

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/text/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -91,21 +92,27 @@ std::optional<Finding> find_binary(std::string_view contents) {
   return std::nullopt;
 }
 
-/// UTF-16 without a byte order mark, of a text in Latin script: every other byte is 0, and those between are ASCII.
-bool looks_like_utf16(std::string_view contents, std::size_t zero_at) {
-  constexpr std::size_t kLooked = 512;
-  const std::string_view beginning = contents.substr(0, std::min(contents.size() / 2 * 2, kLooked));
-  std::size_t zeros = 0, printing = 0;
-  for (std::size_t i = 0; i < beginning.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(beginning[i]);
-    if (i % 2 == zero_at) {
-      zeros += byte == 0 ? 1 : 0;
-    } else {
-      printing += (byte >= 0x20 && byte < 0x7F) || byte == '\n' || byte == '\r' || byte == '\t' ? 1 : 0;
-    }
+/// UTF-16 without a byte order mark: no unit is a control character or half a pair, some are white space, and all are
+/// ASCII (but for a tenth), or the bytes are no UTF-8. `low` is the place of a unit's low byte, 0 or 1.
+bool looks_like_utf16(std::string_view contents, std::size_t low) {
+  constexpr std::size_t kFewestUnits = 8, kMostUnits = 1024;
+  const std::size_t units = std::min(contents.size() / 2, kMostUnits);
+  std::size_t ascii = 0, spaces = 0;
+  bool is_in_pair = false;  // the unit before was the first half of one
+  for (std::size_t i = 0; i < units; ++i) {
+    const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(contents[2 * i + place]); };
+    const unsigned unit = static_cast<unsigned>(byte(1 - low)) << 8 | byte(low);
+    const bool is_second_half = unit >= 0xDC00 && unit < 0xE000;
+    const bool is_space = unit == 0x20 || (unit >= '\t' && unit <= '\r');
+    if ((unit < 0x20 && !is_space) || unit == 0x7F || unit >= 0xFFFE || is_second_half != is_in_pair) return false;
+    is_in_pair = unit >= 0xD800 && unit < 0xDC00;
+    ascii += unit < 0x80 ? 1 : 0;
+    spaces += is_space ? 1 : 0;
   }
-  const std::size_t most = beginning.size() / 2;
-  return most >= 8 && 10 * zeros >= 9 * most && 10 * printing >= 9 * most;
+  if (units < kFewestUnits || spaces == 0) return false;
+  const std::string_view looked = contents.substr(0, 2 * units);
+  constexpr std::size_t kLongestCharacter = 4;  // which the end may have cut
+  return 10 * ascii >= 9 * units || utf8_valid_until(looked) + kLongestCharacter <= looked.size();
 }
 
 std::optional<Finding> find_encoding(std::string_view contents) {
@@ -113,9 +120,9 @@ std::optional<Finding> find_encoding(std::string_view contents) {
   constexpr Finding kUtf16{"UTF-16", "convert it (iconv -f UTF-16 -t UTF-8 FILE) and name the result"};
   if (contents.starts_with("\xFF\xFE\0\0"sv) || contents.starts_with("\0\0\xFE\xFF"sv)) return kUtf32;
   if (contents.starts_with("\xFF\xFE"sv) || contents.starts_with("\xFE\xFF"sv)) return kUtf16;
-  if (looks_like_utf16(contents, 1))
-    return Finding{"UTF-16", "convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"};
   if (looks_like_utf16(contents, 0))
+    return Finding{"UTF-16", "convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"};
+  if (looks_like_utf16(contents, 1))
     return Finding{"UTF-16", "convert it (iconv -f UTF-16BE -t UTF-8 FILE) and name the result"};
   return std::nullopt;
 }

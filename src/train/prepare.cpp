@@ -86,10 +86,8 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
 void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   if (!corpus.train_files().left.empty()) spdlog::info("data.train: {}", describe_files(corpus.train_files()));
   for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
-  if (corpus.file_unlike_text() && config.tokenizer.type != TokenizerKind::byte) {
-    spdlog::warn("{}: holds bytes of 0, as text does not; is it compressed, or of another kind?",
-                 corpus.file_unlike_text()->string());
-  }
+  const std::string zero_bytes = zero_bytes_warning(corpus);
+  if (!zero_bytes.empty() && config.tokenizer.type != TokenizerKind::byte) spdlog::warn("{}", zero_bytes);
   constexpr std::size_t kSearched = 1 << 20;  // bytes
   const std::string_view beginning = corpus.train().empty() ? "" : corpus.train().front().substr(0, kSearched);
   if (!config.data.document_separator && !beginning.empty() && has_line(beginning, kEndOfText)) {

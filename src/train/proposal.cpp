@@ -102,6 +102,7 @@ TextFacts read_text(Config& config) {
     text.vocab_size = suitable_vocab_size(bytes);
   }
   const Corpus corpus(config.data, {}, "--data");
+  if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
   for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
   text.bytes = bytes_of(corpus.train());
   text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the cut halves one

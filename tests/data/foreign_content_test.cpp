@@ -53,6 +53,8 @@ const std::vector<std::pair<std::string, std::string>> kForeign{
      "is UTF-16; text is expected: convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"},
     {"\0O\0n\0c\0e\0 \0u\0p\0o\0n"s,
      "is UTF-16; text is expected: convert it (iconv -f UTF-16BE -t UTF-8 FILE) and name the result"},
+    {"\x3E\x54\x29\x8F\x6F\x30\x2B\x73\x67\x30\x42\x30\x8B\x30\n\0\r\0\n\0"s,
+     "is UTF-16; text is expected: convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"},
     {"\xEF\xBB\xBF[\n  {\"text\": \"one\"}\n]\n",
      "is a JSON array; text is expected: write one object a line (jq -c '.[]' FILE > NAME.jsonl) and name that"},
     {"\x88\xD8\x34\x01 abc", "is a token file; text is expected: give it a name that ends in .bin"},
@@ -86,7 +88,8 @@ TEST(ForeignContent, WhatResemblesItIsText) {
   for (const std::string& text :
        {"[Illustration: a whale]\nCall me Ishmael."s, "[\"Hello,\" she said.]"s, "{curly} words"s, "GGUF is a format."s,
         "PAR1 was the first of two."s, "PK was here"s, "\x1F\x8B"s, "\xEF\xBB\xBFtext"s, "a\0b\0c\0"s,
-        std::string(64, '\0'), "{\n  \"name\": \"kiln\"\n}\n"s, "12345678{\"a\""s}) {
+        "one\0two\0three\0four\0five\0"s, "\xE9t\xE9\0caf\xE9\0no\xEBl\0\xE9lan\0"s, std::string(64, '\0'),
+        "{\n  \"name\": \"kiln\"\n}\n"s, "12345678{\"a\""s}) {
     EXPECT_THAT(Corpus(config_of({scratch.write("a.txt", text)})).train(), ElementsAre(text)) << text;
   }
   const std::string object = "{\n  \"name\": \"kiln\"\n}\n";

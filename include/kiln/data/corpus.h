@@ -108,6 +108,9 @@ void split_documents(std::string_view text, std::string_view separator, Document
 /// Whether a line of the text holds exactly `separator`.
 bool has_line(std::string_view text, std::string_view separator);
 
+/// Returns a warning that a file of the corpus holds bytes of 0, as text does not; "" where none does.
+std::string zero_bytes_warning(const Corpus& corpus);
+
 /// Moves the tail of the text out of `documents` and returns it: of n characters, the first int(n * (1 - fraction))
 /// stay. The document that the cut falls into is split there, before a character.
 Documents cut_tail(Documents& documents, double fraction);
