@@ -29,8 +29,6 @@
 namespace kiln::cli {
 namespace {
 
-constexpr Index kSampleTokens = 100;  // of a sample in training
-
 struct TrainOptions {
   std::string config;
   std::string run;

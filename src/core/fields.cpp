@@ -110,8 +110,10 @@ class ValueReader {
   }
 
   void operator()(CountOrAll* value) const {
+    const bool automatic = field_.constraint.automatic;
     if (json_ == "all") return store(value, {.all = true});
-    if (!json_.is_number()) return expect("an integer or \"all\"");
+    if (automatic && json_ == "auto") return store(value, {.automatic = true});
+    if (!json_.is_number()) return expect(automatic ? "an integer, \"all\" or \"auto\"" : "an integer or \"all\"");
     std::int64_t count = value->count;
     integer(&count);
     if (!problems_.has(pointer_)) *value = {.count = count};
@@ -234,7 +236,10 @@ Json write_fields(const Fields& fields) {
         std::visit(Overloaded{
                        []<class T>(std::optional<T>* value) { return *value ? Json(**value) : Json(nullptr); },
                        [](std::optional<Duration>* value) { return *value ? Json((*value)->seconds) : Json(nullptr); },
-                       [](const CountOrAll* value) { return value->all ? Json("all") : Json(value->count); },
+                       [](const CountOrAll* value) {
+                         if (value->automatic) return Json("auto");
+                         return value->all ? Json("all") : Json(value->count);
+                       },
                        [](const Choice& choice) { return Json(choice.names[choice.get(choice.value)]); },
                        [](const Fields& inner) { return write_fields(inner); },
                        [](const auto* value) { return Json(*value); },

@@ -55,7 +55,11 @@ struct SchemaWriter {
     if (constraint.required) schema["minItems"] = schema["minLength"] = 1;
     return schema;
   }
-  Json operator()(const CountOrAll*) const { return {{"anyOf", Json::array({ranged("integer"), {{"const", "all"}}})}}; }
+  Json operator()(const CountOrAll*) const {
+    Json choices = Json::array({ranged("integer"), {{"const", "all"}}});
+    if (constraint.automatic) choices.push_back({{"const", "auto"}});
+    return {{"anyOf", std::move(choices)}};
+  }
   Json operator()(const Duration*) const {
     Json schema = ranged("number");
     schema["type"] = {"number", "string"};
@@ -111,7 +115,9 @@ struct TypeNamer {
   std::string operator()(const double*) const { return ranged("number"); }
   std::string operator()(const std::string*) const { return "string"; }
   std::string operator()(const std::vector<std::string>*) const { return "string, or an array of strings"; }
-  std::string operator()(const CountOrAll*) const { return ranged("integer") + ", or \"all\""; }
+  std::string operator()(const CountOrAll*) const {
+    return ranged("integer") + (constraint.automatic ? R"(, "all" or "auto")" : R"(, or "all")");
+  }
   std::string operator()(const Duration*) const { return ranged(R"(duration as in "1h30m" or seconds)"); }
   std::string operator()(const Choice& choice) const { return fmt::format("`{}`", fmt::join(choice.names, "`, `")); }
   std::string operator()(const Fields&) const { return "object"; }

@@ -114,6 +114,16 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   return config;
 }
 
+/// The evaluations of a run that goes on score what they did before, where nothing is said of it: runs made before
+/// "auto" was the default keep "all", so that their losses can be compared.
+void keep_eval_tokens(Json& document, const std::filesystem::path& resumed) {
+  const Json::json_pointer key("/train/eval_tokens");
+  if (!document.is_object() || document.contains(key)) return;
+  if (document.contains("train") && !document["train"].is_object()) return;  // finish() says what is wrong
+  const Json run = parse_json(read_file(resumed), resumed.string());
+  if (run.contains(key)) document[key] = run[key];
+}
+
 bool something_is_at(const std::string& pattern) {
   std::error_code ignored;
   if (std::filesystem::exists(pattern, ignored)) return true;
@@ -166,6 +176,12 @@ std::filesystem::path Config::locate(const std::string& path) const {
   return something_is_at(beside) ? beside : std::filesystem::path(path);
 }
 
+TokenizerConfig Config::located_tokenizer() const {
+  TokenizerConfig located = tokenizer;
+  if (located.path) located.path = locate(*located.path).string();
+  return located;
+}
+
 ConfigFile::ConfigFile(std::filesystem::path path, std::span<const std::string> overrides)
     : path_(std::move(path)), overrides_(overrides.begin(), overrides.end()), text_(read_text(path_)) {}
 
@@ -186,6 +202,7 @@ Config ConfigFile::config(Purpose purpose, const std::optional<std::filesystem::
     resumed ? inherit_from_run(document, *resumed, problems)
             : inherit_model(document, here.locate(init_from.get<std::string>()), problems);
   }
+  if (resumed) keep_eval_tokens(document, *resumed);
   Config config = finish(document, problems, path_.string(), purpose, ExitCode::usage);
   config.directory = path_.parent_path();
   return config;

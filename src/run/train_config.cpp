@@ -5,9 +5,17 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace kiln {
+namespace {
+
+constexpr double kEvaluatedShare = 0.3;  // of the tokens trained between two evaluations
+constexpr std::int64_t kEverything = std::numeric_limits<std::int64_t>::max();
+
+}  // namespace
 
 Precision resolved(Precision precision) {
   if (precision != Precision::automatic) return precision;
@@ -16,6 +24,16 @@ Precision resolved(Precision precision) {
 
 void TrainConfig::resolve() {
   if (!steps && !epochs && !time_budget) steps = kDefaultSteps;
+}
+
+std::int64_t TrainConfig::most_evaluated_tokens(std::int64_t n_ctx) const {
+  if (eval_tokens.all || (eval_tokens.automatic && batch_size.all)) return kEverything;
+  if (!eval_tokens.automatic) return eval_tokens.count;
+  const std::int64_t interval = std::min(std::max<std::int64_t>(eval_every, 1), steps.value_or(kEverything));
+  const double windows = static_cast<double>(interval) * static_cast<double>(batch_size.count) *
+                         static_cast<double>(gradient_accumulation);
+  const double most = std::clamp(kEvaluatedShare * windows, 1.0, static_cast<double>(kEverything / 2 / n_ctx));
+  return static_cast<std::int64_t>(most) * n_ctx;
 }
 
 void TrainConfig::validate(Problems& problems, const std::string& pointer) const {

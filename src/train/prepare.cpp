@@ -24,8 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMostSteps = 1e15;
-
 /// Refuses changes that a run cannot live with, and logs the others.
 void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
   const std::vector<Difference> differences = diff(read_checkpoint_config(checkpoint).config, config);
@@ -41,16 +39,10 @@ void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
     spdlog::info("changed since the checkpoint: {}", to_string(difference));
 }
 
-TokenizerConfig located(const Config& config) {
-  TokenizerConfig tokenizer = config.tokenizer;
-  if (tokenizer.path) tokenizer.path = config.locate(*tokenizer.path).string();
-  return tokenizer;
-}
-
 /// The checkpoint's tokenizer; one that the config names by path must still be the same, or is not looked at.
 std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint, bool force) {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
-  const std::optional<std::string> path = located(config).path;
+  const std::optional<std::string> path = config.located_tokenizer().path;
   if (path && !path_exists(*path)) {
     spdlog::info("{}: is not there; the tokenizer is that of {}", *path, checkpoint.string());
   } else if (path && force) {
@@ -72,7 +64,7 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
     documents.insert(documents.end(), corpus.validation().begin(), corpus.validation().end());
   }
   std::unique_ptr<Tokenizer> tokenizer =
-      corpus.naming_places([&] { return make_tokenizer(located(config), documents); });
+      corpus.naming_places([&] { return make_tokenizer(config.located_tokenizer(), documents); });
   spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
   const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
   if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
@@ -108,7 +100,7 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
     check(p.tokenizer || !would_learn,
           "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
           "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
-    if (!p.tokenizer) p.tokenizer = make_tokenizer(located(config), {});
+    if (!p.tokenizer) p.tokenizer = make_tokenizer(config.located_tokenizer(), {});
     p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {
     const Corpus corpus(config.data, config.directory);
@@ -162,11 +154,7 @@ Index vocab_size_of(Preparation& p) {
 Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
   if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
   if (train.steps) return Horizon::after_steps(*train.steps);
-  constexpr double kRounding = 1e-12;  // of a product that would be whole: 0.07 * 100 is more than 7
-  const double windows = *train.epochs * static_cast<double>(windows_per_epoch);
-  const double steps = std::ceil(windows / static_cast<double>(sizes.windows_per_step) * (1 - kRounding));
-  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", *train.epochs, steps);
-  return Horizon::after_steps(std::max<Index>(1, static_cast<Index>(steps)));
+  return Horizon::after_steps(steps_of_epochs(*train.epochs, windows_per_epoch, sizes.windows_per_step));
 }
 
 void warn_of_long_warmup(const Config& config, double total_steps) {
@@ -235,7 +223,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
     p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.tokenizer),
-                                 p.config.train.most_evaluated_tokens());
+                                 p.config.train.most_evaluated_tokens(p.config.model.n_ctx));
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {

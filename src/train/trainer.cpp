@@ -267,7 +267,7 @@ bool Trainer::leads_to_evaluation() const {
 }
 
 Index Trainer::evaluated_tokens() const {
-  return std::min(p_.data.validation.size(), p_.config.train.most_evaluated_tokens());
+  return std::min(p_.data.validation.size(), p_.config.train.most_evaluated_tokens(p_.config.model.n_ctx));
 }
 
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }

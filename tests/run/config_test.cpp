@@ -9,6 +9,7 @@
 
 #include "support/scratch.h"
 #include <fstream>
+#include <limits>
 
 namespace kiln {
 namespace {
@@ -68,7 +69,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
       "muon_momentum": 0.95, "decay_embeddings": true},
     "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
     "train": {"steps": 2000, "epochs": null, "time_budget": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
-      "precision": "fp32", "recompute": "none", "eval_every": 250, "eval_tokens": "all", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
+      "precision": "fp32", "recompute": "none", "eval_every": 250, "eval_tokens": "auto", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
       "sample_every": 0, "sample_at_evaluations": false, "sample_prompt": "", "early_stopping": null, "spike_threshold": 6.0, "skip_spikes": false, "threads": 0, "deterministic": false, "max_bad_steps": 10, "tensorboard": true}})"));
 }
 
@@ -233,6 +234,12 @@ TEST_F(ConfigFile, LengthsInOneFileExcludeEachOther) {
                   "\"1h30m\", a number of seconds or null is expected");
 }
 
+TEST_F(ConfigFile, EvaluatedTokensMayBeAutomaticAndBatchesMayNot) {
+  expect_problems(R"({"data": {"train": ["a"]}, "train": {"eval_tokens": "some", "batch_size": "auto"}})",
+                  "tiny.json: /train/eval_tokens: \"some\" is a string; an integer, \"all\" or \"auto\" is expected\n"
+                  "tiny.json: /train/batch_size: \"auto\" is a string; an integer or \"all\" is expected");
+}
+
 TEST_F(ConfigFile, APlanNeedsNoData) {
   EXPECT_NO_THROW(read("{}", {}, Purpose::plan));
   EXPECT_THROW(read("{}", {"model.n_heads=3"}, Purpose::plan), Error);
@@ -278,6 +285,17 @@ TEST_F(ConfigFile, ARunIsBoundToWhetherItsOptimizerHasMomentum) {
   EXPECT_FALSE(is_bound("0.9", "0.95"));
 }
 
+TEST_F(ConfigFile, ARunThatGoesOnEvaluatesWhatItDidBeforeUnlessToldOtherwise) {
+  const Config made_before = read(kTales, {"train.eval_tokens=all"});
+  const std::string run = scratch_.write("run/config.json", format_json(config_to_json(made_before)));
+  const auto resumed = [&](const std::vector<std::string>& overrides) {
+    return to_json(kiln::ConfigFile(scratch_.write("tiny.json", kTales), overrides).config(Purpose::train, run).train);
+  };
+  EXPECT_EQ(resumed({})["eval_tokens"], "all");
+  EXPECT_EQ(resumed({"train.eval_tokens=100"})["eval_tokens"], 100);
+  EXPECT_EQ(resumed({"train.eval_tokens=auto"})["eval_tokens"], "auto");
+}
+
 TEST_F(ConfigFile, PathsAreOfTheCurrentFolderThenOfTheConfigs) {
   const Config config = read(kTales);
   scratch_.write("mine/text.txt", "x");
@@ -308,6 +326,32 @@ TEST(ShippedConfigs, TheSchemaIsTheGeneratorsOutput) {
 TEST(ShippedConfigs, TheReadmesReferenceIsTheOneThatIsPrinted) {
   EXPECT_THAT(read_file(KILN_SOURCE_DIR "/README.md"), ::testing::HasSubstr(config_reference()))
       << "replace it by the output of: kiln train --reference";
+}
+
+TEST(TrainConfig, AutomaticEvaluationsAreBoundedByTheConfigAlone) {
+  TrainConfig train;
+  train.eval_every = 100;
+  train.batch_size = {.count = 4};
+  train.gradient_accumulation = 2;
+  train.steps = 1000;
+  EXPECT_EQ(train.most_evaluated_tokens(64), 240 * 64);  // of 800 windows
+  train.steps = 50;                                      // one evaluation, at the end
+  EXPECT_EQ(train.most_evaluated_tokens(64), 120 * 64);
+  train.steps.reset();
+  train.time_budget = Duration{60};
+  EXPECT_EQ(train.most_evaluated_tokens(64), 240 * 64);
+  train.eval_every = 1;
+  train.batch_size = {.count = 1};
+  train.gradient_accumulation = 1;
+  EXPECT_EQ(train.most_evaluated_tokens(64), 64);  // a window, of which no part is scored
+  train.eval_tokens = {.count = 7};
+  EXPECT_EQ(train.most_evaluated_tokens(64), 7);
+  train.eval_tokens = {.all = true};
+  const std::int64_t all = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(train.most_evaluated_tokens(64), all);
+  train.eval_tokens = {.automatic = true};
+  train.batch_size = {.all = true};
+  EXPECT_EQ(train.most_evaluated_tokens(64), all);
 }
 
 TEST(Config, ANameStaysWithinTheFolderOfRuns) {

@@ -224,7 +224,14 @@ TrainerState last_state(const RunPaths& paths) { return read_trainer_state(*late
 TEST(Trainer, EvaluatesAsManyTokensAsTheConfigAllows) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
-  const double whole = *read_metrics(train(scratch, config, "whole").metrics()).back().validation_loss;
+  const auto loss_of = [&](const CountOrAll& eval_tokens, const std::string& name) {
+    config.train.eval_tokens = eval_tokens;
+    return *read_metrics(train(scratch, config, name).metrics()).back().validation_loss;
+  };
+  const double whole = loss_of({.all = true}, "whole");
+  const double automatic = loss_of({.automatic = true}, "automatic");
+  EXPECT_NE(automatic, whole);
+  EXPECT_EQ(automatic, loss_of({.count = 7 * config.model.n_ctx}, "seven"));  // of 6 * 4 windows between evaluations
   config.train.eval_tokens = CountOrAll{.count = config.model.n_ctx};
   const RunPaths paths = train(scratch, config, "part");
   const std::unique_ptr<Preparation> p = prepare(config, paths, true);

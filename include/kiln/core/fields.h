@@ -30,10 +30,11 @@
 
 namespace kiln {
 
-/// A count, or the word "all" in its place.
+/// A count, or a word in its place: "all", or where the field's constraint allows it "auto".
 struct CountOrAll {
   std::int64_t count = 1;
   bool all = false;
+  bool automatic = false;
 };
 
 /// What a field keeps to beyond its type. A list or string that is required is to be given, and not empty: schema and
@@ -44,6 +45,7 @@ struct Constraint {
   bool minimum_excluded = false;
   bool maximum_excluded = false;
   bool required = false;
+  bool automatic = false;  // of a CountOrAll: it may be "auto"
 };
 
 constexpr Constraint at_least(double minimum) { return {.minimum = minimum}; }
@@ -57,6 +59,7 @@ constexpr Constraint from_to_below(double minimum, double limit) {
   return {.minimum = minimum, .maximum = limit, .maximum_excluded = true};
 }
 constexpr Constraint required() { return {.required = true}; }
+constexpr Constraint at_least_or_automatic(double minimum) { return {.minimum = minimum, .automatic = true}; }
 
 /// The range in words, "more than 0 and at most 1"; empty where there is none.
 std::string range_text(const Constraint& constraint);

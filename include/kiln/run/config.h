@@ -36,6 +36,9 @@ struct Config {
   /// something is there, else as it stands.
   std::filesystem::path locate(const std::string& path) const;
 
+  /// The tokenizer's settings with the path, where there is one, as locate finds it.
+  TokenizerConfig located_tokenizer() const;
+
   template <class V>
   void visit(V& v) {
     v("name", name, "of the run; its folder is runs/NAME unless --run says otherwise");

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +34,8 @@ decltype(auto) with_precision(Precision precision, Body&& body) {
   return body.template operator()<float>();
 }
 
+inline constexpr std::int64_t kSampleTokens = 100;  // of a sample in training
+
 struct TrainConfig {
   static constexpr std::int64_t kDefaultSteps = 2000;
   static constexpr double kLongestSeconds = 1e9;  // thirty years
@@ -48,7 +49,7 @@ struct TrainConfig {
   Precision precision = Precision::fp32;
   Recompute recompute = Recompute::none;
   std::int64_t eval_every = 250;
-  CountOrAll eval_tokens{.all = true};
+  CountOrAll eval_tokens{.automatic = true};
   std::int64_t checkpoint_every = 500;
   bool async_checkpoint = true;
   std::int64_t keep_checkpoints = 3;
@@ -64,9 +65,10 @@ struct TrainConfig {
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
 
-  std::int64_t most_evaluated_tokens() const {
-    return eval_tokens.all ? std::numeric_limits<std::int64_t>::max() : eval_tokens.count;
-  }
+  /// The most tokens that an evaluation scores, of windows of `n_ctx`. "auto" follows from the config alone, so that
+  /// equal runs stay equal: 0.3 of the tokens trained between two evaluations in whole windows, at least one. In
+  /// full-batch descent, where every step reads the whole text, it is all.
+  std::int64_t most_evaluated_tokens(std::int64_t n_ctx) const;
 
   /// Whether checkpoints are written while training goes on, from a copy; none is due midway where neither steps nor
   /// evaluations bring one about.
@@ -100,8 +102,8 @@ struct TrainConfig {
     v("eval_every", eval_every, "steps between evaluations of the held-out text; 0: never", non_negative());
     v("eval_tokens", eval_tokens,
       "tokens that an evaluation scores, in windows spread evenly over the held-out text, the same each time; \"all\": "
-      "every one",
-      at_least(1));
+      "every one; \"auto\": at most 0.3 of the tokens trained between two evaluations",
+      at_least_or_automatic(1));
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: the first and last alone", non_negative());
     v("async_checkpoint", async_checkpoint,
       "write checkpoints while training goes on, from a copy of weights and moments; false: training waits, in less "

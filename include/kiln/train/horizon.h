@@ -6,6 +6,10 @@
 
 namespace kiln {
 
+/// The steps of so many passes over the training windows, at least 1. Throws Error (usage) for more than can be
+/// counted.
+Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step);
+
 /// The end of a run: after a number of steps, or where the clock says so. The learning rate, the progress line and the
 /// loop of training know it by how far the run has come and by its total of steps, exact or estimated.
 class Horizon {
