@@ -35,12 +35,14 @@ struct ExportOptions {
   std::string type{"f32"};
   bool overwrite = false;
   bool json = false;
+  bool omits_tied_head = false;
 };
 
 /// A model ready to be written, and how.
 struct ExportJob {
   LoadedModel loaded;
   DataType type;
+  TiedHead tied_head = TiedHead::stored;
   std::string name;  // of the model
 
   const ModelConfig& model() const { return loaded.model->config(); }
@@ -77,7 +79,7 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
 void write_gguf(const fs::path& path, ExportJob& job) {
   warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
-                   job.loaded.ids(), job.type);
+                   job.loaded.ids(), job.type, job.tied_head);
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {
@@ -167,7 +169,10 @@ std::uintmax_t bytes_at(const fs::path& path) {
 }
 
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
-  ExportJob job{.loaded = options.model.load(), .type = type, .name = {}};
+  ExportJob job{.loaded = options.model.load(),
+                .type = type,
+                .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
+                .name = {}};
   const ModelSource& source = job.loaded.source;
   job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
   return job;
@@ -176,6 +181,8 @@ ExportJob prepare_export(const ExportOptions& options, DataType type) {
 void run_export(const ExportOptions& options) {
   const ExportTarget& target = *std::ranges::find(kExportTargets, options.target, &ExportTarget::name);
   const DataType type = std::ranges::find(kExportTypes, options.type, &ExportType::name)->type;
+  check(!options.omits_tied_head || options.target == "gguf",
+        "--omit-tied-head is for --to gguf; --to {} stores a tied head once in any case", options.target);
   fs::path output = options.output;
   if (!output.has_filename()) output = output.parent_path();  // "folder/"
   check(!output.empty(), "--output is empty; a {} to write is expected", target.folder ? "folder" : "file");
@@ -187,6 +194,9 @@ void run_export(const ExportOptions& options) {
   }
   check_place(output, target.folder, options.overwrite);
   ExportJob job = prepare_export(options, type);
+  check(!options.omits_tied_head || job.model().tie_embeddings,
+        "--omit-tied-head: the head of {} is a matrix of its own (model.tie_embeddings false) and cannot be left out",
+        options.model.run);
   const std::vector<std::string> reasons = target.obstacles(job);
   std::string lines;
   for (const std::string& reason : reasons) lines += "\n  " + reason;
@@ -223,6 +233,9 @@ void add_export(CLI::App& app) {
   command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
+  command->add_flag("--omit-tied-head", options->omits_tied_head,
+                    "gguf of a GPT-2 with tied embeddings: leave out output.weight, a second copy of the embedding; "
+                    "llama.cpp reads such files since March 2025");
   command->footer(
       "A model that the other program would compute otherwise is refused, with every reason.\n"
       "Example: kiln export runs/tales --to gguf --output tales.gguf --dtype f16");

@@ -90,7 +90,7 @@ std::vector<GgufKey> model_keys(const ModelConfig& m, Index vocab_size, DataType
 
 }  // namespace
 
-std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout) {
+std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout, TiedHead tied_head) {
   std::vector<TensorPlace> table = tensor_table(model, layout);
   for (TensorPlace& place : table) {
     place.name = gguf_name(place.name);
@@ -101,7 +101,7 @@ std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLay
     place.transposed = true;
     std::swap(place.shape[0], place.shape[1]);
   }
-  if (family_of(model) == Family::gpt2 && model.tie_embeddings) {
+  if (family_of(model) == Family::gpt2 && model.tie_embeddings && tied_head == TiedHead::stored) {
     TensorPlace unembedding = *std::ranges::find(table, kTokenEmbedding, &TensorPlace::name);
     unembedding.name = kOutputMatrix;
     table.push_back(std::move(unembedding));
@@ -126,9 +126,9 @@ void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights
 
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,
                             Index vocab_size, ParameterBuffer<float> weights, const Tokenizer& tokenizer,
-                            const SpecialIds& ids, DataType type) {
+                            const SpecialIds& ids, DataType type, TiedHead tied_head) {
   if (family_of(model) == Family::llama) interleave_rotary(model, weights);
-  TensorSources sources(gguf_table(model, weights.layout()), weights, type);
+  TensorSources sources(gguf_table(model, weights.layout(), tied_head), weights, type);
   for (TensorSource& tensor : sources.list()) {
     if (tensor.shape.size() == 1 || tensor.name == kPositionEmbedding) tensor.type = DataType::f32;
   }

@@ -118,6 +118,14 @@ TEST_F(ForeignExport, Gpt2GivesTheSameProbabilitiesInEveryFormat) {
   expect_tokenizer();
 }
 
+TEST_F(ForeignExport, Gpt2WithoutASecondHeadGivesTheSameProbabilities) {
+  train(kGpt2);
+  expect_written("gguf", "with.gguf");
+  expect_written("gguf", "without.gguf", {"--omit-tied-head"});
+  EXPECT_LT(fs::file_size(path("without.gguf")), fs::file_size(path("with.gguf")));
+  expect_predictions("gguf", "without.gguf", run_.folder);
+}
+
 TEST_F(ForeignExport, Gpt2WithoutBiasesAndUntiedToo) {
   train(kGpt2, {"--set", "model.bias=false", "--set", "model.tie_embeddings=false"});
   expect_written("hf", "a");
@@ -173,6 +181,14 @@ TEST_F(Export, AHuggingFaceFolderHoldsTheModelAloneAndIsAModelAgain) {
   EXPECT_EQ(run_kiln({"export", path("a"), "--to", "hf", "--output", path("b") + "/"}).code, 0);
   for (const std::string& name : files_in("a"))
     EXPECT_EQ(read_file(run_.scratch.path("a/" + name)), read_file(run_.scratch.path("b/" + name))) << name;
+}
+
+TEST_F(Export, AHeadIsLeftOutWhereItIsASecondCopyAlone) {
+  train(kGpt2);
+  expect_refused(write("hf", "a", {"--omit-tied-head"}), {"--omit-tied-head is for --to gguf"});
+  train(kGpt2, {"--overwrite", "--set", "model.tie_embeddings=false"});
+  expect_refused(write("gguf", "a.gguf", {"--omit-tied-head"}),
+                 {"is a matrix of its own", "model.tie_embeddings false"});
 }
 
 TEST_F(Export, ACheckpointIsChosenAsElsewhere) {

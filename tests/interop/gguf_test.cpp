@@ -38,11 +38,12 @@ using Tensor = testing::GgufTensor;
 /// Eleven ids, the first of which are characters.
 CharTokenizer tokenizer() { return CharTokenizer(U"\n aé日", {{"<|endoftext|>", 5}, {"<|any|>", 6, true}}); }
 
-Contents write(const SmallModel& small, DataType type = DataType::f32, const SpecialIds& ids = {5, 5}) {
+Contents write(const SmallModel& small, DataType type = DataType::f32, const SpecialIds& ids = {5, 5},
+               TiedHead tied_head = TiedHead::stored) {
   const Scratch scratch;
   ParameterBuffer<float> weights = small.draw(1);
   write_gguf_model(scratch.path("m.gguf"), "a name", small.config(), kSmallVocabulary, std::move(weights), tokenizer(),
-                   ids, type);
+                   ids, type, tied_head);
   return GgufReader(read_file(scratch.path("m.gguf"))).read();
 }
 
@@ -152,6 +153,16 @@ TEST(Gguf, TensorsOfLlamaAreCutAndTheirRotatedPairsStandSideBySide) {
   expect_values(contents, "blk.0.ffn_norm.weight", small["h.0.ln_2.weight"]);
   expect_values(contents, "token_embd.weight", small["wte.weight"]);
   expect_values(contents, "output.weight", small["lm_head.weight"]);
+}
+
+TEST(Gguf, ATiedGpt2HasNoOutputMatrixWhereItIsLeftOut) {
+  ModelConfig config = small_gpt2();
+  for (const bool tied : {true, false}) {
+    config.tie_embeddings = tied;
+    const Contents contents = write(SmallModel(config), DataType::f32, {5, 5}, TiedHead::left_out);
+    EXPECT_EQ(contents.tensors.contains("output.weight"), !tied);
+    EXPECT_EQ(contents.tensors.size(), 5 + 12 * 2u - (tied ? 1 : 0));
+  }
 }
 
 TEST(Gguf, ATiedLlamaHasNoOutputMatrix) {

@@ -13,9 +13,13 @@
 
 namespace kiln {
 
-/// The tensors of a GGUF file, called as llama.cpp calls them, matrices [out, in]; gpt2 has the unembedding in any
-/// case.
-std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout);
+/// Whether a GPT-2 whose embeddings are tied has its unembedding, output.weight, in the file once more. llama.cpp needs
+/// it before March 2025, and takes the embedding in its place since. A tied Llama never has it.
+enum class TiedHead { stored, left_out };
+
+/// The tensors of a GGUF file, called as llama.cpp calls them, matrices [out, in].
+std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout,
+                                    TiedHead tied_head = TiedHead::stored);
 
 /// Reorders the queries' and keys' columns of every head from halves (pairs are j, j + D/2) to neighbours (2j, 2j + 1),
 /// which is how llama.cpp's llama turns them.
@@ -27,6 +31,7 @@ void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights
 /// are beyond the type's range, and nothing is written then.
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,
                             Index vocab_size, ParameterBuffer<float> weights, const Tokenizer& tokenizer,
-                            const SpecialIds& ids, DataType type = DataType::f32);
+                            const SpecialIds& ids, DataType type = DataType::f32,
+                            TiedHead tied_head = TiedHead::stored);
 
 }  // namespace kiln
