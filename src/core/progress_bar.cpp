@@ -72,12 +72,17 @@ void ProgressBar::advance(std::int64_t done) {
 
 void ProgressBar::detach_this_thread() { detached = true; }
 
+std::string ProgressBar::rate_text(double rate) const {
+  if (unit_.empty()) return "";
+  if (unit_ == "bytes") return "  " + format_bytes(rate) + "/s";
+  return fmt::format("  {} {}/s", rate < 10 ? fmt::format("{:.2g}", rate) : grouped(rate), unit_);
+}
+
 void ProgressBar::draw(double seconds) {
   next_draw_ = seconds + (display_.terminal ? kRedrawSeconds : kLogSeconds);
   const double share = total_ > 0 ? std::clamp(done_ / total_, 0.0, 1.0) : 1;
   const double rate = done_ / (seconds - begun_);
-  std::string figures =
-      fmt::format("{:3.0f}%  {}/s", 100 * share, unit_ == "bytes" ? format_bytes(rate) : grouped(rate) + " " + unit_);
+  std::string figures = fmt::format("{:3.0f}%{}", 100 * share, rate_text(rate));
   if (share > 0 && share < 1) figures += "  ETA " + format_duration((seconds - begun_) * (1 - share) / share);
   if (!display_.terminal) return display_.print(fmt::format("{}: {}", what_, figures));
 

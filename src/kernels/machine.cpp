@@ -10,6 +10,8 @@
 #include "kernels/amx_registers.h"
 #include <algorithm>
 #include <array>
+#include <ctime>
+#include <numeric>
 #include <vector>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -131,20 +133,33 @@ double best_rate(double work, const auto& body) {
   return best;
 }
 
+/// The time that the calling thread had a core.
+double thread_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Runs the loop in all threads at once and adds up their rates. Each thread's is the best of a few by the time that it
+/// had a core, so that other programs, which take cores away, do not lower it.
 double measure(const Loop& loop) {
   const Index workers = threads();
   std::vector<float> results(static_cast<std::size_t>(workers));  // kept, lest the loops be left out
-  const double work = loop.operations * static_cast<double>(workers);
   const auto rate = [&](std::int64_t rounds) {
-    return best_rate(work * static_cast<double>(rounds), [&] {
+    std::vector<double> best(static_cast<std::size_t>(workers));
+    for (int repeat = 0; repeat < kRepeats; ++repeat) {
       parallel_for(workers, 1, [&](Index begin, Index end) {
-        for (Index i = begin; i < end; ++i) {
-          results[static_cast<std::size_t>(i)] += loop.run(rounds, 0.5f + results[static_cast<std::size_t>(i)] * 1e-9f);
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+          const double begun = thread_seconds();
+          results[i] += loop.run(rounds, 0.5f + results[i] * 1e-9f);
+          best[i] = std::max(best[i], loop.operations * static_cast<double>(rounds) / (thread_seconds() - begun));
         }
       });
-    });
+    }
+    return std::accumulate(best.begin(), best.end(), 0.0);
   };
-  const auto rounds = static_cast<std::int64_t>(kSeconds * rate(kFewestRounds) / work);
+  const double one_round = loop.operations * static_cast<double>(workers);
+  const auto rounds = static_cast<std::int64_t>(kSeconds * rate(kFewestRounds) / one_round);
   return rate(std::max(rounds, kFewestRounds));
 }
 

@@ -54,6 +54,20 @@ TEST(ProgressBar, OfATerminalHasShareRateAndTimeLeftAndIsWipedAway) {
               ElementsAre("\r\033[Kwork  ━━━━━───────────────   25%  12 things/s  ETA 6 s", "\r\033[K"));
 }
 
+TEST(ProgressBar, ASlowRateIsNotRoundedToNothingAndAShareHasNone) {
+  Screen screen;
+  {
+    ProgressBar bar("work", 10, "steps", screen.display(true));
+    screen.now += 4;
+    bar.add(1);
+    ProgressBar share("measuring", 1, "", screen.display(true));
+    screen.now += 4;
+    share.set_share(0.5);
+  }
+  EXPECT_THAT(screen.printed[0], HasSubstr(" 10%  0.25 steps/s  ETA 36 s"));
+  EXPECT_THAT(screen.printed[1], HasSubstr(" 50%  ETA 4 s"));
+}
+
 TEST(ProgressBar, IsRedrawnTenTimesASecondAtMost) {
   Screen screen;
   ProgressBar bar("work", 1e6, "things", screen.display(true));

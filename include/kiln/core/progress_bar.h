@@ -26,7 +26,7 @@ struct ProgressDisplay {
 /// seconds.
 class ProgressBar {
  public:
-  /// `unit` is what the size counts, "bytes" or the plural of anything else.
+  /// `unit` is what the size counts, "bytes" or the plural of anything else; empty for a share alone, without a rate.
   ProgressBar(std::string what, double total, std::string unit, ProgressDisplay display = ProgressDisplay::of_stderr());
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
@@ -46,6 +46,7 @@ class ProgressBar {
 
  private:
   void draw(double seconds);
+  std::string rate_text(double rate) const;
 
   std::string what_;
   double total_;
