@@ -37,8 +37,8 @@ Json to_json(const BenchReport& report) {
             {"gflops", report.flops_per_second / kGiga},
             {"percent_of_peak", 100 * report.share_of_peak()},
             {"peak_memory_bytes", report.training_peak_bytes},
-            {"prompt_tokens_per_second", report.prompt_tokens_per_second},
-            {"decode_tokens_per_second", report.decode_tokens_per_second}};
+            {"prompt_tokens_per_second", report.generation.prompt_tokens_per_second},
+            {"decode_tokens_per_second", report.generation.decode_tokens_per_second}};
   json["tokenizer_bytes_per_second"] = or_null(report.tokenizer_bytes_per_second);
   json["parts"] = parts;  // milliseconds a step
   json["machine"] = {{"processor", processor_name()},
@@ -46,6 +46,7 @@ Json to_json(const BenchReport& report) {
                      {"fp32_gflops", machine.fp32_flops / kGiga},
                      {"bf16_gflops", machine.bf16_flops / kGiga},
                      {"gigabytes_per_second", machine.bytes_per_second / kGiga}};
+  json.update(busy_json(report.waited_share));
   return json;
 }
 
@@ -81,8 +82,8 @@ void add_parts(const BenchReport& report, Table& table) {
 
 void add_use(const BenchReport& report, Table& table) {
   table.heading("Use");
-  table.row({"prompt tokens/s", grouped(report.prompt_tokens_per_second)});
-  table.row({"decoded tokens/s", grouped(report.decode_tokens_per_second)});
+  table.row({"prompt tokens/s", grouped(report.generation.prompt_tokens_per_second)});
+  table.row({"decoded tokens/s", grouped(report.generation.decode_tokens_per_second)});
   table.row({"tokenizer", report.tokenizer_bytes_per_second
                               ? fmt::format("{:.1f} MB/s", *report.tokenizer_bytes_per_second / kMega)
                               : "data.train holds no text here"});
@@ -94,7 +95,8 @@ std::string to_text(const BenchReport& report) {
   add_training(report, table);
   add_parts(report, table);
   add_use(report, table);
-  return table.text();
+  const std::string note = busy_note(report.waited_share);
+  return table.text() + (note.empty() ? "" : "\n" + note);
 }
 
 void run(const BenchOptions& options) {

@@ -1,6 +1,7 @@
 // stdio underneath, so that it mixes with what else prints; errors are looked for at every write.
 #include "cli/output.h"
 
+#include "kiln/core/contention.h"
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/run/picture.h"
@@ -38,6 +39,19 @@ std::string read_prompt_argument(const std::string& prompt) {
 void write_stdout(std::string_view bytes) {
   const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
   check_io(written || errno == EPIPE, "stdout: cannot be written: {}", std::strerror(errno));
+}
+
+std::string busy_note(const std::optional<double>& waited_share) {
+  if (waited_share.value_or(0) < kBusyShare) return "";
+  return fmt::format(
+      "the machine was busy: kiln waited for a core {:.0f}% of the time, so that speeds are too low and times too "
+      "long; "
+      "measure again when nothing else runs\n",
+      100 * *waited_share);
+}
+
+Json busy_json(const std::optional<double>& waited_share) {
+  return {{"waited_share", or_null(waited_share)}, {"busy", waited_share ? Json(*waited_share >= kBusyShare) : Json()}};
 }
 
 void write_json(const Json& json) { write_stdout(format_json(json)); }

@@ -37,6 +37,13 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
+/// A line that says by how much the machine was busy while something was measured (core/contention.h); empty where it
+/// was not, or the system does not tell.
+std::string busy_note(const std::optional<double>& waited_share);
+
+/// The same for --json: {"waited_share": 0.31, "busy": true}; both null where the system does not tell.
+Json busy_json(const std::optional<double>& waited_share);
+
 /// JSON in lines of its own, for --json.
 void write_json(const Json& json);
 

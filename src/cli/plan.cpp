@@ -25,7 +25,13 @@ std::string_view to_string(SpeedSource source) {
   return source == SpeedSource::timed_steps ? "timed_steps" : "matrix_products";
 }
 
+Json to_json(const std::optional<PlannedWork>& work) {
+  if (!work) return nullptr;
+  return {{"count", work->count}, {"seconds", work->seconds}};
+}
+
 Json to_json(const Plan& plan) {
+  const Json busy = busy_json(plan.waited_share);
   const ParameterCounts& p = plan.parameters;
   const MemoryPlan& m = plan.memory;
   return {{"parameters",
@@ -47,14 +53,21 @@ Json to_json(const Plan& plan) {
             {"activations", m.activations},
             {"evaluation", m.evaluation},
             {"checkpoint", m.checkpoint},
+            {"program", m.program},
             {"total", m.total()},
             {"available", plan.available_memory}}},
           {"flops_per_token", plan.flops_per_token},
           {"steps", or_null(plan.steps)},
           {"tokens", or_null(plan.tokens)},
           {"tokens_per_parameter", or_null(plan.tokens_per_parameter)},
+          {"evaluations", to_json(plan.evaluations)},
+          {"evaluated_tokens", plan.evaluated_tokens},
+          {"samples", to_json(plan.samples)},
+          {"saves", to_json(plan.saves)},
           {"tokens_per_second", plan.tokens_per_second},
           {"throughput_source", to_string(plan.speed_source)},
+          {"waited_share", busy["waited_share"]},
+          {"busy", busy["busy"]},
           {"wall_seconds", or_null(plan.wall_seconds)},
           {"checkpoint_bytes", plan.checkpoint_bytes}};
 }
@@ -89,6 +102,7 @@ void add_memory(const Plan& plan, Table& table) {
   row("activations", plan.memory.activations);
   row("evaluation", plan.memory.evaluation);
   row("copy for checkpoints", plan.memory.checkpoint);
+  row("program and libraries", plan.memory.program);
   row("total", plan.memory.total());
   row("available here", plan.available_memory);
 }
@@ -103,6 +117,13 @@ void add_work(const Plan& plan, Table& table) {
   table.row({"FLOPs per token", fmt::format("{:.3g}", plan.flops_per_token)});
   const double speed = plan.tokens_per_second;
   table.row({"tokens/s", speed < 100 ? fmt::format("{:.3g}", speed) : grouped(speed)});
+  const auto add = [&](const char* name, const std::optional<PlannedWork>& work, const std::string& each = "") {
+    if (!work) return table.row({name, kUnknown});
+    if (work->count > 0) table.row({name, format_count(work->count), format_duration(work->seconds) + each});
+  };
+  add("evaluations", plan.evaluations, fmt::format(", {} tokens each", format_count(plan.evaluated_tokens)));
+  add("samples", plan.samples);
+  add("saves", plan.saves);
   table.row({"time of training", plan.wall_seconds ? format_duration(*plan.wall_seconds) : kUnknown});
   table.row({"disk per checkpoint", format_bytes(static_cast<double>(plan.checkpoint_bytes))});
 }
@@ -115,9 +136,13 @@ std::string to_text(const Plan& plan) {
   std::string notes = plan.speed_source == SpeedSource::timed_steps
                           ? "\ntokens/s: the median of a few timed steps on this machine\n"
                           : "\ntokens/s: estimated from the speed of this machine's matrix products\n";
-  if (plan.by_clock) notes += "steps, tokens: what fits into train.time_budget at this speed, without evaluations\n";
+  if (plan.by_clock) notes += "steps, tokens: what fits into train.time_budget at this speed\n";
+  if (plan.from_sample) notes += "tokens of the text: estimated from a sample of it\n";
+  if (!plan.evaluations)
+    notes += "evaluations: all held-out text is scored, and the data are not here to say how much\n";
+  notes += "time: from the first step to the last save, without reading and encoding the text\n";
   notes += fmt::format("{} tokens per parameter are compute-optimal (arXiv:2203.15556)\n", kComputeOptimal);
-  return table.text() + notes;
+  return table.text() + notes + busy_note(plan.waited_share);
 }
 
 void run_plan(const PlanOptions& options) {
@@ -134,8 +159,8 @@ void add_plan(CLI::App& app) {
   options->config.add_to(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "No data are needed, nor a tokenizer that is still to be trained. A model that does not fit into memory is "
-      "counted all the same.\n"
+      "Data that are there say how long epochs and evaluations are; none are needed, nor a tokenizer that is still to "
+      "be trained. A model that does not fit into memory is counted all the same.\n"
       "Example: kiln plan configs/gpt2_124m.json --set train.batch_size=2");
   command->callback([options] { run_plan(*options); });
 }

@@ -2,6 +2,7 @@
 #include "kiln/core/memory.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -26,6 +27,15 @@ std::optional<std::uint64_t> number_of(const std::filesystem::path& path, std::s
   return std::nullopt;
 }
 
+/// "VmRSS:    1234 kB" of this process's status, in bytes.
+std::uint64_t status_bytes(std::string_view wanted) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(wanted)) return 1024 * std::strtoull(line.c_str() + wanted.size(), nullptr, 10);
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::uint64_t memory_left_by(const std::filesystem::path& cgroup) {
@@ -48,5 +58,11 @@ std::uint64_t peak_memory_bytes() {
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
+
+std::uint64_t resident_memory_bytes() { return status_bytes("VmRSS:"); }
+
+std::uint64_t recent_peak_memory_bytes() { return status_bytes("VmHWM:"); }
+
+void restart_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
 
 }  // namespace kiln

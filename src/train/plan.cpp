@@ -1,27 +1,37 @@
 // Counting with the layout and a counting arena, timing with the stepper that trains.
 #include "kiln/train/plan.h"
 
+#include "kiln/core/contention.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/threads.h"
+#include "kiln/kernels/machine.h"
 #include "kiln/kernels/matmul.h"
 #include "kiln/run/checkpoint_writer.h"
 #include "kiln/train/evaluate.h"
+#include "kiln/train/horizon.h"
 #include "kiln/train/pass.h"
 #include "kiln/train/stepper.h"
 #include "kiln/train/timing.h"
 
+#include "train/planned_work.h"
+#include "train/text_length.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace kiln {
 namespace {
 
-constexpr double kLongestStepSeconds = 4.0;  // a step that is expected to take longer is estimated
-constexpr double kMostMemory = 0.5;          // share of the available memory that a timing may take
-constexpr double kModelEfficiency = 0.7;     // of the products' speed that whole steps reach, for the estimate
-constexpr Index kProductSize = 1024;         // of the matrices whose product is timed
+constexpr double kLongestStepSeconds = 4.0;        // a step that is expected to take longer is estimated
+constexpr double kMostMemory = 0.5;                // share of the available memory that a timing may take
+constexpr double kModelEfficiency = 0.7;           // of the products' speed that whole steps reach, for the estimate
+constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
+constexpr double kForwardSpeed = 2.5;              // tokens evaluated in the time of one trained, for the estimate
+constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint a second: the disk is not tried
+constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and the like, where no step is taken to see them
+constexpr double kCopySpeed = 4e9;                 // bytes a second of the copy that is written while training goes on
 
 /// Floating-point operations a second of float products with all threads: the best of a few.
 double measure_products() {
@@ -38,19 +48,78 @@ double measure_products() {
   return best;
 }
 
-/// Steps, tokens and time, as far as they are known, of a plan that has its speed.
-void plan_length(const TrainConfig& train, Index tokens_per_step, Plan& plan) {
-  const double step_seconds = static_cast<double>(tokens_per_step) / plan.tokens_per_second;
+/// Tokens a second of training and, with what one of each thing takes, the rest.
+struct Speeds {
+  double training = 0, evaluation = 0, sample_seconds = 0;
+  SpeedSource source = SpeedSource::timed_steps;
+  std::optional<std::uint64_t> program_bytes = std::nullopt;  // what the steps took beyond the buffers that are counted
+};
+
+Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, const BatchSizes& sizes,
+                      const MemoryPlan& memory, bool fits, double flops_per_token) {
+  const TrainConfig& train = config.train;
+  const bool samples = train.sample_every > 0 || train.sample_at_evaluations;
+  const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
+  const double estimate = kModelEfficiency * measure_products() / flops_per_token;
+  if (!fits || tokens_per_step / estimate > kLongestStepSeconds) {
+    const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // a token of a sample reads all
+    const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
+    return {estimate, kForwardSpeed * estimate, sample, SpeedSource::matrix_products, {}};
+  }
+  const Index V = model.vocab_size();
+  restart_peak_memory();
+  Speeds speeds{.training = tokens_per_step / time_steps(config, V, sizes, {}).median()};
+  const std::uint64_t held = recent_peak_memory_bytes();
+  const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
+  if (held > counted) speeds.program_bytes = held - counted;
+  if (train.eval_every > 0) speeds.evaluation = time_evaluation(config, V);
+  if (samples) {  // which come from the float weights
+    constexpr Index kTimedTokens = 16;
+    speeds.sample_seconds =
+        kSampleTokens / time_generation(config, V, Precision::fp32, kTimedTokens).decode_tokens_per_second;
+  }
+  return speeds;
+}
+
+/// The tokens of one evaluation; 0 where nothing is held out, or all of a text that cannot be read is scored.
+Index evaluated_tokens(const Config& config, const std::optional<TextLength>& text) {
+  const TrainConfig& train = config.train;
+  if (train.eval_every == 0 || !config.data.has_validation()) return 0;
+  const Index most = train.most_evaluated_tokens(config.model.n_ctx);
+  if (text) return std::min(most, std::max<Index>(text->validation - 1, 0));
+  return most == std::numeric_limits<Index>::max() ? 0 : most;
+}
+
+/// Steps, tokens and time, as far as they are known, of a plan that has its memory and its tokens an evaluation.
+void plan_length(const Config& config, const Speeds& speeds, const std::optional<TextLength>& text, Plan& plan) {
+  const TrainConfig& train = config.train;
+  const Index n_ctx = config.model.n_ctx;
+  const std::optional<Index> windows_per_epoch =
+      text ? std::optional(std::max<Index>(1, (text->train - 1) / n_ctx)) : std::nullopt;
   plan.by_clock = train.time_budget.has_value();
-  if (!train.batch_size.all) {
-    plan.steps = plan.by_clock ? static_cast<Index>(train.time_budget->seconds / step_seconds) : train.steps;
-  }
-  if (plan.steps) {
-    plan.tokens = *plan.steps * tokens_per_step;
-    plan.tokens_per_parameter = static_cast<double>(*plan.tokens) / static_cast<double>(plan.parameters.total);
-    plan.wall_seconds = static_cast<double>(*plan.steps) * step_seconds;
-  }
   if (plan.by_clock) plan.wall_seconds = train.time_budget->seconds;
+  if ((train.batch_size.all || train.epochs) && !windows_per_epoch) return;
+  const Index windows_per_step = BatchSizes::of(config, windows_per_epoch.value_or(0)).windows_per_step;
+  const Index tokens_per_step = windows_per_step * n_ctx;
+  const auto bytes = static_cast<double>(plan.checkpoint_bytes);
+  const UnitCosts costs{
+      .step = static_cast<double>(tokens_per_step) / speeds.training,
+      .evaluation = plan.evaluated_tokens > 0 ? static_cast<double>(plan.evaluated_tokens) / speeds.evaluation : 0,
+      .sample = speeds.sample_seconds,
+      .save = bytes / kDiskSpeed,
+      .background_save = bytes / kCopySpeed};
+  plan.steps = plan.by_clock  ? steps_within(train, train.time_budget->seconds, costs)
+               : train.epochs ? steps_of_epochs(*train.epochs, *windows_per_epoch, windows_per_step)
+                              : *train.steps;
+  plan.tokens = *plan.steps * tokens_per_step;
+  plan.tokens_per_parameter = static_cast<double>(*plan.tokens) / static_cast<double>(plan.parameters.total);
+  const WorkPlan work = plan_work(train, *plan.steps, costs);
+  const bool evaluations_are_known =
+      plan.evaluated_tokens > 0 || train.eval_every == 0 || text || !config.data.has_validation();
+  if (evaluations_are_known) plan.evaluations = work.evaluations;
+  plan.samples = work.samples;
+  plan.saves = work.saves;
+  if (!plan.by_clock) plan.wall_seconds = work.seconds;
 }
 
 }  // namespace
@@ -120,17 +189,19 @@ Plan make_plan(const Config& config) {
   for (const StateLayout& slot : state_layouts(config.optimizer, model.layout)) saved += slot.layout.count();
   plan.checkpoint_bytes = static_cast<std::uint64_t>(saved) * sizeof(float);
 
-  const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
   const bool fits =
       static_cast<double>(plan.memory.total()) <= kMostMemory * static_cast<double>(plan.available_memory);
-  const double estimate = kModelEfficiency * measure_products() / plan.flops_per_token;
-  if (fits && tokens_per_step / estimate <= kLongestStepSeconds) {
-    plan.tokens_per_second = tokens_per_step / time_steps(config, model.vocab_size(), sizes, {}).median();
-  } else {
-    plan.tokens_per_second = estimate;
-    plan.speed_source = SpeedSource::matrix_products;
-  }
-  plan_length(config.train, sizes.windows_per_step * config.model.n_ctx, plan);
+  const Contention contention;
+  const std::uint64_t before = resident_memory_bytes();
+  const Speeds speeds = measure_speeds(config, model, sizes, plan.memory, fits, plan.flops_per_token);
+  plan.tokens_per_second = speeds.training;
+  plan.speed_source = speeds.source;
+  plan.waited_share = contention.waited_share();
+  plan.memory.program = speeds.program_bytes.value_or(before + kLibraryBytes);
+  const std::optional<TextLength> text = text_length(config);
+  plan.from_sample = text && !text->exact;
+  plan.evaluated_tokens = evaluated_tokens(config, text);
+  plan_length(config, speeds, text, plan);
   return plan;
 }
 

@@ -41,6 +41,8 @@ TEST(BenchCommand, ReportsStepsPartsAndUseAsJson) {
       EXPECT_TRUE(report["parts"].contains(part)) << part;
     }
     EXPECT_GT(report["machine"]["fp32_gflops"].get<double>(), 0);
+    ASSERT_TRUE(report["waited_share"].is_number());
+    EXPECT_EQ(report["busy"].get<bool>(), report["waited_share"].get<double>() >= 0.1);
   }
 }
 

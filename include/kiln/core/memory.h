@@ -17,4 +17,10 @@ std::uint64_t memory_left_by(const std::filesystem::path& cgroup);
 /// The most memory this process has held so far (its peak resident set), in bytes.
 std::uint64_t peak_memory_bytes();
 
+/// The memory that this process holds now, and the most since restart_peak_memory was called; 0 where the system does
+/// not tell.
+std::uint64_t resident_memory_bytes();
+std::uint64_t recent_peak_memory_bytes();
+void restart_peak_memory();
+
 }  // namespace kiln

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/run/config.h"
+#include "kiln/train/timing.h"
 
 #include <cstdint>
 #include <map>
@@ -23,12 +24,13 @@ struct BenchReport {
   double fastest_seconds = 0, slowest_seconds = 0;
   std::size_t steps = 0;
   double tokens_per_second = 0;
-  double flops_per_second = 0;                       // of the model: training_flops_per_token
-  std::map<std::string, double> parts;               // mean seconds a step; "other" is what no part books
-  std::uint64_t training_peak_bytes = 0;             // the process's peak after the steps
-  double prompt_tokens_per_second = 0;               // median of several prompts, each up to its first token
-  double decode_tokens_per_second = 0;               // one sequence, one token at a time, by the median token
+  double flops_per_second = 0;            // of the model: training_flops_per_token
+  std::map<std::string, double> parts;    // mean seconds a step; "other" is what no part books
+  std::uint64_t training_peak_bytes = 0;  // the process's peak after the steps
+  GenerationSpeed generation;
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train; nothing where that cannot be read
+
+  std::optional<double> waited_share;  // of the time measured; see core/contention.h
 
   /// Of the ceiling of this precision.
   double share_of_peak() const {

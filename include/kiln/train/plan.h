@@ -19,28 +19,41 @@ struct ParameterCounts {
   static ParameterCounts of(const ParameterLayout& layout);
 };
 
-/// Bytes of training, exact: the same code lays the buffers out and counts them.
+/// Bytes of training. The buffers are exact: the same code lays them out and counts them.
 struct MemoryPlan {
   std::uint64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, evaluation = 0;
   std::uint64_t checkpoint = 0;  // the copy that is written while training goes on
-  std::uint64_t total() const { return weights + gradients + optimizer + activations + evaluation + checkpoint; }
+  std::uint64_t program = 0;     // and its libraries, their compiled kernels among them; measured by make_plan alone
+  std::uint64_t total() const {
+    return weights + gradients + optimizer + activations + evaluation + checkpoint + program;
+  }
 };
 
 /// Where the tokens per second of a plan come from.
 enum class SpeedSource { timed_steps, matrix_products };
+
+/// What a run does of one kind, all of it together.
+struct PlannedWork {
+  Index count = 0;
+  double seconds = 0;
+};
 
 struct Plan {
   ParameterCounts parameters;
   MemoryPlan memory;
   std::uint64_t available_memory = 0;
   double flops_per_token = 0;
-  std::optional<Index> steps;   // unknown where epochs or batches of "all" depend on the data
+  std::optional<Index> steps;   // unknown where epochs or batches of "all" depend on data that are not there
   bool by_clock = false;        // the steps are those that the speed allows within the time budget
+  bool from_sample = false;     // a sample of the text says how many tokens it is
   std::optional<Index> tokens;  // seen in training
   std::optional<double> tokens_per_parameter;
   double tokens_per_second = 0;
   SpeedSource speed_source = SpeedSource::timed_steps;
-  std::optional<double> wall_seconds;  // of the training steps, or the time budget
+  std::optional<double> waited_share;                      // of the time measured; see core/contention.h
+  Index evaluated_tokens = 0;                              // of one evaluation
+  std::optional<PlannedWork> evaluations, samples, saves;  // known where the steps are; evaluations with their tokens
+  std::optional<double> wall_seconds;                      // of the steps and these, or the time budget
   std::uint64_t checkpoint_bytes = 0;
 };
 
@@ -57,7 +70,8 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
 
 /// Counts, and times a few steps on random tokens (a few seconds at most). A model that does not fit into memory, or
 /// whose step would take longer, is never allocated: its speed is estimated from this machine's matrix products.
-/// The vocabulary is the config's `tokenizer.vocab_size`; neither data nor tokenizer are looked at.
+/// The vocabulary is the config's `tokenizer.vocab_size`. The data's length is taken from the files, where they are
+/// there: of text it is estimated by encoding a sample.
 Plan make_plan(const Config& config);
 
 }  // namespace kiln

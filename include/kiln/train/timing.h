@@ -1,9 +1,10 @@
-// Real steps of a config on random tokens, timed: what `plan` foretells by and `bench` reports.
+// A config's steps, evaluations and samples on random tokens, timed: what `plan` predicts from and `bench` reports.
 #pragma once
 
 #include "kiln/run/config.h"
 #include "kiln/train/stepper.h"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,10 +26,23 @@ struct TimingLimits {
   double seconds = 2.0;
   std::size_t least = 1;
   std::size_t most = 200;
+  std::function<void()> on_step = {};  // called after each, where there is something to call
 };
 
 /// Takes the memory of training. The first step is not counted: it touches the memory and makes the matrix products.
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits);
+
+/// Tokens a second that an evaluation scores. Takes the memory of weights and evaluation.
+double time_evaluation(const Config& config, Index vocab_size);
+
+struct GenerationSpeed {
+  double prompt_tokens_per_second = 0;  // median of several prompts, each up to its first token
+  double decode_tokens_per_second = 0;  // one sequence, one token at a time, by the median token
+};
+
+/// Generates by random weights in this precision: prompts of 128 tokens, then `decoded` tokens, or half the context of
+/// either where that is less.
+GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded);
 
 /// Operations a second that this machine's multiply-adds reach in this precision, measured in some 30 ms: what a step's
 /// speed is a share of. That of fp32 where bf16 has no instructions.

@@ -1,0 +1,26 @@
+// How many tokens a text comes to, without encoding all of it.
+#pragma once
+
+#include "kiln/data/corpus.h"
+#include "kiln/run/config.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace kiln {
+
+std::uint64_t bytes_of(const Documents& documents);
+
+/// The first `bytes` of the text, or all of it; the last document may be cut.
+Documents sample_of(const Documents& documents, std::size_t bytes);
+
+/// Tokens of both splits.
+struct TextLength {
+  Index train = 0, validation = 0;
+  bool exact = false;  // token files are counted, text is estimated from a sample
+};
+
+/// The length of the config's data. Nothing where it cannot be read, or needs a tokenizer that cannot be had.
+std::optional<TextLength> text_length(const Config& config);
+
+}  // namespace kiln
