@@ -25,6 +25,7 @@ namespace kiln {
 namespace {
 
 constexpr double kLongestStepSeconds = 4.0;        // a step that is expected to take longer is estimated
+constexpr double kShortStep = 4e9;                 // operations of a step that no machine takes as long for
 constexpr double kMostMemory = 0.5;                // share of the available memory that a timing may take
 constexpr double kModelEfficiency = 0.7;           // of the products' speed that whole steps reach, for the estimate
 constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
@@ -60,11 +61,15 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const TrainConfig& train = config.train;
   const bool samples = train.sample_every > 0 || train.sample_at_evaluations;
   const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
-  const double estimate = kModelEfficiency * measure_products() / flops_per_token;
-  if (!fits || tokens_per_step / estimate > kLongestStepSeconds) {
-    const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // a token of a sample reads all
-    const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
-    return {estimate, kForwardSpeed * estimate, sample, SpeedSource::matrix_products, {}};
+  const double operations = tokens_per_step * flops_per_token;
+  if (!fits || operations > kShortStep) {  // a shorter one is timed in any case: no need to take memory for a product
+    const double speed = kModelEfficiency * measure_products();
+    if (!fits || operations / speed > kLongestStepSeconds) {
+      const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // a token of a sample reads all
+      const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
+      const double estimate = speed / flops_per_token;
+      return {estimate, kForwardSpeed * estimate, sample, SpeedSource::matrix_products};
+    }
   }
   const Index V = model.vocab_size();
   restart_peak_memory();
