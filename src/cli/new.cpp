@@ -14,37 +14,28 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_arguments.h"
+#include "cli/finetune.h"
 #include "cli/output.h"
-#include <cctype>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace kiln::cli {
 namespace {
 
+constexpr const char* kUsualTime = "30m";
+
 struct NewOptions {
   std::vector<std::string> data{"data"};
   ReadingArguments reading;
-  std::string time = "30m";
+  std::string init_from;
+  std::optional<std::string> time;
   std::string output;
   bool overwrite = false;
   bool json = false;
 };
-
-/// What a run on this text is called: the first file's or folder's name (that of "notes" for notes/*.txt), as far as it
-/// can stand in a path anywhere.
-std::string name_for(const std::string& pattern) {
-  std::filesystem::path path = std::filesystem::path(pattern).lexically_normal();
-  if (path.filename().empty()) path = path.parent_path();  // "texts/"
-  while (path.filename().string().find_first_of("*?[") != std::string::npos) path = path.parent_path();
-  std::string name = path.stem().string();
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_') c = '-';
-  }
-  return name.find_first_not_of('-') == std::string::npos ? "run" : name;
-}
 
 std::string text_reasons(const TextFacts& text) {
   std::string out = fmt::format(
@@ -143,19 +134,49 @@ Json to_json(const Proposal& proposal, const Json& config) {
           {"chosen", proposal.chosen}};
 }
 
-void run_new(const NewOptions& options) {
-  const std::optional<Duration> time = parse_duration(options.time);
-  check(time.has_value(), "--for {}: a duration such as {} is expected", options.time, kDurationExamples);
-  const std::string name = name_for(options.data.front());
-  const std::string path = options.output.empty() ? name + ".json" : options.output;
-  const std::string reasons = path + ".why.md";
+/// Throws Error (usage) where the config or its reasons may not be written.
+void check_outputs(const NewOptions& options, const std::string& path, const std::string& reasons) {
   check_output_file("--output", path, "mine.json");
   for (const std::string& file : {path, reasons}) {
     check(options.overwrite || !path_exists(file),
-          "{}: is there already; --output names another file, --overwrite "
-          "replaces it",
-          file);
+          "{}: is there already; --output names another file, --overwrite replaces it", file);
   }
+}
+
+/// The same for a model that is trained further.
+void run_new_finetuning(const NewOptions& options) {
+  const std::string name = finetuning_name(options.init_from, options.data.front());
+  const std::string path = options.output.empty() ? name + ".json" : options.output;
+  const std::string reasons = path + ".why.md";
+  check_outputs(options, path, reasons);
+  DataConfig data;
+  data.train = options.data;
+  options.reading.apply_to(data);
+  const Finetuning finetuning = choose_finetuning(options.init_from, data, options.time);
+  const Json config = finetuning_json(finetuning, options.time);
+  write_file_atomically(path, format_json(config));
+  write_file_atomically(reasons, finetuning_reasons(finetuning, path));
+  if (options.json) {
+    return write_json({{"config", config},
+                       {"parameters", finetuning.parameters},
+                       {"tokens", finetuning.tokens},
+                       {"tokens_per_second", finetuning.tokens_per_second},
+                       {"steps", finetuning.steps},
+                       {"passes", finetuning.passes}});
+  }
+  write_stdout(fmt::format("{}: {}\nthe reasons: {}\nnext:\n  kiln train {}\n", path, finetuning_summary(finetuning),
+                           reasons, path));
+}
+
+void run_new(const NewOptions& options) {
+  if (!options.init_from.empty()) return run_new_finetuning(options);
+  const std::string asked = options.time.value_or(kUsualTime);
+  const std::optional<Duration> time = parse_duration(asked);
+  check(time.has_value(), "--for {}: a duration such as {} is expected", asked, kDurationExamples);
+  const std::string name = name_of_path(options.data.front());
+  const std::string path = options.output.empty() ? name + ".json" : options.output;
+  const std::string reasons = path + ".why.md";
+  check_outputs(options, path, reasons);
   Proposal proposal = [&] {
     ProgressBar bar("measuring this machine", 1, "models");
     DataConfig reading;
@@ -166,9 +187,9 @@ void run_new(const NewOptions& options) {
   }();
   proposal.config.name = name;
   Json config = brief_config(proposal.config);
-  config["train"]["time_budget"] = options.time;  // as it was written
+  config["train"]["time_budget"] = asked;  // as it was written
   write_file_atomically(path, format_json(config));
-  write_file_atomically(reasons, reasons_of(proposal, path, options.time));
+  write_file_atomically(reasons, reasons_of(proposal, path, asked));
   if (options.json) return write_json(to_json(proposal, config));
   const Candidate& choice = proposal.choice();
   write_stdout(
@@ -187,7 +208,17 @@ void add_new(CLI::App& app) {
       ->allow_extra_args()  // that a shell makes of a glob
       ->type_name("FILE");
   options->reading.add_to(*command);
-  command->add_option("--for", options->time, "how long training may take")->type_name("DURATION");
+  command
+      ->add_option(
+          "--init-from", options->init_from,
+          "model to train further, with settings for that: a run, a checkpoint, a Hugging Face folder or a file "
+          "of llm.c")
+      ->type_name("PATH");
+  command
+      ->add_option("--for", options->time,
+                   "how long training may take; with --init-from, where not given, three passes")
+      ->type_name("DURATION")
+      ->default_str(kUsualTime);
   command->add_option("--output", options->output, "the config to write; default: NAME.json, by the text's name")
       ->type_name("CONFIG");
   command->add_flag("--overwrite", options->overwrite, "replace files that are there");
@@ -196,7 +227,8 @@ void add_new(CLI::App& app) {
   command->footer(
       "Beside the config it writes CONFIG.why.md, with what was measured and the reason for each choice.\n"
       "Examples: kiln new --data data/tales.txt --for 10m && kiln train tales.json\n"
-      "          kiln new --data project --include '*.py' --include '*.md'");
+      "          kiln new --data project --include '*.py' --include '*.md'\n"
+      "          kiln new --init-from gpt2 --data notes/*.txt --for 10m");
   command->callback([options] { run_new(*options); });
 }
 

@@ -89,6 +89,8 @@ Json to_json(const std::string& prompt, const std::vector<Completion>& completio
     samples.push_back({{"prompt", utf8_replace_invalid(prompt)},
                        {"text", completion.text},
                        {"tokens", completion.tokens},
+                       {"ids", completion.ids},
+                       {"logprobs", completion.log_probabilities},
                        {"finish_reason", name_of(completion.finish)}});
   }
   return samples;
@@ -120,6 +122,8 @@ void run_sample(SampleOptions options) {
       encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
                     loaded.ids().begin);
   options.completion.generation.end_token = loaded.ids().end;
+
+  options.completion.generation.log_probabilities = options.json;
 
   SamplePrinter printer(prompt, options.completion.generation.samples);
   OnText on_text;
@@ -177,6 +181,12 @@ void add_sample(CLI::App& app) {
   add_count(*command, "--samples", generation.samples, "number of samples");
   add_count(*command, "--seed", generation.seed, "of the draws; the same seed gives the same samples");
   add_json_flag(*command, options->json);
+  command->footer(
+      "--json prints an array with an object for each sample: its prompt and text, the ids of the tokens drawn, and "
+      "as\n"
+      "logprobs the natural logarithm of the probability that the model itself gave each of them, before temperature,\n"
+      "truncation and penalty.\n"
+      "Example: kiln sample runs/tales 'Once upon' --temperature 0.7 --json");
   command->callback([options] { run_sample(*options); });
 }
 

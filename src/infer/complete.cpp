@@ -44,9 +44,11 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
     samples[static_cast<std::size_t>(index)].completion.text += piece;
     if (on_text) on_text(index, piece, last);
   };
-  const auto on_token = [&](Index index, TokenId token) {
+  const auto on_token = [&](Index index, TokenId token, double log_probability) {
     Sample& sample = samples[static_cast<std::size_t>(index)];
     ++sample.completion.tokens;
+    sample.completion.ids.push_back(token);
+    if (generation.log_probabilities) sample.completion.log_probabilities.push_back(log_probability);
     add(index, sample.stream.push(text_of(tokenizer, token, sample.previous)), false);
     sample.previous = token;
     return !sample.stream.stopped();

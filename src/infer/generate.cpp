@@ -6,6 +6,7 @@
 #include "kiln/infer/kv_cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace kiln {
@@ -122,12 +123,23 @@ class Generation {
 
   std::optional<Finish> draw_token(Sequence& sequence, float* logits) {
     const Index candidates = std::min(model_.vocab_size(), options_.vocab_size.value_or(model_.vocab_size()));
+    if (options_.log_probabilities)
+      drawn_from_.assign(logits, logits + model_.vocab_size());  // the sampler spoils them
     const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sequence), sequence.rng);
     if (token == options_.end_token) return Finish::end;
     sequence.tokens.push_back(token);
-    if (!on_token_(sequence.sample, token)) return Finish::stop;
+    const double log_probability = options_.log_probabilities ? log_probability_of(token) : 0;
+    if (!on_token_(sequence.sample, token, log_probability)) return Finish::stop;
     if (std::ssize(sequence.tokens) - prompt_size() == options_.max_tokens) return Finish::length;
     return std::nullopt;
+  }
+
+  /// By the logits that it was drawn from.
+  double log_probability_of(TokenId token) const {
+    const float greatest = *std::ranges::max_element(drawn_from_);
+    double sum = 0;
+    for (const float logit : drawn_from_) sum += std::exp(static_cast<double>(logit - greatest));
+    return static_cast<double>(drawn_from_[static_cast<std::size_t>(token)] - greatest) - std::log(sum);
   }
 
   /// What the model sees of a sequence: its last n_ctx tokens.
@@ -164,7 +176,8 @@ class Generation {
   std::size_t activations_begin_;
   std::optional<GptActivations<T>> activations_;
   std::vector<Sequence> live_;
-  std::vector<TokenId> newest_;  // (B)
+  std::vector<TokenId> newest_;    // (B)
+  std::vector<float> drawn_from_;  // (V)
 };
 
 }  // namespace

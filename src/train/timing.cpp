@@ -62,7 +62,7 @@ GenerationSpeed time_generation_in(const Config& config, Index vocab_size, Index
   const auto seconds_of = [&](Index tokens) {
     std::vector<double> seconds;
     Stopwatch stopwatch;
-    const auto on_token = [&](Index, TokenId) {
+    const auto on_token = [&](Index, TokenId, double) {
       seconds.push_back(stopwatch.seconds());
       stopwatch = Stopwatch();
       return true;

@@ -59,6 +59,25 @@ TEST(SampleCommand, APromptFromStdinLosesTheLineFeedOfEcho) {
   EXPECT_EQ(continued({"--prompt-file", "-"}, "one two\n")[0]["prompt"], "one two\n");
 }
 
+TEST(SampleCommand, JsonTellsIdsAndWhatTheModelGaveEachOfThem) {
+  const std::string run = trained().folder;
+  const json sample = result_of({"sample", run, "one", "--max-tokens", "6", "--json", "--temperature", "0.5", "--top-k",
+                                 "40", "--repetition-penalty", "1.3", "--seed", "3"})[0];
+  ASSERT_EQ(sample["ids"].size(), 6u);
+  ASSERT_EQ(sample["logprobs"].size(), 6u);
+  EXPECT_EQ(sample["tokens"], 6);
+  // the byte tokenizer's ids are bytes: the drawn text after the prompt, asked of the model by inspect
+  std::string ids = "111 110 101";
+  for (const json& id : sample["ids"]) ids += " " + id.dump();
+  const Outcome text = run_kiln({"tokenizer", "decode", run}, ids);
+  const json predictions = result_of({"inspect", run, text.out, "--json"});
+  ASSERT_EQ(predictions.size(), 3u + 6u - 1u);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(sample["ids"][i], predictions[2 + i]["token"]["id"]);
+    EXPECT_NEAR(sample["logprobs"][i].get<double>(), -predictions[2 + i]["loss"].get<double>(), 1e-4) << i;
+  }
+}
+
 TEST(InspectCommand, TheTextMayComeFromStdin) {
   const std::string run = trained().folder;
   EXPECT_EQ(run_kiln({"inspect", run, "-"}, "one two\n").out, run_kiln({"inspect", run, "one two"}).out);

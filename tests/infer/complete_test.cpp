@@ -109,7 +109,7 @@ TEST(Complete, IdsWithoutATokenizerAreSeparatedBySpaces) {
   const GenerationOptions options{.max_tokens = 6};
   generate(
       m.model, m.weights, std::vector<TokenId>{3}, options,
-      [&](Index, TokenId token) {
+      [&](Index, TokenId token, double) {
         ids.push_back(token);
         return true;
       },

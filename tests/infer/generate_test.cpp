@@ -32,7 +32,7 @@ Generated run(const RandomModel& m, std::span<const TokenId> prompt, const Gener
   Generated out;
   generate(
       m.model, m.weights, prompt, options,
-      [&](Index sample, TokenId token) {
+      [&](Index sample, TokenId token, double) {
         out.tokens[sample].push_back(token);
         return true;
       },
@@ -168,7 +168,7 @@ TEST(Generate, TheCallerEndsASample) {
   std::vector<Finish> finishes(3);
   generate(
       m.model, m.weights, kPrompt, {.max_tokens = 9, .samples = 3},
-      [&](Index sample, TokenId) { return ++counts[static_cast<std::size_t>(sample)] < 4 + 5 * sample; },
+      [&](Index sample, TokenId, double) { return ++counts[static_cast<std::size_t>(sample)] < 4 + 5 * sample; },
       [&](Index sample, Finish finish) { finishes[static_cast<std::size_t>(sample)] = finish; });
   EXPECT_EQ(counts, (std::vector<Index>{4, 9, 9}));
   EXPECT_EQ(finishes, (std::vector<Finish>{Finish::stop, Finish::stop, Finish::length}));

@@ -21,6 +21,8 @@ struct Completion {
   std::string text;  // valid UTF-8, without the prompt; special tokens by their meaning (document.h)
   Index tokens = 0;  // drawn, those of the stop text included, the end-of-text token not
   Finish finish = Finish::length;
+  std::vector<TokenId> ids = {};               // of those tokens
+  std::vector<double> log_probabilities = {};  // of each, see OnToken; none where the options do not ask for them
 };
 
 /// Called with each further piece of a sample's text, whole characters only; `last` says that the sample has ended.

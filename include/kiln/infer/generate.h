@@ -25,13 +25,16 @@ struct GenerationOptions {
   std::uint64_t seed = 1337;  // sample s draws from substream s of "sampling", however many samples there are
   std::optional<TokenId> end_token = std::nullopt;  // ends a sample, and is no part of it
   std::optional<Index> vocab_size = std::nullopt;   // ids from it on are not drawn: the tokenizer has none there
+  bool log_probabilities = false;                   // computes those that OnToken is told
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;
 };
 
-/// Called for each token as it is drawn; false ends that sample (Finish::stop).
-using OnToken = std::function<bool(Index sample, TokenId token)>;
+/// Called for each token as it is drawn; false ends that sample (Finish::stop). The log probability is the natural
+/// logarithm of what the model itself gave the token, before repetition penalty, temperature and truncation, over all
+/// rows of the vocabulary, as `inspect` has it; 0 where the options do not ask for it.
+using OnToken = std::function<bool(Index sample, TokenId token, double log_probability)>;
 /// Called once for each sample.
 using OnFinish = std::function<void(Index sample, Finish finish)>;
 

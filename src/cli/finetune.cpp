@@ -1,0 +1,120 @@
+// What was measured, and what follows from it, in words.
+#include "cli/finetune.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/progress_bar.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+namespace kiln::cli {
+namespace {
+
+constexpr double kManyPasses = 6;  // from about here on a model learns the text by heart
+
+std::string length_of(const Finetuning& f) {
+  if (f.config.train.time_budget) return format_duration(f.config.train.time_budget->seconds);
+  return fmt::format("{:g} passes, about {} on this machine", f.passes, format_duration(f.seconds()));
+}
+
+std::string batch_of(const Finetuning& f) {
+  const TrainConfig& train = f.config.train;
+  std::string text = fmt::format("{} windows of {} tokens", train.batch_size.count, f.config.model.n_ctx);
+  if (train.gradient_accumulation > 1) text += fmt::format(", {} times", train.gradient_accumulation);
+  return text;
+}
+
+std::string data_reasons(const Finetuning& f) {
+  const DataConfig& data = f.config.data;
+  std::string text =
+      fmt::format("- `data`: about {} tokens to train on by the model's own tokenizer", grouped(f.tokens));
+  if (data.document_separator) text += fmt::format(", documents separated by a line `{}`", *data.document_separator);
+  if (data.validation_fraction == 0) return text + "; too few to hold some out.\n";
+  return text + fmt::format(
+                    "; the last {:.2g}% of the text are held out, and the checkpoint that does best on them is the one "
+                    "that `kiln sample` and the other commands take.\n",
+                    100 * data.validation_fraction);
+}
+
+std::string length_reasons(const Finetuning& f) {
+  const TrainConfig& train = f.config.train;
+  if (!train.time_budget) {
+    return fmt::format(
+        "- `train.epochs` {:g}: few passes teach a style without unlearning what the model knows; {} steps, about {} "
+        "on "
+        "this machine ({} tokens/s). `--for 10m` sets a time instead.\n",
+        f.passes, grouped(f.steps), format_duration(f.seconds()), grouped(f.tokens_per_second));
+  }
+  std::string text = fmt::format(
+      "- `train.time_budget`: at {} tokens/s about {:.2g} passes over the text in {} steps; the learning rate follows "
+      "the clock and reaches zero when the time is up.",
+      grouped(f.tokens_per_second), f.passes, grouped(f.steps));
+  if (f.passes > kManyPasses)
+    text += " So many passes learn a text by heart: the best checkpoint may come long before the end.";
+  return text + "\n";
+}
+
+}  // namespace
+
+Finetuning choose_finetuning(const std::string& model, const DataConfig& data, const std::optional<std::string>& time) {
+  FinetuningRequest request{.model = model, .data = data, .seconds = {}};
+  if (time) {
+    const std::optional<Duration> duration = parse_duration(*time);
+    check(duration.has_value(), "--for {}: a duration such as {} is expected", *time, kDurationExamples);
+    request.seconds = duration->seconds;
+  }
+  ProgressBar bar("reading the text, timing this machine", 1, "");
+  return propose_finetuning(request, [&](double share) { bar.set_share(share); });
+}
+
+Json finetuning_json(const Finetuning& finetuning, const std::optional<std::string>& time) {
+  Json config = brief_config(finetuning.config);
+  config.erase("tokenizer");  // the model's own
+  config.erase("model");
+  if (finetuning.shortened_from) config["model"]["n_ctx"] = finetuning.config.model.n_ctx;
+  if (time) config["train"]["time_budget"] = *time;
+  return config;
+}
+
+std::string finetuning_summary(const Finetuning& f) {
+  return fmt::format(
+      "finetuning {} ({} parameters) on about {} tokens for {}: AdamW at {:g} after {} steps of warm-up, then linearly "
+      "to 0; {} tokens a step; an evaluation every {} steps; --set changes any of it",
+      *f.config.init_from, format_count(f.parameters), grouped(f.tokens), length_of(f),
+      f.config.optimizer.learning_rate, f.config.schedule.warmup_steps, grouped(static_cast<double>(f.tokens_per_step)),
+      f.config.train.eval_every);
+}
+
+std::string finetuning_reasons(const Finetuning& f, const std::string& config) {
+  const TrainConfig& train = f.config.train;
+  std::string text = fmt::format(
+      "# Why {} is as it is\n\nMade by `kiln new` to train {} further on this machine.\n\n- `init_from`: {} "
+      "parameters; "
+      "the architecture and the tokenizer come with them.\n",
+      std::filesystem::path(config).filename().string(), *f.config.init_from, format_count(f.parameters));
+  if (f.shortened_from) {
+    text += fmt::format("- `model.n_ctx` {}: of the model's {} positions the text or the memory allows no more.\n",
+                        f.config.model.n_ctx, *f.shortened_from);
+  }
+  text += data_reasons(f) + length_reasons(f);
+  text += fmt::format(
+      "- `optimizer`: AdamW at {:g} for a width of {}: a narrow model, which knows little, learns at rates near those "
+      "of "
+      "training from nothing; a wide one would unlearn what it knows (5e-3 at a width of 64, 2e-3 at 128, 1e-4 at "
+      "768).\n"
+      "- `schedule`: a warm-up of {} steps, in which AdamW learns the scale of the gradients, then linearly down to "
+      "zero.\n",
+      f.config.optimizer.learning_rate, f.config.model.d_model, f.config.schedule.warmup_steps);
+  text += fmt::format(
+      "- `train.batch_size`: {} ({} tokens) make a step, for about {} steps; {} of memory.\n"
+      "- `train.eval_every` {}: about ten evaluations, each with a checkpoint; `keep_checkpoints` 0: of them the best "
+      "and the latest stay.\n",
+      batch_of(f), grouped(static_cast<double>(f.tokens_per_step)), grouped(f.steps),
+      format_bytes(static_cast<double>(f.memory_bytes)), train.eval_every);
+  return text;
+}
+
+}  // namespace kiln::cli

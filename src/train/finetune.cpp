@@ -1,0 +1,210 @@
+// The text decides on the number of tokens, the machine on the batch, the model's width on the learning rate.
+#include "kiln/train/finetune.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/memory.h"
+#include "kiln/data/corpus.h"
+#include "kiln/data/dataset.h"
+#include "kiln/nn/language_model.h"
+#include "kiln/run/model_loader.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/text/document.h"
+#include "kiln/train/plan.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kHeldOutBytes = 2e6;            // at most, and a tenth of the text
+constexpr std::size_t kSampleBytes = 2'000'000;  // of a longer text, whose tokens are counted by their share
+constexpr Index kFewestTokens = 32;              // of training text
+constexpr Index kShortestContext = 64;           // that too little memory may ask for
+constexpr double kMemoryShare = 0.5;             // of what is available
+constexpr Index kMicroBatchTokens = 8192;        // at most: more are no faster
+constexpr Index kMostTokensPerStep = 16'384;
+constexpr double kAimedSteps = 200;
+constexpr double kEvaluations = 10;
+constexpr double kWarmUpShare = 0.05;
+constexpr double kLongestWarmUp = 100;
+constexpr double kRateOfWidth128 = 2e-3;  // did best, with 4e-3, on a second text in three passes
+constexpr double kNarrowing = 1.7;        // of the rate: 1e-4 at the width of GPT-2, as is usual there
+constexpr double kHighestRate = 5e-3, kLowestRate = 1e-5;
+
+double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
+
+std::uint64_t bytes_of(const Documents& documents) {
+  std::uint64_t bytes = 0;
+  for (const std::string_view document : documents) bytes += document.size();
+  return bytes;
+}
+
+/// The tokens of these documents, counted on their first bytes.
+double count_tokens(const Documents& documents, const Tokenizer& tokenizer) {
+  const auto bytes = static_cast<double>(bytes_of(documents));
+  double sampled = 0, tokens = 0;
+  for (const std::string_view document : documents) {
+    if (sampled >= static_cast<double>(kSampleBytes)) break;
+    const std::string_view text = document.substr(0, kSampleBytes);
+    tokens += static_cast<double>(tokenizer.encode(text).size());
+    sampled += static_cast<double>(text.size());
+  }
+  return sampled > 0 ? tokens * bytes / sampled : 0;
+}
+
+/// Counts a text's tokens, and puts what the text says into the config: its documents' separator and how much is held
+/// out.
+void read_text(Finetuning& f, const ModelSource& source, const std::string& model) {
+  DataConfig& data = f.config.data;
+  const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
+  check(tokenizer != nullptr,
+        "{}: has no tokenizer for the text; kiln import {} --tokenizer FOLDER --run DIR gives it one", model, model);
+  {
+    DataConfig whole = data;
+    whole.validation_fraction = 0;
+    const Corpus corpus(whole, {}, "--data");
+    const auto bytes = static_cast<double>(bytes_of(corpus.train()));
+    const bool separated =
+        std::ranges::any_of(corpus.train(), [](std::string_view text) { return has_line(text, kEndOfText); });
+    if (separated) data.document_separator = kEndOfText;
+    data.validation_fraction = bytes > 0 ? rounded(std::min(0.1, kHeldOutBytes / bytes)) : 0;
+  }
+  const Corpus corpus(data, {}, "--data");
+  f.tokens = count_tokens(corpus.train(), *tokenizer);
+  f.held_out_tokens = count_tokens(corpus.validation(), *tokenizer);
+}
+
+void read_data(Finetuning& f, const ModelSource& source, const std::string& model) {
+  if (!names_token_files(f.config.data, {}, "--data")) return read_text(f, source, model);
+  const Dataset data = open_token_dataset(f.config.data, source.vocab_size);
+  f.tokens = static_cast<double>(data.train.size());
+  f.held_out_tokens = static_cast<double>(data.validation.size());
+}
+
+std::uint64_t memory_of(const Config& config, Index vocab_size, Index windows) {
+  return plan_memory(config, LanguageModel<float>(config.model, vocab_size), windows).total();
+}
+
+/// Chooses the windows that go through the model together; where not even one fits, activations are computed again, and
+/// then the context is shortened.
+Index choose_micro_batch(Config& config, Index vocab_size, double available) {
+  const double budget = kMemoryShare * available;
+  const auto fits = [&](Index windows) {
+    return static_cast<double>(memory_of(config, vocab_size, windows)) <= budget;
+  };
+  if (!fits(1)) config.train.recompute = Recompute::block;
+  while (!fits(1) && config.model.n_ctx / 2 >= kShortestContext) config.model.n_ctx /= 2;
+  Index windows = 1;
+  while (2 * windows * config.model.n_ctx <= kMicroBatchTokens && fits(2 * windows)) windows *= 2;
+  return windows;
+}
+
+/// The greatest power of two that is at most `limit`, at least 1.
+Index power_of_two(double limit) {
+  return static_cast<Index>(std::exp2(std::max(0.0, std::floor(std::log2(std::max(limit, 1.0))))));
+}
+
+void set_length(Finetuning& f, const FinetuningRequest& request, Index micro_batch) {
+  Config& config = f.config;
+  const double by_time = request.seconds ? *request.seconds * f.tokens_per_second : 0;
+  const double total = request.seconds ? by_time : kFinetuningPasses * f.tokens;
+  f.passes = total / f.tokens;
+  const auto n_ctx = static_cast<double>(config.model.n_ctx);
+  const double aimed = std::min(total / kAimedSteps, static_cast<double>(kMostTokensPerStep));
+  const Index windows = power_of_two(std::min(aimed, f.tokens) / n_ctx);
+  const Index together = std::min(windows, micro_batch);
+  config.train.batch_size = CountOrAll{.count = together};
+  config.train.gradient_accumulation = windows / together;
+  f.tokens_per_step = windows * config.model.n_ctx;
+  f.steps = std::max(1.0, std::ceil(total / static_cast<double>(f.tokens_per_step)));
+  if (request.seconds) {
+    config.train.time_budget = Duration{*request.seconds};
+  } else {
+    config.train.epochs = kFinetuningPasses;
+  }
+}
+
+void set_course(Finetuning& f) {
+  Config& config = f.config;
+  const double rate = kRateOfWidth128 * std::pow(128.0 / static_cast<double>(config.model.d_model), kNarrowing);
+  config.optimizer.type = OptimizerKind::adamw;
+  config.optimizer.learning_rate = rounded(std::clamp(rate, kLowestRate, kHighestRate));
+  config.schedule.type = ScheduleKind::linear;
+  config.schedule.min_ratio = 0;
+  config.schedule.warmup_steps =
+      static_cast<std::int64_t>(std::clamp(std::round(kWarmUpShare * f.steps), 1.0, kLongestWarmUp));
+  config.train.eval_every = static_cast<std::int64_t>(std::max(1.0, std::round(f.steps / kEvaluations)));
+  config.train.checkpoint_every = config.train.eval_every;
+  config.train.keep_checkpoints = 0;
+  config.train.log_every = std::clamp<std::int64_t>(config.train.eval_every / 4, 1, 10);
+}
+
+/// The run or folder that a model is called by: that of "runs/tales/checkpoints/step-00000100" is "runs/tales".
+fs::path named_folder(const fs::path& model) {
+  const fs::path folder = fs::weakly_canonical(model);
+  const RunPaths run{folder.parent_path().parent_path()};
+  return folder.parent_path() == run.checkpoints() ? run.root : folder;
+}
+
+}  // namespace
+
+Finetuning propose_finetuning(const FinetuningRequest& request, const std::function<void(double)>& progress) {
+  const auto tell = [&](double share) {
+    if (progress) progress(share);
+  };
+  Finetuning f;
+  Config& config = f.config;
+  const ModelSource source = open_model(request.model);
+  config.init_from = request.model;
+  config.model = source.model;
+  config.tokenizer.vocab_size = source.vocab_size;
+  config.data = request.data;
+  config.train.precision = Precision::automatic;
+  read_data(f, source, request.model);
+  check(f.tokens >= kFewestTokens, "{}: {:.0f} tokens of training text; at least {} are needed",
+        request.data.train.front(), f.tokens, kFewestTokens);
+  tell(0.3);
+  const Index own_context = config.model.n_ctx;
+  config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);
+  if (f.held_out_tokens < 2) config.data.validation_fraction = 0;
+  config.train.steps = 1;  // until it is known how many: a plan wants a length
+  const Index micro_batch =
+      choose_micro_batch(config, source.vocab_size, static_cast<double>(available_memory_bytes()));
+  config.train.batch_size = CountOrAll{.count = micro_batch};
+  Config timed = config;  // without the text, whose tokens are counted already
+  timed.data.train.clear();
+  timed.train.eval_every = 0;
+  const Plan plan = make_plan(timed);
+  tell(1);
+  config.train.steps = std::nullopt;
+  if (config.model.n_ctx < own_context) f.shortened_from = own_context;
+  f.parameters = plan.parameters.total;
+  f.tokens_per_second = plan.tokens_per_second;
+  set_length(f, request, micro_batch);
+  set_course(f);
+  f.memory_bytes = memory_of(config, source.vocab_size, config.train.batch_size.count);
+  config.name = finetuning_name(request.model, request.data.train.front());
+  return f;
+}
+
+std::string finetuning_name(const std::string& model, const std::string& data) {
+  return name_of_path(named_folder(model).string()) + "-" + name_of_path(data);
+}
+
+std::string name_of_path(const std::string& path) {
+  fs::path named = fs::path(path).lexically_normal();
+  if (named.filename().empty()) named = named.parent_path();  // "texts/"
+  while (named.filename().string().find_first_of("*?[") != std::string::npos) named = named.parent_path();
+  std::string name = named.stem().string();
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_') c = '-';
+  }
+  return name.find_first_not_of('-') == std::string::npos ? "run" : name;
+}
+
+}  // namespace kiln
