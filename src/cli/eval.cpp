@@ -62,7 +62,8 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
   return encode(data, model, {}, {}, "--data").train;
 }
 
-/// The run's validation split; of text that has changed since, it would be another, of which some was trained on.
+/// The run's validation split, by the tokens that lie in the run; else by its text, as long as that has not changed:
+/// some of another split was trained on.
 TokenFile held_out_tokens(const LoadedModel& model) {
   const std::string folder = model.source.folder.string();
   const std::optional<Config>& config = model.source.config;
@@ -70,8 +71,10 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
         folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
-  const Dataset data = encode(config->data, model, config->directory, token_cache(model.source));
+  const fs::path cache = token_cache(model.source);
   const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
+  if (const auto kept = find_dataset(config->data, trained_on, cache)) return kept->validation;
+  const Dataset data = encode(config->located_data(), model, config->directory, cache);
   check(
       trained_on == 0 || trained_on == data.digest(),
       "{}: was trained on other data than the run's data.train and data.validation give now ({} tokens, {} held out): "

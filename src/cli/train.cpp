@@ -35,7 +35,7 @@ struct TrainOptions {
   std::vector<std::string> overrides;
   bool resume = false;
   bool overwrite = false;
-  bool force_tokenizer = false;
+  ResumeOptions resuming;
   bool quiet = false;
   bool watches_samples = false;
   std::optional<std::string> prompt;  // of samples
@@ -163,21 +163,35 @@ std::string shell_quoted(std::string_view word) {
 std::string resuming_command(const TrainOptions& options) {
   std::string command = "kiln train " + shell_quoted(options.config);
   if (!options.run.empty()) command += " --run " + shell_quoted(options.run);
-  command += options.force_tokenizer ? " --resume --force-tokenizer" : " --resume";
+  command += options.resuming.force_tokenizer ? " --resume --force-tokenizer" : " --resume";
   for (const std::string& assignment : options.overrides) command += " --set " + shell_quoted(assignment);
   if (options.watches_samples) command += " --watch-samples";
   if (options.prompt) command += " --prompt " + shell_quoted(*options.prompt);
   return command;
 }
 
+/// The run directory: as given, or the run that stands in the config's place, or runs/NAME.
+std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& file) {
+  const bool is_run = is_folder(options.config);
+  std::error_code ignored;
+  check(options.run.empty() || !is_run || std::filesystem::equivalent(options.config, options.run, ignored),
+        "{}: is a run directory, and --run names another; to start that with this one's config, name {}/config.json",
+        options.config, options.config);
+  if (is_run) return options.config;
+  if (!options.run.empty()) return options.run;
+  const std::filesystem::path named = "runs/" + file.name();
+  return options.resume && file.run() && !path_exists(named) ? *file.run() : named;
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return write_stdout(format_json(config_schema()));
   if (options.reference) return write_stdout(config_reference());
   check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
+  check(options.resume || !options.resuming.retokenize, "--retokenize is for --resume: a new run tokenizes its text");
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 
   const ConfigFile file(options.config, overrides_of(options));
-  const std::filesystem::path root = options.run.empty() ? "runs/" + file.name() : options.run;
+  const std::filesystem::path root = root_of(options, file);
   const std::filesystem::path resumed = RunPaths{root}.config();
   const bool goes_on = options.resume && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
@@ -187,7 +201,7 @@ void run_train(const TrainOptions& options) {
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
 
-  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume, options.force_tokenizer);
+  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume, options.resuming);
   recover_from_crash(*preparation, paths);
   if (preparation->is_finished()) {
     say_finished(*preparation, root.string());
@@ -212,11 +226,15 @@ void run_train(const TrainOptions& options) {
 void add_train(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a model as a config says");
-  command->add_option("CONFIG", options->config, "JSON file; its keys are printed by --reference");
+  command->add_option(
+      "CONFIG", options->config,
+      "JSON file, whose keys --reference prints; or a run directory, for its config and the run itself");
   command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given");
   command->add_flag("--resume", options->resume,
                     "go on from the latest valid checkpoint, or begin where there is none");
-  command->add_flag("--force-tokenizer", options->force_tokenizer,
+  command->add_flag("--retokenize", options->resuming.retokenize,
+                    "resume with the text as it is now; where not given, with the tokens that the run was trained on");
+  command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,
                     "resume with the checkpoint's tokenizer where the file that the config names has changed");
   command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
   add_repeated(*command, "--set", options->overrides,
@@ -229,7 +247,9 @@ void add_train(CLI::App& app) {
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);
-  command->footer("Example: kiln train configs/quickstart.json --run runs/try --set train.steps=200");
+  command->footer(
+      "Examples: kiln train configs/quickstart.json --run runs/try --set train.steps=200\n"
+      "          kiln train runs/try --resume --set train.steps=400");
   command->callback([options] { run_train(*options); });
 }
 

@@ -44,6 +44,10 @@ std::optional<TokenFile> find_cached(const fs::path& path) {
 
 using AppendTokens = std::function<void(std::span<const TokenId> tokens, Index text_bytes)>;
 
+fs::path cache_path(const fs::path& directory, std::string_view split, std::uint64_t key) {
+  return directory / fmt::format("{}-{}.bin", split, hex(key));
+}
+
 /// The token file that `fill` appends to, or an earlier run has made from the same things; where there is no directory,
 /// it is made in memory, and errors call it `name`.
 TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Index vocab_size,
@@ -53,7 +57,7 @@ TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_
     fill([&](std::span<const TokenId> tokens, Index text_bytes) { builder.append(tokens, text_bytes); });
     return TokenFile(builder.finish(), name);
   }
-  const fs::path path = directory / fmt::format("{}-{}.bin", split, hex(key));
+  const fs::path path = cache_path(directory, split, key);
   if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
   make_directories(directory);
   const FileLock lock(directory / "lock");  // two that write the same file would spoil it
@@ -117,21 +121,59 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
   });
 }
 
+DocumentEnd end_of(const Corpus& corpus) {
+  return corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
+}
+
+/// Names the tokens of documents in a cache.
+class EncodingKey {
+ public:
+  EncodingKey(const Tokenizer& tokenizer, DocumentEnd end)
+      : maker_(hash_bytes(fmt::format("encode {} {} {}", kCacheVersion, hash_bytes(format_json(tokenizer.to_json())),
+                                      static_cast<int>(end)))) {}
+
+  std::uint64_t of(const Documents& documents) const {
+    std::uint64_t key = maker_;
+    for (const std::string_view document : documents) key = hash_bytes(document, key);
+    return key;
+  }
+
+ private:
+  std::uint64_t maker_;
+};
+
+std::uint64_t digest_of(std::uint64_t train, std::uint64_t validation) { return hash_bytes(hex(train), validation); }
+
+/// The first tokens to train on, the others held out.
+Dataset cut(const TokenFile& all, double validation_fraction) {
+  const Index kept = static_cast<Index>(static_cast<double>(all.size()) * (1.0 - validation_fraction));
+  if (kept == all.size()) return {all, {}};
+  return {.train = all.slice(0, kept), .validation = all.slice(kept, all.size() - kept)};
+}
+
+/// The sound token files of a split in a cache.
+std::vector<TokenFile> cached_files(const fs::path& directory, std::string_view split) {
+  std::vector<TokenFile> files;
+  for (const fs::path& path : list_folder(directory)) {
+    const std::string name = path.filename().string();
+    if (!name.starts_with(fmt::format("{}-", split)) || path.extension() != ".bin") continue;
+    if (std::optional<TokenFile> file = find_cached(path)) files.push_back(*std::move(file));
+  }
+  return files;
+}
+
 }  // namespace
 
-std::uint64_t Dataset::digest() const { return hash_bytes(hex(train.digest()), validation.digest()); }
+std::uint64_t Dataset::digest() const { return digest_of(train.digest(), validation.digest()); }
 
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
-  const DocumentEnd end = corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
-  const std::uint64_t maker = cache_directory.empty() ? 0 : hash_bytes(format_json(tokenizer.to_json()));
+  const DocumentEnd end = end_of(corpus);
+  const std::optional<EncodingKey> key =
+      cache_directory.empty() ? std::nullopt : std::optional<EncodingKey>({tokenizer, end});
   const auto encode = [&](const Documents& documents, std::string_view split, const SourceFiles& found) {
     if (documents.empty()) return TokenFile();
-    std::uint64_t key = hash_bytes(fmt::format("encode {} {} {}", kCacheVersion, maker, static_cast<int>(end)));
-    if (!cache_directory.empty()) {
-      for (std::string_view document : documents) key = hash_bytes(document, key);
-    }
-    return cached(cache_directory, split, key, tokenizer.vocab_size(), name_of_files(found.files),
-                  [&](const AppendTokens& append) {
+    return cached(cache_directory, split, key ? key->of(documents) : 0, tokenizer.vocab_size(),
+                  name_of_files(found.files), [&](const AppendTokens& append) {
                     corpus.naming_places([&] { encode_documents(documents, tokenizer, end, append); });
                   });
   };
@@ -139,6 +181,32 @@ Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs
   return {.train = encode(corpus.train(), "train", corpus.train_files()),
           .validation =
               encode(corpus.validation(), "validation", held_out.files.empty() ? corpus.train_files() : held_out)};
+}
+
+std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
+  const EncodingKey key(tokenizer, end_of(corpus));
+  const auto find = [&](const Documents& documents, std::string_view split) {
+    if (documents.empty()) return std::optional(TokenFile());
+    return find_cached(cache_path(cache_directory, split, key.of(documents)));
+  };
+  const std::optional<TokenFile> train = find(corpus.train(), "train");
+  const std::optional<TokenFile> validation = train ? find(corpus.validation(), "validation") : std::nullopt;
+  return validation ? std::optional(Dataset{*train, *validation}) : std::nullopt;
+}
+
+std::optional<Dataset> find_dataset(const DataConfig& config, std::uint64_t digest, const fs::path& cache_directory) {
+  std::vector<TokenFile> held_out = cached_files(cache_directory, "validation");
+  held_out.emplace_back();  // nothing may be held out
+  std::vector<std::uint64_t> digests;
+  for (const TokenFile& file : held_out) digests.push_back(file.digest());
+  for (const TokenFile& train : cached_files(cache_directory, "train")) {
+    const std::uint64_t train_digest = train.digest();
+    for (std::size_t i = 0; i < held_out.size(); ++i) {
+      if (digest_of(train_digest, digests[i]) == digest) return Dataset{train, held_out[i]};
+    }
+    if (Dataset joined = cut(train, config.validation_fraction); joined.digest() == digest) return joined;
+  }
+  return std::nullopt;
 }
 
 bool names_token_files(const DataConfig& config, const fs::path& base_directory, std::string_view key) {
@@ -163,9 +231,7 @@ Dataset open_token_dataset(const DataConfig& config, Index vocab_size, const fs:
   };
   const TokenFile all = open(config.train, "data.train", "train");
   if (!config.validation.empty()) return {all, open(config.validation, "data.validation", "validation")};
-  const Index kept = static_cast<Index>(static_cast<double>(all.size()) * (1.0 - config.validation_fraction));
-  if (kept == all.size()) return {all, {}};
-  return {.train = all.slice(0, kept), .validation = all.slice(kept, all.size() - kept)};
+  return cut(all, config.validation_fraction);
 }
 
 }  // namespace kiln

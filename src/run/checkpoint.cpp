@@ -83,9 +83,13 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   config["vocab_size"] = contents.vocab_size;
   config["config"] = config_to_json(contents.config);
   manifest.config = hash_config(config["config"]);
-  // Of the config file, so that data named relative to it is found from anywhere.
+  // So that data named by relative paths is found from anywhere.
   std::error_code gone;  // a working directory may be removed under a run that needs it no more
-  config["directory"] = (fs::current_path(gone) / contents.config.directory).lexically_normal().string();
+  const fs::path here = fs::current_path(gone);
+  config["directory"] = (here / contents.config.directory).lexically_normal().string();
+  config["bases"] = Json::array();
+  for (const fs::path& base : contents.config.bases)
+    config["bases"].push_back((here / base).lexically_normal().string());
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
   digests[kStateFile] = write_file_synced(folder / kStateFile, format_json(to_json(contents.state)));
@@ -117,9 +121,15 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   const std::string source = path.string() + ": /config";
   CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
                         vocab_size.get<Index>()};
+  for (const Json& base : json.value("bases", Json::array())) {
+    if (base.is_string()) read.config.bases.emplace_back(base.get<std::string>());
+  }
+  if (read.config.bases.empty()) read.config.bases.emplace_back();  // saved by an older kiln
   if (const Json directory = json.value("directory", Json()); directory.is_string()) {
     read.config.directory = directory.get<std::string>();
+    read.config.bases.push_back(read.config.directory);
   }
+  read.config.bases.emplace_back();  // a run may have moved together with its text
   return read;
 }
 

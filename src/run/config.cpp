@@ -3,7 +3,9 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
+#include "kiln/run/run_directory.h"
 #include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
@@ -153,9 +155,41 @@ void collect(const Json& before, const Json& after, const std::string& pointer, 
   for (const auto& [key, value] : before.items()) collect(value, after[key], child_pointer(pointer, key), differences);
 }
 
-std::string read_text(const std::filesystem::path& path) {
+/// The run that `path` is, or whose config.json it is.
+std::optional<std::filesystem::path> run_of(const std::filesystem::path& path) {
+  const bool is_config = path.filename() == RunPaths{}.config() && !is_folder(path);
+  const std::filesystem::path folder = !is_config ? path : path.has_parent_path() ? path.parent_path() : ".";
+  return is_folder(folder) && is_run_directory(folder) ? std::optional(folder) : std::nullopt;
+}
+
+/// Where a run found its files, by its newest checkpoint that can be read.
+std::optional<Config> config_of_run(const std::filesystem::path& run) {
+  std::vector<SavedCheckpoint> saved = list_checkpoints(RunPaths{run}.checkpoints());
+  std::ranges::reverse(saved);
+  for (const SavedCheckpoint& checkpoint : saved) {
+    try {
+      return read_checkpoint_config(checkpoint.folder).config;
+    } catch (const Error&) {
+      // Damaged: a resume warns of it.
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> relative_paths(const Config& config) {
+  std::vector<std::string> paths = config.data.train;
+  paths.insert(paths.end(), config.data.validation.begin(), config.data.validation.end());
+  if (config.tokenizer.path) paths.push_back(*config.tokenizer.path);
+  if (config.init_from) paths.push_back(*config.init_from);
+  std::erase_if(paths, [](const std::string& path) { return std::filesystem::path(path).is_absolute(); });
+  return paths;
+}
+
+std::string read_text(const std::filesystem::path& path, bool is_runs) {
+  check(path_exists(path) || !is_runs,
+        "{}: is missing, as it is of an imported model; a config with init_from trains on from that", path.string());
   check(path_exists(path), "{}: there is no such config file", path.string());
-  check(!is_folder(path), "{}: is a folder; name a config, such as the config.json of a run", path.string());
+  check(!is_folder(path), "{}: is a folder; name a config file or a run directory", path.string());
   return read_file(path);
 }
 
@@ -170,10 +204,36 @@ Json parse_document(std::string_view text, const std::filesystem::path& path, st
 
 }  // namespace
 
+std::vector<std::filesystem::path> Config::places() const {
+  return bases.empty() ? std::vector<std::filesystem::path>{"", directory} : bases;
+}
+
 std::filesystem::path Config::locate(const std::string& path) const {
-  if (something_is_at(path)) return path;
-  const std::filesystem::path beside = directory / path;
-  return something_is_at(beside) ? beside : std::filesystem::path(path);
+  for (const std::filesystem::path& base : places()) {
+    if (something_is_at(base / path)) return base / path;
+  }
+  return path;
+}
+
+DataConfig Config::located_data() const {
+  DataConfig located = data;
+  for (std::vector<std::string>* paths : {&located.train, &located.validation}) {
+    for (std::string& path : *paths) path = locate(path).string();
+  }
+  return located;
+}
+
+void Config::settle_bases() {
+  const std::vector<std::string> paths = relative_paths(*this);
+  std::vector<std::filesystem::path> settled;
+  std::error_code gone;  // a working directory may be removed under a run that needs it no more
+  for (const std::filesystem::path& base : places()) {
+    const auto holds = [&](const std::string& path) { return something_is_at(base / path); };
+    const std::filesystem::path absolute = (std::filesystem::current_path(gone) / base / "").lexically_normal();
+    const bool is_new = std::ranges::find(settled, absolute) == settled.end();
+    if (is_new && std::ranges::any_of(paths, holds)) settled.push_back(absolute);
+  }
+  if (!settled.empty()) bases = std::move(settled);
 }
 
 TokenizerConfig Config::located_tokenizer() const {
@@ -183,7 +243,10 @@ TokenizerConfig Config::located_tokenizer() const {
 }
 
 ConfigFile::ConfigFile(std::filesystem::path path, std::span<const std::string> overrides)
-    : path_(std::move(path)), overrides_(overrides.begin(), overrides.end()), text_(read_text(path_)) {}
+    : run_(run_of(path)),
+      path_(run_ ? RunPaths{*run_}.config() : std::move(path)),
+      overrides_(overrides.begin(), overrides.end()),
+      text_(read_text(path_, run_.has_value())) {}
 
 std::string ConfigFile::name() const {
   Problems problems;
@@ -195,16 +258,34 @@ std::string ConfigFile::name() const {
 Config ConfigFile::config(Purpose purpose, const std::optional<std::filesystem::path>& resumed) const {
   Problems problems;
   Json document = parse_document(text_, path_, overrides_, problems);
+  const Config here = place(resumed);
   const Json init_from = document.is_object() ? document.value("init_from", Json()) : Json();
   if (init_from.is_string()) {
-    Config here;
-    here.directory = path_.parent_path();
     resumed ? inherit_from_run(document, *resumed, problems)
             : inherit_model(document, here.locate(init_from.get<std::string>()), problems);
   }
   if (resumed) keep_eval_tokens(document, *resumed);
   Config config = finish(document, problems, path_.string(), purpose, ExitCode::usage);
+  config.directory = here.directory;
+  config.bases = here.bases;
+  return config;
+}
+
+/// A config without fields that knows where paths are searched.
+Config ConfigFile::place(const std::optional<std::filesystem::path>& resumed) const {
+  Config config;
   config.directory = path_.parent_path();
+  config.bases = {"", config.directory};
+  const std::optional<Config> run = run_      ? config_of_run(*run_)
+                                    : resumed ? config_of_run(resumed->parent_path())
+                                              : std::nullopt;
+  if (!run) return config;
+  if (!run_) {  // another file: what it names lies where it says, or where the run found it
+    config.bases.insert(config.bases.end(), run->bases.begin(), run->bases.end());
+  } else {
+    config.directory = run->directory;
+    config.bases = run->bases;
+  }
   return config;
 }
 

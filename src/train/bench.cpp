@@ -27,7 +27,7 @@ constexpr std::size_t kEncodedBytes = 32'000'000;
 std::optional<double> time_tokenizer(const Config& config) {
   if (config.tokenizer.type == TokenizerKind::none || config.data.train.empty()) return std::nullopt;
   try {
-    const Corpus corpus(config.data, config.directory);
+    const Corpus corpus(config.located_data(), config.directory);
     Documents learnt, encoded;
     std::size_t bytes = 0;
     for (const std::string_view document : corpus.train()) {

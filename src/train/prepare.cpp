@@ -90,10 +90,11 @@ void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   }
 }
 
-void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
+/// Tokens of the text, or the token files, that the config names; and the tokenizer, where there is none yet.
+void read_data(Preparation& p, const RunPaths& paths) {
   const Config& config = p.config;
-  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, force_tokenizer);
-  if (names_token_files(config.data, config.directory)) {
+  const DataConfig data = config.located_data();
+  if (names_token_files(data, config.directory)) {
     const bool would_learn =
         (config.tokenizer.type == TokenizerKind::bpe || config.tokenizer.type == TokenizerKind::character) &&
         !config.tokenizer.path;
@@ -101,14 +102,59 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
           "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
           "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
     if (!p.tokenizer) p.tokenizer = make_tokenizer(config.located_tokenizer(), {});
-    p.data = open_token_dataset(config.data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
+    p.data = open_token_dataset(data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {
-    const Corpus corpus(config.data, config.directory);
+    const Corpus corpus(data, config.directory);
     warn_of_odd_text(config, corpus);
     if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
     const bool sees_documents_begin = corpus.has_several_documents() || p.tokenizer->special(kStart);
     if (!sees_documents_begin) p.named_ids.begin = line_feed(*p.tokenizer);  // the end-of-text token is never seen
     p.data = encode_corpus(corpus, *p.tokenizer, paths.tokens());
+  }
+}
+
+/// Why the text does not give the tokens of this digest any more; nothing where it does.
+std::optional<std::string> why_other_tokens(const Config& config, const Tokenizer& tokenizer, std::uint64_t digest,
+                                            const fs::path& cache) {
+  try {
+    const DataConfig data = config.located_data();
+    std::optional<Dataset> now;
+    if (names_token_files(data, config.directory)) {
+      now = open_token_dataset(data, tokenizer.vocab_size(), config.directory, cache);
+    } else {
+      now = find_encoded(Corpus(data, config.directory), tokenizer, cache);
+    }
+    if (now && now->digest() == digest) return std::nullopt;
+    return "data.train and data.validation give other tokens now: a file has changed, come or gone";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+/// The tokens that a run was trained on, from its folder, with a warning where the text gives others. Nothing where
+/// they do not lie there, or where the config names other data than the checkpoint's.
+std::optional<Dataset> tokens_of_run(const Preparation& p, const fs::path& cache) {
+  const Config before = read_checkpoint_config(*p.resumed_from).config;
+  if (to_json(before.data) != to_json(p.config.data)) return std::nullopt;
+  const std::uint64_t digest = read_trainer_state(*p.resumed_from).data_digest;
+  std::optional<Dataset> tokens = find_dataset(p.config.data, digest, cache);
+  if (!tokens) return std::nullopt;
+  if (const auto reason = why_other_tokens(p.config, *p.tokenizer, digest, cache)) {
+    spdlog::warn("{}; the run goes on with its own tokens, in {}; --retokenize takes the text as it is now", *reason,
+                 cache.string());
+  }
+  return tokens;
+}
+
+void load_data(Preparation& p, const RunPaths& paths, const ResumeOptions& options) {
+  const Config& config = p.config;
+  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, options.force_tokenizer);
+  const std::optional<Dataset> kept =
+      p.resumed_from && !options.retokenize ? tokens_of_run(p, paths.tokens()) : std::nullopt;
+  if (kept) {
+    p.data = *kept;
+  } else {
+    read_data(p, paths);
   }
   const std::string why =
       fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
@@ -124,15 +170,24 @@ void load_data(Preparation& p, const RunPaths& paths, bool force_tokenizer) {
   }
 }
 
-/// Refuses to go on with other tokens: the order of windows, and what is held out, would be another.
-void check_same_data(Preparation& p) {
+/// Refuses to go on with other tokens, unless that is asked for: the order of windows, and what is held out, is
+/// another.
+void check_same_data(Preparation& p, bool retokenize) {
+  TrainerState& state = p.state;
   const std::uint64_t digest = p.data.digest();
-  const std::uint64_t before = std::exchange(p.state.data_digest, digest);
-  if (!p.resumed_from || before == 0) return;
-  check(before == digest,
+  const std::uint64_t before = std::exchange(state.data_digest, digest);
+  if (!p.resumed_from || before == 0 || before == digest) return;
+  check(retokenize,
         "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
-        "has changed, come or gone; put the data back, or start another run with --run DIR or --overwrite",
+        "has changed, come or gone; put the data back, go on with what it is now by --retokenize, or start another run "
+        "with --run DIR or --overwrite",
         p.resumed_from->string(), p.data.train.size(), p.data.validation.size());
+  state.best_loss.reset();  // of other text
+  state.validation_loss.reset();
+  state.best_step = state.evaluations_since_best = 0;
+  spdlog::warn(
+      "step {}: the run goes on with other data ({} tokens, {} held out); its best validation loss counts from here",
+      state.step, p.data.train.size(), p.data.validation.size());
 }
 
 /// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and the special ids
@@ -192,7 +247,7 @@ void load_checkpoint(Preparation& p) {
 
 }  // namespace
 
-std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer) {
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, const ResumeOptions& options) {
   watch_stop_signals();  // before anything here begins a thread
   auto result = std::make_unique<Preparation>();
   Preparation& p = *result;
@@ -203,7 +258,8 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
   }
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
-  load_data(p, paths, force_tokenizer);
+  load_data(p, paths, options);
+  p.config.settle_bases();
 
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p));
   p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
@@ -230,7 +286,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
     initialise(p.config.model, p.config.seed, *p.weights);
   }
   note_machine(p, precision);
-  check_same_data(p);
+  check_same_data(p, options.retokenize);
   p.horizon.advance(p.state);
   p.weights_view().round();
   return result;

@@ -319,6 +319,7 @@ TEST(Faults, OtherDataThanTheRunsExitsTwo) {
   ASSERT_EQ(run.train({"--set", texts, "--set", "train.steps=2"}).code, 0);
   ASSERT_EQ(run.train({"--set", texts, "--set", "train.steps=3", "--resume"}).code, 0);
   run.scratch.write("texts/b.txt", text);
+  std::filesystem::remove_all(run.folder + "/tokens");  // which the run would go on with
   expect_failure(run.train({"--set", texts, "--set", "train.steps=4", "--resume"}), 2,
                  {"was trained on other data than data.train and data.validation give now"});
   expect_failure(run_kiln({"eval", run.folder}), 2, {"other data than the run's data.train", "--data FILE"});

@@ -148,7 +148,7 @@ TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
       "tiny.json: /data/train: no text to train on; name a file, folder or glob, as in [\"data/tales.txt\"]");
   const std::string missing = scratch_.path("none.json").string(), folder = scratch_.path().string();
   expect_error(ExitCode::usage, missing + ": there is no such config file", [&] { read_config(missing); });
-  expect_error(ExitCode::usage, folder + ": is a folder; name a config, such as the config.json of a run",
+  expect_error(ExitCode::usage, folder + ": is a folder; name a config file or a run directory",
                [&] { read_config(folder); });
   const std::string long_name(5000, 'x');  // the system's answer is an error of its own
   expect_error(ExitCode::usage, long_name + ": there is no such config file", [&] { read_config(long_name); });

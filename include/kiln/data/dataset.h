@@ -6,7 +6,9 @@
 #include "kiln/data/token_file.h"
 #include "kiln/text/tokenizer.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 
 namespace kiln {
 
@@ -27,6 +29,16 @@ struct Dataset {
 /// encode, by file and place; io: a cache that cannot be written).
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer,
                       const std::filesystem::path& cache_directory = {});
+
+/// What encode_corpus has left in the cache of the same corpus and tokenizer; nothing where a file is missing or
+/// damaged.
+std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer,
+                                    const std::filesystem::path& cache_directory);
+
+/// The dataset of this digest that lies in a cache, whatever has become of the text; nothing where none does. Token
+/// files that were joined there are cut by `config`, as open_token_dataset cuts them.
+std::optional<Dataset> find_dataset(const DataConfig& config, std::uint64_t digest,
+                                    const std::filesystem::path& cache_directory);
 
 /// Whether config.train names token files (.bin) rather than text. Throws Error (usage) as find_source_files does, and
 /// where config.validation names the other kind or a file that is trained on; messages call config.train `key`.

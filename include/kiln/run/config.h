@@ -30,14 +30,26 @@ struct Config {
   ScheduleConfig schedule;
   TrainConfig train;
 
-  std::filesystem::path directory;  // of the config file; no field of it
+  // No fields: where this config comes from.
+  std::filesystem::path directory;           // of the config file
+  std::vector<std::filesystem::path> bases;  // of relative paths, in the order in which they are searched; "" is the
+                                             // working directory; where there are none, that and `directory`
 
-  /// Where a path or glob of this config is: as it stands if something is there, else in the config file's folder if
-  /// something is there, else as it stands.
+  /// Where a path or glob of this config is: in the first base that holds something of that name, else as it stands.
   std::filesystem::path locate(const std::string& path) const;
 
   /// The tokenizer's settings with the path, where there is one, as locate finds it.
   TokenizerConfig located_tokenizer() const;
+
+  /// `data` with its paths located.
+  DataConfig located_data() const;
+
+  /// Makes the bases absolute and drops those that hold none of the config's relative paths, so that checkpoints record
+  /// where the run found its files.
+  void settle_bases();
+
+  /// The bases, or those that stand for none.
+  std::vector<std::filesystem::path> places() const;
 
   template <class V>
   void visit(V& v) {
@@ -58,7 +70,8 @@ struct Config {
 /// What a config is read for: training needs data.train, counting and checking do not.
 enum class Purpose { train, plan };
 
-/// A config file, read once, since it may be a pipe. Applies `overrides` ("key.path=value" each, the text after --set;
+/// A config file, read once, since it may be a pipe; a run directory stands for its config.json, whose relative paths
+/// are searched where the run found them. Applies `overrides` ("key.path=value" each, the text after --set;
 /// a value that is no JSON is a string; one of steps, epochs and time_budget takes the place of the others), puts
 /// defaults into fields that are null, takes over from init_from (see init_from.h), and validates. Throws Error (usage)
 /// with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?",
@@ -67,14 +80,21 @@ class ConfigFile {
  public:
   explicit ConfigFile(std::filesystem::path path, std::span<const std::string> overrides = {});
 
-  /// For a run that is resumed, `resumed` is its config.json, where what init_from brought is taken from.
+  /// For a run that is resumed, `resumed` is its config.json: init_from's model and tokenizer come from there, and
+  /// paths that are found nowhere else are searched where the run found them.
   Config config(Purpose purpose = Purpose::train,
                 const std::optional<std::filesystem::path>& resumed = std::nullopt) const;
 
   /// The `name` that config() would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
   std::string name() const;
 
+  /// The run directory whose config.json this is.
+  const std::optional<std::filesystem::path>& run() const { return run_; }
+
  private:
+  Config place(const std::optional<std::filesystem::path>& resumed) const;
+
+  std::optional<std::filesystem::path> run_;
   std::filesystem::path path_;
   std::vector<std::string> overrides_;
   std::string text_;

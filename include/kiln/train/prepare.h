@@ -37,11 +37,19 @@ struct Preparation {
   bool is_finished() const { return horizon.is_reached() || has_stopped_early(); }
 };
 
+/// How a run goes on from its checkpoint.
+struct ResumeOptions {
+  bool force_tokenizer = false;  // with the checkpoint's tokenizer though the config names one that has changed since
+  bool retokenize = false;       // with the tokens that the text gives now
+};
+
 /// Reads or makes all of it, and watches the signals that are to stop a training (stop_signals.h). With `resume` it
 /// takes the newest valid checkpoint, or begins at step 0 (saying so) where there is none: config changes that the run
-/// is bound to (Difference::binds_run) are then refused with the list of them, and so are other tokens than it was
-/// trained on; other changes are logged. With `force_tokenizer` the checkpoint's tokenizer is taken though the config
-/// names one that has changed since. Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
-std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, bool force_tokenizer = false);
+/// is bound to (Difference::binds_run) are then refused with the list of them; other changes are logged. The tokens
+/// stay those that it was trained on, in the run's folder, though the text has changed or gone (with a warning); tokens
+/// that the config's changes bring, or that lie there no more, are refused unless `retokenize` takes them.
+/// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
+std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume,
+                                     const ResumeOptions& options = {});
 
 }  // namespace kiln
