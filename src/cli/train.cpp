@@ -94,7 +94,8 @@ std::string sample(const Preparation& p) {
   const SpecialIds ids = special_ids(*p.tokenizer, p.named_ids);
   options.generation.end_token = ids.end;
   const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, text, SpecialTokens::as_text, ids.begin);
-  const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options);
+  const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options,
+                                    [](Index, std::string_view, bool) { leave_if_stopped(); });
   return text + completions.front().text;
 }
 

@@ -43,6 +43,20 @@ std::string source_of(const std::filesystem::path& path, int number) {
   return fmt::format("{}:{}", path.string(), number);
 }
 
+/// The complete lines of a file that are rows of no later step.
+std::string rows_up_to(const std::filesystem::path& path, std::int64_t step) {
+  std::string kept;
+  for_each_line(read_file(path), [&](int number, std::string_view line) {
+    try {
+      if (parse_row(line, source_of(path, number)).step > step) return;
+      kept.append(line).push_back('\n');
+    } catch (const Error& error) {
+      spdlog::warn("{}: the line is dropped", error.what());
+    }
+  });
+  return kept;
+}
+
 }  // namespace
 
 void MetricsWriter::append(const MetricsRow& row) {
@@ -53,6 +67,11 @@ void MetricsWriter::append(const MetricsRow& row) {
 void MetricsWriter::sync() {
   write_kept();
   lines_.sync();
+}
+
+void MetricsWriter::replace(const MetricsRow& row) {
+  write_file_atomically(path_, rows_up_to(path_, row.step - 1) + to_line(row) + '\n');
+  lines_ = LineAppender(path_);
 }
 
 void MetricsWriter::write_kept() {
@@ -84,17 +103,8 @@ std::vector<MetricsRow> read_metrics(const std::filesystem::path& path) {
 
 void truncate_metrics(const std::filesystem::path& path, std::int64_t step) {
   if (!path_exists(path)) return;
-  const std::string text = read_file(path);
-  std::string kept;
-  for_each_line(text, [&](int number, std::string_view line) {
-    try {
-      if (parse_row(line, source_of(path, number)).step > step) return;
-      kept.append(line).push_back('\n');
-    } catch (const Error& error) {
-      spdlog::warn("{}: the line is dropped", error.what());
-    }
-  });
-  if (kept != text) write_file_atomically(path, kept);
+  const std::string kept = rows_up_to(path, step);
+  if (kept != read_file(path)) write_file_atomically(path, kept);
 }
 
 }  // namespace kiln

@@ -69,6 +69,7 @@ void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& 
   }
   const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
   std::string line = fitted(figures, width);
+  const std::lock_guard lock(mutex_);
   const bool has_room = line.size() + kBarWidth + 1 <= width;
   const std::string bar = has_room ? bar_of(horizon.progress(), kBarWidth) + " " : "";
   std::fputs(("\r\033[K" + bar + line).c_str(), stderr);  // a terminal that has gone away is no error
@@ -78,13 +79,22 @@ void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& 
 
 void Progress::message(const std::string& text) {
   if (quiet_) return;
+  const std::lock_guard lock(mutex_);
   clear();
   spdlog::info(text);
 }
 
 void Progress::warning(const std::string& text) {
+  const std::lock_guard lock(mutex_);
   clear();
   spdlog::warn(text);
+}
+
+void Progress::answer(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  line_shown_ = terminal_;  // or what else stands there: a progress bar, ^C
+  clear();
+  quiet_ ? spdlog::warn(text) : spdlog::info(text);
 }
 
 void Progress::clear() {

@@ -66,6 +66,7 @@ std::optional<std::int64_t> total_steps(const RunFiles& files) {
 
 bool is_finished(const RunSummary& summary, const RunFiles& files) {
   if (!files.config || !files.state || summary.step > files.state->step) return false;
+  if (files.state->evaluation_pending) return false;
   const TrainConfig& train = files.config->train;
   if (train.early_stopping && files.state->evaluations_since_best >= *train.early_stopping) return true;
   if (!train.time_budget) return summary.total_steps && summary.step >= *summary.total_steps;

@@ -8,8 +8,10 @@
 #include <ctime>
 #include <mutex>
 #include <pthread.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -25,6 +27,8 @@ struct State {
   bool is_awaited = false;  // by a StopSignals
   std::optional<int> noted;
   Clock::time_point noted_at;
+  StopSignals::Answer answer;
+  std::thread answering;  // while the watcher waits for a second signal
 };
 
 State& state() {
@@ -68,9 +72,26 @@ void take(int signal) {
   if (!s.noted) {
     s.noted = signal;
     s.noted_at = now;
+    if (!s.answer) return;
+    try {
+      s.answering = std::thread(s.answer, signal);
+    } catch (const std::system_error&) {
+      // No thread is to be had: the signal is heeded without a word.
+    }
   } else if (signal != SIGHUP && now - s.noted_at >= kEcho) {
     ::_exit(kSignalExitBase + signal);
   }
+}
+
+/// The signal that was noted, once it has been answered.
+std::optional<int> noted_and_answered() {
+  State& s = state();
+  std::unique_lock lock(s.mutex);
+  const std::optional<int> noted = s.noted;
+  std::thread answering = std::exchange(s.answering, {});
+  lock.unlock();
+  if (answering.joinable()) answering.join();
+  return noted;
 }
 
 }  // namespace
@@ -88,24 +109,34 @@ void watch_stop_signals() {
   });
 }
 
-StopSignals::StopSignals() {
+void leave_if_stopped() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  if (s.is_awaited && s.noted) throw Interrupted();
+}
+
+StopSignals::StopSignals(Answer answer) {
   watch_stop_signals();
   const std::lock_guard lock(state().mutex);
   state().is_awaited = true;
   state().noted.reset();
+  state().answer = std::move(answer);
 }
 
 StopSignals::~StopSignals() {
-  const std::lock_guard lock(state().mutex);
-  state().is_awaited = false;
+  {
+    const std::lock_guard lock(state().mutex);
+    state().is_awaited = false;
+    state().answer = {};
+  }
+  noted_and_answered();
 }
 
 std::optional<int> StopSignals::received() const {
   const sigset_t signals = stop_signals();
   const timespec at_once{};
   for (int signal; (signal = ::sigtimedwait(&signals, nullptr, &at_once)) > 0;) take(signal);  // sent to this thread
-  const std::lock_guard lock(state().mutex);
-  return state().noted;
+  return noted_and_answered();
 }
 
 std::string_view name_of_signal(int signal) {

@@ -43,6 +43,7 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       progress_(quiet),
       events_(preparation, paths.root, [this](const std::string& text) { progress_.warning(text); }),
       sampler_(std::move(sampler)),
+      signals_([this](int signal) { progress_.answer(answer_.to(signal)); }),
       clock_(std::move(clock)),
       started_(clock_()),
       flops_per_token_(training_flops_per_token(preparation.config.model, preparation.model->layout)),
@@ -51,55 +52,67 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       saved_best_{before_.best_loss, before_.best_step},
       saving_best_(saved_best_),
       tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model, preparation.named_ids)),
-      writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {}
+      writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {
+  answer_.set_saved(before_.step);
+  answer_.begin(StopAnswer::Work::save, before_.step);
+  if (!before_.evaluation_pending) return;
+  row_.step = before_.step;
+  row_.tokens = before_.tokens;
+  for (const MetricsRow& row : read_metrics(paths_.metrics())) {
+    if (row.step != before_.step) continue;
+    row_ = row;
+    row_is_logged_ = true;
+  }
+}
 
 Trainer::Clock Trainer::steady_clock() {
   return [stopwatch = Stopwatch()] { return stopwatch.seconds(); };
 }
 
 int Trainer::run() {
-  const TrainConfig& train = p_.config.train;
   if (!p_.resumed_from) save(false, Retry::never);  // the first guesses, before anything is learned
   started_ = clock_();
+  if (const std::optional<int> signal = signals_.received()) return stop(*signal);
   while (!p_.is_finished()) {
-    take_step();
-    bear(Retry::later, [&] { return writer_.poll(); });
-    const bool is_last = p_.horizon.is_reached();
-    // What would delay the end of a time budget is left to the last step, which evaluates and saves anyway.
-    const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
-    const bool evaluated = p_.evaluator && ((has_time && is_due(train.eval_every)) || is_last);
-    const std::optional<Evaluation> evaluation = evaluated ? std::optional(evaluate()) : std::nullopt;
-    const bool improved = evaluation && p_.state.evaluations_since_best == 0;
-    if (evaluated || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
-    if (evaluation) report(*evaluation, improved);
-    const bool sampled = is_due(train.sample_every) || (evaluated && train.sample_at_evaluations);
-    if (sampler_ && sampled && (has_time || is_last)) sample();
-
-    const bool stop_early = p_.has_stopped_early();
-    const std::optional<int> signal = signals_.received();
-    const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else what ruined the weights may have been a step ago
-    const bool save_due = has_time && is_sound && is_due(train.checkpoint_every);
-    const bool is_final = is_last || stop_early || signal;
-    if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
-    if (signal) {
-      draw();
-      progress_.message(
-          fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(*signal), p_.state.step));
-      return kSignalExitBase + *signal;
-    }
-    if (stop_early && !is_last) {
-      progress_.message(fmt::format("no better validation loss in {} evaluations: stopped at step {}",
-                                    p_.state.evaluations_since_best, p_.state.step));
-      break;
-    }
+    if (!p_.state.evaluation_pending) take_step();
+    if (const std::optional<int> signal = after_step()) return stop(*signal);
+  }
+  if (p_.has_stopped_early() && !p_.horizon.is_reached()) {
+    progress_.message(fmt::format("no better validation loss in {} evaluations: stopped at step {}",
+                                  p_.state.evaluations_since_best, p_.state.step));
   }
   draw();
   summarise();
   return 0;
 }
 
+/// Evaluates, logs, samples and saves what is due. Returns the signal that stops the training, which is then saved.
+std::optional<int> Trainer::after_step() {
+  const TrainConfig& train = p_.config.train;
+  bear(Retry::later, [&] { return writer_.poll(); });
+  const bool is_last = p_.horizon.is_reached();
+  // What would delay the end of a time budget is left to the last step, which evaluates and saves anyway.
+  const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
+  const bool is_pending = std::exchange(p_.state.evaluation_pending, false);
+  const bool evaluates = p_.evaluator && ((has_time && is_due(train.eval_every)) || is_last || is_pending);
+  const std::optional<Evaluation> evaluation = evaluates ? evaluate() : std::nullopt;
+  const bool improved = evaluation && p_.state.evaluations_since_best == 0;
+  if (evaluates || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
+  if (evaluation) report(*evaluation, improved);
+  const bool samples = is_due(train.sample_every) || (evaluates && train.sample_at_evaluations);
+  if (sampler_ && samples && (has_time || is_last)) sample();
+
+  const std::optional<int> signal = signals_.received();
+  const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else what ruined the weights may have been a step ago
+  const bool save_due = has_time && is_sound && is_due(train.checkpoint_every);
+  const bool is_final = is_last || p_.has_stopped_early() || signal;
+  if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
+  return signal;
+}
+
 void Trainer::take_step() {
   TrainerState& state = p_.state;
+  answer_.begin(StopAnswer::Work::step, state.step);
   state.seconds = seconds();
   p_.horizon.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
@@ -161,15 +174,30 @@ void Trainer::fail_diverged() {
        sound.value_or(0));
 }
 
-Evaluation Trainer::evaluate() {
-  TrainerState& state = p_.state;
+/// Nothing where a signal has ended it: it is then made when the run is resumed.
+std::optional<Evaluation> Trainer::evaluate() {
   const double begun = clock_();
-  const Evaluation evaluation = [&] {
+  answer_.begin(StopAnswer::Work::evaluation, p_.state.step);
+  try {
+    if (p_.state.step > before_.step) events_.add_evaluation();  // while the step's gradients are at hand
+    leave_if_stopped();
     ProgressBar bar("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
-    return p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) { bar.set_share(share); });
-  }();
-  events_.add_evaluation();
-  evaluation_seconds_ = clock_() - begun;
+    const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) {
+      leave_if_stopped();
+      bar.set_share(share);
+    });
+    evaluation_seconds_ = clock_() - begun;
+    rate(evaluation);
+    return evaluation;
+  } catch (const Interrupted&) {
+    p_.state.evaluation_pending = true;
+    return std::nullopt;
+  }
+}
+
+/// Notes an evaluation in the row and the state.
+void Trainer::rate(const Evaluation& evaluation) {
+  TrainerState& state = p_.state;
   row_.validation_loss = if_finite(evaluation.loss);
   state.validation_loss = row_.validation_loss;
   if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
@@ -179,7 +207,6 @@ Evaluation Trainer::evaluate() {
   } else {
     ++state.evaluations_since_best;
   }
-  return evaluation;
 }
 
 void Trainer::report(const Evaluation& evaluation, bool is_best) {
@@ -194,27 +221,37 @@ void Trainer::log_row() {
   if (spent > 0) row_.tokens_per_second = static_cast<double>(p_.state.tokens - tokens_logged_) / spent;
   step_seconds_logged_ = step_seconds_;
   tokens_logged_ = p_.state.tokens;
+  const bool replaces = std::exchange(row_is_logged_, false);
   try {
-    metrics_.append(row_);
+    replaces ? metrics_.replace(row_) : metrics_.append(row_);
     rows_are_kept_ = false;
   } catch (const Error& error) {  // a disk that stays full ends the run with its third failed save
     if (!std::exchange(rows_are_kept_, true))
       progress_.warning(fmt::format("{}; rows are kept until there is room", error.what()));
   }
   events_.add_row(row_);
-  if (p_.config.train.log_every > 0) progress_.step(row_, share_of_peak(), p_.horizon, remaining_seconds());
+  const bool has_stepped = p_.state.step > before_.step;
+  if (p_.config.train.log_every > 0 && has_stepped)
+    progress_.step(row_, share_of_peak(), p_.horizon, remaining_seconds());
 }
 
 void Trainer::sample() {
   const double begun = clock_();
-  const std::string text = sampler_(p_);
-  sample_seconds_ = clock_() - begun;
-  progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
-  events_.add_sample(text);
+  answer_.begin(StopAnswer::Work::sample, p_.state.step);
+  try {
+    leave_if_stopped();
+    const std::string text = sampler_(p_);
+    sample_seconds_ = clock_() - begun;
+    progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
+    events_.add_sample(text);
+  } catch (const Interrupted&) {
+    // A sample changes nothing: it is left out.
+  }
 }
 
 /// Saves in the background where there will be another save, else before it returns.
 void Trainer::save(bool is_best, Retry retry) {
+  answer_.begin(StopAnswer::Work::save, p_.state.step);
   bear(Retry::later, [&] { return writer_.wait(); });  // one at a time, and a failure of the one before counts first
   p_.state.seconds = seconds();
   p_.state.total_steps =
@@ -226,6 +263,7 @@ void Trainer::save(bool is_best, Retry retry) {
                                     .tokenizer = tokenizer_,
                                     .state = p_.state};
   saving_best_ = {p_.state.best_loss, p_.state.best_step};
+  saving_step_ = p_.state.step;
   bear(retry, [&] {
     metrics_.sync();  // a checkpoint on the disk without the rows before it would leave a gap
     return writer_.save(contents, is_best,
@@ -242,6 +280,7 @@ void Trainer::bear(Retry retry, Call&& save) {
     if (!seconds) return;
     checkpoint_seconds_ = *seconds;
     saved_best_ = saving_best_;
+    answer_.set_saved(saving_step_);
     failed_saves_ = 0;
   } catch (const Error& error) {
     if (error.code() != ExitCode::io || retry == Retry::never || ++failed_saves_ >= kMostFailedSaves) throw;
@@ -312,6 +351,14 @@ void Trainer::draw() {
   } catch (const Error& error) {  // a run that has its weights has not failed for want of a picture
     progress_.warning(error.what());
   }
+}
+
+/// After the save: draws, and says how to go on. Returns the exit code.
+int Trainer::stop(int signal) {
+  draw();
+  progress_.message(
+      fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(signal), p_.state.step));
+  return kSignalExitBase + signal;
 }
 
 void Trainer::summarise() {

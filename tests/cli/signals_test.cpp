@@ -51,6 +51,48 @@ TEST(Faults, SigtermSavesAndExits143) { expect_saved_on(SIGTERM); }
 TEST(Faults, SigintSavesAndExits130) { expect_saved_on(SIGINT); }
 TEST(Faults, SighupSavesAndExits129) { expect_saved_on(SIGHUP); }
 
+// On a model of any size an evaluation of all held-out text may last minutes.
+TEST(Faults, ASignalWithinAnEvaluationIsAnsweredAtOnceAndEndsIt) {
+  const SmallRun run;
+  const std::string held_out = run.scratch.write("held_out.txt", testing::counting_text(1'000'000));
+  std::vector<std::string> command = run.training(
+      {"--set", "data.validation=" + held_out, "--set", "train.eval_every=3", "--set", "train.checkpoint_every=0"});
+  Process training(command);
+  ASSERT_TRUE(training.wait_for_error_text("step  2/20"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // by now the evaluation has begun
+  training.send(SIGINT);
+  ASSERT_TRUE(training.wait_for_error_text(
+      "Ctrl-C: step 3 is saved first, without its evaluation, which --resume makes up for; a second Ctrl-C ends at "
+      "once and loses the 3 steps since step 0"));
+  const Outcome outcome = training.finish();
+  EXPECT_EQ(outcome.code, 130) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("stopped by SIGINT after step 3; go on with --resume"));
+  EXPECT_EQ(run.latest_step(), 3);
+  EXPECT_NE(outcome.err.find("Ctrl-C: "), outcome.err.rfind("stopped by")) << outcome.err;
+}
+
+TEST(Faults, ASignalWithinAStepIsAnsweredBeforeTheStepIsOver) {
+  for (const bool quiet : {false, true}) {
+    const SmallRun run;
+    std::vector<std::string> command = run.training(SmallRun::kEndless);
+    command.insert(command.end(), {"--set", "train.gradient_accumulation=20000"});  // many seconds
+    if (quiet) command.emplace_back("--quiet");
+    Process training(command);
+    const std::string first = run.folder + "/checkpoints/latest";
+    ASSERT_TRUE(testing::wait_until([&] { return std::filesystem::exists(first); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    training.send(SIGINT);
+    const auto sent = std::chrono::steady_clock::now();
+    ASSERT_TRUE(
+        training.wait_for_error_text("Ctrl-C: step 1 is finished and saved first; a second Ctrl-C ends at once"));
+    EXPECT_LT(std::chrono::steady_clock::now() - sent, std::chrono::seconds(1));  // 0.2 on a machine with nothing else
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    training.send(SIGINT);
+    EXPECT_EQ(training.finish().code, 130);
+    EXPECT_EQ(run.latest_step(), 0);
+  }
+}
+
 // timeout(1) stops its child, then the group that both are in; a shell hangs up, then the system does.
 TEST(Faults, ASignalSentTwiceAtOnceStillSaves) {
   for (const int signal : {SIGTERM, SIGHUP}) {

@@ -6,10 +6,13 @@
 #include "kiln/run/metrics.h"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 #include "support/tiny_run.h"
+#include <chrono>
 #include <cmath>
 #include <csignal>
+#include <thread>
 
 namespace kiln {
 namespace {
@@ -89,6 +92,65 @@ TEST(Trainer, ResumingGivesTheSameBytesAsNeverHavingStopped) {
       EXPECT_EQ(rows[i].loss, resumed[i].loss);
       EXPECT_EQ(rows[i].validation_loss, resumed[i].validation_loss);
       EXPECT_GE(resumed[i].seconds, i > 0 ? resumed[i - 1].seconds : 0.0);
+    }
+  }
+}
+
+/// An evaluator that is sent a signal within the evaluation `which`, counted from 1.
+class SignalledEvaluator final : public Evaluator {
+ public:
+  SignalledEvaluator(std::unique_ptr<Evaluator> inner, int which) : inner_(std::move(inner)), left_(which) {}
+  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
+    const bool is_it = --left_ == 0;
+    return inner_->evaluate(weights, tokens, [&](double share) {
+      if (is_it) std::raise(SIGINT);
+      if (is_it) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for the thread that takes it
+      progress(share);
+    });
+  }
+
+ private:
+  std::unique_ptr<Evaluator> inner_;
+  int left_;
+};
+
+/// The state of a checkpoint but for what the clock says.
+TrainerState timeless_state(const RunPaths& paths, std::int64_t step) {
+  TrainerState state = read_trainer_state(paths.checkpoints() / checkpoint_name(step));
+  state.seconds = state.reserve_seconds = 0;
+  return state;
+}
+
+TEST(Trainer, AnEvaluationThatASignalEndsIsMadeByTheResume) {
+  for (const int which : {1, 2, 4}) {  // after step 6, 12 and 20, the last
+    const Scratch scratch;
+    const Config config = tiny_config(scratch);
+    const RunPaths whole = train(scratch, config, "whole");
+    const std::int64_t stopped = which == 4 ? 20 : 6 * which;
+    RunPaths parts;
+    {
+      const RunDirectory run(scratch.path("parts"), OpenMode::fresh);
+      parts = run.paths();
+      const std::unique_ptr<Preparation> p = prepare(config, parts, false);
+      p->evaluator = std::make_unique<SignalledEvaluator>(std::move(p->evaluator), which);
+      EXPECT_EQ(Trainer(*p, parts, true).run(), 128 + SIGINT);
+    }
+    EXPECT_TRUE(timeless_state(parts, stopped).evaluation_pending);
+    EXPECT_FALSE(read_metrics(parts.metrics()).back().validation_loss);
+    train(scratch, config, "parts", true);
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"})
+      EXPECT_EQ(bytes(whole, 20, file), bytes(parts, 20, file));
+    EXPECT_EQ(to_json(timeless_state(whole, 20)), to_json(timeless_state(parts, 20)));
+    for (const char* pointer : {"latest", "best"})
+      EXPECT_EQ(read_file(whole.checkpoints() / pointer), read_file(parts.checkpoints() / pointer));
+    auto rows = read_metrics(whole.metrics()), resumed = read_metrics(parts.metrics());
+    ASSERT_EQ(rows.size(), resumed.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (MetricsRow* row : {&rows[i], &resumed[i]}) {
+        row->seconds = 0;
+        row->tokens_per_second = 0;
+      }
+      EXPECT_EQ(to_json(rows[i]), to_json(resumed[i]));
     }
   }
 }

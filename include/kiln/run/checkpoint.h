@@ -31,6 +31,7 @@ struct TrainerState {
   std::optional<double> best_loss;
   std::int64_t best_step = 0;
   std::int64_t evaluations_since_best = 0;
+  bool evaluation_pending = false;
   std::int64_t bad_steps_in_a_row = 0;
   std::int64_t bad_steps = 0;
   std::int64_t losses = 0;
@@ -54,6 +55,7 @@ struct TrainerState {
     v("best_loss", best_loss, "the lowest validation loss so far");
     v("best_step", best_step, "and its step", non_negative());
     v("evaluations_since_best", evaluations_since_best, "without improvement, in a row", non_negative());
+    v("evaluation_pending", evaluation_pending, "an evaluation of these weights was left by a signal, and is due");
     v("bad_steps_in_a_row", bad_steps_in_a_row, "updates skipped for a loss or gradient not finite, or a spike",
       non_negative());
     v("bad_steps", bad_steps, "the same, in total", non_negative());

@@ -41,13 +41,17 @@ struct MetricsRow {
 /// Appends rows to a file; each is one write. A row that the disk does not take is kept for the next try.
 class MetricsWriter {
  public:
-  explicit MetricsWriter(const std::filesystem::path& path) : lines_(path) {}  // throws Error (io)
-  void append(const MetricsRow& row);                                          // throws Error (io)
+  explicit MetricsWriter(const std::filesystem::path& path) : path_(path), lines_(path) {}  // throws Error (io)
+  void append(const MetricsRow& row);                                                       // throws Error (io)
   void sync();  // all rows are then on the disk; throws Error (io)
+
+  /// Puts the row in the place of those of its step and later. Throws Error (io); those that are there then stay.
+  void replace(const MetricsRow& row);
 
  private:
   void write_kept();
 
+  std::filesystem::path path_;
   LineAppender lines_;
   std::deque<std::string> kept_;  // rows to be written
 };

@@ -36,7 +36,7 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  /// Called between batches with the share done, in [0, 1].
+  /// Called between batches with the share done, in [0, 1]. What it throws ends the evaluation.
   using Progress = std::function<void(double)>;
 
   /// Throws Error (usage) where the text has fewer than 2 tokens, (bad_input) for a token outside the vocabulary.

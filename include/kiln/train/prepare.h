@@ -34,7 +34,7 @@ struct Preparation {
   bool has_stopped_early() const {
     return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
   }
-  bool is_finished() const { return horizon.is_reached() || has_stopped_early(); }
+  bool is_finished() const { return !state.evaluation_pending && (horizon.is_reached() || has_stopped_early()); }
 };
 
 /// How a run goes on from its checkpoint.

@@ -5,6 +5,7 @@
 #include "kiln/run/metrics.h"
 #include "kiln/train/horizon.h"
 
+#include <mutex>
 #include <string>
 
 namespace kiln {
@@ -22,11 +23,15 @@ class Progress {
   void message(const std::string& text);
   void warning(const std::string& text);
 
+  /// The same for an answer to a person, on any thread, with --quiet too.
+  void answer(const std::string& text);
+
  private:
   void clear();
 
   bool quiet_;
   bool terminal_;
+  std::mutex mutex_;  // of what is on the terminal
   bool line_shown_ = false;
 };
 

@@ -1,6 +1,7 @@
 // SIGINT, SIGTERM and SIGHUP as a wish to stop at the next step boundary.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -16,12 +17,21 @@ std::string_view name_of_signal(int signal);
 /// signal, and then the process ends as it ever did. A SIGHUP that is ignored stays so: that is what nohup asks.
 void watch_stop_signals();
 
-/// While it lives, the first such signal is noted for received(). One that comes half a second later or more ends the
-/// process at once with 128 + its number, since whoever sends it no longer wants to wait; SIGHUP never does, which
-/// nobody sends out of impatience. Watches the signals from then on. At most one object at a time.
+/// Thrown by leave_if_stopped.
+struct Interrupted {};
+
+/// Throws Interrupted where a StopSignals has noted a signal: for work that is given up then, between its parts.
+void leave_if_stopped();
+
+/// While it lives, the first such signal is noted for received(), and answered at once: `answer` is called with it on a
+/// thread of its own, and is over before received() tells of the signal. One that comes half a second later or more
+/// ends the process at once with 128 + its number, since whoever sends it no longer wants to wait; SIGHUP never does,
+/// which nobody sends out of impatience. Watches the signals from then on. At most one object at a time.
 class StopSignals {
  public:
-  StopSignals();
+  using Answer = std::function<void(int signal)>;
+
+  explicit StopSignals(Answer answer = {});
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

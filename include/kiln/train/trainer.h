@@ -6,6 +6,7 @@
 #include "kiln/train/event_log.h"
 #include "kiln/train/prepare.h"
 #include "kiln/train/progress.h"
+#include "kiln/train/stop_answer.h"
 #include "kiln/train/stop_signals.h"
 
 #include <functional>
@@ -18,7 +19,7 @@ namespace kiln {
 class Trainer {
  public:
   /// Called every train.sample_every steps, and with train.sample_at_evaluations at each of them; returns what the
-  /// model writes.
+  /// model writes. May call leave_if_stopped: the sample is then left out.
   using Sampler = std::function<std::string(const Preparation&)>;
 
   /// Seconds since some moment, never less than before.
@@ -27,18 +28,21 @@ class Trainer {
   Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler = {},
           Clock clock = steady_clock());
 
-  /// Returns the exit code: 0, or 128 + the signal that asked it to stop and save.
+  /// Returns the exit code: 0, or 128 + the signal that asked it to stop and save. The signal ends an evaluation too,
+  /// which is then made when the run is resumed, before its next step.
   /// Throws Error: diverged after train.max_bad_steps bad steps in a row; io where checkpoints or metrics cannot be
   /// written.
   int run();
 
  private:
   static Clock steady_clock();
+  std::optional<int> after_step();
   void take_step();
   [[noreturn]] void fail_diverged();
   void after_bad_step(const StepResult& result, Index first_window);
   void log_row();
-  Evaluation evaluate();
+  std::optional<Evaluation> evaluate();
+  void rate(const Evaluation& evaluation);
   void report(const Evaluation& evaluation, bool is_best);
   void sample();
   enum class Retry { later, never };  // whether there will be another save to make up for one that fails
@@ -54,6 +58,7 @@ class Trainer {
   double share_of_peak();
   double remaining_seconds() const;
   void draw();
+  int stop(int signal);
   void summarise();
 
   Preparation& p_;
@@ -62,6 +67,7 @@ class Trainer {
   Progress progress_;
   EventLog events_;
   Sampler sampler_;
+  StopAnswer answer_;
   StopSignals signals_;
   Clock clock_;
   double started_;  // by the clock
@@ -70,6 +76,7 @@ class Trainer {
   int peaks_measured_ = 0;
   TrainerState before_;  // where training (re)started
   MetricsRow row_;
+  bool row_is_logged_ = false;                // by the process that left the evaluation out
   std::optional<double> evaluation_seconds_;  // of the last one
   double sample_seconds_ = 0;                 // of the last one
   double checkpoint_seconds_ = 0;             // of the last one, in the background or not
@@ -84,6 +91,7 @@ class Trainer {
   };
   Best saved_best_;   // of what is on the disk
   Best saving_best_;  // the same once the save at work is over
+  Index saving_step_ = 0;
   int failed_saves_ = 0;
   bool rows_are_kept_ = false;  // since the disk did not take them
   TokenizerFiles tokenizer_;
