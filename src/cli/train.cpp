@@ -215,7 +215,7 @@ void run_train(const TrainOptions& options) {
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
-  const int code = Trainer(*preparation, paths, options.quiet, sample).run();
+  const int code = Trainer(*preparation, paths, {options.quiet, !options.json}, sample).run();
   spdlog::info("the run lies in {}", root.string());
   if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options));
   if (options.json) write_json(to_json(*preparation, root, code));

@@ -1,4 +1,4 @@
-// Progress goes to stderr, where it disturbs no result.
+// Progress goes to stderr, where it disturbs no result. A thread redraws the line, so that a long step has one too.
 #include "kiln/train/progress.h"
 
 #include "kiln/core/progress_bar.h"
@@ -7,10 +7,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <optional>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -25,6 +28,8 @@ struct ProgressFigure {
 };
 
 constexpr int kBarWidth = 20;
+constexpr std::chrono::milliseconds kRedraw{500};
+constexpr double kLongWork = 1;  // seconds, from which the line says what is at work
 
 std::string text_of(const std::optional<double>& value, const char* name, int decimals) {
   return fmt::format("{} {}", name, value ? fmt::format("{:.{}f}", *value, decimals) : "not finite");
@@ -46,35 +51,97 @@ std::string fitted(const std::vector<ProgressFigure>& figures, std::size_t width
 
 }  // namespace
 
-Progress::Progress(bool quiet) : quiet_(quiet), terminal_(is_terminal(STDERR_FILENO)) {}
+Progress::Progress(Shown shown)
+    : quiet_(shown.quiet), terminal_(is_terminal(STDERR_FILENO)), live_(terminal_ && shown.live && !shown.quiet) {}
 
 Progress::~Progress() {
+  end();
   if (line_shown_) std::fputs("\n", stderr);
 }
 
 void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds) {
   if (quiet_) return;
-  const std::string total = fmt::format("{:.0f}", horizon.total_steps());
-  std::vector<ProgressFigure> figures{{kMostImportant, fmt::format("step {:>{}}/{}{}", row.step, total.size(),
-                                                                   horizon.is_estimate() ? "~" : "", total)},
-                                      {kMostImportant, text_of(row.loss, "loss", 4)},
-                                      {0, fmt::format("lr {:.2e}", row.learning_rate.value_or(0))},
-                                      {1, text_of(row.grad_norm, "grad norm", 3)},
-                                      {2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"},
-                                      {1, fmt::format("{:.0f}% of peak", 100 * share_of_peak)}};
-  if (!horizon.is_reached()) figures.push_back({3, "ETA " + format_duration(remaining_seconds)});
-  if (!terminal_) {
-    spdlog::info(fitted(figures, std::string::npos));
-    return;
-  }
-  const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
-  std::string line = fitted(figures, width);
   const std::lock_guard lock(mutex_);
-  const bool has_room = line.size() + kBarWidth + 1 <= width;
-  const std::string bar = has_room ? bar_of(horizon.progress(), kBarWidth) + " " : "";
-  std::fputs(("\r\033[K" + bar + line).c_str(), stderr);  // a terminal that has gone away is no error
+  standing_.share_of_peak = share_of_peak;
+  tell(row, horizon, horizon.is_reached() ? std::nullopt : std::optional(remaining_seconds));
+  terminal_ ? draw() : spdlog::info(line(std::string::npos));
+}
+
+void Progress::live(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
+  if (!live_) return;
+  const std::lock_guard lock(mutex_);
+  tell(row, horizon, remaining_seconds);
+  if (!drawing_.joinable() && !has_ended_) drawing_ = std::thread([this] { keep_drawing(); });
+}
+
+void Progress::at_work(std::string what) {
+  if (!live_) return;
+  const std::lock_guard lock(mutex_);
+  standing_.work = std::move(what);
+  standing_.work_begun = stopwatch_.seconds();
+  standing_.work_share.reset();
+}
+
+void Progress::set_share(double share) {
+  const std::lock_guard lock(mutex_);
+  standing_.work_share = share;
+}
+
+void Progress::tell(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
+  standing_.row = row;
+  standing_.total = fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", horizon.total_steps());
+  standing_.progress = horizon.progress();
+  standing_.remaining_seconds = remaining_seconds;
+  standing_.at = stopwatch_.seconds();
+}
+
+std::string Progress::line(std::size_t width) const {
+  const MetricsRow& row = standing_.row;
+  const double now = stopwatch_.seconds(), working = now - standing_.work_begun;
+  const std::size_t digits = standing_.total.size() - (standing_.total.starts_with('~') ? 1 : 0);
+  std::vector<ProgressFigure> figures{
+      {kMostImportant, fmt::format("step {:>{}}/{}", row.step, digits, standing_.total)}};
+  if (row.learning_rate) {  // else no step has been taken
+    figures.push_back({kMostImportant, text_of(row.loss, "loss", 4)});
+    figures.push_back({0, fmt::format("lr {:.2e}", *row.learning_rate)});
+    figures.push_back({1, text_of(row.grad_norm, "grad norm", 3)});
+    figures.push_back({2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"});
+    if (standing_.share_of_peak > 0) {
+      figures.push_back({1, fmt::format("{:.0f}% of peak", 100 * standing_.share_of_peak)});
+    }
+  }
+  if (const auto& remaining = standing_.remaining_seconds) {
+    figures.push_back({3, "ETA " + format_duration(std::max(0.0, *remaining - (now - standing_.at)))});
+  }
+  if (live_ && !standing_.work.empty() && (working >= kLongWork || standing_.work_share)) {
+    figures.push_back({2, standing_.work_share ? fmt::format("{} {:.0f}%", standing_.work, 100 * *standing_.work_share)
+                                               : fmt::format("{}: {:.0f} s", standing_.work, working)});
+  }
+  return fitted(figures, width);
+}
+
+void Progress::draw() {
+  const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
+  const std::string text = line(width);
+  const bool has_room = text.size() + kBarWidth + 1 <= width;
+  const std::string bar = has_room ? bar_of(standing_.progress, kBarWidth) + " " : "";
+  std::fputs(("\r\033[K" + bar + text).c_str(), stderr);  // a terminal that has gone away is no error
   std::fflush(stderr);
   line_shown_ = true;
+}
+
+void Progress::keep_drawing() {
+  std::unique_lock lock(mutex_);
+  while (!ended_.wait_for(lock, kRedraw, [&] { return has_ended_; })) draw();
+}
+
+void Progress::end() {
+  std::unique_lock lock(mutex_);
+  has_ended_ = true;
+  std::thread drawing = std::exchange(drawing_, {});
+  lock.unlock();
+  ended_.notify_all();
+  if (drawing.joinable()) drawing.join();
 }
 
 void Progress::message(const std::string& text) {

@@ -22,6 +22,7 @@ namespace {
 constexpr int kMostFailedSaves = 3;        // in a row, after which a run is not worth going on with
 constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the way back does twice the work
 constexpr int kPeakMeasurements = 4;       // some 25 ms each, at as many rows
+constexpr double kPaceSeconds = 1;         // of steps, over which the live line's tokens/s are taken
 
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
@@ -36,11 +37,11 @@ std::optional<CheckpointCopy> checkpoint_copy(const Preparation& p) {
 
 }  // namespace
 
-Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler, Clock clock)
+Trainer::Trainer(Preparation& preparation, const RunPaths& paths, Shown shown, Sampler sampler, Clock clock)
     : p_(preparation),
       paths_(paths),
       metrics_(paths.metrics()),
-      progress_(quiet),
+      progress_(shown),
       events_(preparation, paths.root, [this](const std::string& text) { progress_.warning(text); }),
       sampler_(std::move(sampler)),
       signals_([this](int signal) { progress_.answer(answer_.to(signal)); }),
@@ -55,9 +56,9 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sa
       writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {
   answer_.set_saved(before_.step);
   answer_.begin(StopAnswer::Work::save, before_.step);
-  if (!before_.evaluation_pending) return;
   row_.step = before_.step;
   row_.tokens = before_.tokens;
+  if (!before_.evaluation_pending) return;
   for (const MetricsRow& row : read_metrics(paths_.metrics())) {
     if (row.step != before_.step) continue;
     row_ = row;
@@ -70,6 +71,7 @@ Trainer::Clock Trainer::steady_clock() {
 }
 
 int Trainer::run() {
+  progress_.live(row_, p_.horizon, std::nullopt);
   if (!p_.resumed_from) save(false, Retry::never);  // the first guesses, before anything is learned
   started_ = clock_();
   if (const std::optional<int> signal = signals_.received()) return stop(*signal);
@@ -113,6 +115,7 @@ std::optional<int> Trainer::after_step() {
 void Trainer::take_step() {
   TrainerState& state = p_.state;
   answer_.begin(StopAnswer::Work::step, state.step);
+  if (progress_.is_live()) progress_.at_work(fmt::format("step {}", state.step + 1));
   state.seconds = seconds();
   p_.horizon.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
@@ -139,6 +142,7 @@ void Trainer::take_step() {
   row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   row_.grad_norm = if_finite(result.gradient_norm);
+  if (progress_.is_live()) show();
   const bool is_spike = std::isfinite(result.loss) && result.loss > spike;
   if (is_spike) {
     progress_.warning(
@@ -181,10 +185,12 @@ std::optional<Evaluation> Trainer::evaluate() {
   try {
     if (p_.state.step > before_.step) events_.add_evaluation();  // while the step's gradients are at hand
     leave_if_stopped();
-    ProgressBar bar("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
+    progress_.at_work("evaluating");
+    std::optional<ProgressBar> bar;  // where no line is live
+    if (!progress_.is_live()) bar.emplace("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
     const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) {
       leave_if_stopped();
-      bar.set_share(share);
+      bar ? bar->set_share(share) : progress_.set_share(share);
     });
     evaluation_seconds_ = clock_() - begun;
     rate(evaluation);
@@ -240,6 +246,7 @@ void Trainer::sample() {
   answer_.begin(StopAnswer::Work::sample, p_.state.step);
   try {
     leave_if_stopped();
+    progress_.at_work("sampling");
     const std::string text = sampler_(p_);
     sample_seconds_ = clock_() - begun;
     progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
@@ -252,6 +259,7 @@ void Trainer::sample() {
 /// Saves in the background where there will be another save, else before it returns.
 void Trainer::save(bool is_best, Retry retry) {
   answer_.begin(StopAnswer::Work::save, p_.state.step);
+  progress_.at_work("saving");
   bear(Retry::later, [&] { return writer_.wait(); });  // one at a time, and a failure of the one before counts first
   p_.state.seconds = seconds();
   p_.state.total_steps =
@@ -345,6 +353,17 @@ double Trainer::remaining_seconds() const {
   return (now - before_.seconds) / steps_taken * (p_.horizon.total_steps() - static_cast<double>(p_.state.step));
 }
 
+/// The step just taken, for the live line.
+void Trainer::show() {
+  if (const double spent = step_seconds_ - pace_.step_seconds; spent >= kPaceSeconds || !pace_.tokens_per_second) {
+    const Index tokens = p_.state.tokens - (pace_.tokens_per_second ? pace_.tokens : before_.tokens);
+    pace_ = {step_seconds_, p_.state.tokens, static_cast<double>(tokens) / spent};
+  }
+  MetricsRow row = row_;
+  row.tokens_per_second = pace_.tokens_per_second;
+  progress_.live(row, p_.horizon, p_.horizon.is_reached() ? std::nullopt : std::optional(remaining_seconds()));
+}
+
 void Trainer::draw() {
   try {
     write_loss_svg(paths_);
@@ -356,6 +375,7 @@ void Trainer::draw() {
 /// After the save: draws, and says how to go on. Returns the exit code.
 int Trainer::stop(int signal) {
   draw();
+  progress_.end();
   progress_.message(
       fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(signal), p_.state.step));
   return kSignalExitBase + signal;
@@ -363,6 +383,7 @@ int Trainer::stop(int signal) {
 
 void Trainer::summarise() {
   const TrainerState& state = p_.state;
+  progress_.end();
   std::string text = fmt::format("{} steps, {} tokens in {}", format_count(state.step), format_count(state.tokens),
                                  format_duration(seconds()));
   if (state.best_loss)

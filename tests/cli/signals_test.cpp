@@ -5,26 +5,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/on_terminal.h"
 #include "cli/small_run.h"
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <fcntl.h>
 #include <filesystem>
-#include <poll.h>
 #include <string>
-#include <string_view>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
-#include <utility>
 #include <vector>
 
 namespace kiln {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::OnTerminal;
 using testing::Outcome;
 using testing::Process;
 using testing::SmallRun;
@@ -127,60 +122,6 @@ TEST(Faults, NoThreadThatComputesIsInterruptedByASignal) {
   EXPECT_EQ(waiting, 1);
   EXPECT_GE(blocking, 3);
 }
-
-/// kiln train on a terminal of its own, of which the test holds the other end.
-class OnTerminal {
- public:
-  explicit OnTerminal(const std::vector<std::string>& command)
-      : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
-    ::grantpt(master_);
-    ::unlockpt(master_);
-    const std::string name = ::ptsname(master_);
-    std::vector<char*> arguments;
-    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    id_ = ::fork();
-    if (id_ != 0) return;
-    ::setsid();
-    const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
-    ::execvp(arguments[0], arguments.data());
-    ::_exit(127);
-  }
-
-  ~OnTerminal() {
-    if (id_ < 0) return;
-    ::kill(id_, SIGKILL);
-    hang_up();
-  }
-  OnTerminal(const OnTerminal&) = delete;
-  OnTerminal& operator=(const OnTerminal&) = delete;
-
-  /// Reads until `text` has come; false where the process ended, or nothing came for a minute, without it.
-  bool wait_for(std::string_view text) {
-    std::string seen;
-    std::array<char, 4096> buffer;
-    while (seen.find(text) == std::string::npos) {
-      pollfd arrival{.fd = master_, .events = POLLIN, .revents = 0};
-      const ssize_t count = ::poll(&arrival, 1, 60'000) == 1 ? ::read(master_, buffer.data(), buffer.size()) : 0;
-      if (count <= 0) return false;
-      seen.append(buffer.data(), static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-
-  /// Closes the terminal and returns the exit code.
-  int hang_up() {
-    ::close(master_);
-    int status = 0;
-    ::waitpid(std::exchange(id_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  int master_;
-  pid_t id_ = -1;
-};
 
 TEST(Faults, ATerminalThatGoesAwaySavesAndExits129) {
   const SmallRun run;

@@ -25,7 +25,7 @@ class Trainer {
   /// Seconds since some moment, never less than before.
   using Clock = CheckpointWriter::Clock;  // read by the thread that writes checkpoints, too
 
-  Trainer(Preparation& preparation, const RunPaths& paths, bool quiet, Sampler sampler = {},
+  Trainer(Preparation& preparation, const RunPaths& paths, Shown shown, Sampler sampler = {},
           Clock clock = steady_clock());
 
   /// Returns the exit code: 0, or 128 + the signal that asked it to stop and save. The signal ends an evaluation too,
@@ -57,6 +57,7 @@ class Trainer {
   double reserve_seconds() const;
   double share_of_peak();
   double remaining_seconds() const;
+  void show();
   void draw();
   int stop(int signal);
   void summarise();
@@ -84,6 +85,13 @@ class Trainer {
   double step_seconds_logged_ = 0;            // the same, at the last row
   double first_step_seconds_ = 0;             // of the first since training (re)started
   Index tokens_logged_ = 0;
+  /// How fast the live line says that training is.
+  struct Pace {
+    double step_seconds = 0;
+    Index tokens = 0;
+    std::optional<double> tokens_per_second;
+  };
+  Pace pace_;
   /// The lowest validation loss and its step.
   struct Best {
     std::optional<double> loss;

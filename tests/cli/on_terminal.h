@@ -1,0 +1,85 @@
+// A program that runs on a terminal, and a test that reads what a person would see there.
+#pragma once
+
+#include <array>
+#include <cstdlib>
+#include <fcntl.h>
+#include <poll.h>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace kiln::testing {
+
+/// A program on a terminal of its own, of which the test holds the other end.
+class OnTerminal {
+ public:
+  explicit OnTerminal(const std::vector<std::string>& command)
+      : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
+    ::grantpt(master_);
+    ::unlockpt(master_);
+    const std::string name = ::ptsname(master_);
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    id_ = ::fork();
+    if (id_ != 0) return;
+    ::setsid();
+    const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+
+  ~OnTerminal() {
+    if (id_ < 0) return;
+    ::kill(id_, SIGKILL);
+    hang_up();
+  }
+  OnTerminal(const OnTerminal&) = delete;
+  OnTerminal& operator=(const OnTerminal&) = delete;
+
+  /// Reads until `text` has come; false where the process ended, or nothing came for a minute, without it.
+  bool wait_for(std::string_view text) {
+    while (seen_.find(text, searched_) == std::string::npos) {
+      if (!read(60'000)) return false;
+    }
+    searched_ = seen_.find(text, searched_) + text.size();
+    return true;
+  }
+
+  /// All that has come when the process has ended.
+  const std::string& all() {
+    while (read(60'000)) continue;
+    return seen_;
+  }
+
+  /// Closes the terminal and returns the exit code.
+  int hang_up() {
+    ::close(master_);
+    int status = 0;
+    ::waitpid(std::exchange(id_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  bool read(int patience_ms) {
+    std::array<char, 4096> buffer;
+    pollfd arrival{.fd = master_, .events = POLLIN, .revents = 0};
+    const ssize_t count = ::poll(&arrival, 1, patience_ms) == 1 ? ::read(master_, buffer.data(), buffer.size()) : 0;
+    if (count <= 0) return false;
+    seen_.append(buffer.data(), static_cast<std::size_t>(count));
+    return true;
+  }
+
+  int master_;
+  std::string seen_;
+  std::size_t searched_ = 0;  // wait_for goes on from here
+  pid_t id_ = -1;
+};
+
+}  // namespace kiln::testing
