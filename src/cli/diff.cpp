@@ -21,6 +21,7 @@ namespace {
 struct DiffOptions {
   std::string a, b;
   std::optional<std::string> checkpoint;
+  bool weights_alone = false;
   bool json = false;
 };
 
@@ -42,6 +43,12 @@ Json to_json(const TensorDifference& tensor) {
   return json;
 }
 
+Json to_json(const std::vector<TensorDifference>& tensors) {
+  Json json = Json::array();
+  for (const TensorDifference& tensor : tensors) json.push_back(to_json(tensor));
+  return json;
+}
+
 Json to_json(const Comparison& comparison) {
   Json json{{"equal", comparison.is_equal()}, {"config", Json::array()}};
   for (const Difference& d : comparison.config) {
@@ -49,8 +56,7 @@ Json to_json(const Comparison& comparison) {
   }
   json["tokenizer"] = {
       {"equal", comparison.same_tokenizer}, {"a", comparison.tokenizer_a}, {"b", comparison.tokenizer_b}};
-  json["tensors"] = Json::array();
-  for (const TensorDifference& tensor : comparison.tensors) json["tensors"].push_back(to_json(tensor));
+  json["tensors"] = to_json(comparison.tensors);
   return json;
 }
 
@@ -58,12 +64,15 @@ std::string text_of(double value) { return std::isnan(value) ? "not finite" : fm
 
 std::string shape_or_none(const std::vector<Index>& shape) { return shape.empty() ? "none" : shape_text(shape); }
 
-std::string tensor_table(const std::vector<TensorDifference>& tensors) {
+enum class Listed { different, all };
+
+std::string tensor_table(const std::vector<TensorDifference>& tensors, Listed listed) {
   Table table;
   table.row({"tensor", "shape", "max |b - a|", "RMS of b - a", "over RMS of a"});
   for (const TensorDifference& tensor : tensors) {
-    if (tensor.is_equal) continue;
-    if (tensor.is_comparable()) {
+    if (tensor.is_equal) {
+      if (listed == Listed::all) table.row({tensor.name, shape_text(tensor.shape_a), "equal", "", ""});
+    } else if (tensor.is_comparable()) {
       table.row({tensor.name, shape_text(tensor.shape_a), text_of(tensor.max_abs), text_of(tensor.rms),
                  text_of(tensor.relative_rms)});
     } else {
@@ -73,22 +82,32 @@ std::string tensor_table(const std::vector<TensorDifference>& tensors) {
   return table.text();
 }
 
+std::string weights_text(const std::vector<TensorDifference>& tensors, Listed listed) {
+  const auto different = std::ranges::count(tensors, false, &TensorDifference::is_equal);
+  if (different == 0) return fmt::format("weights: equal, every bit of {} tensors\n", tensors.size());
+  return fmt::format("weights: {} of {} tensors differ\n", different, tensors.size()) + tensor_table(tensors, listed);
+}
+
 std::string to_text(const Comparison& comparison) {
   std::string text = comparison.config.empty() ? "config: equal\n" : "config:\n";
   for (const Difference& difference : comparison.config) text += "  " + to_string(difference) + "\n";
   text += comparison.same_tokenizer
               ? fmt::format("tokenizer: equal ({})\n", comparison.tokenizer_a)
               : fmt::format("tokenizer: {} -> {}, not the same\n", comparison.tokenizer_a, comparison.tokenizer_b);
-  const auto different = std::ranges::count(comparison.tensors, false, &TensorDifference::is_equal);
-  if (different == 0) return text + fmt::format("weights: equal, every bit of {} tensors\n", comparison.tensors.size());
-  return text + fmt::format("weights: {} of {} tensors differ\n", different, comparison.tensors.size()) +
-         tensor_table(comparison.tensors);
+  return text + weights_text(comparison.tensors, Listed::different);
 }
 
 void run_diff(const DiffOptions& options) {
   const Comparison comparison = compare(open(options.a, options.checkpoint), open(options.b, options.checkpoint));
-  options.json ? write_json(to_json(comparison)) : write_stdout(to_text(comparison));
-  if (!comparison.is_equal()) throw ExitWith{static_cast<int>(ExitCode::failure)};
+  const bool is_equal = options.weights_alone ? comparison.has_equal_weights() : comparison.is_equal();
+  if (!options.json) {
+    write_stdout(options.weights_alone ? weights_text(comparison.tensors, Listed::all) : to_text(comparison));
+  } else if (options.weights_alone) {
+    write_json({{"equal", is_equal}, {"tensors", to_json(comparison.tensors)}});
+  } else {
+    write_json(to_json(comparison));
+  }
+  if (!is_equal) throw ExitWith{static_cast<int>(ExitCode::failure)};
 }
 
 }  // namespace
@@ -103,9 +122,11 @@ void add_diff(CLI::App& app) {
       ->add_option("--checkpoint", options->checkpoint,
                    "of run directories: latest, best or a step; where not given, best if there is one, else latest")
       ->type_name("latest|best|STEP");
+  command->add_flag("--weights", options->weights_alone,
+                    "compare the weights alone, whatever config and tokenizer are; lists equal tensors too");
   add_json_flag(*command, options->json);
   command->footer(
-      "Exits 0 where config, tokenizer and every bit of the weights are equal, else 1.\n"
+      "Exits 0 where config, tokenizer and every bit of the weights (with --weights these alone) are equal, else 1.\n"
       "Example: kiln diff runs/tales/checkpoints/step-00000000 runs/tales");
   command->callback([options] { run_diff(*options); });
 }

@@ -77,12 +77,12 @@ void run_plot(const PlotOptions& options) {
   const fs::path output = output_of(options);
   if (!options.output.empty()) check_picture_file("--output", output);
   const std::vector<NamedRows> runs = read_runs(options.runs);
-  const Figure figure = metric_figure(runs, {.metric = value_of<PlotMetric>(kPlotMetrics, options.metric),
-                                             .x = value_of<PlotX>(kPlotXs, options.x),
-                                             .smoothing = options.smoothing});
+  const auto metric = value_of<PlotMetric>(kPlotMetrics, options.metric);
+  const Figure figure =
+      metric_figure(runs, {.metric = metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
   check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
         RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric,
-        options.metric == "validation_loss" ? "eval_every" : "log_every");
+        is_of_validation(metric) ? "eval_every" : "log_every");
   if (options.json) {
     write_json(to_json(figure, output));
   } else {

@@ -1,6 +1,8 @@
 // kiln runs: the runs in a folder, and what each has come to.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/terminal.h"
+#include "kiln/run/plot_text.h"
 #include "kiln/train/run_summary.h"
 
 #include <nlohmann/json.hpp>
@@ -9,13 +11,29 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/runs_change.h"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
 
 namespace kiln::cli {
 namespace {
 
+/// By what the list is sorted, the best or largest first; names by the alphabet.
+constexpr std::array<std::string_view, 10> kOrders{"changed", "name",   "loss", "bits_per_byte", "accuracy",
+                                                   "steps",   "tokens", "time", "parameters",    "state"};
+
 struct RunsOptions {
   std::string folder = "runs";
+  std::string order{kOrders[0]};
   bool json = false;
 };
 
@@ -30,6 +48,9 @@ Json to_json(const std::vector<RunSummary>& runs) {
                     {"step", run.step},
                     {"total_steps", or_null(run.total_steps)},
                     {"best_validation_loss", or_null(run.best_loss)},
+                    {"bits_per_byte", or_null(run.bits_per_byte)},
+                    {"perplexity", or_null(run.perplexity)},
+                    {"accuracy", or_null(run.accuracy)},
                     {"tokens", run.tokens},
                     {"seconds", run.seconds},
                     {"changed", run.changed},
@@ -38,26 +59,104 @@ Json to_json(const std::vector<RunSummary>& runs) {
   return list;
 }
 
-std::string to_text(const std::vector<RunSummary>& runs) {
+/// What comes first has the smallest key; what is unknown comes last.
+double key_of(const RunSummary& run, std::string_view order) {
+  if (order == "loss") return run.best_loss.value_or(INFINITY);
+  if (order == "bits_per_byte") return run.bits_per_byte.value_or(INFINITY);
+  if (order == "accuracy") return -run.accuracy.value_or(-INFINITY);
+  if (order == "steps") return -static_cast<double>(run.step);
+  if (order == "tokens") return -static_cast<double>(run.tokens);
+  if (order == "time") return -run.seconds;
+  if (order == "parameters") return -static_cast<double>(run.parameters.value_or(-1));
+  return order == "state" ? static_cast<double>(run.status) : 0;
+}
+
+/// Of equals, the one that changed last first, as they come.
+void sort_by(std::string_view order, std::vector<RunSummary>& runs) {
+  std::ranges::stable_sort(runs, [&](const RunSummary& a, const RunSummary& b) {
+    return order == "name" ? a.name < b.name : key_of(a, order) < key_of(b, order);
+  });
+}
+
+std::string number(const std::optional<double>& value, int decimals) {
+  return value ? fmt::format("{:.{}f}", *value, decimals) : "-";
+}
+
+/// A column of the list; those of little importance go first where a terminal is narrow.
+struct Column {
+  const char* name;
+  int importance;
+  std::function<std::string(const RunSummary&)> cell;
+};
+
+const std::vector<Column>& columns() {
+  static const std::vector<Column> columns{
+      {"parameters", 3, [](const RunSummary& run) { return run.parameters ? format_count(*run.parameters) : "?"; }},
+      {"steps", 6,
+       [](const RunSummary& run) {
+         return format_count(run.step) + (run.total_steps ? "/" + format_count(*run.total_steps) : "");
+       }},
+      {"best validation", 7, [](const RunSummary& run) { return number(run.best_loss, 4); }},
+      {"bits/byte", 5, [](const RunSummary& run) { return number(run.bits_per_byte, 4); }},
+      {"perplexity", 0, [](const RunSummary& run) { return number(run.perplexity, 2); }},
+      {"accuracy", 1,
+       [](const RunSummary& run) { return run.accuracy ? fmt::format("{:.1f}%", 100 * *run.accuracy) : "-"; }},
+      {"tokens", 2, [](const RunSummary& run) { return format_count(run.tokens); }},
+      {"time", 4, [](const RunSummary& run) { return format_duration(run.seconds); }},
+      {"state", 8, [](const RunSummary& run) { return std::string(name_of(run.status)); }}};
+  return columns;
+}
+
+/// The columns from an importance on, names cut to so many characters.
+std::string table_of(const std::vector<RunSummary>& runs, int importance, int name_width) {
   Table table;
-  table.row({"run", "parameters", "steps", "best validation", "tokens", "time", "state"});
+  const auto add = [&](std::string name, const std::function<std::string(const Column&)>& cell) {
+    std::vector<std::string> cells{std::move(name)};
+    for (const Column& column : columns()) {
+      if (column.importance >= importance) cells.push_back(cell(column));
+    }
+    table.row(std::move(cells));
+  };
+  add("run", [](const Column& column) { return column.name; });
   for (const RunSummary& run : runs) {
-    const std::string total = run.total_steps ? "/" + format_count(*run.total_steps) : "";
-    table.row({run.name, run.parameters ? format_count(*run.parameters) : "?", format_count(run.step) + total,
-               run.best_loss ? fmt::format("{:.4f}", *run.best_loss) : "-", format_count(run.tokens),
-               format_duration(run.seconds), std::string(name_of(run.status))});
+    add(shortened(run.name, name_width), [&](const Column& column) { return column.cell(run); });
   }
   return table.text();
 }
 
+int width_of(const std::string& text) {
+  int widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, character_count(line));
+  return widest;
+}
+
+/// As much as fits into `width`: at least names, however short, and states.
+std::string to_text(const std::vector<RunSummary>& runs, int width) {
+  constexpr int kMostImportant = 8, kShortName = 8, kAnyWidth = std::numeric_limits<int>::max();
+  int longest = 0;
+  for (const RunSummary& run : runs) longest = std::max(longest, character_count(run.name));
+  for (int importance = 0;; ++importance) {
+    const std::string text = table_of(runs, importance, kAnyWidth);
+    const int excess = width_of(text) - width;
+    if (excess <= 0) return text;
+    const int name_width = std::max(longest - excess, kShortName);
+    const bool fits = longest - name_width >= excess;
+    const bool is_little_cut = name_width >= longest / 2;
+    if (importance == kMostImportant || (fits && is_little_cut)) return table_of(runs, importance, name_width);
+  }
+}
+
 void run_runs(const RunsOptions& options) {
-  const std::vector<RunSummary> runs = list_runs(options.folder);
+  std::vector<RunSummary> runs = list_runs(options.folder);
+  sort_by(options.order, runs);
   if (runs.empty())
     spdlog::info("{}: holds no runs; kiln train makes them in runs/ unless --run says otherwise", options.folder);
   if (options.json) {
     write_json(to_json(runs));
   } else if (!runs.empty()) {
-    write_stdout(to_text(runs));
+    const bool has_width = is_terminal(STDOUT_FILENO);
+    write_stdout(to_text(runs, has_width ? output_width(STDOUT_FILENO) : std::numeric_limits<int>::max()));
   }
   for (const RunSummary& run : runs) {
     for (const std::string& problem : run.problems) spdlog::warn("{}: {}", run.name, problem);
@@ -68,14 +167,24 @@ void run_runs(const RunsOptions& options) {
 
 void add_runs(CLI::App& app) {
   auto options = std::make_shared<RunsOptions>();
-  CLI::App* command = app.add_subcommand("runs", "List the runs in a folder, the one that changed last first");
+  CLI::App* command =
+      app.add_subcommand("runs", "List the runs in a folder, the one that changed last first; rm and mv change it");
   command->add_option("DIR", options->folder, "folder that holds run directories, or one of them")->type_name("DIR");
+  add_choice(*command, "--sort", options->order, kOrders,
+             "what the list is sorted by, the best or largest first; losses and what goes with them are of validation");
   add_json_flag(*command, options->json);
   command->footer(
-      "States: running (a process is at work in it), finished, interrupted (kiln train --resume goes on), failed (its\n"
-      "log ends with an error) and empty (no step was taken). What is damaged is told below the table.\n"
-      "Example: kiln runs runs --json");
-  command->callback([options] { run_runs(*options); });
+      "States: running (a process is at work in it), finished, interrupted (kiln train RUN --resume goes on), failed\n"
+      "(its log ends with an error), empty (no step was taken) and imported (a model of another tool's). What is "
+      "damaged\n"
+      "is told below the table, whose lesser columns are left out where the terminal is narrow.\n"
+      "Examples: kiln runs runs --sort loss\n"
+      "          kiln runs rm runs/try\n"
+      "          kiln runs mv runs/try runs/tales");
+  add_runs_changes(*command);
+  command->callback([options, command] {
+    if (command->get_subcommands().empty()) run_runs(*options);
+  });
 }
 
 }  // namespace kiln::cli

@@ -72,9 +72,9 @@ TensorDifference compare_tensors(const std::string& name, ConstVec<float> a, Con
   return result;
 }
 
-bool Comparison::is_equal() const {
-  return config.empty() && same_tokenizer && std::ranges::all_of(tensors, &TensorDifference::is_equal);
-}
+bool Comparison::is_equal() const { return config.empty() && same_tokenizer && has_equal_weights(); }
+
+bool Comparison::has_equal_weights() const { return std::ranges::all_of(tensors, &TensorDifference::is_equal); }
 
 Comparison compare(const ModelSource& a, const ModelSource& b) {
   const bool whole = a.config && b.config;

@@ -20,13 +20,17 @@ struct Curve {
   const char* name;     // in the legend
   const char* y_label;  // with the unit
   bool scatters;
+  enum class Best { none, lowest, highest } best = Best::none;  // of evaluations, noted
 };
 
 /// The column of a metric and how it is named.
 const Curve& curve_of(PlotMetric metric) {
   static constexpr std::array<Curve, kPlotMetrics.size()> kCurves{{
       {&MetricsRow::loss, "training loss", "loss (nats per token)", true},
-      {&MetricsRow::validation_loss, "validation loss", "validation loss (nats per token)", false},
+      {&MetricsRow::validation_loss, "validation loss", "validation loss (nats per token)", false, Curve::Best::lowest},
+      {&MetricsRow::bits_per_byte, "bits per byte", "bits per byte of validation", false, Curve::Best::lowest},
+      {&MetricsRow::perplexity, "perplexity", "perplexity of validation", false, Curve::Best::lowest},
+      {&MetricsRow::accuracy, "accuracy", "accuracy of validation (share)", false, Curve::Best::highest},
       {&MetricsRow::learning_rate, "learning rate", "learning rate", false},
       {&MetricsRow::grad_norm, "gradient norm", "norm of the gradient, before clipping", true},
       {&MetricsRow::tokens_per_second, "tokens per second", "tokens per second", true},
@@ -81,20 +85,23 @@ std::vector<Point> trend_of(const std::vector<Point>& points, std::optional<doub
   return window >= kSmallestWindow ? smoothed(points, window) : std::vector<Point>();
 }
 
-void add_validation(Figure& figure, const NamedRows& run, PlotX x, int color) {
+/// What evaluations measured, the best of it noted.
+void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, PlotX x, int color) {
   const std::string prefix = run.name.empty() ? "" : run.name + ": ";
-  std::vector<Point> points = points_of(run.rows, &MetricsRow::validation_loss, x);
+  std::vector<Point> points = points_of(run.rows, curve.column, x);
   if (points.empty()) return;
+  const double sign = curve.best == Curve::Best::highest ? -1 : 1;
   const MetricsRow* best = nullptr;
   for (const MetricsRow& row : run.rows) {
-    const bool is_measured = row.validation_loss && std::isfinite(*row.validation_loss);
-    if (is_measured && (best == nullptr || *row.validation_loss < *best->validation_loss)) best = &row;
+    const std::optional<double>& value = row.*curve.column;
+    const bool is_measured = value && std::isfinite(*value);
+    if (is_measured && (best == nullptr || sign * *value < sign * *(best->*curve.column))) best = &row;
   }
-  figure.notes.push_back(
-      {{across(*best, x), *best->validation_loss},
-       fmt::format("{}best {:.4f} at step {}", prefix, *best->validation_loss, format_count(best->step)),
-       color});
-  figure.series.push_back({prefix + "validation loss", std::move(points), Stroke::markers, color});
+  const double value = *(best->*curve.column);
+  figure.notes.push_back({{across(*best, x), value},
+                          fmt::format("{}best {:.4f} at step {}", prefix, value, format_count(best->step)),
+                          color});
+  figure.series.push_back({prefix + curve.name, std::move(points), Stroke::markers, color});
 }
 
 void scale_x(Figure& figure, double unit) {
@@ -112,8 +119,8 @@ std::string subtitle_of(const std::vector<MetricsRow>& rows) {
 
 /// `run.name` (empty where the figure shows one alone) stands before the curves' names.
 void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
-  if (options.metric == PlotMetric::validation_loss) return add_validation(figure, run, options.x, color);
   const Curve& curve = curve_of(options.metric);
+  if (curve.best != Curve::Best::none) return add_validation(figure, run, curve, options.x, color);
   const std::string name = (run.name.empty() ? "" : run.name + ": ") + curve.name;
   std::vector<Point> points = points_of(run.rows, curve.column, options.x);
   std::vector<Point> trend =
@@ -124,10 +131,13 @@ void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& optio
   } else if (!points.empty()) {
     figure.series.push_back({name, std::move(points), Stroke::curve, color});
   }
-  if (options.metric == PlotMetric::loss) add_validation(figure, run, options.x, validation_color);
+  if (options.metric != PlotMetric::loss) return;
+  add_validation(figure, run, curve_of(PlotMetric::validation_loss), options.x, validation_color);
 }
 
 }  // namespace
+
+bool is_of_validation(PlotMetric metric) { return curve_of(metric).best != Curve::Best::none; }
 
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options) {
   const bool is_alone = runs.size() == 1;

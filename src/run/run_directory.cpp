@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::size_t kStepDigits = 8;
+constexpr std::uintmax_t kDearTokens = 100'000'000;  // bytes of tokens that took more than some seconds to make
 
 /// Whether there is nothing but what a start leaves that came to no step: the lock, and tokens made in vain.
 bool holds_nothing(const RunPaths& paths) {
@@ -91,6 +92,24 @@ void remove_run(const RunPaths& paths) {
   for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
 }
 
+/// A folder and those around it that are not there yet, the innermost first.
+std::vector<fs::path> missing_folders(const fs::path& path) {
+  std::vector<fs::path> missing;
+  for (fs::path folder = path; !folder.empty() && !path_exists(folder); folder = folder.parent_path())
+    missing.push_back(folder);
+  return missing;
+}
+
+std::uintmax_t bytes_in(const fs::path& folder) {
+  std::uintmax_t bytes = 0;
+  for (const fs::path& path : list_folder(folder)) {
+    std::error_code error;
+    const std::uintmax_t size = fs::file_size(path, error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::string RunPaths::name() const {
@@ -120,10 +139,39 @@ void check_not_within(const std::filesystem::path& path, const std::filesystem::
 }
 
 RunDirectory::RunDirectory(const std::filesystem::path& root, OpenMode mode)
-    : paths_{root}, lock_(prepare(paths_, mode), "choose another run directory with --run") {
+    : paths_{root},
+      is_kilns_(!path_exists(root) || is_file_lock(paths_.lock())),
+      made_(missing_folders(root)),
+      lock_(prepare(paths_, mode), "choose another run directory with --run") {
   check_mode(paths_, mode);
 }
 
+RunDirectory::~RunDirectory() {
+  try {
+    if (holds_nothing(paths_) && bytes_in(paths_.tokens()) < kDearTokens) leave_no_trace();
+  } catch (const Error&) {
+    // What cannot be looked at stays.
+  }
+}
+
 void RunDirectory::clear() { remove_run(paths_); }
+
+void RunDirectory::clear_tokens() {
+  const fs::path tokens = paths_.tokens();
+  for (const fs::path& path : list_folder(tokens)) {
+    const std::string name = path.filename().string();
+    if (name.starts_with("train-") || name.starts_with("validation-") || path == tokens / "lock") remove_tree(path);
+  }
+  std::error_code not_empty;
+  fs::remove(tokens, not_empty);
+}
+
+void RunDirectory::leave_no_trace() {
+  clear_tokens();
+  std::error_code error;  // of a folder in which others keep something
+  fs::remove(paths_.lock(), error);
+  if (is_kilns_) fs::remove(paths_.root, error);
+  for (const fs::path& folder : made_) fs::remove(folder, error);
+}
 
 }  // namespace kiln

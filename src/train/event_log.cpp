@@ -13,6 +13,9 @@ namespace {
 constexpr std::pair<std::string_view, std::optional<double> MetricsRow::*> kScalars[] = {
     {"loss/training", &MetricsRow::loss},
     {"loss/validation", &MetricsRow::validation_loss},
+    {"validation/bits_per_byte", &MetricsRow::bits_per_byte},
+    {"validation/perplexity", &MetricsRow::perplexity},
+    {"validation/accuracy", &MetricsRow::accuracy},
     {"training/learning_rate", &MetricsRow::learning_rate},
     {"training/gradient_norm", &MetricsRow::grad_norm},
     {"training/tokens_per_second", &MetricsRow::tokens_per_second},

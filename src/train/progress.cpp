@@ -89,7 +89,8 @@ void Progress::set_share(double share) {
 
 void Progress::tell(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
   standing_.row = row;
-  standing_.total = fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", horizon.total_steps());
+  const double total = horizon.total_steps();  // by the clock unknown before the first step
+  standing_.total = total < kEndless ? fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", total) : "?";
   standing_.progress = horizon.progress();
   standing_.remaining_seconds = remaining_seconds;
   standing_.at = stopwatch_.seconds();

@@ -100,7 +100,8 @@ RunStatus status_of(RunSummary& summary, const RunPaths& paths, const RunFiles& 
     summary.problems.push_back(*error);
     return RunStatus::failed;
   }
-  return summary.step > 0 ? RunStatus::interrupted : RunStatus::empty;
+  if (summary.step > 0) return RunStatus::interrupted;
+  return files.state && files.state->threads == 0 ? RunStatus::imported : RunStatus::empty;  // saved by no training
 }
 
 /// When any of these was last written, in seconds since 1970.
@@ -138,7 +139,11 @@ RunSummary summarise_run(const std::filesystem::path& folder) {
     summary.step = std::max(summary.step, row.step);
     summary.tokens = std::max(summary.tokens, row.tokens);
     summary.seconds = std::max(summary.seconds, row.seconds);
-    if (row.validation_loss) summary.best_loss = std::min(*row.validation_loss, summary.best_loss.value_or(INFINITY));
+    if (!row.validation_loss || *row.validation_loss > summary.best_loss.value_or(INFINITY)) continue;
+    summary.best_loss = row.validation_loss;
+    summary.bits_per_byte = row.bits_per_byte;
+    summary.perplexity = row.perplexity;
+    summary.accuracy = row.accuracy;
   }
   summary.total_steps = total_steps(files);
   summary.status = status_of(summary, paths, files);

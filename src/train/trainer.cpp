@@ -205,6 +205,9 @@ std::optional<Evaluation> Trainer::evaluate() {
 void Trainer::rate(const Evaluation& evaluation) {
   TrainerState& state = p_.state;
   row_.validation_loss = if_finite(evaluation.loss);
+  row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
+  row_.perplexity = if_finite(evaluation.perplexity());
+  if (row_.validation_loss) row_.accuracy = evaluation.accuracy;
   state.validation_loss = row_.validation_loss;
   if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
     state.best_loss = state.validation_loss;
@@ -355,6 +358,7 @@ double Trainer::remaining_seconds() const {
 
 /// The step just taken, for the live line.
 void Trainer::show() {
+  progress_.at_work("");
   if (const double spent = step_seconds_ - pace_.step_seconds; spent >= kPaceSeconds || !pace_.tokens_per_second) {
     const Index tokens = p_.state.tokens - (pace_.tokens_per_second ? pace_.tokens : before_.tokens);
     pace_ = {step_seconds_, p_.state.tokens, static_cast<double>(tokens) / spent};

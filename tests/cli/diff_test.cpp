@@ -48,6 +48,21 @@ TEST(DiffCommand, TellsWhatAConfigChanged) {
   EXPECT_EQ(json::parse(outcome.out)["config"], json::parse(R"([{"pointer": "/seed", "a": 1337, "b": 9}])"));
 }
 
+TEST(DiffCommand, ComparesWeightsAlone) {
+  const SmallRun a, b;
+  ASSERT_EQ(a.train({"--set", "train.steps=2"}).code, 0);
+  ASSERT_EQ(b.train({"--set", "train.steps=2", "--set", "train.log_every=5"}).code, 0);
+  const Outcome same = run_kiln({"diff", a.folder, b.folder, "--weights"});
+  EXPECT_EQ(same.code, 0) << same.err;
+  EXPECT_EQ(same.out, "weights: equal, every bit of 16 tensors\n");
+  EXPECT_EQ(run_kiln({"diff", a.folder, b.folder}).code, 1);  // of the config
+  const std::string first = a.folder + "/checkpoints/step-00000000";
+  const Outcome json_of_first = run_kiln({"diff", first, a.folder, "--weights", "--json"});
+  EXPECT_EQ(json_of_first.code, 1);
+  EXPECT_EQ(json::parse(json_of_first.out).size(), 2u);  // equal, tensors
+  EXPECT_EQ(json::parse(json_of_first.out)["tensors"].size(), 16u);
+}
+
 TEST(DiffCommand, ComparesAModelFileOfLlmc) {
   const SmallRun run;
   ASSERT_EQ(run.train({"--set", "model.activation=gelu_new"}).code, 0);

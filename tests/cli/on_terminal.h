@@ -1,12 +1,16 @@
 // A program that runs on a terminal, and a test that reads what a person would see there.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
 #include <string>
 #include <string_view>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +22,7 @@ namespace kiln::testing {
 /// A program on a terminal of its own, of which the test holds the other end.
 class OnTerminal {
  public:
-  explicit OnTerminal(const std::vector<std::string>& command)
+  explicit OnTerminal(const std::vector<std::string>& command, int width = 100)
       : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) {
     ::grantpt(master_);
     ::unlockpt(master_);
@@ -30,6 +34,8 @@ class OnTerminal {
     if (id_ != 0) return;
     ::setsid();
     const int terminal = ::open(name.c_str(), O_RDWR);  // which becomes the session's own
+    const winsize size{.ws_row = 24, .ws_col = static_cast<unsigned short>(width), .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(terminal, TIOCSWINSZ, &size);
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(terminal, stream);
     ::execvp(arguments[0], arguments.data());
     ::_exit(127);
@@ -57,6 +63,8 @@ class OnTerminal {
     while (read(60'000)) continue;
     return seen_;
   }
+
+  void type(std::string_view text) const { EXPECT_EQ(::write(master_, text.data(), text.size()), std::ssize(text)); }
 
   /// Closes the terminal and returns the exit code.
   int hang_up() {

@@ -23,6 +23,9 @@ from model_files import need
 SCALARS = {
     "loss/training": "loss",
     "loss/validation": "validation_loss",
+    "validation/bits_per_byte": "bits_per_byte",
+    "validation/perplexity": "perplexity",
+    "validation/accuracy": "accuracy",
     "training/learning_rate": "learning_rate",
     "training/gradient_norm": "grad_norm",
     "training/tokens_per_second": "tokens_per_second",

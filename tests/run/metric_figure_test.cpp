@@ -31,7 +31,10 @@ std::vector<MetricsRow> rows(int count) {
   std::vector<MetricsRow> all;
   for (int step = 1; step <= count; ++step) {
     all.push_back(row(step, 10.0 / step));
-    if (step % 3 == 0) all.back().validation_loss = 12.0 / step;
+    if (step % 3 != 0) continue;
+    all.back().validation_loss = 12.0 / step;
+    all.back().bits_per_byte = 24.0 / step;
+    all.back().accuracy = 1 - 1.0 / step;
   }
   return all;
 }
@@ -57,6 +60,13 @@ TEST(MetricFigure, ShowsEachMetricWithItsUnit) {
   EXPECT_THAT(validation.series[0].points, ElementsAre(Point{3, 4}));
   EXPECT_EQ(validation.notes[0].text, "best 4.0000 at step 3");
   EXPECT_EQ(validation.y_label, "validation loss (nats per token)");
+  const Figure bits = only(PlotMetric::bits_per_byte),
+               accuracy = metric_figure({{"run", rows(6)}}, {.metric = PlotMetric::accuracy});
+  EXPECT_EQ(bits.notes[0].text, "best 8.0000 at step 3");
+  EXPECT_EQ(bits.series[0].name, "bits per byte");
+  EXPECT_EQ(accuracy.notes[0].text, "best 0.8333 at step 6");  // the highest
+  EXPECT_TRUE(is_of_validation(PlotMetric::perplexity));
+  EXPECT_FALSE(is_of_validation(PlotMetric::loss));
 }
 
 TEST(MetricFigure, GoesAcrossByTokensOrByTimeInAUnitThatSuits) {

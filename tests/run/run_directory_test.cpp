@@ -89,6 +89,26 @@ TEST(RunDirectory, AStartThatCameToNothingBlocksNoOther) {
   EXPECT_NO_THROW(RunDirectory(scratch.path("run"), OpenMode::fresh));
 }
 
+TEST(RunDirectory, AStartThatCameToNothingLeavesNoTrace) {
+  const Scratch scratch;
+  {
+    const RunDirectory run(scratch.path("runs/new"), OpenMode::fresh);
+    scratch.write("runs/new/tokens/train-1.bin", "few");
+  }
+  EXPECT_FALSE(fs::exists(scratch.path("runs")));  // which was made for it
+  scratch.write("runs/killed/lock", "1\n");
+  { const RunDirectory run(scratch.path("runs/killed"), OpenMode::resume); }
+  EXPECT_FALSE(fs::exists(scratch.path("runs/killed")));
+  fs::create_directory(scratch.path("mine"));
+  { const RunDirectory run(scratch.path("mine"), OpenMode::fresh); }
+  EXPECT_TRUE(fs::is_empty(scratch.path("mine")));
+  {
+    const RunDirectory run(scratch.path("begun"), OpenMode::fresh);
+    scratch.write("begun/config.json", "{}");
+  }
+  EXPECT_TRUE(fs::exists(scratch.path("begun/lock")));
+}
+
 TEST(RunDirectory, AFolderThatIsNoRunIsLeftAloneWithoutATrace) {
   const Scratch scratch;
   scratch.write("thesis/chapter.tex", "text");

@@ -11,6 +11,7 @@
 #include "support/error_parts.h"
 #include "support/tiny_run.h"
 #include <chrono>
+#include <cmath>
 #include <csignal>
 
 namespace kiln {
@@ -50,6 +51,9 @@ TEST(RunSummary, OfAFinishedRun) {
   EXPECT_EQ(run.tokens, 20 * 4 * 16);
   EXPECT_GT(run.seconds, 0);
   EXPECT_EQ(run.best_loss, read_trainer_state(*latest_checkpoint(paths.checkpoints())).best_loss);
+  EXPECT_NEAR(*run.perplexity, std::exp(*run.best_loss), 1e-9);
+  EXPECT_GT(*run.bits_per_byte, 0);
+  EXPECT_GT(*run.accuracy, 0);
   EXPECT_THAT(run.problems, IsEmpty());
 }
 
@@ -98,7 +102,7 @@ TEST(RunSummary, OfARunAtWorkNamesItsProcess) {
 
 TEST(RunSummary, OfOneThatCameToNothingAndOneWhoseLogEndsInAnError) {
   const Scratch scratch;
-  { const RunDirectory run(scratch.path("empty"), OpenMode::fresh); }
+  scratch.write("empty/lock", "1\n");
   EXPECT_EQ(summarise_run(scratch.path("empty")).status, RunStatus::empty);
   train_until(scratch, tiny_config(scratch), "failed", 7);
   scratch.write("failed/train.log",

@@ -33,6 +33,7 @@ struct Comparison {
   std::vector<TensorDifference> tensors;  // a's, then those that b alone has
 
   bool is_equal() const;
+  bool has_equal_weights() const;
 };
 
 /// Compares two models as open_model finds them; takes the memory of both. Throws Error (usage, bad_input).

@@ -13,9 +13,22 @@
 namespace kiln {
 
 /// What goes up: loss is that of training and validation together.
-enum class PlotMetric { loss, validation_loss, learning_rate, grad_norm, tokens_per_second };
-inline constexpr std::array<std::string_view, 5> kPlotMetrics{"loss", "validation_loss", "learning_rate", "grad_norm",
-                                                              "tokens_per_second"};
+enum class PlotMetric {
+  loss,
+  validation_loss,
+  bits_per_byte,
+  perplexity,
+  accuracy,
+  learning_rate,
+  grad_norm,
+  tokens_per_second
+};
+inline constexpr std::array<std::string_view, 8> kPlotMetrics{"loss",       "validation_loss",  "bits_per_byte",
+                                                              "perplexity", "accuracy",         "learning_rate",
+                                                              "grad_norm",  "tokens_per_second"};
+
+/// Whether evaluations alone measure it.
+bool is_of_validation(PlotMetric metric);
 
 /// What goes across. Seconds are shown in the unit that suits the longest run.
 enum class PlotX { steps, tokens, seconds };

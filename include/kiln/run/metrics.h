@@ -23,6 +23,9 @@ struct MetricsRow {
   std::optional<double> grad_norm;
   std::optional<double> tokens_per_second;
   std::optional<double> validation_loss;
+  std::optional<double> bits_per_byte;
+  std::optional<double> perplexity;
+  std::optional<double> accuracy;
 
   template <class V>
   void visit(V& v) {
@@ -35,6 +38,9 @@ struct MetricsRow {
     v("tokens_per_second", tokens_per_second, "since the last row");
     v("validation_loss", validation_loss,
       "over the validation split, or train.eval_tokens of it, where there was an evaluation");
+    v("bits_per_byte", bits_per_byte, "of the same text, where its number of bytes is known");
+    v("perplexity", perplexity, "exp(validation_loss)");
+    v("accuracy", accuracy, "share of the same tokens that the model held for the likeliest");
   }
 };
 

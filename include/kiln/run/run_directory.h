@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kiln {
 
@@ -46,14 +47,26 @@ class RunDirectory {
   /// where the folder cannot be made or written.
   RunDirectory(const std::filesystem::path& root, OpenMode mode);
 
+  /// Removes the folder, and those made for it, where nothing has come of the run but tokens that are soon made again.
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
   const RunPaths& paths() const { return paths_; }
 
   /// Removes the run that is there: what kiln has written and nothing else, and not the cached tokens, which are named
   /// by what they were made from. Throws Error (io).
   void clear();
 
+  /// Removes the cached tokens too, but what others keep among them. Throws Error (io).
+  void clear_tokens();
+
  private:
+  void leave_no_trace();
+
   RunPaths paths_;
+  bool is_kilns_;                            // the folder: it was made here, or held a lock already
+  std::vector<std::filesystem::path> made_;  // folders, the innermost first
   FileLock lock_;
 };
 
