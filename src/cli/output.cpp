@@ -5,6 +5,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/run/picture.h"
+#include "kiln/run/plot_text.h"
 
 #include <algorithm>
 #include <array>
@@ -78,12 +79,12 @@ void Table::heading(std::string text) {
 void Table::row(std::vector<std::string> cells) { lines_.push_back(std::move(cells)); }
 
 std::string Table::text() const {
-  constexpr std::size_t kGap = 2;
-  std::vector<std::size_t> widths;
+  constexpr int kGap = 2;
+  std::vector<int> widths;  // characters
   for (const auto& line : lines_) {
     if (line.size() == 1) continue;
     widths.resize(std::max(widths.size(), line.size()));
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], character_count(line[i]));
   }
   std::string text;
   for (const auto& line : lines_) {

@@ -83,6 +83,13 @@ void take(int signal) {
   }
 }
 
+/// Takes the signals that were sent to this thread alone, which the watcher does not see.
+void take_own() {
+  const sigset_t signals = stop_signals();
+  const timespec at_once{};
+  for (int signal; (signal = ::sigtimedwait(&signals, nullptr, &at_once)) > 0;) take(signal);
+}
+
 /// The signal that was noted, once it has been answered.
 std::optional<int> noted_and_answered() {
   State& s = state();
@@ -110,6 +117,7 @@ void watch_stop_signals() {
 }
 
 void leave_if_stopped() {
+  take_own();
   State& s = state();
   const std::lock_guard lock(s.mutex);
   if (s.is_awaited && s.noted) throw Interrupted();
@@ -133,9 +141,7 @@ StopSignals::~StopSignals() {
 }
 
 std::optional<int> StopSignals::received() const {
-  const sigset_t signals = stop_signals();
-  const timespec at_once{};
-  for (int signal; (signal = ::sigtimedwait(&signals, nullptr, &at_once)) > 0;) take(signal);  // sent to this thread
+  take_own();
   return noted_and_answered();
 }
 

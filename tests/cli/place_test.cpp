@@ -106,7 +106,11 @@ TEST_F(Place, TextThatHasChangedOrGoneLeavesTheRunItsTokens) {
   for (const bool gone : {false, true}) {
     begin();
     const std::string before = elsewhere({"eval", run_folder(), "--checkpoint", "latest", "--json"}).out;
-    gone ? fs::remove_all(scratch_.path("project/texts")) > 0 : (change_text(), true);
+    if (gone) {
+      fs::remove_all(scratch_.path("project/texts"));
+    } else {
+      change_text();
+    }
     const auto loss = [](const std::string& json) { return nlohmann::json::parse(json)["loss"]; };
     const Outcome scored = elsewhere({"eval", run_folder(), "--checkpoint", "latest", "--json"});
     ASSERT_EQ(scored.code, 0) << scored.err;

@@ -9,10 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "support/tiny_run.h"
-#include <chrono>
 #include <cmath>
 #include <csignal>
-#include <thread>
 
 namespace kiln {
 namespace {
@@ -104,7 +102,6 @@ class SignalledEvaluator final : public Evaluator {
     const bool is_it = --left_ == 0;
     return inner_->evaluate(weights, tokens, [&](double share) {
       if (is_it) std::raise(SIGINT);
-      if (is_it) std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for the thread that takes it
       progress(share);
     });
   }
