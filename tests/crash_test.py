@@ -61,7 +61,7 @@ class Tester:
 
     def start_slow(self, run: pathlib.Path) -> subprocess.Popen:
         mode = self.random.choice(["true", "false"])
-        command = self.command(run, "--resume", "--set", f"train.async_checkpoint={mode}")
+        command = self.command(run, "--resume=auto", "--set", f"train.async_checkpoint={mode}")
         slow = {"LD_PRELOAD": self.library, "FAULTY_DISK_PATHS": str(run), "FAULTY_DISK_DELAY_MS": str(CALL_DELAY_MS),
                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         return subprocess.Popen(command, env={**os.environ, **slow}, stderr=subprocess.PIPE, text=True)
@@ -107,7 +107,7 @@ class Tester:
             run = self.folder / f"run-{self.counts['runs']}"
             while self.counts["kills"] < kills and self.train_until_killed(run):
                 self.check_after_kill(run)
-            self.train(run, "--resume")
+            self.train(run, "--resume=auto")
             compare(reference, run)
 
 

@@ -18,6 +18,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/finetune.h"
 #include "cli/output.h"
 #include <filesystem>
 #include <memory>
@@ -29,11 +30,16 @@
 namespace kiln::cli {
 namespace {
 
+constexpr std::string_view kResume = "true", kResumeAuto = "auto";  // as CLI11 reads --resume and --resume=auto
+
 struct TrainOptions {
   std::string config;
+  std::string init_from;  // a model to finetune, where there is no config; else a change of it, as are the next two
+  std::vector<std::string> data;
+  std::optional<std::string> time;
   std::string run;
   std::vector<std::string> overrides;
-  bool resume = false;
+  std::string resume;  // kResume, kResumeAuto or empty
   bool overwrite = false;
   ResumeOptions resuming;
   bool quiet = false;
@@ -44,10 +50,42 @@ struct TrainOptions {
   bool json = false;
 };
 
+/// A word as a shell reads it back.
+std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+bool resumes(const TrainOptions& options) { return !options.resume.empty(); }
+
 OpenMode open_mode(const TrainOptions& options) {
-  check(!(options.resume && options.overwrite), "--resume and --overwrite exclude each other: go on, or begin anew?");
-  if (options.resume) return OpenMode::resume;
+  if (resumes(options)) return OpenMode::resume;
   return options.overwrite ? OpenMode::overwrite : OpenMode::fresh;
+}
+
+void check_options(const TrainOptions& options) {
+  const bool resume = resumes(options);
+  check(!resume || options.resume == kResume || options.resume == kResumeAuto,
+        "--resume={}: --resume or --resume=auto is expected", options.resume);
+  check(!(resume && options.overwrite),
+        "--resume and --overwrite exclude each other: continue the run, or replace it?");
+  check(resume || !options.resuming.retokenize, "--retokenize is for --resume: a new run tokenizes its text");
+  if (!options.config.empty()) return;
+  std::string data;
+  for (const std::string& name : options.data) data += " " + shell_quoted(name);
+  if (options.init_from.empty()) {
+    check(!options.data.empty(),
+          "kiln train needs a config: kiln train CONFIG; kiln new --data FILES writes one for a text");
+    fail(ExitCode::usage,
+         "kiln train needs a config; to write one for this text and train:\n  kiln new --data{} && kiln train {}.json\n"
+         "to train a model further on it:\n  kiln train --init-from RUN --data{}",
+         data, name_of_path(options.data.front()), data);
+  }
+  check(!options.data.empty(), "--init-from {}: needs a text to train on; name it with --data FILES",
+        options.init_from);
 }
 
 /// The run's own log, each message whole or not there at all.
@@ -76,12 +114,16 @@ void log_to(const std::filesystem::path& path) {
 
 /// The changes of the config, those that flags stand for among them.
 std::vector<std::string> overrides_of(const TrainOptions& options) {
-  std::vector<std::string> overrides = options.overrides;
+  std::vector<std::string> overrides;
+  const auto set = [&](std::string_view key, const Json& value) {
+    overrides.push_back(fmt::format("{}={}", key, value.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  };
+  if (!options.init_from.empty() && !options.config.empty()) set("init_from", options.init_from);
+  if (!options.data.empty()) set("data.train", options.data);
+  if (options.time) set("train.time_budget", *options.time);
+  overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
   if (options.watches_samples) overrides.push_back("train.sample_at_evaluations=true");
-  if (options.prompt) {
-    const Json prompt = *options.prompt;  // quoted, so that no prompt is taken for a number
-    overrides.push_back("train.sample_prompt=" + prompt.dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
+  if (options.prompt) set("train.sample_prompt", *options.prompt);  // quoted: no prompt is taken for a number
   return overrides;
 }
 
@@ -151,24 +193,48 @@ void recover_from_crash(const Preparation& p, const RunPaths& paths) {
   recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
-/// A word as a shell reads it back.
-std::string shell_quoted(std::string_view word) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
+/// The command that continues a run, which keeps its config, what options set included.
+std::string resuming_command(const TrainOptions& options, const std::filesystem::path& root) {
+  return fmt::format("kiln train {} --resume{}", shell_quoted(root.string()),
+                     options.resuming.force_tokenizer ? " --force-tokenizer" : "");
 }
 
-/// The command that goes on with a run.
-std::string resuming_command(const TrainOptions& options) {
-  std::string command = "kiln train " + shell_quoted(options.config);
-  if (!options.run.empty()) command += " --run " + shell_quoted(options.run);
-  command += options.resuming.force_tokenizer ? " --resume --force-tokenizer" : " --resume";
-  for (const std::string& assignment : options.overrides) command += " --set " + shell_quoted(assignment);
-  if (options.watches_samples) command += " --watch-samples";
-  if (options.prompt) command += " --prompt " + shell_quoted(*options.prompt);
-  return command;
+/// Throws Error (usage) where the config is a text, with the commands that train on it.
+void check_no_text(const TrainOptions& options, const ConfigFile& file) {
+  const std::filesystem::path path = options.config;
+  std::error_code ignored;
+  const std::size_t first = file.text().find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  const bool is_object = first != std::string::npos && file.text()[first] == '{';
+  const bool is_config = path.extension() == ".json" || (is_object && path.extension() != ".jsonl");
+  check(is_config || !std::filesystem::is_regular_file(path, ignored),
+        "{}: is no config (a JSON object); to write one for a text and train:\n  kiln new --data {} && kiln train "
+        "{}.json",
+        options.config, shell_quoted(options.config), name_of_path(options.config));
+}
+
+/// The config that is named, or one chosen for finetuning; of a finetuning that is resumed, the run's own.
+ConfigFile config_file(const TrainOptions& options) {
+  const std::vector<std::string> overrides = overrides_of(options);
+  if (!options.config.empty()) {
+    ConfigFile file(options.config, overrides);
+    check_no_text(options, file);
+    return file;
+  }
+  const std::string name = finetuning_name(options.init_from, options.data.front());
+  const std::filesystem::path root = options.run.empty() ? "runs/" + name : options.run;
+  if (resumes(options) && path_exists(RunPaths{root}.config())) return ConfigFile(root, overrides);
+  check(options.resume != kResume, "{}: there is no run to resume; --resume=auto starts one", root.string());
+  DataConfig data;
+  data.train = options.data;
+  const Finetuning finetuning = choose_finetuning(options.init_from, data, options.time);
+  spdlog::info("{}", finetuning_summary(finetuning));
+  return ConfigFile::of(finetuning_json(finetuning, options.time), "--init-from", overrides);
+}
+
+/// Says which keys of CONFIG do not count for a run that is resumed.
+void tell_kept(const std::string& config, const std::vector<Difference>& kept) {
+  for (const Difference& d : kept)
+    spdlog::info("{}: {} is {}; the run keeps its {} (--set changes it)", config, d.pointer, d.before, d.after);
 }
 
 /// The run directory: as given, or the run that stands in the config's place, or runs/NAME.
@@ -181,28 +247,33 @@ std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& fil
   if (is_run) return options.config;
   if (!options.run.empty()) return options.run;
   const std::filesystem::path named = "runs/" + file.name();
-  return options.resume && file.run() && !path_exists(named) ? *file.run() : named;
+  return resumes(options) && file.run() && !path_exists(named) ? *file.run() : named;
 }
 
 void run_train(const TrainOptions& options) {
   if (options.schema) return write_stdout(format_json(config_schema()));
   if (options.reference) return write_stdout(config_reference());
-  check(!options.config.empty(), "kiln train needs a config: kiln train CONFIG (kiln train --help)");
-  check(options.resume || !options.resuming.retokenize, "--retokenize is for --resume: a new run tokenizes its text");
+  check_options(options);
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
 
-  const ConfigFile file(options.config, overrides_of(options));
+  const ConfigFile file = config_file(options);
   const std::filesystem::path root = root_of(options, file);
+  check(
+      options.resume != kResume || is_run_directory(root),
+      "{}: there is no run to resume; leave --resume out to start one, or use --resume=auto, which resumes a run where "
+      "there is one and else starts it",
+      root.string());
   const std::filesystem::path resumed = RunPaths{root}.config();
-  const bool goes_on = options.resume && path_exists(resumed);
+  const bool goes_on = resumes(options) && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
+  if (goes_on) tell_kept(options.config, file.kept_by_run(resumed));
   const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
   check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
 
-  const std::unique_ptr<Preparation> preparation = prepare(config, paths, options.resume, options.resuming);
+  const std::unique_ptr<Preparation> preparation = prepare(config, paths, resumes(options), options.resuming);
   recover_from_crash(*preparation, paths);
   if (preparation->is_finished()) {
     say_finished(*preparation, root.string());
@@ -213,13 +284,34 @@ void run_train(const TrainOptions& options) {
   if (options.overwrite) run.clear();  // not before: a config that cannot be trained costs nobody a run
   log_to(paths.log());
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
+  std::error_code ignored;
+  const bool is_own = file.run() && std::filesystem::equivalent(*file.run(), root, ignored);
+  if (!is_own) write_file_atomically(paths.given(), file.text());
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, {options.quiet, !options.json}, sample).run();
   spdlog::info("the run lies in {}", root.string());
-  if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options));
+  if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options, root));
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
+}
+
+}  // namespace
+
+namespace {
+
+/// What finetunes without a config, and changes one that is given.
+void add_shortcuts(CLI::App& command, TrainOptions& options) {
+  command
+      .add_option(
+          "--init-from", options.init_from,
+          "model to train further: a run, a checkpoint, a Hugging Face folder or a file of llm.c; without CONFIG "
+          "the settings are chosen for it, the text and this machine")
+      ->type_name("PATH");
+  add_repeated(command, "--data", options.data, "text to train on: files, folders or globs (data.train)")
+      ->allow_extra_args()
+      ->type_name("FILE");
+  command.add_option("--for", options.time, "how long to train (train.time_budget)")->type_name("DURATION");
 }
 
 }  // namespace
@@ -227,12 +319,19 @@ void run_train(const TrainOptions& options) {
 void add_train(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "Train a model as a config says");
-  command->add_option(
-      "CONFIG", options->config,
-      "JSON file, whose keys --reference prints; or a run directory, for its config and the run itself");
-  command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given");
-  command->add_flag("--resume", options->resume,
-                    "go on from the latest valid checkpoint, or begin where there is none");
+  command
+      ->add_option("CONFIG", options->config,
+                   "JSON file, whose keys --reference prints; or a run directory, for its config and the run itself")
+      ->type_name("CONFIG");
+  add_shortcuts(*command, *options);
+  command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given")
+      ->type_name("DIR");
+  command
+      ->add_flag(
+          "--resume", options->resume,
+          "continue a run from its latest valid checkpoint, or from step 0 where it has none; =auto: resume where "
+          "there is a run, else start one")
+      ->option_text("[=auto]");
   command->add_flag("--retokenize", options->resuming.retokenize,
                     "resume with the text as it is now; where not given, with the tokens that the run was trained on");
   command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,
@@ -249,8 +348,12 @@ void add_train(CLI::App& app) {
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);
   command->footer(
+      "A resumed run keeps its config, what --set gave it included; then come the changes of CONFIG since the run's "
+      "last\n"
+      "start, then --set.\n"
       "Examples: kiln train configs/quickstart.json --run runs/try --set train.steps=200\n"
-      "          kiln train runs/try --resume --set train.steps=400");
+      "          kiln train runs/try --resume --set train.steps=400\n"
+      "          kiln train --init-from gpt2 --data notes/*.txt --for 10m");
   command->callback([options] { run_train(*options); });
 }
 

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/config_changes.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/utf8.h"
@@ -11,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
 #include <glob.h>
 #include <sstream>
 
@@ -27,16 +27,6 @@ Json value_of(std::string_view text) {
     return parse_json(text, "", ExitCode::usage);
   } catch (const Error&) {
     return std::string(text);
-  }
-}
-
-/// A run has one length: an override that gives one takes the place of those in the file.
-void displace_other_lengths(Json& document, const std::string& pointer) {
-  constexpr std::array kLengths{"/train/steps", "/train/epochs", "/train/time_budget"};
-  if (std::ranges::find(kLengths, pointer) == kLengths.end()) return;
-  for (const char* length : kLengths) {
-    const Json::json_pointer other(length);
-    if (pointer != length && document.contains(other)) document[other] = nullptr;
   }
 }
 
@@ -193,13 +183,22 @@ std::string read_text(const std::filesystem::path& path, bool is_runs) {
   return read_file(path);
 }
 
-/// The file's JSON with the overrides in it; what is no object is left to finish().
-Json parse_document(std::string_view text, const std::filesystem::path& path, std::span<const std::string> overrides,
-                    Problems& problems) {
-  Json document = parse_json(text, path.string(), problems);
-  if (!document.is_object()) return document;
-  for (const std::string& assignment : overrides) apply_override(document, assignment, problems);
+/// Of a run that is resumed by another file: its own config, with what that file has changed since the run's last
+/// start.
+Json with_changes(const Json& file, const std::filesystem::path& path, const std::filesystem::path& resumed) {
+  const std::filesystem::path given = RunPaths{resumed.parent_path()}.given();
+  std::error_code ignored;
+  if (!path_exists(given) || std::filesystem::equivalent(path, resumed, ignored)) return file;
+  Json document = parse_json(read_file(resumed), resumed.string());
+  apply_changes(parse_json(read_file(given), given.string()), file, document);
   return document;
+}
+
+/// "/train/steps" of "train.steps=20".
+std::string pointer_of(std::string_view assignment) {
+  std::string pointer = fmt::format("/{}", assignment.substr(0, assignment.find('=')));
+  std::ranges::replace(pointer, '.', '/');
+  return pointer;
 }
 
 }  // namespace
@@ -248,24 +247,50 @@ ConfigFile::ConfigFile(std::filesystem::path path, std::span<const std::string> 
       overrides_(overrides.begin(), overrides.end()),
       text_(read_text(path_, run_.has_value())) {}
 
+ConfigFile ConfigFile::of(const Json& document, const std::string& source, std::span<const std::string> overrides) {
+  ConfigFile file;
+  file.path_ = source;
+  file.overrides_.assign(overrides.begin(), overrides.end());
+  file.text_ = format_json(document);
+  return file;
+}
+
+/// The file's JSON with the overrides in it; what is no object is left to finish().
+Json ConfigFile::document(Problems& problems, const std::optional<std::filesystem::path>& resumed) const {
+  Json document = parse_json(text_, path_.string(), problems);
+  if (!document.is_object()) return document;
+  if (resumed) document = with_changes(document, path_, *resumed);
+  for (const std::string& assignment : overrides_) apply_override(document, assignment, problems);
+  return document;
+}
+
+std::vector<Difference> ConfigFile::kept_by_run(const std::filesystem::path& resumed) const {
+  Problems ignored;
+  const Json file = parse_json(text_, path_.string(), ignored);
+  std::vector<Difference> kept = differing_keys(file, document(ignored, resumed));
+  for (const std::string& assignment : overrides_)
+    std::erase_if(kept, [&](const Difference& d) { return d.pointer == pointer_of(assignment); });
+  return kept;
+}
+
 std::string ConfigFile::name() const {
   Problems problems;
-  const Json document = parse_document(text_, path_, overrides_, problems);
-  const Json name = document.is_object() ? document.value("name", Json(Config().name)) : Json();
+  const Json json = document(problems);
+  const Json name = json.is_object() ? json.value("name", Json(Config().name)) : Json();
   return name.is_string() ? name.get<std::string>() : "";
 }
 
 Config ConfigFile::config(Purpose purpose, const std::optional<std::filesystem::path>& resumed) const {
   Problems problems;
-  Json document = parse_document(text_, path_, overrides_, problems);
+  Json json = document(problems, resumed);
   const Config here = place(resumed);
-  const Json init_from = document.is_object() ? document.value("init_from", Json()) : Json();
+  const Json init_from = json.is_object() ? json.value("init_from", Json()) : Json();
   if (init_from.is_string()) {
-    resumed ? inherit_from_run(document, *resumed, problems)
-            : inherit_model(document, here.locate(init_from.get<std::string>()), problems);
+    resumed ? inherit_from_run(json, *resumed, problems)
+            : inherit_model(json, here.locate(init_from.get<std::string>()), problems);
   }
-  if (resumed) keep_eval_tokens(document, *resumed);
-  Config config = finish(document, problems, path_.string(), purpose, ExitCode::usage);
+  if (resumed) keep_eval_tokens(json, *resumed);
+  Config config = finish(json, problems, path_.string(), purpose, ExitCode::usage);
   config.directory = here.directory;
   config.bases = here.bases;
   return config;

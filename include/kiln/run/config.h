@@ -70,6 +70,18 @@ struct Config {
 /// What a config is read for: training needs data.train, counting and checking do not.
 enum class Purpose { train, plan };
 
+/// One field in which two configs differ, its values as JSON text.
+struct Difference {
+  std::string pointer;
+  std::string before;
+  std::string after;
+
+  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and kind of
+  /// optimizer are, and whether it has momentum. Paths of data and tokenizer are not: what lies there must be the same,
+  /// which is looked at when it is read.
+  bool binds_run() const;
+};
+
 /// A config file, read once, since it may be a pipe; a run directory stands for its config.json, whose relative paths
 /// are searched where the run found them. Applies `overrides` ("key.path=value" each, the text after --set;
 /// a value that is no JSON is a string; one of steps, epochs and time_budget takes the place of the others), puts
@@ -80,10 +92,21 @@ class ConfigFile {
  public:
   explicit ConfigFile(std::filesystem::path path, std::span<const std::string> overrides = {});
 
-  /// For a run that is resumed, `resumed` is its config.json: init_from's model and tokenizer come from there, and
-  /// paths that are found nowhere else are searched where the run found them.
+  /// A config that lies in no file; messages call it `source`.
+  static ConfigFile of(const Json& document, const std::string& source, std::span<const std::string> overrides);
+
+  /// For a run that is resumed, `resumed` is its config.json: what counts is then that config, then what the file has
+  /// changed since the run's last start (see config_changes.h; a run of an older kiln does not know, and the whole file
+  /// counts), then the overrides. init_from's model and tokenizer come from there too, and paths that are found nowhere
+  /// else are searched where the run found them.
   Config config(Purpose purpose = Purpose::train,
                 const std::optional<std::filesystem::path>& resumed = std::nullopt) const;
+
+  /// Returns the keys that the file gives and a run that is resumed has otherwise, those of the overrides left out.
+  std::vector<Difference> kept_by_run(const std::filesystem::path& resumed) const;
+
+  /// The file as it was read.
+  const std::string& text() const { return text_; }
 
   /// The `name` that config() would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
   std::string name() const;
@@ -92,6 +115,8 @@ class ConfigFile {
   const std::optional<std::filesystem::path>& run() const { return run_; }
 
  private:
+  ConfigFile() = default;
+  Json document(Problems& problems, const std::optional<std::filesystem::path>& resumed = std::nullopt) const;
   Config place(const std::optional<std::filesystem::path>& resumed) const;
 
   std::optional<std::filesystem::path> run_;
@@ -124,18 +149,6 @@ Json config_schema();
 
 /// The config reference of the README, in Markdown.
 std::string config_reference();
-
-/// One field in which two configs differ, its values as JSON text.
-struct Difference {
-  std::string pointer;
-  std::string before;
-  std::string after;
-
-  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and kind of
-  /// optimizer are, and whether it has momentum. Paths of data and tokenizer are not: what lies there must be the same,
-  /// which is looked at when it is read.
-  bool binds_run() const;
-};
 
 /// "/model/n_layers: 4 -> 6".
 std::string to_string(const Difference& difference);

@@ -20,6 +20,7 @@ struct RunPaths {
   std::string name() const;
 
   std::filesystem::path config() const { return root / "config.json"; }     // as resolved
+  std::filesystem::path given() const { return root / "given.json"; }       // CONFIG as it was given, without --set
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }  // see metrics.h
   std::filesystem::path log() const { return root / "train.log"; }
   std::filesystem::path plot() const { return root / "loss.svg"; }
