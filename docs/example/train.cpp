@@ -20,7 +20,7 @@ int main(int argc, char** argv) try {
   const auto prepared = kiln::prepare(config, run.paths(), false);
   const int code = kiln::Trainer(*prepared, run.paths(), false).run();
 
-  const auto prompt = kiln::encode_prompt(*prepared->tokenizer, "Once");
+  const auto prompt = kiln::encode_prompt(*prepared->tokenizer, prepared->ids, "Once");
   const auto texts = kiln::complete(*prepared->model, *prepared->weights, *prepared->tokenizer, prompt, {});
   std::cout << "Once" << texts.front().text << "\n";
   return code;

@@ -46,7 +46,7 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
   const Corpus corpus(data, base, key);
   if (!corpus.train_files().left.empty()) spdlog::info("{}: {}", key, describe_files(corpus.train_files()));
   if (corpus.file_unlike_text() && model.tokenizer->type() != "byte") spdlog::warn("{}", zero_bytes_warning(corpus));
-  return encode_corpus(corpus, *model.tokenizer, cache);
+  return encode_corpus(corpus, *model.tokenizer, model.ids().marks(), cache);
 }
 
 /// The files of --data as tokens, their documents told apart as asked, else as the run's are.

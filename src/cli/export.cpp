@@ -72,8 +72,7 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
-                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.source.ids),
-                           {.type = job.type});
+                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids()), {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {

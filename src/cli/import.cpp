@@ -42,6 +42,7 @@ Config config_of(const LoadedModel& model, const RunPaths& paths) {
   for (const SpecialToken& token : model.tokenizer->special_tokens()) {
     config.tokenizer.special_tokens.push_back(token.content);
   }
+  config.tokenizer = with_names(config.tokenizer, *model.tokenizer, model.ids());
   config.train.resolve();
   return config;
 }
@@ -53,6 +54,7 @@ void run_import(const ImportOptions& options) {
   RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);
   if (options.overwrite) run.clear();
   const Config config = config_of(model, run.paths());
+  const SpecialIds ids = model.ids();
   TrainerState state;
   state.seed = config.seed;
   const Index parameters = model.model->layout.count();
@@ -63,7 +65,7 @@ void run_import(const ImportOptions& options) {
                        .vocab_size = model.source.vocab_size,
                        .weights = *model.weights,
                        .optimizer = {},
-                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, model.source.ids),
+                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, ids),
                        .state = state},
                       false, config.train.keep_checkpoints);
   spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),

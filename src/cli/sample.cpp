@@ -118,10 +118,10 @@ void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
   const std::string prompt = read_prompt(options);
-  const std::vector<TokenId> tokens =
-      encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
-                    loaded.ids().begin);
-  options.completion.generation.end_token = loaded.ids().end;
+  const SpecialIds ids = loaded.ids();
+  const std::vector<TokenId> tokens = encode_prompt(
+      *loaded.tokenizer, ids, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  options.completion.generation.end_tokens = ids.ends;
 
   options.completion.generation.log_probabilities = options.json;
 
@@ -176,7 +176,8 @@ void add_sample(CLI::App& app) {
   add_count(*command, "--max-tokens", generation.max_tokens, "length of a sample");
   add_sampling_options(*command, generation.sampling);
   add_repeated(*command, "--stop", options->completion.stops,
-               "text that ends a sample and is no part of it, a line feed as $'\\n'; may be repeated")
+               "text, or the name of a special token, that ends a sample and is no part of it; a line feed is $'\\n'; "
+               "may be repeated")
       ->type_name("TEXT");
   add_count(*command, "--samples", generation.samples, "number of samples");
   add_count(*command, "--seed", generation.seed, "of the draws; the same seed gives the same samples");

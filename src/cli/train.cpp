@@ -133,9 +133,8 @@ std::string sample(const Preparation& p) {
   options.generation.max_tokens = kSampleTokens;
   options.generation.seed = p.config.seed;
   const std::string& text = p.config.train.sample_prompt;
-  const SpecialIds ids = special_ids(*p.tokenizer, p.named_ids);
-  options.generation.end_token = ids.end;
-  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, text, SpecialTokens::as_text, ids.begin);
+  options.generation.end_tokens = p.ids.ends;
+  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, p.ids, text);
   const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options,
                                     [](Index, std::string_view, bool) { leave_if_stopped(); });
   return text + completions.front().text;
@@ -145,7 +144,7 @@ std::string sample(const Preparation& p) {
 /// first of them.
 void check_sample_prompt(const Preparation& p) {
   const TrainConfig& train = p.config.train;
-  if (train.sample_every > 0 || train.sample_at_evaluations) encode_prompt(*p.tokenizer, train.sample_prompt);
+  if (train.sample_every > 0 || train.sample_at_evaluations) encode_prompt(*p.tokenizer, p.ids, train.sample_prompt);
 }
 
 void introduce(const Preparation& p, const RunPaths& paths) {

@@ -80,23 +80,6 @@ std::span<const std::string_view> take_group(std::span<const std::string_view>& 
   return group;
 }
 
-void encode_documents(std::span<const std::string_view> documents, const Tokenizer& tokenizer, DocumentEnd end,
-                      const AppendTokens& append) {
-  std::size_t bytes = 0;
-  for (const std::string_view document : documents) bytes += document.size();
-  const ProgressBar bar("tokenizing", static_cast<double>(bytes), "bytes");
-  std::vector<std::vector<TokenId>> tokens;
-  while (!documents.empty()) {
-    const std::span<const std::string_view> group = take_group(documents);
-    tokens.resize(group.size());
-    parallel_each(std::ssize(group), [&](std::int64_t index) {
-      const auto i = static_cast<std::size_t>(index);
-      tokens[i] = encode_document(tokenizer, group[i], end);
-    });
-    for (std::size_t i = 0; i < group.size(); ++i) append(tokens[i], std::ssize(group[i]));
-  }
-}
-
 /// Token files as one. A single file is used as it is.
 TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index vocab_size, const fs::path& cache) {
   std::vector<TokenFile> parts;
@@ -121,26 +104,80 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
   });
 }
 
-DocumentEnd end_of(const Corpus& corpus) {
-  return corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
+/// What is trained on, or what is held out. The tail's cut may have left one document a part on either side.
+struct Split {
+  std::string_view name;
+  const Documents& documents;
+  const SourceFiles& found;     // that they come from
+  DocumentMarks marks;          // of whole documents
+  bool begins_within = false;   // the first one begins before the split
+  std::string_view after = {};  // how the last one goes on behind it
+
+  bool is_cut_at_end(std::size_t i) const { return i + 1 == documents.size() && !after.empty(); }
+  DocumentMarks marks_of(std::size_t i) const {
+    return {.start = begins_within && i == 0 ? std::nullopt : marks.start,
+            .end = is_cut_at_end(i) ? std::nullopt : marks.end};
+  }
+};
+
+std::vector<Split> splits_of(const Corpus& corpus, DocumentMarks marks) {
+  if (!corpus.has_several_documents()) marks.end.reset();
+  const bool is_cut = corpus.is_cut_within_document();
+  const SourceFiles& held_out = corpus.validation_files();
+  return {{.name = "train",
+           .documents = corpus.train(),
+           .found = corpus.train_files(),
+           .marks = marks,
+           .after = is_cut ? corpus.validation().front() : std::string_view()},
+          {.name = "validation",
+           .documents = corpus.validation(),
+           .found = held_out.files.empty() ? corpus.train_files() : held_out,
+           .marks = marks,
+           .begins_within = is_cut}};
 }
 
-/// Names the tokens of documents in a cache.
-class EncodingKey {
- public:
-  EncodingKey(const Tokenizer& tokenizer, DocumentEnd end)
-      : maker_(hash_bytes(fmt::format("encode {} {} {}", kCacheVersion, hash_bytes(format_json(tokenizer.to_json())),
-                                      static_cast<int>(end)))) {}
+/// What makes the tokens of a split others than an older kiln made of it, whose caches are still good without.
+std::string differences_from_older(const Split& split, const Tokenizer& tokenizer, bool has_several_documents) {
+  std::string text;
+  const DocumentMarks& marks = split.marks;
+  const DocumentMarks older{tokenizer.special(kStart),
+                            has_several_documents ? tokenizer.special(kEndOfText) : std::nullopt};
+  if (marks != older) text += fmt::format(" marks {} {}", marks.start.value_or(-1), marks.end.value_or(-1));
+  const bool ends_sentences = tokenizer.special(kEndOfSentence).has_value();
+  if ((split.begins_within && marks.start) || (!split.after.empty() && (marks.end || ends_sentences))) text += " cut";
+  const auto has_crlf = [](std::string_view document) { return document.find("\r\n") != std::string_view::npos; };
+  if (tokenizer.special(kParagraph) && std::ranges::any_of(split.documents, has_crlf)) text += " crlf";
+  return text;
+}
 
-  std::uint64_t of(const Documents& documents) const {
-    std::uint64_t key = maker_;
-    for (const std::string_view document : documents) key = hash_bytes(document, key);
-    return key;
+/// Names the tokens of a split in a cache.
+std::uint64_t key_of(const Split& split, const Corpus& corpus, const Tokenizer& tokenizer) {
+  const bool several = corpus.has_several_documents();
+  const std::uint64_t maker = hash_bytes(format_json(tokenizer.to_json()));
+  std::uint64_t key = hash_bytes(fmt::format("encode {} {} {}{}", kCacheVersion, maker, several ? 1 : 0,
+                                             differences_from_older(split, tokenizer, several)));
+  for (const std::string_view document : split.documents) key = hash_bytes(document, key);
+  return key;
+}
+
+void encode_documents(const Split& split, const Tokenizer& tokenizer, const AppendTokens& append) {
+  std::span<const std::string_view> documents = split.documents;
+  std::size_t bytes = 0;
+  for (const std::string_view document : documents) bytes += document.size();
+  const ProgressBar bar("tokenizing", static_cast<double>(bytes), "bytes");
+  std::vector<std::vector<TokenId>> tokens;
+  while (!documents.empty()) {
+    const std::size_t first = split.documents.size() - documents.size();
+    const std::span<const std::string_view> group = take_group(documents);
+    tokens.resize(group.size());
+    parallel_each(std::ssize(group), [&](std::int64_t index) {
+      const auto i = static_cast<std::size_t>(index);
+      const std::string_view after = split.is_cut_at_end(first + i) ? split.after : std::string_view();
+      tokens[i] = encode_document(tokenizer, group[i], split.marks_of(first + i), after);
+    });
+    for (std::size_t i = 0; i < group.size(); ++i) append(tokens[i], std::ssize(group[i]));
   }
-
- private:
-  std::uint64_t maker_;
-};
+}
 
 std::uint64_t digest_of(std::uint64_t train, std::uint64_t validation) { return hash_bytes(hex(train), validation); }
 
@@ -166,31 +203,28 @@ std::vector<TokenFile> cached_files(const fs::path& directory, std::string_view 
 
 std::uint64_t Dataset::digest() const { return digest_of(train.digest(), validation.digest()); }
 
-Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
-  const DocumentEnd end = end_of(corpus);
-  const std::optional<EncodingKey> key =
-      cache_directory.empty() ? std::nullopt : std::optional<EncodingKey>({tokenizer, end});
-  const auto encode = [&](const Documents& documents, std::string_view split, const SourceFiles& found) {
-    if (documents.empty()) return TokenFile();
-    return cached(cache_directory, split, key ? key->of(documents) : 0, tokenizer.vocab_size(),
-                  name_of_files(found.files), [&](const AppendTokens& append) {
-                    corpus.naming_places([&] { encode_documents(documents, tokenizer, end, append); });
-                  });
+Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, DocumentMarks marks,
+                      const fs::path& cache_directory) {
+  const auto encode = [&](const Split& split) {
+    if (split.documents.empty()) return TokenFile();
+    const std::uint64_t key = cache_directory.empty() ? 0 : key_of(split, corpus, tokenizer);
+    return cached(
+        cache_directory, split.name, key, tokenizer.vocab_size(), name_of_files(split.found.files),
+        [&](const AppendTokens& append) { corpus.naming_places([&] { encode_documents(split, tokenizer, append); }); });
   };
-  const SourceFiles& held_out = corpus.validation_files();
-  return {.train = encode(corpus.train(), "train", corpus.train_files()),
-          .validation =
-              encode(corpus.validation(), "validation", held_out.files.empty() ? corpus.train_files() : held_out)};
+  const std::vector<Split> splits = splits_of(corpus, marks);
+  return {.train = encode(splits[0]), .validation = encode(splits[1])};
 }
 
-std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const fs::path& cache_directory) {
-  const EncodingKey key(tokenizer, end_of(corpus));
-  const auto find = [&](const Documents& documents, std::string_view split) {
-    if (documents.empty()) return std::optional(TokenFile());
-    return find_cached(cache_path(cache_directory, split, key.of(documents)));
+std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const DocumentMarks& marks,
+                                    const fs::path& cache_directory) {
+  const auto find = [&](const Split& split) {
+    if (split.documents.empty()) return std::optional(TokenFile());
+    return find_cached(cache_path(cache_directory, split.name, key_of(split, corpus, tokenizer)));
   };
-  const std::optional<TokenFile> train = find(corpus.train(), "train");
-  const std::optional<TokenFile> validation = train ? find(corpus.validation(), "validation") : std::nullopt;
+  const std::vector<Split> splits = splits_of(corpus, marks);
+  const std::optional<TokenFile> train = find(splits[0]);
+  const std::optional<TokenFile> validation = train ? find(splits[1]) : std::nullopt;
   return validation ? std::optional(Dataset{*train, *validation}) : std::nullopt;
 }
 

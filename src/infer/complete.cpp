@@ -3,6 +3,7 @@
 
 #include "kiln/infer/text_stream.h"
 
+#include <algorithm>
 #include <array>
 
 namespace kiln {
@@ -35,11 +36,14 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
                                  const Tokenizer& tokenizer, std::span<const TokenId> prompt,
                                  const CompletionOptions& options, const OnText& on_text) {
   GenerationOptions generation = options.generation;
-  if (!generation.end_token) generation.end_token = tokenizer.end_of_text();
   generation.vocab_size = tokenizer.vocab_size();
   generation.validate();
   std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops, prompt));
 
+  const auto is_stop = [&](TokenId token) {
+    const SpecialToken* special = tokenizer.special_by_id(token);
+    return special != nullptr && std::ranges::find(options.stops, special->content) != options.stops.end();
+  };
   const auto add = [&](Index index, const std::string& piece, bool last) {
     samples[static_cast<std::size_t>(index)].completion.text += piece;
     if (on_text) on_text(index, piece, last);
@@ -49,6 +53,7 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
     ++sample.completion.tokens;
     sample.completion.ids.push_back(token);
     if (generation.log_probabilities) sample.completion.log_probabilities.push_back(log_probability);
+    if (is_stop(token)) return false;
     add(index, sample.stream.push(text_of(tokenizer, token, sample.previous)), false);
     sample.previous = token;
     return !sample.stream.stopped();

@@ -126,7 +126,7 @@ class Generation {
     if (options_.log_probabilities)
       drawn_from_.assign(logits, logits + model_.vocab_size());  // the sampler spoils them
     const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sequence), sequence.rng);
-    if (token == options_.end_token) return Finish::end;
+    if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) return Finish::end;
     sequence.tokens.push_back(token);
     const double log_probability = options_.log_probabilities ? log_probability_of(token) : 0;
     if (!on_token_(sequence.sample, token, log_probability)) return Finish::stop;

@@ -7,6 +7,7 @@
 #include "kiln/text/document.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::string_view kKeys = "tokenizer.ggml.";
 enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
+constexpr std::array<std::string_view, 3> kEndKeys{"eos_token_id", "eot_token_id", "eom_token_id"};  // each ends a text
 constexpr TokenId kAssumedEnd = 11;  // what llama.cpp ends a text at where a "gpt2" tokenizer does not say
 
 struct GgufTokens {
@@ -100,10 +102,14 @@ std::vector<std::string> gguf_obstacles(const Tokenizer& tokenizer, Index vocab_
 std::vector<std::string> gguf_warnings(const Tokenizer& tokenizer, const SpecialIds& ids) {
   std::vector<std::string> warnings;
   if (is_none(tokenizer)) return warnings;
-  if (!ids.end && tokenizer.vocab_size() > kAssumedEnd) {
+  if (ids.ends.empty() && tokenizer.vocab_size() > kAssumedEnd) {
+    warnings.push_back(fmt::format(
+        "the model names no token that ends a text, so llama.cpp assumes token {} and ends texts there", kAssumedEnd));
+  }
+  if (ids.ends.size() > kEndKeys.size()) {
     warnings.push_back(
-        fmt::format("the tokenizer has no {}, so llama.cpp will end texts at token {}, which it assumes to end them",
-                    kEndOfText, kAssumedEnd));
+        fmt::format("the model has {} tokens that end a text, and GGUF has room for {}: the others end none",
+                    ids.ends.size(), kEndKeys.size()));
   }
   std::ranges::move(insertion_warnings(tokenizer, {kEndOfSentence, kParagraph}, "llama.cpp"),
                     std::back_inserter(warnings));
@@ -124,8 +130,10 @@ std::vector<GgufKey> gguf_tokenizer_keys(const Tokenizer& tokenizer, Index vocab
   add("token_type", std::move(tokens.types));
   add("merges", merges_of(tokenizer));
   if (ids.begin) add("bos_token_id", static_cast<std::uint32_t>(*ids.begin));
-  if (ids.end) add("eos_token_id", static_cast<std::uint32_t>(*ids.end));
-  add("add_bos_token", tokenizer.special(kStart).has_value());
+  for (std::size_t i = 0; i < std::min(ids.ends.size(), kEndKeys.size()); ++i) {
+    add(kEndKeys[i], static_cast<std::uint32_t>(ids.ends[i]));
+  }
+  add("add_bos_token", ids.start.has_value() && ids.start == ids.begin);
   add("add_eos_token", false);
   return keys;
 }

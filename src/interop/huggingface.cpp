@@ -19,6 +19,7 @@
 namespace kiln {
 namespace {
 
+constexpr std::string_view kEmbedding = "wte.weight";  // kiln's name
 constexpr std::string_view kUnembedding = "lm_head.weight";
 constexpr std::size_t kMostListed = 50;  // lines of one message
 constexpr double kSmallTables = 64e6;    // bytes of positions' tables that any model may have
@@ -55,8 +56,8 @@ class WeightsReader {
       : files_(folder),
         family_(family_of(model)),
         table_(tensor_table(model, layout)),
-        tied_copy_(model.tie_embeddings ? files_.find(kUnembedding) : nullptr) {
-    match();
+        unembedding_(model.tie_embeddings ? files_.find(kUnembedding) : nullptr) {
+    match(layout);
   }
 
   void read_into(ParameterBuffer<float>& weights) const {
@@ -69,7 +70,7 @@ class WeightsReader {
         check_zero(*tensors_[i]);
       }
     }
-    if (tied_copy_ != nullptr) check_tied(weights);
+    if (unembedding_ != nullptr) check_tied(weights);
   }
 
  private:
@@ -81,11 +82,13 @@ class WeightsReader {
     return files_.find(name.starts_with(prefix) ? name.substr(prefix.size()) : std::string(prefix) + name);
   }
 
-  void match() {
+  void match(const ParameterLayout& layout) {
     std::vector<std::string> problems;
     std::set<const StoredTensor*> used;
     for (const TensorPlace& place : table_) {
       const StoredTensor* tensor = find(place.name);
+      const bool is_embedding = place.parameter && layout[place.parameter].name == kEmbedding;
+      if (tensor == nullptr && is_embedding) tensor = std::exchange(unembedding_, nullptr);  // saved once, by that name
       tensors_.push_back(tensor);
       used.insert(tensor);
       if (tensor == nullptr) {
@@ -97,7 +100,7 @@ class WeightsReader {
     }
     for (const StoredTensor& tensor : files_.tensors()) {
       const TensorInfo& info = *tensor.info;
-      if (used.contains(&tensor) || &tensor == tied_copy_ || is_derived(family_, info.name)) continue;
+      if (used.contains(&tensor) || &tensor == unembedding_ || is_derived(family_, info.name)) continue;
       problems.push_back(fmt::format("'{}' {} is not of this model", info.name, shape_text(info.shape)));
     }
     if (problems.empty()) return;
@@ -118,19 +121,19 @@ class WeightsReader {
 
   /// A tied model's unembedding is sometimes saved all the same: it has to be the token embedding.
   void check_tied(const ParameterBuffer<float>& weights) const {
-    const ParameterId embedding = weights.layout().find("wte.weight");
+    const ParameterId embedding = weights.layout().find(kEmbedding);
     const ConstVec<float> values = weights.vec(embedding);
-    const std::vector<float> copy = tied_copy_->file->read<float>(kUnembedding);
+    const std::vector<float> copy = unembedding_->file->read<float>(kUnembedding);
     check_input(std::ranges::equal(copy, std::span(values.data(), static_cast<std::size_t>(values.size()))),
                 "{}: '{}' is not the token embedding, to which the config ties it; is tie_word_embeddings false?",
-                tied_copy_->file->path().string(), kUnembedding);
+                unembedding_->file->path().string(), kUnembedding);
   }
 
   WeightFiles files_;
   Family family_;
   std::vector<TensorPlace> table_;
   std::vector<const StoredTensor*> tensors_;  // for each of the table; null for zeros that the files leave out
-  const StoredTensor* tied_copy_;             // an unembedding that should not be there
+  const StoredTensor* unembedding_;           // of a tied model: a second copy of its embedding
 };
 
 }  // namespace

@@ -19,6 +19,12 @@ constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::m
 
 Json to_id(const std::optional<TokenId>& id) { return id ? Json(*id) : Json(nullptr); }
 
+/// One id as a number, several as an array.
+Json to_ids(const std::vector<TokenId>& ids) {
+  if (ids.empty()) return nullptr;
+  return ids.size() == 1 ? Json(ids.front()) : Json(ids);
+}
+
 std::string_view torch_name(DataType type) {
   return type == DataType::f16 ? "float16" : type == DataType::bf16 ? "bfloat16" : "float32";
 }
@@ -105,14 +111,6 @@ class Keys {
     if (json_[key].is_string()) return json_[key].get<std::string>();
     problems_.add("/" + key, "{}: a string is expected", brief_json(json_[key]));
     return otherwise;
-  }
-
-  /// The id of a token, the first where there are several; none where the key names none of the vocabulary.
-  std::optional<TokenId> id(const std::string& key, Index vocab_size) const {
-    if (!has(key)) return std::nullopt;
-    const Json& value = json_[key].is_array() && !json_[key].empty() ? json_[key][0] : json_[key];
-    const bool sound = value.is_number_integer() && value >= 0 && value < vocab_size;
-    return sound ? std::optional(value.get<TokenId>()) : std::nullopt;
   }
 
   /// A key that kiln has no other value of: absent, null or this.
@@ -236,8 +234,25 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
   return m;
 }
 
-SpecialIds ids_of(const Keys& keys, Index vocab_size) {
-  return {.begin = keys.id("bos_token_id", vocab_size), .end = keys.id("eos_token_id", vocab_size)};
+/// Adds the ids of a key, one or an array of them; what is no id of the vocabulary is left out.
+void append_ids_of(const Json& json, const char* key, Index vocab_size, std::vector<TokenId>& ids) {
+  const Json value = json.value(key, Json());
+  for (const Json& id : value.is_array() ? value : Json::array({value})) {
+    if (id.is_number_integer() && id >= 0 && id < vocab_size) ids.push_back(id.get<TokenId>());
+  }
+}
+
+/// The JSON object of a file; empty where there is no such file.
+Json read_optional(const std::filesystem::path& folder, const char* name) {
+  const std::filesystem::path path = path_within(folder, name);
+  return path_exists(path) ? read_json_object(path) : Json::object();
+}
+
+/// The text of a special token, written as itself or as an object with "content"; "" where the key names none.
+std::string token_text(const Json& json, const char* key) {
+  const Json value = json.value(key, Json());
+  const Json content = value.is_object() ? value.value("content", Json()) : value;
+  return content.is_string() ? content.get<std::string>() : "";
 }
 
 }  // namespace
@@ -256,7 +271,7 @@ Json huggingface_config(const ModelConfig& model, Index vocab_size, const Specia
       json["model"] = to_json(model);
   }
   json["bos_token_id"] = to_id(ids.begin);
-  json["eos_token_id"] = to_id(ids.end);
+  json["eos_token_id"] = to_ids(ids.ends);
   json["tie_word_embeddings"] = model.tie_embeddings;
   json["torch_dtype"] = torch_name(type);
   json["transformers_version"] = kTransformersVersion;
@@ -266,7 +281,7 @@ Json huggingface_config(const ModelConfig& model, Index vocab_size, const Specia
 Json huggingface_generation_config(const SpecialIds& ids) {
   return {{"_from_model_config", true},
           {"bos_token_id", to_id(ids.begin)},
-          {"eos_token_id", to_id(ids.end)},
+          {"eos_token_id", to_ids(ids.ends)},
           {"transformers_version", kTransformersVersion}};
 }
 
@@ -290,14 +305,32 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   if (problems.empty()) description.model.validate(problems, "");
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   description.model.resolve();
-  description.ids = ids_of(keys, description.vocab_size);
+  description.named = read_named_tokens(folder, description.vocab_size);
   return description;
 }
 
-SpecialIds read_special_ids(const std::filesystem::path& folder, Index vocab_size) {
-  const Json json = read_json_object(path_within(folder, kModelConfigFile));
-  Problems problems;
-  return ids_of(Keys(json, problems), vocab_size);
+NamedTokens read_named_tokens(const std::filesystem::path& folder, Index vocab_size) {
+  NamedTokens named = read_token_names(folder);
+  std::vector<TokenId> begins;
+  for (const char* file : {kModelConfigFile, kGenerationConfigFile}) {
+    const Json json = read_optional(folder, file);
+    append_ids_of(json, "bos_token_id", vocab_size, begins);
+    append_ids_of(json, "eos_token_id", vocab_size, file == kModelConfigFile ? named.ends : named.further_ends);
+  }
+  if (!begins.empty()) named.begin = begins.front();
+  return named;
+}
+
+NamedTokens read_token_names(const std::filesystem::path& folder) {
+  const Json config = read_optional(folder, "tokenizer_config.json");
+  const Json map = read_optional(folder, "special_tokens_map.json");
+  const auto named = [&](const char* key) {
+    const std::string text = token_text(config, key);
+    return text.empty() ? token_text(map, key) : text;
+  };
+  return {.begin_text = named("bos_token"),
+          .end_text = named("eos_token"),
+          .begins_documents = config.value("add_bos_token", Json()) == true};
 }
 
 }  // namespace kiln

@@ -3,6 +3,7 @@
 
 #include "kiln/core/file.h"
 #include "kiln/tensor/safetensors.h"
+#include "kiln/text/document.h"
 
 #include <nlohmann/json.hpp>
 
@@ -121,6 +122,10 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   const std::string source = path.string() + ": /config";
   CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
                         vocab_size.get<Index>()};
+  // Runs of before these keys had the tokens of these names, where their vocabulary has them.
+  TokenizerConfig& tokenizer = read.config.tokenizer;
+  if (!tokenizer.start_of_text) tokenizer.start_of_text = kStart;
+  if (!tokenizer.end_of_text) tokenizer.end_of_text = kEndOfText;
   for (const Json& base : json.value("bases", Json::array())) {
     if (base.is_string()) read.config.bases.emplace_back(base.get<std::string>());
   }

@@ -4,7 +4,6 @@
 #include "kiln/core/file.h"
 #include "kiln/interop/huggingface.h"
 #include "kiln/interop/llmc.h"
-#include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 
@@ -37,16 +36,14 @@ void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const st
               source, tokenizer.vocab_size(), vocab_size);
 }
 
-SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named) {
-  const std::optional<TokenId> start = tokenizer.special(kStart), end = tokenizer.end_of_text();
-  return {.begin = named.begin ? named.begin : start ? start : end, .end = named.end ? named.end : end};
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids) {
+  return {.tokenizer = format_tokenizer_json(tokenizer),
+          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx, ids)),
+          .ids = ids};
 }
 
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& named) {
-  const SpecialIds ids = special_ids(tokenizer, named);
-  return {.tokenizer = format_tokenizer_json(tokenizer),
-          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx, ids.begin, ids.end)),
-          .ids = ids};
+SpecialIds LoadedModel::ids() const {
+  return special_ids(*tokenizer, source.config ? source.config->tokenizer : TokenizerConfig(), source.named);
 }
 
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice) {
@@ -65,7 +62,8 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
   ModelSource source = open_model(run);
   std::unique_ptr<Tokenizer> other = load_tokenizer(tokenizer);
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
-  source.ids = {};  // of the model's own tokenizer
+  source.named = is_folder(tokenizer) ? read_token_names(tokenizer) : NamedTokens();
+  if (source.config) source.config->tokenizer = {};  // which names tokens of the model's own tokenizer
   return load(std::move(source), std::move(other));
 }
 

@@ -97,12 +97,12 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
     verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
     check_claims(folder, read.config.model);
-    const SpecialIds ids = read_special_ids(folder, read.vocab_size);
-    return {folder, read.config.model, read.vocab_size, std::move(read.config), ids};
+    NamedTokens named = read_named_tokens(folder, read.vocab_size);
+    return {folder, read.config.model, read.vocab_size, std::move(read.config), std::move(named)};
   }
   const ModelDescription description = read_huggingface_config(folder);
   check_claims(folder, description.model);
-  return {folder, description.model, description.vocab_size, std::nullopt, description.ids};
+  return {folder, description.model, description.vocab_size, std::nullopt, description.named};
 }
 
 }  // namespace kiln

@@ -7,20 +7,35 @@
 namespace kiln {
 namespace {
 
-bool ends_sentence(std::string_view text, std::size_t at) {
+/// Whether a sentence ends with the byte there; `after` is what follows the text.
+bool ends_sentence(std::string_view text, std::size_t at, std::string_view after) {
   if (text[at] != '.' && text[at] != '!' && text[at] != '?') return false;
-  return at + 1 == text.size() || text[at + 1] == ' ' || (text[at + 1] >= '\t' && text[at + 1] <= '\r');
+  const std::string_view rest = at + 1 < text.size() ? text.substr(at + 1) : after;
+  return rest.empty() || rest.front() == ' ' || (rest.front() >= '\t' && rest.front() <= '\r');
+}
+
+/// The bytes of the line end that stands there, LF or CRLF; 0 where none does.
+std::size_t line_end(std::string_view text, std::size_t at) {
+  text.remove_prefix(std::min(at, text.size()));
+  return text.starts_with("\n") ? 1 : text.starts_with("\r\n") ? 2 : 0;
+}
+
+/// The bytes of the two line ends in a row that stand there; 0 where there are fewer.
+std::size_t two_line_ends(std::string_view text, std::size_t at) {
+  const std::size_t first = line_end(text, at);
+  const std::size_t second = first > 0 ? line_end(text, at + first) : 0;
+  return second > 0 ? first + second : 0;
 }
 
 }  // namespace
 
 std::string_view special_meaning(std::string_view content) { return content == kParagraph ? "\n\n" : ""; }
 
-std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, DocumentEnd end) {
-  const std::optional<TokenId> start = tokenizer.special(kStart), sentence = tokenizer.special(kEndOfSentence),
-                               paragraph = tokenizer.special(kParagraph), last = tokenizer.end_of_text();
+std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, const DocumentMarks& marks,
+                                     std::string_view after) {
+  const std::optional<TokenId> sentence = tokenizer.special(kEndOfSentence), paragraph = tokenizer.special(kParagraph);
   std::vector<TokenId> ids;
-  if (start) ids.push_back(*start);
+  if (marks.start) ids.push_back(*marks.start);
   std::size_t begin = 0;  // of the text that is not encoded yet
   const auto encode_until = [&](std::size_t stop) {
     const std::vector<TokenId> part = tokenizer.encode(text.substr(begin, stop - begin), SpecialTokens::as_text, begin);
@@ -28,18 +43,18 @@ std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_vie
     begin = stop;
   };
   for (std::size_t at = 0; (sentence || paragraph) && at < text.size(); ++at) {
-    if (sentence && ends_sentence(text, at)) {
+    if (sentence && ends_sentence(text, at, after)) {
       encode_until(at + 1);
       ids.push_back(*sentence);
-    } else if (paragraph && text.substr(at).starts_with(special_meaning(kParagraph))) {
+    } else if (const std::size_t length = paragraph ? two_line_ends(text, at) : 0; length > 0) {
       encode_until(at);
       ids.push_back(*paragraph);
-      begin += special_meaning(kParagraph).size();
+      begin += length;
       at = begin - 1;
     }
   }
   encode_until(text.size());
-  if (end == DocumentEnd::end_of_text && last) ids.push_back(*last);
+  if (marks.end) ids.push_back(*marks.end);
   return ids;
 }
 

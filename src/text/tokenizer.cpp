@@ -90,8 +90,6 @@ std::optional<TokenId> Tokenizer::special(std::string_view content) const {
   return found == special_tokens_.end() ? std::nullopt : std::optional(found->id);
 }
 
-std::optional<TokenId> Tokenizer::end_of_text() const { return special(kEndOfText); }
-
 void Tokenizer::check_id(TokenId id) const {
   check(id >= 0 && id < vocab_size(), "token id {} is not in the vocabulary; its ids are 0 to {}", id,
         vocab_size() - 1);

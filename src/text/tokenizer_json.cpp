@@ -279,22 +279,24 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
 
 std::string format_tokenizer_json(const Tokenizer& tokenizer) { return format_json(tokenizer.to_json()); }
 
-Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, std::optional<TokenId> begin,
-                           std::optional<TokenId> end) {
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, const SpecialIds& ids) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
-  // GPT2Tokenizer takes "<|endoftext|>" for granted and would add it where it is missing.
-  const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && tokenizer.end_of_text();
+  const std::optional<TokenId> unknown = tokenizer.special(kEndOfText);
+  // GPT2Tokenizer would add "<|endoftext|>" where it is missing, and its fast form refuses add_bos_token.
+  const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && unknown && !ids.start;
   const auto name = [&](std::optional<TokenId> id) {
     const SpecialToken* token = id ? tokenizer.special_by_id(*id) : nullptr;
     return token != nullptr ? Json(token->content) : Json(nullptr);
   };
-  return {{"tokenizer_class", gpt2 ? "GPT2Tokenizer" : "PreTrainedTokenizerFast"},
-          {"bos_token", name(begin)},
-          {"eos_token", name(end)},
-          {"unk_token", name(tokenizer.end_of_text())},
-          {"add_prefix_space", false},
-          {"clean_up_tokenization_spaces", false},
-          {"model_max_length", max_length}};
+  Json json{{"tokenizer_class", gpt2 ? "GPT2Tokenizer" : "PreTrainedTokenizerFast"},
+            {"bos_token", name(ids.begin)},
+            {"eos_token", name(ids.ends.empty() ? std::nullopt : std::optional(ids.ends.front()))},
+            {"unk_token", name(unknown)},
+            {"add_prefix_space", false},
+            {"clean_up_tokenization_spaces", false},
+            {"model_max_length", max_length}};
+  if (ids.start && ids.start == ids.begin) json["add_bos_token"] = true;
+  return json;
 }
 
 }  // namespace kiln

@@ -2,12 +2,13 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
 #include "kiln/text/utf8.h"
 #include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
+
+#include "text/added_tokens.h"
 
 namespace kiln {
 namespace {
@@ -38,14 +39,8 @@ std::vector<Merge> read_merges(std::string_view text, const std::string& source,
 std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
                                                  const std::filesystem::path& merges) {
   const Json json = parse_json(read_file(vocab), vocab.string());
-  std::vector<SpecialToken> special;
-  if (json.is_object() && json.contains(kEndOfText)) {
-    const Json& id = json[std::string(kEndOfText)];
-    check_input(id.is_number_integer() && id >= 0 && id < json.size(),
-                "{}: token \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}", vocab.string(),
-                kEndOfText, brief_json(id), json.size(), json.size() - 1);
-    special.push_back({std::string(kEndOfText), id.get<TokenId>()});
-  }
+  check_input(json.is_object(), "{}: is not a JSON object of token and id", vocab.string());
+  const std::vector<SpecialToken> special = read_added_tokens(vocab.parent_path(), json);
   const Vocabulary vocabulary(json, special, vocab.string());
   std::vector<std::string> tokens = vocabulary.byte_level_tokens();
   const std::string lines = read_file(merges);

@@ -24,9 +24,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Refuses changes that a run cannot live with, and logs the others.
-void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
-  const std::vector<Difference> differences = diff(read_checkpoint_config(checkpoint).config, config);
+/// Refuses changes that a run cannot live with, and logs the others. Names of tokens that the config leaves open stay
+/// the run's.
+void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
+  const Config before = read_checkpoint_config(checkpoint).config;
+  TokenizerConfig& names = config.tokenizer;
+  if (!names.start_of_text) names.start_of_text = before.tokenizer.start_of_text;
+  if (!names.end_of_text) names.end_of_text = before.tokenizer.end_of_text;
+  const std::vector<Difference> differences = diff(before, config);
   std::string refused;
   for (const Difference& difference : differences) {
     if (difference.binds_run()) refused += "\n  " + to_string(difference);
@@ -57,8 +62,20 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::pat
   return tokenizer;
 }
 
+/// Refuses, before a vocabulary is learned, a name that it would not have.
+void check_names_are_special(const TokenizerConfig& config) {
+  for (const auto& [key, name] :
+       {std::pair("start_of_text", config.start_of_text), {"end_of_text", config.end_of_text}}) {
+    const bool is_usual = !name || name->empty() || *name == kStart || *name == kEndOfText;
+    check(is_usual || std::ranges::find(config.special_tokens, *name) != config.special_tokens.end(),
+          "tokenizer.{}: \"{}\" is not one of tokenizer.special_tokens; add it there", key, name.value_or(""));
+  }
+}
+
 /// BPE learns from the training split alone; char needs every character there is.
 std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& corpus) {
+  const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
+  if (is_learnt) check_names_are_special(config.tokenizer);
   Documents documents = corpus.train();
   if (config.tokenizer.type == TokenizerKind::character) {
     documents.insert(documents.end(), corpus.validation().begin(), corpus.validation().end());
@@ -66,7 +83,6 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   std::unique_ptr<Tokenizer> tokenizer =
       corpus.naming_places([&] { return make_tokenizer(config.located_tokenizer(), documents); });
   spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
-  const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
   if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
     spdlog::warn("fewer entries than tokenizer.vocab_size {}: no pair of tokens is left that occurs twice",
                  config.tokenizer.vocab_size);
@@ -90,8 +106,35 @@ void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   }
 }
 
-/// Tokens of the text, or the token files, that the config names; and the tokenizer, where there is none yet.
-void read_data(Preparation& p, const RunPaths& paths) {
+/// What the model or the tokenizer that the run takes over says of the tokens that begin and end texts; nothing where
+/// the run has another tokenizer.
+NamedTokens named_tokens(const Preparation& p, const std::optional<ModelSource>& base) {
+  if (p.resumed_from) {  // verified when it was chosen, and its tokenizer is in use
+    return read_named_tokens(*p.resumed_from, p.tokenizer->vocab_size());
+  }
+  if (base) {
+    const std::unique_ptr<Tokenizer> own = own_tokenizer(*base);
+    if (own && own->to_json() == p.tokenizer->to_json()) return base->named;
+  }
+  const std::optional<std::string> path = p.config.located_tokenizer().path;
+  return path && is_folder(*path) ? read_token_names(*path) : NamedTokens();
+}
+
+/// Settles which tokens begin and end texts; the config keeps their names, so that a resume has the same.
+void settle_ends(Preparation& p, const std::optional<ModelSource>& base, bool has_several_documents) {
+  const NamedTokens named = named_tokens(p, base);
+  TokenizerConfig& config = p.config.tokenizer;
+  config = with_names(config, *p.tokenizer, special_ids(*p.tokenizer, config, named));
+  p.ids = special_ids(*p.tokenizer, config, named);
+  const bool from_nothing = !p.resumed_from && !base;
+  if (from_nothing && !has_several_documents && !p.ids.start) {
+    p.ids.begin = line_feed(*p.tokenizer);  // most lines follow one, and the end token is never seen
+  }
+}
+
+/// Tokens of the text, or the token files, that the config names; and the tokenizer and the ends, where there are none
+/// yet.
+void read_data(Preparation& p, const RunPaths& paths, const std::optional<ModelSource>& base) {
   const Config& config = p.config;
   const DataConfig data = config.located_data();
   if (names_token_files(data, config.directory)) {
@@ -102,27 +145,29 @@ void read_data(Preparation& p, const RunPaths& paths) {
           "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
           "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
     if (!p.tokenizer) p.tokenizer = make_tokenizer(config.located_tokenizer(), {});
+    settle_ends(p, base, true);
     p.data = open_token_dataset(data, p.tokenizer->vocab_size(), config.directory, paths.tokens());
   } else {
     const Corpus corpus(data, config.directory);
     warn_of_odd_text(config, corpus);
     if (!p.tokenizer) p.tokenizer = new_tokenizer(config, corpus);
-    const bool sees_documents_begin = corpus.has_several_documents() || p.tokenizer->special(kStart);
-    if (!sees_documents_begin) p.named_ids.begin = line_feed(*p.tokenizer);  // the end-of-text token is never seen
-    p.data = encode_corpus(corpus, *p.tokenizer, paths.tokens());
+    settle_ends(p, base, corpus.has_several_documents());
+    const DocumentMarks marks{p.ids.start, corpus.has_several_documents() ? p.ids.end : std::nullopt};
+    if (const std::string text = describe(marks, *p.tokenizer); !text.empty()) spdlog::info("{}", text);
+    p.data = encode_corpus(corpus, *p.tokenizer, p.ids.marks(), paths.tokens());
   }
 }
 
 /// Why the text does not give the tokens of this digest any more; nothing where it does.
-std::optional<std::string> why_other_tokens(const Config& config, const Tokenizer& tokenizer, std::uint64_t digest,
-                                            const fs::path& cache) {
+std::optional<std::string> why_other_tokens(const Preparation& p, std::uint64_t digest, const fs::path& cache) {
+  const Config& config = p.config;
   try {
     const DataConfig data = config.located_data();
     std::optional<Dataset> now;
     if (names_token_files(data, config.directory)) {
-      now = open_token_dataset(data, tokenizer.vocab_size(), config.directory, cache);
+      now = open_token_dataset(data, p.tokenizer->vocab_size(), config.directory, cache);
     } else {
-      now = find_encoded(Corpus(data, config.directory), tokenizer, cache);
+      now = find_encoded(Corpus(data, config.directory), *p.tokenizer, p.ids.marks(), cache);
     }
     if (now && now->digest() == digest) return std::nullopt;
     return "data.train and data.validation give other tokens now: a file has changed, come or gone";
@@ -139,22 +184,26 @@ std::optional<Dataset> tokens_of_run(const Preparation& p, const fs::path& cache
   const std::uint64_t digest = read_trainer_state(*p.resumed_from).data_digest;
   std::optional<Dataset> tokens = find_dataset(p.config.data, digest, cache);
   if (!tokens) return std::nullopt;
-  if (const auto reason = why_other_tokens(p.config, *p.tokenizer, digest, cache)) {
+  if (const auto reason = why_other_tokens(p, digest, cache)) {
     spdlog::warn("{}; the run goes on with its own tokens, in {}; --retokenize takes the text as it is now", *reason,
                  cache.string());
   }
   return tokens;
 }
 
-void load_data(Preparation& p, const RunPaths& paths, const ResumeOptions& options) {
+void load_data(Preparation& p, const RunPaths& paths, const std::optional<ModelSource>& base,
+               const ResumeOptions& options) {
   const Config& config = p.config;
-  if (p.resumed_from) p.tokenizer = resumed_tokenizer(config, *p.resumed_from, options.force_tokenizer);
+  if (p.resumed_from) {
+    p.tokenizer = resumed_tokenizer(config, *p.resumed_from, options.force_tokenizer);
+    settle_ends(p, base, true);
+  }
   const std::optional<Dataset> kept =
       p.resumed_from && !options.retokenize ? tokens_of_run(p, paths.tokens()) : std::nullopt;
   if (kept) {
     p.data = *kept;
   } else {
-    read_data(p, paths);
+    read_data(p, paths, base);
   }
   const std::string why =
       fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
@@ -190,20 +239,12 @@ void check_same_data(Preparation& p, bool retokenize) {
       state.step, p.data.train.size(), p.data.validation.size());
 }
 
-/// The rows of the embedding, the tokenizer's entries or those of the model that is gone on from; and the special ids
-/// that the model names, where they are this tokenizer's.
-Index vocab_size_of(Preparation& p) {
-  if (p.resumed_from) {  // verified when it was chosen, and its tokenizer is in use
-    const Index vocab_size = read_checkpoint_config(*p.resumed_from).vocab_size;
-    p.named_ids = read_special_ids(*p.resumed_from, vocab_size);
-    return vocab_size;
-  }
-  if (!p.config.init_from) return p.tokenizer->vocab_size();
-  const ModelSource source = open_model(p.config.locate(*p.config.init_from));
-  check_tokenizer_fits(*p.tokenizer, source.vocab_size, *p.config.init_from);
-  const std::unique_ptr<Tokenizer> own = own_tokenizer(source);
-  if (own && own->to_json() == p.tokenizer->to_json()) p.named_ids = source.ids;
-  return source.vocab_size;
+/// The rows of the embedding: the tokenizer's entries, or those of the model that the run begins with.
+Index vocab_size_of(const Preparation& p, const std::optional<ModelSource>& base) {
+  if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
+  if (!base) return p.tokenizer->vocab_size();
+  check_tokenizer_fits(*p.tokenizer, base->vocab_size, *p.config.init_from);
+  return base->vocab_size;
 }
 
 Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index windows_per_epoch) {
@@ -258,10 +299,12 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
   }
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
-  load_data(p, paths, options);
+  std::optional<ModelSource> base;  // that the first step begins with
+  if (p.config.init_from && !p.resumed_from) base = open_model(p.config.locate(*p.config.init_from));
+  load_data(p, paths, base, options);
   p.config.settle_bases();
 
-  p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p));
+  p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p, base));
   p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
   const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
   require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
@@ -269,7 +312,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   warn_of_long_warmup(p.config, p.horizon.total_steps());
 
   p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
-  if (p.config.init_from && !p.resumed_from) {  // now, since for a moment there are two copies
+  if (base) {  // now, since for a moment there are two copies
     inherit_weights(p.config.locate(*p.config.init_from), *p.weights);
     spdlog::info("going on from {}", *p.config.init_from);
   }

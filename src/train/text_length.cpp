@@ -39,9 +39,10 @@ TextLength length_of_text(const Config& config) {
   const Documents sample = sample_of(corpus.train(), kSampleBytes);
   if (sample.empty()) return {};
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config.located_tokenizer(), sample);
-  const DocumentEnd end = corpus.has_several_documents() ? DocumentEnd::end_of_text : DocumentEnd::open;
+  DocumentMarks marks = special_ids(*tokenizer, config.tokenizer).marks();
+  if (!corpus.has_several_documents()) marks.end.reset();
   std::size_t tokens = 0;
-  for (const std::string_view document : sample) tokens += encode_document(*tokenizer, document, end).size();
+  for (const std::string_view document : sample) tokens += encode_document(*tokenizer, document, marks).size();
   const auto length = [&, ratio = static_cast<double>(tokens) /
                                   static_cast<double>(bytes_of(sample))](const Documents& documents) {
     return static_cast<Index>(static_cast<double>(bytes_of(documents)) * ratio);

@@ -52,7 +52,7 @@ Trainer::Trainer(Preparation& preparation, const RunPaths& paths, Shown shown, S
       tokens_logged_(preparation.state.tokens),
       saved_best_{before_.best_loss, before_.best_step},
       saving_best_(saved_best_),
-      tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model, preparation.named_ids)),
+      tokenizer_(tokenizer_files(*preparation.tokenizer, preparation.config.model, preparation.ids)),
       writer_(paths.checkpoints(), preparation.config.train.keep_checkpoints, clock_, checkpoint_copy(preparation)) {
   answer_.set_saved(before_.step);
   answer_.begin(StopAnswer::Work::save, before_.step);

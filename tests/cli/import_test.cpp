@@ -162,6 +162,7 @@ TEST(ImportCommand, WhatAModelCallsItsEndsStaysSo) {
     const SpecialIds ids = load_model(from.string()).ids();
     EXPECT_EQ(ids.begin, 3) << from;
     EXPECT_EQ(ids.end, 5) << from;
+    EXPECT_EQ(ids.ends, std::vector<TokenId>{5}) << from;
   }
 }
 
@@ -178,7 +179,8 @@ TEST(ImportCommand, TheEndThatAModelNamesComesBeforeItsTokenizers) {
   scratch.write("model/config.json", config.dump());
   EXPECT_EQ(load_model(model.string()).ids().end, 257);
   ASSERT_EQ(run_kiln({"export", model.string(), "--to", "hf", "--output", copy.string()}).code, 0);
-  EXPECT_EQ(Json::parse(read_file(copy / "config.json"))["eos_token_id"], 257);
+  EXPECT_EQ(Json::parse(read_file(copy / "config.json"))["eos_token_id"], (Json{257, 256}))
+      << "generation_config.json still names the other, which ends samples too";
   EXPECT_EQ(Json::parse(read_file(copy / "tokenizer_config.json"))["eos_token"], "<|im_end|>");
   const LoadedModel other = load_model_with_tokenizer(model.string(), model / "tokenizer.json");
   EXPECT_EQ(other.ids().end, 256) << "the name is of its own tokenizer";

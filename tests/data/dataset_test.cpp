@@ -49,6 +49,10 @@ class TestTokenizer final : public Tokenizer {
   mutable std::atomic<int> encoded_ = 0;
 };
 
+Dataset as_tokens(const Corpus& corpus, const Tokenizer& tokenizer, const std::filesystem::path& cache = {}) {
+  return encode_corpus(corpus, tokenizer, special_ids(tokenizer, TokenizerConfig()).marks(), cache);
+}
+
 /// Those of tokens.
 std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
@@ -70,17 +74,17 @@ TEST(EncodeCorpus, OneProcessAtATimeFillsACache) {
     const FileLock other(cache / "lock");
     expect_error(ExitCode::usage,
                  fmt::format("{}: in use by process {}; wait until it ends", cache.string(), ::getpid()),
-                 [&] { encode_corpus(corpus, tokenizer, cache); });
+                 [&] { as_tokens(corpus, tokenizer, cache); });
   }
-  EXPECT_EQ(encode_corpus(corpus, tokenizer, cache).train.size(), 2);
+  EXPECT_EQ(as_tokens(corpus, tokenizer, cache).train.size(), 2);
   const FileLock other(cache / "lock");
-  EXPECT_EQ(encode_corpus(corpus, tokenizer, cache).train.size(), 2) << "what is there is read without it";
+  EXPECT_EQ(as_tokens(corpus, tokenizer, cache).train.size(), 2) << "what is there is read without it";
 }
 
 TEST(EncodeCorpus, OneDocumentIsItsTextAlone) {
   Scratch scratch;
   const TestTokenizer tokenizer;
-  const Dataset data = encode_corpus(Corpus(config_of({scratch.write("a.txt", "ab<|endoftext|>")}, 0.9)), tokenizer);
+  const Dataset data = as_tokens(Corpus(config_of({scratch.write("a.txt", "ab<|endoftext|>")}, 0.9)), tokenizer);
   EXPECT_THAT(all(data.train), ElementsAre('a'));
   EXPECT_EQ(data.validation.size(), 14);
   EXPECT_EQ(data.train.text_bytes(), 1);
@@ -91,7 +95,7 @@ TEST(EncodeCorpus, EachOfSeveralDocumentsEndsWithTheEndOfText) {
   Scratch scratch;
   DataConfig config = config_of({scratch.write("a.txt", "ab"), scratch.write("b.txt", "c")});
   config.validation = {scratch.write("v.txt", "d")};
-  const Dataset data = encode_corpus(Corpus(config), TestTokenizer());
+  const Dataset data = as_tokens(Corpus(config), TestTokenizer());
   EXPECT_THAT(all(data.train), ElementsAre('a', 'b', 300, 'c', 300));
   EXPECT_THAT(all(data.validation), ElementsAre('d', 300));
   EXPECT_EQ(data.train.text_bytes(), 3);  // of the text alone
@@ -100,14 +104,44 @@ TEST(EncodeCorpus, EachOfSeveralDocumentsEndsWithTheEndOfText) {
 TEST(EncodeCorpus, WithoutAnEndOfTextTokenNothingIsInserted) {
   Scratch scratch;
   const Corpus corpus(config_of({scratch.write("a.txt", "ab"), scratch.write("b.txt", "c")}));
-  EXPECT_THAT(all(encode_corpus(corpus, TestTokenizer(0, {})).train), ElementsAre('a', 'b', 'c'));
+  EXPECT_THAT(all(as_tokens(corpus, TestTokenizer(0, {})).train), ElementsAre('a', 'b', 'c'));
 }
 
 TEST(EncodeCorpus, OtherSpecialTokensAreInsertedByTheirRoles) {
   Scratch scratch;
   const TestTokenizer tokenizer(0, {{std::string(kStart), 298}, {std::string(kEndOfText), 299}});
   const Corpus corpus(config_of({scratch.write("a.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n")}));
-  EXPECT_THAT(all(encode_corpus(corpus, tokenizer).train), ElementsAre(298, 'a', 299, 298, 'b', 299));
+  EXPECT_THAT(all(as_tokens(corpus, tokenizer).train), ElementsAre(298, 'a', 299, 298, 'b', 299));
+}
+
+// The tail begins at its character, be it within a document: that one neither ends before the cut nor starts after it.
+TEST(EncodeCorpus, TheCutOfTheTailInsertsNothing) {
+  Scratch scratch;
+  const TestTokenizer tokenizer(0, {{std::string(kStart), 298}, {std::string(kEndOfText), 299}});
+  const std::string lines = scratch.write("a.jsonl", "{\"text\":\"ab\"}\n{\"text\":\"cdef\"}\n");
+  const Dataset within = as_tokens(Corpus(config_of({lines}, 0.5)), tokenizer);
+  EXPECT_THAT(all(within.train), ElementsAre(298, 'a', 'b', 299, 298, 'c'));
+  EXPECT_THAT(all(within.validation), ElementsAre('d', 'e', 'f', 299));
+  const Dataset between = as_tokens(Corpus(config_of({lines}, 0.6)), tokenizer);
+  EXPECT_THAT(all(between.train), ElementsAre(298, 'a', 'b', 299));
+  EXPECT_THAT(all(between.validation), ElementsAre(298, 'c', 'd', 'e', 'f', 299));
+  const Dataset one = as_tokens(Corpus(config_of({scratch.write("a.txt", "abcd")}, 0.5)), tokenizer);
+  EXPECT_THAT(all(one.train), ElementsAre(298, 'a', 'b'));
+  EXPECT_THAT(all(one.validation), ElementsAre('c', 'd'));
+}
+
+TEST(EncodeCorpus, OtherMarksAreOtherTokensInTheCacheToo) {
+  Scratch scratch;
+  const TestTokenizer tokenizer;
+  const Corpus corpus(config_of({scratch.write("a.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n")}));
+  const std::filesystem::path cache = scratch.path("cache");
+  const auto train = [&](const DocumentMarks& marks) {
+    return all(encode_corpus(corpus, tokenizer, marks, cache).train);
+  };
+  EXPECT_THAT(train({.start = {}, .end = 300}), ElementsAre('a', 300, 'b', 300));
+  EXPECT_THAT(train({.start = 299, .end = 298}), ElementsAre(299, 'a', 298, 299, 'b', 298));
+  EXPECT_THAT(train({.start = {}, .end = {}}), ElementsAre('a', 'b'));
+  EXPECT_THAT(train({.start = {}, .end = 300}), ElementsAre('a', 300, 'b', 300));
 }
 
 TEST(EncodeCorpus, ManyDocumentsComeOutInOrderWhateverTheThreads) {
@@ -130,7 +164,7 @@ TEST(EncodeCorpus, ManyDocumentsComeOutInOrderWhateverTheThreads) {
   const int before = threads();
   for (int count : {1, 4}) {
     set_threads(count);
-    EXPECT_TRUE(all(encode_corpus(corpus, TestTokenizer()).train) == expected) << count << " threads";
+    EXPECT_TRUE(all(as_tokens(corpus, TestTokenizer()).train) == expected) << count << " threads";
   }
   set_threads(before);
 }
@@ -139,16 +173,16 @@ TEST(EncodeCorpus, AnErrorInAParallelDocumentReachesTheCaller) {
   Scratch scratch;
   const Corpus corpus(
       config_of({scratch.write("a.txt", "a"), scratch.write("b.txt", "#"), scratch.write("c.txt", "c")}));
-  expect_error(ExitCode::usage, "no token for \"#\"", [&] { encode_corpus(corpus, TestTokenizer()); });
+  expect_error(ExitCode::usage, "no token for \"#\"", [&] { as_tokens(corpus, TestTokenizer()); });
   expect_error(ExitCode::usage, "no token for \"#\"",
-               [&] { encode_corpus(corpus, TestTokenizer(), scratch.path("cache")); });
+               [&] { as_tokens(corpus, TestTokenizer(), scratch.path("cache")); });
   EXPECT_THAT(files_in(scratch.path("cache")), SizeIs(0));
 }
 
 TEST(EncodeCorpus, LargeVocabulariesKeepTheirIds) {
   Scratch scratch;
   const Corpus corpus(config_of({scratch.write("a.txt", "ab")}));
-  EXPECT_THAT(all(encode_corpus(corpus, TestTokenizer(100'000)).train), ElementsAre(100'097, 100'098));
+  EXPECT_THAT(all(as_tokens(corpus, TestTokenizer(100'000)).train), ElementsAre(100'097, 100'098));
 }
 
 /// A corpus, a cache, and how often the tokenizer was asked.
@@ -159,7 +193,7 @@ class TokenCache : public ::testing::Test {
   /// Encodes anew or from the cache; returns how many texts were encoded for it.
   int encode(const TestTokenizer& tokenizer = TestTokenizer()) {
     const int before = tokenizer.encoded();
-    data_ = encode_corpus(Corpus(config_), tokenizer, scratch_.path("run/cache"));
+    data_ = as_tokens(Corpus(config_), tokenizer, scratch_.path("run/cache"));
     return tokenizer.encoded() - before;
   }
   std::filesystem::path cached(std::string_view split) const {
@@ -207,7 +241,7 @@ TEST_F(TokenCache, AnotherTokenizerFractionOrSeparatorMakesItAnew) {
   encode();
   config_.document_separator = "-";
   EXPECT_EQ(encode(), 3);
-  EXPECT_THAT(all(data_.train), ElementsAre('a', 'b', '\n', 300, 'c', 300));  // int(6 * 0.8) = 4 characters
+  EXPECT_THAT(all(data_.train), ElementsAre('a', 'b', '\n', 300, 'c'));  // int(6 * 0.8) = 4 characters
 }
 
 TEST_F(TokenCache, DocumentBoundariesCount) {
@@ -217,6 +251,26 @@ TEST_F(TokenCache, DocumentBoundariesCount) {
   config_.train = {scratch_.write("a.txt", "a"), scratch_.write("b.txt", "bc")};
   EXPECT_EQ(encode(), 2);
   EXPECT_THAT(all(data_.train), ElementsAre('a', 300, 'b', 'c', 300));
+}
+
+/// Tokens that were cached when the cut still inserted some: they are used where it does not matter, and only there.
+TEST_F(TokenCache, TokensOfBeforeAreUsedUnlessTheCutSplitsADocument) {
+  const auto write_earlier = [&](std::initializer_list<std::string_view> documents) {
+    const std::uint64_t maker = hash_bytes(format_json(TestTokenizer().to_json()));
+    std::uint64_t key = hash_bytes(fmt::format("encode 2 {} 1", maker));
+    for (const std::string_view document : documents) key = hash_bytes(document, key);
+    std::filesystem::create_directories(scratch_.path("run/cache"));
+    write_token_file(scratch_.path(fmt::format("run/cache/train-{}.bin", hex(key))), Tokens{7}, 301);
+  };
+  config_.train = {scratch_.write("a.jsonl", "{\"text\":\"ab\"}\n{\"text\":\"cdef\"}\n")};
+  write_earlier({"ab"});
+  write_earlier({"ab", "c"});
+  config_.validation_fraction = 0.6;  // after "ab"
+  EXPECT_EQ(encode(), 1);
+  EXPECT_THAT(all(data_.train), ElementsAre(7));
+  config_.validation_fraction = 0.5;  // after "c"
+  EXPECT_EQ(encode(), 3);
+  EXPECT_THAT(all(data_.train), ElementsAre('a', 'b', 300, 'c'));
 }
 
 TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
@@ -237,7 +291,7 @@ TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
 TEST_F(TokenCache, AnUnwritableFolderIsAnErrorOfTheDisk) {
   const std::string blocked = scratch_.write("file", "in the way");
   expect_error(ExitCode::io, blocked + ": the folder cannot be made: File exists",
-               [&] { encode_corpus(Corpus(config_), TestTokenizer(), blocked + "/cache"); });
+               [&] { as_tokens(Corpus(config_), TestTokenizer(), blocked + "/cache"); });
 }
 
 class TokenDataset : public ::testing::Test {

@@ -31,7 +31,7 @@ void fuzz_gguf(std::string_view input) {
   static const Folder folder;
   const auto tokenizer = read_tokenizer_json(input, "tokenizer.json");
   const Index vocab_size = tokenizer->vocab_size() + kPadding;
-  const SpecialIds ids{.begin = {}, .end = tokenizer->end_of_text()};
+  const SpecialIds ids = special_ids(*tokenizer, TokenizerConfig());
   gguf_warnings(*tokenizer, ids);
   const Words obstacles = gguf_obstacles(*tokenizer, vocab_size);
   check_input(obstacles.empty(), "{}", obstacles.empty() ? "" : obstacles.front());

@@ -50,11 +50,11 @@ void fuzz_model_folder(std::string_view input) {
   const LoadedModel loaded = load_model(folder.string());
   const ModelConfig& config = loaded.model->config();
   require(loaded.source.vocab_size == testing::kSmallVocabulary && config.d_model == 8, "a model of other sizes");
-  for (const std::optional<TokenId>& id : {loaded.source.ids.begin, loaded.source.ids.end}) {
-    require(id.value_or(0) >= 0 && id.value_or(0) < loaded.source.vocab_size, "token {}", id.value_or(0));
-  }
-  folders.put((folder / "config.json").string(),
-              huggingface_config(config, loaded.source.vocab_size, loaded.source.ids).dump());
+  const SpecialIds ids = loaded.ids();
+  std::vector<TokenId> named = ids.ends;
+  named.push_back(ids.begin.value_or(0));
+  for (const TokenId id : named) require(id >= 0 && id < loaded.source.vocab_size, "token {}", id);
+  folders.put((folder / "config.json").string(), huggingface_config(config, loaded.source.vocab_size, ids).dump());
   const ModelDescription again = must([&] { return read_huggingface_config(folder); });
   require(to_json(again.model) == to_json(config), "another config.json: {}", to_json(again.model).dump());
 }

@@ -40,7 +40,7 @@ void check_prompt(const Tokenizer& tokenizer, std::string_view text) {
     require_round_trip(tokenizer, text, special);
     std::vector<TokenId> ids;
     try {
-      ids = encode_prompt(tokenizer, text, special);
+      ids = encode_prompt(tokenizer, special_ids(tokenizer, TokenizerConfig()), text, special);
     } catch (const Error&) {
       require(tokenizer.type() == "char" || tokenizer.type() == "none", "a prompt that {} cannot encode",
               tokenizer.type());

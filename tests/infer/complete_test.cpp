@@ -43,6 +43,7 @@ struct Parrot {
   std::vector<Completion> complete(CompletionOptions options, const OnText& on_text = {}) const {
     const ByteTokenizer tokenizer({{"<|endoftext|>", kEnd}});
     options.generation.sampling.greedy = true;
+    if (options.generation.end_tokens.empty()) options.generation.end_tokens = {kEnd};
     return kiln::complete(model, weights, tokenizer, std::vector<TokenId>{'\n'}, options, on_text);
   }
 
@@ -135,12 +136,27 @@ TEST(Complete, AnEmptyStopTextIsAUsageError) {
                [] { Parrot(tokens_of("a")).complete({.stops = {""}}); });
 }
 
-TEST(Complete, AnEndTokenThatIsNamedEndsASampleInThePlaceOfTheTokenizers) {
-  CompletionOptions options;
-  options.generation.end_token = ' ';
-  const std::vector<Completion> completions = Parrot(tokens_of("Once upon")).complete(options);
-  EXPECT_EQ(completions.front().text, "Once");
-  EXPECT_EQ(completions.front().finish, Finish::end);
+TEST(Complete, AnyOfTheEndTokensEndsASample) {
+  for (const std::vector<TokenId>& ends : {std::vector<TokenId>{' ', 'u'}, {'u', ' '}, {' '}}) {
+    CompletionOptions options;
+    options.generation.end_tokens = ends;
+    const Completion completion = Parrot(tokens_of("Once upon")).complete(options).front();
+    EXPECT_EQ(completion.text, "Once");
+    EXPECT_EQ(completion.finish, Finish::end);
+  }
+}
+
+TEST(Complete, TheNameOfASpecialTokenStopsAtThatToken) {
+  std::vector<TokenId> says = tokens_of("Once");
+  says.push_back(kEnd);
+  CompletionOptions options{.stops = {"<|endoftext|>"}};
+  options.generation.end_tokens = {'z'};  // another than the one to stop at
+  std::string streamed;
+  const Completion completion =
+      Parrot(says).complete(options, [&](Index, std::string_view piece, bool) { streamed += piece; }).front();
+  EXPECT_EQ(completion.text, "Once");
+  EXPECT_EQ(completion.finish, Finish::stop);
+  EXPECT_EQ(streamed, "Once");
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ TEST(Generate, SequencesEndAtDifferentTimesAndTheOthersGoOnUndisturbed) {
   Generated full = run(m, kPrompt, endless);
   const TokenId end = full.tokens[2][4];
   GenerationOptions ending = endless;
-  ending.end_token = end;
+  ending.end_tokens = {end};
   Generated cut = run(m, kPrompt, ending);
   for (Index sample = 0; sample < 6; ++sample) {
     std::vector<TokenId> expected = full.tokens[sample];

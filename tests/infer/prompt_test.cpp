@@ -17,27 +17,32 @@ ByteTokenizer bytes_with(std::vector<std::string> special) {
   return ByteTokenizer(number_special_tokens(special, kByteCount));
 }
 
+std::vector<TokenId> encode(const Tokenizer& tokenizer, std::string_view text,
+                            SpecialTokens special = SpecialTokens::as_text, const NamedTokens& named = {}) {
+  return encode_prompt(tokenizer, special_ids(tokenizer, TokenizerConfig(), named), text, special);
+}
+
 TEST(Prompt, SpecialTokensAreTextUnlessAllowed) {
   const ByteTokenizer tokenizer = bytes_with({"<|endoftext|>"});
-  EXPECT_EQ(encode_prompt(tokenizer, "<|endoftext|>").size(), 13u);
-  EXPECT_THAT(encode_prompt(tokenizer, "a<|endoftext|>", SpecialTokens::allow), ElementsAre('a', 256));
+  EXPECT_EQ(encode(tokenizer, "<|endoftext|>").size(), 13u);
+  EXPECT_THAT(encode(tokenizer, "a<|endoftext|>", SpecialTokens::allow), ElementsAre('a', 256));
 }
 
 TEST(Prompt, BeginsAsDocumentsDo) {
   const ByteTokenizer tokenizer = bytes_with({"<|endoftext|>", "<|start|>"});
-  EXPECT_THAT(encode_prompt(tokenizer, "ab"), ElementsAre(257, 'a', 'b'));
-  EXPECT_THAT(encode_prompt(tokenizer, "ab", SpecialTokens::allow), ElementsAre('a', 'b'));
-  EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>"}), "ab"), ElementsAre('a', 'b'));
+  EXPECT_THAT(encode(tokenizer, "ab"), ElementsAre(257, 'a', 'b'));
+  EXPECT_THAT(encode(tokenizer, "ab", SpecialTokens::allow), ElementsAre('a', 'b'));
+  EXPECT_THAT(encode(bytes_with({"<|endoftext|>"}), "ab"), ElementsAre('a', 'b'));
 }
 
 TEST(Prompt, EmptyBecomesTheTokenThatTextsBeginAfter) {
   for (const SpecialTokens special : {SpecialTokens::as_text, SpecialTokens::allow}) {
-    EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>", "<|start|>"}), "", special), ElementsAre(257));
-    EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>"}), "", special), ElementsAre(256));
-    EXPECT_THAT(encode_prompt(bytes_with({"<|endoftext|>"}), "", special, 7), ElementsAre(7));
-    EXPECT_THAT(encode_prompt(bytes_with({}), "", special), ElementsAre('\n'));
-    EXPECT_THAT(encode_prompt(CharTokenizer(U"ab", {}), "", special), ElementsAre(0));
-    EXPECT_THAT(encode_prompt(NoneTokenizer(50), "", special), ElementsAre(0));
+    EXPECT_THAT(encode(bytes_with({"<|endoftext|>", "<|start|>"}), "", special), ElementsAre(257));
+    EXPECT_THAT(encode(bytes_with({"<|endoftext|>"}), "", special), ElementsAre(256));
+    EXPECT_THAT(encode(bytes_with({"<|endoftext|>"}), "", special, {.begin = 7}), ElementsAre(7));
+    EXPECT_THAT(encode(bytes_with({}), "", special), ElementsAre('\n'));
+    EXPECT_THAT(encode(CharTokenizer(U"ab", {}), "", special), ElementsAre(0));
+    EXPECT_THAT(encode(NoneTokenizer(50), "", special), ElementsAre(0));
   }
 }
 

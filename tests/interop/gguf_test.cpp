@@ -38,8 +38,8 @@ using Tensor = testing::GgufTensor;
 /// Eleven ids, the first of which are characters.
 CharTokenizer tokenizer() { return CharTokenizer(U"\n aé日", {{"<|endoftext|>", 5}, {"<|any|>", 6, true}}); }
 
-Contents write(const SmallModel& small, DataType type = DataType::f32, const SpecialIds& ids = {5, 5},
-               TiedHead tied_head = TiedHead::stored) {
+Contents write(const SmallModel& small, DataType type = DataType::f32,
+               const SpecialIds& ids = {.begin = 5, .ends = {5}}, TiedHead tied_head = TiedHead::stored) {
   const Scratch scratch;
   ParameterBuffer<float> weights = small.draw(1);
   write_gguf_model(scratch.path("m.gguf"), "a name", small.config(), kSmallVocabulary, std::move(weights), tokenizer(),
@@ -213,7 +213,7 @@ T value_of(const std::vector<GgufKey>& keys, const std::string& name) {
 TEST(GgufTokenizer, BytesAreBpeWithoutMerges) {
   const ByteTokenizer bytes({{"<|start|>", 256}});
   EXPECT_THAT(gguf_obstacles(bytes, 257), IsEmpty());
-  const auto keys = gguf_tokenizer_keys(bytes, 257, {256, {}});
+  const auto keys = gguf_tokenizer_keys(bytes, 257, {.start = 256, .begin = 256});
   const Words tokens = value_of<Words>(keys, "tokens");
   ASSERT_EQ(tokens.size(), 257u);
   EXPECT_EQ(tokens[0], "Ā");
@@ -252,13 +252,22 @@ TEST(GgufTokenizer, BpeKeepsItsMergesAndNamesItsPattern) {
   }
 }
 
+TEST(GgufTokenizer, UpToThreeEndTokensHaveAKeyEach) {
+  const auto keys = gguf_tokenizer_keys(ByteTokenizer({}), 256, {.ends = {9, 8, 7, 6}});
+  EXPECT_EQ(value_of<std::uint32_t>(keys, "eos_token_id"), 9u);
+  EXPECT_EQ(value_of<std::uint32_t>(keys, "eot_token_id"), 8u);
+  EXPECT_EQ(value_of<std::uint32_t>(keys, "eom_token_id"), 7u);
+  EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {.ends = {9, 8, 7, 6}}),
+              ElementsAre(HasSubstr("4 tokens that end a text, and GGUF has room for 3")));
+}
+
 TEST(GgufTokenizer, SaysWhatLlamaCppCannotKeepOrAssumes) {
   const CharTokenizer twice(U"a ", {{"Ġ", 2}});
   EXPECT_THAT(gguf_obstacles(twice, 3),
               ElementsAre("tokens 1 and 2 would both be written \"Ġ\", and llama.cpp takes each text once"));
-  EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {}), ElementsAre(HasSubstr("will end texts at token 11")));
-  EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {.begin = {}, .end = 3}), IsEmpty());
-  EXPECT_THAT(gguf_warnings(ByteTokenizer({{"<|paragraph|>", 256}}), {.begin = {}, .end = 3}),
+  EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {}), ElementsAre(HasSubstr("assumes token 11 and ends texts there")));
+  EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {.ends = {3}}), IsEmpty());
+  EXPECT_THAT(gguf_warnings(ByteTokenizer({{"<|paragraph|>", 256}}), {.ends = {3}}),
               ElementsAre("llama.cpp does not insert <|paragraph|> into a prompt, as kiln does"));
 }
 

@@ -31,7 +31,7 @@ TEST(HuggingFaceConfig, HasTheKeysOfGpt2) {
     "scale_attn_weights": true, "scale_attn_by_inverse_layer_idx": false, "reorder_and_upcast_attn": false,
     "bos_token_id": 3, "eos_token_id": null, "tie_word_embeddings": true, "torch_dtype": "float32",
     "transformers_version": "4.40.2"})");
-  EXPECT_EQ(huggingface_config(model, kSmallVocabulary, {.begin = 3, .end = {}}), expected);
+  EXPECT_EQ(huggingface_config(model, kSmallVocabulary, {.begin = 3}), expected);
 }
 
 TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
@@ -42,11 +42,11 @@ TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
     "attention_dropout": 0.0, "initializer_range": 0.02, "rms_norm_eps": 1e-05, "rope_theta": 500.0,
     "rope_scaling": null, "bos_token_id": null, "eos_token_id": 10, "tie_word_embeddings": false,
     "torch_dtype": "float32", "transformers_version": "4.40.2"})");
-  EXPECT_EQ(huggingface_config(small_llama(6), kSmallVocabulary, {.begin = {}, .end = 10}), expected);
+  EXPECT_EQ(huggingface_config(small_llama(6), kSmallVocabulary, {.ends = {10}}), expected);
 }
 
 TEST(HuggingFaceConfig, GenerationConfigNamesTheIds) {
-  EXPECT_EQ(huggingface_generation_config({.begin = 1, .end = 2}), Json::parse(R"({"_from_model_config": true,
+  EXPECT_EQ(huggingface_generation_config({.begin = 1, .ends = {2}}), Json::parse(R"({"_from_model_config": true,
       "bos_token_id": 1, "eos_token_id": 2, "transformers_version": "4.40.2"})"));
 }
 

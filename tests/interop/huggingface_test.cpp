@@ -122,6 +122,34 @@ TEST(HuggingFace, ReadsNamesWithThePrefixAndPassesOverMasks) {
   expect_same(read_huggingface_weights(scratch.path(), small.config(), small.layout()), small.weights);
 }
 
+/// transformers stores a tied matrix once, and may keep the unembedding's name.
+TEST(HuggingFace, ReadsATiedEmbeddingUnderTheNameOfTheUnembeddingAlone) {
+  for (ModelConfig config : {small_gpt2(), small_llama()}) {
+    config.tie_embeddings = true;
+    const Scratch scratch;
+    const SmallModel small(config);
+    const std::string embedding = tensor_table(config, small.layout()).front().name;
+    const auto rename = [&](const std::string& name) { return name == embedding ? "" : name; };
+    if (family_of(config) == Family::gpt2) {
+      save_renamed(scratch, small, rename, {{"lm_head.weight", {kSmallVocabulary, 8}, small["wte.weight"]}});
+      expect_same(read_huggingface_weights(scratch.path(), config, small.layout()), small.weights);
+      continue;
+    }
+    save(scratch, small);
+    const SafetensorsFile file(scratch.path("model.safetensors"));
+    std::vector<std::vector<float>> values;
+    std::vector<TensorSource> sources;
+    for (const TensorInfo& tensor : file.tensors()) {
+      const std::vector<float>& kept = values.emplace_back(file.read<float>(tensor.name));
+      const Index columns = tensor.shape.back();
+      sources.push_back({tensor.name == embedding ? "lm_head.weight" : tensor.name, tensor.shape,
+                         mat(kept.data(), std::ssize(kept) / columns, columns)});
+    }
+    write_safetensors(scratch.path("model.safetensors"), sources);
+    expect_same(read_huggingface_weights(scratch.path(), config, small.layout()), small.weights);
+  }
+}
+
 TEST(HuggingFace, ReadsHalfPrecision) {
   const Scratch scratch;
   const SmallModel small(small_gpt2());

@@ -44,7 +44,7 @@ struct Made {
 
 std::vector<Made> made_tokenizers() {
   const auto config = [](TokenizerKind type, std::int64_t size, SplitPattern pattern) {
-    return TokenizerConfig{type, size, pattern, {"<|endoftext|>", "<|new paragraph|>"}, std::nullopt};
+    return TokenizerConfig{type, size, pattern, {"<|endoftext|>", "<|new paragraph|>"}, {}, {}, {}};
   };
   return {{"bpe", config(TokenizerKind::bpe, 400, SplitPattern::gpt2)},
           {"cl100k_bpe", config(TokenizerKind::bpe, 400, SplitPattern::cl100k)},
@@ -90,7 +90,7 @@ TEST(TokenizerJson, TrainingGivesTheFixtureAndTheIdsOfHuggingFace) {
 
 TEST(TokenizerJson, WhatIsWrittenIsReadBack) {
   std::vector<Made> all = made_tokenizers();
-  all.push_back({"none", {TokenizerKind::none, 77, SplitPattern::gpt2, {}, std::nullopt}});
+  all.push_back({"none", {TokenizerKind::none, 77, SplitPattern::gpt2, {}, {}, {}, {}}});
   for (const auto& [name, config] : all) {
     const auto tokenizer = train(config);
     const std::string json = format_tokenizer_json(*tokenizer);
@@ -251,7 +251,55 @@ TEST(VocabAndMerges, LoadsAsAFolder) {
   const auto tokenizer = load_tokenizer(folder.path);
   EXPECT_EQ(tokenizer->vocab_size(), 259);
   EXPECT_EQ(tokenizer->encode("abc ab"), (Ids{257, 220, 256}));
-  EXPECT_EQ(tokenizer->end_of_text(), 258);
+  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 258);
+}
+
+/// The files that slow tokenizers of transformers are saved with.
+TEST(VocabAndMerges, TokensOfTheFilesBesideAreRead) {
+  const TemporaryFolder folder;
+  write_small_pair(folder);  // ids 0 to 258
+  Json vocab = parse_json(read_file(folder.path / "vocab.json"), "vocab.json");
+  vocab["<s>"] = 259;
+  folder.write("vocab.json", vocab.dump());
+  folder.write("added_tokens.json", R"({"<|im_end|>": 261, "WORD": 260})");
+  folder.write("special_tokens_map.json",
+               R"({"eos_token": {"content": "<|im_end|>", "lstrip": false}, "additional_special_tokens": ["<s>"]})");
+  const auto tokenizer = load_tokenizer(folder.path);
+  EXPECT_EQ(tokenizer->vocab_size(), 262);
+  EXPECT_EQ(tokenizer->special("<|im_end|>"), 261);
+  EXPECT_EQ(tokenizer->special("<s>"), 259) << "named by a role, it is special though the vocabulary has it";
+  EXPECT_EQ(tokenizer->encode("<|im_end|>").size(), 10u) << "special: text unless allowed";
+  EXPECT_EQ(tokenizer->encode("<|im_end|>", SpecialTokens::allow), Ids{261});
+  EXPECT_EQ(tokenizer->encode("aWORD"), (Ids{64, 260})) << "not special: found in any text";
+}
+
+TEST(VocabAndMerges, AddedTokensOfTheConfigComeBeforeThoseOfTheirOwnFile) {
+  const TemporaryFolder folder;
+  write_small_pair(folder);
+  folder.write("added_tokens.json", R"({"ignored": 259})");
+  folder.write("tokenizer_config.json",
+               R"({"added_tokens_decoder": {"259": {"content": "<s>", "special": true, "lstrip": false}}})");
+  EXPECT_EQ(load_tokenizer(folder.path)->special("<s>"), 259);
+}
+
+TEST(VocabAndMerges, AddedTokensThatWouldChangeTheIdsAreRefusedByName) {
+  const TemporaryFolder folder;
+  write_small_pair(folder);
+  const auto expect_refusal = [&](const char* name, const char* text, const std::vector<std::string>& words) {
+    folder.write(name, text);
+    expect_error(ExitCode::bad_input, words, [&] { load_tokenizer(folder.path); });
+    fs::remove(folder.path / name);
+  };
+  expect_refusal("special_tokens_map.json", R"({"pad_token": "<pad>"})",
+                 {"special_tokens_map.json: /pad_token", "\"<pad>\" has no id"});
+  expect_refusal("special_tokens_map.json", R"({"mask_token": {"content": "abc", "lstrip": true}})",
+                 {"/mask_token: /lstrip"});
+  expect_refusal("added_tokens.json", R"({"<s>": -1})", {"added_tokens.json: token \"<s>\": has id -1"});
+  expect_refusal("added_tokens.json", R"({"<s>": 300})", {"\"<s>\" has id 300", "0 to 259"});
+  expect_refusal("added_tokens.json", R"({"<s>": 5})", {"same id 5"});
+  expect_refusal("tokenizer_config.json", R"({"add_prefix_space": true})", {"/add_prefix_space"});
+  expect_refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "a"}}})",
+                 {"/added_tokens_decoder/x", "not a token id"});
 }
 
 TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
@@ -326,7 +374,7 @@ TEST(VocabAndMerges, Gpt2FilesGiveTiktokensIds) {
   if (!fs::exists(folder / "vocab.json")) return;
   const auto tokenizer = load_tokenizer(folder);
   EXPECT_EQ(tokenizer->vocab_size(), 50257);
-  EXPECT_EQ(tokenizer->end_of_text(), 50256);
+  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 50256);
   for (const testing::Case& reference : testing::reference_cases("gpt2.json")) {
     EXPECT_EQ(tokenizer->encode(reference.text), reference.ids) << reference.text.substr(0, 200);
   }
@@ -334,10 +382,10 @@ TEST(VocabAndMerges, Gpt2FilesGiveTiktokensIds) {
 
 TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   std::vector<Made> made = made_tokenizers();
-  const auto named = [](const TokenizerConfig& config, std::optional<TokenId> begin, std::optional<TokenId> end) {
-    return tokenizer_config_json(*train(config), 64, begin, end);
+  const auto named = [](const TokenizerConfig& config, const SpecialIds& ids) {
+    return tokenizer_config_json(*train(config), 64, ids);
   };
-  const Json gpt2 = named(made[0].config, 398, 399);
+  const Json gpt2 = named(made[0].config, {.begin = 398, .ends = {399, 398}});
   EXPECT_EQ(gpt2["tokenizer_class"], "GPT2Tokenizer");
   EXPECT_EQ(gpt2["bos_token"], "<|endoftext|>");
   EXPECT_EQ(gpt2["eos_token"], "<|new paragraph|>") << "as config.json says, whatever it is called";
@@ -345,9 +393,12 @@ TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   EXPECT_EQ(gpt2["model_max_length"], 64);
   made[3].config.special_tokens = {"<|start|>"};
   const std::int64_t start = train(made[3].config)->vocab_size() - 1;
-  const Json byte = named(made[3].config, static_cast<TokenId>(start), std::nullopt);
+  const auto id = static_cast<TokenId>(start);
+  const Json byte = named(made[3].config, {.start = id, .begin = id});
   EXPECT_EQ(byte["tokenizer_class"], "PreTrainedTokenizerFast");
   EXPECT_EQ(byte["bos_token"], "<|start|>");
+  EXPECT_EQ(byte["add_bos_token"], true);
+  EXPECT_FALSE(gpt2.contains("add_bos_token"));
   EXPECT_EQ(byte["eos_token"], nullptr);
 }
 

@@ -61,7 +61,7 @@ TEST(Tokenizer, AnyBytesComeBack) {
 TEST(Tokenizer, SpecialTokensAreTextUnlessAllowed) {
   for (const TokenizerKind kind : {TokenizerKind::bpe, TokenizerKind::character, TokenizerKind::byte}) {
     const auto tokenizer = make(kind, "a <|endoftext|><|end|> b", {"<|end|>", "<|endoftext|>", "<|end|>!"});
-    const TokenId end = *tokenizer->special("<|end|>"), document = *tokenizer->end_of_text();
+    const TokenId end = *tokenizer->special("<|end|>"), document = *tokenizer->special("<|endoftext|>");
     EXPECT_EQ(document, end + 1);
     EXPECT_EQ(tokenizer->vocab_size(), end + 3) << "special tokens come last";
     EXPECT_GT(tokenizer->encode("<|endoftext|>").size(), 1u);
@@ -144,7 +144,7 @@ TEST(CharTokenizer, NumbersTheSortedCharacters) {
   EXPECT_EQ(tokenizer->vocab_size(), 7);
   EXPECT_EQ(tokenizer->encode("\n ahé中"), (Ids{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(tokenizer->decode(Ids{5, 4, 3}), "中éh");
-  EXPECT_EQ(tokenizer->end_of_text(), 6);
+  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 6);
 }
 
 TEST(CharTokenizer, UnknownCharactersAreNamedWithTheirPlace) {
@@ -164,7 +164,7 @@ TEST(ByteTokenizer, IdsAreTheBytes) {
   const auto tokenizer = make(TokenizerKind::byte, "", {"<|endoftext|>"});
   EXPECT_EQ(tokenizer->vocab_size(), 257);
   EXPECT_EQ(tokenizer->encode(std::string_view("\0A\xFF", 3)), (Ids{0, 65, 255}));
-  EXPECT_EQ(tokenizer->end_of_text(), 256);
+  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 256);
 }
 
 TEST(NoneTokenizer, WhatIsNoIdIsNamedByItsPlaceInTheUsersText) {
@@ -180,7 +180,7 @@ TEST(NoneTokenizer, TextIsIds) {
   EXPECT_EQ(tokenizer->vocab_size(), 50);
   EXPECT_EQ(tokenizer->encode(" 12 7\n33\t0 "), (Ids{12, 7, 33, 0}));
   EXPECT_EQ(tokenizer->decode(Ids{12, 7, 33}), "12 7 33");
-  EXPECT_EQ(tokenizer->end_of_text(), std::nullopt);
+  EXPECT_EQ(tokenizer->special("<|endoftext|>"), std::nullopt);
   expect_error(ExitCode::usage, {"\"x7\" at byte 3", "12 7 33"}, [&] { tokenizer->encode("12 x7"); });
   expect_error(ExitCode::usage, {"token id 50"}, [&] { tokenizer->encode("49 50"); });
   expect_error(ExitCode::usage, {"99999999999"}, [&] { tokenizer->encode("99999999999"); });

@@ -4,6 +4,7 @@
 #include "kiln/data/corpus.h"
 #include "kiln/data/data_config.h"
 #include "kiln/data/token_file.h"
+#include "kiln/text/special_ids.h"
 #include "kiln/text/tokenizer.h"
 
 #include <cstdint>
@@ -20,19 +21,19 @@ struct Dataset {
   std::uint64_t digest() const;
 };
 
-/// The corpus as tokens. Each document has the tokenizer's special tokens inserted (encode_document) and, where the
-/// corpus has several documents, ends with the end-of-text token, where there is one.
+/// The corpus as tokens. Each document stands between its marks (encode_document), its end only where the corpus has
+/// several documents. Where the tail's cut splits a document, no end stands before the cut and no start after it.
 /// The tokens of each split are kept as cache_directory/SPLIT-KEY.bin, KEY being a hash of the tokenizer.json, the
-/// split's documents and the version of this code, so that a file whose key is right need not be made again; one that
-/// is damaged is. Without a cache directory they are kept in memory.
-/// The files know their text's bytes (TokenFile::text_bytes). Throws Error (usage: text that the tokenizer cannot
-/// encode, by file and place; io: a cache that cannot be written).
-Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer,
+/// marks, the split's documents and the version of this code, so that a file whose key is right need not be made again;
+/// one that is damaged is. Without a cache directory they are kept in memory. The files know their text's bytes
+/// (TokenFile::text_bytes). Throws Error (usage: text that the tokenizer cannot encode, by file and place; io: a cache
+/// that cannot be written).
+Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, DocumentMarks marks,
                       const std::filesystem::path& cache_directory = {});
 
-/// What encode_corpus has left in the cache of the same corpus and tokenizer; nothing where a file is missing or
+/// What encode_corpus has left in the cache of the same corpus, tokenizer and marks; nothing where a file is missing or
 /// damaged.
-std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer,
+std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const DocumentMarks& marks,
                                     const std::filesystem::path& cache_directory);
 
 /// The dataset of this digest that lies in a cache, whatever has become of the text; nothing where none does. Token

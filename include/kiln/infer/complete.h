@@ -13,13 +13,15 @@
 namespace kiln {
 
 struct CompletionOptions {
-  GenerationOptions generation = {};    // vocab_size, and end_token where it is not set, are the tokenizer's
-  std::vector<std::string> stops = {};  // texts that end a sample and are no part of it; they may span tokens
+  GenerationOptions generation = {};  // vocab_size is the tokenizer's
+  // Texts that end a sample and are no part of it. They may span tokens; one that is the name of a special token stands
+  // for that token too.
+  std::vector<std::string> stops = {};
 };
 
 struct Completion {
   std::string text;  // valid UTF-8, without the prompt; special tokens by their meaning (document.h)
-  Index tokens = 0;  // drawn, those of the stop text included, the end-of-text token not
+  Index tokens = 0;  // drawn, those of the stop text included, an end token not
   Finish finish = Finish::length;
   std::vector<TokenId> ids = {};               // of those tokens
   std::vector<double> log_probabilities = {};  // of each, see OnToken; none where the options do not ask for them
@@ -29,7 +31,7 @@ struct Completion {
 /// Pieces may be empty.
 using OnText = std::function<void(Index sample, std::string_view piece, bool last)>;
 
-/// Goes on from the prompt as generate does, until the end token, a stop text or max_tokens.
+/// Goes on from the prompt as generate does, until an end token, a stop text or max_tokens.
 /// Throws what generate throws, and Error (usage) for an empty stop text.
 template <class T>
 std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,

@@ -10,10 +10,11 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace kiln {
 
-/// Why a sample ended: it has max_tokens; a stop text came up; the end token was drawn.
+/// Why a sample ended: it has max_tokens; a stop text came up; an end token was drawn.
 enum class Finish { length, stop, end };
 inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "end"};
 inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
@@ -23,9 +24,9 @@ struct GenerationOptions {
   Index max_tokens = 200;  // of a sample, beyond the prompt
   Index samples = 1;
   std::uint64_t seed = 1337;  // sample s draws from substream s of "sampling", however many samples there are
-  std::optional<TokenId> end_token = std::nullopt;  // ends a sample, and is no part of it
-  std::optional<Index> vocab_size = std::nullopt;   // ids from it on are not drawn: the tokenizer has none there
-  bool log_probabilities = false;                   // computes those that OnToken is told
+  std::vector<TokenId> end_tokens = {};            // each ends a sample, and is no part of it
+  std::optional<Index> vocab_size = std::nullopt;  // ids from it on are not drawn: the tokenizer has none there
+  bool log_probabilities = false;                  // computes those that OnToken is told
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;

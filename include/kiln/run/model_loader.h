@@ -11,12 +11,8 @@
 
 namespace kiln {
 
-/// Where a text begins and ends: as `named` by a config.json; what that leaves open, by the tokenizer's `<|start|>` and
-/// `<|endoftext|>`.
-SpecialIds special_ids(const Tokenizer& tokenizer, const SpecialIds& named = {});
-
 /// The tokenizer as files of a checkpoint folder.
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& named = {});
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids);
 
 struct LoadedModel {
   ModelSource source;
@@ -24,7 +20,8 @@ struct LoadedModel {
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;
 
-  SpecialIds ids() const { return special_ids(*tokenizer, source.ids); }
+  /// The tokens that begin and end its texts (special_ids.h).
+  SpecialIds ids() const;
 };
 
 /// Loads what a user calls RUN: a run directory (its best checkpoint where there is one, else the latest, or the one

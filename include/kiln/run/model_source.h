@@ -15,7 +15,7 @@ struct ModelSource {
   ModelConfig model;             // resolved
   Index vocab_size = 0;
   std::optional<Config> config;  // of the run, where the folder is a checkpoint of kiln's
-  SpecialIds ids;                // that config.json names
+  NamedTokens named;             // of the folder
 
   bool is_file() const;  // llm.c's, which has no tokenizer
 };

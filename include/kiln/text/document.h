@@ -1,6 +1,7 @@
 // The special tokens that have a role in documents, and how they are inserted.
 #pragma once
 
+#include "kiln/text/special_ids.h"
 #include "kiln/text/tokenizer.h"
 
 #include <cstdint>
@@ -10,23 +11,23 @@
 
 namespace kiln {
 
-// A tokenizer that has a special token of one of these names gets it inserted by encode_document; a special token of
-// any other name is never inserted, only found in text where special tokens are allowed there.
+// The first two are the usual names of the tokens around a document (special_ids.h has the rule). A tokenizer that has
+// one of the other two gets it inserted by encode_document.
 inline constexpr std::string_view kStart = "<|start|>";                  // before each document
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";          // after each document
 inline constexpr std::string_view kEndOfSentence = "<|endofsentence|>";  // after . ! or ? before white space or the end
-inline constexpr std::string_view kParagraph = "<|paragraph|>";          // in the place of two line feeds in a row
+inline constexpr std::string_view kParagraph = "<|paragraph|>";          // in the place of two line ends in a row
 
-/// What a special token stands for in readable text: kParagraph for "\n\n", every other for nothing.
+/// Returns what a special token stands for in readable text: kParagraph for two line feeds, every other for nothing.
 std::string_view special_meaning(std::string_view content);
 
-/// Whether encode_document ends a document with the end-of-text token, where the tokenizer has one.
-enum class DocumentEnd { open, end_of_text };
-
-/// The ids of a document (or, left open, of a prompt) with the special tokens inserted whose roles are above. Special
-/// tokens written in the text itself stay text. Decoding them by their meaning gives the text back.
-/// Throws as Tokenizer::encode does.
-std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, DocumentEnd end);
+/// Returns the ids of a document or prompt between its marks, with kEndOfSentence and kParagraph inserted. Special
+/// tokens written in the text itself stay text. Decoding by the meaning gives the text back, but for the line ends that
+/// a kParagraph replaces: they may be LF or CRLF and come back as LF, so that both kinds of text have the same special
+/// tokens. `after` is how the document goes on behind the text, where a cut has split it: a sentence that reaches the
+/// cut ends there only if white space follows. Throws as Tokenizer::encode does.
+std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_view text, const DocumentMarks& marks,
+                                     std::string_view after = {});
 
 /// Returns for each id the number of bytes of text that it stands for: of a special token those of its meaning. Empty
 /// for a tokenizer whose ids stand for no text ("none").

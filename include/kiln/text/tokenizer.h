@@ -70,9 +70,6 @@ class Tokenizer {
   /// The special token of that id; null where it is no special one's.
   const SpecialToken* special_by_id(TokenId id) const;
 
-  /// The id of "<|endoftext|>", where there is one.
-  std::optional<TokenId> end_of_text() const;
-
   /// Hugging Face's tokenizer.json, from which read_tokenizer_json makes the same tokenizer.
   virtual Json to_json() const = 0;
 

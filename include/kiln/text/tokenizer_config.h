@@ -33,6 +33,8 @@ struct TokenizerConfig {
   std::int64_t vocab_size = 1024;
   SplitPattern pattern = SplitPattern::gpt2;
   std::vector<std::string> special_tokens{"<|endoftext|>"};
+  std::optional<std::string> start_of_text;
+  std::optional<std::string> end_of_text;
   std::optional<std::string> path;
 
   /// Adds a problem for a BPE vocabulary too small for its bytes and special tokens, and for special tokens that are
@@ -47,6 +49,12 @@ struct TokenizerConfig {
     v("pattern", pattern,
       "how bpe cuts text into words: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit for itself (SmolLM)");
     v("special_tokens", special_tokens, "tokens of their own that no text merges into");
+    v("start_of_text", start_of_text,
+      "the token before each document; \"\": none; null: the one that the model or tokenizer brings, else <|start|> if "
+      "the vocabulary has it");
+    v("end_of_text", end_of_text,
+      "the token after each document, which also ends a sample; \"\": none; null: the one that the model or tokenizer "
+      "brings, else <|endoftext|> if the vocabulary has it");
     v("path", path, "a ready tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
   }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/core/json.h"
+#include "kiln/text/special_ids.h"
 #include "kiln/text/tokenizer.h"
 
 #include <cstdint>
@@ -27,17 +28,17 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::string_view source);
 
 /// GPT-2's two files: vocab.json {token: id}, and merges.txt, a line "left right" for each merge in their order.
-/// "<|endoftext|>" is special where the vocabulary has it. Throws Error (bad_input) with the file, and for merges.txt
-/// with the line.
+/// Special and added tokens are those that the files beside vocab.json name (tokenizer_config.json, added_tokens.json,
+/// special_tokens_map.json), and "<|endoftext|>" where the vocabulary has it. Throws Error (bad_input) with the file,
+/// and for merges.txt with the line.
 std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
                                                  const std::filesystem::path& merges);
 
 /// The text of the tokenizer's tokenizer.json.
 std::string format_tokenizer_json(const Tokenizer& tokenizer);
 
-/// The tokenizer_config.json that goes beside it in a Hugging Face folder: class, the longest text in tokens (n_ctx),
-/// and the special tokens by role, of which `begin` and `end` are those that config.json names.
-Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, std::optional<TokenId> begin,
-                           std::optional<TokenId> end);
+/// Returns the tokenizer_config.json that goes beside it in a Hugging Face folder: class, the longest text in tokens
+/// (n_ctx), and the special tokens by role.
+Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, const SpecialIds& ids);
 
 }  // namespace kiln

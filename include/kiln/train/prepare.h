@@ -18,7 +18,7 @@ namespace kiln {
 struct Preparation {
   Config config;
   std::unique_ptr<Tokenizer> tokenizer;
-  SpecialIds named_ids;  // of a model that is gone on from, or where the text is one document
+  SpecialIds ids;  // the tokens that begin and end texts
   Dataset data;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;

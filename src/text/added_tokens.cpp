@@ -1,0 +1,151 @@
+// Roles first, which make a token special; then the added tokens, which may give it an id.
+#include "text/added_tokens.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/text/document.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array kRoles{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+constexpr std::array kRoleLists{"additional_special_tokens", "extra_special_tokens"};
+
+/// A JSON file of the folder; an empty object where there is none.
+struct File {
+  File(const fs::path& folder, const char* name) : path(path_within(folder, name)) {
+    if (path_exists(path)) json = read_json_object(path);
+  }
+  Json get(const char* key) const { return json.value(key, Json()); }
+
+  fs::path path;
+  Json json = Json::object();
+};
+
+/// Throws where an added token would take white space beside it, or whole words alone.
+void check_plain(const Json& token, const std::string& place) {
+  for (const char* key : {"lstrip", "rstrip", "single_word"}) {
+    check_input(token.value(key, Json(false)) != true,
+                "{}: /{}: true is not supported; expected false. Without it the ids would differ", place, key);
+  }
+}
+
+std::optional<TokenId> id_of(const Json& value) {
+  const bool sound = value.is_number_integer() && value >= 0 && value <= std::numeric_limits<TokenId>::max();
+  return sound ? std::optional(value.get<TokenId>()) : std::nullopt;
+}
+
+class AddedTokens {
+ public:
+  AddedTokens(const fs::path& folder, const Json& vocab)
+      : vocab_(vocab),
+        config_(folder, "tokenizer_config.json"),
+        map_(folder, "special_tokens_map.json"),
+        added_(folder, "added_tokens.json") {}
+
+  std::vector<SpecialToken> read() {
+    const Json prefix = config_.get("add_prefix_space");
+    check_input(prefix != true,
+                "{}: /add_prefix_space: true is not supported; expected false. Without it the ids "
+                "would differ",
+                config_.path.string());
+    read_roles();
+    const Json decoder = config_.get("added_tokens_decoder");
+    decoder.is_object() && !decoder.empty() ? read_decoder(decoder) : read_added();
+    if (vocab_.contains(kEndOfText)) roles_.try_emplace(std::string(kEndOfText), "vocab.json");
+    for (const auto& [content, place] : roles_) give_id(content, place);
+    return std::move(tokens_);
+  }
+
+ private:
+  void read_roles() {
+    for (const File* file : {&config_, &map_}) {
+      for (const char* key : kRoles) add_role(file->get(key), fmt::format("{}: /{}", file->path.string(), key));
+      for (const char* key : kRoleLists) {
+        const Json list = file->get(key);
+        if (!list.is_array()) continue;
+        for (const Json& token : list) add_role(token, fmt::format("{}: /{}", file->path.string(), key));
+      }
+    }
+  }
+
+  /// A role's token is a string, or an object with "content"; null where the role has none.
+  void add_role(const Json& token, const std::string& place) {
+    const Json content = token.is_object() ? token.value("content", Json()) : token;
+    if (!content.is_string() || content == "") return;
+    if (token.is_object()) check_plain(token, place);
+    roles_.try_emplace(content.get<std::string>(), place);
+  }
+
+  void read_decoder(const Json& decoder) {
+    for (const auto& [key, token] : decoder.items()) {
+      const std::string place = fmt::format("{}: /added_tokens_decoder/{}", config_.path.string(), key);
+      TokenId id = 0;
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+      check_input(error == std::errc() && end == key.data() + key.size() && id >= 0, "{}: the key is not a token id",
+                  place);
+      const Json content = token.is_object() ? token.value("content", Json()) : Json();
+      check_input(content.is_string() && content != "", "{}: has no content", place);
+      check_plain(token, place);
+      const bool special = token.value("special", Json(false)) == true;
+      add(content.get<std::string>(), id, special, token.value("normalized", Json(!special)) == true, place);
+    }
+  }
+
+  void read_added() {
+    for (const auto& [content, value] : added_.json.items()) {
+      const std::string place = fmt::format("{}: token \"{}\"", added_.path.string(), content);
+      const std::optional<TokenId> id = id_of(value);
+      check_input(id && !content.empty(), "{}: has id {}, expected a whole number from 0 on", place, brief_json(value));
+      const bool special = roles_.contains(content);
+      add(content, *id, special, !special, place);
+    }
+  }
+
+  void add(const std::string& content, TokenId id, bool special, bool found_last, const std::string& place) {
+    const bool is_new = contents_.insert(content).second;
+    check_input(is_new, "{}: \"{}\" is added twice; keep one of them", place, content);
+    tokens_.push_back({.content = content, .id = id, .in_any_text = !special, .found_last = found_last});
+  }
+
+  /// A role's token that is not added has its id in vocab.json.
+  void give_id(const std::string& content, const std::string& place) {
+    if (contents_.contains(content)) return;
+    const Json value = vocab_.value(content, Json());
+    check_input(!value.is_null(),
+                "{}: token \"{}\" has no id: neither vocab.json nor added_tokens.json has it; add it to one of them",
+                place, content);
+    const std::optional<TokenId> id = id_of(value);
+    check_input(id.has_value(), "{}: token \"{}\" has id {}, expected a whole number from 0 on",
+                (map_.path.parent_path() / "vocab.json").string(), content, brief_json(value));
+    add(content, *id, true, false, place);
+  }
+
+  const Json& vocab_;
+  File config_, map_, added_;
+  std::map<std::string, std::string> roles_;  // content: where it is named
+  std::set<std::string> contents_;            // of tokens_
+  std::vector<SpecialToken> tokens_;
+};
+
+}  // namespace
+
+std::vector<SpecialToken> read_added_tokens(const fs::path& folder, const Json& vocab) {
+  std::vector<SpecialToken> tokens = AddedTokens(folder, vocab).read();
+  std::ranges::sort(tokens, {}, &SpecialToken::id);
+  return tokens;
+}
+
+}  // namespace kiln

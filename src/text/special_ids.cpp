@@ -1,0 +1,115 @@
+// Names become ids by the special tokens first, then by the bytes of any token.
+#include "kiln/text/special_ids.h"
+
+#include "kiln/core/error.h"
+#include "kiln/text/document.h"
+#include "kiln/text/utf8.h"
+
+#include <algorithm>
+
+namespace kiln {
+namespace {
+
+std::optional<TokenId> find_token(const Tokenizer& tokenizer, std::string_view text) {
+  if (const std::optional<TokenId> special = tokenizer.special(text)) return special;
+  for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.token_bytes(id) == text) return id;
+  }
+  return std::nullopt;
+}
+
+/// The token that a key of the config names; none for "". The name that null stands for may be missing: older runs
+/// have it in place of null, whatever their vocabulary.
+std::optional<TokenId> configured(const Tokenizer& tokenizer, const std::string& text, std::string_view key,
+                                  std::string_view otherwise) {
+  if (text.empty()) return std::nullopt;
+  const std::optional<TokenId> id = find_token(tokenizer, text);
+  if (!id && text != otherwise) {
+    std::string known;
+    for (const SpecialToken& token : tokenizer.special_tokens()) {
+      known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", token.content);
+    }
+    fail(ExitCode::usage, "tokenizer.{}: the vocabulary has no token \"{}\"; its special tokens are {}", key, text,
+         known.empty() ? "none" : known);
+  }
+  return id;
+}
+
+std::optional<TokenId> known(const Tokenizer& tokenizer, std::optional<TokenId> id) {
+  return id && *id >= 0 && *id < tokenizer.vocab_size() ? id : std::nullopt;
+}
+
+/// Makes an id the first of a list, whether or not it is in it.
+void put_first(std::vector<TokenId>& ids, TokenId id) {
+  const auto found = std::ranges::find(ids, id);
+  if (found == ids.end()) {
+    ids.insert(ids.begin(), id);
+  } else {
+    std::rotate(ids.begin(), found, found + 1);
+  }
+}
+
+/// The ends that a model names, the one that a document ends with first.
+std::vector<TokenId> named_ends(const Tokenizer& tokenizer, const NamedTokens& named) {
+  const std::optional<TokenId> preferred =
+      named.end_text.empty() ? std::nullopt : find_token(tokenizer, named.end_text);
+  std::vector<TokenId> ends;
+  for (const std::vector<TokenId>* list : {&named.ends, &named.further_ends}) {
+    const bool is_first = ends.empty();
+    for (const TokenId id : *list) {
+      if (known(tokenizer, id) && std::ranges::find(ends, id) == ends.end()) ends.push_back(id);
+    }
+    if (is_first && preferred && std::ranges::find(ends, *preferred) != ends.end()) put_first(ends, *preferred);
+  }
+  return ends.empty() && preferred ? std::vector{*preferred} : ends;
+}
+
+/// The text that names a token and no other; "" for none, and for one that no text names.
+std::string name_of(const Tokenizer& tokenizer, std::optional<TokenId> id) {
+  if (!id) return "";
+  const std::string text = tokenizer.token_bytes(*id);
+  const bool names_it = utf8_valid_until(text) == text.size() && find_token(tokenizer, text) == id;
+  return names_it ? text : "";
+}
+
+}  // namespace
+
+SpecialIds special_ids(const Tokenizer& tokenizer, const TokenizerConfig& config, const NamedTokens& named) {
+  SpecialIds ids;
+  ids.ends = named_ends(tokenizer, named);
+  if (config.end_of_text) {
+    ids.end = configured(tokenizer, *config.end_of_text, "end_of_text", kEndOfText);
+  } else {
+    ids.end = ids.ends.empty() ? tokenizer.special(kEndOfText) : ids.ends.front();
+  }
+  if (ids.end) put_first(ids.ends, *ids.end);
+
+  std::optional<TokenId> begin = known(tokenizer, named.begin);
+  if (!begin && !named.begin_text.empty()) begin = find_token(tokenizer, named.begin_text);
+  if (config.start_of_text) {
+    ids.start = configured(tokenizer, *config.start_of_text, "start_of_text", kStart);
+  } else {
+    ids.start = begin && named.begins_documents ? begin : tokenizer.special(kStart);
+  }
+  ids.begin = begin ? begin : ids.start ? ids.start : ids.end;
+  return ids;
+}
+
+TokenizerConfig with_names(TokenizerConfig config, const Tokenizer& tokenizer, const SpecialIds& ids) {
+  config.start_of_text = name_of(tokenizer, ids.start);
+  config.end_of_text = name_of(tokenizer, ids.end);
+  return config;
+}
+
+std::string describe(const DocumentMarks& marks, const Tokenizer& tokenizer) {
+  const auto token = [&](TokenId id) {
+    return fmt::format("{} (id {})", utf8_replace_invalid(tokenizer.token_bytes(id)), id);
+  };
+  if (!marks.start && !marks.end) return "";
+  std::string text = "documents";
+  if (marks.start) text += " begin with " + token(*marks.start);
+  if (marks.end) text += fmt::format("{} end with {}", marks.start ? " and" : "", token(*marks.end));
+  return text;
+}
+
+}  // namespace kiln
