@@ -42,6 +42,11 @@ LoadedModel ModelArguments::load() const {
   return model;
 }
 
+void warn_if_diverged(const LoadedModel& model, const std::string& name) {
+  if (model.weights->all().allFinite()) return;
+  spdlog::warn("{}: some weights are NaN or infinite: the model has diverged, and no program can use it", name);
+}
+
 void ConfigArguments::add_to(CLI::App& command) {
   command.add_option("CONFIG", config, "JSON file; kiln train --reference explains its keys")
       ->required()

@@ -34,6 +34,9 @@ struct ModelArguments {
   LoadedModel load() const;
 };
 
+/// Warns where a weight of the model is NaN or infinite: such a model can be copied, and is of no use.
+void warn_if_diverged(const LoadedModel& model, const std::string& name);
+
 /// CONFIG and --set: what is to be trained.
 struct ConfigArguments {
   std::string config;

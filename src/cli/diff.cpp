@@ -1,6 +1,7 @@
 // kiln diff: what training, a resume or another setting has changed.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/run/compare.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/tensor/safetensors_header.h"
@@ -75,7 +76,7 @@ std::string tensor_table(const std::vector<TensorDifference>& tensors) {
 
 std::string to_text(const Comparison& comparison) {
   std::string text = comparison.config.empty() ? "config: equal\n" : "config:\n";
-  for (const Difference& difference : comparison.config) text += "  " + to_string(difference) + "\n";
+  for (const Difference& difference : comparison.config) text += "  " + printable(to_string(difference)) + "\n";
   text += comparison.same_tokenizer
               ? fmt::format("tokenizer: equal ({})\n", comparison.tokenizer_a)
               : fmt::format("tokenizer: {} -> {}, not the same\n", comparison.tokenizer_a, comparison.tokenizer_b);

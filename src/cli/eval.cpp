@@ -4,6 +4,7 @@
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
+#include "kiln/infer/context.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/data_arguments.h"
 #include "cli/output.h"
+#include <cmath>
 #include <memory>
 
 namespace kiln::cli {
@@ -123,6 +125,7 @@ void run_eval(const EvalOptions& options) {
   const LoadedModel model = options.model.load();
   const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
   const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
+  if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
 

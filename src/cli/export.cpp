@@ -173,6 +173,7 @@ ExportJob prepare_export(const ExportOptions& options, DataType type) {
                 .type = type,
                 .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
                 .name = {}};
+  warn_if_diverged(job.loaded, options.model.run);
   const ModelSource& source = job.loaded.source;
   job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
   return job;
@@ -198,10 +199,13 @@ void run_export(const ExportOptions& options) {
         "--omit-tied-head: the head of {} is a matrix of its own (model.tie_embeddings false) and cannot be left out",
         options.model.run);
   const std::vector<std::string> reasons = target.obstacles(job);
-  std::string lines;
-  for (const std::string& reason : reasons) lines += "\n  " + reason;
-  check(reasons.empty(), "{}: --to {} cannot hold this model as it is:{}\n--to hf takes every model of kiln's",
-        options.model.run, target.name, lines);
+  if (!reasons.empty()) {
+    std::vector<std::string> lines{
+        fmt::format("{}: --to {} cannot hold this model as it is:", options.model.run, target.name)};
+    for (const std::string& reason : reasons) lines.push_back("  " + reason);
+    lines.emplace_back("--to hf takes every model of kiln's");
+    fail_lines(ExitCode::usage, lines);
+  }
   const Index parameters = job.loaded.model->layout.count();
   {
     const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");

@@ -50,6 +50,7 @@ void run_import(const ImportOptions& options) {
   check_not_within(options.path, options.run);
   const LoadedModel model =
       options.tokenizer.empty() ? load_model(options.path) : load_model_with_tokenizer(options.path, options.tokenizer);
+  warn_if_diverged(model, options.path);
   RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);
   if (options.overwrite) run.clear();
   const Config config = config_of(model, run.paths());

@@ -2,9 +2,9 @@
 #include "kiln/infer/inspect.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/utf8.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,8 +38,12 @@ std::string bytes_of(const Tokenizer& tokenizer, TokenId token) {
 
 std::string shown(const Tokenizer& tokenizer, TokenId token) { return in_quotes(bytes_of(tokenizer, token)); }
 
+/// The text has U+FFFD for a part of a character, which the bytes tell.
 Json token_json(const Tokenizer& tokenizer, TokenId token) {
-  return {{"id", token}, {"text", utf8_replace_invalid(bytes_of(tokenizer, token))}};
+  const std::string bytes = bytes_of(tokenizer, token);
+  Json numbers = Json::array();
+  for (const char byte : bytes) numbers.push_back(static_cast<unsigned char>(byte));
+  return {{"id", token}, {"text", utf8_replace_invalid(bytes)}, {"bytes", std::move(numbers)}};
 }
 
 Json to_json(const Tokenizer& tokenizer, const std::vector<TokenProbability>& top) {

@@ -1,6 +1,8 @@
 // kiln runs: the runs in a folder, and what each has come to.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/log.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/train/run_summary.h"
 
 #include <nlohmann/json.hpp>
@@ -60,7 +62,8 @@ void run_runs(const RunsOptions& options) {
     write_stdout(to_text(runs));
   }
   for (const RunSummary& run : runs) {
-    for (const std::string& problem : run.problems) spdlog::warn("{}: {}", run.name, problem);
+    for (const std::string& problem : run.problems)
+      log_lines(spdlog::level::warn, fmt::format("{}: {}", printable(run.name), problem));
   }
 }
 

@@ -3,9 +3,9 @@
 #include "kiln/core/json.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/utf8.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -114,6 +114,19 @@ std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& optio
   return kiln::complete(model, rounded, *loaded.tokenizer, prompt, options.completion, on_text);
 }
 
+/// Says so where samples may outgrow the context: up to there each token reads the keys and values of those before it,
+/// from there on the window moves and is computed whole.
+void say_beyond_context(std::size_t prompt_tokens, Index n_ctx, Index max_tokens) {
+  const Index prompt = std::min(static_cast<Index>(prompt_tokens), n_ctx);
+  const Index within = n_ctx - prompt + 1;
+  if (max_tokens <= within) return;
+  spdlog::info(
+      "the model's context is {} tokens: beyond it, after {} of a sample, each token takes a pass over the whole "
+      "context "
+      "and many times as long; --max-tokens {} stays within",
+      n_ctx, within, within);
+}
+
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
@@ -122,6 +135,7 @@ void run_sample(SampleOptions options) {
       encode_prompt(*loaded.tokenizer, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text,
                     loaded.ids().begin);
   options.completion.generation.end_token = loaded.ids().end;
+  say_beyond_context(tokens.size(), loaded.model->config().n_ctx, options.completion.generation.max_tokens);
 
   options.completion.generation.log_probabilities = options.json;
 

@@ -5,6 +5,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/utf8.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/token_file.h"
 #include "kiln/run/model_source.h"
@@ -13,7 +14,6 @@
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>

@@ -4,6 +4,8 @@
 #include "kiln/core/file_streams.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
+#include "kiln/core/log.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/run/checkpoint_store.h"
@@ -150,10 +152,21 @@ void recover_from_crash(const Preparation& p, const RunPaths& paths) {
   recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
-/// A word as a shell reads it back.
+/// The inside of a shell's $'...', byte by byte where the text is not plain.
+std::string escaped_for_shell(std::string_view word) {
+  std::string escaped;
+  for (const char c : word) {
+    const bool is_plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
+    escaped += is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return escaped;
+}
+
+/// A word as a shell reads it back; escapes stand for what a terminal would obey.
 std::string shell_quoted(std::string_view word) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  if (printable(word) != word) return "$'" + escaped_for_shell(word) + "'";
   std::string quoted = "'";
   for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
   return quoted + "'";
@@ -202,7 +215,7 @@ void run_train(const TrainOptions& options) {
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, options.quiet, sample).run();
   spdlog::info("the run lies in {}", root.string());
-  if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options));
+  if (code != 0) log_lines(spdlog::level::info, "to go on:\n  " + resuming_command(options));
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
 }

@@ -1,6 +1,8 @@
 // kiln verify: whether a run's checkpoints would load, before one of them has to.
 #include "kiln/run/verify.h"
 
+#include "kiln/core/shown_text.h"
+
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
@@ -56,8 +58,8 @@ Json to_json(const RunReport& report) {
 
 /// A line of a name and what there is to say of it, and one for each problem.
 std::string lines(const std::string& name, const std::string& text, const std::vector<FileProblem>& problems) {
-  std::string all = fmt::format("{:<14} {}\n", name, text);
-  for (const FileProblem& problem : problems) all += fmt::format("  {}\n", to_string(problem));
+  std::string all = fmt::format("{} {}\n", padded_right(printable(name), 14), printable(text));
+  for (const FileProblem& problem : problems) all += fmt::format("  {}\n", printable(to_string(problem)));
   return all;
 }
 
@@ -80,7 +82,7 @@ std::string to_text(const RunReport& report) {
   }
   if (report.metrics) text += lines(*report.metrics);
   for (const std::string& name : report.temporaries) {
-    text += fmt::format("{}: a save that is at work or was cut off; the next one removes it\n", name);
+    text += fmt::format("{}: a save that is at work or was cut off; the next one removes it\n", printable(name));
   }
   return text;
 }

@@ -22,9 +22,12 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
 }
 
 void check_finite(ConstVec<float> logits) {
-  if (!logits.allFinite()) {
-    fail(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged");
-  }
+  if (!logits.allFinite()) fail_diverged("the model's scores for the next token are not finite");
+}
+
+void fail_diverged(std::string_view found) {
+  fail(ExitCode::diverged,
+       "{}: its weights hold NaN or are far too large; take an earlier checkpoint (--checkpoint STEP)", found);
 }
 
 }  // namespace kiln

@@ -1,8 +1,8 @@
 // Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
 #include "kiln/run/braille_plot.h"
 
-#include "kiln/run/plot_text.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/shown_text.h"
+#include "kiln/core/utf8.h"
 
 #include <fmt/format.h>
 
@@ -123,7 +123,7 @@ class BraillePlot {
  private:
   static int gutter_of(const Axis& axis) {
     int width = 0;
-    for (const Tick& tick : axis.ticks) width = std::max(width, character_count(tick.label));
+    for (const Tick& tick : axis.ticks) width = std::max(width, display_columns(tick.label));
     return width + 1;
   }
 
@@ -171,7 +171,7 @@ class BraillePlot {
       const int column = x(tick.value) / kDotsAcross;
       for (; drawn < column; ++drawn) axis += "─";
       axis += "┬", ++drawn;
-      const int length = character_count(tick.label);
+      const int length = display_columns(tick.label);
       const int begin = std::clamp(gutter_ + 1 + column - length / 2, 0, width_ - length);
       if (!labels.empty() && begin < std::ssize(labels) + 2) continue;
       labels.resize(static_cast<std::size_t>(begin), ' ');
@@ -187,7 +187,7 @@ class BraillePlot {
     int length = 0;
     const auto entry = [&](std::string_view sign, const std::string& name, int color) {
       const std::string text = shortened(printable(name), width_ - 3);
-      const int needed = 3 + character_count(text);
+      const int needed = 3 + display_columns(text);
       if (length > 0 && length + 2 + needed > width_) {
         out_ += line + "\n";
         line.clear();

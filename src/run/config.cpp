@@ -3,8 +3,8 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/utf8.h"
 #include "kiln/run/init_from.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 // One pass from top to bottom: title and legend, grid and axes, series, notes.
 #include "kiln/run/svg_plot.h"
 
-#include "kiln/run/plot_text.h"
+#include "kiln/core/shown_text.h"
 
 #include <fmt/format.h>
 
@@ -60,7 +60,7 @@ std::string escaped(const std::string& text) {
 }
 
 /// Of legend text, roughly.
-double width_of(const std::string& text) { return kCharacter * character_count(text); }
+double width_of(const std::string& text) { return kCharacter * display_columns(text); }
 
 class SvgPlot {
  public:

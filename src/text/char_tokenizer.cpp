@@ -3,9 +3,9 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_schema.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 

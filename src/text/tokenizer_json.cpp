@@ -3,13 +3,13 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/byte_tokenizer.h"
 #include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/utf8.h"
 #include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>

@@ -2,8 +2,8 @@
 #include "kiln/text/vocabulary.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/byte_level.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 

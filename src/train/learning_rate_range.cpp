@@ -59,6 +59,12 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
                                               .updates = step,
                                               .windows_drawn = step * p.stepper->sizes().windows_per_step,
                                               .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
+    if (!result.applied && step == 0) {  // of the weights as they are
+      fail(ExitCode::diverged,
+           "the loss or its gradient is not finite before the first update: the weights hold NaN or are far too large; "
+           "{}",
+           p.config.init_from ? "choose another init_from" : "lower init.std");
+    }
     if (!result.applied) break;
     average = kPast * average + (1 - kPast) * result.loss;
     weights = kPast * weights + (1 - kPast);

@@ -27,14 +27,15 @@ namespace fs = std::filesystem;
 /// Refuses changes that a run cannot live with, and logs the others.
 void compare_with_checkpoint(const Config& config, const fs::path& checkpoint) {
   const std::vector<Difference> differences = diff(read_checkpoint_config(checkpoint).config, config);
-  std::string refused;
+  std::vector<std::string> refused{
+      fmt::format("{}: the config differs from the run's in what cannot change:", checkpoint.string())};
   for (const Difference& difference : differences) {
-    if (difference.binds_run()) refused += "\n  " + to_string(difference);
+    if (difference.binds_run()) refused.push_back("  " + to_string(difference));
   }
-  check(refused.empty(),
-        "{}: the config differs from the run's in what cannot change:{}\nset these back, or start another run with "
-        "--run DIR or --overwrite",
-        checkpoint.string(), refused);
+  if (refused.size() > 1) {
+    refused.emplace_back("set these back, or start another run with --run DIR or --overwrite");
+    fail_lines(ExitCode::usage, refused);
+  }
   for (const Difference& difference : differences)
     spdlog::info("changed since the checkpoint: {}", to_string(difference));
 }

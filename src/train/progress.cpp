@@ -1,6 +1,7 @@
 // Progress goes to stderr, where it disturbs no result.
 #include "kiln/train/progress.h"
 
+#include "kiln/core/log.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/terminal.h"
 
@@ -79,12 +80,12 @@ void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& 
 void Progress::message(const std::string& text) {
   if (quiet_) return;
   clear();
-  spdlog::info(text);
+  log_lines(spdlog::level::info, text);
 }
 
 void Progress::warning(const std::string& text) {
   clear();
-  spdlog::warn(text);
+  log_lines(spdlog::level::warn, text);
 }
 
 void Progress::clear() {

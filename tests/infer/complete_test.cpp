@@ -1,9 +1,9 @@
 // Texts from a model whose next token is known, and from random ones.
 #include "kiln/infer/complete.h"
 
+#include "kiln/core/utf8.h"
 #include "kiln/text/byte_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
-#include "kiln/text/utf8.h"
 
 #include "infer/models.h"
 #include "support/scratch.h"

@@ -2,7 +2,7 @@
 #include "kiln/infer/text_stream.h"
 
 #include "kiln/core/rng.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <gtest/gtest.h>
 
