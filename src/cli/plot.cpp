@@ -52,11 +52,22 @@ std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   return runs;
 }
 
-/// Where the picture goes; nowhere ("") where it has no place of its own.
-fs::path output_of(const PlotOptions& options) {
-  if (!options.output.empty()) return options.output;
-  const bool is_default = options.runs.size() == 1 && options.metric == kPlotMetrics[0];
-  return is_default ? RunPaths{options.runs[0]}.plot() : fs::path();
+/// Draws the picture into --output, or where none is given the loss of a single run into the run. Returns the file, ""
+/// where there is none: a run that cannot be written to is still shown in the terminal.
+fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
+  if (!options.output.empty()) {
+    write_file_atomically(options.output, to_picture(figure, options.output));
+    return options.output;
+  }
+  if (options.runs.size() > 1 || options.metric != kPlotMetrics[0]) return {};
+  const fs::path file = RunPaths{options.runs[0]}.plot();
+  try {
+    write_file_atomically(file, to_picture(figure, file));
+  } catch (const Error& error) {
+    spdlog::warn("{}; --output FILE draws the picture elsewhere", error.what());
+    return {};
+  }
+  return file;
 }
 
 Json to_json(const Figure& figure, const fs::path& output) {
@@ -74,24 +85,27 @@ Json to_json(const Figure& figure, const fs::path& output) {
 }
 
 void run_plot(const PlotOptions& options) {
-  const fs::path output = output_of(options);
-  if (!options.output.empty()) check_picture_file("--output", output);
+  if (!options.output.empty()) check_picture_file("--output", options.output);
+  const auto metric = value_of<PlotMetric>(kPlotMetrics, options.metric);
   const std::vector<NamedRows> runs = read_runs(options.runs);
-  const Figure figure = metric_figure(runs, {.metric = value_of<PlotMetric>(kPlotMetrics, options.metric),
-                                             .x = value_of<PlotX>(kPlotXs, options.x),
-                                             .smoothing = options.smoothing});
+  const Figure figure =
+      metric_figure(runs, {.metric = metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
+  const std::string what = options.metric == "loss" ? "losses" : options.metric;
   check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
-        RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric,
+        RunPaths{options.runs[0]}.metrics().string(), what,
         options.metric == "validation_loss" ? "eval_every" : "log_every");
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!is_measured(runs[i].rows, metric))
+      spdlog::warn("{}: holds no {} yet, and is not drawn", options.runs[i], what);
+  }
+  const fs::path output = draw_picture(figure, options);  // first, so that the JSON names what exists
   if (options.json) {
     write_json(to_json(figure, output));
   } else {
     write_stdout(to_braille(figure, {.width = std::min(output_width(STDOUT_FILENO), kGreatestWidth),
                                      .color = output_has_color(STDOUT_FILENO)}));
   }
-  if (output.empty()) return;
-  write_file_atomically(output, to_picture(figure, output));
-  spdlog::info("drawn in {}", output.string());
+  if (!output.empty()) spdlog::info("drawn in {}", output.string());
 }
 
 }  // namespace
