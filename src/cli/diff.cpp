@@ -1,6 +1,7 @@
 // kiln diff: what training, a resume or another setting has changed.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/run/compare.h"
 #include "kiln/run/run_directory.h"
@@ -81,8 +82,10 @@ std::string to_text(const Comparison& comparison) {
               ? fmt::format("tokenizer: equal ({})\n", comparison.tokenizer_a)
               : fmt::format("tokenizer: {} -> {}, not the same\n", comparison.tokenizer_a, comparison.tokenizer_b);
   const auto different = std::ranges::count(comparison.tensors, false, &TensorDifference::is_equal);
-  if (different == 0) return text + fmt::format("weights: equal, every bit of {} tensors\n", comparison.tensors.size());
-  return text + fmt::format("weights: {} of {} tensors differ\n", different, comparison.tensors.size()) +
+  if (different == 0)
+    return text + fmt::format("weights: equal, every bit of {}\n", counted(std::ssize(comparison.tensors), "tensor"));
+  return text +
+         fmt::format("weights: {} of {} differ\n", different, counted(std::ssize(comparison.tensors), "tensor")) +
          tensor_table(comparison.tensors);
 }
 
@@ -99,10 +102,10 @@ void add_diff(CLI::App& app) {
   CLI::App* command = app.add_subcommand("diff", "Compare two checkpoints: config, tokenizer, weights by tensor");
   constexpr const char* kRun = "run directory, checkpoint folder or Hugging Face model folder";
   command->add_option("A", options->a, kRun)->required()->type_name("DIR");
-  command->add_option("B", options->b, "the same")->required()->type_name("DIR");
+  command->add_option("B", options->b, kRun)->required()->type_name("DIR");
   command
       ->add_option("--checkpoint", options->checkpoint,
-                   "of run directories: latest, best or a step; where not given, best if there is one, else latest")
+                   "checkpoint of run directories; default: best if there is one, else latest")
       ->type_name("latest|best|STEP");
   add_json_flag(*command, options->json);
   command->footer(

@@ -68,7 +68,8 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
 TokenFile held_out_tokens(const LoadedModel& model) {
   const std::string folder = model.source.folder.string();
   const std::optional<Config>& config = model.source.config;
-  check(config.has_value(), "{}: is not of a run, so it has no validation split; name a text with --data FILE", folder);
+  check(config.has_value(), "{}: does not belong to a run, so it has no validation split; name a text with --data FILE",
+        folder);
   check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
         folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
@@ -143,7 +144,7 @@ void add_eval(CLI::App& app) {
   command->add_option("FILES", options->more_data, "more of --data")->type_name("FILE")->default_str("")->needs(data);
   command
       ->add_option("--document-separator", options->separator,
-                   "what separates the documents of --data's text files; where not given, what the run's config says")
+                   "line that separates the documents of --data's text files; default: the run's")
       ->type_name("TEXT")
       ->needs("--data");
   options->reading.add_to(*command);

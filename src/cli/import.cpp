@@ -67,8 +67,8 @@ void run_import(const ImportOptions& options) {
                        .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, model.source.ids),
                        .state = state},
                       false, config.train.keep_checkpoints);
-  spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),
-               model.tokenizer->type(), model.tokenizer->vocab_size(), folder.string());
+  spdlog::info("{}: {}, {} tokenizer with {}; in {}", options.path, counted(parameters, "parameter"),
+               model.tokenizer->type(), counted(model.tokenizer->vocab_size(), "entry"), folder.string());
   if (!options.json) return;
   write_json({{"run", options.run},
               {"checkpoint", folder.string()},
@@ -91,7 +91,7 @@ void add_import(CLI::App& app) {
                    "tokenizer.json, or a folder with one or with vocab.json and merges.txt, in place of the model's "
                    "own; a file of llm.c has none")
       ->type_name("PATH");
-  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

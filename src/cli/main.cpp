@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/log.h"
+#include "cli/refusal.h"
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -67,8 +68,8 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
   }
   std::string name;
   for (const CLI::App* command : path) name += command->get_name() + " ";
-  return report(ExitCode::usage, printable(fmt::format("{}{}; {}--help shows what is expected", error.what(),
-                                                       suggestion(*path.back()), name)));
+  return report(ExitCode::usage, printable(fmt::format("{}{}; {}--help shows what is expected",
+                                                       words_of(*path.back(), error), suggestion(*path.back()), name)));
 }
 
 int run(int argc, char** argv) {

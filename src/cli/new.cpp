@@ -3,6 +3,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
 #include "kiln/train/proposal.h"
 #include "kiln/train/scaling_law.h"
@@ -139,7 +140,7 @@ void check_outputs(const NewOptions& options, const std::string& path, const std
   check_output_file("--output", path, "mine.json");
   for (const std::string& file : {path, reasons}) {
     check(options.overwrite || !path_exists(file),
-          "{}: is there already; --output names another file, --overwrite replaces it", file);
+          "{}: exists already; --output names another file, --overwrite replaces it", file);
   }
 }
 
@@ -164,8 +165,8 @@ void run_new_finetuning(const NewOptions& options) {
                        {"steps", finetuning.steps},
                        {"passes", finetuning.passes}});
   }
-  write_stdout(fmt::format("{}: {}\nthe reasons: {}\nnext:\n  kiln train {}\n", path, finetuning_summary(finetuning),
-                           reasons, path));
+  write_stdout(fmt::format("{}: {}\nthe reasons: {}\nnext:\n  kiln train {}\n", printable(path),
+                           finetuning_summary(finetuning), printable(reasons), printable(path)));
 }
 
 void run_new(const NewOptions& options) {
@@ -195,8 +196,8 @@ void run_new(const NewOptions& options) {
   write_stdout(
       fmt::format("{}: {} parameters ({} layers, width {}, context {}), about {} tokens, {:.2g} passes over the text\n"
                   "the reasons: {}\nnext:\n  kiln train {}\n",
-                  path, format_count(choice.parameters), choice.model.n_layers, choice.model.d_model,
-                  choice.model.n_ctx, grouped(choice.tokens), choice.passes, reasons, path));
+                  printable(path), format_count(choice.parameters), choice.model.n_layers, choice.model.d_model,
+                  choice.model.n_ctx, grouped(choice.tokens), choice.passes, printable(reasons), printable(path)));
 }
 
 }  // namespace

@@ -116,21 +116,20 @@ void add_plot(CLI::App& app) {
       app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
   command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
   add_choice(*command, "--metric", options->metric, kPlotMetrics, "what to draw");
-  add_choice(*command, "--x", options->x, kPlotXs, "what goes across");
+  add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis");
   command
       ->add_option("--smooth", options->smoothing,
-                   "weight of the past in a debiased exponential average, in [0, 1); 0: none; where not given, a line "
-                   "without lag through what scatters")
+                   "weight of the past in a running average, from 0 (no smoothing) to less than 1; default: a line "
+                   "without lag through noisy metrics")
       ->check([](const std::string& text) {
         double weight = -1;
         const bool is_weight = CLI::detail::lexical_cast(text, weight) && weight >= 0 && weight < 1;
-        return is_weight ? "" : text + " is no weight: 0 to less than 1 is expected";
+        return is_weight ? "" : text + " is not a weight: 0 to less than 1 is expected";
       })
       ->type_name("WEIGHT");
   command
       ->add_option("--output", options->output,
-                   "picture to write, .svg or .png; where not given, the loss of a single run goes into its folder as "
-                   "loss.svg")
+                   "picture to write, .svg or .png; default: RUN/loss.svg for the loss of a single run, else none")
       ->type_name("FILE");
   add_json_flag(*command, options->json);
   command->footer(

@@ -55,7 +55,7 @@ std::string to_text(const std::vector<RunSummary>& runs) {
 void run_runs(const RunsOptions& options) {
   const std::vector<RunSummary> runs = list_runs(options.folder);
   if (runs.empty())
-    spdlog::info("{}: holds no runs; kiln train makes them in runs/ unless --run says otherwise", options.folder);
+    spdlog::info("{}: holds no runs; kiln train makes them in runs/ unless --run names another place", options.folder);
   if (options.json) {
     write_json(to_json(runs));
   } else if (!runs.empty()) {

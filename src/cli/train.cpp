@@ -47,7 +47,8 @@ struct TrainOptions {
 };
 
 OpenMode open_mode(const TrainOptions& options) {
-  check(!(options.resume && options.overwrite), "--resume and --overwrite exclude each other: go on, or begin anew?");
+  check(!(options.resume && options.overwrite),
+        "--resume and --overwrite exclude each other: continue the run, or replace it?");
   if (options.resume) return OpenMode::resume;
   return options.overwrite ? OpenMode::overwrite : OpenMode::fresh;
 }
@@ -109,9 +110,9 @@ void check_sample_prompt(const Preparation& p) {
 
 void introduce(const Preparation& p, const RunPaths& paths) {
   const ParameterCounts counts = ParameterCounts::of(p.model->layout);
-  spdlog::info("{}: {} parameters ({} without the token embedding), {} training tokens, {} held out",
-               paths.root.string(), format_count(counts.total), format_count(counts.total_without_token_embedding),
-               format_count(p.data.train.size()), format_count(p.data.validation.size()));
+  spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", paths.root.string(),
+               counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
+               counted(p.data.train.size(), "training token"), format_count(p.data.validation.size()));
 }
 
 void say_finished(const Preparation& p, const std::string& root) {
@@ -119,12 +120,12 @@ void say_finished(const Preparation& p, const std::string& root) {
     spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
                  format_duration(budget->seconds));
   } else if (p.horizon.is_reached()) {
-    spdlog::info("{}: all {:.0f} steps are done; raise train.steps to go on", root, p.horizon.total_steps());
+    const auto steps = static_cast<std::int64_t>(p.horizon.total_steps());
+    spdlog::info("{}: finished after {}; raise train.steps to go on", root, counted(steps, "step"));
   } else {
     spdlog::info(
-        "{}: stopped early at step {}, after {} evaluations without a better validation loss; raise "
-        "train.early_stopping to go on",
-        root, p.state.step, p.state.evaluations_since_best);
+        "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to go on",
+        root, p.state.step, counted(p.state.evaluations_since_best, "evaluation"));
   }
 }
 
@@ -195,7 +196,7 @@ void run_train(const TrainOptions& options) {
   const bool goes_on = options.resume && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
-  check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
+  check(samples || !options.prompt, "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
@@ -214,7 +215,7 @@ void run_train(const TrainOptions& options) {
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, options.quiet, sample).run();
-  spdlog::info("the run lies in {}", root.string());
+  spdlog::info("the run is in {}", root.string());
   if (code != 0) log_lines(spdlog::level::info, "to go on:\n  " + resuming_command(options));
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
@@ -231,14 +232,14 @@ void add_train(CLI::App& app) {
                     "go on from the latest valid checkpoint, or begin where there is none");
   command->add_flag("--force-tokenizer", options->force_tokenizer,
                     "resume with the checkpoint's tokenizer where the file that the config names has changed");
-  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config; VALUE is JSON, or a word; may be repeated")
       ->type_name("KEY.PATH=VALUE");
-  command->add_flag("--watch-samples", options->watches_samples, "a sample at every evaluation");
-  command->add_option("--prompt", options->prompt, "what samples go on from, in place of train.sample_prompt")
+  command->add_flag("--watch-samples", options->watches_samples, "print a sample at every evaluation");
+  command->add_option("--prompt", options->prompt, "text that samples continue, in place of train.sample_prompt")
       ->type_name("TEXT");
-  command->add_flag("--quiet", options->quiet, "warnings and errors alone");
+  command->add_flag("--quiet", options->quiet, "print only warnings and errors");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);

@@ -2,6 +2,7 @@
 #include "kiln/infer/context.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 
 #include <spdlog/spdlog.h>
 
@@ -16,8 +17,8 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
   }
   const auto most = static_cast<std::size_t>(n_ctx);
   if (tokens.size() <= most) return tokens;
-  spdlog::warn("the prompt has {} tokens and the model looks back on {}: the first {} are left out", tokens.size(),
-               most, tokens.size() - most);
+  spdlog::warn("the prompt has {} and the model's context is {}: it does not see the first {}",
+               counted(std::ssize(tokens), "token"), most, tokens.size() - most);
   return tokens.last(most);
 }
 

@@ -175,7 +175,7 @@ class BraillePlot {
     }
     for (const auto& [column, labels] : ends) {
       std::vector<double> wanted;
-      for (const std::size_t i : labels) wanted.push_back(y(figure_.labels[i].at.y) / kDotsDown);
+      for (const std::size_t i : labels) wanted.push_back((1 - y_.share(figure_.labels[i].at.y)) * (rows_ - 1));
       const std::vector<double> rows = spread(wanted, 1, 0, rows_ - 1);
       for (std::size_t i = 0; i < labels.size(); ++i) {
         const int letter = std::min((column + 1) * kLabelColumns, canvas_.right() / kDotsAcross);
@@ -248,7 +248,7 @@ class BraillePlot {
       names.push_back(printable(label.name));
       detail = std::max(detail, display_columns(label.detail));
     }
-    constexpr int kLeast = 12;
+    constexpr int kLeast = 8;
     names = told_apart(std::move(names), std::max(kLeast, width_ - 2 - (detail > 0 ? detail + 4 : 0)));
     int widest = 0;
     for (const std::string& name : names) widest = std::max(widest, display_columns(name));

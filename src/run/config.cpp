@@ -69,7 +69,7 @@ void check_together(const Config& config, Problems& problems) {
   const ModelConfig& model = config.model;
   if (config.name.empty()) problems.add("/name", "is empty; it names the folder of the run");
   if (config.name == "." || config.name == ".." || config.name.find('/') != std::string::npos) {
-    problems.add("/name", "\"{}\" is no name of a folder within runs/; --run takes any path", config.name);
+    problems.add("/name", "\"{}\" cannot name a folder in runs/; --run takes any path", config.name);
   }
   for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
                                         std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {

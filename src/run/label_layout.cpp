@@ -1,4 +1,4 @@
-// Labels that push each other away move as one block, whose mean distance from what was wanted is zero.
+// Labels that push each other away move as one cluster, whose mean distance from what was wanted is zero.
 #include "run/label_layout.h"
 
 #include "kiln/core/shown_text.h"
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kWorthwhile = 6;  // columns of a shared beginning that are worth leaving out
 
-struct Block {
+struct Cluster {
   double sum;  // of the positions wanted for its first label
   std::size_t count;
   double begin() const { return sum / static_cast<double>(count); }
@@ -53,22 +53,23 @@ std::vector<double> spread(const std::vector<double>& wanted, double gap, double
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return wanted[i]; });
-  std::vector<Block> blocks;
+  std::vector<Cluster> clusters;
   for (std::size_t rank = 0; rank < count; ++rank) {
-    blocks.push_back({wanted[order[rank]] - static_cast<double>(rank) * gap, 1});
-    while (blocks.size() > 1 && blocks[blocks.size() - 2].begin() > blocks.back().begin()) {
-      const Block last = blocks.back();
-      blocks.pop_back();
-      blocks.back().sum += last.sum;
-      blocks.back().count += last.count;
+    clusters.push_back({wanted[order[rank]] - static_cast<double>(rank) * gap, 1});
+    while (clusters.size() > 1 && clusters[clusters.size() - 2].begin() > clusters.back().begin()) {
+      const Cluster last = clusters.back();
+      clusters.pop_back();
+      clusters.back().sum += last.sum;
+      clusters.back().count += last.count;
     }
   }
   std::vector<double> result(count);
   std::size_t rank = 0;
-  for (const Block& block : blocks) {
+  for (const Cluster& cluster : clusters) {
     const double most = std::max(low, high - static_cast<double>(count - 1) * gap);
-    const double begin = std::clamp(block.begin(), low, most);
-    for (std::size_t i = 0; i < block.count; ++i, ++rank) result[order[rank]] = begin + static_cast<double>(rank) * gap;
+    const double begin = std::clamp(cluster.begin(), low, most);
+    for (std::size_t i = 0; i < cluster.count; ++i, ++rank)
+      result[order[rank]] = begin + static_cast<double>(rank) * gap;
   }
   return result;
 }

@@ -49,7 +49,7 @@ FileDigests read_files(const Json& files, const fs::path& path) {
   return digests;
 }
 
-constexpr const char* kReplace = "copy it anew, or take another checkpoint";
+constexpr const char* kReplace = "copy it again, or take another checkpoint";
 
 }  // namespace
 

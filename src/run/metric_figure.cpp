@@ -132,8 +132,8 @@ void scale_x(Figure& figure, double unit) {
 
 std::string subtitle_of(const std::vector<MetricsRow>& rows) {
   const MetricsRow& last = rows.back();
-  return fmt::format("{} step{}, {} tokens", format_count(last.step), last.step == 1 ? "" : "s",
-                     short_count(last.tokens));
+  return fmt::format("{}, {} token{}", counted(last.step, "step"), short_count(last.tokens),
+                     last.tokens == 1 ? "" : "s");
 }
 
 /// `run.name` (empty where the figure shows one alone) stands before the curves' names.

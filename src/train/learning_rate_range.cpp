@@ -74,7 +74,7 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
     if (test.points.back().smoothed > kRunaway * lowest) break;
   }
   check(std::ssize(test.points) >= kFewestSteps / 2,
-        "the loss ran away within {} steps, at a learning rate of {:.3g}; begin lower (--from)", test.points.size() + 1,
+        "the loss diverged within {} steps, at a learning rate of {:.3g}; start lower (--from)", test.points.size() + 1,
         rate);
   const std::size_t count = descent_length(test.points);
   test.lowest = test.points[count - 1].learning_rate;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/small_run.h"
+#include <csignal>
 #include <filesystem>
 #include <string>
 
@@ -79,10 +80,20 @@ TEST(HostileNames, AMessageGoesOnAfterANulInAName) {
 TEST(HostileNames, TheCommandThatGoesOnCanBePasted) {
   const SmallRun run;
   const std::string hostile = run.scratch.path(kHostile).string();
-  const Outcome diverged =
-      testing::run(testing::kiln({"train", run.config, "--run", hostile, "--set", "optimizer.learning_rate=1e30",
-                                  "--set", "train.max_bad_steps=2", "--set", "optimizer.clip_norm=0"}));
-  expect_tame(diverged);
+  std::vector<std::string> command = testing::kiln({"train", run.config, "--run", hostile});
+  command.insert(command.end(), SmallRun::kEndless.begin(), SmallRun::kEndless.end());
+  testing::Process training(command);
+  ASSERT_TRUE(training.wait_for_error_text("step "));
+  training.send(SIGTERM);
+  const Outcome stopped = training.finish();
+  expect_tame(stopped);
+  const std::size_t begin = stopped.err.find("  kiln train");
+  ASSERT_NE(begin, std::string::npos) << stopped.err;
+  std::string line = stopped.err.substr(begin + 6, stopped.err.find('\n', begin) - begin - 6);
+  EXPECT_THAT(line, HasSubstr(R"($')"));
+  const Outcome resumed = testing::run({"bash", "-c", KILN_BINARY + line + " --set train.steps=1"});
+  EXPECT_EQ(resumed.code, 0) << line << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr(kShown));
 }
 
 }  // namespace

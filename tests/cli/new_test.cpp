@@ -112,7 +112,7 @@ TEST(NewCommand, ReplacesNothingUnlessToldTo) {
   folder.scratch.write("a-river.json", "mine");
   const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s");
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("a-river.json: is there already; --output names another file, --overwrite"));
+  EXPECT_THAT(outcome.err, HasSubstr("a-river.json: exists already; --output names another file, --overwrite"));
   EXPECT_EQ(read_file(folder.scratch.path("a-river.json")), "mine");
 }
 

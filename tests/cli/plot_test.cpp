@@ -109,7 +109,9 @@ TEST(PlotCommand, ShowsARunThatCannotBeWrittenTo) {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("--output FILE draws the picture elsewhere"));
     EXPECT_THAT(outcome.err, Not(HasSubstr("drawn in")));
-    if (json) EXPECT_EQ(nlohmann::json::parse(outcome.out)["output"], nullptr);
+    if (json) {
+      EXPECT_EQ(nlohmann::json::parse(outcome.out)["output"], nullptr);
+    }
   }
   const Outcome asked = run_kiln({"plot", run, "--output", run + "/loss.svg", "--json"});
   EXPECT_NE(asked.code, 0);
@@ -165,8 +167,8 @@ TEST(PlotCommand, RefusesWhatItCannotDraw) {
     return outcome.err;
   };
   EXPECT_THAT(refusal({"--output", "a.pdf"}), HasSubstr("a.pdf: a file name that ends in .svg or .png"));
-  EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is no weight: 0 to less than 1 is expected"));
-  EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is no weight"));
+  EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is not a weight: 0 to less than 1 is expected"));
+  EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is not a weight"));
   EXPECT_THAT(refusal({"--metric", "lose"}), HasSubstr("--metric"));
   EXPECT_THAT(refusal({"--x", "epochs"}), HasSubstr("--x"));
 }

@@ -131,7 +131,7 @@ TEST(Complete, AModelWithMoreRowsThanItsTokenizerHasIdsStaysWithinThem) {
 }
 
 TEST(Complete, AnEmptyStopTextIsAUsageError) {
-  expect_error(ExitCode::usage, "a stop text is empty; it must have at least one byte",
+  expect_error(ExitCode::usage, "a stop text is empty; give it at least one character",
                [] { Parrot(tokens_of("a")).complete({.stops = {""}}); });
 }
 

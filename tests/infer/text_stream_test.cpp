@@ -79,7 +79,7 @@ TEST(TextStream, NothingComesAfterAStop) {
 TEST(TextStream, ACharacterCutByAStopTextIsReplaced) { EXPECT_EQ(stream({"\x82"}, {"\xE2\x82\xAC"}).text, "\uFFFD"); }
 
 TEST(TextStream, AnEmptyStopTextIsRefused) {
-  expect_error(ExitCode::usage, "a stop text is empty; it must have at least one byte", [] { TextStream({"a", ""}); });
+  expect_error(ExitCode::usage, "a stop text is empty; give it at least one character", [] { TextStream({"a", ""}); });
 }
 
 TEST(TextStream, RandomBytesCutAnywhereGiveTheSameValidText) {

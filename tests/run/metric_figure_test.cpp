@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-MetricsRow row(std::int64_t step, double loss) {
+MetricsRow full_row(std::int64_t step, double loss) {
   MetricsRow r;
   r.step = step;
   r.tokens = 100 * step;
@@ -30,7 +30,7 @@ MetricsRow row(std::int64_t step, double loss) {
 std::vector<MetricsRow> rows(int count) {
   std::vector<MetricsRow> all;
   for (int step = 1; step <= count; ++step) {
-    all.push_back(row(step, 10.0 / step));
+    all.push_back(full_row(step, 10.0 / step));
     if (step % 3 == 0) all.back().validation_loss = 12.0 / step;
   }
   return all;
