@@ -63,6 +63,10 @@ TEST(NewCommand, TellsTheCandidatesAsJson) {
   const nlohmann::json result = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(result["config"]["train"]["time_budget"], "20s");
   ASSERT_LT(result["chosen"].get<std::size_t>(), result["candidates"].size());
+  const nlohmann::json& chosen = result["candidates"][result["chosen"].get<std::size_t>()];
+  EXPECT_EQ(read_config(folder.scratch.path("other.json")).tokenizer.vocab_size, chosen["vocab_size"]);
+  EXPECT_EQ(read_config(folder.scratch.path("other.json")).model.n_ctx, chosen["n_ctx"]);
+  EXPECT_EQ(result["busy"].get<bool>(), result["waited_share"].get<double>() >= 0.1);
   EXPECT_EQ(result["config"], nlohmann::json::parse(read_file(folder.scratch.path("other.json"))));
 }
 
