@@ -238,7 +238,7 @@ TOKENIZER = [
          "member(model, \"ignore_merges\") != false"),
         ("a part that changes ids is passed over", "{\"single_word\", \"lstrip\", \"rstrip\"}",
          "{\"single_word\", \"lstrip\"}")),
-    *of("src/text/utf8.cpp", "text_test",
+    *of("src/core/utf8.cpp", "core_test",
         ("surrogates are characters", "first == 0xED ? 0x9F", "first == 0xED ? 0xBF")),
 ]
 

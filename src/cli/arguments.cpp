@@ -21,13 +21,13 @@ void ModelArguments::add_to(CLI::App& command) {
       ->type_name("DIR");
   command
       .add_option("--checkpoint", checkpoint,
-                  "of a run directory: latest, best or a step; where not given, best if there is one, else latest")
+                  "checkpoint of a run directory; default: best if there is one, else latest")
       ->type_name("latest|best|STEP");
 }
 
 void ModelArguments::add_precision_to(CLI::App& command) {
   add_choice(command, "--precision", precision, kPrecisions,
-             "to compute in; where not given, that of the run's training");
+             "precision to compute in; default: that of the run's training");
 }
 
 Precision ModelArguments::precision_of(const LoadedModel& model) const {
@@ -40,6 +40,11 @@ LoadedModel ModelArguments::load() const {
   const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
   set_threads(train.threads, train.deterministic);
   return model;
+}
+
+void warn_if_diverged(const LoadedModel& model, const std::string& name) {
+  if (model.weights->all().allFinite()) return;
+  spdlog::warn("{}: some weights are NaN or infinite: the model has diverged, and no program can use it", name);
 }
 
 void ConfigArguments::add_to(CLI::App& command) {
@@ -58,24 +63,24 @@ Config ConfigArguments::read() const {
   } else if (tokenizer.path && path_exists(read.locate(*tokenizer.path))) {
     tokenizer.vocab_size = load_tokenizer(read.locate(*tokenizer.path))->vocab_size();
   } else if (tokenizer.path) {
-    spdlog::info("{}: is not there yet; tokenizer.vocab_size {} is assumed", *tokenizer.path, tokenizer.vocab_size);
+    spdlog::info("{}: does not exist yet; assuming tokenizer.vocab_size {}", *tokenizer.path, tokenizer.vocab_size);
   } else if (tokenizer.type == TokenizerKind::byte) {
     tokenizer.vocab_size = kByteCount + std::ssize(tokenizer.special_tokens);
   } else if (tokenizer.type == TokenizerKind::character) {
     tokenizer.vocab_size = kGuessedCharacters + std::ssize(tokenizer.special_tokens);
-    spdlog::info("the text decides how many entries a char tokenizer has; {} are assumed here", tokenizer.vocab_size);
+    spdlog::info("the text decides how many entries a char tokenizer has; assuming {}", tokenizer.vocab_size);
   }
   set_threads(read.train.threads, read.train.deterministic);
   return read;
 }
 
 void add_json_flag(CLI::App& command, bool& json) {
-  command.add_flag("--json", json, "print the result as JSON; all else goes to stderr");
+  command.add_flag("--json", json, "print the result as JSON; messages go to stderr");
 }
 
 void add_quiet_flag(CLI::App& command) {
   command.add_flag_callback(
-      "--quiet", [] { spdlog::set_level(spdlog::level::warn); }, "warnings and errors alone");
+      "--quiet", [] { spdlog::set_level(spdlog::level::warn); }, "print only warnings and errors");
 }
 
 CLI::Validator one_of(std::vector<std::string> names) {

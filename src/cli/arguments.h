@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
 #include <vector>
 
 namespace kiln::cli {
@@ -34,6 +37,9 @@ struct ModelArguments {
   LoadedModel load() const;
 };
 
+/// Warns where a weight of the model is NaN or infinite: such a model can be copied, and is of no use.
+void warn_if_diverged(const LoadedModel& model, const std::string& name);
+
 /// CONFIG and --set: what is to be trained.
 struct ConfigArguments {
   std::string config;
@@ -53,14 +59,20 @@ void add_json_flag(CLI::App& command, bool& json);
 /// --quiet: from where it is read on, warnings and errors alone; no progress bars either.
 void add_quiet_flag(CLI::App& command);
 
-/// A whole number, in decimal digits, in the range of its type.
+/// A whole number from `least` to `most`, in decimal digits.
 template <class T>
-CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, const std::string& help) {
-  const auto read = [](std::string& text) -> std::string {  // CLI11 by itself takes 010 for 8, and saturates
+CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, const std::string& help,
+                       std::type_identity_t<T> least = 0,
+                       std::type_identity_t<T> most = std::numeric_limits<T>::max()) {
+  const auto read = [least, most](std::string& text) -> std::string {  // CLI11 by itself takes 010 for 8, and saturates
     T number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const bool is_whole = error == std::errc() && end == text.data() + text.size();
-    if (!is_whole) return text + " is no whole number in the range of this option";
+    const bool is_read = end == text.data() + text.size();
+    if (is_read && error == std::errc::result_out_of_range && !text.starts_with('-')) return text + " is too large";
+    if (!is_read || error != std::errc() || number < least || number > most) {
+      const std::string end_text = most == std::numeric_limits<T>::max() ? "on" : "to " + std::to_string(most);
+      return fmt::format("{} is not a whole number from {} {}", text, least, end_text);
+    }
     text = std::to_string(number);
     return "";
   };

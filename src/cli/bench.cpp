@@ -52,7 +52,7 @@ Json to_json(const BenchReport& report) {
 
 void add_machine(const BenchReport& report, Table& table) {
   const MachineLimits& machine = report.machine;
-  table.heading(fmt::format("{}, {} threads", processor_name(), threads()));
+  table.heading(fmt::format("{}, {}", processor_name(), counted(threads(), "thread")));
   table.row({"fp32 peak", fmt::format("{:.0f} GFLOP/s", machine.fp32_flops / kGiga)});
   table.row({"bf16 peak", fmt::format("{:.0f} GFLOP/s", machine.bf16_flops / kGiga)});
   table.row({"memory", fmt::format("{:.1f} GB/s", machine.bytes_per_second / kGiga)});
@@ -111,10 +111,10 @@ void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Measure this machine, and how fast it trains and samples a config");
   options->config.add_to(*command);
-  command->get_option("CONFIG")->required(false)->description("JSON file; where not given, the defaults are measured");
+  command->get_option("CONFIG")->required(false)->description("JSON file; default: the default config");
   command->get_option("--set")->needs("CONFIG");
-  add_count(*command, "--steps", options->steps, "steps to time, at least; short ones are timed for some seconds")
-      ->check(CLI::Range(1, 1'000'000));
+  add_count(*command, "--steps", options->steps, "least number of steps to time; short ones are timed for some seconds",
+            1, 1'000'000);
   add_json_flag(*command, options->json);
   command->footer(
       "Steps run on random tokens. FLOPs a token: 6 a parameter (but embeddings that are only looked up in) and\n"

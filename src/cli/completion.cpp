@@ -276,7 +276,7 @@ void add_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   CLI::App* command =
       app.add_subcommand("completion", "Print a script that lets a shell complete commands and options");
-  add_choice(*command, "SHELL", *shell, std::array{"bash", "zsh", "fish"}, "whose script")->required();
+  add_choice(*command, "SHELL", *shell, std::array{"bash", "zsh", "fish"}, "shell to print the script for")->required();
   command->footer("Example: source <(kiln completion bash)");
   command->callback([&app, shell] { run_completion(app, *shell); });
 }

@@ -1,6 +1,8 @@
 // kiln diff: what training, a resume or another setting has changed.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/run/compare.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/tensor/safetensors_header.h"
@@ -84,13 +86,14 @@ std::string tensor_table(const std::vector<TensorDifference>& tensors, Listed li
 
 std::string weights_text(const std::vector<TensorDifference>& tensors, Listed listed) {
   const auto different = std::ranges::count(tensors, false, &TensorDifference::is_equal);
-  if (different == 0) return fmt::format("weights: equal, every bit of {} tensors\n", tensors.size());
-  return fmt::format("weights: {} of {} tensors differ\n", different, tensors.size()) + tensor_table(tensors, listed);
+  if (different == 0) return fmt::format("weights: equal, every bit of {}\n", counted(std::ssize(tensors), "tensor"));
+  return fmt::format("weights: {} of {} differ\n", different, counted(std::ssize(tensors), "tensor")) +
+         tensor_table(tensors, listed);
 }
 
 std::string to_text(const Comparison& comparison) {
   std::string text = comparison.config.empty() ? "config: equal\n" : "config:\n";
-  for (const Difference& difference : comparison.config) text += "  " + to_string(difference) + "\n";
+  for (const Difference& difference : comparison.config) text += "  " + printable(to_string(difference)) + "\n";
   text += comparison.same_tokenizer
               ? fmt::format("tokenizer: equal ({})\n", comparison.tokenizer_a)
               : fmt::format("tokenizer: {} -> {}, not the same\n", comparison.tokenizer_a, comparison.tokenizer_b);
@@ -117,10 +120,10 @@ void add_diff(CLI::App& app) {
   CLI::App* command = app.add_subcommand("diff", "Compare two checkpoints: config, tokenizer, weights by tensor");
   constexpr const char* kRun = "run directory, checkpoint folder or Hugging Face model folder";
   command->add_option("A", options->a, kRun)->required()->type_name("DIR");
-  command->add_option("B", options->b, "the same")->required()->type_name("DIR");
+  command->add_option("B", options->b, kRun)->required()->type_name("DIR");
   command
       ->add_option("--checkpoint", options->checkpoint,
-                   "of run directories: latest, best or a step; where not given, best if there is one, else latest")
+                   "checkpoint of run directories; default: best if there is one, else latest")
       ->type_name("latest|best|STEP");
   command->add_flag("--weights", options->weights_alone,
                     "compare the weights alone, whatever config and tokenizer are; lists equal tensors too");

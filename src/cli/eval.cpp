@@ -4,6 +4,7 @@
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
+#include "kiln/infer/context.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/data_arguments.h"
 #include "cli/output.h"
+#include <cmath>
 #include <memory>
 
 namespace kiln::cli {
@@ -67,7 +69,8 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
 TokenFile held_out_tokens(const LoadedModel& model) {
   const std::string folder = model.source.folder.string();
   const std::optional<Config>& config = model.source.config;
-  check(config.has_value(), "{}: is not of a run, so it has no validation split; name a text with --data FILE", folder);
+  check(config.has_value(), "{}: does not belong to a run, so it has no validation split; name a text with --data FILE",
+        folder);
   check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
         folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
@@ -126,6 +129,7 @@ void run_eval(const EvalOptions& options) {
   const LoadedModel model = options.model.load();
   const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
   const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
+  if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
 
@@ -143,7 +147,7 @@ void add_eval(CLI::App& app) {
   command->add_option("FILES", options->more_data, "more of --data")->type_name("FILE")->default_str("")->needs(data);
   command
       ->add_option("--document-separator", options->separator,
-                   "what separates the documents of --data's text files; where not given, what the run's config says")
+                   "line that separates the documents of --data's text files; default: the run's")
       ->type_name("TEXT")
       ->needs("--data");
   options->reading.add_to(*command);

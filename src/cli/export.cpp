@@ -59,7 +59,7 @@ std::vector<std::string> obstacles_of_gguf(const ExportJob& job) {
 
 std::vector<std::string> obstacles_of_llmc(const ExportJob& job) {
   std::vector<std::string> reasons = llmc_obstacles(job.model());
-  if (job.type == DataType::f16) reasons.emplace_back("llm.c has model files of f32 and bf16, none of f16");
+  if (job.type == DataType::f16) reasons.emplace_back("llm.c's model files hold f32 or bf16, not f16");
   return reasons;
 }
 
@@ -125,18 +125,19 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   check(is_folder(parent), "--output {}: there is no folder {}", name, parent.string());
   std::error_code error;
   if (!path_exists(output)) {
-    check(!folder || !fs::is_symlink(output, error),
-          "--output {}: is a link that leads nowhere; remove it, or choose another name", name);
+    check(!folder || !fs::is_symlink(output, error), "--output {}: is a broken link; remove it, or choose another name",
+          name);
     return;
   }
   check(is_folder(output) == folder && (folder || fs::is_regular_file(output, error)),
-        "--output {}: is there, and is no {}; choose another name", name, folder ? "folder" : "file");
+        "--output {}: exists and is not a {}; choose another name", name, folder ? "folder" : "file");
   const std::vector<fs::path> inside = list_folder(output);  // nothing of a file
-  check(overwrite || (folder && inside.empty()), "--output {}: is there already; --overwrite replaces it", name);
+  check(overwrite || (folder && inside.empty()), "--output {}: exists already; --overwrite replaces it", name);
   for (const fs::path& path : inside) {
     const std::string held = path.filename().string();
     check(is_exported(held),
-          "--output {}: holds {}, which no export has written, and is not replaced; name another folder", name, held);
+          "--output {}: holds {}, which kiln export did not write, so it is not replaced; name another folder", name,
+          held);
   }
 }
 
@@ -172,6 +173,7 @@ ExportJob prepare_export(const ExportOptions& options, DataType type) {
                 .type = type,
                 .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
                 .name = {}};
+  warn_if_diverged(job.loaded, options.model.run);
   const ModelSource& source = job.loaded.source;
   job.name = source.config ? source.config->name : fs::weakly_canonical(source.folder).filename().string();
   return job;
@@ -188,7 +190,7 @@ void run_export(const ExportOptions& options) {
   if (target.folder && path_exists(output)) {
     output = fs::canonical(output);  // a link stays, its folder is replaced
     check(output != fs::current_path(),
-          "--output {}: is the working directory, whose place another folder would take; call kiln from elsewhere",
+          "--output {}: is the working directory, which cannot be replaced; run kiln from another directory",
           options.output);
   }
   check_place(output, target.folder, options.overwrite);
@@ -197,16 +199,19 @@ void run_export(const ExportOptions& options) {
         "--omit-tied-head: the head of {} is a matrix of its own (model.tie_embeddings false) and cannot be left out",
         options.model.run);
   const std::vector<std::string> reasons = target.obstacles(job);
-  std::string lines;
-  for (const std::string& reason : reasons) lines += "\n  " + reason;
-  check(reasons.empty(), "{}: --to {} cannot hold this model as it is:{}\n--to hf takes every model of kiln's",
-        options.model.run, target.name, lines);
+  if (!reasons.empty()) {
+    std::vector<std::string> lines{
+        fmt::format("{}: --to {} cannot hold this model as it is:", options.model.run, target.name)};
+    for (const std::string& reason : reasons) lines.push_back("  " + reason);
+    lines.emplace_back("--to hf takes every model");
+    fail_lines(ExitCode::usage, lines);
+  }
   const Index parameters = job.loaded.model->layout.count();
   {
     const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
     write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   }
-  spdlog::info("{}: {} parameters as {}", options.output, format_count(parameters), options.type);
+  spdlog::info("{}: {} as {}", options.output, counted(parameters, "parameter"), options.type);
   if (!options.json) return;
   write_json({{"output", options.output},
               {"format", options.target},
@@ -228,8 +233,8 @@ void add_export(CLI::App& app) {
       ->required()
       ->type_name("PATH");
   add_choice(*command, "--dtype", options->type, names_in(kExportTypes),
-             "type of the weights; in gguf of the matrices, llmc knows no f16");
-  command->add_flag("--overwrite", options->overwrite, "replace an export that is there");
+             "type of the weights (gguf: of the matrices; llmc has no f16)");
+  command->add_flag("--overwrite", options->overwrite, "replace an export that exists");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->add_flag("--omit-tied-head", options->omits_tied_head,

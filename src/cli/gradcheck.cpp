@@ -75,11 +75,11 @@ void run_gradcheck(const GradcheckOptions& options) {
   check(options.entries >= 0, "--entries {}: a number of entries is expected, or 0", options.entries);
   const Config config = options.config.read();
   const Index vocab_size = config.tokenizer.vocab_size;
-  const LanguageModel<double> counted(config.model, vocab_size);
-  require_memory(counted.layout);
-  const GradientCheckOptions sampled = sampling(counted.layout, config.seed, options.entries);
+  const LanguageModel<double> model(config.model, vocab_size);
+  require_memory(model.layout);
+  const GradientCheckOptions sampled = sampling(model.layout, config.seed, options.entries);
   spdlog::info("{} parameters, vocabulary {}; {} windows of {} random tokens; of each tensor up to {} entries",
-               format_count(counted.layout.count()), vocab_size, sampled.batch_size,
+               format_count(model.layout.count()), vocab_size, sampled.batch_size,
                std::min(sampled.sequence_length, config.model.n_ctx), sampled.entries_per_tensor);
   if (sampled.entries_per_tensor == 1 && options.entries == 0)
     spdlog::info("a model of this size takes minutes; --set model.n_layers=1 checks the same code in less time");
@@ -87,8 +87,10 @@ void run_gradcheck(const GradcheckOptions& options) {
   const std::vector<TensorGradientCheck> tensors = check_gradients(config.model, vocab_size, sampled);
   const auto failed = std::ranges::count(tensors, false, &TensorGradientCheck::passed);
   options.json ? write_json(to_json(tensors, sampled, failed == 0)) : write_stdout(to_text(tensors));
-  if (failed == 0) return spdlog::info("all {} tensors agree to {:.0e}", tensors.size(), sampled.tolerance);
-  spdlog::error("{} of {} tensors differ by more than {:.0e}", failed, tensors.size(), sampled.tolerance);
+  if (failed == 0)
+    return spdlog::info("{} checked, all agree to {:.0e}", counted(std::ssize(tensors), "tensor"), sampled.tolerance);
+  spdlog::error("{} of {} differ by more than {:.0e}", failed, counted(std::ssize(tensors), "tensor"),
+                sampled.tolerance);
   throw ExitWith{static_cast<int>(ExitCode::failure)};
 }
 
@@ -100,7 +102,7 @@ void add_gradcheck(CLI::App& app) {
       app.add_subcommand("gradcheck", "Check every tensor's gradient against central differences, in double");
   options->config.add_to(*command);
   add_count(*command, "--entries", options->entries,
-            "entries to sample of each tensor; 0: 8, or fewer where that would take minutes")
+            "entries of each tensor to check; 0: 8, or fewer where that would take minutes")
       ->type_name("N");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);

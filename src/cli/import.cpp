@@ -51,6 +51,7 @@ void run_import(const ImportOptions& options) {
   check_not_within(options.path, options.run);
   const LoadedModel model =
       options.tokenizer.empty() ? load_model(options.path) : load_model_with_tokenizer(options.path, options.tokenizer);
+  warn_if_diverged(model, options.path);
   RunDirectory run(options.run, options.overwrite ? OpenMode::overwrite : OpenMode::fresh);
   if (options.overwrite) run.clear();
   const Config config = config_of(model, run.paths());
@@ -68,8 +69,8 @@ void run_import(const ImportOptions& options) {
                        .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, ids),
                        .state = state},
                       false, config.train.keep_checkpoints);
-  spdlog::info("{}: {} parameters, {} tokenizer of {} entries; in {}", options.path, format_count(parameters),
-               model.tokenizer->type(), model.tokenizer->vocab_size(), folder.string());
+  spdlog::info("{}: {}, {} tokenizer with {}; in {}", options.path, counted(parameters, "parameter"),
+               model.tokenizer->type(), counted(model.tokenizer->vocab_size(), "entry"), folder.string());
   if (!options.json) return;
   write_json({{"run", options.run},
               {"checkpoint", folder.string()},
@@ -92,7 +93,7 @@ void add_import(CLI::App& app) {
                    "tokenizer.json, or a folder with one or with vocab.json and merges.txt, in place of the model's "
                    "own; a file of llm.c has none")
       ->type_name("PATH");
-  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -2,9 +2,10 @@
 #include "kiln/infer/inspect.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/utf8.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,8 +39,12 @@ std::string bytes_of(const Tokenizer& tokenizer, TokenId token) {
 
 std::string shown(const Tokenizer& tokenizer, TokenId token) { return in_quotes(bytes_of(tokenizer, token)); }
 
+/// The text has U+FFFD for a part of a character, which the bytes tell.
 Json token_json(const Tokenizer& tokenizer, TokenId token) {
-  return {{"id", token}, {"text", utf8_replace_invalid(bytes_of(tokenizer, token))}};
+  const std::string bytes = bytes_of(tokenizer, token);
+  Json numbers = Json::array();
+  for (const char byte : bytes) numbers.push_back(static_cast<unsigned char>(byte));
+  return {{"id", token}, {"text", utf8_replace_invalid(bytes)}, {"bytes", std::move(numbers)}};
 }
 
 Json to_json(const Tokenizer& tokenizer, const std::vector<TokenProbability>& top) {
@@ -88,8 +93,9 @@ std::string mean_line(const std::vector<Prediction>& predictions, Index vocab_si
   double loss = 0;
   for (const Prediction& p : predictions) loss += p.loss;
   loss /= static_cast<double>(predictions.size());
-  return fmt::format("\n{} predictions: mean loss {:.4f} nats, perplexity {:.2f} (a uniform guess: {:.4f} nats, {})\n",
-                     predictions.size(), loss, std::exp(loss), std::log(static_cast<double>(vocab_size)), vocab_size);
+  return fmt::format("\n{}: mean loss {:.4f} nats, perplexity {:.2f} (a uniform guess: {:.4f} nats, {})\n",
+                     counted(std::ssize(predictions), "prediction"), loss, std::exp(loss),
+                     std::log(static_cast<double>(vocab_size)), vocab_size);
 }
 
 /// What may follow the last token.
@@ -117,16 +123,14 @@ void run_inspect(const InspectOptions& options) {
   ModelArguments model = options.model;
   if (options.untrained) {
     check(is_run_directory(model.run),
-          "--untrained: {} is no run directory, so its first guesses are not known; name a "
-          "run that kiln train has made",
+          "--untrained: {} is not a run directory, and only a run of kiln train keeps its untrained weights",
           model.run);
     model.checkpoint = kUntrained;
   }
   const LoadedModel loaded = model.load();
   const std::optional<Config>& config = loaded.source.config;
   const bool began_untrained = config && !config->init_from && !config->data.train.empty();
-  check(!options.untrained || began_untrained, "--untrained: {} began with weights that were trained already",
-        model.run);
+  check(!options.untrained || began_untrained, "--untrained: {} started from trained weights (init_from)", model.run);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =
       encode_prompt(tokenizer, loaded.ids(), read_prompt_argument(options.prompt),
@@ -152,13 +156,13 @@ void add_inspect(CLI::App& app) {
                    "longer than the context the end is used")
       ->required()
       ->type_name("TEXT");
-  add_count(*command, "--top", options->top, "entries of each distribution");
+  add_count(*command, "--top", options->top, "likeliest tokens to show of each distribution", 1);
   command->add_flag("--next", options->next,
-                    "only what may follow the text; with --json an array of token, probability");
-  command->add_flag("--untrained", options->untrained, "look into the run's first random guesses")
+                    "show only what may follow the text; with --json an array of token and probability");
+  command->add_flag("--untrained", options->untrained, "use the run's random weights from before training")
       ->excludes(command->get_option("--checkpoint"));
   command->add_flag("--allow-special", options->allow_special,
-                    "special tokens written in the text are special, and none is inserted");
+                    "read special tokens in the text as such, and insert none");
   add_json_flag(*command, options->json);
   command->callback([options] { run_inspect(*options); });
 }

@@ -1,54 +1,28 @@
 // The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
+#include "kiln/core/log.h"
 #include "kiln/core/nearest.h"
-#include "kiln/core/terminal.h"
 #include "kiln/core/threads.h"
 
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include "cli/commands.h"
+#include "cli/log.h"
+#include "cli/refusal.h"
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <new>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 namespace kiln::cli {
 namespace {
 
-/// "warning: " and the like before what is not plain information.
-class LevelPrefix final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    if (message.level == spdlog::level::info) return;
-    const spdlog::string_view_t name = spdlog::level::to_string_view(message.level);
-    out.append(name.data(), name.data() + name.size());
-    const std::string_view end = ": ";
-    out.append(end.data(), end.data() + end.size());
-  }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelPrefix>(); }
-};
-
-/// Everything for people goes to stderr, so that stdout holds results alone.
-void set_up_log() {
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<LevelPrefix>('*').set_pattern("%^%*%$%v");
-  const bool color = output_has_color(STDERR_FILENO);
-  auto logger = spdlog::stderr_color_mt("kiln", color ? spdlog::color_mode::automatic : spdlog::color_mode::never);
-  logger->set_formatter(std::move(formatter));
-  spdlog::set_default_logger(std::move(logger));
-}
-
-int report(ExitCode code, const char* message) {
-  spdlog::error("{}", message);
+/// An error's text is printable; kiln's own line feeds in it stay.
+int report(ExitCode code, std::string_view message) {
+  log_lines(spdlog::level::err, message);
   return static_cast<int>(code);
 }
 
@@ -94,9 +68,8 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
   }
   std::string name;
   for (const CLI::App* command : path) name += command->get_name() + " ";
-  return report(
-      ExitCode::usage,
-      fmt::format("{}{}; {}--help shows what is expected", error.what(), suggestion(*path.back()), name).c_str());
+  return report(ExitCode::usage, printable(fmt::format("{}{}; {}--help shows what is expected",
+                                                       words_of(*path.back(), error), suggestion(*path.back()), name)));
 }
 
 int run(int argc, char** argv) {
@@ -124,7 +97,7 @@ int run(int argc, char** argv) {
         "out of memory; ask for less at once, or choose a smaller model or batch (kiln plan CONFIG shows what "
         "needs how much)");
   } catch (const std::exception& error) {
-    return report(ExitCode::failure, error.what());
+    return report(ExitCode::failure, printable(error.what()));
   }
 }
 

@@ -3,9 +3,9 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
 #include "kiln/train/proposal.h"
-#include "kiln/train/scaling_law.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -47,44 +47,60 @@ std::string text_reasons(const TextFacts& text) {
                                    format_count(static_cast<std::int64_t>(text.documents)), *text.separator)
                      : "",
       100 * text.validation_fraction);
-  out += fmt::format(
-      "- `tokenizer`: byte-level BPE of {} entries, 2,048 for a megabyte of text and twice as many for four times the "
-      "text. A token of it stands for {:.2f} bytes here: {} tokens to train on.\n",
-      format_count(text.vocab_size), text.bytes_per_token, grouped(text.tokens()));
   return out;
+}
+
+/// "**best**", or by how much worse than the chosen one a candidate is expected to be.
+std::string standing(const Candidate& candidate, const Proposal& proposal) {
+  const double best = proposal.choice().expected_bits;
+  return candidate.expected_bits == best ? "**best**"
+                                         : fmt::format("+{:.1f}%", 100 * (candidate.expected_bits / best - 1));
 }
 
 std::string candidate_table(const Proposal& proposal) {
   std::string out =
-      "| layers | width | context | parameters | tokens/s here | tokens in the time | passes | tokens a parameter | "
-      "expected |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
-  const double best = proposal.choice().expected_loss;
+      "| layers | width | vocabulary | context | windows a step | parameters | tokens/s here | tokens in the time | "
+      "passes | expected bits a byte |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const Candidate& c : proposal.candidates) {
-    const bool chosen = &c == &proposal.choice();
-    out += fmt::format("| {} | {} | {} | {} | {} | {} | {:.2g} | {:.2g} | {} |\n", c.model.n_layers, c.model.d_model,
-                       c.model.n_ctx, format_count(c.parameters), grouped(c.tokens_per_second), grouped(c.tokens),
-                       c.passes, c.tokens / static_cast<double>(c.parameters),
-                       chosen ? "**best**" : fmt::format("+{:.1f}%", 100 * (c.expected_loss / best - 1)));
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {:.2g} | {} |\n", c.model.n_layers, c.model.d_model,
+                       format_count(c.vocabulary.size), c.model.n_ctx, c.batch_size, format_count(c.parameters),
+                       grouped(c.tokens_per_second), grouped(c.tokens), c.passes, standing(c, proposal));
   }
   return out;
 }
 
-std::string model_reasons(const Proposal& proposal) {
+std::string vocabulary_table(const Proposal& proposal) {
+  std::string out =
+      "| vocabulary | bytes a token | tokens/s here | text in the time | expected bits a byte |\n"
+      "|--:|--:|--:|--:|--:|\n";
+  for (const Candidate& c : proposal.vocabularies) {
+    out += fmt::format("| {} | {:.2f} | {} | {} | {} |\n", format_count(c.vocabulary.size),
+                       c.vocabulary.bytes_per_token, grouped(c.tokens_per_second),
+                       format_bytes(c.tokens * c.vocabulary.bytes_per_token), standing(c, proposal));
+  }
+  return out;
+}
+
+std::string choice_reasons(const Proposal& proposal) {
   return fmt::format(
-             "A larger model learns more from each token, a smaller one sees more tokens. These were timed on this "
-             "machine ({} threads), and the one from which the scaling law for repeated text (arXiv:2305.16264) "
-             "expects the lowest loss was taken. The law was fitted to far larger models trained by AdamW: it ranks, "
-             "it "
-             "does not foretell. A token counts {:g}-fold here, as trials with such small models and Muon ask for; "
-             "without repeats, {:.0f} tokens a parameter would be compute-optimal.\n\n",
-             threads(), kTokenWorth, compute_optimal_ratio() / kTokenWorth) +
-         candidate_table(proposal);
+             "A larger model or vocabulary learns more from each step, a smaller one takes more steps in the time. "
+             "Each "
+             "shape was timed on this machine ({} threads) with two vocabularies. For all vocabularies, contexts and "
+             "batches, a scaling law in bits per byte (`bench/README.md` says what it was fitted to) then says what to "
+             "expect: it ranks, it does not predict. Each shape with the best of these:\n\n",
+             threads()) +
+         candidate_table(proposal) + "\nThe chosen shape with every vocabulary:\n\n" + vocabulary_table(proposal);
 }
 
 std::string training_reasons(const Proposal& proposal) {
   const Config& config = proposal.config;
   const Candidate& choice = proposal.choice();
   std::string out = fmt::format(
+      "- `tokenizer`: byte-level BPE of {} entries, chosen with the model. A token of it stands for {:.2f} bytes here: "
+      "{} tokens to train on.\n",
+      format_count(choice.vocabulary.size), choice.vocabulary.bytes_per_token,
+      grouped(proposal.text.tokens(choice.vocabulary.bytes_per_token)));
+  out += fmt::format(
       "- `model`: Llama's kind (RMSNorm, rotary positions, SwiGLU, no biases), so that the checkpoints load in other "
       "tools; projections back to the stream start at zero.\n"
       "- `model.dropout` {:g}: {:.2g} passes over the text with {:.2g} parameters for each token of it{}\n",
@@ -109,7 +125,7 @@ std::string reasons_of(const Proposal& proposal, const std::string& config, cons
   return fmt::format(
       "# Why {} is as it is\n\nMade by `kiln new` for {} of training on this machine.\n\n## The text\n\n{}\n## The "
       "size\n\n{}\n## The rest\n\n{}",
-      std::filesystem::path(config).filename().string(), time, text_reasons(proposal.text), model_reasons(proposal),
+      std::filesystem::path(config).filename().string(), time, text_reasons(proposal.text), choice_reasons(proposal),
       training_reasons(proposal));
 }
 
@@ -119,19 +135,24 @@ Json to_json(const Proposal& proposal, const Json& config) {
     candidates.push_back({{"n_layers", c.model.n_layers},
                           {"d_model", c.model.d_model},
                           {"n_ctx", c.model.n_ctx},
+                          {"vocab_size", c.vocabulary.size},
+                          {"bytes_per_token", c.vocabulary.bytes_per_token},
+                          {"batch_size", c.batch_size},
                           {"parameters", c.parameters},
                           {"tokens_per_second", c.tokens_per_second},
                           {"tokens", c.tokens},
                           {"passes", c.passes},
-                          {"expected_loss", c.expected_loss}});
+                          {"expected_bits_per_byte", c.expected_bits}});
   }
   const SourceFiles& sources = proposal.text.sources;
   Json left = Json::object();
   for (const auto& [extension, count] : sources.left) left[extension] = count;
-  return {{"config", config},
-          {"files", {{"taken", sources.files.size()}, {"left", std::move(left)}}},
-          {"candidates", std::move(candidates)},
-          {"chosen", proposal.chosen}};
+  Json json{{"config", config},
+            {"files", {{"taken", sources.files.size()}, {"left", std::move(left)}}},
+            {"candidates", std::move(candidates)},
+            {"chosen", proposal.chosen}};
+  json.update(busy_json(proposal.waited_share));
+  return json;
 }
 
 /// Throws Error (usage) where the config or its reasons may not be written.
@@ -139,7 +160,7 @@ void check_outputs(const NewOptions& options, const std::string& path, const std
   check_output_file("--output", path, "mine.json");
   for (const std::string& file : {path, reasons}) {
     check(options.overwrite || !path_exists(file),
-          "{}: is there already; --output names another file, --overwrite replaces it", file);
+          "{}: exists already; --output names another file, --overwrite replaces it", file);
   }
 }
 
@@ -164,8 +185,8 @@ void run_new_finetuning(const NewOptions& options) {
                        {"steps", finetuning.steps},
                        {"passes", finetuning.passes}});
   }
-  write_stdout(fmt::format("{}: {}\nthe reasons: {}\nnext:\n  kiln train {}\n", path, finetuning_summary(finetuning),
-                           reasons, path));
+  write_stdout(fmt::format("{}: {}\nthe reasons: {}\nnext:\n  kiln train {}\n", printable(path),
+                           finetuning_summary(finetuning), printable(reasons), printable(path)));
 }
 
 void run_new(const NewOptions& options) {
@@ -178,7 +199,7 @@ void run_new(const NewOptions& options) {
   const std::string reasons = path + ".why.md";
   check_outputs(options, path, reasons);
   Proposal proposal = [&] {
-    ProgressBar bar("measuring this machine", 1, "models");
+    ProgressBar bar("measuring this machine", 1, "");
     DataConfig reading;
     options.reading.apply_to(reading);
     return propose(
@@ -192,11 +213,12 @@ void run_new(const NewOptions& options) {
   write_file_atomically(reasons, reasons_of(proposal, path, asked));
   if (options.json) return write_json(to_json(proposal, config));
   const Candidate& choice = proposal.choice();
-  write_stdout(
-      fmt::format("{}: {} parameters ({} layers, width {}, context {}), about {} tokens, {:.2g} passes over the text\n"
-                  "the reasons: {}\nnext:\n  kiln train {}\n",
-                  path, format_count(choice.parameters), choice.model.n_layers, choice.model.d_model,
-                  choice.model.n_ctx, grouped(choice.tokens), choice.passes, reasons, path));
+  write_stdout(fmt::format(
+      "{}: {} parameters ({} layers, width {}, context {}, {} entries), about {} tokens, {:.2g} passes over the text\n"
+      "the reasons: {}\n{}next:\n  kiln train {}\n",
+      printable(path), format_count(choice.parameters), choice.model.n_layers, choice.model.d_model, choice.model.n_ctx,
+      format_count(choice.vocabulary.size), grouped(choice.tokens), choice.passes, printable(reasons),
+      busy_note(proposal.waited_share), printable(path)));
 }
 
 }  // namespace

@@ -4,8 +4,9 @@
 #include "kiln/core/contention.h"
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/shown_text.h"
+#include "kiln/core/utf8.h"
 #include "kiln/run/picture.h"
-#include "kiln/run/plot_text.h"
 
 #include <algorithm>
 #include <array>
@@ -71,25 +72,28 @@ void check_picture_file(std::string_view option, const std::filesystem::path& fi
   check_picture_name(file);
 }
 
-void Table::heading(std::string text) {
+void Table::heading(std::string_view text) {
   if (!lines_.empty()) lines_.push_back({""});
-  lines_.push_back({std::move(text)});
+  lines_.push_back({printable(text)});
 }
 
-void Table::row(std::vector<std::string> cells) { lines_.push_back(std::move(cells)); }
+void Table::row(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);
+  lines_.push_back(std::move(cells));
+}
 
 std::string Table::text() const {
   constexpr int kGap = 2;
-  std::vector<int> widths;  // characters
+  std::vector<int> widths;
   for (const auto& line : lines_) {
     if (line.size() == 1) continue;
     widths.resize(std::max(widths.size(), line.size()));
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], character_count(line[i]));
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], display_columns(line[i]));
   }
   std::string text;
   for (const auto& line : lines_) {
-    text += line.size() == 1 ? line[0] : fmt::format("  {:<{}}", line[0], widths[0]);
-    for (std::size_t i = 1; i < line.size(); ++i) text += fmt::format("{:>{}}", line[i], widths[i] + kGap);
+    text += line.size() == 1 ? line[0] : "  " + padded_right(line[0], widths[0]);
+    for (std::size_t i = 1; i < line.size(); ++i) text += padded_left(line[i], widths[i] + kGap);
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
   }
@@ -97,7 +101,17 @@ std::string Table::text() const {
 }
 
 std::string in_quotes(std::string_view bytes) {
-  return Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (bytes.empty()) return R"("")";
+  std::string text;
+  while (!bytes.empty()) {
+    const std::size_t end = utf8_valid_until(bytes);
+    if (end > 0) text += printable(Json(bytes.substr(0, end)).dump());
+    bytes.remove_prefix(end);
+    if (bytes.empty()) break;
+    text += fmt::format("<0x{:02X}>", static_cast<unsigned char>(bytes.front()));
+    bytes.remove_prefix(1);
+  }
+  return text;
 }
 
 }  // namespace kiln::cli

@@ -47,11 +47,11 @@ Json busy_json(const std::optional<double>& waited_share);
 /// JSON in lines of its own, for --json.
 void write_json(const Json& json);
 
-/// Rows of cells in columns: the first column flush left, the others flush right.
+/// Rows of cells in columns: the first column flush left, the others flush right. Makes all text printable.
 class Table {
  public:
   /// A line that stands above its rows, after an empty one.
-  void heading(std::string text);
+  void heading(std::string_view text);
   void row(std::vector<std::string> cells);
 
   std::string text() const;
@@ -60,7 +60,8 @@ class Table {
   std::vector<std::vector<std::string>> lines_;  // a heading is a line of one cell
 };
 
-/// Text in which a terminal shows everything: quoted, with escapes as in JSON and U+FFFD for what is not UTF-8.
+/// Bytes as text in which a terminal shows everything: stretches of UTF-8 in quotes, with escapes as in JSON, and each
+/// byte that is none as <0xE6>.
 std::string in_quotes(std::string_view bytes);
 
 }  // namespace kiln::cli

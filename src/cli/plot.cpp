@@ -52,11 +52,22 @@ std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   return runs;
 }
 
-/// Where the picture goes; nowhere ("") where it has no place of its own.
-fs::path output_of(const PlotOptions& options) {
-  if (!options.output.empty()) return options.output;
-  const bool is_default = options.runs.size() == 1 && options.metric == kPlotMetrics[0];
-  return is_default ? RunPaths{options.runs[0]}.plot() : fs::path();
+/// Draws the picture into --output, or where none is given the loss of a single run into the run. Returns the file, ""
+/// where there is none: a run that cannot be written to is still shown in the terminal.
+fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
+  if (!options.output.empty()) {
+    write_file_atomically(options.output, to_picture(figure, options.output));
+    return options.output;
+  }
+  if (options.runs.size() > 1 || options.metric != kPlotMetrics[0]) return {};
+  const fs::path file = RunPaths{options.runs[0]}.plot();
+  try {
+    write_file_atomically(file, to_picture(figure, file));
+  } catch (const Error& error) {
+    spdlog::warn("{}; --output FILE draws the picture elsewhere", error.what());
+    return {};
+  }
+  return file;
 }
 
 Json to_json(const Figure& figure, const fs::path& output) {
@@ -74,24 +85,26 @@ Json to_json(const Figure& figure, const fs::path& output) {
 }
 
 void run_plot(const PlotOptions& options) {
-  const fs::path output = output_of(options);
-  if (!options.output.empty()) check_picture_file("--output", output);
-  const std::vector<NamedRows> runs = read_runs(options.runs);
+  if (!options.output.empty()) check_picture_file("--output", options.output);
   const auto metric = value_of<PlotMetric>(kPlotMetrics, options.metric);
+  const std::vector<NamedRows> runs = read_runs(options.runs);
   const Figure figure =
       metric_figure(runs, {.metric = metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
+  const std::string what = options.metric == "loss" ? "losses" : options.metric;
   check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
-        RunPaths{options.runs[0]}.metrics().string(), options.metric == "loss" ? "losses" : options.metric,
-        is_of_validation(metric) ? "eval_every" : "log_every");
+        RunPaths{options.runs[0]}.metrics().string(), what, is_of_validation(metric) ? "eval_every" : "log_every");
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!is_measured(runs[i].rows, metric))
+      spdlog::warn("{}: holds no {} yet, and is not drawn", options.runs[i], what);
+  }
+  const fs::path output = draw_picture(figure, options);  // first, so that the JSON names what exists
   if (options.json) {
     write_json(to_json(figure, output));
   } else {
     write_stdout(to_braille(figure, {.width = std::min(output_width(STDOUT_FILENO), kGreatestWidth),
                                      .color = output_has_color(STDOUT_FILENO)}));
   }
-  if (output.empty()) return;
-  write_file_atomically(output, to_picture(figure, output));
-  spdlog::info("drawn in {}", output.string());
+  if (!output.empty()) spdlog::info("drawn in {}", output.string());
 }
 
 }  // namespace
@@ -102,21 +115,20 @@ void add_plot(CLI::App& app) {
       app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
   command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
   add_choice(*command, "--metric", options->metric, kPlotMetrics, "what to draw");
-  add_choice(*command, "--x", options->x, kPlotXs, "what goes across");
+  add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis");
   command
       ->add_option("--smooth", options->smoothing,
-                   "weight of the past in a debiased exponential average, in [0, 1); 0: none; where not given, a line "
-                   "without lag through what scatters")
+                   "weight of the past in a running average, from 0 (no smoothing) to less than 1; default: a line "
+                   "without lag through noisy metrics")
       ->check([](const std::string& text) {
         double weight = -1;
         const bool is_weight = CLI::detail::lexical_cast(text, weight) && weight >= 0 && weight < 1;
-        return is_weight ? "" : text + " is no weight: 0 to less than 1 is expected";
+        return is_weight ? "" : text + " is not a weight: 0 to less than 1 is expected";
       })
       ->type_name("WEIGHT");
   command
       ->add_option("--output", options->output,
-                   "picture to write, .svg or .png; where not given, the loss of a single run goes into its folder as "
-                   "loss.svg")
+                   "picture to write, .svg or .png; default: RUN/loss.svg for the loss of a single run, else none")
       ->type_name("FILE");
   add_json_flag(*command, options->json);
   command->footer(

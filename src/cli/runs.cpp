@@ -1,8 +1,9 @@
 // kiln runs: the runs in a folder, and what each has come to.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/log.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
-#include "kiln/run/plot_text.h"
 #include "kiln/train/run_summary.h"
 
 #include <nlohmann/json.hpp>
@@ -127,7 +128,7 @@ std::string table_of(const std::vector<RunSummary>& runs, int importance, int na
 int width_of(const std::string& text) {
   int widest = 0;
   std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) widest = std::max(widest, character_count(line));
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, display_columns(line));
   return widest;
 }
 
@@ -135,7 +136,7 @@ int width_of(const std::string& text) {
 std::string to_text(const std::vector<RunSummary>& runs, int width) {
   constexpr int kMostImportant = 8, kShortName = 8, kAnyWidth = std::numeric_limits<int>::max();
   int longest = 0;
-  for (const RunSummary& run : runs) longest = std::max(longest, character_count(run.name));
+  for (const RunSummary& run : runs) longest = std::max(longest, display_columns(run.name));
   for (int importance = 0;; ++importance) {
     const std::string text = table_of(runs, importance, kAnyWidth);
     const int excess = width_of(text) - width;
@@ -151,7 +152,7 @@ void run_runs(const RunsOptions& options) {
   std::vector<RunSummary> runs = list_runs(options.folder);
   sort_by(options.order, runs);
   if (runs.empty())
-    spdlog::info("{}: holds no runs; kiln train makes them in runs/ unless --run says otherwise", options.folder);
+    spdlog::info("{}: holds no runs; kiln train makes them in runs/ unless --run names another place", options.folder);
   if (options.json) {
     write_json(to_json(runs));
   } else if (!runs.empty()) {
@@ -159,7 +160,8 @@ void run_runs(const RunsOptions& options) {
     write_stdout(to_text(runs, has_width ? output_width(STDOUT_FILENO) : std::numeric_limits<int>::max()));
   }
   for (const RunSummary& run : runs) {
-    for (const std::string& problem : run.problems) spdlog::warn("{}: {}", run.name, problem);
+    for (const std::string& problem : run.problems)
+      log_lines(spdlog::level::warn, fmt::format("{}: {}", printable(run.name), problem));
   }
 }
 

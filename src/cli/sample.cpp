@@ -1,11 +1,13 @@
 // kiln sample: text that goes on from a prompt.
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/json.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/utf8.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -37,13 +39,16 @@ std::string read_prompt(const SampleOptions& options) {
 /// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
 class SamplePrinter {
  public:
-  /// The prompt is shown before each sample where a person looks on; elsewhere the output is the samples alone.
+  /// On a terminal the prompt stands before each sample, and what the terminal would obey is escaped; elsewhere the
+  /// output is the samples alone, as they are.
   SamplePrinter(std::string_view prompt, Index samples)
-      : pending_(static_cast<std::size_t>(samples)), prompt_(is_terminal(STDOUT_FILENO) ? prompt : "") {}
+      : pending_(static_cast<std::size_t>(samples)),
+        is_terminal_(is_terminal(STDOUT_FILENO)),
+        prompt_(is_terminal_ ? printable_lines(prompt) : "") {}
 
   void add(Index sample, std::string_view piece, bool last) {
     Pending& pending = pending_[static_cast<std::size_t>(sample)];
-    pending.text += piece;
+    pending.text += is_terminal_ ? printable_lines(piece) : std::string(piece);
     pending.ended = last;
     for (; current_ < pending_.size(); ++current_, begun_ = false) {
       Pending& current = pending_[current_];
@@ -64,7 +69,7 @@ class SamplePrinter {
     if (pending_.size() > 1) write(fmt::format("=== sample {} of {} ===\n", current_ + 1, pending_.size()));
     if (!prompt_.empty()) {
       const bool color = output_has_color(STDOUT_FILENO);
-      write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", utf8_replace_invalid(prompt_), color ? "\x1b[0m" : ""));
+      write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", prompt_, color ? "\x1b[0m" : ""));
     }
     last_byte_ = '\0';
     begun_ = true;
@@ -77,7 +82,8 @@ class SamplePrinter {
   }
 
   std::vector<Pending> pending_;
-  std::string_view prompt_;
+  bool is_terminal_;
+  std::string prompt_;
   std::size_t current_ = 0;
   bool begun_ = false;
   char last_byte_ = '\0';
@@ -99,7 +105,8 @@ Json to_json(const std::string& prompt, const std::vector<Completion>& completio
 void report_speed(const std::vector<Completion>& completions, double seconds) {
   Index tokens = 0;
   for (const Completion& completion : completions) tokens += completion.tokens;
-  spdlog::info("{} tokens in {:.2f} s ({:.0f} tokens/s)", tokens, seconds, static_cast<double>(tokens) / seconds);
+  spdlog::info("{} in {:.2f} s ({:.0f} tokens/s)", counted(tokens, "token"), seconds,
+               static_cast<double>(tokens) / seconds);
 }
 
 std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& options, std::span<const TokenId> prompt,
@@ -114,6 +121,19 @@ std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& optio
   return kiln::complete(model, rounded, *loaded.tokenizer, prompt, options.completion, on_text);
 }
 
+/// Says so where samples may outgrow the context: up to there each token reads the keys and values of those before it,
+/// from there on the window moves and is computed whole.
+void say_beyond_context(std::size_t prompt_tokens, Index n_ctx, Index max_tokens) {
+  const Index prompt = std::min(static_cast<Index>(prompt_tokens), n_ctx);
+  const Index within = n_ctx - prompt + 1;
+  if (max_tokens <= within) return;
+  spdlog::info(
+      "the model's context is {}: beyond it, after {} of a sample, each token takes a pass over the whole "
+      "context "
+      "and many times as long; --max-tokens {} stays within",
+      counted(n_ctx, "token"), within, within);
+}
+
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
@@ -122,6 +142,7 @@ void run_sample(SampleOptions options) {
   const std::vector<TokenId> tokens = encode_prompt(
       *loaded.tokenizer, ids, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
   options.completion.generation.end_tokens = ids.ends;
+  say_beyond_context(tokens.size(), loaded.model->config().n_ctx, options.completion.generation.max_tokens);
 
   options.completion.generation.log_probabilities = options.json;
 
@@ -149,19 +170,20 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
       ->type_name("FILE")
       ->excludes(text);
   command.add_flag("--allow-special", options.allow_special,
-                   "special tokens written in the prompt are special, and none is inserted");
+                   "read special tokens in the prompt as such, and insert none");
 }
 
 void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
   command.add_option("--temperature", sampling.temperature,
-                     "below 1 bolder in its favourites, above 1 more even; 0: the likeliest token");
+                     "lower: more predictable; higher: more varied; 0: always the likeliest token");
   add_count(command, "--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
-  command.add_option("--top-p", sampling.top_p, "draw from the smallest set whose probability reaches p");
+  command.add_option("--top-p", sampling.top_p,
+                     "draw from the fewest tokens that have this probability together; 1: all");
   command.add_option("--min-p", sampling.min_p,
-                     "draw from tokens at least this many times as probable as the likeliest");
+                     "draw from tokens at least this many times as probable as the likeliest; 0: all");
   command.add_option("--repetition-penalty", sampling.repetition_penalty,
-                     "above 1: tokens in the context become less likely");
-  command.add_flag("--greedy", sampling.greedy, "always the likeliest token");
+                     "above 1: make tokens of the context less likely");
+  command.add_flag("--greedy", sampling.greedy, "always take the likeliest token");
 }
 
 }  // namespace
@@ -173,14 +195,14 @@ void add_sample(CLI::App& app) {
   options->model.add_to(*command);
   options->model.add_precision_to(*command);
   add_prompt_options(*command, *options);
-  add_count(*command, "--max-tokens", generation.max_tokens, "length of a sample");
+  add_count(*command, "--max-tokens", generation.max_tokens, "most tokens of a sample");
   add_sampling_options(*command, generation.sampling);
-  add_repeated(*command, "--stop", options->completion.stops,
-               "text, or the name of a special token, that ends a sample and is no part of it; a line feed is $'\\n'; "
-               "may be repeated")
+  add_repeated(
+      *command, "--stop", options->completion.stops,
+      "end a sample before this text, or at the special token of this name; $'\\n' is a line feed; may be repeated")
       ->type_name("TEXT");
-  add_count(*command, "--samples", generation.samples, "number of samples");
-  add_count(*command, "--seed", generation.seed, "of the draws; the same seed gives the same samples");
+  add_count(*command, "--samples", generation.samples, "number of samples", 1, 1'000'000);
+  add_count(*command, "--seed", generation.seed, "seed of the draws; the same seed gives the same samples");
   add_json_flag(*command, options->json);
   command->footer(
       "--json prints an array with an object for each sample: its prompt and text, the ids of the tokens drawn, and "

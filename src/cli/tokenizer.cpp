@@ -5,6 +5,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/utf8.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/token_file.h"
 #include "kiln/run/model_source.h"
@@ -13,7 +14,6 @@
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -105,9 +105,10 @@ void run_train(const TrainingOptions& options) {
   if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
   write_file_atomically(options.output, format_tokenizer_json(*tokenizer));
-  spdlog::info("{}: {} entries", options.output, format_count(tokenizer->vocab_size()));
+  spdlog::info("{}: {}", options.output, counted(tokenizer->vocab_size(), "entry"));
   if (tokenizer->vocab_size() < config.vocab_size)
-    spdlog::warn("fewer entries than --vocab-size {}: no pair of tokens is left that occurs twice", config.vocab_size);
+    spdlog::warn("fewer entries than --vocab-size {}: no further pair of tokens occurs twice in the text",
+                 config.vocab_size);
   if (!options.json) return;
   Json report = summary(*tokenizer);
   report["output"] = options.output;
@@ -149,7 +150,7 @@ void run_encode(const UseOptions& options) {
     const std::size_t text_bytes =
         options.allow_special ? tokenizer->decode(ids, SpecialText::meaning).size() : text.size();
     write_file_atomically(options.output, token_file_bytes(options, *tokenizer, ids, text_bytes));
-    spdlog::info("{}: {} tokens", options.output, format_count(std::ssize(ids)));
+    spdlog::info("{}: {}", options.output, counted(std::ssize(ids), "token"));
     return;
   }
   if (options.json) write_stdout("[");
@@ -170,11 +171,11 @@ std::vector<TokenId> parse_ids(std::string_view text) {
 
 std::vector<TokenId> parse_json_ids(std::string_view text) {
   const Json json = parse_json(text, "stdin", ExitCode::usage);
-  check(json.is_array(), "stdin: {} is no array of token ids", brief_json(json));
+  check(json.is_array(), "stdin: {} is not an array of token ids", brief_json(json));
   std::vector<TokenId> ids;
   for (const Json& id : json) {
     const bool is_id = id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max();
-    check(is_id, "stdin: {} at /{} is no token id", brief_json(id), ids.size());
+    check(is_id, "stdin: {} at /{} is not a token id", brief_json(id), ids.size());
     ids.push_back(id.get<TokenId>());
   }
   return ids;
@@ -213,18 +214,19 @@ void add_training(CLI::App& app) {
       ->required()
       ->type_name("FILE")
       ->default_str("");
-  add_count(*command, "--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens")
+  add_count(*command, "--vocab-size", options->tokenizer.vocab_size, "entries, with the 256 bytes and special tokens",
+            1)
       ->required()
       ->type_name("N")
       ->default_str("");
   command->add_option("--output", options->output, "tokenizer.json to write")->required()->type_name("FILE");
   add_repeated(*command, "--special", options->tokenizer.special_tokens,
-               "token of its own that no text merges into, in place of the default; may be repeated")
+               "special token, never merged with text, in place of the default; may be repeated")
       ->type_name("TOKEN");
   add_choice(*command, "--pattern", options->pattern, kSplitPatterns, "how text is cut into words");
   command
       ->add_option("--document-separator", options->data.document_separator,
-                   "line that separates the documents of a file, and is not learned from")
+                   "line that separates the documents of a file; not learned from")
       ->type_name("LINE");
   options->reading.add_to(*command);
   add_quiet_flag(*command);
@@ -263,7 +265,7 @@ void add_tokenizer(CLI::App& app) {
                         ->default_str("")
                         ->excludes(json);
   add_choice(*encode, "--format", encoding->format, kTokenFormats,
-             "of that file: llm.c's, or nanoGPT's for up to 65,536 ids")
+             "format of that file; nanogpt takes up to 65,536 ids")
       ->needs(to);
   add_quiet_flag(*encode);
   encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");

@@ -4,6 +4,8 @@
 #include "kiln/core/file_streams.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
+#include "kiln/core/log.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/run/checkpoint_store.h"
@@ -50,10 +52,21 @@ struct TrainOptions {
   bool json = false;
 };
 
-/// A word as a shell reads it back.
+/// The inside of a shell's $'...', byte by byte where the text is not plain.
+std::string escaped_for_shell(std::string_view word) {
+  std::string escaped;
+  for (const char c : word) {
+    const bool is_plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
+    escaped += is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return escaped;
+}
+
+/// A word as a shell reads it back; escapes stand for what a terminal would obey.
 std::string shell_quoted(std::string_view word) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  if (printable(word) != word) return "$'" + escaped_for_shell(word) + "'";
   std::string quoted = "'";
   for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
   return quoted + "'";
@@ -149,9 +162,9 @@ void check_sample_prompt(const Preparation& p) {
 
 void introduce(const Preparation& p, const RunPaths& paths) {
   const ParameterCounts counts = ParameterCounts::of(p.model->layout);
-  spdlog::info("{}: {} parameters ({} without the token embedding), {} training tokens, {} held out",
-               paths.root.string(), format_count(counts.total), format_count(counts.total_without_token_embedding),
-               format_count(p.data.train.size()), format_count(p.data.validation.size()));
+  spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", paths.root.string(),
+               counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
+               counted(p.data.train.size(), "training token"), format_count(p.data.validation.size()));
 }
 
 void say_finished(const Preparation& p, const std::string& root) {
@@ -159,12 +172,12 @@ void say_finished(const Preparation& p, const std::string& root) {
     spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
                  format_duration(budget->seconds));
   } else if (p.horizon.is_reached()) {
-    spdlog::info("{}: all {:.0f} steps are done; raise train.steps to go on", root, p.horizon.total_steps());
+    const auto steps = static_cast<std::int64_t>(p.horizon.total_steps());
+    spdlog::info("{}: finished after {}; raise train.steps to go on", root, counted(steps, "step"));
   } else {
     spdlog::info(
-        "{}: stopped early at step {}, after {} evaluations without a better validation loss; raise "
-        "train.early_stopping to go on",
-        root, p.state.step, p.state.evaluations_since_best);
+        "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to go on",
+        root, p.state.step, counted(p.state.evaluations_since_best, "evaluation"));
   }
 }
 
@@ -267,7 +280,7 @@ void run_train(const TrainOptions& options) {
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   if (goes_on) tell_kept(options.config, file.kept_by_run(resumed));
   const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
-  check(samples || !options.prompt, "--prompt is what samples go on from, and none are asked for; add --watch-samples");
+  check(samples || !options.prompt, "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
   RunDirectory run(root, open_mode(options));
   const RunPaths& paths = run.paths();
@@ -289,8 +302,8 @@ void run_train(const TrainOptions& options) {
   truncate_metrics(paths.metrics(), preparation->state.step);
   introduce(*preparation, paths);
   const int code = Trainer(*preparation, paths, {options.quiet, !options.json}, sample).run();
-  spdlog::info("the run lies in {}", root.string());
-  if (code != 0) spdlog::info("to go on:\n  {}", resuming_command(options, root));
+  spdlog::info("the run is in {}", root.string());
+  if (code != 0) log_lines(spdlog::level::info, "to go on:\n  " + resuming_command(options, root));
   if (options.json) write_json(to_json(*preparation, root, code));
   if (code != 0) throw ExitWith{code};
 }
@@ -335,14 +348,14 @@ void add_train(CLI::App& app) {
                     "resume with the text as it is now; where not given, with the tokens that the run was trained on");
   command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,
                     "resume with the checkpoint's tokenizer where the file that the config names has changed");
-  command->add_flag("--overwrite", options->overwrite, "replace the run that is there");
+  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config; VALUE is JSON, or a word; may be repeated")
       ->type_name("KEY.PATH=VALUE");
-  command->add_flag("--watch-samples", options->watches_samples, "a sample at every evaluation");
-  command->add_option("--prompt", options->prompt, "what samples go on from, in place of train.sample_prompt")
+  command->add_flag("--watch-samples", options->watches_samples, "print a sample at every evaluation");
+  command->add_option("--prompt", options->prompt, "text that samples continue, in place of train.sample_prompt")
       ->type_name("TEXT");
-  command->add_flag("--quiet", options->quiet, "warnings and errors alone");
+  command->add_flag("--quiet", options->quiet, "print only warnings and errors");
   command->add_flag("--schema", options->schema, "print the JSON Schema of configs");
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);

@@ -1,6 +1,8 @@
 // kiln tune lr: a learning rate for a config, from a short run in which it rises.
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/picture.h"
@@ -40,7 +42,8 @@ Figure figure_of(const LearningRateTest& test, const Config& config) {
     if (point.learning_rate == test.suggested) note.at = average.points.back();
   }
   return {.title = fmt::format("{}: a rising learning rate", config.name),
-          .subtitle = fmt::format("{} steps; the loss falls fastest at {:.2g}", test.points.size(), test.suggested),
+          .subtitle = fmt::format("{}; the loss falls fastest at {:.2g}", counted(std::ssize(test.points), "step"),
+                                  test.suggested),
           .x_label = "log10 of the learning rate",
           .y_label = "loss (nats/token)",
           .series = {losses, average},
@@ -73,7 +76,7 @@ std::string to_text(const Figure& figure, const LearningRateTest& test, const Js
   for (const auto& [key, value] : keys.items()) arguments += fmt::format(" --set {}={}", key, value.dump());
   return to_braille(figure, {.width = output_width(STDOUT_FILENO), .color = output_has_color(STDOUT_FILENO)}) +
          fmt::format("the loss falls fastest at {:.2g} and is lowest at {:.2g}; a peak to try:\n  kiln train {}{}\n",
-                     test.suggested, test.lowest, config, arguments);
+                     test.suggested, test.lowest, printable(config), arguments);
 }
 
 void run_tune_lr(const TuneOptions& options) {
@@ -106,10 +109,13 @@ void add_tune(CLI::App& app) {
   CLI::App* command = tune->add_subcommand("lr", "Raise the learning rate through a short run and see where it helps");
   options->config.add_to(*command);
   command->add_option("--from", options->range.from, "learning rate of the first step")->type_name("RATE");
-  command->add_option("--to", options->range.to, "of the last; the test ends before, where the loss runs away")
+  command
+      ->add_option("--to", options->range.to,
+                   "learning rate of the last step; the test ends earlier where the loss diverges")
       ->type_name("RATE");
-  add_count(*command, "--steps", options->range.steps, "between them, each by the same factor")->type_name("N");
-  command->add_option("--output", options->output, "draw the curve here too, as .svg or .png")->type_name("FILE");
+  add_count(*command, "--steps", options->range.steps, "number of steps, each raising the rate by the same factor", 1)
+      ->type_name("N");
+  command->add_option("--output", options->output, "also draw the curve into this .svg or .png")->type_name("FILE");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -1,6 +1,9 @@
 // kiln verify: whether a run's checkpoints would load, before one of them has to.
 #include "kiln/run/verify.h"
 
+#include "kiln/core/format.h"
+#include "kiln/core/shown_text.h"
+
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
@@ -56,15 +59,15 @@ Json to_json(const RunReport& report) {
 
 /// A line of a name and what there is to say of it, and one for each problem.
 std::string lines(const std::string& name, const std::string& text, const std::vector<FileProblem>& problems) {
-  std::string all = fmt::format("{:<14} {}\n", name, text);
-  for (const FileProblem& problem : problems) all += fmt::format("  {}\n", to_string(problem));
+  std::string all = fmt::format("{} {}\n", padded_right(printable(name), 14), printable(text));
+  for (const FileProblem& problem : problems) all += fmt::format("  {}\n", printable(to_string(problem)));
   return all;
 }
 
 std::string lines(const MetricsReport& metrics) {
-  std::string text = fmt::format("{} rows", metrics.rows);
+  std::string text = counted(metrics.rows, "row");
   if (metrics.rows > 0) text += fmt::format(", steps {} to {}", metrics.first_step, metrics.last_step);
-  if (metrics.ends_within_a_line) text += "; a last line that was cut off is passed over";
+  if (metrics.ends_within_a_line) text += "; the last line is cut off and is skipped";
   return lines("metrics.jsonl", text, metrics.problems);
 }
 
@@ -73,14 +76,14 @@ std::string to_text(const RunReport& report) {
   for (const CheckpointReport& checkpoint : report.checkpoints) {
     text += lines(name_of(checkpoint), checkpoint.problems.empty() ? "good" : "damaged", checkpoint.problems);
   }
-  if (report.checkpoints.empty()) text += "there is no checkpoint yet\n";
+  if (report.checkpoints.empty()) text += "no checkpoint yet\n";
   for (const PointerReport& pointer : report.pointers) {
     const std::vector<FileProblem> problems(pointer.problem ? 1 : 0, pointer.problem.value_or(FileProblem()));
     text += lines(pointer.name, pointer.target ? *pointer.target : "none", problems);
   }
   if (report.metrics) text += lines(*report.metrics);
   for (const std::string& name : report.temporaries) {
-    text += fmt::format("{}: a save that is at work or was cut off; the next one removes it\n", name);
+    text += fmt::format("{}: a save in progress, or interrupted; the next one removes it\n", printable(name));
   }
   return text;
 }

@@ -8,6 +8,11 @@
 #include <cmath>
 
 namespace kiln {
+namespace {
+
+const char* not_finite(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "infinity" : "-infinity"; }
+
+}  // namespace
 
 std::string grouped(double value, int decimals) {
   const std::string digits = fmt::format("{:.{}f}", value, decimals);
@@ -22,6 +27,25 @@ std::string grouped(double value, int decimals) {
 }
 
 std::string format_count(std::int64_t count) { return grouped(static_cast<double>(count)); }
+
+std::string counted(std::int64_t count, std::string_view noun) {
+  const auto ends_in = [&](std::string_view end) { return noun.ends_with(end); };
+  std::string text = fmt::format("{} {}", format_count(count), noun);
+  if (count == 1) return text;
+  if (ends_in("y") && !ends_in("ay") && !ends_in("ey")) {
+    text.pop_back();
+    return text + "ies";
+  }
+  return text + (ends_in("s") || ends_in("x") || ends_in("ch") ? "es" : "s");
+}
+
+std::string fixed(double value, int decimals) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : not_finite(value);
+}
+
+std::string significant(double value, int digits) {
+  return std::isfinite(value) ? fmt::format("{:.{}g}", value, digits) : not_finite(value);
+}
 
 std::string format_bytes(double bytes) {
   constexpr std::array<const char*, 5> kUnits{"B", "kB", "MB", "GB", "TB"};

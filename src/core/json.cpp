@@ -76,7 +76,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     const char previous = last == std::string_view::npos ? '\0' : before[last];
     if (found == '/' || previous == '/' || found == '#') return "; JSON has no comments: remove it";
     if ((found == '}' || found == ']') && previous == ',') return "; remove the comma before it";
-    if (found == '\'') return "; strings stand in double quotes";
+    if (found == '\'') return "; strings need double quotes";
     return "";
   }
 

@@ -46,16 +46,20 @@ bool Problems::has(std::string_view pointer) const {
 std::string Problems::text(std::string_view source) const {
   std::string text;
   for (const Entry& entry : entries_) {
-    auto origin = std::ranges::find_if(sources_, [&](const Entry& s) { return at_or_below(entry.pointer, s.pointer); });
     if (!text.empty()) text += '\n';
-    text += origin != sources_.end() ? std::string_view(origin->text) : source;
-    text += ": ";
-    const auto place = std::ranges::find(places_, entry.pointer, &Entry::pointer);
-    const std::string& where = place != places_.end() ? place->text : entry.pointer;
-    if (!where.empty()) text += where + ": ";
-    text += entry.text;
+    text += printable(line_of(entry, source));
   }
   return text;
+}
+
+std::string Problems::line_of(const Entry& entry, std::string_view source) const {
+  auto origin = std::ranges::find_if(sources_, [&](const Entry& s) { return at_or_below(entry.pointer, s.pointer); });
+  std::string line(origin != sources_.end() ? std::string_view(origin->text) : source);
+  line += ": ";
+  const auto place = std::ranges::find(places_, entry.pointer, &Entry::pointer);
+  const std::string& where = place != places_.end() ? place->text : entry.pointer;
+  if (!where.empty()) line += where + ": ";
+  return line + entry.text;
 }
 
 void Problems::throw_if_any(std::string_view source, ExitCode code) const {

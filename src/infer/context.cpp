@@ -2,6 +2,7 @@
 #include "kiln/infer/context.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 
 #include <spdlog/spdlog.h>
 
@@ -16,15 +17,18 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
   }
   const auto most = static_cast<std::size_t>(n_ctx);
   if (tokens.size() <= most) return tokens;
-  spdlog::warn("the prompt has {} tokens and the model looks back on {}: the first {} are left out", tokens.size(),
-               most, tokens.size() - most);
+  spdlog::warn("the prompt has {} and the model's context is {}: it does not see the first {}",
+               counted(std::ssize(tokens), "token"), most, tokens.size() - most);
   return tokens.last(most);
 }
 
 void check_finite(ConstVec<float> logits) {
-  if (!logits.allFinite()) {
-    fail(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged");
-  }
+  if (!logits.allFinite()) fail_diverged("the model's scores for the next token are not finite");
+}
+
+void fail_diverged(std::string_view found) {
+  fail(ExitCode::diverged,
+       "{}: its weights hold NaN or are far too large; take an earlier checkpoint (--checkpoint STEP)", found);
 }
 
 }  // namespace kiln

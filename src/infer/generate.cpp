@@ -2,6 +2,7 @@
 #include "kiln/infer/generate.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/infer/context.h"
 #include "kiln/infer/kv_cache.h"
 
@@ -184,9 +185,9 @@ class Generation {
 
 void GenerationOptions::validate() const {
   sampling.validate();
-  check(max_tokens >= 0, "{} tokens are asked for; it must be 0 or more", max_tokens);
-  check(samples >= 1 && samples <= kMostSamples,
-        "{} samples are asked for; it must be 1 to {}, and another seed gives further ones", samples, kMostSamples);
+  check(max_tokens >= 0, "max-tokens is {}; it must be 0 or more", max_tokens);
+  check(samples >= 1 && samples <= kMostSamples, "samples is {}; it must be 1 to {}", samples,
+        format_count(kMostSamples));
 }
 
 template <class T>

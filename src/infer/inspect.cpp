@@ -57,7 +57,7 @@ class Distribution {
 
 Inspection inspect(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
                    std::span<const TokenId> tokens, Index top) {
-  check(top >= 1, "the top {} entries are asked for; it must be 1 or more", top);
+  check(top >= 1, "top is {}; it must be 1 or more", top);
   tokens = fit_context(tokens, model.config().n_ctx, model.vocab_size());
   const Index N = std::ssize(tokens);
   const auto lay_out = [&](Arena& arena) {

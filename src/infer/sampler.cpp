@@ -2,6 +2,7 @@
 #include "kiln/infer/sampler.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/infer/context.h"
 
 #include <algorithm>
@@ -12,14 +13,15 @@ namespace kiln {
 
 void SamplingOptions::validate() const {
   check(std::isfinite(temperature) && temperature >= 0,
-        "the temperature is {}; it must be a number from 0 (the likeliest token) on", temperature);
-  check(top_k >= 0, "top-k is {}; it must be a number of tokens, or 0 for all", top_k);
-  check(top_p > 0 && top_p <= 1, "top-p is {}; it must be greater than 0 and at most 1 (all tokens)", top_p);
-  check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", min_p);
+        "the temperature is {}; it must be 0 (always the likeliest token) or more", significant(temperature, 6));
+  check(top_k >= 0, "top-k is {}; it must be 1 or more, or 0 for all tokens", top_k);
+  check(top_p > 0 && top_p <= 1, "top-p is {}; it must be greater than 0 and at most 1 (all tokens)",
+        significant(top_p, 6));
+  check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", significant(min_p, 6));
   using Float = std::numeric_limits<float>;
   check(repetition_penalty >= Float::min() && repetition_penalty <= Float::max(),
-        "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}, and 1 is none", repetition_penalty,
-        Float::min(), Float::max());
+        "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}, and 1 is none",
+        significant(repetition_penalty, 6), Float::min(), Float::max());
 }
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options) { options_.validate(); }

@@ -2,7 +2,7 @@
 #include "kiln/infer/text_stream.h"
 
 #include "kiln/core/error.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +10,7 @@
 namespace kiln {
 
 TextStream::TextStream(std::vector<std::string> stops) : stops_(std::move(stops)) {
-  for (const std::string& stop : stops_) check(!stop.empty(), "a stop text is empty; it must have at least one byte");
+  for (const std::string& stop : stops_) check(!stop.empty(), "a stop text is empty; give it at least one character");
 }
 
 std::string TextStream::push(std::string_view bytes) {

@@ -105,11 +105,11 @@ class WeightsReader {
     }
     if (problems.empty()) return;
     const std::size_t shown = std::min(problems.size(), kMostListed);
-    std::string text;
-    for (std::size_t i = 0; i < shown; ++i) text += "\n  " + problems[i];
-    if (shown < problems.size()) text += fmt::format("\n  and {} more", problems.size() - shown);
-    fail(ExitCode::bad_input, "{}: the tensors are not those that the config describes:{}", files_.path().string(),
-         text);
+    std::vector<std::string> lines{
+        fmt::format("{}: the tensors are not those that the config describes:", files_.path().string())};
+    for (std::size_t i = 0; i < shown; ++i) lines.push_back("  " + problems[i]);
+    if (shown < problems.size()) lines.push_back(fmt::format("  and {} more", problems.size() - shown));
+    fail_lines(ExitCode::bad_input, lines);
   }
 
   static void check_zero(const StoredTensor& tensor) {

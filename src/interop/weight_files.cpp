@@ -21,7 +21,7 @@ std::map<std::string, std::vector<std::string>> read_index(const std::filesystem
   for (const auto& [tensor, file] : map.items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     const bool plain = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
-    check_input(plain, "{}: /weight_map/{}: {} is no name of a file in the folder", path.string(), tensor,
+    check_input(plain, "{}: /weight_map/{}: {} does not name a file in the folder", path.string(), tensor,
                 brief_json(file));
     tensors[name].push_back(tensor);
   }
@@ -88,11 +88,10 @@ void WeightFiles::open_shards(const std::filesystem::path& folder) {
   for (const auto& [name, tensors] : shards) {
     const SafetensorsFile& file = files_.emplace_back(path_within(folder, name));
     for (const std::string& tensor : tensors) {
-      check_input(file.find(tensor) != nullptr, "{}: '{}' is said to be in {}, and is not", path_.string(), tensor,
-                  name);
+      check_input(file.find(tensor) != nullptr, "{}: '{}' should be in {}, and is not", path_.string(), tensor, name);
     }
-    check_input(file.tensors().size() == tensors.size(), "{}: {} holds {} tensors, {} are named of it", path_.string(),
-                name, file.tensors().size(), tensors.size());
+    check_input(file.tensors().size() == tensors.size(), "{}: {} holds {} tensors, but the index names {} in it",
+                path_.string(), name, file.tensors().size(), tensors.size());
   }
 }
 

@@ -1,18 +1,21 @@
 // Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
 #include "kiln/run/braille_plot.h"
 
-#include "kiln/run/plot_text.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/shown_text.h"
+#include "kiln/core/utf8.h"
 
 #include <fmt/format.h>
 
+#include "run/label_layout.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -24,8 +27,26 @@ constexpr char32_t kNoDots = 0x2800;
 constexpr std::uint8_t kDotBits[kDotsDown][kDotsAcross] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
 constexpr std::string_view kMarker = "•";
 constexpr std::string_view kStar = "★";
+constexpr int kLabelColumns = 2;  // right of the curves, for the letters of labels
 // The terminal's own colours nearest to those of the SVG.
 constexpr std::array<int, kColors> kAnsiColors{94, 33, 32, 95, 93, 96};
+
+/// The letter that stands for the label of this number.
+std::string letter_of(std::size_t index) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  return std::string(1, kLetters[index % kLetters.size()]);
+}
+
+/// The figure without the noise whose colour has another curve.
+Figure without_noise(Figure figure) {
+  const std::vector<Series> all = figure.series;
+  std::erase_if(figure.series, [&](const Series& series) {
+    return series.stroke == Stroke::noise && std::ranges::any_of(all, [&](const Series& other) {
+             return other.color == series.color && other.stroke != Stroke::noise;
+           });
+  });
+  return figure;
+}
 
 /// Text in a series' colour.
 std::string painted(std::string_view text, std::optional<int> color) {
@@ -60,9 +81,9 @@ class Canvas {
     }
   }
 
-  void glyph(int x, int y, std::string_view glyph, int color) {
+  void glyph(int x, int y, std::string glyph, int color) {
     Cell& at = cell(x / kDotsAcross, y / kDotsDown);
-    at.glyph = glyph;
+    at.glyph = std::move(glyph);
     at.color = color;
   }
 
@@ -76,7 +97,7 @@ class Canvas {
         gap += ' ';
         continue;
       }
-      text += gap + painted(at.glyph.empty() ? utf8_encode(kNoDots + at.dots) : std::string(at.glyph),
+      text += gap + painted(at.glyph.empty() ? utf8_encode(kNoDots + at.dots) : at.glyph,
                             color ? std::optional(at.color) : std::nullopt);
       gap.clear();
     }
@@ -87,7 +108,7 @@ class Canvas {
   struct Cell {
     std::uint8_t dots = 0;
     int color = 0;
-    std::string_view glyph;
+    std::string glyph;
   };
 
   Cell& cell(int column, int row) { return cells_[static_cast<std::size_t>(row * columns_ + column)]; }
@@ -100,7 +121,7 @@ class Canvas {
 class BraillePlot {
  public:
   BraillePlot(const Figure& figure, const BrailleOptions& options)
-      : figure_(figure),
+      : figure_(without_noise(figure)),
         color_(options.color),
         width_(std::max(options.width, kFewestColumns)),
         rows_(std::max(options.rows, 2)),
@@ -111,7 +132,8 @@ class BraillePlot {
 
   std::string draw() {
     for (const Series& series : figure_.series) draw_series(series);
-    for (const Note& note : figure_.notes) canvas_.glyph(x(note.at.x), y(note.at.y), kStar, note.color);
+    for (const Note& note : figure_.notes) canvas_.glyph(x(note.at.x), y(note.at.y), std::string(kStar), note.color);
+    draw_labels();
     add(printable(figure_.title) + (figure_.subtitle.empty() ? "" : " (" + printable(figure_.subtitle) + ")"));
     add(fmt::format("{} by {}{}", figure_.y_label, figure_.x_label, y_.logarithmic ? ", log scale" : ""));
     draw_rows();
@@ -123,33 +145,44 @@ class BraillePlot {
  private:
   static int gutter_of(const Axis& axis) {
     int width = 0;
-    for (const Tick& tick : axis.ticks) width = std::max(width, character_count(tick.label));
+    for (const Tick& tick : axis.ticks) width = std::max(width, display_columns(tick.label));
     return width + 1;
   }
 
   // Ties are rounded one way, whatever a value's last bit says.
   static int round(double value) { return static_cast<int>(std::lround(value - 1e-6)); }
-  int x(double value) const { return round(x_.share(value) * canvas_.right()); }
+  int last_dot() const { return canvas_.right() - (figure_.labels.empty() ? 0 : kLabelColumns * kDotsAcross); }
+  int x(double value) const { return round(x_.share(value) * last_dot()); }
   int y(double value) const { return round((1 - y_.share(value)) * canvas_.bottom()); }
 
   void add(const std::string& line) { out_ += shortened(line, width_) + "\n"; }
 
-  bool is_shown(const Series& series) const {
-    return series.stroke != Stroke::noise ||
-           std::none_of(figure_.series.begin(), figure_.series.end(), [&](const Series& other) {
-             return other.color == series.color && other.stroke != Stroke::noise;
-           });
-  }
-
   void draw_series(const Series& series) {
-    if (!is_shown(series)) return;
     const std::vector<Point>& points = series.points;
     for (std::size_t i = 0; i < points.size(); ++i) {
       const Point& from = points[i == 0 ? 0 : i - 1];
       canvas_.line(x(from.x), y(from.y), x(points[i].x), y(points[i].y), series.color);
     }
     if (series.stroke != Stroke::markers && points.size() > 1) return;
-    for (const Point& point : points) canvas_.glyph(x(point.x), y(point.y), kMarker, series.color);
+    for (const Point& point : points) canvas_.glyph(x(point.x), y(point.y), std::string(kMarker), series.color);
+  }
+
+  /// Each label's letter right of its curve's end, in a row of its own among those that end there.
+  void draw_labels() {
+    std::map<int, std::vector<std::size_t>> ends;  // by column, which is a letter and a gap wide
+    for (std::size_t i = 0; i < figure_.labels.size(); ++i) {
+      ends[x(figure_.labels[i].at.x) / kDotsAcross / kLabelColumns].push_back(i);
+    }
+    for (const auto& [column, labels] : ends) {
+      std::vector<double> wanted;
+      for (const std::size_t i : labels) wanted.push_back((1 - y_.share(figure_.labels[i].at.y)) * (rows_ - 1));
+      const std::vector<double> rows = spread(wanted, 1, 0, rows_ - 1);
+      for (std::size_t i = 0; i < labels.size(); ++i) {
+        const int letter = std::min((column + 1) * kLabelColumns, canvas_.right() / kDotsAcross);
+        canvas_.glyph(letter * kDotsAcross, static_cast<int>(std::lround(rows[i] - 1e-6)) * kDotsDown,
+                      letter_of(labels[i]), figure_.labels[labels[i]].color);
+      }
+    }
   }
 
   void draw_rows() {
@@ -171,7 +204,7 @@ class BraillePlot {
       const int column = x(tick.value) / kDotsAcross;
       for (; drawn < column; ++drawn) axis += "─";
       axis += "┬", ++drawn;
-      const int length = character_count(tick.label);
+      const int length = display_columns(tick.label);
       const int begin = std::clamp(gutter_ + 1 + column - length / 2, 0, width_ - length);
       if (!labels.empty() && begin < std::ssize(labels) + 2) continue;
       labels.resize(static_cast<std::size_t>(begin), ' ');
@@ -182,30 +215,52 @@ class BraillePlot {
     add(labels);
   }
 
+  std::string in_color(std::string_view text, std::optional<int> color) const {
+    return painted(text, color_ ? color : std::nullopt);
+  }
+
   void draw_legend() {
+    draw_label_lines();
     std::string line;
     int length = 0;
-    const auto entry = [&](std::string_view sign, const std::string& name, int color) {
+    const auto entry = [&](std::string_view sign, const std::string& name, std::optional<int> color) {
+      if (name.empty()) return;
       const std::string text = shortened(printable(name), width_ - 3);
-      const int needed = 3 + character_count(text);
+      const int needed = 3 + display_columns(text);
       if (length > 0 && length + 2 + needed > width_) {
         out_ += line + "\n";
         line.clear();
         length = 0;
       }
       length += needed + (length > 0 ? 2 : 0);
-      line += fmt::format("{}{} {}", line.empty() ? "" : "  ",
-                          painted(sign, color_ ? std::optional(color) : std::nullopt), text);
+      line += fmt::format("{}{} {}", line.empty() ? "" : "  ", in_color(sign, color), text);
     };
-    for (const Series& series : figure_.series) {
-      if (is_shown(series) && !series.name.empty())
-        entry(series.stroke == Stroke::markers ? "─•" : "──", series.name, series.color);
-    }
+    for (const Key& key : legend_of(figure_)) entry(key.stroke == Stroke::markers ? "─•" : "──", key.text, key.color);
     for (const Note& note : figure_.notes) entry(kStar, note.text, note.color);
     if (!line.empty()) out_ += line + "\n";
   }
 
-  const Figure& figure_;
+  /// A line for each label: its letter, its name, and its detail in a column of their own.
+  void draw_label_lines() {
+    int detail = 0;
+    std::vector<std::string> names;
+    for (const Label& label : figure_.labels) {
+      names.push_back(printable(label.name));
+      detail = std::max(detail, display_columns(label.detail));
+    }
+    constexpr int kLeast = 8;
+    names = told_apart(std::move(names), std::max(kLeast, width_ - 2 - (detail > 0 ? detail + 4 : 0)));
+    int widest = 0;
+    for (const std::string& name : names) widest = std::max(widest, display_columns(name));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const Label& label = figure_.labels[i];
+      const std::string more = label.detail.empty() ? "" : fmt::format("  {} {}", kStar, label.detail);
+      const std::string text = shortened(padded_right(names[i], more.empty() ? 0 : widest) + more, width_ - 2);
+      out_ += fmt::format("{} {}\n", in_color(letter_of(i), label.color), text);
+    }
+  }
+
+  const Figure figure_;
   bool color_;
   int width_;
   int rows_;

@@ -38,7 +38,7 @@ bool belongs(std::string_view tensor, std::span<const SlotTensors> spans) {
 void check_state(const SafetensorsFile& file, std::span<const SlotTensors> spans) {
   const std::string path = file.path().string();
   for (const TensorInfo& tensor : file.tensors()) {
-    check_input(belongs(tensor.name, spans), "{}: '{}' is no state of this optimizer's; was it saved by another one?",
+    check_input(belongs(tensor.name, spans), "{}: '{}' does not belong to this optimizer; was it saved by another one?",
                 path, tensor.name);
   }
   for (const auto& [slot, layout] : spans) {

@@ -127,7 +127,7 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
   }
   for (const SavedCheckpoint& saved : newest_first(checkpoints)) {
     if (!is_finished(saved.folder)) continue;
-    spdlog::warn("{}: names no checkpoint; the newest one there is taken: {}", pointer.string(),
+    spdlog::warn("{}: names no checkpoint; using the newest one: {}", pointer.string(),
                  saved.folder.filename().string());
     return saved.folder;
   }

@@ -1,6 +1,7 @@
 // Both models in memory, parameter beside parameter.
 #include "kiln/run/compare.h"
 
+#include "kiln/core/format.h"
 #include "kiln/run/model_loader.h"
 
 #include <nlohmann/json.hpp>
@@ -23,7 +24,8 @@ Config config_of(const ModelSource& source, bool whole) {
 }
 
 std::string text_of(const Tokenizer* tokenizer) {
-  return tokenizer == nullptr ? "none" : fmt::format("{}, {} entries", tokenizer->type(), tokenizer->vocab_size());
+  return tokenizer == nullptr ? "none"
+                              : fmt::format("{}, {}", tokenizer->type(), counted(tokenizer->vocab_size(), "entry"));
 }
 
 std::vector<TensorDifference> compare_weights(const LoadedModel& a, const LoadedModel& b) {

@@ -3,11 +3,11 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/utf8.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/config_changes.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -61,7 +61,7 @@ void check_together(const Config& config, Problems& problems) {
   const ModelConfig& model = config.model;
   if (config.name.empty()) problems.add("/name", "is empty; it names the folder of the run");
   if (config.name == "." || config.name == ".." || config.name.find('/') != std::string::npos) {
-    problems.add("/name", "\"{}\" is no name of a folder within runs/; --run takes any path", config.name);
+    problems.add("/name", "\"{}\" cannot name a folder in runs/; --run takes any path", config.name);
   }
   for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
                                         std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {

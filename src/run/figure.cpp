@@ -32,6 +32,18 @@ bool is_empty(const Figure& figure) {
                      [](const Series& series) { return series.points.empty(); });
 }
 
+std::vector<Key> legend_of(const Figure& figure) {
+  std::vector<Key> keys;
+  for (const Series& series : figure.series) {
+    if (figure.labels.empty()) {
+      keys.push_back({series.name, series.stroke, series.color});
+    } else if (std::ranges::find(keys, series.stroke, &Key::stroke) == keys.end()) {
+      keys.push_back({series.kind, series.stroke, std::nullopt});
+    }
+  }
+  return keys;
+}
+
 Axis x_axis(const Figure& figure, int wanted_ticks) {
   const Range range = range_of(figure, &Point::x);
   return count_axis(range.low, range.high, wanted_ticks, figure.x_is_count ? 1 : 0);

@@ -49,7 +49,7 @@ FileDigests read_files(const Json& files, const fs::path& path) {
   return digests;
 }
 
-constexpr const char* kReplace = "copy it anew, or take another checkpoint";
+constexpr const char* kReplace = "copy it again, or take another checkpoint";
 
 }  // namespace
 
@@ -86,8 +86,8 @@ Json read_versioned(const std::filesystem::path& path) {
   if (version > kCheckpointFormat) {
     throw NewerFormatError(
         ExitCode::bad_input,
-        fmt::format("{}: written in format {}, and this kiln ({}) knows those up to {}; use a newer kiln",
-                    path.string(), brief_json(version), KILN_VERSION, kCheckpointFormat));
+        printable(fmt::format("{}: written in format {}, and this kiln ({}) knows those up to {}; use a newer kiln",
+                              path.string(), brief_json(version), KILN_VERSION, kCheckpointFormat)));
   }
   return json;
 }

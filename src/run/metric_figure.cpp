@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace kiln {
 namespace {
@@ -85,23 +86,51 @@ std::vector<Point> trend_of(const std::vector<Point>& points, std::optional<doub
   return window >= kSmallestWindow ? smoothed(points, window) : std::vector<Point>();
 }
 
-/// What evaluations measured, the best of it noted.
-void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, PlotX x, int color) {
-  const std::string prefix = run.name.empty() ? "" : run.name + ": ";
-  std::vector<Point> points = points_of(run.rows, curve.column, x);
-  if (points.empty()) return;
+/// A value in words: four decimals where these tell something, else four digits.
+std::string value_text(double value) {
+  const double size = std::abs(value);
+  if (size >= 0.1 && size < 1000) return fmt::format("{:.4f}", value);
+  return size >= 1000 && size < 1e9 ? grouped(value, size < 1e5 ? 1 : 0) : fmt::format("{:.4g}", value);
+}
+
+/// The curve of what evaluations measure that a plot of a metric shows: of the training loss, the validation loss.
+const Curve& evaluated_curve(PlotMetric metric) {
+  return curve_of(metric == PlotMetric::loss ? PlotMetric::validation_loss : metric);
+}
+
+/// The row in which an evaluation was best; null where none is finite, or the curve is of no evaluations.
+const MetricsRow* best_of(const std::vector<MetricsRow>& rows, const Curve& curve) {
+  if (curve.best == Curve::Best::none) return nullptr;
   const double sign = curve.best == Curve::Best::highest ? -1 : 1;
   const MetricsRow* best = nullptr;
-  for (const MetricsRow& row : run.rows) {
+  for (const MetricsRow& row : rows) {
     const std::optional<double>& value = row.*curve.column;
-    const bool is_measured = value && std::isfinite(*value);
-    if (is_measured && (best == nullptr || sign * *value < sign * *(best->*curve.column))) best = &row;
+    const bool is_finite = value && std::isfinite(*value);
+    if (is_finite && (best == nullptr || sign * *value < sign * *(best->*curve.column))) best = &row;
   }
-  const double value = *(best->*curve.column);
-  figure.notes.push_back({{across(*best, x), value},
-                          fmt::format("{}best {:.4f} at step {}", prefix, value, format_count(best->step)),
-                          color});
-  figure.series.push_back({prefix + curve.name, std::move(points), Stroke::markers, color});
+  return best;
+}
+
+std::string best_text(const MetricsRow& best, const Curve& curve) {
+  return fmt::format("best {} at step {}", value_text(*(best.*curve.column)), format_count(best.step));
+}
+
+/// What evaluations measured, and a note at the best of it, whose text a label takes over where there is one.
+void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, PlotX x, int color) {
+  const MetricsRow* best = best_of(run.rows, curve);
+  if (best == nullptr) return;
+  const bool is_alone = run.name.empty();
+  figure.notes.push_back({{across(*best, x), *(best->*curve.column)}, is_alone ? best_text(*best, curve) : "", color});
+  figure.series.push_back({(is_alone ? "" : run.name + ": ") + curve.name, points_of(run.rows, curve.column, x),
+                           Stroke::markers, color, curve.name});
+}
+
+/// The run's label at the end of its last series, where that has been added.
+void add_label(Figure& figure, const NamedRows& run, PlotMetric metric, int color) {
+  const Curve& curve = evaluated_curve(metric);
+  const MetricsRow* best = best_of(run.rows, curve);
+  figure.labels.push_back(
+      {figure.series.back().points.back(), run.name, best != nullptr ? best_text(*best, curve) : "", color});
 }
 
 void scale_x(Figure& figure, double unit) {
@@ -109,12 +138,13 @@ void scale_x(Figure& figure, double unit) {
     for (Point& point : series.points) point.x /= unit;
   }
   for (Note& note : figure.notes) note.at.x /= unit;
+  for (Label& label : figure.labels) label.at.x /= unit;
 }
 
 std::string subtitle_of(const std::vector<MetricsRow>& rows) {
   const MetricsRow& last = rows.back();
-  return fmt::format("{} step{}, {} tokens", format_count(last.step), last.step == 1 ? "" : "s",
-                     short_count(last.tokens));
+  return fmt::format("{}, {} token{}", counted(last.step, "step"), short_count(last.tokens),
+                     last.tokens == 1 ? "" : "s");
 }
 
 /// `run.name` (empty where the figure shows one alone) stands before the curves' names.
@@ -126,10 +156,11 @@ void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& optio
   std::vector<Point> trend =
       curve.scatters || options.smoothing ? trend_of(points, options.smoothing) : std::vector<Point>();
   if (!trend.empty()) {
-    figure.series.push_back({name, std::move(points), Stroke::noise, color});
-    figure.series.push_back({name + ", smoothed", std::move(trend), Stroke::curve, color});
+    const std::string smooth = ", smoothed";
+    figure.series.push_back({name, std::move(points), Stroke::noise, color, curve.name});
+    figure.series.push_back({name + smooth, std::move(trend), Stroke::curve, color, curve.name + smooth});
   } else if (!points.empty()) {
-    figure.series.push_back({name, std::move(points), Stroke::curve, color});
+    figure.series.push_back({name, std::move(points), Stroke::curve, color, curve.name});
   }
   if (options.metric != PlotMetric::loss) return;
   add_validation(figure, run, curve_of(PlotMetric::validation_loss), options.x, validation_color);
@@ -139,33 +170,38 @@ void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& optio
 
 bool is_of_validation(PlotMetric metric) { return curve_of(metric).best != Curve::Best::none; }
 
-Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options) {
-  const bool is_alone = runs.size() == 1;
+bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric) {
+  return !points_of(rows, curve_of(metric).column, PlotX::steps).empty() ||
+         (metric == PlotMetric::loss && best_of(rows, evaluated_curve(metric)) != nullptr);
+}
+
+Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& options) {
+  std::vector<NamedRows> runs;
+  std::ranges::copy_if(all, std::back_inserter(runs),
+                       [&](const NamedRows& run) { return is_measured(run.rows, options.metric); });
+  const bool is_alone = runs.size() == 1 || all.size() == 1;
   const TimeUnit unit = options.x == PlotX::seconds ? unit_of(runs) : TimeUnit{1, ""};
   Figure figure;
-  figure.title = is_alone ? runs[0].name : fmt::format("{} runs", runs.size());
+  figure.title =
+      is_alone ? (runs.empty() ? all : runs)[0].name : fmt::format("{} runs", runs.empty() ? all.size() : runs.size());
   figure.x_label = options.x == PlotX::steps ? "step" : options.x == PlotX::tokens ? "tokens trained on" : unit.label;
   figure.y_label = curve_of(options.metric).y_label;
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const int color = static_cast<int>(i);
-    if (is_alone) {
-      add_curves(figure, {"", runs[0].rows}, options, 0, 1);
-    } else {
-      add_curves(figure, runs[i], options, color, color);
-    }
-  }
-  if (!is_alone) {  // each run's faint points belong to its line, and need no line of the legend
-    for (Series& series : figure.series) {
-      if (series.stroke == Stroke::noise) series.name.clear();
-    }
-  }
   figure.x_is_count = options.x != PlotX::seconds;
-  scale_x(figure, unit.seconds);
-  if (is_empty(figure)) {
+  if (runs.empty()) {
     figure.subtitle = options.metric == PlotMetric::loss ? "no losses yet" : "nothing measured yet";
-  } else if (is_alone) {
-    figure.subtitle = subtitle_of(runs[0].rows);
+    return figure;
   }
+  if (is_alone) {
+    figure.subtitle = subtitle_of(runs[0].rows);
+    add_curves(figure, {"", runs[0].rows}, options, 0, 1);
+  } else {
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const int color = static_cast<int>(i);
+      add_curves(figure, runs[i], options, color, color);
+      add_label(figure, runs[i], options.metric, color);
+    }
+  }
+  scale_x(figure, unit.seconds);
   return figure;
 }
 

@@ -60,9 +60,10 @@ void check_kind(const fs::path& file) {
   const FileReader reader(file);
   reader.read(0, std::as_writable_bytes(std::span(first).first(std::min<std::uint64_t>(reader.size(), first.size()))));
   const std::string_view begin(first.data(), first.size());
-  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name what it was made from",
+  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name the model that it was made from",
               file.string());
-  check_input(!begin.starts_with('{'), "{}: is JSON; a config's model is its run directory, runs/NAME", file.string());
+  check_input(!begin.starts_with('{'), "{}: is a JSON file; name the run directory, runs/NAME for a config",
+              file.string());
 }
 
 }  // namespace
@@ -75,19 +76,18 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   constexpr std::string_view kExpected =
       "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "
       "config.json and model.safetensors, or its shards' index) or a model file of llm.c is expected";
-  check(path_exists(argument), "{}: there is no such folder; {}", name, kExpected);
+  check(path_exists(argument), "{}: does not exist; {}", name, kExpected);
   check(is_folder(argument), "{}: is a file; {}", name, kExpected);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
   const bool is_model = path_exists(argument / kModelConfigFile) && has_weight_files(argument);
   check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
-  check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory", name);
+  check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", name);
   return argument;
 }
 
 ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
   if (is_model_file(argument)) {
-    check(!choice.has_value(), "{}: is one model; --checkpoint chooses among those of a run directory",
-          argument.string());
+    check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", argument.string());
     check_kind(argument);
     const ModelDescription description = read_llmc_description(argument);
     return {argument, description.model, description.vocab_size, std::nullopt, {}};

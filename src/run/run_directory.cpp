@@ -30,13 +30,12 @@ bool holds_nothing(const RunPaths& paths) {
 void check_mode(const RunPaths& paths, OpenMode mode) {
   if (holds_nothing(paths)) return;
   const std::string root = paths.root.string();
-  check(is_run_directory(paths.root),
-        "{}: is not empty, and what is in it is no run of kiln's; choose another run directory with --run", root);
-  check(
-      mode != OpenMode::fresh,
-      "{}: holds a run already; kiln train continues it with --resume, --overwrite replaces it, --run chooses another "
-      "run directory",
-      root);
+  check(is_run_directory(paths.root), "{}: is not empty and not a run of kiln; choose another run directory with --run",
+        root);
+  check(mode != OpenMode::fresh,
+        "{}: holds a run already; kiln train --resume continues it, --overwrite replaces it, --run DIR names another "
+        "place",
+        root);
 }
 
 /// Makes the folder, or accepts the one that is there; returns the path of the lock to take.

@@ -1,10 +1,11 @@
-// One pass from top to bottom: title and legend, grid and axes, series, notes.
+// One pass from top to bottom: title and legend, grid and axes, series, notes, labels.
 #include "kiln/run/svg_plot.h"
 
-#include "kiln/run/plot_text.h"
+#include "kiln/core/shown_text.h"
 
 #include <fmt/format.h>
 
+#include "run/label_layout.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,24 +15,32 @@
 namespace kiln {
 namespace {
 
-constexpr double kWidth = 960;
-constexpr double kHeight = 540;  // with a legend of one line
-constexpr double kLeft = 76;     // of the plot's area
-constexpr double kRight = kWidth - 36;
-constexpr double kBelow = 58;      // the plot's area
-constexpr double kLegendTop = 58;  // baseline of the legend's first line
+constexpr double kPlotWidth = 848;  // of the area within the axes
+constexpr double kPlotHeight = 404;
+constexpr double kLeast = 76;        // left of the plot's area
+constexpr double kRightMargin = 36;  // of a plot without labels
+constexpr double kBelow = 58;        // the plot's area
+constexpr double kLegendTop = 58;    // baseline of the legend's first line
 constexpr double kLegendLine = 20;
 constexpr double kSwatch = 26;
 constexpr double kCharacter = 6.9;  // rough width of one, at 13 pixels
-constexpr int kMostMarkers = 60;    // more would hide their line
+constexpr double kDigit = 8.3;      // of the widest of the fonts
+constexpr double kLabelGap = 30;    // between the plot's area and the labels, where lines lead from curves to labels
+constexpr double kLabelLine = 17;
+constexpr int kLongestLabel = 36;  // columns
+constexpr int kMostMarkers = 60;   // more would hide their line
 constexpr int kTicks = 8;
-constexpr int kLongestTitle = 60;  // characters
+constexpr int kLongestTitle = 60;  // columns
 
 // Okabe and Ito's colours, told apart by colour-blind eyes too.
 constexpr std::array<std::string_view, kColors> kPalette{"#0072b2", "#d55e00", "#009e73",
                                                          "#cc79a7", "#e69f00", "#56b4e9"};
 
-std::string_view color_of(int index) { return kPalette[static_cast<std::size_t>(index % kColors)]; }
+constexpr std::string_view kNoColor = "#666";
+
+std::string_view color_of(std::optional<int> index) {
+  return index ? kPalette[static_cast<std::size_t>(*index % kColors)] : kNoColor;
+}
 
 /// A coordinate, to a tenth of a pixel.
 std::string px(double value) { return fmt::format("{}", std::round(value * 10) / 10 + 0.0); }
@@ -60,12 +69,31 @@ std::string escaped(const std::string& text) {
 }
 
 /// Of legend text, roughly.
-double width_of(const std::string& text) { return kCharacter * character_count(text); }
+double width_of(const std::string& text) { return kCharacter * display_columns(printable(text)); }
+
+/// Room for the tick labels and, left of them, the axis's title.
+double left_of(const Axis& axis) {
+  double widest = 0;
+  for (const Tick& tick : axis.ticks) {
+    double width = 0;
+    for (const char c : tick.label) width += c == ',' || c == '.' ? kDigit / 2 : kDigit;
+    widest = std::max(widest, width);
+  }
+  return std::max(kLeast, std::ceil(widest) + 47);
+}
 
 class SvgPlot {
  public:
   explicit SvgPlot(const Figure& figure)
-      : figure_(figure), x_(x_axis(figure, kTicks)), y_(y_axis(figure, kTicks)), entries_(place_legend()) {}
+      : figure_(figure),
+        x_(x_axis(figure, kTicks)),
+        y_(y_axis(figure, kTicks)),
+        left_(left_of(y_)),
+        right_(left_ + kPlotWidth),
+        keys_(legend_of(figure)) {
+    place_legend();
+    place_labels();
+  }
 
   std::string draw() {
     open();
@@ -73,6 +101,7 @@ class SvgPlot {
     grid();
     for (const Series& series : figure_.series) draw_series(series);
     for (const Note& note : figure_.notes) draw_note(note);
+    draw_labels();
     add("</svg>");
     return std::move(out_);
   }
@@ -90,80 +119,100 @@ class SvgPlot {
   }
 
   /// Legend entries from left to right in as many lines as they need; the plot begins below, no smaller for them.
-  std::vector<Entry> place_legend() {
-    std::vector<Entry> entries;
-    Entry next{kLeft, kLegendTop};
-    for (const Series& series : figure_.series) {
-      if (series.name.empty()) {
-        entries.push_back(next);  // a place that nothing takes
-        continue;
-      }
-      const double width = kSwatch + 8 + width_of(series.name);
-      if (next.x + width > kRight && next.x > kLeft) next = {kLeft, next.y + kLegendLine};
-      entries.push_back(next);
-      next.x += width + 22;
+  void place_legend() {
+    Entry next{left_, kLegendTop};
+    for (const Key& key : keys_) {
+      const double width = key.text.empty() ? 0 : kSwatch + 8 + width_of(key.text);
+      if (next.x + width > right_ && next.x > left_) next = {left_, next.y + kLegendLine};
+      entries_.push_back(next);
+      if (width > 0) next.x += width + 22;
     }
     top_ = next.y + 20;
-    height_ = kHeight + next.y - kLegendTop;
-    bottom_ = height_ - kBelow;
-    return entries;
   }
 
-  double x(double value) const { return kLeft + x_.share(value) * (kRight - kLeft); }
+  /// Labels to the right of the plot, which grows with them where they are many.
+  void place_labels() {
+    bottom_ = top_ + kPlotHeight;
+    width_ = right_ + kRightMargin;
+    if (!figure_.labels.empty()) {
+      std::vector<double> wanted;
+      std::vector<std::string> names;
+      double row = kLabelLine, text = 0;
+      for (const Label& label : figure_.labels) {
+        if (!label.detail.empty()) row = 2 * kLabelLine + 2;
+        names.push_back(printable(label.name));
+      }
+      bottom_ = std::max(bottom_, top_ + row * static_cast<double>(figure_.labels.size()));
+      label_names_ = told_apart(std::move(names), kLongestLabel);
+      for (std::size_t i = 0; i < label_names_.size(); ++i) {
+        const Label& label = figure_.labels[i];
+        wanted.push_back(y(label.at.y));
+        text = std::max({text, width_of(label_names_[i]), width_of(label.detail)});
+      }
+      label_middles_ = spread(wanted, row, top_ + row / 2, bottom_ - row / 2);
+      width_ = right_ + kLabelGap + kSwatch + 8 + std::ceil(text) + 14;
+    }
+    height_ = bottom_ + kBelow;
+  }
+
+  double x(double value) const { return left_ + x_.share(value) * (right_ - left_); }
   double y(double value) const { return bottom_ - y_.share(value) * (bottom_ - top_); }
 
   void open() {
     add(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" )"
         R"(font-family="system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif" )"
         R"(font-size="13" fill="#444">)",
-        kWidth, height_);
+        width_, height_);
     add("<title>{}</title>", escaped(figure_.title));
-    add(R"(<rect width="{}" height="{}" fill="#fff"/>)", kWidth, height_);
+    add(R"(<rect width="{}" height="{}" fill="#fff"/>)", width_, height_);
   }
 
   void heading() {
-    add(R"(<text x="{}" y="31" font-size="18" font-weight="600" fill="#111">{}</text>)", px(kLeft),
+    add(R"(<text x="{}" y="31" font-size="18" font-weight="600" fill="#111">{}</text>)", px(left_),
         escaped(shortened(figure_.title, kLongestTitle)));
-    add(R"(<text x="{}" y="31" text-anchor="end" fill="#777">{}</text>)", px(kRight), escaped(figure_.subtitle));
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      const Series& series = figure_.series[i];
-      if (series.name.empty()) continue;
-      const Entry at = entries_[i];
-      const double middle = at.y - 4.5;
-      add(R"(<line x1="{}" y1="{}" x2="{}" y2="{}" {}/>)", px(at.x), px(middle), px(at.x + kSwatch), px(middle),
-          pen(series));
-      if (series.stroke == Stroke::markers) marker(at.x + kSwatch / 2, middle, series.color);
-      add(R"(<text x="{}" y="{}">{}</text>)", px(at.x + kSwatch + 8), px(at.y), escaped(series.name));
+    add(R"(<text x="{}" y="31" text-anchor="end" fill="#777">{}</text>)", px(right_), escaped(figure_.subtitle));
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      if (keys_[i].text.empty()) continue;
+      swatch(entries_[i].x, entries_[i].y - 4.5, keys_[i].stroke, keys_[i].color);
+      add(R"(<text x="{}" y="{}">{}</text>)", px(entries_[i].x + kSwatch + 8), px(entries_[i].y),
+          escaped(keys_[i].text));
     }
+  }
+
+  /// A piece of a line, as the legend and the labels show it.
+  void swatch(double at_x, double middle, Stroke stroke, std::optional<int> color) {
+    add(R"(<line x1="{}" y1="{}" x2="{}" y2="{}" {}/>)", px(at_x), px(middle), px(at_x + kSwatch), px(middle),
+        pen(stroke, color));
+    if (stroke == Stroke::markers) marker(at_x + kSwatch / 2, middle, color);
   }
 
   void grid() {
     std::string lines;
-    for (const Tick& tick : y_.ticks) lines += fmt::format("M{} {}H{}", px(kLeft), px(y(tick.value)), px(kRight));
+    for (const Tick& tick : y_.ticks) lines += fmt::format("M{} {}H{}", px(left_), px(y(tick.value)), px(right_));
     for (const Tick& tick : x_.ticks) lines += fmt::format("M{} {}V{}", px(x(tick.value)), px(top_), px(bottom_));
     add(R"(<path d="{}" stroke="#e6e6e6" fill="none"/>)", lines);
-    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)", px(kLeft), px(top_), px(bottom_), px(kRight));
+    add(R"(<path d="M{0} {1}V{2}H{3}" stroke="#888" fill="none"/>)", px(left_), px(top_), px(bottom_), px(right_));
     for (const Tick& tick : y_.ticks) {
-      add(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)", px(kLeft - 9), px(y(tick.value) + 4.5), tick.label);
+      add(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)", px(left_ - 9), px(y(tick.value) + 4.5), tick.label);
     }
     for (const Tick& tick : x_.ticks) {
       add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px(x(tick.value)), px(bottom_ + 20), tick.label);
     }
-    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px((kLeft + kRight) / 2), px(height_ - 15),
+    add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", px((left_ + right_) / 2), px(height_ - 15),
         escaped(figure_.x_label));
     add(R"x(<text transform="translate(21 {}) rotate(-90)" text-anchor="middle">{}{}</text>)x",
         px((top_ + bottom_) / 2), escaped(figure_.y_label), y_.logarithmic ? ", log scale" : "");
   }
 
-  static std::string pen(const Series& series) {
-    const char* style = series.stroke == Stroke::noise   ? R"(stroke-width="1" stroke-opacity="0.4")"
-                        : series.stroke == Stroke::curve ? R"(stroke-width="1.8")"
-                                                         : R"(stroke-width="2.4")";
-    const char* dashes = series.color / kColors % 2 == 1 ? R"( stroke-dasharray="7 4")" : "";
-    return fmt::format(R"(stroke="{}" {}{})", color_of(series.color), style, dashes);
+  static std::string pen(Stroke stroke, std::optional<int> color) {
+    const char* style = stroke == Stroke::noise   ? R"(stroke-width="1" stroke-opacity="0.4")"
+                        : stroke == Stroke::curve ? R"(stroke-width="1.8")"
+                                                  : R"(stroke-width="2.4")";
+    const char* dashes = color && *color / kColors % 2 == 1 ? R"( stroke-dasharray="7 4")" : "";
+    return fmt::format(R"(stroke="{}" {}{})", color_of(color), style, dashes);
   }
 
-  void marker(double at_x, double at_y, int color) {
+  void marker(double at_x, double at_y, std::optional<int> color) {
     add(R"(<circle cx="{}" cy="{}" r="3.2" fill="{}" stroke="#fff"/>)", px(at_x), px(at_y), color_of(color));
   }
 
@@ -174,8 +223,8 @@ class SvgPlot {
       path += fmt::format("{}{},{}", path.empty() ? "" : " ", px(x(point.x)), px(y(point.y)));
     }
     if (points.size() > 1) {
-      add(R"(<polyline fill="none" {} stroke-linejoin="round" stroke-linecap="round" points="{}"/>)", pen(series),
-          path);
+      add(R"(<polyline fill="none" {} stroke-linejoin="round" stroke-linecap="round" points="{}"/>)",
+          pen(series.stroke, series.color), path);
     }
     const bool few = std::ssize(points) <= kMostMarkers;
     if (points.size() == 1 || (series.stroke == Stroke::markers && few)) {
@@ -183,18 +232,22 @@ class SvgPlot {
     }
   }
 
-  /// A ring round the point, and the text above it (below, where there is no room) on a stem, turned inwards at the
-  /// sides.
+  /// A ring round the point and, where there is text, a stem up to it.
   void draw_note(const Note& note) {
     constexpr double kRadius = 5.5;
     const double at_x = x(note.at.x);
     const double at_y = y(note.at.y);
+    if (!note.text.empty()) write_note(note, at_x, at_y, kRadius);
+    add(R"(<circle cx="{}" cy="{}" r="{}" fill="#fff" stroke="{}" stroke-width="2.4"/>)", px(at_x), px(at_y), kRadius,
+        color_of(note.color));
+  }
+
+  /// The text above the point (below, where there is no room), turned inwards at the sides.
+  void write_note(const Note& note, double at_x, double at_y, double radius) {
     const double up = at_y - top_ > 62 ? 1 : -1;
     const double end = at_y - up * 40;
     const double share = x_.share(note.at.x);
-    add(R"(<path d="M{} {}V{}" stroke="{}" stroke-opacity="0.6"/>)", px(at_x), px(at_y - up * kRadius), px(end),
-        color_of(note.color));
-    add(R"(<circle cx="{}" cy="{}" r="{}" fill="#fff" stroke="{}" stroke-width="2.4"/>)", px(at_x), px(at_y), kRadius,
+    add(R"(<path d="M{} {}V{}" stroke="{}" stroke-opacity="0.6"/>)", px(at_x), px(at_y - up * radius), px(end),
         color_of(note.color));
     add(R"(<text x="{}" y="{}" text-anchor="{}" font-weight="600" fill="{}" stroke="#fff" stroke-width="4" )"
         R"(paint-order="stroke" stroke-linejoin="round">{}</text>)",
@@ -205,12 +258,35 @@ class SvgPlot {
         color_of(note.color), escaped(note.text));
   }
 
+  /// Each label at its place, and a faint line that leads there from the end of its curve.
+  void draw_labels() {
+    const double begin = right_ + kLabelGap;
+    for (std::size_t i = 0; i < label_names_.size(); ++i) {
+      const Label& label = figure_.labels[i];
+      const double middle = label_middles_[i];
+      const double line = label.detail.empty() ? middle : middle - kLabelLine / 2;
+      add(R"(<path d="M{} {}L{} {}L{} {}" fill="none" stroke="{}" stroke-opacity="0.55" stroke-dasharray="2 3"/>)",
+          px(x(label.at.x) + 5), px(y(label.at.y)), px(std::max(x(label.at.x) + 5, right_ + 4)), px(y(label.at.y)),
+          px(begin - 3), px(line), color_of(label.color));
+      swatch(begin, line, Stroke::curve, label.color);
+      add(R"(<text x="{}" y="{}" font-weight="600" fill="#222">{}</text>)", px(begin + kSwatch + 8), px(line + 4.5),
+          escaped(label_names_[i]));
+      if (label.detail.empty()) continue;
+      add(R"(<text x="{}" y="{}" font-size="12" fill="#666">{}</text>)", px(begin + kSwatch + 8),
+          px(line + 4.5 + kLabelLine - 1), escaped(label.detail));
+    }
+  }
+
   const Figure& figure_;
   Axis x_;
   Axis y_;
-  double top_ = 0, bottom_ = 0;  // of the plot's area, below the legend
-  double height_ = 0;
-  std::vector<Entry> entries_;
+  double left_, right_;          // of the plot's area
+  double top_ = 0, bottom_ = 0;  // below the legend
+  double width_ = 0, height_ = 0;
+  std::vector<Key> keys_;
+  std::vector<Entry> entries_;  // where the keys begin
+  std::vector<std::string> label_names_;
+  std::vector<double> label_middles_;
   std::string out_;
 };
 

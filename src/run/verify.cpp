@@ -163,8 +163,8 @@ PointerReport examine_pointer(const fs::path& checkpoints, std::string_view name
   const bool known =
       std::ranges::any_of(reports, [&](const CheckpointReport& r) { return r.folder.filename() == text; });
   if (!known) {
-    report.problem = {report.name, fmt::format("names \"{}\"", text), "the name of a checkpoint that is there",
-                      "--resume goes on from the newest whole checkpoint and writes it anew"};
+    report.problem = {report.name, fmt::format("names \"{}\"", text), "the name of an existing checkpoint",
+                      "--resume continues from the newest whole checkpoint and writes it again"};
   }
   report.target = std::move(text);
   return report;
@@ -187,7 +187,7 @@ MetricsReport examine_metrics(const fs::path& path) {
     const std::int64_t step = lines.rows[i].step, before = lines.rows[i - 1].step;
     if (step > before) continue;
     report.problems.push_back({file, fmt::format("has step {} after step {}", step, before), "each step once, in order",
-                               "remove the rows that stand there twice"});
+                               "remove the repeated rows"});
   }
   return report;
 }
@@ -205,7 +205,8 @@ bool RunReport::is_good() const {
 }
 
 RunReport examine(const std::filesystem::path& path) {
-  check_input(is_folder(path), "{}: is no folder; a run directory or a checkpoint folder is expected", path.string());
+  check_input(is_folder(path), "{}: is not a folder; a run directory or a checkpoint folder is expected",
+              path.string());
   RunReport report;
   if (is_checkpoint(path) || path_exists(path / kManifestFile)) {
     report.checkpoints.push_back({path, examine_checkpoint(path)});

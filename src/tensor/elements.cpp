@@ -152,14 +152,15 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
 }
 
 void check_range(std::span<const TensorSource> tensors) {
-  std::string lines;
+  std::vector<std::string> lines{"weights do not fit the type asked for; take bf16 or f32:"};
   for (const TensorSource& tensor : tensors) {
     const float largest = tensor.type == DataType::f16    ? beyond<Eigen::half>(tensor.values)
                           : tensor.type == DataType::bf16 ? beyond<bfloat16>(tensor.values)
                                                           : 0;
-    if (largest > 0) lines += fmt::format("\n  '{}' has {:.6g}, beyond {}", tensor.name, largest, name_of(tensor.type));
+    if (largest > 0)
+      lines.push_back(fmt::format("  '{}' has {:.6g}, beyond {}", tensor.name, largest, name_of(tensor.type)));
   }
-  check(lines.empty(), "weights do not fit the type asked for; take bf16 or f32:{}", lines);
+  if (lines.size() > 1) fail_lines(ExitCode::usage, lines);
 }
 
 }  // namespace kiln

@@ -129,7 +129,9 @@ class HeaderListener final : public nlohmann::json_sax<JsonText> {
   bool null() override { return reject("null stands where no such value is expected"); }
   bool boolean(bool) override { return reject("a boolean stands where none is expected"); }
   bool number_integer(std::int64_t) override { return reject("a number is negative"); }
-  bool number_float(double, const std::string&) override { return reject("a number is no integer, or is too large"); }
+  bool number_float(double, const std::string&) override {
+    return reject("a number is not an integer, or is too large");
+  }
   bool binary(JsonText::binary_t&) override { return reject("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&, const JsonText::exception&) override {

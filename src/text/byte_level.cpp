@@ -2,7 +2,7 @@
 #include "kiln/text/byte_level.h"
 
 #include "kiln/core/error.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -3,9 +3,9 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/text_error.h"
 #include "kiln/text/tokenizer_schema.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -97,8 +97,8 @@ void CharTokenizer::encode_text(std::string_view text, std::size_t offset, std::
     if (found == ids_.end()) {
       throw TextError(
           ExitCode::usage, "", offset + at, text.data() + at, "character " + describe(character),
-          fmt::format("is not among the {} that the tokenizer knows; leave it out, or train with a text that has it "
-                      "(or with tokenizer.type \"bpe\", which knows every byte)",
+          fmt::format("is not among the {} that the tokenizer knows; leave it out, train with a text that has it, or "
+                      "use tokenizer.type \"bpe\", which takes any text",
                       characters_.size()));
     }
     ids.push_back(found->second);

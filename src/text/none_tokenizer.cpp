@@ -21,7 +21,7 @@ void append_ids(std::string_view text, std::size_t offset, std::string_view expe
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || end != word.data() + word.size()) {
       throw TextError(ExitCode::usage, "", offset + at, word.data(), brief_json(word.substr(0, 40)),
-                      fmt::format("is no token id; {}", expected));
+                      fmt::format("is not a token id; {}", expected));
     }
     if (id < 0 || id >= vocab_size) {
       throw TextError(ExitCode::usage, "", offset + at, word.data(), fmt::format("token id {}", id),

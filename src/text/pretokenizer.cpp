@@ -4,8 +4,8 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/fields.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/ascii_pieces.h"
-#include "kiln/text/utf8.h"
 
 #include <pcre2.h>
 

@@ -10,9 +10,9 @@ void TokenizerConfig::validate(Problems& problems, const std::string& pointer) c
   for (std::size_t i = 0; i < special_tokens.size(); ++i) {
     const auto here = special_tokens.begin() + static_cast<std::ptrdiff_t>(i);
     const std::string at = child_pointer(specials, std::to_string(i));
-    if (here->empty()) problems.add(at, "a special token is not empty; name it, or take it away");
+    if (here->empty()) problems.add(at, "a special token is empty; give it a name, or remove it");
     if (std::find(special_tokens.begin(), here, *here) != here) {
-      problems.add(at, "\"{}\" stands here twice; keep one of them", *here);
+      problems.add(at, "\"{}\" is listed twice; keep one of them", *here);
     }
   }
   const std::string size = child_pointer(pointer, "vocab_size");

@@ -3,13 +3,13 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/byte_tokenizer.h"
 #include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/utf8.h"
 #include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
@@ -270,9 +270,8 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   if (path_exists(file)) return read_tokenizer_json(read_file(file), file.string());
   const std::filesystem::path vocab = path_within(path, "vocab.json"), merges = path_within(path, "merges.txt");
   check(path_exists(vocab) && path_exists(merges),
-        "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; name one that has, of a "
-        "run one "
-        "in its checkpoints/",
+        "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; a run keeps its tokenizer "
+        "in each folder of checkpoints/",
         path.string());
   return read_vocab_and_merges(vocab, merges);
 }

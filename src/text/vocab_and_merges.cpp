@@ -1,9 +1,9 @@
 // GPT-2's own pair of files.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/text/utf8.h"
 #include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>

@@ -2,8 +2,8 @@
 #include "kiln/text/vocabulary.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/utf8.h"
 #include "kiln/text/byte_level.h"
-#include "kiln/text/utf8.h"
 
 #include <nlohmann/json.hpp>
 
@@ -21,8 +21,8 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
   for (const SpecialToken& token : added_) new_tokens.insert(token.content);
   for (const auto& [name, id] : vocab.items()) new_tokens.erase(name);
   const std::size_t count = vocab.size() + new_tokens.size();
-  check_input(count > 0 && count <= std::numeric_limits<TokenId>::max(), "{}: {} tokens are no vocabulary", source_,
-              count);
+  check_input(count > 0 && count <= std::numeric_limits<TokenId>::max(), "{}: has {} tokens, which is not a vocabulary",
+              source_, count);
   names_.resize(count);
   std::vector<bool> used(count);
   const auto place = [&](const std::string& name, const Json& id) {
@@ -72,7 +72,7 @@ void MergeList::add(std::string_view left, std::string_view right, std::size_t n
   const Merge merge{find(left, number), find(right, number), find(std::string(left).append(right), number)};
   std::optional<std::size_t>& known = numbers_[{merge.left, merge.right}];
   if (known) {
-    fail(ExitCode::bad_input, "{}: the merge stands in {} already; remove one of them", place_(number), place_(*known));
+    fail(ExitCode::bad_input, "{}: the merge is already in {}; remove one of them", place_(number), place_(*known));
   }
   known = number;
   merges_.push_back(merge);

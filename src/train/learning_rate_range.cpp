@@ -59,6 +59,12 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
                                               .updates = step,
                                               .windows_drawn = step * p.stepper->sizes().windows_per_step,
                                               .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
+    if (!result.applied && step == 0) {  // of the weights as they are
+      fail(ExitCode::diverged,
+           "the loss or its gradient is not finite before the first update: the weights hold NaN or are far too large; "
+           "{}",
+           p.config.init_from ? "choose another init_from" : "lower init.std");
+    }
     if (!result.applied) break;
     average = kPast * average + (1 - kPast) * result.loss;
     weights = kPast * weights + (1 - kPast);
@@ -68,7 +74,7 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
     if (test.points.back().smoothed > kRunaway * lowest) break;
   }
   check(std::ssize(test.points) >= kFewestSteps / 2,
-        "the loss ran away within {} steps, at a learning rate of {:.3g}; begin lower (--from)", test.points.size() + 1,
+        "the loss diverged within {} steps, at a learning rate of {:.3g}; start lower (--from)", test.points.size() + 1,
         rate);
   const std::size_t count = descent_length(test.points);
   test.lowest = test.points[count - 1].learning_rate;

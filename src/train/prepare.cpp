@@ -2,6 +2,7 @@
 #include "kiln/train/prepare.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/threads.h"
 #include "kiln/data/repeats.h"
 #include "kiln/nn/init.h"
@@ -32,14 +33,15 @@ void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
   if (!names.start_of_text) names.start_of_text = before.tokenizer.start_of_text;
   if (!names.end_of_text) names.end_of_text = before.tokenizer.end_of_text;
   const std::vector<Difference> differences = diff(before, config);
-  std::string refused;
+  std::vector<std::string> refused{
+      fmt::format("{}: the config changes what must stay the same within a run:", checkpoint.string())};
   for (const Difference& difference : differences) {
-    if (difference.binds_run()) refused += "\n  " + to_string(difference);
+    if (difference.binds_run()) refused.push_back("  " + to_string(difference));
   }
-  check(refused.empty(),
-        "{}: the config differs from the run's in what cannot change:{}\nset these back, or start another run with "
-        "--run DIR or --overwrite",
-        checkpoint.string(), refused);
+  if (refused.size() > 1) {
+    refused.emplace_back("set these back, or start another run with --run DIR or --overwrite");
+    fail_lines(ExitCode::usage, refused);
+  }
   for (const Difference& difference : differences)
     spdlog::info("changed since the checkpoint: {}", to_string(difference));
 }
@@ -49,9 +51,9 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::pat
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
   const std::optional<std::string> path = config.located_tokenizer().path;
   if (path && !path_exists(*path)) {
-    spdlog::info("{}: is not there; the tokenizer is that of {}", *path, checkpoint.string());
+    spdlog::info("{}: does not exist; using the tokenizer of {}", *path, checkpoint.string());
   } else if (path && force) {
-    spdlog::warn("{}: is not looked at; the tokenizer is that of {}", *path, checkpoint.string());
+    spdlog::warn("{}: is ignored; using the tokenizer of {}", *path, checkpoint.string());
   } else if (path) {
     check(
         load_tokenizer(*path)->to_json() == tokenizer->to_json(),
@@ -82,9 +84,9 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   }
   std::unique_ptr<Tokenizer> tokenizer =
       corpus.naming_places([&] { return make_tokenizer(config.located_tokenizer(), documents); });
-  spdlog::info("tokenizer: {}, {} entries", tokenizer->type(), tokenizer->vocab_size());
+  spdlog::info("tokenizer: {}, {}", tokenizer->type(), counted(tokenizer->vocab_size(), "entry"));
   if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
-    spdlog::warn("fewer entries than tokenizer.vocab_size {}: no pair of tokens is left that occurs twice",
+    spdlog::warn("fewer entries than tokenizer.vocab_size {}: no further pair of tokens occurs twice in the text",
                  config.tokenizer.vocab_size);
   }
   return tokenizer;
@@ -215,7 +217,7 @@ void load_data(Preparation& p, const RunPaths& paths, const std::optional<ModelS
                                  : "data.validation";
     require_tokens(p.data.validation, 2, what, "an evaluation");
   } else if (config.data.has_validation()) {
-    spdlog::warn("no text is held out: nothing is evaluated, and no checkpoint is the best");
+    spdlog::warn("no text is held out, so there is no evaluation and no best checkpoint");
   }
 }
 
@@ -255,7 +257,7 @@ Horizon horizon_of(const TrainConfig& train, const BatchSizes& sizes, Index wind
 
 void warn_of_long_warmup(const Config& config, double total_steps) {
   if (static_cast<double>(config.schedule.warmup_steps) <= total_steps) return;
-  spdlog::warn("schedule.warmup_steps {} is longer than the run and is clipped to its {:.0f} steps",
+  spdlog::warn("schedule.warmup_steps {} is longer than the run; the warm-up ends with its last step, {:.0f}",
                config.schedule.warmup_steps, total_steps);
 }
 
@@ -264,8 +266,8 @@ void note_machine(Preparation& p, Precision precision) {
   TrainerState& state = p.state;
   if (p.resumed_from && state.threads != threads() && !deterministic()) {
     spdlog::warn(
-        "the checkpoint was made with {} threads, now there are {}: the run goes on, but not to the same bits, as it "
-        "would with train.deterministic",
+        "the checkpoint was made with {} threads and this machine uses {}: results will differ in their last bits; "
+        "train.deterministic avoids that",
         state.threads, threads());
   }
   const Precision before = std::exchange(state.precision, precision);
@@ -314,7 +316,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
   if (base) {  // now, since for a moment there are two copies
     inherit_weights(p.config.locate(*p.config.init_from), *p.weights);
-    spdlog::info("going on from {}", *p.config.init_from);
+    spdlog::info("starting from the weights of {}", *p.config.init_from);
   }
   const Index V = p.model->vocab_size();
   const Precision precision = resolved(p.config.train.precision);

@@ -1,6 +1,7 @@
 // Progress goes to stderr, where it disturbs no result. A thread redraws the line, so that a long step has one too.
 #include "kiln/train/progress.h"
 
+#include "kiln/core/log.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/terminal.h"
 
@@ -149,13 +150,13 @@ void Progress::message(const std::string& text) {
   if (quiet_) return;
   const std::lock_guard lock(mutex_);
   clear();
-  spdlog::info(text);
+  log_lines(spdlog::level::info, text);
 }
 
 void Progress::warning(const std::string& text) {
   const std::lock_guard lock(mutex_);
   clear();
-  spdlog::warn(text);
+  log_lines(spdlog::level::warn, text);
 }
 
 void Progress::answer(const std::string& text) {

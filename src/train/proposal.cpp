@@ -1,24 +1,24 @@
-// The text decides on the tokenizer, the clock on the model, the number of passes on what keeps it from learning by
-// heart.
+// Vocabulary, shape, context and batch are chosen together for the time; the
+// number of passes over the text decides on dropout.
 #include "kiln/train/proposal.h"
 
+#include "kiln/core/contention.h"
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
-#include "kiln/core/threads.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/repeats.h"
-#include "kiln/nn/language_model.h"
-#include "kiln/text/tokenizer.h"
-#include "kiln/train/plan.h"
-#include "kiln/train/scaling_law.h"
-#include "kiln/train/timing.h"
 
 #include <spdlog/spdlog.h>
 
+#include "train/choice.h"
+#include "train/text_length.h"
+#include "train/vocabulary_options.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 namespace kiln {
 namespace {
@@ -28,62 +28,23 @@ constexpr double kFewestSteps = 100;             // a model that cannot take as 
 constexpr std::size_t kSampleBytes = 2'000'000;  // of text that the tokenizer is tried on
 constexpr double kHeldOutBytes = 2e6;            // at most, and a tenth of the text
 constexpr std::uint64_t kFewestBytes = 10'000;   // of text
-constexpr double kMemoryShare = 0.5;             // share of what is available
 constexpr double kEvaluationShare = 0.04;        // of the time
 constexpr double kForwardSpeed = 2.5;            // tokens evaluated in the time of one trained
 constexpr double kMostEvaluations = 20;
+constexpr std::size_t kWorseShapes = 2;  // larger than the best so far, after which no more are tried
+constexpr Index kMeasuredEntries = 8192;
 constexpr const char* kSeparator = "<|endoftext|>";
 
-/// What dropout has paid from which pressure on, in trials on Tiny Shakespeare (bench/README.md).
+/// What dropout has paid from which pressure on, in trials on Tiny Shakespeare
+/// (bench/README.md).
 struct DropoutStep {
   double least_pressure, dropout;
 };
 constexpr std::array kDropoutSteps{DropoutStep{150, 0.2}, DropoutStep{32, 0.1}, DropoutStep{0, 0.0}};
 
-/// Sizes to choose from: each takes two to three times the computation a token of the one before.
-struct Shape {
-  Index n_layers, d_model, n_heads, n_ctx, batch_size;
-};
-constexpr std::array kShapes{
-    Shape{4, 64, 2, 128, 32},      Shape{4, 96, 3, 128, 32},    Shape{4, 128, 4, 128, 32},
-    Shape{4, 192, 6, 128, 32},     Shape{6, 256, 4, 256, 16},   Shape{6, 384, 6, 256, 32},
-    Shape{8, 512, 8, 512, 16},     Shape{12, 768, 12, 512, 32}, Shape{16, 1024, 16, 1024, 16},
-    Shape{24, 1536, 24, 1024, 32},
-};
-
-std::uint64_t bytes_of(const Documents& documents) {
-  std::uint64_t bytes = 0;
-  for (const std::string_view document : documents) bytes += document.size();
-  return bytes;
-}
-
-/// The power of two nearest to 2048 entries for a megabyte of text, growing as its root.
-std::int64_t suitable_vocab_size(std::uint64_t bytes) {
-  const double entries = 2048 * std::sqrt(static_cast<double>(bytes) / 1e6);
-  return static_cast<std::int64_t>(std::exp2(std::clamp(std::round(std::log2(entries)), 9.0, 15.0)));
-}
-
-/// The first bytes of the text; the last document may be cut.
-Documents sample_of(const Documents& documents) {
-  Documents sample;
-  std::size_t bytes = 0;
-  for (const std::string_view document : documents) {
-    if (bytes >= kSampleBytes) break;
-    sample.push_back(document.substr(0, kSampleBytes - bytes));
-    bytes += sample.back().size();
-  }
-  return sample;
-}
-
-double bytes_per_token(const TokenizerConfig& config, const Documents& sample) {
-  const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, sample);
-  std::size_t tokens = 0;
-  for (const std::string_view document : sample) tokens += tokenizer->encode(document).size();
-  return static_cast<double>(bytes_of(sample)) / static_cast<double>(tokens);
-}
-
-/// Reads the text, and puts what is known of it into the config.
-TextFacts read_text(Config& config) {
+/// Reads the text, puts what is known of it into the config, and finds how well
+/// vocabularies compress it.
+TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies) {
   TextFacts text;
   {
     DataConfig whole = config.data;
@@ -99,7 +60,6 @@ TextFacts read_text(Config& config) {
     if (separated) config.data.document_separator = kSeparator;
     const double share = std::min(0.1, kHeldOutBytes / static_cast<double>(bytes));
     config.data.validation_fraction = std::stod(fmt::format("{:.1g}", share));
-    text.vocab_size = suitable_vocab_size(bytes);
   }
   const Corpus corpus(config.data, {}, "--data");
   if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
@@ -108,12 +68,12 @@ TextFacts read_text(Config& config) {
   text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the cut halves one
   text.separator = config.data.document_separator;
   text.validation_fraction = config.data.validation_fraction;
-  config.tokenizer.vocab_size = text.vocab_size;
-  text.bytes_per_token = bytes_per_token(config.tokenizer, sample_of(corpus.train()));
+  vocabularies = vocabulary_options(config.tokenizer, sample_of(corpus.train(), kSampleBytes));
   return text;
 }
 
-/// A model in the shape of Llama, which other tools read, trained by the recipe that has won at these sizes.
+/// A model in the shape of Llama, which other tools read, trained by the recipe
+/// that has won at these sizes.
 Config recipe() {
   Config config;
   config.model.activation = Activation::swiglu;
@@ -130,40 +90,74 @@ Config recipe() {
   return config;
 }
 
-/// Rates that suit a width of 128, lower for wider models.
-void set_learning_rates(OptimizerConfig& optimizer, Index d_model) {
-  const auto rounded = [](double rate) { return std::stod(fmt::format("{:.1g}", rate)); };
-  const double narrowing = 128.0 / static_cast<double>(d_model);
-  optimizer.muon_learning_rate = rounded(0.05 * std::min(1.0, std::sqrt(narrowing)));
-  optimizer.learning_rate = rounded(5e-3 * std::min(1.0, narrowing));
-}
+/// The share of the measurements that is done: the time spent, over that and what the shapes that are left may take,
+/// judged by the speed of the one before. It never falls.
+class MeasuringProgress {
+ public:
+  explicit MeasuringProgress(const std::function<void(double)>& tell) : tell_(tell) {}
 
-void set_shape(Config& config, const Shape& shape) {
-  config.model.n_layers = shape.n_layers;
-  config.model.d_model = shape.d_model;
-  config.model.n_heads = shape.n_heads;
-  config.model.n_ctx = shape.n_ctx;
-  config.train.batch_size = CountOrAll{.count = shape.batch_size};
-  set_learning_rates(config.optimizer, shape.d_model);
-}
+  /// Shapes from `next` on are left, as far as they have steps enough in `seconds` of training.
+  void expect(std::size_t next, double seconds_per_operation, double seconds) {
+    remaining_ = 0;
+    for (std::size_t i = next; i < kShapes.size(); ++i) {
+      const double step = operations(kShapes[i]) * seconds_per_operation;
+      if (seconds / step < kFewestSteps) break;
+      remaining_ += 2 * std::max(kTimingSeconds, kTimedSteps * step);
+    }
+    begun_ = stopwatch_.seconds();
+    if (!left_) left_ = remaining_;
+  }
 
-/// Nothing for a model that does not fit into memory.
-std::optional<Candidate> measure(Config config, const TextFacts& text, double seconds) {
-  config.model.resolve();
-  const LanguageModel<float> model(config.model, text.vocab_size);
-  const BatchSizes sizes = BatchSizes::of(config, config.train.batch_size.count);
-  const auto memory = static_cast<double>(plan_memory(config, model, sizes.windows_per_micro_batch).total());
-  if (memory > kMemoryShare * static_cast<double>(available_memory_bytes())) return std::nullopt;
-  Candidate candidate{
-      .model = config.model, .batch_size = config.train.batch_size.count, .parameters = model.layout.count()};
-  const double step = time_steps(config, text.vocab_size, sizes, {.seconds = 0.3, .least = 2}).median();
-  candidate.tokens_per_second = static_cast<double>(candidate.tokens_per_step()) / step;
-  candidate.tokens = candidate.tokens_per_second * seconds * (1 - kEvaluationShare);
-  candidate.passes = candidate.tokens / text.tokens();
-  const auto parameters = static_cast<double>(candidate.parameters);
-  candidate.pressure = candidate.passes * parameters / text.tokens();
-  candidate.expected_loss = expected_loss(parameters, kTokenWorth * candidate.tokens, kTokenWorth * text.tokens());
-  return candidate;
+  void tick() {
+    if (!tell_ || !left_) return;
+    const double spent = stopwatch_.seconds();
+    left_ = std::clamp(remaining_ - (spent - begun_), kSlowest * *left_, *left_);  // what is left never rises
+    tell_(spent / (spent + *left_));
+  }
+
+  /// Roughly those of a step.
+  static double operations(const Shape& shape) {
+    const auto C = static_cast<double>(shape.d_model);
+    return static_cast<double>(shape.n_ctx * shape.batch_size) *
+           (12 * static_cast<double>(shape.n_layers) * C * C + kMeasuredEntries * C);
+  }
+
+ private:
+  static constexpr double kTimingSeconds = 0.3, kTimedSteps = 3, kSlowest = 0.9;
+
+  const std::function<void(double)>& tell_;
+  Stopwatch stopwatch_;
+  double remaining_ = 0, begun_ = 0;
+  std::optional<double> left_;  // unknown until a shape was timed
+};
+
+bool better(const Candidate& a, const Candidate& b) { return a.expected_bits < b.expected_bits; }
+
+/// Times shapes, the cheapest first, until larger ones are expected to be
+/// worse.
+void choose(const ProposalRequest& request, const std::vector<VocabularyOption>& vocabularies,
+            const std::function<void(double)>& progress, Proposal& proposal) {
+  const Circumstances circumstances{proposal.text, vocabularies, request.seconds * (1 - kEvaluationShare)};
+  MeasuringProgress measuring(progress);
+  for (std::size_t i = 0; i < kShapes.size(); ++i) {
+    const Shape& shape = kShapes[i];
+    Config config = proposal.config;
+    set_shape(config, shape);
+    if (!fits_into_memory(config, kMeasuredEntries)) return;
+    const StepCost cost = measure_step_cost(config, [&] { measuring.tick(); });
+    const double step = cost.seconds(kMeasuredEntries, shape.n_ctx, shape.batch_size);
+    measuring.expect(i + 1, step / MeasuringProgress::operations(shape), request.seconds);
+    std::vector<Candidate> of_shape = candidates_of(config, shape, cost, circumstances);
+    if (of_shape.empty()) return;
+    const Candidate& candidate = *std::ranges::min_element(of_shape, better);
+    if (candidate.steps() < kFewestSteps && i > 0) return;
+    proposal.candidates.push_back(candidate);
+    if (i == 0 || better(candidate, proposal.choice())) {
+      proposal.chosen = i;
+      proposal.vocabularies = std::move(of_shape);
+    }
+    if (i >= proposal.chosen + kWorseShapes) return;
+  }
 }
 
 double suitable_dropout(const Candidate& choice) {
@@ -171,9 +165,11 @@ double suitable_dropout(const Candidate& choice) {
   return std::ranges::find_if(kDropoutSteps, suits)->dropout;
 }
 
-/// Steps between evaluations: as many of these as a small share of the time is enough for.
+/// Steps between evaluations: as many of these as a small share of the time is
+/// enough for.
 std::int64_t evaluation_interval(const Candidate& choice, const TextFacts& text, double seconds) {
-  const double held_out = text.tokens() * text.validation_fraction / (1 - text.validation_fraction);
+  const double held_out =
+      text.tokens(choice.vocabulary.bytes_per_token) * text.validation_fraction / (1 - text.validation_fraction);
   const double evaluation_seconds = held_out / (kForwardSpeed * choice.tokens_per_second);
   const double evaluations =
       std::clamp(std::floor(kEvaluationShare * seconds / evaluation_seconds), 1.0, kMostEvaluations);
@@ -187,29 +183,25 @@ std::int64_t evaluation_interval(const Candidate& choice, const TextFacts& text,
 Proposal propose(const ProposalRequest& request, const std::function<void(double)>& progress) {
   check(request.seconds >= kShortestSeconds, "{} of training: at least {} are needed", format_duration(request.seconds),
         format_duration(kShortestSeconds));
+  const Contention contention;
   Proposal proposal;
   Config& config = proposal.config;
   config = recipe();
   config.data.train = request.data;
   config.data.include = request.include;
   config.data.text_field = request.text_field;
-  proposal.text = read_text(config);
-  for (std::size_t i = 0; i < kShapes.size(); ++i) {
-    if (progress) progress(static_cast<double>(i) / kShapes.size());
-    set_shape(config, kShapes[i]);
-    const std::optional<Candidate> candidate = measure(config, proposal.text, request.seconds);
-    if (!candidate || (candidate->steps() < kFewestSteps && !proposal.candidates.empty())) break;
-    proposal.candidates.push_back(*candidate);
-    const bool better = candidate->expected_loss < proposal.choice().expected_loss;
-    if (better) proposal.chosen = i;
-    if (i >= proposal.chosen + 2) break;  // two larger ones were worse
-  }
+  std::vector<VocabularyOption> vocabularies;
+  proposal.text = read_text(config, vocabularies);
+  choose(request, vocabularies, progress, proposal);
+  proposal.waited_share = contention.waited_share();
   check(!proposal.candidates.empty(), "not even the smallest model fits into {:.0f}% of the {} of memory that are left",
         100 * kMemoryShare, format_bytes(static_cast<double>(available_memory_bytes())));
   const Candidate& choice = proposal.choice();
   check(choice.steps() >= 1, "{} of training: not one step of the smallest model fits in",
         format_duration(request.seconds));
-  set_shape(config, kShapes[proposal.chosen]);
+  set_shape(config,
+            {choice.model.n_layers, choice.model.d_model, choice.model.n_heads, choice.model.n_ctx, choice.batch_size});
+  config.tokenizer.vocab_size = choice.vocabulary.size;
   config.model.dropout = suitable_dropout(choice);
   config.train.time_budget = Duration{request.seconds};
   config.train.eval_every = evaluation_interval(choice, proposal.text, request.seconds);

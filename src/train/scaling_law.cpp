@@ -1,4 +1,4 @@
-// L = E + A / N'^a + B / D'^a, with N' and D' what parameters and tokens are worth.
+// A sum of what is lost for want of parameters, text, context and steps.
 #include "kiln/train/scaling_law.h"
 
 #include <algorithm>
@@ -7,12 +7,26 @@
 namespace kiln {
 namespace {
 
-constexpr double kFloor = 1.87;                // E: the text's own entropy
-constexpr double kParameterFactor = 521;       // A
-constexpr double kTokenFactor = 1488;          // B
-constexpr double kExponent = 0.3526596;        // alpha = beta
-constexpr double kTokenRepeats = 15.387756;    // R_D*: passes that a text is worth at most, beyond the first
+/// What is lost for want of something: `factor` at an amount of `unit`.
+struct Term {
+  double factor, unit, exponent;
+  double at(double amount) const { return factor * std::pow(amount / unit, -exponent); }
+};
+
+constexpr double kFloor = 0.8;  // E
+constexpr Term kHidden{0.48, 2e5, 0.3};
+constexpr Term kEmbedding{0.19, 1.3e5, 0.35};
+constexpr Term kText{0.77, 5e6, 0.24};
+constexpr Term kContext{0.05, 300, 0.5};
+constexpr double kLearnedContext = 36;         // H: bits for each doubling of the context, times steps
+constexpr double kShortContext = 64;           // tokens, from which doublings are counted
+constexpr double kMemorised = 0.15;            // R: bits for each entry a token of the text, in each pass
+constexpr double kMostPasses = 60;             // that count there
+constexpr double kSlowStart = 130;             // steps after which text counts half
+constexpr double kNoisyTokens = 200;           // of a step, whose text counts half
+constexpr double kTextRepeats = 15.387756;     // R_D*: passes that a text is worth at most, beyond the first
 constexpr double kParameterExcess = 5.309743;  // R_N*: the same of the parameters that suit the text
+constexpr double kSuitedParameters = 0.08;     // parameters that a byte of text calls for
 
 /// What `amount` is worth where all beyond `unique` fades with the scale `fading`.
 double worth(double amount, double unique, double fading) {
@@ -22,12 +36,17 @@ double worth(double amount, double unique, double fading) {
 
 }  // namespace
 
-double compute_optimal_ratio() { return std::pow(kTokenFactor / kParameterFactor, 1 / kExponent); }
-
-double expected_loss(double parameters, double tokens, double unique_tokens) {
-  const double suited = unique_tokens / compute_optimal_ratio();  // parameters that one pass over the text calls for
-  return kFloor + kParameterFactor / std::pow(worth(parameters, suited, kParameterExcess), kExponent) +
-         kTokenFactor / std::pow(worth(tokens, unique_tokens, kTokenRepeats), kExponent);
+double expected_bits_per_byte(const TrainingFacts& facts) {
+  const double suited = kSuitedParameters * facts.unique_bytes;
+  const double passes = std::min(facts.bytes / facts.unique_bytes, kMostPasses);
+  const double learned = facts.bytes * facts.steps / (facts.steps + kSlowStart) * facts.tokens_per_step /
+                         (facts.tokens_per_step + kNoisyTokens);
+  return kFloor + kHidden.at(worth(facts.hidden_parameters, suited, kParameterExcess)) +
+         kEmbedding.at(worth(facts.embedding_parameters, suited, kParameterExcess)) +
+         kText.at(worth(learned, facts.unique_bytes, kTextRepeats)) +
+         kContext.at(facts.context * facts.bytes_per_token) +
+         kLearnedContext * std::log2(facts.context / kShortContext) / facts.steps +
+         kMemorised * facts.vocab_size * facts.bytes_per_token / facts.unique_bytes * passes;
 }
 
 }  // namespace kiln

@@ -1,6 +1,7 @@
 // One loop: step, log, evaluate, save.
 #include "kiln/train/trainer.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/run/checkpoint_store.h"
@@ -158,10 +159,10 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
   TrainerState& state = p_.state;
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
-  progress_.warning(fmt::format(
-      "step {}: loss {:.4g} and gradient norm {:.4g} on windows {} to {}; the update is skipped ({} in a row)",
-      state.step, std::fabs(result.loss), result.gradient_norm, first_window, state.windows - 1,
-      state.bad_steps_in_a_row));
+  progress_.warning(
+      fmt::format("step {}: loss {} and gradient norm {} on windows {} to {}; the update is skipped ({} in a row)",
+                  state.step, significant(result.loss, 4), significant(result.gradient_norm, 4), first_window,
+                  state.windows - 1, state.bad_steps_in_a_row));
   if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
   fail_diverged();
 }
@@ -171,11 +172,14 @@ void Trainer::fail_diverged() {
   const TrainerState& state = p_.state;
   bear(Retry::later, [&] { return writer_.wait(); });
   const auto sound = forget_checkpoints(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
+  const double clip_norm = p_.config.optimizer.clip_norm;
   fail(ExitCode::diverged,
-       "diverged: {} steps in a row without a finite loss and gradient{} (train.max_bad_steps); resume, which goes on "
-       "from step {}, with a lower optimizer.learning_rate or clip_norm, or a longer schedule.warmup_steps",
-       state.bad_steps_in_a_row, p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "",
-       sound.value_or(0));
+       "diverged: {} in a row without a finite loss and gradient{} (train.max_bad_steps); resume, which continues from "
+       "step {}, with a lower optimizer.learning_rate, {} or a longer schedule.warmup_steps",
+       counted(state.bad_steps_in_a_row, "step"),
+       p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "", sound.value_or(0),
+       clip_norm > 0 ? fmt::format("a lower optimizer.clip_norm than {:g}", clip_norm)
+                     : "an optimizer.clip_norm such as 1 (0 does not clip)");
 }
 
 /// Nothing where a signal has ended it: it is then made when the run is resumed.
@@ -220,8 +224,9 @@ void Trainer::rate(const Evaluation& evaluation) {
 
 void Trainer::report(const Evaluation& evaluation, bool is_best) {
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
-  progress_.message(fmt::format("step {}: validation loss {:.4f}{}, accuracy {:.1f}%{}", p_.state.step, evaluation.loss,
-                                bits, 100 * evaluation.accuracy, is_best ? ", the best so far" : ""));
+  progress_.message(fmt::format("step {}: validation loss {}{}, accuracy {:.1f}%{}", p_.state.step,
+                                fixed(evaluation.loss, 4), bits, 100 * evaluation.accuracy,
+                                is_best ? ", the best so far" : ""));
 }
 
 void Trainer::log_row() {
@@ -388,13 +393,13 @@ int Trainer::stop(int signal) {
 void Trainer::summarise() {
   const TrainerState& state = p_.state;
   progress_.end();
-  std::string text = fmt::format("{} steps, {} tokens in {}", format_count(state.step), format_count(state.tokens),
+  std::string text = fmt::format("{}, {} in {}", counted(state.step, "step"), counted(state.tokens, "token"),
                                  format_duration(seconds()));
   if (state.best_loss)
     text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
   if (const std::int64_t warmup = p_.config.schedule.warmup_steps; state.step < warmup)
     text += fmt::format("; all of them within the warm-up (schedule.warmup_steps {})", warmup);
-  if (state.bad_steps > 0) text += fmt::format("; {} bad steps skipped", state.bad_steps);
+  if (state.bad_steps > 0) text += fmt::format("; {} skipped", counted(state.bad_steps, "bad step"));
   progress_.message(text);
 }
 

@@ -230,7 +230,7 @@ TEST_F(Export, WhatTheOtherProgramWouldComputeOtherwiseIsRefusedWithEveryReason)
                   "\n  model.n_kv_heads is 1; llama.cpp's gpt2 has 2\n", "--to hf takes every model"});
   expect_refused(write("llmc", "a.bin", {"--dtype", "f16"}),
                  {"model.activation is relu; llm.c has gelu_new", "model.n_kv_heads is 1", "model.d_mlp is 24",
-                  "model.tie_embeddings is false", "llm.c has model files of f32 and bf16, none of f16"});
+                  "model.tie_embeddings is false", "llm.c's model files hold f32 or bf16, not f16"});
   EXPECT_FALSE(fs::exists(path("a.gguf")) || fs::exists(path("a.bin")));
   const Outcome outcome = write("hf", "a");
   EXPECT_EQ(outcome.code, 0);
@@ -243,11 +243,11 @@ TEST_F(Export, NothingIsReplacedUnasked) {
   expect_refused(write("hf", "none/a"), {"--output " + path("none/a") + ": there is no folder"});
   for (const auto& [target, name] : {std::pair("hf", "a"), std::pair("gguf", "a.gguf"), std::pair("llmc", "a.bin")}) {
     expect_written(target, name);
-    expect_refused(write(target, name), {"is there already; --overwrite replaces it"});
+    expect_refused(write(target, name), {"exists already; --overwrite replaces it"});
     expect_written(target, name, {"--overwrite", "--checkpoint", "0"});
   }
-  expect_refused(write("hf", "a.bin", {"--overwrite"}), {"a.bin: is there, and is no folder"});
-  expect_refused(write("gguf", "a", {"--overwrite"}), {"a: is there, and is no file"});
+  expect_refused(write("hf", "a.bin", {"--overwrite"}), {"a.bin: exists and is not a folder"});
+  expect_refused(write("gguf", "a", {"--overwrite"}), {"a: exists and is not a file"});
   fs::create_directory(path("empty"));
   expect_written("hf", "empty");
 }
@@ -265,7 +265,7 @@ TEST_F(Export, AFolderThatCannotBePutInPlaceIsRefusedBeforeAnyWork) {
   const std::string none = path("none");  // a model's: looked for after the place
   fs::create_directory_symlink(path("nowhere"), path("link"));
   expect_refused(run_kiln({"export", none, "--to", "hf", "--output", path("link")}),
-                 {"--output " + path("link") + ": is a link that leads nowhere"});
+                 {"--output " + path("link") + ": is a broken link"});
   fs::create_directory(path("here"));
   expect_refused(run_kiln({"export", none, "--to", "hf", "--output", "."}, "", path("here")),
                  {"--output .: is the working directory"});
@@ -294,7 +294,7 @@ TEST_F(Export, AFolderThatHoldsOtherThingsIsNotReplacedEvenIfAsked) {
   const fs::path checkpoint = fs::path(run_.folder) / "checkpoints/step-00000020";
   for (const fs::path& folder : {run_.scratch.path(), fs::path(run_.folder), checkpoint}) {
     const Outcome outcome = run_kiln({"export", run_.folder, "--to", "hf", "--output", folder.string(), "--overwrite"});
-    expect_refused(outcome, {"holds ", "which no export has written, and is not replaced"});
+    expect_refused(outcome, {"holds ", "which kiln export did not write, so it is not replaced"});
   }
   EXPECT_EQ(greedy(run_.folder), greedy(checkpoint.string()));
 }

@@ -128,7 +128,7 @@ TEST(InitFrom, OtherDifferencesAreListed) {
   EXPECT_THAT(refused.err, HasSubstr("/model/activaton: unknown key"));
   const Outcome missing = run_kiln({"train", pretrained().config("nowhere", nullptr)});
   EXPECT_EQ(missing.code, 2);
-  EXPECT_THAT(missing.err, HasSubstr("nowhere: there is no such folder"));
+  EXPECT_THAT(missing.err, HasSubstr("nowhere: does not exist"));
 }
 
 TEST(ImportCommand, AFolderWithoutATokenizerTakesTheOneThatIsNamed) {

@@ -63,6 +63,10 @@ TEST(NewCommand, TellsTheCandidatesAsJson) {
   const nlohmann::json result = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(result["config"]["train"]["time_budget"], "20s");
   ASSERT_LT(result["chosen"].get<std::size_t>(), result["candidates"].size());
+  const nlohmann::json& chosen = result["candidates"][result["chosen"].get<std::size_t>()];
+  EXPECT_EQ(read_config(folder.scratch.path("other.json")).tokenizer.vocab_size, chosen["vocab_size"]);
+  EXPECT_EQ(read_config(folder.scratch.path("other.json")).model.n_ctx, chosen["n_ctx"]);
+  EXPECT_EQ(result["busy"].get<bool>(), result["waited_share"].get<double>() >= 0.1);
   EXPECT_EQ(result["config"], nlohmann::json::parse(read_file(folder.scratch.path("other.json"))));
 }
 
@@ -112,7 +116,7 @@ TEST(NewCommand, ReplacesNothingUnlessToldTo) {
   folder.scratch.write("a-river.json", "mine");
   const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s");
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("a-river.json: is there already; --output names another file, --overwrite"));
+  EXPECT_THAT(outcome.err, HasSubstr("a-river.json: exists already; --output names another file, --overwrite"));
   EXPECT_EQ(read_file(folder.scratch.path("a-river.json")), "mine");
 }
 

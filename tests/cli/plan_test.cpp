@@ -147,7 +147,7 @@ TEST(PlanCommand, KnowsTheSizeOfByteVocabulariesAndSaysWhenItGuesses) {
   const Outcome characters =
       run_kiln({"plan", plan_config(scratch, R"({"type": "char", "special_tokens": []})"), "--json"});
   EXPECT_EQ(rows(characters), 65);
-  EXPECT_THAT(characters.err, HasSubstr("65 are assumed"));
+  EXPECT_THAT(characters.err, HasSubstr("has; assuming 65"));
 }
 
 TEST(PlanCommand, CountsTheStepsThatATimeBudgetAllows) {
@@ -232,7 +232,7 @@ TEST(PlanCommand, CountsTheEntriesOfATokenizerThatIsThere) {
   std::filesystem::remove(file);
   const Outcome missing = run_kiln({"plan", config, "--json"});
   EXPECT_EQ(nlohmann::json::parse(missing.out)["parameters"]["token_embedding"], 999 * 16);
-  EXPECT_THAT(missing.err, HasSubstr("tokenizer.json: is not there yet; tokenizer.vocab_size 999 is assumed"));
+  EXPECT_THAT(missing.err, HasSubstr("tokenizer.json: does not exist yet; assuming tokenizer.vocab_size 999"));
 }
 
 }  // namespace

@@ -79,10 +79,43 @@ TEST(PlotCommand, DrawsSeveralRunsIntoOnePicture) {
   const Outcome outcome = run_kiln({"plot", a, b, "--output", out});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, StartsWith("2 runs\nloss (nats per token) by step\n"));
-  EXPECT_THAT(read_file(out), HasSubstr(">a: training loss</text>"));
-  EXPECT_THAT(read_file(out), HasSubstr(">b: validation loss</text>"));
+  EXPECT_THAT(outcome.out, HasSubstr("\nb b  ★ best 2.7500 at step 10\n"));
+  EXPECT_THAT(read_file(out), HasSubstr(">a</text>"));
+  EXPECT_THAT(read_file(out), HasSubstr(">b</text>"));
   EXPECT_THAT(outcome.err, HasSubstr("drawn in " + out));
   EXPECT_FALSE(std::filesystem::exists(a + "/loss.svg"));
+}
+
+TEST(PlotCommand, ARunWithoutLossesIsLeftOutOfSeveral) {
+  const Scratch scratch;
+  const std::string a = make_run(scratch, "a"), b = make_run(scratch, "b");
+  scratch.write("runs/none/lock", "1\n");
+  const std::string none = scratch.path("runs/none").string();
+  const Outcome outcome = run_kiln({"plot", a, none, b});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("2 runs\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("warning: " + none + ": holds no losses yet, and is not drawn"));
+}
+
+/// Nobody asked for the picture, so that its lack is no failure; JSON names no picture that was not written.
+TEST(PlotCommand, ShowsARunThatCannotBeWrittenTo) {
+  const Scratch scratch;
+  const std::string run = make_run(scratch, "tales");
+  std::filesystem::create_directory(run + "/loss.svg");  // in the way, for root too
+  for (const bool json : {false, true}) {
+    std::vector<std::string> command{"plot", run};
+    if (json) command.push_back("--json");
+    const Outcome outcome = run_kiln(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("--output FILE draws the picture elsewhere"));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("drawn in")));
+    if (json) {
+      EXPECT_EQ(nlohmann::json::parse(outcome.out)["output"], nullptr);
+    }
+  }
+  const Outcome asked = run_kiln({"plot", run, "--output", run + "/loss.svg", "--json"});
+  EXPECT_NE(asked.code, 0);
+  EXPECT_EQ(asked.out, "");
 }
 
 TEST(PlotCommand, RunsOfOneNameAreToldApartByTheirPaths) {
@@ -134,8 +167,8 @@ TEST(PlotCommand, RefusesWhatItCannotDraw) {
     return outcome.err;
   };
   EXPECT_THAT(refusal({"--output", "a.pdf"}), HasSubstr("a.pdf: a file name that ends in .svg or .png"));
-  EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is no weight: 0 to less than 1 is expected"));
-  EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is no weight"));
+  EXPECT_THAT(refusal({"--smooth", "1"}), HasSubstr("1 is not a weight: 0 to less than 1 is expected"));
+  EXPECT_THAT(refusal({"--smooth", "much"}), HasSubstr("much is not a weight"));
   EXPECT_THAT(refusal({"--metric", "lose"}), HasSubstr("--metric"));
   EXPECT_THAT(refusal({"--x", "epochs"}), HasSubstr("--x"));
 }

@@ -228,7 +228,7 @@ TEST(TrainCommand, ARunKeepsItsKindOfOptimizer) {
   ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
   const Outcome outcome = run.train({"--resume", "--set", "train.steps=2", "--set", "optimizer.type=sgd"});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("what cannot change:\n  /optimizer/type: \"adamw\" -> \"sgd\""));
+  EXPECT_THAT(outcome.err, HasSubstr("stay the same within a run:\n  /optimizer/type: \"adamw\" -> \"sgd\""));
 }
 
 TEST(TrainCommand, AStartThatFailedIsStartedAgainWithoutAFlag) {
@@ -396,7 +396,7 @@ TEST(InspectCommand, WhatBeganWithATrainedModelWasNeverUntrained) {
   for (const std::string& folder : {run.folder, imported}) {
     const Outcome outcome = run_kiln({"inspect", folder, "--untrained", "--prompt", "one"});
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_THAT(outcome.err, HasSubstr("--untrained: " + folder + " began with weights that were trained already"));
+    EXPECT_THAT(outcome.err, HasSubstr("--untrained: " + folder + " started from trained weights (init_from)"));
   }
 }
 

@@ -218,16 +218,16 @@ TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
   outcome = run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "300", "--output",
                       scratch.path("t.json").string(), "--special", "\xff!"});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("--special \"\uFFFD!\": is not UTF-8"));
+  EXPECT_THAT(outcome.err, HasSubstr("--special <0xFF>\"!\": is not UTF-8"));
 
   const std::string tokenizer = train(scratch);
   outcome = decode(tokenizer, "1 2 three");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(outcome.err,
-              HasSubstr("\"three\" at byte 4 is no token id; ids separated by spaces are expected on stdin"));
+              HasSubstr("\"three\" at byte 4 is not a token id; ids separated by spaces are expected on stdin"));
   EXPECT_THAT(decode(tokenizer, "1 265").err, HasSubstr("token id 265 is not in the vocabulary; its ids are 0 to 264"));
-  EXPECT_THAT(decode(tokenizer, "[1, -2]", {"--json"}).err, HasSubstr("stdin: -2 at /1 is no token id"));
+  EXPECT_THAT(decode(tokenizer, "[1, -2]", {"--json"}).err, HasSubstr("stdin: -2 at /1 is not a token id"));
   EXPECT_EQ(decode(tokenizer, "{}", {"--json"}).code, 2);
 }
 

@@ -146,10 +146,16 @@ TEST(Usage, AWholeNumberIsDecimalAndInTheRangeOfItsOption) {
       line.insert(line.end(), {option, value});
       const Outcome outcome = run_kiln(line);
       EXPECT_EQ(outcome.code, 2) << option;
-      EXPECT_THAT(outcome.err, HasSubstr(option + ": " + value + " is no whole number in the range of this option"));
+      const std::string fault = value[0] == '9' ? " is too large" : " is not a whole number from ";
+      EXPECT_THAT(outcome.err, HasSubstr(option + ": " + value + fault));
     }
   }
-  EXPECT_THAT(run_kiln({"sample", "/no/such/run", "--seed", "-1"}).err, HasSubstr("--seed: -1 is no whole number"));
+  const auto refusal = [](const std::string& option, const std::string& value) {
+    return run_kiln({"sample", "/no/such/run", option, value}).err;
+  };
+  EXPECT_THAT(refusal("--seed", "-1"), HasSubstr("--seed: -1 is not a whole number from 0 on"));
+  EXPECT_THAT(refusal("--samples", "0"), HasSubstr("--samples: 0 is not a whole number from 1 to 1000000"));
+  EXPECT_THAT(run_kiln({"bench", "--steps", "0"}).err, HasSubstr("--steps: 0 is not a whole number from 1 to 1000000"));
 }
 
 TEST(Usage, AnOptionIsRefusedWithoutWhatItSpeaksOf) {
@@ -160,6 +166,31 @@ TEST(Usage, AnOptionIsRefusedWithoutWhatItSpeaksOf) {
     const Outcome outcome = run_kiln(line);
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(need));
+  }
+}
+
+TEST(Usage, AWrongCommandLineIsToldInKilnsWords) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> lines{
+      {{"sample"}, "error: RUN is missing: run directory, checkpoint folder"},
+      {{"sample", "--xyz"}, "error: unknown option --xyz; kiln sample --help"},
+      {{"sample", "r", "--xyz=3"}, "error: unknown option --xyz; kiln sample --help"},
+      {{"sample", "r", "--temperature", "warm"}, "error: --temperature: \"warm\" is not a number"},
+      {{"sample", "r", "--temperature"}, "error: --temperature needs a value"},
+      {{"sample", "r", "--seed", "1", "--seed", "2"}, "error: --seed is given more than once"},
+      {{"sample", "r", "--json=maybe"}, "error: --json takes no value"},
+      {{"sample", "r", "a", "b", "c"}, "error: unexpected arguments \"b\", \"c\"; kiln sample --help"},
+      {{"train", "a", "b"}, "error: unexpected argument \"b\"; kiln train --help"},
+      {{"sample", "r", "a", "--prompt", "b"}, "error: --prompt is given more than once"},
+      {{"sample", "r", "--prompt", "a", "--prompt-file", "b"}, "exclude each other; give one of them"},
+      {{"diff", "a"}, "error: B is missing: "},
+      {{"tokenizer", "train"}, "error: --input is missing: text"},
+      {{"--xyz"}, "error: unknown option --xyz; kiln --help"},
+  };
+  for (const auto& [line, text] : lines) {
+    const Outcome outcome = run_kiln(line);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr(text));
   }
 }
 

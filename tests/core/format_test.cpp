@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace kiln {
 namespace {
 
@@ -19,6 +21,25 @@ TEST(Format, ChoosesTheUnitOfBytes) {
   EXPECT_EQ(format_bytes(512), "512 B");
   EXPECT_EQ(format_bytes(1.5e6), "1.50 MB");
   EXPECT_EQ(format_bytes(2.1e15), "2100.00 TB");
+}
+
+TEST(Format, CountsOneThingInTheSingular) {
+  EXPECT_EQ(counted(1, "token"), "1 token");
+  EXPECT_EQ(counted(0, "token"), "0 tokens");
+  EXPECT_EQ(counted(12345, "bad step"), "12,345 bad steps");
+  EXPECT_EQ(counted(1, "entry"), "1 entry");
+  EXPECT_EQ(counted(3, "entry"), "3 entries");
+  EXPECT_EQ(counted(2, "batch"), "2 batches");
+  EXPECT_EQ(counted(2, "key"), "2 keys");
+}
+
+TEST(Format, NamesWhatIsNotFinite) {
+  EXPECT_EQ(fixed(1.23456, 2), "1.23");
+  EXPECT_EQ(significant(1234.56, 4), "1235");
+  EXPECT_EQ(fixed(-std::nan(""), 2), "NaN");
+  EXPECT_EQ(significant(std::nan(""), 2), "NaN");
+  EXPECT_EQ(fixed(INFINITY, 2), "infinity");
+  EXPECT_EQ(significant(-INFINITY, 2), "-infinity");
 }
 
 TEST(Format, ChoosesTheUnitsOfADuration) {

@@ -43,7 +43,7 @@ TEST(Json, SyntaxErrorsNameLineAndColumn) {
                       "a.json:2:3: not valid JSON: invalid literal; expected string literal; JSON has no "
                       "comments: remove it");
   expect_syntax_error("{'a': 1}",
-                      "a.json:1:2: not valid JSON: invalid literal; expected string literal; strings stand in "
+                      "a.json:1:2: not valid JSON: invalid literal; expected string literal; strings need "
                       "double quotes");
 }
 

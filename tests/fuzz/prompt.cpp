@@ -1,11 +1,11 @@
 // What a user types, any bytes: as a prompt for tokenizers of every kind, in pieces, as shares, and streamed back.
 #include "kiln/infer/prompt.h"
 
+#include "kiln/core/utf8.h"
 #include "kiln/infer/text_stream.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/utf8.h"
 
 #include "round_trip.h"
 #include "target.h"

@@ -1,7 +1,7 @@
 // What all targets share: which answers count as a refusal, and files for those who read files.
 #include "target.h"
 
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <algorithm>
 #include <fstream>

@@ -1,9 +1,9 @@
 // Texts from a model whose next token is known, and from random ones.
 #include "kiln/infer/complete.h"
 
+#include "kiln/core/utf8.h"
 #include "kiln/text/byte_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
-#include "kiln/text/utf8.h"
 
 #include "infer/models.h"
 #include "support/scratch.h"
@@ -132,7 +132,7 @@ TEST(Complete, AModelWithMoreRowsThanItsTokenizerHasIdsStaysWithinThem) {
 }
 
 TEST(Complete, AnEmptyStopTextIsAUsageError) {
-  expect_error(ExitCode::usage, "a stop text is empty; it must have at least one byte",
+  expect_error(ExitCode::usage, "a stop text is empty; give it at least one character",
                [] { Parrot(tokens_of("a")).complete({.stops = {""}}); });
 }
 

@@ -181,7 +181,8 @@ TEST(Generate, APromptLongerThanTheContextLosesItsBeginningWithAWarning) {
   LogCapture log;
   Generated out = run(m, longer, options);
   EXPECT_EQ(out.tokens[0], run(m, std::span(longer).last(8), options).tokens[0]);
-  EXPECT_EQ(log.text(), "warning: the prompt has 11 tokens and the model looks back on 8: the first 3 are left out\n");
+  EXPECT_EQ(log.text(),
+            "warning: the prompt has 11 tokens and the model's context is 8: it does not see the first 3\n");
 }
 
 TEST(Generate, APromptThatFillsTheContextAndASingleTokenWork) {
@@ -227,20 +228,19 @@ TEST(Generate, RefusesWhatItCannotGoOnFrom) {
                "the prompt has token 256, the model knows ids 0 to 255; was it trained with another tokenizer?", [&] {
                  run(m, std::vector<TokenId>{1, 256}, {});
                });
-  expect_error(ExitCode::usage, "-1 tokens are asked for; it must be 0 or more",
-               [&] { run(m, kPrompt, {.max_tokens = -1}); });
+  expect_error(ExitCode::usage, "max-tokens is -1; it must be 0 or more", [&] { run(m, kPrompt, {.max_tokens = -1}); });
   for (const Index samples : {Index{0}, Index{1'000'001}, std::numeric_limits<Index>::max()}) {
-    expect_error(
-        ExitCode::usage,
-        fmt::format("{} samples are asked for; it must be 1 to 1000000, and another seed gives further ones", samples),
-        [&] { run(m, kPrompt, {.samples = samples}); });
+    expect_error(ExitCode::usage, fmt::format("samples is {}; it must be 1 to 1,000,000", samples),
+                 [&] { run(m, kPrompt, {.samples = samples}); });
   }
 }
 
 TEST(Generate, WeightsThatHaveDivergedAreSaidToBe) {
   RandomModel m(tiny_config());
   m.weights.all().setConstant(std::numeric_limits<float>::quiet_NaN());
-  expect_error(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged",
+  expect_error(ExitCode::diverged,
+               "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
+               "an earlier checkpoint (--checkpoint STEP)",
                [&] { run(m, kPrompt, {}); });
 }
 

@@ -124,17 +124,18 @@ TEST(Inspect, OfALongerTextTheEndIsTaken) {
   ASSERT_EQ(inspection.predictions.size(), 3u);
   EXPECT_EQ(inspection.predictions[0].token, 5);
   EXPECT_EQ(inspection.predictions[2].token, 8);
-  EXPECT_EQ(log.text(), "warning: the prompt has 8 tokens and the model looks back on 4: the first 4 are left out\n");
+  EXPECT_EQ(log.text(), "warning: the prompt has 8 tokens and the model's context is 4: it does not see the first 4\n");
 }
 
 TEST(Inspect, RefusesWhatItCannotInspect) {
   RandomModel m(tiny_config(), kVocabulary);
-  expect_error(ExitCode::usage, "the top 0 entries are asked for; it must be 1 or more",
-               [&] { inspect(m.model, m.weights, kTokens, 0); });
+  expect_error(ExitCode::usage, "top is 0; it must be 1 or more", [&] { inspect(m.model, m.weights, kTokens, 0); });
   expect_error(ExitCode::usage, "the prompt has no tokens; at least one is needed",
                [&] { inspect(m.model, m.weights, {}, 1); });
   m.weights.all().setConstant(std::numeric_limits<float>::infinity());
-  expect_error(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged",
+  expect_error(ExitCode::diverged,
+               "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
+               "an earlier checkpoint (--checkpoint STEP)",
                [&] { inspect(m.model, m.weights, kTokens, 1); });
 }
 

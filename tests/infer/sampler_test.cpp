@@ -155,10 +155,10 @@ TEST(Sampler, OptionsOutOfRangeAreUsageErrors) {
   const auto fails = [](const SamplingOptions& options, std::string_view text) {
     expect_error(ExitCode::usage, text, [&] { Sampler{options}; });
   };
-  fails({.temperature = -1}, "the temperature is -1; it must be a number from 0 (the likeliest token) on");
+  fails({.temperature = -1}, "the temperature is -1; it must be 0 (always the likeliest token) or more");
   fails({.temperature = std::numeric_limits<double>::quiet_NaN()},
-        "the temperature is nan; it must be a number from 0 (the likeliest token) on");
-  fails({.top_k = -1}, "top-k is -1; it must be a number of tokens, or 0 for all");
+        "the temperature is NaN; it must be 0 (always the likeliest token) or more");
+  fails({.top_k = -1}, "top-k is -1; it must be 1 or more, or 0 for all tokens");
   fails({.top_p = 0}, "top-p is 0; it must be greater than 0 and at most 1 (all tokens)");
   fails({.top_p = 1.5}, "top-p is 1.5; it must be greater than 0 and at most 1 (all tokens)");
   fails({.min_p = -0.1}, "min-p is -0.1; it must lie between 0 (all tokens) and 1");
@@ -189,7 +189,9 @@ TEST(Sampler, TheGreatestAndLeastPenaltiesLeaveADistribution) {
 TEST(Sampler, ScoresThatAreNotFiniteAreRefused) {
   std::vector<float> logits{0.0f, std::numeric_limits<float>::infinity()};
   Rng rng(1, "sampling");
-  expect_error(ExitCode::diverged, "the model's scores for the next token are not finite; its weights have diverged",
+  expect_error(ExitCode::diverged,
+               "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
+               "an earlier checkpoint (--checkpoint STEP)",
                [&] { Sampler({}).pick(Vec<float>(logits.data(), 2), {}, rng); });
 }
 

@@ -2,7 +2,7 @@
 #include "kiln/infer/text_stream.h"
 
 #include "kiln/core/rng.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <gtest/gtest.h>
 
@@ -79,7 +79,7 @@ TEST(TextStream, NothingComesAfterAStop) {
 TEST(TextStream, ACharacterCutByAStopTextIsReplaced) { EXPECT_EQ(stream({"\x82"}, {"\xE2\x82\xAC"}).text, "\uFFFD"); }
 
 TEST(TextStream, AnEmptyStopTextIsRefused) {
-  expect_error(ExitCode::usage, "a stop text is empty; it must have at least one byte", [] { TextStream({"a", ""}); });
+  expect_error(ExitCode::usage, "a stop text is empty; give it at least one character", [] { TextStream({"a", ""}); });
 }
 
 TEST(TextStream, RandomBytesCutAnywhereGiveTheSameValidText) {

@@ -113,11 +113,12 @@ TEST_F(Shards, DigestsNameEveryFile) {
 TEST_F(Shards, AnIndexThatDisagreesWithItsFilesIsRefused) {
   const std::string first = "model-00001-of-00012.safetensors", second = "model-00002-of-00012.safetensors";
   ASSERT_EQ(index()["weight_map"]["wte.weight"], first);
-  expect_refused([&](Json& map) { map["wte.weight"] = second; }, {first, "holds 4 tensors, 3 are named of it"});
-  expect_refused([&](Json& map) { map.erase("wte.weight"); }, {first, "holds 4 tensors, 3 are named of it"});
-  expect_refused([&](Json& map) { map["h.9.ln_1.bias"] = first; }, {"'h.9.ln_1.bias' is said to be in"});
+  expect_refused([&](Json& map) { map["wte.weight"] = second; },
+                 {first, "holds 4 tensors, but the index names 3 in it"});
+  expect_refused([&](Json& map) { map.erase("wte.weight"); }, {first, "holds 4 tensors, but the index names 3 in it"});
+  expect_refused([&](Json& map) { map["h.9.ln_1.bias"] = first; }, {"'h.9.ln_1.bias' should be in"});
   expect_refused([](Json& map) { map["wte.weight"] = "gone.safetensors"; }, {"gone.safetensors: cannot be opened"});
-  expect_refused([](Json& map) { map["wte.weight"] = 3; }, {"/weight_map/wte.weight: 3 is no name of a file"});
+  expect_refused([](Json& map) { map["wte.weight"] = 3; }, {"/weight_map/wte.weight: 3 does not name a file"});
   expect_refused([](Json& map) { map = Json::array(); }, {"/weight_map: an object of tensor and file is expected"});
   expect_refused([](Json& map) { map = Json::object(); }, {"/weight_map: an object of tensor and file is expected"});
   fs::resize_file(scratch_.path(second), 40);
@@ -132,7 +133,7 @@ TEST_F(Shards, Row35AShardOutsideTheFolderIsRefused) {
   fs::copy_file(scratch_.path(shard), outside.path("weights"));
   for (const std::string& name : {std::string(".."), std::string("."), std::string(), "../" + shard, "./" + shard,
                                   outside.path("weights").string(), "sub/" + shard}) {
-    expect_refused([&](Json& map) { map["wte.weight"] = name; }, {"/weight_map/wte.weight", "is no name of a file"});
+    expect_refused([&](Json& map) { map["wte.weight"] = name; }, {"/weight_map/wte.weight", "does not name a file"});
   }
   fs::remove(scratch_.path(shard));
   fs::create_symlink(outside.path("weights"), scratch_.path(shard));

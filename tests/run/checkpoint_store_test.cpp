@@ -101,7 +101,7 @@ TEST_F(CheckpointStore, ALatestThatDanglesOrIsEmptyMeansAScanAndAWarning) {
     write_file_synced(folder_ / "latest", content);
     const LogCapture log;
     EXPECT_EQ(latest_checkpoint(folder_), folder_ / "step-00000020") << content;
-    EXPECT_THAT(log.text(), HasSubstr("latest: names no checkpoint; the newest one there is taken: step-00000020"));
+    EXPECT_THAT(log.text(), HasSubstr("latest: names no checkpoint; using the newest one: step-00000020"));
   }
   fs::remove(folder_ / "latest");
   const LogCapture log;

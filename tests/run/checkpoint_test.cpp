@@ -172,7 +172,7 @@ TEST_F(DamagedCheckpoint, AManifestDoesNotLeadOutOfTheFolder) {
 
 TEST_F(DamagedCheckpoint, AnotherOptimizersStateIsRefused) {
   std::vector<OptimizerSlot> slots = training_.slots();
-  expect_error_with(ExitCode::bad_input, {".v' is no state of this optimizer's; was it saved by another one?"},
+  expect_error_with(ExitCode::bad_input, {".v' does not belong to this optimizer; was it saved by another one?"},
                     [&] { read_optimizer(scratch_.path(), std::span(slots).first(1)); });
   slots.push_back({"momentum", slots[1].buffer});
   expect_error_with(ExitCode::bad_input, {"'wte.weight.momentum' is missing; was it saved by another optimizer?"},

@@ -84,8 +84,8 @@ tiny.json: /tokenizer/type: "bqe" is not one of bpe, char, byte, none; did you m
 tiny.json: /model/n_layers: -3 is out of range; at least 1 is expected
 tiny.json: /model/rope_theta: "x" is a string; a number is expected
 tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?
-tiny.json: /tokenizer/special_tokens/1: a special token is not empty; name it, or take it away
-tiny.json: /tokenizer/special_tokens/2: "a" stands here twice; keep one of them
+tiny.json: /tokenizer/special_tokens/1: a special token is empty; give it a name, or remove it
+tiny.json: /tokenizer/special_tokens/2: "a" is listed twice; keep one of them
 tiny.json: /data/train: no text to train on; name a file, folder or glob, as in ["data/tales.txt"]
 tiny.json: /model/n_kv_heads: n_heads = 6 is not a multiple of n_kv_heads = 4; every key/value head serves the same number of query heads
 tiny.json: /model/n_heads: d_model = 128 is not a multiple of n_heads = 6; change one of them, or set d_head

@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-MetricsRow row(std::int64_t step, double loss) {
+MetricsRow full_row(std::int64_t step, double loss) {
   MetricsRow r;
   r.step = step;
   r.tokens = 100 * step;
@@ -30,7 +30,7 @@ MetricsRow row(std::int64_t step, double loss) {
 std::vector<MetricsRow> rows(int count) {
   std::vector<MetricsRow> all;
   for (int step = 1; step <= count; ++step) {
-    all.push_back(row(step, 10.0 / step));
+    all.push_back(full_row(step, 10.0 / step));
     if (step % 3 != 0) continue;
     all.back().validation_loss = 12.0 / step;
     all.back().bits_per_byte = 24.0 / step;
@@ -97,21 +97,52 @@ TEST(MetricFigure, OfASecondHasTicksWithinIt) {
 TEST(MetricFigure, SeveralRunsHaveAColourEachAndTheirNames) {
   const Figure figure = metric_figure({{"a", rows(200)}, {"b", rows(4)}});
   EXPECT_EQ(figure.title, "2 runs");
-  EXPECT_THAT(names(figure), ElementsAre("", "a: training loss, smoothed", "a: validation loss", "b: training loss",
-                                         "b: validation loss"));
+  EXPECT_THAT(names(figure), ElementsAre("a: training loss", "a: training loss, smoothed", "a: validation loss",
+                                         "b: training loss", "b: validation loss"));
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(figure.series[i].color, i < 3 ? 0 : 1) << i;
-  EXPECT_EQ(figure.notes[1].text, "b: best 4.0000 at step 3");
+  ASSERT_EQ(figure.labels.size(), 2u);
+  EXPECT_EQ(figure.labels[1].name, "b");
+  EXPECT_EQ(figure.labels[1].detail, "best 4.0000 at step 3");
+  EXPECT_EQ(figure.labels[1].at, (Point{3, 4})) << "where the curve ends";
   const std::string svg = to_svg(figure);
-  EXPECT_THAT(svg, HasSubstr(">a: training loss, smoothed</text>"));
-  EXPECT_THAT(svg, Not(HasSubstr(">a: training loss</text>"))) << "faint points have no line in the legend";
+  EXPECT_THAT(svg, HasSubstr(">b</text>"));
+  EXPECT_THAT(svg, HasSubstr(">best 4.0000 at step 3</text>"));
+  for (const char* key : {">training loss</text>", ">training loss, smoothed</text>", ">validation loss</text>"}) {
+    EXPECT_EQ(svg.find(key), svg.rfind(key)) << "the legend tells the strokes, once";
+    EXPECT_THAT(svg, HasSubstr(key));
+  }
+}
+
+TEST(MetricFigure, CountsTheRunsThatItDraws) {
+  const Figure figure = metric_figure({{"a", rows(4)}, {"none", {}}, {"b", rows(4)}});
+  EXPECT_EQ(figure.title, "2 runs");
+  EXPECT_EQ(figure.labels.size(), 2u);
+  EXPECT_EQ(figure.series.back().color, 1) << "no colour is used up";
+  EXPECT_EQ(metric_figure({{"a", rows(4)}, {"none", {}}}).title, "a");
+}
+
+TEST(MetricFigure, WritesTheBestOfAnySizeInDigitsThatTellSomething) {
+  const auto best = [](double loss) {
+    MetricsRow r;
+    r.step = 3;
+    r.validation_loss = loss;
+    return metric_figure({{"run", {r}}}).notes[0].text;
+  };
+  EXPECT_EQ(best(1.5), "best 1.5000 at step 3");
+  EXPECT_EQ(best(399672.3731), "best 399,672 at step 3");
+  EXPECT_EQ(best(2345.678), "best 2,345.7 at step 3");
+  EXPECT_EQ(best(1.6071e-5), "best 1.607e-05 at step 3");
+  EXPECT_EQ(best(0.0123456), "best 0.01235 at step 3");
+  EXPECT_EQ(best(1e12), "best 1e+12 at step 3");
 }
 
 TEST(MetricFigure, ASeventhRunIsDashed) {
   std::vector<NamedRows> runs;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) runs.push_back({name, rows(2)});
-  EXPECT_THAT(to_svg(metric_figure(runs)), Not(HasSubstr("dasharray")));
+  EXPECT_THAT(to_svg(metric_figure(runs)), Not(HasSubstr("dasharray=\"7 4\"")));
   runs.push_back({"g", rows(2)});
-  EXPECT_THAT(to_svg(metric_figure(runs)), HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-dasharray="));
+  EXPECT_THAT(to_svg(metric_figure(runs)),
+              HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-dasharray=\"7 4\""));
 }
 
 TEST(MetricFigure, SmoothsAsAsked) {

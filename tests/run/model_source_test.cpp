@@ -54,12 +54,12 @@ TEST_F(ModelSources, WhatIsNotThereIsNamed) {
   expect_error_with(ExitCode::usage, {"the run has no best checkpoint"}, [&] { find_model_folder(run_, "best"); });
   expect_error_with(ExitCode::usage, {"--checkpoint newest: latest, best or a step is expected"},
                     [&] { find_model_folder(run_, "newest"); });
-  expect_error_with(ExitCode::usage, {"nowhere: there is no such folder; a run directory"},
+  expect_error_with(ExitCode::usage, {"nowhere: does not exist; a run directory"},
                     [&] { find_model_folder(scratch_.path("nowhere")); });
   expect_error_with(ExitCode::usage, {"a run directory (with checkpoints/)", "kiln.json", "model.safetensors"},
                     [&] { find_model_folder(scratch_.path()); });
   expect_error_with(ExitCode::usage, {"latest: is a file"}, [&] { find_model_folder(step("latest")); });
-  expect_error_with(ExitCode::usage, {"is one model; --checkpoint chooses among"},
+  expect_error_with(ExitCode::usage, {"is a single model; --checkpoint is for"},
                     [&] { find_model_folder(step("step-00000010"), "best"); });
   fs::create_directories(scratch_.path("young/checkpoints"));
   expect_error_with(ExitCode::usage, {"young: the run has no checkpoint yet"},
@@ -69,7 +69,7 @@ TEST_F(ModelSources, WhatIsNotThereIsNamed) {
 TEST_F(ModelSources, FilesThatAreNoModelAreNamedForWhatTheyAre) {
   expect_error_with(ExitCode::bad_input, {"m.gguf: is GGUF, which kiln writes but does not read"},
                     [&] { open_model(scratch_.write("m.gguf", "GGUF\3")); });
-  expect_error_with(ExitCode::bad_input, {"mine.json: is JSON; a config's model is its run directory"},
+  expect_error_with(ExitCode::bad_input, {"mine.json: is a JSON file; name the run directory"},
                     [&] { open_model(scratch_.write("mine.json", "{}")); });
   expect_error_with(ExitCode::bad_input, {"empty: 0 bytes"}, [&] { open_model(scratch_.write("empty", "")); });
 }

@@ -1,10 +1,10 @@
 // Plots: ticks, thinning and smoothing by their figures, the SVG by its features, the braille to the letter.
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/run/braille_plot.h"
 #include "kiln/run/loss_figure.h"
 #include "kiln/run/metric_figure.h"
-#include "kiln/run/plot_text.h"
 #include "kiln/run/svg_plot.h"
 
 #include <gmock/gmock.h>
@@ -12,6 +12,7 @@
 
 #include "support/error_parts.h"
 #include "support/scratch.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <regex>
@@ -184,7 +185,8 @@ TEST(LossFigure, HoldsSeveralRuns) {
   ASSERT_EQ(figure.series.size(), 4u);
   EXPECT_EQ(figure.series[3].name, "b: validation loss");
   EXPECT_EQ(figure.series[3].color, 1);
-  EXPECT_EQ(figure.notes[1].text, "b: best 3.0000 at step 1");
+  EXPECT_EQ(figure.labels[1].name, "b");
+  EXPECT_EQ(figure.labels[1].detail, "best 3.0000 at step 1");
 }
 
 // ---- SVG ----
@@ -245,6 +247,60 @@ TEST(Svg, GrowsWithItsLegend) {
   EXPECT_EQ(std::stod(axes[2]) - std::stod(axes[1]), 404) << "as high as with a legend of one line";
 }
 
+/// `count` curves that end at nearly the same place, each with a label.
+Figure sweep(int count, const std::string& name) {
+  Figure figure = line_to(5);
+  figure.series.clear();
+  for (int i = 0; i < count; ++i) {
+    const Point end{100, 2 + 0.001 * i};
+    figure.series.push_back({"", {{0, 9}, end}, Stroke::curve, i, "loss"});
+    figure.labels.push_back({end, name + std::to_string(i), "best", i});
+  }
+  return figure;
+}
+
+/// The heights of the texts that match.
+std::vector<double> heights(const std::string& svg, const std::string& text) {
+  std::vector<double> result;
+  const std::regex element("y=\"([0-9.]+)\"[^>]*>" + text + "</text>");
+  for (std::sregex_iterator at(svg.begin(), svg.end(), element), end; at != end; ++at) {
+    result.push_back(std::stod((*at)[1]));
+  }
+  return result;
+}
+
+TEST(Svg, LabelsAtTheEndsOfCurvesAvoidEachOther) {
+  for (const int count : {2, 8, 20}) {
+    const std::string svg = to_svg(sweep(count, "run"));
+    std::vector<double> names = heights(svg, "run[0-9]+"), details = heights(svg, "best");
+    ASSERT_EQ(names.size(), static_cast<std::size_t>(count));
+    names.insert(names.end(), details.begin(), details.end());
+    std::ranges::sort(names);
+    for (std::size_t i = 1; i < names.size(); ++i) EXPECT_GE(names[i] - names[i - 1], 15) << count;
+    std::smatch height;
+    ASSERT_TRUE(std::regex_search(svg, height, std::regex("height=\"([0-9.]+)\"")));
+    EXPECT_LT(names.back(), std::stod(height[1]) - 40) << "above the steps";
+    EXPECT_GT(names.front(), 70) << "below the legend";
+  }
+}
+
+TEST(Svg, LongLabelsKeepWhatTellsThemApart) {
+  const std::string svg = to_svg(sweep(3, "a-rather-long-run-name-with-a-learning-rate-of-1e-4-and-a-width-of-"));
+  for (const char* name : {">…0</text>", ">…1</text>", ">…2</text>"}) EXPECT_THAT(svg, HasSubstr(name));
+}
+
+TEST(Svg, MakesRoomForWideTickLabelsBesideTheAxisTitle) {
+  for (const double size : {1e5, 1e-5}) {
+    Figure figure = line_to(5);
+    for (Point& point : figure.series[0].points) point.y = size * (10 + point.y);
+    const std::string svg = to_svg(figure);
+    std::smatch axis;
+    ASSERT_TRUE(std::regex_search(svg, axis, std::regex("M([0-9.]+) [0-9.]+V[0-9.]+H[0-9.]+\" stroke=\"#888\"")));
+    // The title's baseline is at 21; a label of nine digits and commas takes some 70 pixels and ends 9 before the axis.
+    EXPECT_GT(std::stod(axis[1]), 21 + 70 + 9 + 4);
+  }
+}
+
 TEST(Svg, LiesInTheRunDirectory) {
   const Scratch scratch;
   const RunPaths paths{scratch.path("tales/")};  // as a shell completes it
@@ -281,7 +337,7 @@ TEST(Braille, KeepsToItsWidth) {
   for (const int width : {1, 30, 41, 80, 200}) {
     const std::string plot = to_braille(figure, {.width = width});
     for (std::size_t begin = 0, end; (end = plot.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      EXPECT_LE(character_count(plot.substr(begin, end - begin)), std::max(width, 30));
+      EXPECT_LE(display_columns(plot.substr(begin, end - begin)), std::max(width, 30));
     }
     EXPECT_EQ(count(plot, "\n"), 21u);  // title, labels, 16 rows, axis, steps, legend
   }
@@ -303,18 +359,37 @@ TEST(Braille, LeavesNoiseOutWhereThereIsACurveAndMarksTheBest) {
   EXPECT_EQ(count(plot, "★"), 2u);
 }
 
+TEST(Braille, SeveralCurvesEndInLettersThatTheLegendExplains) {
+  const std::string plot = to_braille(sweep(3, "run"), {.width = 40, .rows = 6});
+  for (const char* line : {"a run0  ★ best\n", "b run1  ★ best\n", "c run2  ★ best\n"})
+    EXPECT_THAT(plot, HasSubstr(line));
+  std::vector<std::string> letters;
+  for (std::size_t begin = 0, end; (end = plot.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string line = plot.substr(begin, end - begin);
+    EXPECT_LE(display_columns(line), 40);
+    if (line.find("│") == std::string::npos && line.find("┤") == std::string::npos) continue;
+    const char last = line.back();
+    if (last >= 'a' && last <= 'c') letters.emplace_back(1, last);
+  }
+  EXPECT_THAT(letters, ElementsAre("c", "b", "a")) << plot;
+}
+
+TEST(Braille, OfLongNamesKeepsToItsWidth) {
+  const Figure figure = sweep(8, "a-rather-long-run-name-with-a-learning-rate-of-1e-4-and-a-width-of-");
+  for (const int width : {30, 40, 80, 200}) {
+    const std::string plot = to_braille(figure, {.width = width});
+    for (std::size_t begin = 0, end; (end = plot.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      EXPECT_LE(display_columns(plot.substr(begin, end - begin)), width) << plot;
+    }
+    EXPECT_THAT(plot, HasSubstr("7"));
+  }
+}
+
 TEST(Braille, OfNothingOneAndConstantPoints) {
   EXPECT_THAT(to_braille(loss_figure("run", {}), {}), HasSubstr("no losses yet"));
   EXPECT_EQ(count(to_braille(loss_figure("run", {row(1, 4.0)}), {}), "•"), 1u);
   const std::string flat = to_braille(loss_figure("run", {row(1, 2.5), row(2, 2.5)}), {});
   EXPECT_EQ(count(flat, "2.5 ┤⣀"), 1u) << flat;
-}
-
-TEST(PlotText, IsSafeForTerminalsAndXml) {
-  EXPECT_EQ(printable("a\033[31m\n\x7F\xFF é\xC2\x9B"), "a\uFFFD[31m\uFFFD\uFFFD\uFFFD é\uFFFD");
-  EXPECT_EQ(character_count("né★"), 3);
-  EXPECT_EQ(shortened("né★x", 3), "né…");
-  EXPECT_EQ(shortened("né★", 3), "né★");
 }
 
 }  // namespace

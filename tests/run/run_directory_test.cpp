@@ -113,7 +113,7 @@ TEST(RunDirectory, AFolderThatIsNoRunIsLeftAloneWithoutATrace) {
   const Scratch scratch;
   scratch.write("thesis/chapter.tex", "text");
   for (const OpenMode mode : {OpenMode::fresh, OpenMode::resume, OpenMode::overwrite}) {
-    expect_error_with(ExitCode::usage, {"thesis: is not empty, and what is in it is no run of kiln's", "--run"},
+    expect_error_with(ExitCode::usage, {"thesis: is not empty and not a run of kiln", "--run"},
                       [&] { RunDirectory run(scratch.path("thesis"), mode); });
     EXPECT_FALSE(fs::exists(scratch.path("thesis/lock")));
   }
@@ -137,7 +137,7 @@ TEST(RunDirectory, CheckpointsAndLocksOfOtherProgramsAreNotKilns) {
   for (const char* folder : {"trainer", "locked", "folders"}) {
     EXPECT_FALSE(is_run_directory(scratch.path(folder))) << folder;
     for (const OpenMode mode : {OpenMode::fresh, OpenMode::resume, OpenMode::overwrite}) {
-      expect_error_with(ExitCode::usage, {"is not empty, and what is in it is no run of kiln's"},
+      expect_error_with(ExitCode::usage, {"is not empty and not a run of kiln"},
                         [&] { RunDirectory run(scratch.path(folder), mode); });
     }
   }

@@ -207,7 +207,7 @@ TEST_F(Verify, ACheckpointFolderIsExaminedAlone) {
 
 TEST_F(Verify, WhatIsNoRunIsBadInput) {
   expect_error_with(ExitCode::bad_input, {"is neither a run directory"}, [&] { examine(scratch_.path()); });
-  expect_error_with(ExitCode::bad_input, {"is no folder"}, [&] { examine(scratch_.path("nothing")); });
+  expect_error_with(ExitCode::bad_input, {"is not a folder"}, [&] { examine(scratch_.path("nothing")); });
 }
 
 TEST_F(Verify, ARunWithoutACheckpointIsNotGood) {

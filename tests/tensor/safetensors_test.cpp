@@ -183,7 +183,7 @@ std::vector<BadFile> bad_files() {
        file_bytes(one_tensor(R"({"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,0]})")), "too large"},
       {"NegativeDimension", file_bytes(one_tensor(R"({"dtype":"U8","shape":[-1],"data_offsets":[0,0]})")), "negative"},
       {"FractionalDimension", file_bytes(one_tensor(R"({"dtype":"U8","shape":[1.0],"data_offsets":[0,1]})"), 1),
-       "no integer"},
+       "not an integer"},
       {"UnknownType", file_bytes(one_tensor(R"({"dtype":"F31","shape":[1],"data_offsets":[0,4]})"), 4), "its dtype"},
       {"NoType", file_bytes(one_tensor(R"({"shape":[1],"data_offsets":[0,4]})"), 4), "are expected"},
       {"NoShape", file_bytes(one_tensor(R"({"dtype":"U8","data_offsets":[0,4]})"), 4), "are expected"},

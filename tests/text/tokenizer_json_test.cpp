@@ -207,7 +207,7 @@ TEST(TokenizerJson, VocabulariesThatCannotBeAreRefused) {
   expect_refused(json, {"/added_tokens/1", "-3"});
   json = good_json();
   json["model"]["merges"].push_back(json["model"]["merges"][7]);
-  expect_refused(json, {"/model/merges/142", "/model/merges/7 already"});
+  expect_refused(json, {"/model/merges/142", "already in t.json: /model/merges/7"});
   json["model"]["merges"].back() = {"zz", "zz"};
   expect_refused(json, {"/model/merges/142", "\"zz\""});
   json["model"]["merges"].back() = 7;
@@ -311,7 +311,7 @@ TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
   expect_line("#version: 0.2\na b\nabc\n", {"merges.txt:3", "\"abc\"", "two tokens"});
   expect_line("#version: 0.2\na b\nab c d\n", {"merges.txt:3", "two tokens"});
   expect_line("#version: 0.2\na b\n\nab c\n", {"merges.txt:3", "two tokens"});
-  expect_line("#version: 0.2\na b\nab c\na b\n", {"merges.txt:4", "merges.txt:2 already"});
+  expect_line("#version: 0.2\na b\nab c\na b\n", {"merges.txt:4", "merges.txt:2; remove"});
   expect_line("#version: 0.2\na b\nb c\n", {"merges.txt:3", "\"bc\" is not in the vocabulary"});
   expect_line("a b\nab xyz\n", {"merges.txt:2", "\"xyz\""});
   expect_line("a b\n\xFF\xFE c\n", {"merges.txt:2", "\"\uFFFD\uFFFD\" is not in the vocabulary"});

@@ -169,7 +169,7 @@ TEST(ByteTokenizer, IdsAreTheBytes) {
 
 TEST(NoneTokenizer, WhatIsNoIdIsNamedByItsPlaceInTheUsersText) {
   const auto tokenizer = make(TokenizerKind::none, "", {}, 77);
-  expect_error(ExitCode::usage, {"\"t\\u001bo\" at byte 15 is no token id; the tokenizer is \"none\""},
+  expect_error(ExitCode::usage, {"\"t\\u001bo\" at byte 15 is not a token id; the tokenizer is \"none\""},
                [&] { tokenizer->encode("1 23 t\x1bo", SpecialTokens::as_text, 10); });
   expect_error(ExitCode::usage, {"token id 77 at byte 12 is not in the vocabulary; its ids are 0 to 76"},
                [&] { tokenizer->encode("1 77", SpecialTokens::as_text, 10); });

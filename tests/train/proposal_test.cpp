@@ -8,8 +8,10 @@
 
 #include "support/error_parts.h"
 #include "support/scratch.h"
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -30,16 +32,29 @@ TEST(Proposal, TakesTheCandidateFromWhichMostIsExpectedAndItsSizes) {
   const Scratch scratch;
   const Proposal proposal = propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 60});
   for (const Candidate& candidate : proposal.candidates) {
-    EXPECT_GE(candidate.expected_loss, proposal.choice().expected_loss);
+    EXPECT_GE(candidate.expected_bits, proposal.choice().expected_bits);
     EXPECT_GT(candidate.tokens_per_second, 0);
-    EXPECT_NEAR(candidate.passes, candidate.tokens / proposal.text.tokens(), 1e-9);
+    EXPECT_NEAR(candidate.passes, candidate.tokens / proposal.text.tokens(candidate.vocabulary.bytes_per_token), 1e-9);
   }
   EXPECT_EQ(proposal.config.model.d_model, proposal.choice().model.d_model);
   EXPECT_EQ(proposal.config.model.n_layers, proposal.choice().model.n_layers);
   EXPECT_EQ(proposal.config.train.batch_size.count, proposal.choice().batch_size);
+  EXPECT_EQ(proposal.config.model.n_ctx, proposal.choice().model.n_ctx);
+  EXPECT_EQ(proposal.config.tokenizer.vocab_size, proposal.choice().vocabulary.size);
   EXPECT_EQ(proposal.config.train.time_budget->seconds, 60);
   EXPECT_LE(proposal.config.train.eval_every, proposal.choice().steps());
   EXPECT_GE(proposal.config.train.eval_every, 1);
+}
+
+TEST(Proposal, ProgressNeverFallsAndComesFarBeforeItsEnd) {
+  const Scratch scratch;
+  std::vector<double> shares;
+  propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 30},
+          [&](double share) { shares.push_back(share); });
+  ASSERT_GE(shares.size(), 6u);  // told of every step
+  EXPECT_TRUE(std::ranges::is_sorted(shares));
+  EXPECT_GE(shares.front(), 0);
+  EXPECT_LE(shares.back(), 1);
 }
 
 TEST(Proposal, FindsTheLineBetweenDocuments) {
@@ -58,7 +73,8 @@ TEST(Proposal, ManyPassesOfManyParametersBringDropout) {
   const Proposal often = propose({.data = {text}, .seconds = 36000});
   const Candidate& choice = often.choice();
   EXPECT_NEAR(choice.pressure,
-              choice.tokens * static_cast<double>(choice.parameters) / std::pow(often.text.tokens(), 2),
+              choice.tokens * static_cast<double>(choice.parameters) /
+                  std::pow(often.text.tokens(choice.vocabulary.bytes_per_token), 2),
               1e-6 * choice.pressure);
   EXPECT_EQ(often.config.model.dropout, 0.2);
   const std::string longer = scratch.write("longer.txt", text_of(100'000));

@@ -1,11 +1,14 @@
 // One exception type for everything a user can cause, carrying the process's exit code.
 #pragma once
 
+#include "kiln/core/shown_text.h"
+
 #include <fmt/format.h>
 
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace kiln {
 
@@ -20,6 +23,7 @@ enum class ExitCode : int {
 };
 
 /// A message for the user (where, what was found, what was expected, the remedy) and the exit code it leads to.
+/// fail and the checks below make the message printable, since names from outside stand in it.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -29,11 +33,14 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// Throws an Error with a formatted message.
+/// Throws an Error with a formatted message, on one line.
 template <class... Args>
 [[noreturn]] void fail(ExitCode code, fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(code, fmt::format(format, std::forward<Args>(args)...));
+  throw Error(code, printable(fmt::format(format, std::forward<Args>(args)...)));
 }
+
+/// Throws an Error with a message of several lines, each made printable.
+[[noreturn]] void fail_lines(ExitCode code, const std::vector<std::string>& lines);
 
 /// A condition on what the user asked for (command line, config): exit code 2.
 template <class... Args>

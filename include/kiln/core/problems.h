@@ -46,6 +46,7 @@ class Problems {
     std::string text;
   };
   void add_message(std::string_view pointer, std::string message);
+  std::string line_of(const Entry& entry, std::string_view source) const;
 
   std::vector<Entry> entries_;  // pointer and message
   std::vector<Entry> sources_;  // pointer and source; the last one given comes first, since it counts

@@ -5,6 +5,7 @@
 #include "kiln/text/token.h"
 
 #include <span>
+#include <string_view>
 
 namespace kiln {
 
@@ -14,5 +15,8 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
 
 /// Throws Error (diverged) where a logit is infinite or no number.
 void check_finite(ConstVec<float> logits);
+
+/// Throws Error (diverged): what was found of the model, and what to do.
+[[noreturn]] void fail_diverged(std::string_view found);
 
 }  // namespace kiln

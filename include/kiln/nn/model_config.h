@@ -32,10 +32,10 @@ struct InitConfig {
 
   template <class V>
   void visit(V& v) {
-    v("scheme", scheme, "distribution of the first guesses");
+    v("scheme", scheme, "distribution of the initial weights");
     v("std", std, "standard deviation (gpt2, normal) or half-width (uniform)", positive());
     v("zero_residual_projections", zero_residual_projections,
-      "start the projections back to the residual stream at zero");
+      "set the projections back to the residual stream to zero at first");
   }
 };
 
@@ -74,18 +74,18 @@ struct ModelConfig {
   void visit(V& v) {
     v("n_layers", n_layers, "blocks", at_least(1));
     v("d_model", d_model, "embedding size: width of the residual stream", at_least(1));
-    v("n_heads", n_heads, "attention heads a layer", at_least(1));
+    v("n_heads", n_heads, "attention heads per layer", at_least(1));
     v("n_kv_heads", n_kv_heads, "key/value heads (fewer: grouped-query attention); null: n_heads", at_least(1));
     v("d_head", d_head, "size of a head; null: d_model / n_heads", at_least(1));
     v("d_mlp", d_mlp, "hidden size of the MLP; null: 4 d_model, gated 8/3 d_model rounded up to 64", at_least(1));
-    v("n_ctx", n_ctx, "context: positions a prediction can look back on", at_least(1));
+    v("n_ctx", n_ctx, "context length: tokens that a prediction can look back on", at_least(1));
     v("activation", activation, "nonlinearity of the MLP; swiglu and geglu are gated");
     v("norm", norm, "normalisation before each part and at the end");
-    v("position", position, "how positions are told apart");
-    v("rope_theta", rope_theta, "base of the rotary wavelengths", positive());
+    v("position", position, "position encoding");
+    v("rope_theta", rope_theta, "base of the rotary frequencies (theta)", positive());
     v("bias", bias, "biases in linear layers and layernorm");
     v("qk_norm", qk_norm, "RMSNorm of queries and keys, before the rotation");
-    v("tie_embeddings", tie_embeddings, "unembed with the token embedding");
+    v("tie_embeddings", tie_embeddings, "use the token embedding as the output matrix too");
     v("dropout", dropout, "share of activations dropped in training", between(0.0, 0.99));
     v("init", init, "first guesses");
     v("norm_epsilon", norm_epsilon, "added to variances", positive());

@@ -37,17 +37,16 @@ struct OptimizerConfig {
     v("type", type,
       "sgd, adam (weight decay in the gradient), adamw, lion, or muon: hidden matrices by Muon, the rest by AdamW");
     v("learning_rate", learning_rate, "peak, after warm-up", positive());
-    v("beta1", beta1, "decay of the mean of gradients (adam, adamw, lion, muon's AdamW)", from_to_below(0, 1));
-    v("beta2", beta2, "decay of the mean of their squares (lion: of its momentum)", from_to_below(0, 1));
-    v("epsilon", epsilon, "added to the root of the mean square", positive());
-    v("weight_decay", weight_decay, "pull of matrices to zero, times the learning rate; vectors are spared",
-      non_negative());
+    v("beta1", beta1, "decay of the running mean of gradients (adam, adamw, lion, muon's AdamW)", from_to_below(0, 1));
+    v("beta2", beta2, "decay of the running mean of their squares (lion: of its momentum)", from_to_below(0, 1));
+    v("epsilon", epsilon, "added to the root of the mean square, against division by zero", positive());
+    v("weight_decay", weight_decay, "weight decay, times the learning rate; only of matrices", non_negative());
     v("momentum", momentum, "of sgd", from_to_below(0, 1));
-    v("nesterov", nesterov, "sgd looks ahead along its momentum");
-    v("clip_norm", clip_norm, "longest gradient; a longer one is scaled down; 0: never", non_negative());
-    v("muon_learning_rate", muon_learning_rate, "peak for the matrices that Muon moves", positive());
+    v("nesterov", nesterov, "Nesterov momentum (sgd)");
+    v("clip_norm", clip_norm, "gradient clipping: largest norm of the gradient; 0: no clipping", non_negative());
+    v("muon_learning_rate", muon_learning_rate, "peak learning rate of the matrices that Muon updates", positive());
     v("muon_momentum", muon_momentum, "of Muon, Nesterov's", from_to_below(0, 1));
-    v("decay_embeddings", decay_embeddings, "weight decay on token and position embeddings too");
+    v("decay_embeddings", decay_embeddings, "apply weight decay to token and position embeddings too");
   }
 };
 

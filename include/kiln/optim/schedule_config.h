@@ -24,10 +24,10 @@ struct ScheduleConfig {
 
   template <class V>
   void visit(V& v) {
-    v("type", type, "course after the warm-up; wsd stays constant, then falls linearly");
-    v("warmup_steps", warmup_steps, "steps of linear rise to the peak", non_negative());
-    v("min_ratio", min_ratio, "where linear, cosine and wsd end, as a share of the peak", between(0, 1));
-    v("decay_fraction", decay_fraction, "share of the run in which wsd falls", between(0, 1));
+    v("type", type, "learning rate after the warm-up; wsd: constant, then a linear fall");
+    v("warmup_steps", warmup_steps, "steps over which the learning rate rises to its peak", non_negative());
+    v("min_ratio", min_ratio, "final learning rate of linear, cosine and wsd, as a share of the peak", between(0, 1));
+    v("decay_fraction", decay_fraction, "share of the run, at its end, over which wsd falls", between(0, 1));
   }
 };
 

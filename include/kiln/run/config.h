@@ -53,17 +53,17 @@ struct Config {
 
   template <class V>
   void visit(V& v) {
-    v("name", name, "of the run; its folder is runs/NAME unless --run says otherwise");
-    v("seed", seed, "of every random draw");
+    v("name", name, "name of the run; its folder is runs/NAME unless --run names another");
+    v("seed", seed, "seed of every random draw");
     v("init_from", init_from,
-      "a model to go on from: a run, a checkpoint, a Hugging Face folder or a file of llm.c; its architecture and "
-      "tokenizer come with it");
+      "model to start from: a run, a checkpoint, a Hugging Face folder or a llm.c file; its architecture and tokenizer "
+      "come with it");
     v("tokenizer", tokenizer, "how text becomes tokens");
     v("data", data, "the text");
     v("model", model, "the architecture");
     v("optimizer", optimizer, "how gradients move the weights");
-    v("schedule", schedule, "the learning rate's course");
-    v("train", train, "steps, batches and what happens every so often");
+    v("schedule", schedule, "how the learning rate changes over the run");
+    v("train", train, "length, batches, and what happens how often");
   }
 };
 

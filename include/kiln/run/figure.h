@@ -3,6 +3,7 @@
 
 #include "kiln/run/axis.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,17 +20,26 @@ struct Point {
 enum class Stroke { noise, curve, markers };
 
 struct Series {
-  std::string name;  // in the legend, which leaves it out where it is empty; series of one colour belong together
+  std::string name;  // series of one colour belong together
   std::vector<Point> points;
   Stroke stroke = Stroke::curve;
-  int color = 0;  // index of a palette of kColors, taken modulo it
+  int color = 0;          // index of a palette of kColors, taken modulo it
+  std::string kind = {};  // what it shows whatever its colour, for the legend of a figure with labels
 };
-inline constexpr int kColors = 6;  // where they begin anew, an SVG dashes its lines
+inline constexpr int kColors = 6;  // from the seventh on they are used again, and an SVG dashes the lines
 
-/// A point that is pointed out.
+/// A point that is marked, with its text where that is not empty.
 struct Note {
   Point at;
   std::string text;
+  int color = 0;
+};
+
+/// What a colour stands for, beside the end of its curve.
+struct Label {
+  Point at;
+  std::string name;
+  std::string detail;
   int color = 0;
 };
 
@@ -40,8 +50,19 @@ struct Figure {
   std::string y_label;
   std::vector<Series> series;  // later ones are drawn over earlier ones; points are finite, x does not fall
   std::vector<Note> notes;
-  bool x_is_count = true;  // whether what goes across is whole
+  bool x_is_count = true;          // whether what goes across is whole
+  std::vector<Label> labels = {};  // where there are none, the legend tells the colours
 };
+
+/// An entry of the legend.
+struct Key {
+  std::string text;
+  Stroke stroke;
+  std::optional<int> color;  // none where the labels tell the colours
+};
+
+/// One for each series, or in a figure with labels for each stroke.
+std::vector<Key> legend_of(const Figure& figure);
 
 /// Whether there is no point to draw.
 bool is_empty(const Figure& figure);

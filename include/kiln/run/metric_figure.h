@@ -47,8 +47,12 @@ struct NamedRows {
   std::vector<MetricsRow> rows;
 };
 
-/// The picture of one run or several. What was not measured or not finite is left out; best evaluations are noted. One
-/// run has a colour for training and one for validation; of several each has one of its own.
+/// Whether the rows hold a finite value of the metric.
+bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric);
+
+/// The picture of one run or several. What was not measured or not finite is left out, as are runs without such a
+/// value; best evaluations are marked. One run has a colour for training and one for validation; of several each has
+/// one of its own, and a label.
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options = {});
 
 }  // namespace kiln

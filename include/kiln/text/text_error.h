@@ -31,7 +31,7 @@ class TextError : public Error {
 
  private:
   static std::string text(std::string_view name, std::size_t offset, std::string_view what, std::string_view problem) {
-    return fmt::format("{}{}{} at byte {} {}", name, name.empty() ? "" : ": ", what, offset, problem);
+    return printable(fmt::format("{}{}{} at byte {} {}", name, name.empty() ? "" : ": ", what, offset, problem));
   }
 
   const char* at_;

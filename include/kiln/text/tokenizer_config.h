@@ -43,19 +43,23 @@ struct TokenizerConfig {
 
   template <class V>
   void visit(V& v) {
-    v("type", type, "bpe: byte-level pair merges; char: distinct characters; byte: bytes; none: the data are ids");
-    v("vocab_size", vocab_size, "entries of bpe, with the 256 bytes and the special tokens; of none, the number of ids",
+    v("type", type,
+      "bpe: byte-level byte-pair encoding; char: a token for each character; byte: for each byte; none: the data are "
+      "token ids");
+    v("vocab_size", vocab_size,
+      "size of the vocabulary: of bpe with the 256 bytes and the special tokens, of none the number of ids",
       between(1, std::numeric_limits<std::int32_t>::max()));
     v("pattern", pattern,
-      "how bpe cuts text into words: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit for itself (SmolLM)");
-    v("special_tokens", special_tokens, "tokens of their own that no text merges into");
+      "how bpe cuts text into words: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit by itself (SmolLM)");
+    v("special_tokens", special_tokens, "special tokens, never merged with text");
     v("start_of_text", start_of_text,
-      "the token before each document; \"\": none; null: the one that the model or tokenizer brings, else <|start|> if "
-      "the vocabulary has it");
+      "token before each document; \"\": none; null: the model's or the tokenizer's own, else <|start|> if the "
+      "vocabulary "
+      "has it");
     v("end_of_text", end_of_text,
-      "the token after each document, which also ends a sample; \"\": none; null: the one that the model or tokenizer "
-      "brings, else <|endoftext|> if the vocabulary has it");
-    v("path", path, "a ready tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
+      "token after each document, which also ends a sample; \"\": none; null: the model's or the tokenizer's own, else "
+      "<|endoftext|> if the vocabulary has it");
+    v("path", path, "existing tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
   }
 };
 

@@ -12,11 +12,6 @@
 
 namespace kiln {
 
-/// Tokens of the scaling law that one is worth here: small models trained by Muon, where the law was fitted to large
-/// ones trained by AdamW. With it the law prefers the sizes that did best in trials on Tiny Shakespeare
-/// (bench/README.md).
-inline constexpr double kTokenWorth = 4;
-
 /// What a proposal rests on.
 struct ProposalRequest {
   std::vector<std::string> data;                      // files, folders or globs, as data.train names them
@@ -32,22 +27,27 @@ struct TextFacts {
   std::size_t documents = 0;             // of the whole text
   std::optional<std::string> separator;  // the line that stands between documents
   double validation_fraction = 0;        // held out
-  std::int64_t vocab_size = 0;           // of a tokenizer that suits the text
-  double bytes_per_token = 0;            // of that tokenizer, on a sample
 
-  double tokens() const { return static_cast<double>(bytes) / bytes_per_token; }
+  double tokens(double bytes_per_token) const { return static_cast<double>(bytes) / bytes_per_token; }
 };
 
-/// A model that was considered: what this machine makes of it in the time.
+/// A tokenizer of some size, and how well it compresses a sample of the text.
+struct VocabularyOption {
+  std::int64_t size = 0;
+  double bytes_per_token = 0;
+};
+
+/// A model with a vocabulary that was considered: what this machine makes of it in the time.
 struct Candidate {
   ModelConfig model;
+  VocabularyOption vocabulary;
   std::int64_t batch_size = 0;
   Index parameters = 0;
-  double tokens_per_second = 0;  // measured
+  double tokens_per_second = 0;  // from timed steps
   double tokens = 0;             // seen in the time
   double passes = 0;             // over the training text
   double pressure = 0;           // to learn the text by heart: passes, times parameters for each token of the text
-  double expected_loss = 0;      // see scaling_law.h: it ranks, no more
+  double expected_bits = 0;      // a byte; see scaling_law.h: it ranks, no more
 
   Index tokens_per_step() const { return batch_size * model.n_ctx; }
   double steps() const { return tokens / static_cast<double>(tokens_per_step()); }
@@ -55,17 +55,20 @@ struct Candidate {
 
 struct Proposal {
   TextFacts text;
-  std::vector<Candidate> candidates;  // the smallest first, as far as they were worth a look
-  std::size_t chosen = 0;             // of them
+  std::vector<Candidate> candidates;    // of each shape with its best vocabulary, context and batch; the smallest first
+  std::size_t chosen = 0;               // of them
+  std::vector<Candidate> vocabularies;  // the chosen shape with every vocabulary, the smallest first
+  std::optional<double> waited_share;   // of the time measured; see core/contention.h
   Config config;
 
   const Candidate& choice() const { return candidates[chosen]; }
 };
 
-/// Reads the text, trains its tokenizer on a sample, times some steps of ever larger models until a larger one is
-/// expected to be worse, and takes the one from which most is expected. Takes some seconds; `progress` is told the
-/// share done. Throws Error (usage, bad_input) for data that cannot be read, is too short or is no text, and where the
-/// time is too short for training.
+/// Reads the text, learns on a sample how well vocabularies of several sizes compress it, and times some steps of ever
+/// larger models until a larger one is expected to be worse. Of all these vocabularies, shapes, contexts and batches it
+/// takes those from which the fewest bits per byte are expected in the time. Takes some seconds; `progress` is told the
+/// share done, which never falls. Throws Error (usage, bad_input) for data that cannot be read, is too short or is no
+/// text, and where the time is too short for training.
 Proposal propose(const ProposalRequest& request, const std::function<void(double)>& progress = {});
 
 }  // namespace kiln

@@ -1,5 +1,5 @@
 // Characters and what only looks like them.
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <gtest/gtest.h>
 

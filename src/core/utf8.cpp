@@ -1,5 +1,5 @@
 // Well-formedness by the table of the Unicode standard (3.9, table 3-7).
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <algorithm>
 #include <cstring>

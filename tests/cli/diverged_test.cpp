@@ -1,0 +1,69 @@
+// A model whose weights hold NaN: one fault, one exit code, whichever command meets it.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <limits>
+#include <string>
+
+namespace kiln {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::SmallRun;
+
+/// A small run's model as a Hugging Face folder, of which some weights are NaN.
+struct DivergedModel {
+  SmallRun run;
+  std::string folder = run.scratch.path("diverged").string();
+  std::string text = run.scratch.path("counting.txt").string();
+
+  DivergedModel() {
+    EXPECT_EQ(run.train().code, 0);
+    EXPECT_EQ(run_kiln({"export", run.folder, "--to", "hf", "--output", folder}).code, 0);
+    const std::string file = folder + "/model.safetensors";
+    std::string bytes = read_file(file);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    bytes.replace(bytes.size() - sizeof nan, sizeof nan, reinterpret_cast<const char*>(&nan), sizeof nan);
+    write_file_synced(file, bytes);
+  }
+};
+
+void expect_diverged(const Outcome& outcome, const std::string& what) {
+  EXPECT_EQ(outcome.code, 4) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr(what));
+  EXPECT_THAT(outcome.err, HasSubstr("NaN or are far too large"));
+}
+
+TEST(DivergedModel, EveryCommandThatComputesWithItExitsFour) {
+  const DivergedModel model;
+  expect_diverged(run_kiln({"eval", model.folder, "--data", model.text}),
+                  "the model's loss on this text is not finite");
+  expect_diverged(run_kiln({"eval", model.folder, "--data", model.text, "--json"}), "is not finite");
+  expect_diverged(run_kiln({"sample", model.folder, "one"}), "the model's scores for the next token are not finite");
+  expect_diverged(run_kiln({"inspect", model.folder, "one"}), "the model's scores for the next token are not finite");
+  expect_diverged(testing::run(testing::kiln({"tune", "lr", model.run.config, "--set", "init_from=" + model.folder,
+                                              "--steps", "20"}),
+                               "", model.run.scratch.path()),
+                  "before the first update");
+  EXPECT_EQ(model.run.train({"--overwrite", "--set", "init_from=" + model.folder}).code, 4);
+}
+
+TEST(DivergedModel, IsCopiedWithAWarning) {
+  const DivergedModel model;
+  const std::string copy = model.run.scratch.path("copy").string();
+  for (const Outcome& outcome : {run_kiln({"export", model.folder, "--to", "hf", "--output", copy}),
+                                 run_kiln({"import", model.folder, "--run", copy + "-run"})}) {
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("diverged: some weights are NaN or infinite"));
+  }
+}
+
+}  // namespace
+}  // namespace kiln
