@@ -150,12 +150,12 @@ std::string differences_from_older(const Split& split, const Tokenizer& tokenize
   return text;
 }
 
-/// Names the tokens of a split in a cache.
-std::uint64_t key_of(const Split& split, const Corpus& corpus, const Tokenizer& tokenizer) {
+/// Names the tokens of a split in a cache; `as_older`: those that an older kiln made of it.
+std::uint64_t key_of(const Split& split, const Corpus& corpus, const Tokenizer& tokenizer, bool as_older = false) {
   const bool several = corpus.has_several_documents();
   const std::uint64_t maker = hash_bytes(format_json(tokenizer.to_json()));
   std::uint64_t key = hash_bytes(fmt::format("encode {} {} {}{}", kCacheVersion, maker, several ? 1 : 0,
-                                             differences_from_older(split, tokenizer, several)));
+                                             as_older ? "" : differences_from_older(split, tokenizer, several)));
   for (const std::string_view document : split.documents) key = hash_bytes(document, key);
   return key;
 }
@@ -218,14 +218,17 @@ Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, Document
 
 std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const DocumentMarks& marks,
                                     const fs::path& cache_directory) {
-  const auto find = [&](const Split& split) {
+  const auto find = [&](const Split& split, bool as_older) {
     if (split.documents.empty()) return std::optional(TokenFile());
-    return find_cached(cache_path(cache_directory, split.name, key_of(split, corpus, tokenizer)));
+    return find_cached(cache_path(cache_directory, split.name, key_of(split, corpus, tokenizer, as_older)));
   };
   const std::vector<Split> splits = splits_of(corpus, marks);
-  const std::optional<TokenFile> train = find(splits[0]);
-  const std::optional<TokenFile> validation = train ? find(splits[1]) : std::nullopt;
-  return validation ? std::optional(Dataset{*train, *validation}) : std::nullopt;
+  for (const bool as_older : {false, true}) {
+    const std::optional<TokenFile> train = find(splits[0], as_older);
+    const std::optional<TokenFile> validation = train ? find(splits[1], as_older) : std::nullopt;
+    if (validation) return Dataset{*train, *validation};
+  }
+  return std::nullopt;
 }
 
 std::optional<Dataset> find_dataset(const DataConfig& config, std::uint64_t digest, const fs::path& cache_directory) {

@@ -12,6 +12,7 @@
 #include "kiln/text/document.h"
 #include "kiln/train/plan.h"
 
+#include "train/text_length.h"
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -21,12 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kHeldOutBytes = 2e6;            // at most, and a tenth of the text
-constexpr std::size_t kSampleBytes = 2'000'000;  // of a longer text, whose tokens are counted by their share
-constexpr Index kFewestTokens = 32;              // of training text
-constexpr Index kShortestContext = 64;           // that too little memory may ask for
-constexpr double kMemoryShare = 0.5;             // of what is available
-constexpr Index kMicroBatchTokens = 8192;        // at most: more are no faster
+constexpr Index kFewestTokens = 32;        // of training text
+constexpr Index kShortestContext = 64;     // that too little memory may ask for
+constexpr double kUsedMemory = 0.5;        // of what is available
+constexpr Index kMicroBatchTokens = 8192;  // at most: more are no faster
 constexpr Index kMostTokensPerStep = 16'384;
 constexpr double kAimedSteps = 200;
 constexpr double kEvaluations = 10;
@@ -37,12 +36,6 @@ constexpr double kNarrowing = 1.7;        // of the rate: 1e-4 at the width of G
 constexpr double kHighestRate = 5e-3, kLowestRate = 1e-5;
 
 double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
-
-std::uint64_t bytes_of(const Documents& documents) {
-  std::uint64_t bytes = 0;
-  for (const std::string_view document : documents) bytes += document.size();
-  return bytes;
-}
 
 /// The tokens of these documents, counted on their first bytes.
 double count_tokens(const Documents& documents, const Tokenizer& tokenizer) {
@@ -93,7 +86,7 @@ std::uint64_t memory_of(const Config& config, Index vocab_size, Index windows) {
 /// Chooses the windows that go through the model together; where not even one fits, activations are computed again, and
 /// then the context is shortened.
 Index choose_micro_batch(Config& config, Index vocab_size, double available) {
-  const double budget = kMemoryShare * available;
+  const double budget = kUsedMemory * available;
   const auto fits = [&](Index windows) {
     return static_cast<double>(memory_of(config, vocab_size, windows)) <= budget;
   };

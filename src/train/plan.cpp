@@ -29,7 +29,6 @@ constexpr double kShortStep = 4e9;                 // operations of a step that 
 constexpr double kMostMemory = 0.5;                // share of the available memory that a timing may take
 constexpr double kModelEfficiency = 0.7;           // of the products' speed that whole steps reach, for the estimate
 constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
-constexpr double kForwardSpeed = 2.5;              // tokens evaluated in the time of one trained, for the estimate
 constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint a second: the disk is not tried
 constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and the like, where no step is taken to see them
 constexpr double kCopySpeed = 4e9;                 // bytes a second of the copy that is written while training goes on

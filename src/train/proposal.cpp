@@ -9,6 +9,7 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/repeats.h"
+#include "kiln/train/evaluate.h"
 
 #include <spdlog/spdlog.h>
 
@@ -23,13 +24,10 @@
 namespace kiln {
 namespace {
 
-constexpr double kShortestSeconds = 10;          // of training: less is not worth a choice
-constexpr double kFewestSteps = 100;             // a model that cannot take as many is too large
-constexpr std::size_t kSampleBytes = 2'000'000;  // of text that the tokenizer is tried on
-constexpr double kHeldOutBytes = 2e6;            // at most, and a tenth of the text
-constexpr std::uint64_t kFewestBytes = 10'000;   // of text
-constexpr double kEvaluationShare = 0.04;        // of the time
-constexpr double kForwardSpeed = 2.5;            // tokens evaluated in the time of one trained
+constexpr double kShortestSeconds = 10;         // of training: less is not worth a choice
+constexpr double kFewestSteps = 100;            // a model that cannot take as many is too large
+constexpr std::uint64_t kFewestBytes = 10'000;  // of text
+constexpr double kEvaluationShare = 0.04;       // of the time
 constexpr double kMostEvaluations = 20;
 constexpr std::size_t kWorseShapes = 2;  // larger than the best so far, after which no more are tried
 constexpr Index kMeasuredEntries = 8192;

@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kSampleBytes = 1'000'000;
+constexpr std::size_t kCountedBytes = 1'000'000;
 
 Index tokens_in(const std::vector<std::string>& patterns, std::string_view key, const Config& config) {
   Index tokens = 0;
@@ -36,7 +36,7 @@ TextLength length_of_token_files(const Config& config) {
 
 TextLength length_of_text(const Config& config) {
   const Corpus corpus(config.data, config.directory);
-  const Documents sample = sample_of(corpus.train(), kSampleBytes);
+  const Documents sample = sample_of(corpus.train(), kCountedBytes);
   if (sample.empty()) return {};
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config.located_tokenizer(), sample);
   DocumentMarks marks = special_ids(*tokenizer, config.tokenizer).marks();

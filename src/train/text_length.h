@@ -4,10 +4,15 @@
 #include "kiln/data/corpus.h"
 #include "kiln/run/config.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 namespace kiln {
+
+// Of a text for which a config is proposed.
+inline constexpr double kHeldOutBytes = 2e6;            // held out: at most, and a tenth of the text
+inline constexpr std::size_t kSampleBytes = 2'000'000;  // that a tokenizer is tried on
 
 std::uint64_t bytes_of(const Documents& documents);
 

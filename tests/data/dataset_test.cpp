@@ -253,24 +253,34 @@ TEST_F(TokenCache, DocumentBoundariesCount) {
   EXPECT_THAT(all(data_.train), ElementsAre('a', 300, 'b', 'c', 300));
 }
 
-/// Tokens that were cached when the cut still inserted some: they are used where it does not matter, and only there.
+/// Tokens that were cached when the cut still inserted some: they are used where it does not matter, and by runs that
+/// were trained on them.
 TEST_F(TokenCache, TokensOfBeforeAreUsedUnlessTheCutSplitsADocument) {
-  const auto write_earlier = [&](std::initializer_list<std::string_view> documents) {
+  const auto cache = scratch_.path("run/cache");
+  std::filesystem::create_directories(cache);
+  const auto write_earlier = [&](const char* split, std::initializer_list<std::string_view> documents) {
     const std::uint64_t maker = hash_bytes(format_json(TestTokenizer().to_json()));
     std::uint64_t key = hash_bytes(fmt::format("encode 2 {} 1", maker));
     for (const std::string_view document : documents) key = hash_bytes(document, key);
-    std::filesystem::create_directories(scratch_.path("run/cache"));
-    write_token_file(scratch_.path(fmt::format("run/cache/train-{}.bin", hex(key))), Tokens{7}, 301);
+    write_token_file(cache / fmt::format("{}-{}.bin", split, hex(key)), Tokens{7}, 301);
+  };
+  const auto find = [&] {
+    const DocumentMarks marks{.start = {}, .end = 300};
+    return all(find_encoded(Corpus(config_), TestTokenizer(), marks, cache)->train);
   };
   config_.train = {scratch_.write("a.jsonl", "{\"text\":\"ab\"}\n{\"text\":\"cdef\"}\n")};
-  write_earlier({"ab"});
-  write_earlier({"ab", "c"});
+  write_earlier("train", {"ab"});
+  write_earlier("train", {"ab", "c"});
+  write_earlier("validation", {"def"});
   config_.validation_fraction = 0.6;  // after "ab"
   EXPECT_EQ(encode(), 1);
   EXPECT_THAT(all(data_.train), ElementsAre(7));
   config_.validation_fraction = 0.5;  // after "c"
-  EXPECT_EQ(encode(), 3);
+  EXPECT_THAT(find(), ElementsAre(7));
+  EXPECT_EQ(encode(), 2);
   EXPECT_THAT(all(data_.train), ElementsAre('a', 'b', 300, 'c'));
+  EXPECT_THAT(all(data_.validation), ElementsAre(7));  // whose first document has no start either way
+  EXPECT_THAT(find(), ElementsAre('a', 'b', 300, 'c'));
 }
 
 TEST_F(TokenCache, ADamagedFileIsMadeAnew) {
