@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/text/document.h"
-#include "kiln/text/utf8.h"
+#include "kiln/core/utf8.h"
 
 #include <algorithm>
 

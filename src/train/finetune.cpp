@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Index kFewestTokens = 32;        // of training text
-constexpr Index kShortestContext = 64;     // that too little memory may ask for
+constexpr Index kLeastContext = 64;        // that too little memory may ask for
 constexpr double kUsedMemory = 0.5;        // of what is available
 constexpr Index kMicroBatchTokens = 8192;  // at most: more are no faster
 constexpr Index kMostTokensPerStep = 16'384;
@@ -91,7 +91,7 @@ Index choose_micro_batch(Config& config, Index vocab_size, double available) {
     return static_cast<double>(memory_of(config, vocab_size, windows)) <= budget;
   };
   if (!fits(1)) config.train.recompute = Recompute::block;
-  while (!fits(1) && config.model.n_ctx / 2 >= kShortestContext) config.model.n_ctx /= 2;
+  while (!fits(1) && config.model.n_ctx / 2 >= kLeastContext) config.model.n_ctx /= 2;
   Index windows = 1;
   while (2 * windows * config.model.n_ctx <= kMicroBatchTokens && fits(2 * windows)) windows *= 2;
   return windows;

@@ -25,7 +25,7 @@ namespace kiln {
 namespace {
 
 constexpr double kShortestSeconds = 10;         // of training: less is not worth a choice
-constexpr double kFewestSteps = 100;            // a model that cannot take as many is too large
+constexpr double kFewestOfModel = 100;          // a model that cannot take as many is too large
 constexpr std::uint64_t kFewestBytes = 10'000;  // of text
 constexpr double kEvaluationShare = 0.04;       // of the time
 constexpr double kMostEvaluations = 20;
@@ -99,7 +99,7 @@ class MeasuringProgress {
     remaining_ = 0;
     for (std::size_t i = next; i < kShapes.size(); ++i) {
       const double step = operations(kShapes[i]) * seconds_per_operation;
-      if (seconds / step < kFewestSteps) break;
+      if (seconds / step < kFewestOfModel) break;
       remaining_ += 2 * std::max(kTimingSeconds, kTimedSteps * step);
     }
     begun_ = stopwatch_.seconds();
@@ -148,7 +148,7 @@ void choose(const ProposalRequest& request, const std::vector<VocabularyOption>&
     std::vector<Candidate> of_shape = candidates_of(config, shape, cost, circumstances);
     if (of_shape.empty()) return;
     const Candidate& candidate = *std::ranges::min_element(of_shape, better);
-    if (candidate.steps() < kFewestSteps && i > 0) return;
+    if (candidate.steps() < kFewestOfModel && i > 0) return;
     proposal.candidates.push_back(candidate);
     if (i == 0 || better(candidate, proposal.choice())) {
       proposal.chosen = i;
