@@ -120,7 +120,7 @@ std::string table_of(const std::vector<RunSummary>& runs, int importance, int na
   };
   add("run", [](const Column& column) { return column.name; });
   for (const RunSummary& run : runs) {
-    add(shortened(run.name, name_width), [&](const Column& column) { return column.cell(run); });
+    add(shortened(printable(run.name), name_width), [&](const Column& column) { return column.cell(run); });
   }
   return table.text();
 }
@@ -136,7 +136,7 @@ int width_of(const std::string& text) {
 std::string to_text(const std::vector<RunSummary>& runs, int width) {
   constexpr int kMostImportant = 8, kShortName = 8, kAnyWidth = std::numeric_limits<int>::max();
   int longest = 0;
-  for (const RunSummary& run : runs) longest = std::max(longest, display_columns(run.name));
+  for (const RunSummary& run : runs) longest = std::max(longest, display_columns(printable(run.name)));
   for (int importance = 0;; ++importance) {
     const std::string text = table_of(runs, importance, kAnyWidth);
     const int excess = width_of(text) - width;

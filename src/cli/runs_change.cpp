@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/run/run_changes.h"
 #include "kiln/train/run_summary.h"
@@ -45,7 +46,7 @@ void tell_uses(const std::string& run, const RunUses& uses) {
 }
 
 bool is_confirmed(const std::string& question) {
-  std::cerr << question << " [y/N] " << std::flush;
+  std::cerr << printable(question) << " [y/N] " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";

@@ -134,6 +134,10 @@ TEST(Ends, AnOlderRunKeepsItsTokens) {
       json["config_xxh3"] = hex(hash_bytes(config.dump()));
     });
   }
+  change_json(run.folder + "/config.json", [](Json& json) {
+    json["tokenizer"].erase("end_of_text");
+    json["tokenizer"].erase("start_of_text");
+  });
   const Outcome resumed = run.train(with({"--resume", "--set", "train.steps=4"}, kChatTokens));
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 2"));

@@ -53,7 +53,7 @@ TEST_F(Finetune, TrainsAModelFurtherOnAText) {
   const Outcome outcome = kiln(training(text()));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("finetuning " + model_->folder), HasSubstr("3 passes"),
-                                 HasSubstr("the run lies in runs/run-countdown")));
+                                 HasSubstr("the run is in runs/run-countdown")));
   const Json config = json_of("runs/run-countdown/config.json");
   EXPECT_EQ(config["optimizer"]["type"], "adamw");
   EXPECT_EQ(config["optimizer"]["learning_rate"], 5e-3);

@@ -46,7 +46,8 @@ TEST(LiveLine, GoesOnWithinALongStep) {
 TEST(LiveLine, TellsHowFarAnEvaluationIs) {
   const SmallRun run;
   const std::string held_out = run.scratch.write("held_out.txt", testing::counting_text(200'000));
-  OnTerminal terminal(training(run, {"--set", "data.validation=" + held_out, "--set", "train.eval_every=1"}));
+  OnTerminal terminal(training(
+      run, {"--set", "data.validation=" + held_out, "--set", "train.eval_every=1", "--set", "train.eval_tokens=all"}));
   ASSERT_TRUE(terminal.wait_for("step         1/100000000  loss "));
   ASSERT_TRUE(terminal.wait_for("evaluating "));
 }

@@ -160,7 +160,7 @@ TEST_F(Place, ARunDirectoryIsSaidToBeOne) {
   begin();
   const Outcome fresh = elsewhere({"train", run_folder()});
   EXPECT_EQ(fresh.code, 2);
-  EXPECT_THAT(fresh.err, HasSubstr("holds a run already; kiln train continues it with --resume"));
+  EXPECT_THAT(fresh.err, HasSubstr("holds a run already; kiln train --resume continues it"));
   const Outcome two = elsewhere({"train", run_folder(), "--run", "other", "--resume"});
   EXPECT_EQ(two.code, 2);
   EXPECT_THAT(two.err, HasSubstr("is a run directory, and --run names another"));

@@ -38,7 +38,7 @@ TEST(Resume, WhatSetGaveTheRunNeedNotBeRepeated) {
   EXPECT_EQ(config_of(run)["optimizer"]["learning_rate"], 0.02);
   EXPECT_EQ(config_of(run)["train"]["steps"], 6);
   const Outcome finished = run.train({"--resume"});
-  EXPECT_THAT(finished.err, HasSubstr("all 6 steps are done"));  // not the 20 of the config file
+  EXPECT_THAT(finished.err, HasSubstr("finished after 6 steps"));  // not the 20 of the config file
 }
 
 TEST(Resume, ChangesOfTheConfigFileCountAndSetComesLast) {

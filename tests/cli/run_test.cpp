@@ -25,7 +25,7 @@ using testing::SmallRun;
 /// One run for all tests that only read it.
 const SmallRun& trained() {
   static const SmallRun run;
-  static const Outcome outcome = run.train();
+  static const Outcome outcome = run.train({"--set", "train.eval_tokens=all"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "");
   return run;
@@ -200,7 +200,7 @@ TEST(SampleCommand, SamplesInBfloat16WhereAskedTo) {
 
 TEST(TrainCommand, ABfloat16RunIsSampledAndScoredInItsOwnPrecision) {
   const SmallRun run;
-  ASSERT_EQ(run.train({"--set", "train.precision=bf16"}).code, 0);
+  ASSERT_EQ(run.train({"--set", "train.precision=bf16", "--set", "train.eval_tokens=all"}).code, 0);
   const double own = eval(run.folder, {"--checkpoint", "latest"})["loss"].get<double>();
   const std::string metrics = read_file(run.folder + "/metrics.jsonl");
   const json row = json::parse(metrics.substr(metrics.rfind('\n', metrics.size() - 2) + 1));

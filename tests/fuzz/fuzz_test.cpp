@@ -79,7 +79,7 @@ TEST(FuzzTargets, OnlyAnErrorThatAUserCanActOnIsARefusal) {
   EXPECT_EQ(outcome([](std::string_view) { fail(ExitCode::bad_input, "bad"); }), "refused");
   EXPECT_THAT(outcome([](std::string_view) { fail(ExitCode::failure, "bug"); }), HasSubstr("finding: not the input"));
   EXPECT_THAT(outcome([](std::string_view) { fail(ExitCode::io, "disk"); }), HasSubstr("finding: not the input"));
-  EXPECT_THAT(outcome([](std::string_view) { fail(ExitCode::usage, "\xFF"); }), HasSubstr("no text"));
+  EXPECT_THAT(outcome([](std::string_view) { throw Error(ExitCode::usage, "\xFF"); }), HasSubstr("no text"));
   EXPECT_THAT(outcome([](std::string_view) { must([] { check(false, "no"); }); }), HasSubstr("after it was taken"));
   EXPECT_THAT(outcome([](std::string_view) { require(false, "wrong"); }), HasSubstr("finding: wrong"));
   EXPECT_THROW(outcome([](std::string_view) { throw std::length_error("vector"); }), std::length_error);

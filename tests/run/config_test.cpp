@@ -57,7 +57,8 @@ TEST_F(ConfigFile, EveryKeyButTheDataHasADefault) {
 TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(config_to_json(read(kTales)), Json::parse(R"({
     "name": "run", "seed": 1337, "init_from": null,
-    "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"], "path": null},
+    "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"],
+      "start_of_text": null, "end_of_text": null, "path": null},
     "data": {"train": ["data/tales.txt"], "validation": [], "validation_fraction": 0.1, "document_separator": null,
              "include": ["*.txt", "*.jsonl"], "text_field": "text"},
     "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,
