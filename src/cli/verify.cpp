@@ -65,7 +65,7 @@ std::string lines(const std::string& name, const std::string& text, const std::v
 }
 
 std::string lines(const MetricsReport& metrics) {
-  std::string text = counted(metrics.rows, "row");
+  std::string text = counted(static_cast<std::int64_t>(metrics.rows), "row");
   if (metrics.rows > 0) text += fmt::format(", steps {} to {}", metrics.first_step, metrics.last_step);
   if (metrics.ends_within_a_line) text += "; the last line is cut off and is skipped";
   return lines("metrics.jsonl", text, metrics.problems);

@@ -79,9 +79,11 @@ std::vector<std::string> find_repeats(const Corpus& corpus) {
     if (original[i] != i) within.add(trained_on[i], trained_on[original[i]]);
   }
   for (const std::string_view document : held_out) {
-    for (const Hashed& equal : std::ranges::equal_range(hashes, hash_bytes(document), {}, &Hashed::hash)) {
-      if (trained_on[equal.index].data() == document.data()) continue;  // itself, split by the cut
-      leaked.add(document, trained_on[equal.index]);
+    const std::uint64_t hash = hash_bytes(document);
+    auto equal = std::ranges::lower_bound(hashes, hash, {}, &Hashed::hash);
+    for (; equal != hashes.end() && equal->hash == hash; ++equal) {
+      if (trained_on[equal->index].data() == document.data()) continue;  // itself, split by the cut
+      leaked.add(document, trained_on[equal->index]);
       break;
     }
   }

@@ -2,8 +2,8 @@
 #include "kiln/text/special_ids.h"
 
 #include "kiln/core/error.h"
-#include "kiln/text/document.h"
 #include "kiln/core/utf8.h"
+#include "kiln/text/document.h"
 
 #include <algorithm>
 
