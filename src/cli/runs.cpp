@@ -138,7 +138,7 @@ std::string to_text(const std::vector<RunSummary>& runs, int width) {
   int longest = 0;
   for (const RunSummary& run : runs) longest = std::max(longest, display_columns(printable(run.name)));
   for (int importance = 0;; ++importance) {
-    const std::string text = table_of(runs, importance, kAnyWidth);
+    std::string text = table_of(runs, importance, kAnyWidth);
     const int excess = width_of(text) - width;
     if (excess <= 0) return text;
     const int name_width = std::max(longest - excess, kShortName);

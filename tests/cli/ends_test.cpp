@@ -21,7 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
 using testing::run_kiln;
-using testing::Scratch;
 using testing::SmallRun;
 
 const std::vector<std::string> kChatTokens{"--set", R"(tokenizer.special_tokens=["<|endoftext|>","<|im_end|>"])"};
@@ -122,7 +121,7 @@ TEST(Ends, AnOlderRunKeepsItsTokens) {
   ASSERT_EQ(run.train(with({"--set", "train.steps=2"}, kChatTokens)).code, 0);
   for (const auto& entry : fs::directory_iterator(run.folder + "/checkpoints")) {
     if (!entry.is_directory()) continue;
-    const fs::path folder = entry.path();
+    const fs::path& folder = entry.path();
     change_json(folder / "kiln.json", [](Json& json) {
       json["config"]["tokenizer"].erase("end_of_text");
       json["config"]["tokenizer"].erase("start_of_text");
