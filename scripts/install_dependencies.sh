@@ -16,7 +16,7 @@ for argument in "$@"; do
   case "$argument" in
     --development)
       required+=(git clang clang-format clang-tidy libclang-rt-dev libomp-dev)  # the last two: sanitizers, OpenMP
-      optional+=(ccache shellcheck)
+      optional+=(ccache shellcheck fish zsh)  # the last two: tests complete commands in them
       ;;
     -h | --help)
       sed -n '2,3s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -32,7 +32,7 @@ done
 # The programs' packages: one that lies on the PATH from elsewhere (pip, a tarball, conda) will do.
 declare -A program=([g++]=g++ [cmake]=cmake [ninja-build]=ninja [pkg-config]=pkg-config [git]=git [ccache]=ccache
                     [clang]=clang++ [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck
-                    [python3]=python3)
+                    [fish]=fish [zsh]=zsh [python3]=python3)
 
 # missing PACKAGE...: those that are neither installed nor, for a program, on the PATH.
 missing() {

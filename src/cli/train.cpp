@@ -92,10 +92,10 @@ void check_options(const TrainOptions& options) {
   if (options.init_from.empty()) {
     check(!options.data.empty(),
           "kiln train needs a config: kiln train CONFIG; kiln new --data FILES writes one for a text");
-    fail(ExitCode::usage,
-         "kiln train needs a config; to write one for this text and train:\n  kiln new --data{} && kiln train {}.json\n"
-         "to train a model further on it:\n  kiln train --init-from RUN --data{}",
-         data, name_of_path(options.data.front()), data);
+    fail_lines(ExitCode::usage,
+               {"kiln train needs a config; to write one for this text and train:",
+                fmt::format("  kiln new --data{} && kiln train {}.json", data, name_of_path(options.data.front())),
+                "to finetune a model on it:", fmt::format("  kiln train --init-from RUN --data{}", data)});
   }
   check(!options.data.empty(), "--init-from {}: needs a text to train on; name it with --data FILES",
         options.init_from);
@@ -211,17 +211,18 @@ std::string resuming_command(const TrainOptions& options, const std::filesystem:
                      options.resuming.force_tokenizer ? " --force-tokenizer" : "");
 }
 
-/// Throws Error (usage) where the config is a text, with the commands that train on it.
+/// Throws Error (usage) if the config is a text; the message has the commands that train on it.
 void check_no_text(const TrainOptions& options, const ConfigFile& file) {
   const std::filesystem::path path = options.config;
   std::error_code ignored;
   const std::size_t first = file.text().find_first_not_of(" \t\r\n\xEF\xBB\xBF");
   const bool is_object = first != std::string::npos && file.text()[first] == '{';
   const bool is_config = path.extension() == ".json" || (is_object && path.extension() != ".jsonl");
-  check(is_config || !std::filesystem::is_regular_file(path, ignored),
-        "{}: is no config (a JSON object); to write one for a text and train:\n  kiln new --data {} && kiln train "
-        "{}.json",
-        options.config, shell_quoted(options.config), name_of_path(options.config));
+  if (is_config || !std::filesystem::is_regular_file(path, ignored)) return;
+  fail_lines(ExitCode::usage,
+             {fmt::format("{}: is not a config (a JSON object); to write one for a text and train:", options.config),
+              fmt::format("  kiln new --data {} && kiln train {}.json", shell_quoted(options.config),
+                          name_of_path(options.config))});
 }
 
 /// The config that is named, or one chosen for finetuning; of a finetuning that is resumed, the run's own.

@@ -3,6 +3,7 @@
 
 #include "kiln/core/file.h"
 #include "kiln/interop/tensor_table.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -248,13 +249,6 @@ Json read_optional(const std::filesystem::path& folder, const char* name) {
   return path_exists(path) ? read_json_object(path) : Json::object();
 }
 
-/// The text of a special token, written as itself or as an object with "content"; "" where the key names none.
-std::string token_text(const Json& json, const char* key) {
-  const Json value = json.value(key, Json());
-  const Json content = value.is_object() ? value.value("content", Json()) : value;
-  return content.is_string() ? content.get<std::string>() : "";
-}
-
 }  // namespace
 
 Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids, DataType type) {
@@ -325,8 +319,8 @@ NamedTokens read_token_names(const std::filesystem::path& folder) {
   const Json config = read_optional(folder, "tokenizer_config.json");
   const Json map = read_optional(folder, "special_tokens_map.json");
   const auto named = [&](const char* key) {
-    const std::string text = token_text(config, key);
-    return text.empty() ? token_text(map, key) : text;
+    const std::string text = special_token_text(config.value(key, Json()));
+    return text.empty() ? special_token_text(map.value(key, Json())) : text;
   };
   return {.begin_text = named("bos_token"),
           .end_text = named("eos_token"),

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/text/document.h"
+#include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -81,12 +82,12 @@ class AddedTokens {
     }
   }
 
-  /// A role's token is a string, or an object with "content"; null where the role has none.
+  /// Notes a token as special; a role may name none.
   void add_role(const Json& token, const std::string& place) {
-    const Json content = token.is_object() ? token.value("content", Json()) : token;
-    if (!content.is_string() || content == "") return;
+    const std::string content = special_token_text(token);
+    if (content.empty()) return;
     if (token.is_object()) check_plain(token, place);
-    roles_.try_emplace(content.get<std::string>(), place);
+    roles_.try_emplace(content, place);
   }
 
   void read_decoder(const Json& decoder) {
@@ -96,11 +97,11 @@ class AddedTokens {
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       check_input(error == std::errc() && end == key.data() + key.size() && id >= 0, "{}: the key is not a token id",
                   place);
-      const Json content = token.is_object() ? token.value("content", Json()) : Json();
-      check_input(content.is_string() && content != "", "{}: has no content", place);
+      const std::string content = special_token_text(token);
+      check_input(token.is_object() && !content.empty(), "{}: has no content", place);
       check_plain(token, place);
       const bool special = token.value("special", Json(false)) == true;
-      add(content.get<std::string>(), id, special, token.value("normalized", Json(!special)) == true, place);
+      add(content, id, special, token.value("normalized", Json(!special)) == true, place);
     }
   }
 

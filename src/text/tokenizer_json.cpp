@@ -276,6 +276,11 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   return read_vocab_and_merges(vocab, merges);
 }
 
+std::string special_token_text(const Json& token) {
+  const Json content = token.is_object() ? token.value("content", Json()) : token;
+  return content.is_string() ? content.get<std::string>() : "";
+}
+
 std::string format_tokenizer_json(const Tokenizer& tokenizer) { return format_json(tokenizer.to_json()); }
 
 Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, const SpecialIds& ids) {

@@ -37,19 +37,6 @@ constexpr double kHighestRate = 5e-3, kLowestRate = 1e-5;
 
 double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
 
-/// The tokens of these documents, counted on their first bytes.
-double count_tokens(const Documents& documents, const Tokenizer& tokenizer) {
-  const auto bytes = static_cast<double>(bytes_of(documents));
-  double sampled = 0, tokens = 0;
-  for (const std::string_view document : documents) {
-    if (sampled >= static_cast<double>(kSampleBytes)) break;
-    const std::string_view text = document.substr(0, kSampleBytes);
-    tokens += static_cast<double>(tokenizer.encode(text).size());
-    sampled += static_cast<double>(text.size());
-  }
-  return sampled > 0 ? tokens * bytes / sampled : 0;
-}
-
 /// Counts a text's tokens, and puts what the text says into the config: its documents' separator and how much is held
 /// out.
 void read_text(Finetuning& f, const ModelSource& source, const std::string& model) {
@@ -68,8 +55,10 @@ void read_text(Finetuning& f, const ModelSource& source, const std::string& mode
     data.validation_fraction = bytes > 0 ? rounded(std::min(0.1, kHeldOutBytes / bytes)) : 0;
   }
   const Corpus corpus(data, {}, "--data");
-  f.tokens = count_tokens(corpus.train(), *tokenizer);
-  f.held_out_tokens = count_tokens(corpus.validation(), *tokenizer);
+  const SpecialIds ids = special_ids(*tokenizer, f.config.tokenizer, source.named);
+  const TextLength length = estimate_length(corpus, *tokenizer, ids.marks());
+  f.tokens = static_cast<double>(length.train);
+  f.held_out_tokens = static_cast<double>(length.validation);
 }
 
 void read_data(Finetuning& f, const ModelSource& source, const std::string& model) {

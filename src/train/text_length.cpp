@@ -39,15 +39,7 @@ TextLength length_of_text(const Config& config) {
   const Documents sample = sample_of(corpus.train(), kCountedBytes);
   if (sample.empty()) return {};
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config.located_tokenizer(), sample);
-  DocumentMarks marks = special_ids(*tokenizer, config.tokenizer).marks();
-  if (!corpus.has_several_documents()) marks.end.reset();
-  std::size_t tokens = 0;
-  for (const std::string_view document : sample) tokens += encode_document(*tokenizer, document, marks).size();
-  const auto length = [&, ratio = static_cast<double>(tokens) /
-                                  static_cast<double>(bytes_of(sample))](const Documents& documents) {
-    return static_cast<Index>(static_cast<double>(bytes_of(documents)) * ratio);
-  };
-  return {.train = length(corpus.train()), .validation = length(corpus.validation())};
+  return estimate_length(corpus, *tokenizer, special_ids(*tokenizer, config.tokenizer).marks());
 }
 
 }  // namespace
@@ -67,6 +59,19 @@ Documents sample_of(const Documents& documents, std::size_t bytes) {
     taken += sample.back().size();
   }
   return sample;
+}
+
+TextLength estimate_length(const Corpus& corpus, const Tokenizer& tokenizer, DocumentMarks marks) {
+  const Documents sample = sample_of(corpus.train(), kCountedBytes);
+  if (sample.empty()) return {};
+  if (!corpus.has_several_documents()) marks.end.reset();
+  std::size_t tokens = 0;
+  for (const std::string_view document : sample) tokens += encode_document(tokenizer, document, marks).size();
+  const double tokens_per_byte = static_cast<double>(tokens) / static_cast<double>(bytes_of(sample));
+  const auto length = [&](const Documents& documents) {
+    return static_cast<Index>(static_cast<double>(bytes_of(documents)) * tokens_per_byte);
+  };
+  return {.train = length(corpus.train()), .validation = length(corpus.validation())};
 }
 
 std::optional<TextLength> text_length(const Config& config) {

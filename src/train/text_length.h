@@ -3,6 +3,7 @@
 
 #include "kiln/data/corpus.h"
 #include "kiln/run/config.h"
+#include "kiln/text/special_ids.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,9 @@ struct TextLength {
   Index train = 0, validation = 0;
   bool exact = false;  // token files are counted, text is estimated from a sample
 };
+
+/// Estimates the length of a corpus from the tokens of its first bytes.
+TextLength estimate_length(const Corpus& corpus, const Tokenizer& tokenizer, DocumentMarks marks);
 
 /// The length of the config's data. Nothing where it cannot be read, or needs a tokenizer that cannot be had.
 std::optional<TextLength> text_length(const Config& config);

@@ -114,12 +114,12 @@ TEST(Resume, ATextInPlaceOfAConfigIsToldOfNew) {
   const std::string text = run.scratch.write("My Notes.txt", "one two three\n");
   const Outcome outcome = run_kiln({"train", text});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("is no config"), HasSubstr("kiln new --data '" + text +
-                                                                      "' && kiln train "
-                                                                      "My-Notes.json")));
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("is not a config"), HasSubstr("\n  kiln new --data '" + text +
+                                                                         "' && kiln train "
+                                                                         "My-Notes.json")));
   const Outcome data = run_kiln({"train", "--data", text});
   EXPECT_EQ(data.code, 2);
-  EXPECT_THAT(data.err, AllOf(HasSubstr("kiln new --data '" + text + "' && kiln train My-Notes.json"),
+  EXPECT_THAT(data.err, AllOf(HasSubstr("\n  kiln new --data '" + text + "' && kiln train My-Notes.json\n"),
                               HasSubstr("kiln train --init-from RUN --data '" + text + "'")));
   const std::string broken = run.scratch.write("broken.json", "[1,");
   EXPECT_THAT(run_kiln({"train", broken}).err, Not(HasSubstr("kiln new")));

@@ -15,9 +15,11 @@ namespace kiln {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using testing::counting_text;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::run_kiln;
 using testing::SmallRun;
@@ -167,6 +169,36 @@ TEST(InspectCommand, ShowsADistributionAtEveryPosition) {
   EXPECT_EQ(entries[0]["top"].size(), 3u);
   EXPECT_NEAR(entries[0]["loss"].get<double>(), -std::log(entries[0]["probability"].get<double>()), 1e-5);
   EXPECT_EQ(run_kiln({"inspect", trained().folder, "--prompt", "one two", "--untrained"}).code, 0);
+}
+
+// A token of a byte model is often a part of a character: its value is shown, as no character stands for it.
+TEST(InspectCommand, PartsOfCharactersAreShownByTheirBytes) {
+  const std::string text = "a\u00e9";  // 61 C3 A9
+  const Outcome table = run_kiln({"inspect", trained().folder, "--prompt", text, "--top", "1"});
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("came <0xC3>:"), HasSubstr("came <0xA9>:"), Not(HasSubstr("\uFFFD"))));
+  const Outcome outcome = run_kiln({"inspect", trained().folder, "--prompt", text, "--top", "1", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json entries = json::parse(outcome.out);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0]["token"]["bytes"], json({0xC3}));
+  EXPECT_EQ(entries[0]["token"]["text"], "\uFFFD");
+}
+
+TEST(SampleCommand, SaysOnceWhatLiesBeyondTheContext) {
+  const std::vector<std::string> sample{"sample", trained().folder, "one two", "--samples", "2", "--max-tokens"};
+  const auto error_of = [&](const char* tokens) {
+    std::vector<std::string> command = sample;
+    command.emplace_back(tokens);
+    const Outcome outcome = run_kiln(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.err;
+  };
+  const std::string beyond = error_of("11");  // 7 of the 16 positions are the prompt's; the last token needs none
+  const std::string said = "the model's context is 16 tokens: beyond it, after 10 of a sample";
+  EXPECT_THAT(beyond, AllOf(HasSubstr(said), HasSubstr("--max-tokens 10 stays within")));
+  EXPECT_EQ(beyond.find(said), beyond.rfind(said));
+  EXPECT_THAT(error_of("10"), Not(HasSubstr("context is")));
 }
 
 TEST(PlotCommand, DrawsATrainedRun) {

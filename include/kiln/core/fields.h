@@ -30,7 +30,7 @@
 
 namespace kiln {
 
-/// A count, or a word in its place: "all", or where the field's constraint allows it "auto".
+/// Holds a count, or the word "all". A field whose constraint is `automatic` also takes the word "auto".
 struct CountOrAll {
   std::int64_t count = 1;
   bool all = false;

@@ -1,4 +1,4 @@
-// Text that is there twice: trained on more often than the rest, or held out and trained on all the same.
+// Finds text that repeats: documents trained on several times, and held-out documents that are also trained on.
 #pragma once
 
 #include "kiln/data/corpus.h"

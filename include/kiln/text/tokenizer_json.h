@@ -34,6 +34,10 @@ std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::strin
 std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vocab,
                                                  const std::filesystem::path& merges);
 
+/// Returns the text of a special token as Hugging Face's files name it: a string, or an object with "content". Returns
+/// "" for any other JSON.
+std::string special_token_text(const Json& token);
+
 /// The text of the tokenizer's tokenizer.json.
 std::string format_tokenizer_json(const Tokenizer& tokenizer);
 
