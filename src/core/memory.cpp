@@ -61,7 +61,10 @@ std::uint64_t peak_memory_bytes() {
 
 std::uint64_t resident_memory_bytes() { return status_bytes("VmRSS:"); }
 
-std::uint64_t recent_peak_memory_bytes() { return status_bytes("VmHWM:"); }
+std::uint64_t recent_peak_memory_bytes() {
+  const std::uint64_t since_restart = status_bytes("VmHWM:");
+  return since_restart > 0 ? since_restart : peak_memory_bytes();  // some sandboxes leave it out
+}
 
 void restart_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
 

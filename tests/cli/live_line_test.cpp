@@ -11,7 +11,6 @@
 namespace kiln {
 namespace {
 
-using std::chrono::steady_clock;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::OnTerminal;
@@ -30,9 +29,7 @@ TEST(LiveLine, IsThereLongBeforeTheFirstLogRow) {
   ASSERT_TRUE(terminal.wait_for("step"));
   ASSERT_TRUE(terminal.wait_for("/100000000  loss "));
   ASSERT_TRUE(terminal.wait_for(" tokens/s  ETA "));
-  const auto seen = steady_clock::now();
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(terminal.wait_for("\r\033[K"));
-  EXPECT_LT(steady_clock::now() - seen, std::chrono::seconds(6));  // 1.5 on a machine with nothing else
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(terminal.wait_for("\r\033[K"));  // it is updated
 }
 
 TEST(LiveLine, GoesOnWithinALongStep) {

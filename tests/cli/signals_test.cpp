@@ -52,6 +52,8 @@ TEST(Faults, ASignalWithinAnEvaluationIsAnsweredAtOnceAndEndsIt) {
   std::vector<std::string> command =
       run.training({"--set", "data.validation=" + held_out, "--set", "train.eval_every=3", "--set",
                     "train.eval_tokens=all", "--set", "train.checkpoint_every=0"});
+  // The evaluation then takes 10^13 operations: many seconds on any machine.
+  command.insert(command.end(), {"--set", "model.d_model=320", "--set", "model.n_layers=4"});
   Process training(command);
   ASSERT_TRUE(training.wait_for_error_text("step  2/20"));
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // by now the evaluation has begun
@@ -70,17 +72,15 @@ TEST(Faults, ASignalWithinAStepIsAnsweredBeforeTheStepIsOver) {
   for (const bool quiet : {false, true}) {
     const SmallRun run;
     std::vector<std::string> command = run.training(SmallRun::kEndless);
-    command.insert(command.end(), {"--set", "train.gradient_accumulation=20000"});  // many seconds
+    command.insert(command.end(), {"--set", "train.gradient_accumulation=10000000"});  // minutes
     if (quiet) command.emplace_back("--quiet");
     Process training(command);
     const std::string first = run.folder + "/checkpoints/latest";
     ASSERT_TRUE(testing::wait_until([&] { return std::filesystem::exists(first); }));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     training.send(SIGINT);
-    const auto sent = std::chrono::steady_clock::now();
     ASSERT_TRUE(
         training.wait_for_error_text("Ctrl-C: step 1 is finished and saved first; a second Ctrl-C ends at once"));
-    EXPECT_LT(std::chrono::steady_clock::now() - sent, std::chrono::seconds(1));  // 0.2 on a machine with nothing else
     std::this_thread::sleep_for(std::chrono::milliseconds(600));
     training.send(SIGINT);
     EXPECT_EQ(training.finish().code, 130);
