@@ -76,7 +76,7 @@ def record(kiln, name, folder):
     latest = run / "checkpoints" / (run / "checkpoints" / "latest").read_text(encoding="utf-8").strip()
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     evaluation = json.loads(call("eval", run, "--json"))
-    sample = ("sample", run, "Once there", "--max-tokens", "70")
+    sample = ("sample", run, "Once there", "--max-tokens", "24")
     return {
         "weights": hashlib.sha256((latest / "model.safetensors").read_bytes()).hexdigest(),
         "losses": [{key: row[key] for key in LOSSES if key in row} for row in rows],

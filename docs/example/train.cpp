@@ -20,8 +20,9 @@ int main(int argc, char** argv) try {
   const auto prepared = kiln::prepare(config, run.paths(), false);
   const int code = kiln::Trainer(*prepared, run.paths(), false).run();
 
-  const auto prompt = kiln::encode_prompt(*prepared->tokenizer, prepared->ids, "Once");
-  const auto texts = kiln::complete(*prepared->model, *prepared->weights, *prepared->tokenizer, prompt, {});
+  const kiln::ModelView model(*prepared->model, *prepared->weights);
+  const std::vector<kiln::Prompt> prompts{kiln::encode_prompt(*prepared->tokenizer, prepared->ids, "Once")};
+  const auto texts = kiln::complete(model, *prepared->tokenizer, prompts, {});
   std::cout << "Once" << texts.front().text << "\n";
   return code;
 } catch (const kiln::Error& error) {

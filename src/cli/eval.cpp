@@ -5,6 +5,7 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/data/dataset.h"
 #include "kiln/infer/context.h"
+#include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
@@ -86,15 +87,13 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   return data.validation;
 }
 
-Evaluation evaluate(const LoadedModel& model, const TokenFile& tokens, Precision precision) {
-  std::optional<ParameterBuffer<bfloat16>> rounded;
-  if (precision == Precision::bf16) rounded.emplace(model.model->layout);
-  const Weights weights = rounded ? Weights(*model.weights, *rounded) : Weights(*model.weights);
+Evaluation evaluate(LoadedModel& model, const TokenFile& tokens, Precision precision) {
+  const ModelWeights weights(std::move(model.weights), precision);
   weights.round();
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(model.model->config(), model.model->vocab_size(),
                                                               precision, text_bytes_by_token(*model.tokenizer));
   ProgressBar bar("scoring", static_cast<double>(tokens.size()), "tokens");
-  return evaluator->evaluate(weights, tokens, [&](double share) { bar.set_share(share); });
+  return evaluator->evaluate(weights.view(), tokens, [&](double share) { bar.set_share(share); });
 }
 
 Json to_json(const Evaluation& result) {
@@ -126,7 +125,7 @@ std::string to_text(const Evaluation& result) {
 }
 
 void run_eval(const EvalOptions& options) {
-  const LoadedModel model = options.model.load();
+  LoadedModel model = options.model.load();
   const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
   const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
   if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");

@@ -26,8 +26,8 @@ struct GradcheckOptions {
 };
 
 /// The options' entries a tensor, or else as many of them as kWork allows.
-GradientCheckOptions sampling(const ParameterLayout& layout, std::uint64_t seed, Index entries) {
-  GradientCheckOptions check{.seed = seed};
+GradientCheckOptions sampling(const ParameterLayout& layout, const Config& config, Index entries) {
+  GradientCheckOptions check{.seed = config.seed, .recompute = config.train.recompute};
   const auto positions = static_cast<double>(check.batch_size * check.sequence_length);
   const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication, an addition
   const double an_entry_of_each = 2 * forward * static_cast<double>(layout.parameters().size());
@@ -77,8 +77,8 @@ void run_gradcheck(const GradcheckOptions& options) {
   const Index vocab_size = config.tokenizer.vocab_size;
   const LanguageModel<double> model(config.model, vocab_size);
   require_memory(model.layout);
-  const GradientCheckOptions sampled = sampling(model.layout, config.seed, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; {} windows of {} random tokens; of each tensor up to {} entries",
+  const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
+  spdlog::info("{} parameters, vocabulary {}; {} sequences of up to {} random tokens; of each tensor up to {} entries",
                format_count(model.layout.count()), vocab_size, sampled.batch_size,
                std::min(sampled.sequence_length, config.model.n_ctx), sampled.entries_per_tensor);
   if (sampled.entries_per_tensor == 1 && options.entries == 0)

@@ -135,7 +135,8 @@ void run_inspect(const InspectOptions& options) {
   const std::vector<TokenId> tokens =
       encode_prompt(tokenizer, loaded.ids(), read_prompt_argument(options.prompt),
                     options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
-  const Inspection inspection = inspect(*loaded.model, *loaded.weights, tokens, options.top);
+  const ModelView view(*loaded.model, *loaded.weights);
+  const Inspection inspection = inspect(view, tokens, options.top);
   if (options.json) {
     return write_json(options.next ? to_json(tokenizer, inspection.next) : to_json(tokenizer, inspection.predictions));
   }

@@ -1,4 +1,4 @@
-// kiln sample: text that goes on from a prompt.
+// kiln sample: continues prompts with text drawn from a model.
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
@@ -6,6 +6,7 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
+#include "kiln/data/source_files.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
 
@@ -15,6 +16,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <unistd.h>
@@ -26,14 +28,45 @@ struct SampleOptions {
   ModelArguments model;
   std::string prompt;  // "-": it comes from standard input
   std::string prompt_file;
+  std::string prompts;  // file of several
+  std::string overflow = "half";
   bool allow_special = false;
   bool json = false;
   CompletionOptions completion;
 };
 
-std::string read_prompt(const SampleOptions& options) {
-  if (options.prompt_file == "-") return read_stdin();
-  return options.prompt_file.empty() ? read_prompt_argument(options.prompt) : read_file(options.prompt_file);
+/// Reads a file of prompts: of .jsonl the field "prompt" of each line, else the lines themselves. Empty lines are
+/// passed over.
+std::vector<std::string> read_prompts(const std::string& file) {
+  const bool is_json = source_kind(file) == SourceKind::jsonl;
+  const std::string text = file == "-" ? read_stdin() : read_file(file);
+  std::vector<std::string> prompts;
+  std::size_t line_number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    ++line_number;
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    if (is_json) {
+      const std::string place = fmt::format("{}:{}", file, line_number);
+      const Json object = parse_json(line, place);
+      check(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
+            "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}", place);
+      line = object["prompt"].get<std::string>();
+    }
+    prompts.push_back(std::move(line));
+  }
+  check(!prompts.empty(), "{}: no prompts; write one on each line", file);
+  return prompts;
+}
+
+std::vector<std::string> prompts_of(const SampleOptions& options) {
+  if (!options.prompts.empty()) return read_prompts(options.prompts);
+  if (options.prompt_file == "-") return {read_stdin()};
+  if (!options.prompt_file.empty()) return {read_file(options.prompt_file)};
+  return {read_prompt_argument(options.prompt)};
 }
 
 /// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
@@ -41,10 +74,11 @@ class SamplePrinter {
  public:
   /// On a terminal the prompt stands before each sample, and what the terminal would obey is escaped; elsewhere the
   /// output is the samples alone, as they are.
-  SamplePrinter(std::string_view prompt, Index samples)
-      : pending_(static_cast<std::size_t>(samples)),
-        is_terminal_(is_terminal(STDOUT_FILENO)),
-        prompt_(is_terminal_ ? printable_lines(prompt) : "") {}
+  SamplePrinter(std::span<const std::string> prompts, Index samples)
+      : prompts_(prompts),
+        samples_(static_cast<std::size_t>(samples)),
+        pending_(prompts.size() * samples_),
+        is_terminal_(is_terminal(STDOUT_FILENO)) {}
 
   void add(Index sample, std::string_view piece, bool last) {
     Pending& pending = pending_[static_cast<std::size_t>(sample)];
@@ -66,13 +100,21 @@ class SamplePrinter {
   };
 
   void begin() {
-    if (pending_.size() > 1) write(fmt::format("=== sample {} of {} ===\n", current_ + 1, pending_.size()));
-    if (!prompt_.empty()) {
+    if (pending_.size() > 1) write(fmt::format("=== {} ===\n", heading()));
+    const std::string& prompt = prompts_[current_ / samples_];
+    if (is_terminal_ && !prompt.empty()) {
       const bool color = output_has_color(STDOUT_FILENO);
-      write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", prompt_, color ? "\x1b[0m" : ""));
+      write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", printable_lines(prompt), color ? "\x1b[0m" : ""));
     }
     last_byte_ = '\0';
     begun_ = true;
+  }
+
+  std::string heading() const {
+    const std::string sample = fmt::format("sample {} of {}", current_ % samples_ + 1, samples_);
+    if (prompts_.size() == 1) return sample;
+    const std::string prompt = fmt::format("prompt {} of {}", current_ / samples_ + 1, prompts_.size());
+    return samples_ == 1 ? prompt : fmt::format("{}, {}", prompt, sample);
   }
 
   void write(const std::string& text) {
@@ -81,18 +123,21 @@ class SamplePrinter {
     last_byte_ = text.back();
   }
 
+  std::span<const std::string> prompts_;
+  std::size_t samples_;  // of each prompt
   std::vector<Pending> pending_;
   bool is_terminal_;
-  std::string prompt_;
   std::size_t current_ = 0;
   bool begun_ = false;
   char last_byte_ = '\0';
 };
 
-Json to_json(const std::string& prompt, const std::vector<Completion>& completions) {
+Json to_json(std::span<const std::string> prompts, const std::vector<Completion>& completions) {
   Json samples = Json::array();
-  for (const Completion& completion : completions) {
-    samples.push_back({{"prompt", utf8_replace_invalid(prompt)},
+  const std::size_t samples_a_prompt = completions.size() / prompts.size();
+  for (std::size_t i = 0; i < completions.size(); ++i) {
+    const Completion& completion = completions[i];
+    samples.push_back({{"prompt", utf8_replace_invalid(prompts[i / samples_a_prompt])},
                        {"text", completion.text},
                        {"tokens", completion.tokens},
                        {"ids", completion.ids},
@@ -109,51 +154,59 @@ void report_speed(const std::vector<Completion>& completions, double seconds) {
                static_cast<double>(tokens) / seconds);
 }
 
-std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& options, std::span<const TokenId> prompt,
+std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& options, std::span<const Prompt> prompts,
                                  const OnText& on_text) {
-  if (options.model.precision_of(loaded) == Precision::fp32) {
-    return kiln::complete(*loaded.model, *loaded.weights, *loaded.tokenizer, prompt, options.completion, on_text);
-  }
-  const LanguageModel<bfloat16> model(loaded.model->config(), loaded.model->vocab_size());
-  ParameterBuffer<bfloat16> rounded(model.layout);
-  Weights(*loaded.weights, rounded).round();
-  loaded.weights.reset();  // half the memory, or less
-  return kiln::complete(model, rounded, *loaded.tokenizer, prompt, options.completion, on_text);
+  const Precision precision = options.model.precision_of(loaded);
+  ModelWeights weights(std::move(loaded.weights), precision);
+  weights.keep_only_what_is_read();
+  const ModelView model(*loaded.model, weights);
+  return kiln::complete(model, *loaded.tokenizer, prompts, options.completion, on_text);
 }
 
-/// Says so where samples may outgrow the context: up to there each token reads the keys and values of those before it,
-/// from there on the window moves and is computed whole.
-void say_beyond_context(std::size_t prompt_tokens, Index n_ctx, Index max_tokens) {
-  const Index prompt = std::min(static_cast<Index>(prompt_tokens), n_ctx);
+/// Says once what happens where samples may outgrow the context.
+void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const GenerationOptions& generation) {
+  Index prompt = 0;
+  for (const Prompt& tokens : prompts) prompt = std::max(prompt, std::min(std::ssize(tokens), n_ctx));
   const Index within = n_ctx - prompt + 1;
-  if (max_tokens <= within) return;
-  spdlog::info(
-      "the model's context is {}: beyond it, after {} of a sample, each token takes a pass over the whole "
-      "context "
-      "and many times as long; --max-tokens {} stays within",
-      counted(n_ctx, "token"), within, within);
+  if (generation.max_tokens <= within) return;
+  const std::string beyond =
+      fmt::format("the model's context is {}: after {} of a sample", counted(n_ctx, "token"), within);
+  switch (generation.overflow) {
+    case ContextOverflow::half:
+      return spdlog::info("{}, and whenever it is full, the model forgets the older half of it (--context-overflow)",
+                          beyond);
+    case ContextOverflow::recompute:
+      return spdlog::info("{}, each token takes a pass over the whole context; --context-overflow half is faster",
+                          beyond);
+    case ContextOverflow::stop:
+      return spdlog::info("{}, it ends (--context-overflow)", beyond);
+  }
 }
 
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
-  const std::string prompt = read_prompt(options);
+  const std::vector<std::string> texts = prompts_of(options);
   const SpecialIds ids = loaded.ids();
-  const std::vector<TokenId> tokens = encode_prompt(
-      *loaded.tokenizer, ids, prompt, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
-  options.completion.generation.end_tokens = ids.ends;
-  say_beyond_context(tokens.size(), loaded.model->config().n_ctx, options.completion.generation.max_tokens);
+  std::vector<Prompt> prompts;
+  for (const std::string& text : texts) {
+    prompts.push_back(encode_prompt(*loaded.tokenizer, ids, text,
+                                    options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
+  }
+  GenerationOptions& generation = options.completion.generation;
+  generation.end_tokens = ids.ends;
+  generation.overflow = value_of<ContextOverflow>(kContextOverflows, options.overflow);
+  generation.log_probabilities = options.json;
+  say_beyond_context(prompts, loaded.model->config().n_ctx, generation);
 
-  options.completion.generation.log_probabilities = options.json;
-
-  SamplePrinter printer(prompt, options.completion.generation.samples);
+  SamplePrinter printer(texts, generation.samples);
   OnText on_text;
   if (!options.json) {
     on_text = [&](Index sample, std::string_view piece, bool last) { printer.add(sample, piece, last); };
   }
   const Stopwatch stopwatch;
-  const std::vector<Completion> completions = complete(loaded, options, tokens, on_text);
-  if (options.json) write_json(to_json(prompt, completions));
+  const std::vector<Completion> completions = complete(loaded, options, prompts, on_text);
+  if (options.json) write_json(to_json(texts, completions));
   report_speed(completions, stopwatch.seconds());
 }
 
@@ -169,6 +222,13 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
       .add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands; -: standard input")
       ->type_name("FILE")
       ->excludes(text);
+  command
+      .add_option("--prompts", options.prompts,
+                  "file with a prompt on each line, or .jsonl with the field \"prompt\"; -: standard input. All are "
+                  "continued together, each --samples times")
+      ->type_name("FILE")
+      ->excludes(text)
+      ->excludes("--prompt-file");
   command.add_flag("--allow-special", options.allow_special,
                    "read special tokens in the prompt as such, and insert none");
 }
@@ -203,6 +263,9 @@ void add_sample(CLI::App& app) {
       ->type_name("TEXT");
   add_count(*command, "--samples", generation.samples, "number of samples", 1, 1'000'000);
   add_count(*command, "--seed", generation.seed, "seed of the draws; the same seed gives the same samples");
+  add_choice(*command, "--context-overflow", options->overflow, kContextOverflows,
+             "when a sample fills the context: forget the older half of it, recompute the last n_ctx tokens for each "
+             "token (slow), or stop");
   add_json_flag(*command, options->json);
   command->footer(
       "--json prints an array with an object for each sample: its prompt and text, the ids of the tokens drawn, and "

@@ -147,9 +147,10 @@ std::string sample(const Preparation& p) {
   options.generation.seed = p.config.seed;
   const std::string& text = p.config.train.sample_prompt;
   options.generation.end_tokens = p.ids.ends;
-  const std::vector<TokenId> prompt = encode_prompt(*p.tokenizer, p.ids, text);
-  const auto completions = complete(*p.model, *p.weights, *p.tokenizer, prompt, options,
-                                    [](Index, std::string_view, bool) { leave_if_stopped(); });
+  const ModelView model(*p.model, p.weights->masters());
+  const std::array prompts{encode_prompt(*p.tokenizer, p.ids, text)};
+  const auto completions =
+      complete(model, *p.tokenizer, prompts, options, [](Index, std::string_view, bool) { leave_if_stopped(); });
   return text + completions.front().text;
 }
 

@@ -12,16 +12,19 @@
 
 namespace kiln {
 
-void Batch::resize(Index rows, Index positions) {
-  B = rows;
-  T = positions;
-  inputs.resize(static_cast<std::size_t>(B * T));
-  targets.resize(static_cast<std::size_t>(B * T));
+void Batch::clear() {
+  rows.clear();
+  scored.clear();
+  targets.clear();
 }
 
-void Batch::set_row(Index b, const TokenFile& tokens, Index first) {
-  tokens.read(first, T, inputs.data() + b * T);
-  tokens.read(first + 1, T, targets.data() + b * T);
+void Batch::append_window(const TokenFile& tokens, Index first, Index T) {
+  const auto begin = targets.size(), end = begin + static_cast<std::size_t>(T);
+  scored.resize(end);
+  targets.resize(end);
+  std::iota(scored.begin() + static_cast<std::ptrdiff_t>(begin), scored.end(), rows.size());
+  tokens.read(first, T, rows.append(T).data());
+  tokens.read(first + 1, T, targets.data() + begin);
 }
 
 Batcher::Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed)
@@ -61,8 +64,8 @@ Index Batcher::first_token(Index window) {
 }
 
 void Batcher::fill(Index first_window, Index B, Batch& batch) {
-  batch.resize(B, T_);
-  for (Index b = 0; b < B; ++b) batch.set_row(b, tokens_, first_token(first_window + b));
+  batch.clear();
+  for (Index b = 0; b < B; ++b) batch.append_window(tokens_, first_token(first_window + b), T_);
 }
 
 EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets)
@@ -79,15 +82,10 @@ EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index m
 void EvaluationBatches::fill(Index i, Batch& batch) const {
   assert(i >= 0 && i < size());
   const Index first = i * B_;
-  if (first >= windows_) {
-    batch.resize(1, rest_);
-    batch.set_row(0, tokens_, full_windows_ * T_);
-    return;
-  }
-  batch.resize(std::min(B_, windows_ - first), T_);
-  for (Index b = 0; b < batch.B; ++b) {
-    const Index window = (first + b) * full_windows_ / windows_;
-    batch.set_row(b, tokens_, window * T_);
+  batch.clear();
+  if (first >= windows_) return batch.append_window(tokens_, full_windows_ * T_, rest_);
+  for (Index w = first; w < std::min(first + B_, windows_); ++w) {
+    batch.append_window(tokens_, w * full_windows_ / windows_ * T_, T_);
   }
 }
 

@@ -31,14 +31,15 @@ std::string text_of(const Tokenizer& tokenizer, TokenId token, std::optional<Tok
 
 }  // namespace
 
-template <class T>
-std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,
-                                 const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokenizer, std::span<const Prompt> prompts,
                                  const CompletionOptions& options, const OnText& on_text) {
   GenerationOptions generation = options.generation;
   generation.vocab_size = tokenizer.vocab_size();
   generation.validate();
-  std::vector<Sample> samples(static_cast<std::size_t>(generation.samples), Sample(options.stops, prompt));
+  std::vector<Sample> samples;
+  for (const Prompt& prompt : prompts) {
+    samples.insert(samples.end(), static_cast<std::size_t>(generation.samples), Sample(options.stops, prompt));
+  }
 
   const auto is_stop = [&](TokenId token) {
     const SpecialToken* special = tokenizer.special_by_id(token);
@@ -63,19 +64,12 @@ std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterB
     sample.completion.finish = finish;
     add(index, sample.stream.finish(), true);
   };
-  generate(model, weights, prompt, generation, on_token, on_finish);
+  generate(model, prompts, generation, on_token, on_finish);
 
   std::vector<Completion> completions;
   completions.reserve(samples.size());
   for (Sample& sample : samples) completions.push_back(std::move(sample.completion));
   return completions;
 }
-
-#define KILN_INSTANTIATE(T)                                                                                          \
-  template std::vector<Completion> complete<T>(const LanguageModel<T>&, const ParameterBuffer<T>&, const Tokenizer&, \
-                                               std::span<const TokenId>, const CompletionOptions&, const OnText&);
-KILN_INSTANTIATE(float)
-KILN_INSTANTIATE(bfloat16)
-#undef KILN_INSTANTIATE
 
 }  // namespace kiln

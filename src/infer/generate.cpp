@@ -1,13 +1,14 @@
-// The prompt goes through the model once; its keys and values are then copied for every sample.
+// Feeds prompts and drawn tokens to a runner with a cache, and draws from the scores.
 #include "kiln/infer/generate.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/infer/context.h"
-#include "kiln/infer/kv_cache.h"
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -16,126 +17,194 @@ namespace {
 constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;  // of keys and values; samples beyond it wait their turn
 constexpr Index kMostTogether = 64;
 constexpr Index kMostSamples = 1'000'000;  // whose texts fit into memory
+constexpr Index kRowsTogether = 512;       // of prompts that are fed in one forward
+constexpr Index kRowMultiple = 64;         // to which rows of mixed lengths are rounded up
 
-struct Sequence {
-  Index sample;
+/// A sample that grows.
+struct LiveSample {
+  Index number;
+  Index prompt;
+  Index slot;  // of the cache
   Rng rng;
   std::vector<TokenId> tokens;  // the prompt and what was drawn
+  Index cached = 0;             // positions in its slot
+  Index unfed = 0;              // tokens at the end that the model has not seen at their present positions
 };
 
-template <class T>
 class Generation {
  public:
-  Generation(const LanguageModel<T>& model, const ParameterBuffer<T>& weights, std::span<const TokenId> prompt,
+  Generation(const ModelView& model, std::span<const std::span<const TokenId>> prompts,
              const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish)
       : model_(model),
-        weights_(weights),
-        prompt_(prompt),
+        prompts_(prompts),
         options_(options),
         on_token_(on_token),
         on_finish_(on_finish),
         sampler_(options.sampling),
-        together_(sequences_together()),
-        cache_(model.config(), together_, positions()),
-        arena_(arena_bytes()),
-        logits_(arena_.template matrix<float>(together_, model.vocab_size())),
-        activations_begin_(arena_.mark()) {}
+        slots_(slots()),
+        most_rows_(most_rows()),
+        runner_(model.make_runner({.rows = most_rows_, .slots = slots_, .slot_size = slot_size()})),
+        arena_(bytes_of([&](Arena& arena) { arena.matrix<float>(slots_, model.vocab_size); })),
+        logits_(arena_.matrix<float>(slots_, model.vocab_size)),
+        free_slots_(static_cast<std::size_t>(slots_)) {
+    std::iota(free_slots_.rbegin(), free_slots_.rend(), Index{0});  // slot 0 is taken first
+  }
 
   void run() {
-    for (Index first = 0; first < options_.samples; first += together_) {
-      ingest_prompt(first, std::min(together_, options_.samples - first));
-      for (;;) {
-        draw_tokens();
-        if (live_.empty()) break;
-        advance();
-      }
+    for (;;) {
+      begin_samples();
+      if (live_.empty()) return;
+      draw_tokens();
+      feed(0);
     }
   }
 
  private:
-  Index n_ctx() const { return model_.config().n_ctx; }
-  Index prompt_size() const { return std::ssize(prompt_); }
-
-  /// Positions that the cache must hold: every token but the last one drawn is fed to the model.
-  Index positions() const { return std::min(n_ctx() - prompt_size(), options_.max_tokens - 1) + prompt_size(); }
-
-  Index sequences_together() const {
-    const std::size_t one = KvCache<T>::bytes(model_.config(), 1, positions());
-    const Index most = std::clamp(static_cast<Index>(kMemoryBytes / one), Index{1}, kMostTogether);
-    return std::min(most, options_.samples);
+  Index n_ctx() const { return model_.config.n_ctx; }
+  Index samples() const { return std::ssize(prompts_) * options_.samples; }
+  Index longest_prompt() const {
+    return std::ssize(*std::ranges::max_element(prompts_, {}, [](const auto& prompt) { return prompt.size(); }));
   }
 
-  /// Logits, and activations of whichever forward needs most.
-  std::size_t arena_bytes() const {
-    return bytes_of([&](Arena& arena) {
-      arena.matrix<float>(together_, model_.vocab_size());
-      const std::size_t begin = arena.mark();
-      model_.trunk.lay_out(arena, together_, 1, Keep::nothing);
-      arena.release(begin);
-      model_.trunk.lay_out(arena, 1, positions(), Keep::nothing);
-    });
+  /// Positions that a slot must hold: every token but the last one drawn is fed to the model.
+  Index slot_size() const { return std::min(n_ctx(), longest_prompt() + options_.max_tokens - 1); }
+  bool may_overflow() const { return longest_prompt() + options_.max_tokens - 1 > n_ctx(); }
+
+  Index slots() const {
+    const ModelConfig& config = model_.config;
+    const std::size_t element = model_.precision == Precision::bf16 ? sizeof(bfloat16) : sizeof(float);
+    const std::size_t a_slot =
+        static_cast<std::size_t>(2 * config.n_layers * slot_size() * config.kv_heads() * config.head_size()) * element;
+    const Index most = std::clamp(static_cast<Index>(kMemoryBytes / a_slot), Index{1}, kMostTogether);
+    return std::min(most, samples());
   }
 
-  /// Views for B sequences of `length` tokens, laid out anew only where they differ from the last ones.
-  GptActivations<T>& activations_for(Index B, Index length) {
-    if (!activations_ || activations_->B != B || activations_->length != length) {
-      arena_.release(activations_begin_);
-      activations_.emplace(model_.trunk.lay_out(arena_, B, length, Keep::nothing));  // a view assigned to would copy
+  /// Rows of the largest forward: a prompt, a token of each sample, or several prompts.
+  Index most_rows() const {
+    const Index longest = may_overflow() ? slot_size() : longest_prompt();
+    const Index rows = std::max(longest, slots_);
+    if (prompts_.size() == 1 && !(may_overflow() && slots_ > 1)) return rows;
+    Index all = 0;
+    for (const auto& prompt : prompts_) all += std::ssize(prompt);
+    const Index wanted = std::max(rows, std::min(std::max(all, slots_ * longest), kRowsTogether));
+    return (wanted + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+  }
+
+  bool has_next() const { return !free_slots_.empty() && next_ < samples(); }
+  Index next_prompt() const { return next_ / options_.samples; }
+
+  /// Gives every free slot to the next sample. The first sample of a prompt feeds it; the others copy its keys, values
+  /// and scores.
+  void begin_samples() {
+    while (has_next() && next_prompt() == known_.prompt) add_copy(begin_sample(), known_.slot, known_.logits.data());
+    const std::size_t first = live_.size();
+    std::vector<LiveSample> copies;
+    while (has_next()) {
+      const bool is_copy = live_.size() > first && live_.back().prompt == next_prompt();
+      (is_copy ? copies : live_).push_back(begin_sample());
     }
-    return *activations_;
-  }
-
-  /// Runs one sequence and leaves the scores after its last token in a row of the logits.
-  void score_last(std::span<const TokenId> tokens, KeyValueCache<T>* cache, Index logits_row) {
-    const Index length = std::ssize(tokens);
-    GptActivations<T>& a = activations_for(1, length);
-    model_.trunk.forward(weights_, tokens, StepContext{}, a, cache);
-    model_.head.logits(weights_, rows(as_const(a.hidden), length - 1, 1), rows(logits_, logits_row, 1));
-  }
-
-  void ingest_prompt(Index first_sample, Index count) {
-    cache_.clear();
-    score_last(prompt_, &cache_.views(), 0);
-    for (Index b = 0; b < count; ++b) {
-      const Index sample = first_sample + b;
-      live_.push_back({sample, Rng(options_.seed, "sampling", static_cast<std::uint64_t>(sample)),
-                       std::vector<TokenId>(prompt_.begin(), prompt_.end())});
-      if (b == 0) continue;
-      cache_.copy_sequence(0, b);
-      rows(logits_, b, 1) = rows(logits_, 0, 1);
+    for (std::size_t i = first; i < live_.size(); ++i) live_[i].unfed = std::ssize(live_[i].tokens);
+    feed(first);
+    for (LiveSample& copy : copies) {
+      const auto source = std::ranges::find(live_.begin() + static_cast<std::ptrdiff_t>(first), live_.end(),
+                                            copy.prompt, &LiveSample::prompt);
+      add_copy(std::move(copy), source->slot, kiln::row(logits_, source - live_.begin()));
+    }
+    if (live_.size() > first && options_.samples > 1) {
+      const float* logits = kiln::row(logits_, std::ssize(live_) - 1);
+      known_.prompt = live_.back().prompt;
+      known_.slot = live_.back().slot;
+      known_.logits.assign(logits, logits + logits_.cols());
     }
   }
 
-  /// Draws a token for every live sequence; those that end make room by moving the last one into their place.
-  void draw_tokens() {
-    for (Index b = std::ssize(live_); b-- > 0;) {
-      Sequence& sequence = live_[static_cast<std::size_t>(b)];
-      const std::optional<Finish> finish = draw_token(sequence, row(logits_, b));
-      if (!finish) continue;
-      on_finish_(sequence.sample, *finish);
-      const Index last = std::ssize(live_) - 1;
-      if (b != last) {
-        sequence = std::move(live_.back());
-        cache_.copy_sequence(last, b);
+  /// Adds a sample whose prompt lies in `slot` and leads to these scores.
+  void add_copy(LiveSample sample, Index slot, const float* logits) {
+    sample.cached = std::ssize(sample.tokens);
+    runner_->copy_slot(slot, sample.slot, sample.cached);
+    std::copy_n(logits, logits_.cols(), kiln::row(logits_, std::ssize(live_)));
+    live_.push_back(std::move(sample));
+  }
+
+  LiveSample begin_sample() {
+    const Index number = next_++, prompt = number / options_.samples;
+    const std::span<const TokenId> tokens = prompts_[static_cast<std::size_t>(prompt)];
+    const Index slot = free_slots_.back();
+    free_slots_.pop_back();
+    return {.number = number,
+            .prompt = prompt,
+            .slot = slot,
+            .rng = Rng(options_.seed, "sampling", static_cast<std::uint64_t>(number % options_.samples)),
+            .tokens = {tokens.begin(), tokens.end()}};
+  }
+
+  /// Feeds what the live samples from `first` on have unfed, in as few forwards as the memory allows, and leaves the
+  /// scores after the last token of sample i in row i of the logits.
+  void feed(std::size_t first) {
+    for (std::size_t begin = first; begin < live_.size();) {
+      rows_.clear();
+      last_rows_.clear();
+      const Index length = live_[begin].unfed;
+      bool is_mixed = false;
+      std::size_t end = begin;
+      for (; end < live_.size(); ++end) {
+        LiveSample& sample = live_[end];
+        if (end > begin && rows_.size() + sample.unfed > most_rows_) break;
+        is_mixed |= sample.unfed != length;
+        rows_.append(std::span(sample.tokens).last(static_cast<std::size_t>(sample.unfed)), sample.cached, sample.slot);
+        last_rows_.push_back(rows_.size() - 1);
+        sample.cached += std::exchange(sample.unfed, 0);
       }
-      live_.pop_back();
+      if (is_mixed) rows_.round_up(kRowMultiple);
+      runner_->forward(model_.weights, rows_);
+      runner_->logits(last_rows_, rows(logits_, static_cast<Index>(begin), static_cast<Index>(end - begin)));
+      begin = end;
     }
   }
 
-  std::optional<Finish> draw_token(Sequence& sequence, float* logits) {
-    const Index candidates = std::min(model_.vocab_size(), options_.vocab_size.value_or(model_.vocab_size()));
-    if (options_.log_probabilities)
-      drawn_from_.assign(logits, logits + model_.vocab_size());  // the sampler spoils them
-    const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sequence), sequence.rng);
+  /// Draws a token for every live sample; those that end give up their slots.
+  void draw_tokens() {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < live_.size(); ++i) {
+      LiveSample& sample = live_[i];
+      const std::optional<Finish> finish = draw_token(sample, kiln::row(logits_, static_cast<Index>(i)));
+      if (finish) {
+        on_finish_(sample.number, *finish);
+        free_slots_.push_back(sample.slot);
+      } else {
+        if (kept != i) live_[kept] = std::move(sample);
+        ++kept;
+      }
+    }
+    live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(kept), live_.end());
+  }
+
+  std::optional<Finish> draw_token(LiveSample& sample, float* logits) {
+    const Index candidates = std::min(model_.vocab_size, options_.vocab_size.value_or(model_.vocab_size));
+    if (options_.log_probabilities) drawn_from_.assign(logits, logits + model_.vocab_size);  // the sampler spoils them
+    const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sample), sample.rng);
     if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) return Finish::end;
-    sequence.tokens.push_back(token);
+    sample.tokens.push_back(token);
+    sample.unfed = 1;
     const double log_probability = options_.log_probabilities ? log_probability_of(token) : 0;
-    if (!on_token_(sequence.sample, token, log_probability)) return Finish::stop;
-    if (std::ssize(sequence.tokens) - prompt_size() == options_.max_tokens) return Finish::length;
+    if (!on_token_(sample.number, token, log_probability)) return Finish::stop;
+    const Index prompt_size = std::ssize(prompts_[static_cast<std::size_t>(sample.prompt)]);
+    if (std::ssize(sample.tokens) - prompt_size == options_.max_tokens) return Finish::length;
+    if (sample.cached == n_ctx()) {
+      if (options_.overflow == ContextOverflow::stop) return Finish::length;
+      forget(sample);
+    }
     return std::nullopt;
   }
 
-  /// By the logits that it was drawn from.
+  /// Lets a sample that has filled the context begin again from its newest tokens, at positions 0 and on.
+  void forget(LiveSample& sample) {
+    if (sample.slot == known_.slot) known_.prompt = -1;  // its slot no longer begins with the prompt
+    sample.cached = 0;
+    sample.unfed = options_.overflow == ContextOverflow::recompute ? n_ctx() : std::max<Index>(1, n_ctx() / 2);
+  }
+
+  /// Returns log p of a token by the scores that it was drawn from.
   double log_probability_of(TokenId token) const {
     const float greatest = *std::ranges::max_element(drawn_from_);
     double sum = 0;
@@ -143,41 +212,33 @@ class Generation {
     return static_cast<double>(drawn_from_[static_cast<std::size_t>(token)] - greatest) - std::log(sum);
   }
 
-  /// What the model sees of a sequence: its last n_ctx tokens.
-  std::span<const TokenId> window(const Sequence& sequence) const {
-    const std::span<const TokenId> tokens(sequence.tokens);
+  /// Returns what the repetition penalty looks back on: the last n_ctx tokens.
+  std::span<const TokenId> window(const LiveSample& sample) const {
+    const std::span<const TokenId> tokens(sample.tokens);
     return tokens.last(std::min(tokens.size(), static_cast<std::size_t>(n_ctx())));
   }
 
-  /// Scores what follows the token that each live sequence got last.
-  void advance() {
-    if (cache_.is_full()) {  // the window moves, and with it the position of every token in it
-      for (Index b = 0; b < std::ssize(live_); ++b) score_last(window(live_[static_cast<std::size_t>(b)]), nullptr, b);
-      return;
-    }
-    newest_.clear();
-    for (const Sequence& sequence : live_) newest_.push_back(sequence.tokens.back());
-    const Index B = std::ssize(live_);
-    GptActivations<T>& a = activations_for(B, 1);
-    model_.trunk.forward(weights_, newest_, StepContext{}, a, &cache_.views());
-    model_.head.logits(weights_, as_const(a.hidden), rows(logits_, 0, B));
-  }
-
-  const LanguageModel<T>& model_;
-  const ParameterBuffer<T>& weights_;
-  std::span<const TokenId> prompt_;
+  const ModelView& model_;
+  std::span<const std::span<const TokenId>> prompts_;
   const GenerationOptions& options_;
   const OnToken& on_token_;
   const OnFinish& on_finish_;
   Sampler sampler_;
-  Index together_;  // sequences that advance at the same time, at most
-  KvCache<T> cache_;
+  Index slots_;      // samples that advance together, at most
+  Index most_rows_;  // of a forward
+  std::unique_ptr<Runner<float>> runner_;
   Arena arena_;
-  Mat<float> logits_;  // (together, V)
-  std::size_t activations_begin_;
-  std::optional<GptActivations<T>> activations_;
-  std::vector<Sequence> live_;
-  std::vector<TokenId> newest_;    // (B)
+  Mat<float> logits_;  // (slots, V), a row for each live sample
+  std::vector<LiveSample> live_;
+  std::vector<Index> free_slots_;
+  Index next_ = 0;  // sample to begin
+  struct {
+    Index prompt = -1;
+    Index slot = 0;
+    std::vector<float> logits;
+  } known_;  // a prompt that a slot begins with, and the scores after it
+  TokenRows rows_;
+  std::vector<Index> last_rows_;   // of each sequence in rows_
   std::vector<float> drawn_from_;  // (V)
 };
 
@@ -190,23 +251,17 @@ void GenerationOptions::validate() const {
         format_count(kMostSamples));
 }
 
-template <class T>
-void generate(const LanguageModel<T>& model, const ParameterBuffer<T>& weights, std::span<const TokenId> prompt,
-              const GenerationOptions& options, const OnToken& on_token, const OnFinish& on_finish) {
+void generate(const ModelView& model, std::span<const Prompt> prompts, const GenerationOptions& options,
+              const OnToken& on_token, const OnFinish& on_finish) {
   options.validate();
-  prompt = fit_context(prompt, model.config().n_ctx, model.vocab_size());
+  std::vector<std::span<const TokenId>> fitting;
+  for (const Prompt& prompt : prompts) fitting.push_back(fit_context(prompt, model.config.n_ctx, model.vocab_size));
+  if (fitting.empty()) return;
   if (options.max_tokens == 0) {
-    for (Index sample = 0; sample < options.samples; ++sample) on_finish(sample, Finish::length);
+    for (Index n = 0; n < std::ssize(prompts) * options.samples; ++n) on_finish(n, Finish::length);
     return;
   }
-  Generation<T>(model, weights, prompt, options, on_token, on_finish).run();
+  Generation(model, fitting, options, on_token, on_finish).run();
 }
-
-#define KILN_INSTANTIATE(T)                                                                               \
-  template void generate<T>(const LanguageModel<T>&, const ParameterBuffer<T>&, std::span<const TokenId>, \
-                            const GenerationOptions&, const OnToken&, const OnFinish&);
-KILN_INSTANTIATE(float)
-KILN_INSTANTIATE(bfloat16)
-#undef KILN_INSTANTIATE
 
 }  // namespace kiln

@@ -11,6 +11,8 @@
 namespace kiln {
 namespace {
 
+constexpr Index kChunkRows = 64;  // whose logits are made at a time
+
 /// The distribution that a row of logits stands for.
 class Distribution {
  public:
@@ -55,27 +57,26 @@ class Distribution {
 
 }  // namespace
 
-Inspection inspect(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
-                   std::span<const TokenId> tokens, Index top) {
+Inspection inspect(const ModelView& model, std::span<const TokenId> tokens, Index top) {
   check(top >= 1, "top is {}; it must be 1 or more", top);
-  tokens = fit_context(tokens, model.config().n_ctx, model.vocab_size());
-  const Index N = std::ssize(tokens);
-  const auto lay_out = [&](Arena& arena) {
-    return std::pair(model.trunk.lay_out(arena, 1, N, Keep::nothing), model.head.lay_out(arena, N));
-  };
-  Arena arena(bytes_of(lay_out));
-  auto [activations, scratch] = lay_out(arena);
-  model.trunk.forward(weights, tokens, StepContext{}, activations);
+  tokens = fit_context(tokens, model.config.n_ctx, model.vocab_size);
+  const Index N = std::ssize(tokens), chunk = std::min(N, kChunkRows);
+  const std::unique_ptr<Runner<float>> runner = model.make_runner({.rows = N});
+  TokenRows input;
+  input.append(tokens);
+  runner->forward(model.weights, input);
 
   Inspection inspection;
+  RowMajor<float> logits(chunk, model.vocab_size);
+  std::vector<Index> scored;
   std::vector<TokenId> order;
-  const Index chunk = scratch.logits.rows();
   for (Index n = 0; n < N; ++n) {
     if (n % chunk == 0) {
-      const Index count = std::min(chunk, N - n);
-      model.head.logits(weights, rows(as_const(activations.hidden), n, count), rows(scratch.logits, 0, count));
+      scored.resize(static_cast<std::size_t>(std::min(chunk, N - n)));
+      std::iota(scored.begin(), scored.end(), n);
+      runner->logits(scored, mat(logits.data(), std::ssize(scored), model.vocab_size));
     }
-    const Distribution distribution(ConstVec<float>(row(scratch.logits, n % chunk), model.vocab_size()));
+    const Distribution distribution(ConstVec<float>(logits.data() + n % chunk * model.vocab_size, model.vocab_size));
     if (n + 1 == N) {
       inspection.next = distribution.top(top, order);
       break;

@@ -13,6 +13,8 @@
 #include "kernels/attention_tile.h"
 #include <cassert>
 #include <cmath>
+#include <tuple>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -36,23 +38,27 @@ struct Inputs {
   /// Of ALiBi, on the scale of scores before they are scaled.
   A slope(Index h) const { return slopes.size() > 0 ? slopes[h] / scale() : A(0); }
   Index key_head(Index h) const { return h / (shape.H / shape.K); }
-  /// Rows of head h of a matrix that lies like q.
-  ConstMat<T> queries(ConstMat<T> m, Index b, Index h, Index first, Index count) const {
-    return columns(rows(m, b * shape.T + first, count), h * shape.D, shape.D);
+  /// Rows of head h of a matrix that lies like q, from query `first` of the sequence on.
+  ConstMat<T> queries(ConstMat<T> m, const Sequence& s, Index h, Index first, Index count) const {
+    return columns(rows(m, s.row + first, count), h * shape.D, shape.D);
   }
-  Mat<T> queries(Mat<T> m, Index b, Index h, Index first, Index count) const {
-    return columns(rows(m, b * shape.T + first, count), h * shape.D, shape.D);
+  Mat<T> queries(Mat<T> m, const Sequence& s, Index h, Index first, Index count) const {
+    return columns(rows(m, s.row + first, count), h * shape.D, shape.D);
   }
-  /// Rows of key head g of a matrix that lies like k.
-  ConstMat<T> keys(ConstMat<T> m, Index b, Index g, Index first, Index count) const {
-    return columns(rows(m, b * shape.key_stride + first, count), g * shape.D, shape.D);
+  /// Rows of key head g of a matrix that lies like k, from key `first` of the sequence on.
+  ConstMat<T> keys(ConstMat<T> m, const Sequence& s, Index g, Index first, Index count) const {
+    return columns(rows(m, first_key(s) + first, count), g * shape.D, shape.D);
   }
-  Mat<T> keys(Mat<T> m, Index b, Index g, Index first, Index count) const {
-    return columns(rows(m, b * shape.key_stride + first, count), g * shape.D, shape.D);
+  Mat<T> keys(Mat<T> m, const Sequence& s, Index g, Index first, Index count) const {
+    return columns(rows(m, first_key(s) + first, count), g * shape.D, shape.D);
   }
+  Index first_key(const Sequence& s) const { return shape.slot_size > 0 ? s.slot * shape.slot_size : s.row; }
+  /// Returns the number of position i of head h, when each sequence's positions lie head by head: where its log-sum-exp
+  /// lies.
+  Index head_row(const Sequence& s, Index h, Index i) const { return s.row * shape.H + h * s.length + i; }
   /// Dropout's number of a probability.
-  std::uint64_t element(Index b, Index h, Index i, Index j) const {
-    return static_cast<std::uint64_t>(((b * shape.H + h) * shape.S + j) * shape.T + i);
+  std::uint64_t element(const Sequence& s, Index h, Index i, Index j) const {
+    return static_cast<std::uint64_t>(head_row(s, h, j) * s.length + i);
   }
 };
 
@@ -64,8 +70,31 @@ struct KeyHead {
   A *dkeys = nullptr, *dvalues = nullptr;
 };
 
-/// Tiles that one head's queries take.
-Index tiles_of(const AttentionShape& shape) { return (shape.T + kQueries - 1) / kQueries; }
+/// Returns the number of tiles that one head's queries take.
+Index tiles_of(const Sequence& s) { return (s.length + kQueries - 1) / kQueries; }
+
+/// Returns the pairs of a query and a key that it sees: what one head of a sequence costs.
+Index pairs_of(const Sequence& s) { return s.length * s.past + s.length * (s.length + 1) / 2; }
+
+/// A part of the work that one thread does alone.
+struct Unit {
+  const Sequence* sequence;
+  Index head;             // key head; query head for a single query
+  Index part, parts = 1;  // every parts-th tile from tile `part` on; the query for a single query
+  Index cost;
+
+  bool operator<(const Unit& other) const {  // the costliest first, else in the order of the batch
+    return std::tuple(-cost, sequence->row, head, part) <
+           std::tuple(-other.cost, other.sequence->row, other.head, other.part);
+  }
+};
+
+/// The calling thread's list of units, empty. It keeps its memory from call to call.
+std::vector<Unit>& empty_units() {
+  static thread_local std::vector<Unit> units;
+  units.clear();
+  return units;
+}
 
 /// Room for what rounding takes from a tile's probabilities, or null where they are not rounded.
 template <class T>
@@ -73,20 +102,20 @@ Acc<T>* take_rest(Pieces<Acc<T>>& pieces) {
   return kPerWord<T> > 1 ? pieces.take(kKeys * kQueries) : nullptr;
 }
 
-/// Forward for the queries from `first` on, at most a tile of them, of head h of sequence b.
+/// Forward for the queries from `first` on, at most a tile of them, of head h of sequence s.
 template <class T>
-void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces, Index b, Index h,
-                  Index first, Mat<T> y, Mat<Acc<T>> log_sum) {
+void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces, const Sequence& s, Index h,
+                  Index first, Mat<T> y, Vec<Acc<T>> lse) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), depth = words<T>(shape.D), row_words = padded<A>(depth);
-  const Index queries = std::min(kQueries, shape.T - first), past = shape.S - shape.T;
+  const Index queries = std::min(kQueries, s.length - first), past = s.past;
   A *queries_t = pieces.take(row_words * kQueries), *out = pieces.take(kQueries * width);
   A *scores = pieces.take(kKeys * kQueries), *factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
   A* rest = take_rest<T>(pieces);
   A *maximum = pieces.take(kQueries), *sum = pieces.take(kQueries), *rescale = pieces.take(kQueries);
 
-  words_along_rows(in.queries(in.q, b, h, first, queries), out, row_words);  // borrowed: `out` is written later
+  words_along_rows(in.queries(in.q, s, h, first, queries), out, row_words);  // borrowed: `out` is written later
   transpose(out, queries, row_words, queries_t);
   std::fill_n(maximum, kQueries, -std::numeric_limits<A>::infinity());
   std::fill_n(sum, kQueries, A(0));
@@ -95,7 +124,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), shape.T, factors);
+    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(s, h, first, key), s.length, factors);
     softmax_tile<T>(tile, in.scale(), factors, scores, rest, maximum, sum, rescale);
     if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
     const A* values = head.values + words<T>(key) * width;
@@ -103,29 +132,30 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     if (rest != nullptr) add_to_queries<T>(tile, rest, values, width, false, out);
   }
   Vec<A> sums(sum, queries);
-  if (log_sum.data() != nullptr) {
-    Vec<A>(row(log_sum, b * shape.H + h) + first, queries) =
+  if (lse.data() != nullptr) {
+    Vec<A>(lse.data() + in.head_row(s, h, first), queries) =
         in.scale() * Vec<A>(maximum, queries).array() + sums.array().log();
   }
   sums = sums.cwiseInverse();
-  narrow_rows(out, width, sum, in.queries(y, b, h, first, queries));
+  narrow_rows(out, width, sum, in.queries(y, s, h, first, queries));
 }
 
-/// Forward for one of `shares` shares of the query tiles that read key head g of sequence b: every shares-th of them,
-/// since later ones have more keys to work through.
+/// Forward for one unit's tiles of the queries that read its key head. Units of one head take tiles in turn, since
+/// later tiles have more keys to work through.
 template <class T>
-void forward_key_head(const Inputs<T>& in, Index b, Index g, Index share, Index shares, Mat<T> y, Mat<Acc<T>> log_sum) {
+void forward_key_head(const Inputs<T>& in, const Unit& unit, Mat<T> y, Vec<Acc<T>> lse) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
-  const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
-  const Index key_size = shape.S * row_words, value_size = words<T>(shape.S) * width;
+  const Sequence& s = *unit.sequence;
+  const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D)), g = unit.head;
+  const Index key_size = s.keys() * row_words, value_size = words<T>(s.keys()) * width;
   Pieces<A> pieces(key_size + value_size + kQueries * (row_words + width + 3 * kKeys + 3));
   A *keys = pieces.take(key_size), *values = pieces.take(value_size);
-  words_along_rows(in.keys(in.k, b, g, 0, shape.S), keys, row_words);
-  words_across_rows(in.keys(in.v, b, g, 0, shape.S), values);
-  const Index group = shape.H / shape.K, tiles = tiles_of(shape);
-  for (Index n = share; n < group * tiles; n += shares) {
-    forward_tile(in, KeyHead<A>{keys, values}, pieces, b, g * group + n / tiles, n % tiles * kQueries, y, log_sum);
+  words_along_rows(in.keys(in.k, s, g, 0, s.keys()), keys, row_words);
+  words_across_rows(in.keys(in.v, s, g, 0, s.keys()), values);
+  const Index group = shape.H / shape.K, tiles = tiles_of(s);
+  for (Index n = unit.part; n < group * tiles; n += unit.parts) {
+    forward_tile(in, KeyHead<A>{keys, values}, pieces, s, g * group + n / tiles, n % tiles * kQueries, y, lse);
   }
 }
 
@@ -140,21 +170,21 @@ ConstMat<Acc<T>> as_acc(ConstMat<T> m, Acc<T>* memory) {
   }
 }
 
-/// Forward for the single query t of head h of sequence b: all of its scores in one row, two passes over memory.
+/// Forward for the single query t of head h of sequence s: all of its scores in one row, two passes over memory.
 template <class T>
-void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat<Acc<T>> log_sum) {
+void forward_query(const Inputs<T>& in, const Sequence& s, Index h, Index t, Mat<T> y, Vec<Acc<T>> lse) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
-  const Index width = padded<A>(shape.D), seen = shape.S - shape.T + t + 1, g = in.key_head(h);
+  const Index width = padded<A>(shape.D), seen = s.past + t + 1, g = in.key_head(h);
   Pieces<A> pieces((2 + kKeys) * width + padded<A>(seen));
   Vec<A> query(pieces.take(width), shape.D), out(pieces.take(width), shape.D);
   A* memory = pieces.take(kKeys * width);
   Vec<A> p(pieces.take(padded<A>(seen)), seen);
 
-  widen_rows(in.queries(in.q, b, h, t, 1), query.data(), width);
+  widen_rows(in.queries(in.q, s, h, t, 1), query.data(), width);
   for (Index key = 0; key < seen; key += kKeys) {
     const Index count = std::min(kKeys, seen - key);
-    p.segment(key, count).noalias() = as_acc(in.keys(in.k, b, g, key, count), memory) * query;
+    p.segment(key, count).noalias() = as_acc(in.keys(in.k, s, g, key, count), memory) * query;
   }
   const A scale = in.scale(), slope = in.slope(h);
   if (slope != A(0)) {
@@ -164,16 +194,16 @@ void forward_query(const Inputs<T>& in, Index b, Index h, Index t, Mat<T> y, Mat
   p = (scale * (p.array() - maximum)).exp();
   const A sum = p.sum();
   if (in.dropout.active()) {
-    for (Index j = 0; j < seen; ++j) p[j] *= static_cast<A>(in.dropout.factor(in.element(b, h, t, j)));
+    for (Index j = 0; j < seen; ++j) p[j] *= static_cast<A>(in.dropout.factor(in.element(s, h, t, j)));
   }
   out.setZero();
   for (Index key = 0; key < seen; key += kKeys) {
     const Index count = std::min(kKeys, seen - key);
-    out.noalias() += as_acc(in.keys(in.v, b, g, key, count), memory).transpose() * p.segment(key, count);
+    out.noalias() += as_acc(in.keys(in.v, s, g, key, count), memory).transpose() * p.segment(key, count);
   }
-  if (log_sum.data() != nullptr) log_sum(b * shape.H + h, t) = scale * maximum + std::log(sum);
+  if (lse.data() != nullptr) lse[in.head_row(s, h, t)] = scale * maximum + std::log(sum);
   const A inverse = A(1) / sum;
-  narrow_rows(out.data(), width, &inverse, in.queries(y, b, h, t, 1));
+  narrow_rows(out.data(), width, &inverse, in.queries(y, s, h, t, 1));
 }
 
 /// m in words across its rows: `along`, in words along them, where that is the same, otherwise made in `memory`.
@@ -188,7 +218,7 @@ const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
 template <class T>
 struct Gradients {
   ConstMat<T> y;
-  ConstMat<Acc<T>> log_sum;
+  ConstVec<Acc<T>> lse;
   ConstMat<T> dy;
   Mat<T> dq, dk, dv;
 };
@@ -196,10 +226,10 @@ struct Gradients {
 /// Backward for a tile of queries from `first` on: writes dq, adds to the key head's dkeys and dvalues.
 template <class T>
 void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces,
-                   Index b, Index h, Index first) {
+                   const Sequence& s, Index h, Index first) {
   using A = Acc<T>;
   const Index width = padded<A>(in.shape.D), depth = words<T>(in.shape.D), row_words = padded<A>(depth);
-  const Index queries = std::min(kQueries, in.shape.T - first);
+  const Index queries = std::min(kQueries, s.length - first);
   const auto take_tile = [&] { return pieces.take(kQueries * width); };
   A *q = take_tile(), *q_t = take_tile(), *q_memory = take_tile(), *dq = take_tile();
   A *dy = take_tile(), *dy_t = take_tile(), *dy_memory = take_tile();
@@ -209,22 +239,21 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   A* rest = take_rest<T>(pieces);
   A* factors = in.dropout.active() ? pieces.take(kKeys * kQueries) : nullptr;
 
-  const ConstMat<T> q_rows = in.queries(in.q, b, h, first, queries), dy_rows = in.queries(out.dy, b, h, first, queries);
+  const ConstMat<T> q_rows = in.queries(in.q, s, h, first, queries), dy_rows = in.queries(out.dy, s, h, first, queries);
   words_along_rows(q_rows, q, row_words);
   words_along_rows(dy_rows, dy, row_words);
   transpose(q, queries, row_words, q_t);
   transpose(dy, queries, row_words, dy_t);
   const A *q_across = across_rows(q_rows, q, q_memory), *dy_across = across_rows(dy_rows, dy, dy_memory);
-  words_along_rows(in.queries(out.y, b, h, first, queries), dq, row_words);  // borrowed: dq is written later
-  load_row_terms<T>(dq, dy, row_words, ConstVec<A>(row(out.log_sum, b * in.shape.H + h) + first, queries), shift,
-                    delta);
+  words_along_rows(in.queries(out.y, s, h, first, queries), dq, row_words);  // borrowed: dq is written later
+  load_row_terms<T>(dq, dy, row_words, ConstVec<A>(out.lse.data() + in.head_row(s, h, first), queries), shift, delta);
   for (Index key = 0; key < first + queries; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, first + queries - key), first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, q_t, scores);
     score_product<T>(tile, depth, head.values + key * row_words, row_words, dy_t, dp);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) {
-      dropout_factors<T>(tile, in.dropout, in.element(b, h, first, key), in.shape.T, factors);
+      dropout_factors<T>(tile, in.dropout, in.element(s, h, first, key), s.length, factors);
     }
     gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, rest, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);
@@ -232,38 +261,55 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     add_to_keys<T>(tile, dp, q_across, width, head.dkeys + key * width);
     add_to_queries<T>(tile, ds_across, head.keys_across + words<T>(key) * width, width, key == 0, dq);
   }
-  narrow_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, b, h, first, queries));
+  narrow_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, s, h, first, queries));
 }
 
-/// Elements of a thread's scratch in the backward.
+/// Returns the elements of a thread's scratch in the backward.
 template <class A>
-Index backward_room(const AttentionShape& shape) {
-  const Index width = padded<A>(shape.D);
-  return 5 * shape.S * width + 7 * kQueries * width + (5 * kKeys + 2) * kQueries;
+Index backward_scratch(Index length, Index head_size) {
+  const Index width = padded<A>(head_size);
+  return 5 * length * width + 7 * kQueries * width + (5 * kKeys + 2) * kQueries;
 }
 
-/// Backward for key head g of sequence b and all the query heads that read it, one after the other: whoever has the
-/// key head is alone in writing its gradients, and the order of their sums never changes.
+/// Backward for key head g of a sequence and all the query heads that read it, one after the other. One thread writes
+/// all gradients of a key head, in an order that never changes.
 template <class T>
-void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, Index b, Index g) {
+void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, const Sequence& s, Index g) {
   using A = Acc<T>;
   const AttentionShape& shape = in.shape;
   const Index width = padded<A>(shape.D), row_words = padded<A>(words<T>(shape.D));
-  const Index size = shape.S * width, group = shape.H / shape.K;
-  Pieces<A> pieces(backward_room<A>(shape));
+  const Index size = s.length * width, group = shape.H / shape.K;
+  Pieces<A> pieces(backward_scratch<A>(s.length, shape.D));
   A *keys = pieces.take(size), *keys_memory = pieces.take(size), *values = pieces.take(size);
   A *dkeys = pieces.take(size), *dvalues = pieces.take(size);
-  const ConstMat<T> key_rows = in.keys(in.k, b, g, 0, shape.S);
+  const ConstMat<T> key_rows = in.keys(in.k, s, g, 0, s.length);
   words_along_rows(key_rows, keys, row_words);
-  words_along_rows(in.keys(in.v, b, g, 0, shape.S), values, row_words);
+  words_along_rows(in.keys(in.v, s, g, 0, s.length), values, row_words);
   const KeyHead<A> head{keys, values, across_rows(key_rows, keys, keys_memory), dkeys, dvalues};
   std::fill_n(dkeys, size, A(0));
   std::fill_n(dvalues, size, A(0));
   for (Index h = g * group; h < (g + 1) * group; ++h) {
-    for (Index first = 0; first < shape.T; first += kQueries) backward_tile(in, out, head, pieces, b, h, first);
+    for (Index first = 0; first < s.length; first += kQueries) backward_tile(in, out, head, pieces, s, h, first);
   }
-  narrow_rows(dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, b, g, 0, shape.S));
-  narrow_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, b, g, 0, shape.S));
+  narrow_rows(dkeys, width, static_cast<const A*>(nullptr), in.keys(out.dk, s, g, 0, s.length));
+  narrow_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, s, g, 0, s.length));
+}
+
+/// Zeroes the rows behind the last sequence.
+template <class T>
+void clear_rest(const AttentionShape& shape, Mat<T> m) {
+  const Index end = rows_in(shape.sequences);
+  rows(m, end, m.rows() - end).setZero();
+}
+
+[[maybe_unused]] bool is_valid(const AttentionShape& shape, bool needs_no_past) {
+  Index row = 0;
+  for (const Sequence& s : shape.sequences) {
+    if (s.row != row || s.length < 1 || s.past < 0 || (needs_no_past && s.past > 0)) return false;
+    if (shape.slot_size > 0 ? s.keys() > shape.slot_size : s.past > 0) return false;
+    row += s.length;
+  }
+  return shape.H % shape.K == 0;
 }
 
 }  // namespace
@@ -283,47 +329,69 @@ std::vector<double> alibi_slopes(Index heads) {
 
 template <class T>
 void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
-                       ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Mat<Acc<T>> log_sum) {
-  assert(shape.H % shape.K == 0 && shape.S >= shape.T && (!dropout.active() || shape.S == shape.T));
+                       ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Vec<Acc<T>> lse) {
+  assert(is_valid(shape, dropout.active()));
   const Inputs<T> in{shape, q, k, v, slopes, dropout};
-  if (shape.T <= kFewQueries) {
-    parallel_each(shape.B * shape.H * shape.T, [&](Index unit) {
-      const Index head = unit / shape.T;
-      forward_query(in, head / shape.H, head % shape.H, unit % shape.T, y, log_sum);
-    });
-    return;
+  const Index group = shape.H / shape.K;
+  Index all_pairs = 0;
+  for (const Sequence& s : shape.sequences) all_pairs += pairs_of(s) * shape.K;
+  std::vector<Unit>& units = empty_units();
+  for (const Sequence& s : shape.sequences) {
+    if (s.length <= kFewQueries) {
+      for (Index h = 0; h < shape.H; ++h) {
+        for (Index t = 0; t < s.length; ++t) units.push_back({&s, h, t, 1, s.past + t + 1});
+      }
+      continue;
+    }
+    // Enough units for the threads to even out. No more: each converts its key head again.
+    const Index parts = std::clamp<Index>(4 * threads() * pairs_of(s) / all_pairs, 1, group * tiles_of(s));
+    for (Index g = 0; g < shape.K; ++g) {
+      for (Index part = 0; part < parts; ++part) units.push_back({&s, g, part, parts, group * pairs_of(s) / parts});
+    }
   }
-  // Enough shares for the threads to even out, where key heads are few; no more, since each makes its own ready anew.
-  const Index key_heads = shape.B * shape.K, tiles = shape.H / shape.K * tiles_of(shape);
-  const Index shares = std::clamp<Index>(4 * threads() / key_heads, 1, tiles);
-  parallel_each(key_heads * shares, [&](Index unit) {
-    const Index head = unit / shares;
-    forward_key_head(in, head / shape.K, head % shape.K, unit % shares, shares, y, log_sum);
+  std::sort(units.begin(), units.end());
+  parallel_each(std::ssize(units), [&in, &units, y, lse](Index i) {
+    const Unit& unit = units[static_cast<std::size_t>(i)];
+    if (unit.sequence->length <= kFewQueries) {
+      forward_query(in, *unit.sequence, unit.head, unit.part, y, lse);
+    } else {
+      forward_key_head(in, unit, y, lse);
+    }
   });
+  clear_rest(shape, y);
 }
 
 // y_i = sum_j m_ij p_ij v_j, p = softmax(q k^T / sqrt(D) - slope (i - j)); see gradient_tile.
 template <class T>
 void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
-                        ConstVec<Acc<T>> slopes, Dropout dropout, ConstMat<T> y, ConstMat<Acc<T>> log_sum,
-                        ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv) {
-  assert(shape.H % shape.K == 0 && shape.S == shape.T);
+                        ConstVec<Acc<T>> slopes, Dropout dropout, ConstMat<T> y, ConstVec<Acc<T>> lse, ConstMat<T> dy,
+                        Mat<T> dq, Mat<T> dk, Mat<T> dv) {
+  assert(is_valid(shape, true));
   const Inputs<T> in{shape, q, k, v, slopes, dropout};
-  const Gradients<T> out{y, log_sum, dy, dq, dk, dv};
-  parallel_each(shape.B * shape.K, [&](Index unit) { backward_key_head(in, out, unit / shape.K, unit % shape.K); });
+  const Gradients<T> out{y, lse, dy, dq, dk, dv};
+  std::vector<Unit>& units = empty_units();
+  for (const Sequence& s : shape.sequences) {
+    for (Index g = 0; g < shape.K; ++g) units.push_back({&s, g, 0, 1, pairs_of(s)});
+  }
+  std::sort(units.begin(), units.end());
+  parallel_each(std::ssize(units), [&in, &out, &units](Index i) {
+    const Unit& unit = units[static_cast<std::size_t>(i)];
+    backward_key_head(in, out, *unit.sequence, unit.head);
+  });
+  for (const Mat<T>& gradient : {dq, dk, dv}) clear_rest(shape, gradient);
 }
 
 template <class T>
-std::size_t attention_scratch_bytes(const AttentionShape& shape) {
-  return static_cast<std::size_t>(backward_room<Acc<T>>(shape)) * sizeof(Acc<T>);
+std::size_t attention_scratch_bytes(Index length, Index head_size) {
+  return static_cast<std::size_t>(backward_scratch<Acc<T>>(length, head_size)) * sizeof(Acc<T>);
 }
 
 #define KILN_INSTANTIATE(T)                                                                                           \
-  template std::size_t attention_scratch_bytes<T>(const AttentionShape&);                                             \
+  template std::size_t attention_scratch_bytes<T>(Index, Index);                                                      \
   template void attention_forward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>,  \
-                                     Dropout, Mat<T>, Mat<Acc<T>>);                                                   \
+                                     Dropout, Mat<T>, Vec<Acc<T>>);                                                   \
   template void attention_backward<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>, \
-                                      Dropout, ConstMat<T>, ConstMat<Acc<T>>, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
+                                      Dropout, ConstMat<T>, ConstVec<Acc<T>>, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

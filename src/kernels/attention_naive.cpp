@@ -9,20 +9,28 @@ namespace {
 
 /// One query of one head: which keys it sees, and where everything lies.
 struct Query {
-  Index b, h, t;          // sequence, head, position in the sequence
+  Index h;
   Index row, column;      // its place in q and y
   Index key, key_column;  // its first key's place in k and v
   Index visible;          // keys that it sees
-  std::uint64_t element;  // dropout's number of its first probability; that of the next key is T further on
+  Index length;           // of its sequence
+  Index lse;              // its place in lse
+  std::uint64_t element;  // dropout's number of its first probability; the next key's is `length` further on
+
+  /// Dropout's factor of the probability of key j.
+  float factor(const Dropout& dropout, Index j) const {
+    return dropout.factor(element + static_cast<std::uint64_t>(j * length));
+  }
 };
 
 template <class Body>
-void for_each_query(const AttentionShape& s, Body&& body) {
-  for (Index b = 0; b < s.B; ++b) {
-    for (Index h = 0; h < s.H; ++h) {
-      for (Index t = 0; t < s.T; ++t) {
-        body(Query{b, h, t, b * s.T + t, h * s.D, b * s.key_stride, h / (s.H / s.K) * s.D, s.S - s.T + t + 1,
-                   static_cast<std::uint64_t>((b * s.H + h) * s.S * s.T + t)});
+void for_each_query(const AttentionShape& shape, Body&& body) {
+  for (const Sequence& s : shape.sequences) {
+    for (Index h = 0; h < shape.H; ++h) {
+      for (Index t = 0; t < s.length; ++t) {
+        body(Query{h, s.row + t, h * shape.D, shape.slot_size > 0 ? s.slot * shape.slot_size : s.row,
+                   h / (shape.H / shape.K) * shape.D, s.past + t + 1, s.length, s.row * shape.H + h * s.length + t,
+                   static_cast<std::uint64_t>((s.row * shape.H + h * s.length) * s.length + t)});
       }
     }
   }
@@ -31,7 +39,7 @@ void for_each_query(const AttentionShape& s, Body&& body) {
 template <class T>
 using Row = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-/// p_j = exp(s_j - log_sum), s_j = q k_j / sqrt(D) - slope (i - j); returns log_sum = log sum_j exp(s_j).
+/// p_j = exp(s_j - lse), s_j = q k_j / sqrt(D) - slope (i - j); returns lse = log sum_j exp(s_j).
 template <class T>
 T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, ConstMat<T> k, ConstVec<T> slopes,
                 Row<T>& p) {
@@ -43,23 +51,24 @@ T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, Cons
     if (slopes.size() > 0) p[j] -= slopes[query.h] * static_cast<T>(query.visible - 1 - j);
   }
   const T maximum = p.maxCoeff();
-  const T log_sum = maximum + std::log((p.array() - maximum).exp().sum());
-  p = (p.array() - log_sum).exp();
-  return log_sum;
+  const T lse = maximum + std::log((p.array() - maximum).exp().sum());
+  p = (p.array() - lse).exp();
+  return lse;
 }
 
 }  // namespace
 
 template <class T>
 void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
-                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Mat<T> log_sum) {
+                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Vec<T> lse) {
   Row<T> p;
+  y.setZero();
   for_each_query(shape, [&](const Query& query) {
-    log_sum(query.b * shape.H + query.h, query.t) = probabilities(shape, query, q, k, slopes, p);
+    lse[query.lse] = probabilities(shape, query, q, k, slopes, p);
     for (Index d = 0; d < shape.D; ++d) {
       T sum = 0;
       for (Index j = 0; j < query.visible; ++j) {
-        const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j * shape.T)));
+        const T factor = static_cast<T>(query.factor(dropout, j));
         sum += p[j] * factor * v(query.key + j, query.key_column + d);
       }
       y(query.row, query.column + d) = sum;
@@ -82,7 +91,7 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
     probabilities(shape, query, q, k, slopes, p);
     dp.setZero(query.visible);
     for (Index j = 0; j < query.visible; ++j) {
-      const T factor = static_cast<T>(dropout.factor(query.element + static_cast<std::uint64_t>(j * shape.T)));
+      const T factor = static_cast<T>(query.factor(dropout, j));
       for (Index d = 0; d < shape.D; ++d) {
         dv(query.key + j, key_head + d) += factor * p[j] * dy(i, head + d);
         dp[j] += factor * dy(i, head + d) * v(query.key + j, key_head + d);
@@ -101,7 +110,7 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
 
 #define KILN_INSTANTIATE(T)                                                                                            \
   template void attention_forward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>,  \
-                                           Dropout, Mat<T>, Mat<T>);                                                   \
+                                           Dropout, Mat<T>, Vec<T>);                                                   \
   template void attention_backward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>, \
                                             Dropout, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
 KILN_INSTANTIATE(float)

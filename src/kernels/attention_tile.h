@@ -178,27 +178,27 @@ void softmax_tile(const Causal& tile, A scale, const A* factors, A* scores, A* r
   }
 }
 
-/// delta_i = dy_i y_i, both in words along their rows, and log_sum / log(2) of the same queries; zero in the lanes that
+/// delta_i = dy_i y_i, both in words along their rows, and lse / log(2) of the same queries; zero in the lanes that
 /// the tile leaves empty.
 template <class T, class A = Acc<T>>
-void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> log_sum, A* shift, A* delta) {
+void load_row_terms(const A* y, const A* dy, Index row_words, ConstVec<A> lse, A* shift, A* delta) {
   std::fill_n(shift, kQueries, A(0));
   std::fill_n(delta, kQueries, A(0));
-  for (Index i = 0; i < log_sum.size(); ++i, y += row_words, dy += row_words) {
+  for (Index i = 0; i < lse.size(); ++i, y += row_words, dy += row_words) {
     Packet<A> sum = simd::pset1<Packet<A>>(A(0));
     for (Index w = 0; w < row_words; w += kLanes<A>) {
       sum = multiply_add<T>(simd::ploadu<Packet<A>>(y + w), simd::ploadu<Packet<A>>(dy + w), sum);
     }
-    shift[i] = kLog2E<A> * log_sum[i];
+    shift[i] = kLog2E<A> * lse[i];
     delta[i] = simd::predux(sum);
   }
 }
 
 /// Turns a tile's scores into probabilities after dropout, and dp into the scores' gradient ds, for the products that
 /// follow: in words along the queries where they lay, and ds in words across the keys in `ds_across` as well.
-/// p = exp(scale score - log_sum), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
+/// p = exp(scale score - lse), y_i = sum_j m_ij p_ij v_j, with dp_ij = dy_i v_j:
 /// ds_ij = scale p_ij (m_ij dp_ij - delta_i), where delta_i = sum_j m_ij p_ij dp_ij = dy_i y_i.
-/// `factors` are m, or null where nothing is dropped; `shift` is log_sum in powers of two; `rest` is softmax_tile's.
+/// `factors` are m, or null where nothing is dropped; `shift` is lse in powers of two; `rest` is softmax_tile's.
 template <class T, class A = Acc<T>>
 void gradient_tile(const Causal& tile, A scale, const A* shift, const A* delta, const A* factors, A* scores, A* rest,
                    A* dp, A* ds_across) {

@@ -15,7 +15,7 @@ constexpr Index kColumnGrain = 32;
 }  // namespace
 
 template <class T>
-void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_length, Index first_position,
+void embedding_forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions,
                        ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x) {
   const Index C = x.cols();
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
@@ -26,15 +26,15 @@ void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_leng
         std::copy_n(token, C, out);
         continue;
       }
-      const T* position = row(positions_table, first_position + n % sequence_length);
+      const T* position = row(positions_table, positions[static_cast<std::size_t>(n)]);
       for (Index c = 0; c < C; ++c) out[c] = narrow<T>(widen(token[c]) + widen(position[c]));
     }
   });
 }
 
-// x[n] = tokens_table[tokens[n]] + positions_table[n % T]
+// x[n] = tokens_table[tokens[n]] + positions_table[positions[n]]
 template <class T>
-void embedding_backward(std::span<const std::int32_t> tokens, Index sequence_length, ConstMat<T> dx,
+void embedding_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions, ConstMat<T> dx,
                         Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table) {
   using A = Acc<T>;
   parallel_for(dx.cols(), kColumnGrain, [&](Index begin, Index end) {  // by columns: no two threads share an element
@@ -43,15 +43,17 @@ void embedding_backward(std::span<const std::int32_t> tokens, Index sequence_len
       A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
       for (Index c = begin; c < end; ++c) token[c] += widen(in[c]);
       if (dpositions_table.rows() == 0) continue;
-      A* position = row(dpositions_table, n % sequence_length);
+      A* position = row(dpositions_table, positions[static_cast<std::size_t>(n)]);
       for (Index c = begin; c < end; ++c) position[c] += widen(in[c]);
     }
   });
 }
 
-#define KILN_INSTANTIATE(T)                                                                                          \
-  template void embedding_forward<T>(std::span<const std::int32_t>, Index, Index, ConstMat<T>, ConstMat<T>, Mat<T>); \
-  template void embedding_backward<T>(std::span<const std::int32_t>, Index, ConstMat<T>, Mat<Acc<T>>, Mat<Acc<T>>);
+#define KILN_INSTANTIATE(T)                                                                                      \
+  template void embedding_forward<T>(std::span<const std::int32_t>, std::span<const std::int32_t>, ConstMat<T>,  \
+                                     ConstMat<T>, Mat<T>);                                                       \
+  template void embedding_backward<T>(std::span<const std::int32_t>, std::span<const std::int32_t>, ConstMat<T>, \
+                                      Mat<Acc<T>>, Mat<Acc<T>>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

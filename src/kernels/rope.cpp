@@ -12,16 +12,16 @@ namespace {
 
 constexpr Index kRowGrain = 8;
 
-/// (a, b) -> (a cos - b sin, b cos + a sin), sin times `direction`: 1 turns forward, -1 back.
+/// (a, b) -> (a cos - b sin, b cos + a sin), with sin times `direction`: 1 rotates forward, -1 back.
 template <class T>
-void rotate(Mat<T> x, Index sequence_length, Index head_size, Index first_position, ConstMat<Acc<T>> table,
+void rotate(Mat<T> x, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table,
             Acc<T> direction) {
   using A = Acc<T>;
-  assert(head_size % 2 == 0 && x.cols() % head_size == 0 && first_position + sequence_length <= table.rows());
+  assert(head_size % 2 == 0 && x.cols() % head_size == 0 && std::ssize(positions) == x.rows());
   const Index half = head_size / 2;
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
-      const A* cosine = row(table, first_position + n % sequence_length);
+      const A* cosine = row(table, positions[static_cast<std::size_t>(n)]);
       const A* sine = cosine + half;
       for (T *first = row(x, n), *last = first + x.cols(); first < last; first += head_size) {
         T* second = first + half;
@@ -56,20 +56,20 @@ std::vector<Acc<T>> rope_table(Index positions, Index head_size, double theta) {
 }
 
 template <class T>
-void rope_forward(Mat<T> x, Index sequence_length, Index head_size, Index first_position, ConstMat<Acc<T>> table) {
-  rotate<T>(x, sequence_length, head_size, first_position, table, 1);
+void rope_forward(Mat<T> x, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table) {
+  rotate<T>(x, head_size, positions, table, 1);
 }
 
 // y = R x with R a rotation: dx = R^T dy, the rotation back.
 template <class T>
-void rope_backward(Mat<T> dx, Index sequence_length, Index head_size, Index first_position, ConstMat<Acc<T>> table) {
-  rotate<T>(dx, sequence_length, head_size, first_position, table, -1);
+void rope_backward(Mat<T> dx, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table) {
+  rotate<T>(dx, head_size, positions, table, -1);
 }
 
-#define KILN_INSTANTIATE(T)                                                     \
-  template std::vector<Acc<T>> rope_table<T>(Index, Index, double);             \
-  template void rope_forward<T>(Mat<T>, Index, Index, Index, ConstMat<Acc<T>>); \
-  template void rope_backward<T>(Mat<T>, Index, Index, Index, ConstMat<Acc<T>>);
+#define KILN_INSTANTIATE(T)                                                                      \
+  template std::vector<Acc<T>> rope_table<T>(Index, Index, double);                              \
+  template void rope_forward<T>(Mat<T>, Index, std::span<const std::int32_t>, ConstMat<Acc<T>>); \
+  template void rope_backward<T>(Mat<T>, Index, std::span<const std::int32_t>, ConstMat<Acc<T>>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

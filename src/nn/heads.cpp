@@ -1,4 +1,4 @@
-// The next-token head works through the rows in chunks, so that its memory does not grow with the batch.
+// Works through the scored rows in chunks, so that memory does not grow with the batch.
 #include "kiln/nn/heads.h"
 
 #include "kiln/core/profile.h"
@@ -10,13 +10,42 @@
 namespace kiln {
 namespace {
 
-constexpr Index kChunkElements = Index{1} << 24;  // of logits: 64 MB of float; each chunk reads and writes dW anew
+constexpr Index kChunkElements = Index{1} << 24;  // of logits: 64 MB of float; each chunk reads and writes dW again
 constexpr Index kLeastRows = 64;
 
-/// The rows of a chunk of at most `most`: as few chunks as fit, all of about the same size.
+/// Returns the rows of a chunk of at most `most`: as few chunks as fit, all of about the same size.
 Index chunk_rows(Index rows, Index most) {
-  const Index chunks = std::max<Index>(1, (rows + most - 1) / most);
+  if (rows == 0) return 0;
+  const Index chunks = (rows + most - 1) / most;
   return (rows + chunks - 1) / chunks;
+}
+
+bool follow_each_other(std::span<const Index> chosen) {
+  return !chosen.empty() && chosen.back() - chosen.front() + 1 == std::ssize(chosen);
+}
+
+/// Returns the chosen rows of m: a view where they follow each other, else copies in the first rows of `memory`.
+template <class T>
+ConstMat<T> chosen_rows(ConstMat<T> m, std::span<const Index> chosen, Mat<T> memory) {
+  if (follow_each_other(chosen)) return rows(m, chosen.front(), std::ssize(chosen));
+  for (Index i = 0; i < std::ssize(chosen); ++i) {
+    memory.row(i) = m.row(chosen[static_cast<std::size_t>(i)]);
+  }
+  return as_const(rows(memory, 0, std::ssize(chosen)));
+}
+
+/// Moves the first rows of m to the chosen places, unless they lie there, and zeroes all other rows.
+template <class T>
+void spread_rows(std::span<const Index> chosen, Mat<T> m) {
+  Index end = m.rows();  // rows from here on are done
+  const bool is_in_place = follow_each_other(chosen);
+  for (Index i = std::ssize(chosen); i-- > 0;) {
+    const Index place = chosen[static_cast<std::size_t>(i)];  // at least i: the rows ascend
+    if (!is_in_place && place != i) m.row(place) = m.row(i);
+    rows(m, place + 1, end - place - 1).setZero();
+    end = place;
+  }
+  rows(m, 0, end).setZero();
 }
 
 }  // namespace
@@ -41,52 +70,61 @@ HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
 }
 
 template <class T>
-void NextTokenHead<T>::logits(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const {
+void NextTokenHead<T>::unembed(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const {
   const Timed timed("matmul unembedding");
   matmul_nt<T, Acc<T>>(hidden, weights.mat(unembedding_), logits);
 }
 
 template <class T>
-void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, ConstMat<T> hidden,
-                               std::span<const std::int32_t> targets, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
-                               std::span<std::int32_t> best) const {
+void NextTokenHead<T>::logits(const ParameterBuffer<T>& weights, GptActivations<T>& a, std::span<const Index> rows,
+                              Mat<Acc<T>> logits) const {
+  unembed(weights, chosen_rows(as_const(a.hidden), rows, a.d_hidden), logits);
+}
+
+template <class T>
+void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, GptActivations<T>& a, const Scored& scored,
+                               HeadScratch<T>& scratch, Vec<Acc<T>> losses, std::span<std::int32_t> best) const {
+  const ConstMat<T> hidden = chosen_rows(as_const(a.hidden), scored.rows, a.d_hidden);
   const Index chunk = chunk_rows(hidden.rows(), scratch.logits.rows());
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
     const auto first = static_cast<std::size_t>(begin), size = static_cast<std::size_t>(count);
     const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
-    logits(weights, rows(hidden, begin, count), z);
-    cross_entropy_forward<Acc<T>>(as_const(z), targets.subspan(first, size), Vec<Acc<T>>(losses.data() + begin, count),
+    unembed(weights, rows(hidden, begin, count), z);
+    cross_entropy_forward<Acc<T>>(as_const(z), scored.targets.subspan(first, size),
+                                  Vec<Acc<T>>(losses.data() + begin, count),
                                   best.empty() ? best : best.subspan(first, size));
   }
 }
 
 // losses = cross_entropy(hidden W^T, targets)
 template <class T>
-void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, Mat<T> hidden,
-                                        std::span<const std::int32_t> targets, ConstVec<Acc<T>> position_weights,
-                                        HeadScratch<T>& scratch, Vec<Acc<T>> losses,
+void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, GptActivations<T>& a, const Scored& scored,
+                                        ConstVec<Acc<T>> d_losses, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                                         Gradients<Acc<T>>& gradients) const {
+  const ConstMat<T> hidden = chosen_rows(as_const(a.hidden), scored.rows, a.d_hidden);
+  const Index first_row = follow_each_other(scored.rows) ? scored.rows.front() : 0;
   const Index chunk = chunk_rows(hidden.rows(), scratch.logits.rows());
   for (Index begin = 0; begin < hidden.rows(); begin += chunk) {
     const Index count = std::min(chunk, hidden.rows() - begin);
-    const auto part = targets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
-    const Mat<T> h = rows(hidden, begin, count);
+    const auto targets = scored.targets.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+    const ConstMat<T> h = rows(hidden, begin, count);
     const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
     const Mat<T> dz = rows(scratch.d_logits, 0, count);
     const Vec<Acc<T>> loss(losses.data() + begin, count);
-    logits(weights, as_const(h), z);
+    unembed(weights, h, z);
     {
       const Timed timed("loss");
-      cross_entropy_forward<Acc<T>>(as_const(z), part, loss, {});
-      cross_entropy_backward<T>(as_const(z), part, as_const(loss),
-                                ConstVec<Acc<T>>(position_weights.data() + begin, count), dz);
+      cross_entropy_forward<Acc<T>>(as_const(z), targets, loss, {});
+      cross_entropy_backward<T>(as_const(z), targets, as_const(loss), ConstVec<Acc<T>>(d_losses.data() + begin, count),
+                                dz);
     }
     const Timed timed("matmul unembedding");
     const auto [dw, write] = gradients.target(unembedding_);
-    matmul_tn<T, Acc<T>>(as_const(dz), as_const(h), dw, write);
-    matmul<T, T>(as_const(dz), weights.mat(unembedding_), h);
+    matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
+    matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(a.d_hidden, first_row + begin, count));
   }
+  spread_rows(scored.rows, a.d_hidden);
 }
 
 template class NextTokenHead<float>;

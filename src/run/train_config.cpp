@@ -1,8 +1,6 @@
 // Defaults and checks of the settings of a run.
 #include "kiln/run/train_config.h"
 
-#include "kiln/core/processor.h"
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -16,11 +14,6 @@ constexpr double kEvaluatedShare = 0.3;  // of the tokens trained between two ev
 constexpr std::int64_t kEverything = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
-
-Precision resolved(Precision precision) {
-  if (precision != Precision::automatic) return precision;
-  return has_bfloat16_products() ? Precision::bf16 : Precision::fp32;
-}
 
 void TrainConfig::resolve() {
   if (!steps && !epochs && !time_budget) steps = kDefaultSteps;

@@ -2,7 +2,8 @@
 #include "kiln/train/evaluate.h"
 
 #include "kiln/core/stopwatch.h"
-#include "kiln/nn/language_model.h"
+#include "kiln/data/batcher.h"
+#include "kiln/nn/runner.h"
 
 #include <algorithm>
 #include <cmath>
@@ -53,44 +54,39 @@ class WindowStatistics {
   double total_ = 0, tokens_ = 0;
 };
 
-template <class T>
-std::size_t memory_bytes(const LanguageModel<T>& model) {
-  const Index B = windows_per_batch(model.config()), length = model.config().n_ctx;
-  return bytes_of([&](Arena& arena) {
-    model.head.lay_out(arena, B * length);
-    model.trunk.lay_out(arena, B, length, Keep::nothing);
-  });
+RunnerOptions evaluation_runner(const ModelConfig& config) {
+  const Index rows = windows_per_batch(config) * config.n_ctx;
+  return {.rows = rows, .scored = rows};
 }
 
-template <class T>
-class EvaluatorOf final : public Evaluator {
+class RunnerEvaluator final : public Evaluator {
  public:
-  EvaluatorOf(const ModelConfig& config, Index vocab_size, std::vector<std::uint32_t> text_bytes, Index most_tokens)
-      : model_(config, vocab_size),
-        windows_(windows_per_batch(config)),
-        text_bytes_(std::move(text_bytes)),
-        most_tokens_(most_tokens),
-        arena_(memory_bytes(model_)),
-        scratch_(model_.head.lay_out(arena_, windows_ * config.n_ctx)) {}
+  RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes, Index most_tokens)
+      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), most_tokens_(most_tokens) {}
 
   Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
     const Stopwatch stopwatch;
-    const EvaluationBatches batches(tokens, model_.config().n_ctx, windows_, most_tokens_);
+    const ModelConfig& config = runner_->config();
+    const EvaluationBatches batches(tokens, config.n_ctx, windows_per_batch(config), most_tokens_);
     WindowStatistics statistics;
     Index correct = 0;
     std::uint64_t bytes = 0;  // of text, that the targets stand for
     for (Index i = 0; i < batches.size(); ++i) {
       batches.fill(i, batch_);
-      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(model_.vocab_size());  // says where
-      score(weights.as<T>());
-      for (Index b = 0; b < batch_.B; ++b) {
+      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(runner_->vocab_size());  // says where
+      losses_.resize(batch_.targets.size());
+      best_.resize(batch_.targets.size());
+      runner_->forward(weights, batch_.rows);
+      runner_->score(batch_.scored_targets(), Vec<float>(losses_.data(), std::ssize(losses_)), best_);
+      for (const Sequence& window : batch_.rows.sequences) {
         double sum = 0;
-        for (auto n = static_cast<std::size_t>(b * batch_.T); n < static_cast<std::size_t>((b + 1) * batch_.T); ++n) {
+        const auto first = static_cast<std::size_t>(window.row);
+        for (auto n = first; n < first + static_cast<std::size_t>(window.length); ++n) {
           sum += static_cast<double>(losses_[n]);
           correct += best_[n] == batch_.targets[n] ? 1 : 0;
           bytes += text_bytes_of(batch_.targets[n]);
         }
-        statistics.add(sum, batch_.T);
+        statistics.add(sum, window.length);
       }
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
     }
@@ -110,34 +106,18 @@ class EvaluatorOf final : public Evaluator {
   }
 
   bool is_in_vocabulary(const Batch& batch) const {
-    const auto is_below = [V = model_.vocab_size()](std::int32_t id) {
+    const auto is_below = [V = runner_->vocab_size()](std::int32_t id) {
       return static_cast<Index>(static_cast<std::uint32_t>(id)) < V;
     };
-    return std::ranges::all_of(batch.inputs, is_below) && std::ranges::all_of(batch.targets, is_below);
+    return std::ranges::all_of(batch.rows.tokens, is_below) && std::ranges::all_of(batch.targets, is_below);
   }
 
-  /// Losses and likeliest tokens of the batch at hand.
-  void score(const ParameterBuffer<T>& weights) {
-    const Index N = batch_.B * batch_.T;
-    losses_.resize(static_cast<std::size_t>(N));
-    best_.resize(static_cast<std::size_t>(N));
-    const std::size_t trunk_begin = arena_.mark();
-    GptActivations<T> activations = model_.trunk.lay_out(arena_, batch_.B, batch_.T, Keep::nothing);
-    model_.trunk.forward(weights, batch_.inputs, StepContext{}, activations);
-    model_.head.forward(weights, as_const(activations.hidden), batch_.targets, scratch_, Vec<Acc<T>>(losses_.data(), N),
-                        best_);
-    arena_.release(trunk_begin);
-  }
-
-  LanguageModel<T> model_;
-  Index windows_;                          // a batch
+  std::unique_ptr<Runner<float>> runner_;
   std::vector<std::uint32_t> text_bytes_;  // by id
   Index most_tokens_;
-  Arena arena_;
-  HeadScratch<T> scratch_;
   Batch batch_;
-  std::vector<Acc<T>> losses_;
-  std::vector<std::int32_t> best_;
+  std::vector<float> losses_;       // (M) of a batch
+  std::vector<std::int32_t> best_;  // (M) of a batch
 };
 
 }  // namespace
@@ -146,15 +126,12 @@ double Evaluation::perplexity() const { return std::exp(loss); }
 
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes, Index most_tokens) {
-  return with_precision(precision, [&]<class T>() -> std::unique_ptr<Evaluator> {
-    return std::make_unique<EvaluatorOf<T>>(config, vocab_size, std::move(text_bytes), most_tokens);
-  });
+  return std::make_unique<RunnerEvaluator>(make_runner(config, vocab_size, precision, evaluation_runner(config)),
+                                           std::move(text_bytes), most_tokens);
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {
-  return with_precision(precision, [&]<class T>() {
-    return memory_bytes(LanguageModel<T>(config, vocab_size)) + PositionTables<T>::bytes(config);
-  });
+  return runner_bytes(config, vocab_size, precision, evaluation_runner(config));
 }
 
 }  // namespace kiln

@@ -47,7 +47,7 @@ EventLog::EventLog(const Preparation& preparation, const std::filesystem::path& 
 
 void EventLog::before_evaluated_step() {
   if (!update_ratio_) return;
-  update_ratio_->remember(*p_.weights);
+  update_ratio_->remember(p_.weights->masters());
   remembered_step_ = p_.state.step;
 }
 
@@ -63,10 +63,10 @@ void EventLog::add_evaluation() {
   if (!file_) return;
   EventSummary summary;
   if (remembered_step_ == p_.state.step - 1) {
-    for (const auto& [role, ratio] : update_ratio_->ratios(*p_.weights))
+    for (const auto& [role, ratio] : update_ratio_->ratios(p_.weights->masters()))
       summary.scalar(fmt::format("update_to_weight/{}", role), ratio);
   }
-  add_histograms(summary, "weights", *p_.weights);
+  add_histograms(summary, "weights", p_.weights->masters());
   add_histograms(summary, "gradients", p_.stepper->gradients());
   append(summary);
 }

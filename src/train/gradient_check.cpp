@@ -5,6 +5,7 @@
 #include "kiln/core/rng.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/runner.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,43 +13,35 @@
 namespace kiln {
 namespace {
 
-/// A model in double with one random batch, and the loss as a function of the weights.
+constexpr Index kRowMultiple = 4;    // leaves rows of no sequence behind the last one
+constexpr Index kUnscoredEvery = 5;  // of the rows, one in so many is not scored
+
+/// A model in double with one random batch: sequences of unequal lengths in one forward, some rows not scored, the
+/// others with weights of their own. The loss is a function of the weights.
 class Subject {
  public:
   Subject(const ModelConfig& config, Index vocab_size, const GradientCheckOptions& options)
       : model_(config, vocab_size),
         weights_(model_.layout),
         gradients_(model_.layout),
-        context_{.training = true, .seed = options.seed, .step = 0},
-        B_(options.batch_size),
-        T_(std::min(options.sequence_length, config.n_ctx)),
-        arena_(arena_bytes()),
-        activations_(model_.trunk.lay_out(arena_, B_, T_, Keep::all)),
-        scratch_(model_.head.lay_out(arena_, B_ * T_)),
-        losses_(arena_.vector<double>(B_ * T_)),
-        position_weights_(arena_.vector<double>(B_ * T_)) {
+        step_{.training = true, .seed = options.seed, .step = 0} {
     initialise(config, options.seed, weights_);
     disturb(options.seed);
-    Rng rng(options.seed, "gradient check/tokens");
-    const auto V = static_cast<std::uint64_t>(vocab_size);
-    for (Index n = 0; n < B_ * T_; ++n) {
-      tokens_.push_back(static_cast<std::int32_t>(rng.below(V)));
-      targets_.push_back(static_cast<std::int32_t>(rng.below(V)));
-    }
-    position_weights_.setConstant(1.0 / static_cast<double>(B_ * T_));
+    draw_batch(options);
+    const Index scored = std::ssize(scored_rows_);
+    runner_ = make_runner<double>(config, vocab_size,
+                                  {.rows = rows_.size(), .scored = scored, .backward = options.recompute});
   }
 
   double loss() {
-    model_.trunk.forward(weights_, tokens_, context_, activations_);
-    model_.head.forward(weights_, as_const(activations_.hidden), targets_, scratch_, losses_, {});
-    return losses_.dot(position_weights_);
+    runner_->forward(weights_, rows_, step_);
+    runner_->score(scored(), losses());
+    return losses().dot(d_losses());
   }
 
   void compute_gradients() {
-    model_.trunk.forward(weights_, tokens_, context_, activations_);
-    model_.head.forward_backward(weights_, activations_.hidden, targets_, as_const(position_weights_), scratch_,
-                                 losses_, gradients_);
-    model_.trunk.backward(weights_, tokens_, context_, activations_, gradients_);
+    runner_->forward(weights_, rows_, step_);
+    runner_->backward(scored(), d_losses(), losses(), gradients_);
   }
 
   const ParameterLayout& layout() const { return model_.layout; }
@@ -56,16 +49,33 @@ class Subject {
   double gradient(ParameterId id, Index entry) { return gradients_.vec(id)[entry]; }
 
  private:
-  std::size_t arena_bytes() const {
-    return bytes_of([&](Arena& arena) {
-      model_.trunk.lay_out(arena, B_, T_, Keep::all);
-      model_.head.lay_out(arena, B_ * T_);
-      arena.vector<double>(B_ * T_);  // losses
-      arena.vector<double>(B_ * T_);  // weights of positions
-    });
+  Scored scored() const { return {scored_rows_, targets_}; }
+  Vec<double> losses() { return {losses_.data(), std::ssize(losses_)}; }
+  ConstVec<double> d_losses() const { return {d_losses_.data(), std::ssize(d_losses_)}; }
+
+  void draw_batch(const GradientCheckOptions& options) {
+    Rng rng(options.seed, "gradient check/tokens");
+    const auto draw = [&] {
+      return static_cast<std::int32_t>(rng.below(static_cast<std::uint64_t>(model_.vocab_size())));
+    };
+    const Index longest = std::min(options.sequence_length, model_.config().n_ctx);
+    for (Index b = 0; b < options.batch_size; ++b) {
+      for (std::int32_t& token : rows_.append(std::max<Index>(1, longest - 3 * b))) token = draw();
+    }
+    const Index used = rows_.size();
+    rows_.round_up(kRowMultiple);
+    for (Index n = 0; n < used; ++n) {
+      if (n % kUnscoredEvery == kUnscoredEvery - 1) continue;
+      scored_rows_.push_back(n);
+      targets_.push_back(draw());
+    }
+    losses_.resize(scored_rows_.size());
+    for (std::size_t m = 0; m < scored_rows_.size(); ++m) {
+      d_losses_.push_back((0.5 + rng.uniform()) / static_cast<double>(scored_rows_.size()));
+    }
   }
 
-  /// Moves every weight off its first guess: tiny weights, zero biases and gains of exactly 1 would hide errors.
+  /// Moves every weight off its initial value: tiny weights, zero biases and gains of exactly 1 would hide errors.
   void disturb(std::uint64_t seed) {
     constexpr double kScale = 0.2;
     for (const Parameter& p : layout().parameters()) {
@@ -77,13 +87,12 @@ class Subject {
   LanguageModel<double> model_;
   ParameterBuffer<double> weights_;
   Gradients<double> gradients_;
-  StepContext context_;
-  Index B_, T_;
-  Arena arena_;
-  GptActivations<double> activations_;
-  HeadScratch<double> scratch_;
-  Vec<double> losses_, position_weights_;
-  std::vector<std::int32_t> tokens_, targets_;
+  StepContext step_;
+  std::unique_ptr<Runner<double>> runner_;
+  TokenRows rows_;
+  std::vector<Index> scored_rows_;
+  std::vector<std::int32_t> targets_;
+  std::vector<double> losses_, d_losses_;  // (M)
 };
 
 std::vector<Index> sample_entries(const Parameter& p, const GradientCheckOptions& options) {

@@ -54,7 +54,7 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
   double average = 0, weights = 0;
   double rate = range.from;
   for (Index step = 0; step < range.steps; ++step, rate *= factor) {
-    const StepResult result = p.stepper->run(p.weights_view(), *p.batcher,
+    const StepResult result = p.stepper->run(p.weights->view(), *p.batcher,
                                              {.step = step,
                                               .updates = step,
                                               .windows_drawn = step * p.stepper->sizes().windows_per_step,

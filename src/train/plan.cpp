@@ -11,7 +11,6 @@
 #include "kiln/run/checkpoint_writer.h"
 #include "kiln/train/evaluate.h"
 #include "kiln/train/horizon.h"
-#include "kiln/train/pass.h"
 #include "kiln/train/stepper.h"
 #include "kiln/train/timing.h"
 
@@ -163,8 +162,8 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
   return {.weights = buffer + rounded,
           .gradients = buffer,
           .optimizer = state + scratch_bytes(config.optimizer, model.layout),
-          .activations = pass_bytes(config.model, model.vocab_size(),
-                                    {.precision = precision, .recompute = config.train.recompute, .windows = windows}),
+          .activations =
+              runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
           .checkpoint = config.train.copies_checkpoints() ? buffer + state : 0};
 }

@@ -281,7 +281,7 @@ void note_machine(Preparation& p, Precision precision) {
 
 void load_checkpoint(Preparation& p) {
   const fs::path& folder = *p.resumed_from;
-  read_huggingface_weights(folder, p.config.model, *p.weights);
+  read_huggingface_weights(folder, p.config.model, p.weights->masters());
   const std::vector<OptimizerSlot> slots = p.stepper->optimizer().slots();
   read_optimizer(folder, slots);
   p.state = read_trainer_state(folder);
@@ -313,14 +313,13 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.horizon = horizon_of(p.config.train, sizes, p.batcher->windows_per_epoch());
   warn_of_long_warmup(p.config, p.horizon.total_steps());
 
-  p.weights = std::make_unique<ParameterBuffer<float>>(p.model->layout);
+  const Precision precision = resolved(p.config.train.precision);
+  p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
   if (base) {  // now, since for a moment there are two copies
-    inherit_weights(p.config.locate(*p.config.init_from), *p.weights);
+    inherit_weights(p.config.locate(*p.config.init_from), p.weights->masters());
     spdlog::info("starting from the weights of {}", *p.config.init_from);
   }
   const Index V = p.model->vocab_size();
-  const Precision precision = resolved(p.config.train.precision);
-  if (precision == Precision::bf16) p.rounded = std::make_unique<ParameterBuffer<bfloat16>>(p.model->layout);
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
     p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.tokenizer),
@@ -328,12 +327,12 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {
-    initialise(p.config.model, p.config.seed, *p.weights);
+    initialise(p.config.model, p.config.seed, p.weights->masters());
   }
   note_machine(p, precision);
   check_same_data(p, options.retokenize);
   p.horizon.advance(p.state);
-  p.weights_view().round();
+  p.weights->round();
   return result;
 }
 

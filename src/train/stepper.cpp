@@ -1,4 +1,4 @@
-// A batch's journey: batcher, trunk, objective, trunk again, clipping, optimizer.
+// Takes one optimizer step: batcher, forward, backward, clipping, update.
 #include "kiln/train/stepper.h"
 
 #include "kiln/core/profile.h"
@@ -30,15 +30,28 @@ BatchSizes BatchSizes::planned(const Config& config) {
                                      : endless;
 }
 
+RunnerOptions training_runner(const Config& config, const BatchSizes& sizes) {
+  const Index rows = sizes.windows_per_micro_batch * config.model.n_ctx;
+  return {.rows = rows, .scored = rows, .backward = config.train.recompute};
+}
+
 Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes)
     : config_(config),
       sizes_(sizes),
       gradients_(layout),
       optimizer_(make_optimizer(config.optimizer, layout)),
-      pass_(make_pass(config.model, vocab_size,
-                      {.precision = config.train.precision,
-                       .recompute = config.train.recompute,
-                       .windows = sizes.windows_per_micro_batch})) {}
+      runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))) {}
+
+double Stepper::accumulate(Weights weights, const StepContext& context, double scale) {
+  const auto scored = static_cast<std::size_t>(std::ssize(batch_.scored));
+  d_losses_.assign(scored, static_cast<float>(scale));
+  losses_.resize(scored);
+  const ConstVec<float> d_losses(d_losses_.data(), std::ssize(d_losses_));
+  const Vec<float> losses(losses_.data(), std::ssize(losses_));
+  runner_->forward(weights, batch_.rows, context);
+  runner_->backward(batch_.scored_targets(), d_losses, losses, gradients_);
+  return scale * losses.cast<double>().sum();
+}
 
 StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
   const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
@@ -46,16 +59,16 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.clear();
-  for (Index done = 0; done < sizes_.windows_per_step; done += batch_.B) {
-    const Index B = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
+  for (Index done = 0; done < sizes_.windows_per_step; done += sizes_.windows_per_micro_batch) {
+    const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
     const Index first_window = position.windows_drawn + done;
     {
       const Timed timed("data");
-      batcher.fill(first_window, B, batch_);
+      batcher.fill(first_window, windows, batch_);
     }
     // The number of its first window tells each micro-batch of a run from every other.
     const StepContext context{.training = true, .seed = config_.seed, .step = static_cast<std::uint64_t>(first_window)};
-    result.loss += pass_->forward_backward(weights, batch_, context, 1.0 / positions, gradients_);
+    result.loss += accumulate(weights, context, 1.0 / positions);
   }
   const Timed timed("optimizer");
   gradients_.finish();

@@ -8,10 +8,11 @@
 #include "kiln/kernels/machine.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/model_weights.h"
 #include "kiln/train/evaluate.h"
 
 #include <algorithm>
-#include <optional>
+#include <array>
 
 namespace kiln {
 namespace {
@@ -21,18 +22,13 @@ constexpr Index kEvaluatedTokens = 4096;  // of an evaluation that is timed, at 
 constexpr Index kPromptTokens = 128;      // or half the context
 constexpr std::size_t kPrompts = 5;
 
-/// Initial weights, and their rounded copy where the precision wants one.
-struct RandomWeights {
-  ParameterBuffer<float> masters;
-  std::optional<ParameterBuffer<bfloat16>> rounded;
-
-  RandomWeights(const Config& config, const ParameterLayout& layout) : masters(layout) {
-    initialise(config.model, config.seed, masters);
-    if (resolved(config.train.precision) == Precision::bf16) rounded.emplace(layout);
-    view().round();
-  }
-  Weights view() { return rounded ? Weights(masters, *rounded) : Weights(masters); }
-};
+/// Returns a config's initial weights, in its precision.
+ModelWeights initial_weights(const Config& config, const ParameterLayout& layout, Precision precision) {
+  ModelWeights weights(layout, precision);
+  initialise(config.model, config.seed, weights.masters());
+  weights.round();
+  return weights;
+}
 
 TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
   Rng rng(seed, "timing/tokens");
@@ -42,41 +38,6 @@ TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
   TokenFileBuilder builder(vocab_size);
   builder.append(tokens);
   return TokenFile(builder.finish(), "random tokens");
-}
-
-template <class T>
-GenerationSpeed time_generation_in(const Config& config, Index vocab_size, Index decoded) {
-  const LanguageModel<T> model(config.model, vocab_size);
-  ParameterBuffer<T> weights(model.layout);
-  {
-    ParameterBuffer<float> masters(model.layout);
-    initialise(config.model, config.seed, masters);
-    weights.all() = masters.all().template cast<T>();
-  }
-  const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
-  const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
-  std::vector<TokenId> prompt(static_cast<std::size_t>(length));
-  Rng rng(config.seed, "bench/prompt");
-  for (TokenId& token : prompt) token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
-  // Seconds up to each token: the first comes after the prompt, the others one by one.
-  const auto seconds_of = [&](Index tokens) {
-    std::vector<double> seconds;
-    Stopwatch stopwatch;
-    const auto on_token = [&](Index, TokenId, double) {
-      seconds.push_back(stopwatch.seconds());
-      stopwatch = Stopwatch();
-      return true;
-    };
-    generate<T>(model, weights, prompt, {.max_tokens = tokens}, on_token, [](Index, Finish) {});
-    return seconds;
-  };
-  seconds_of(1);  // makes the matrix products
-  std::vector<double> prompts(kPrompts);
-  for (double& seconds : prompts) seconds = seconds_of(1).front();
-  std::vector<double> tokens = seconds_of(1 + most);
-  tokens.erase(tokens.begin());
-  return {.prompt_tokens_per_second = static_cast<double>(length) / median(std::move(prompts)),
-          .decode_tokens_per_second = 1 / median(std::move(tokens))};
 }
 
 }  // namespace
@@ -89,8 +50,8 @@ double median(std::vector<double> values) {
 
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits) {
   const LanguageModel<float> model(config.model, vocab_size);
-  RandomWeights random(config, model.layout);
-  const Weights weights = random.view();
+  const ModelWeights owned = initial_weights(config, model.layout, config.train.precision);
+  const Weights weights = owned.view();
 
   Batcher batcher(random_tokens(vocab_size, sizes.windows_per_step * config.model.n_ctx + 1, config.seed),
                   config.model.n_ctx, DataOrder::sequential, config.seed);
@@ -114,20 +75,48 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
 
 double time_evaluation(const Config& config, Index vocab_size) {
   const LanguageModel<float> model(config.model, vocab_size);
-  RandomWeights random(config, model.layout);
+  const ModelWeights weights = initial_weights(config, model.layout, config.train.precision);
   const Index windows = std::max<Index>(1, kEvaluatedTokens / config.model.n_ctx);
   const TokenFile text = random_tokens(vocab_size, windows * config.model.n_ctx + 1, config.seed);
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(config.model, vocab_size, config.train.precision);
-  double seconds = evaluator->evaluate(random.view(), text).seconds;  // makes the matrix products
+  double seconds = evaluator->evaluate(weights.view(), text).seconds;  // makes the matrix products
   const Stopwatch total;
   while (total.seconds() < kEvaluationSeconds) {
-    seconds = std::min(seconds, evaluator->evaluate(random.view(), text).seconds);
+    seconds = std::min(seconds, evaluator->evaluate(weights.view(), text).seconds);
   }
   return static_cast<double>(text.size() - 1) / seconds;
 }
 
 GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded) {
-  return with_precision(precision, [&]<class T>() { return time_generation_in<T>(config, vocab_size, decoded); });
+  const LanguageModel<float> language_model(config.model, vocab_size);
+  ModelWeights weights = initial_weights(config, language_model.layout, precision);
+  weights.keep_only_what_is_read();
+  const ModelView model(language_model, weights);
+  const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
+  const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
+  std::array prompts{Prompt(static_cast<std::size_t>(length))};
+  Rng rng(config.seed, "bench/prompt");
+  for (TokenId& token : prompts.front())
+    token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+  // Seconds up to each token: the first comes after the prompt, the others one by one.
+  const auto seconds_of = [&](Index tokens) {
+    std::vector<double> seconds;
+    Stopwatch stopwatch;
+    const auto on_token = [&](Index, TokenId, double) {
+      seconds.push_back(stopwatch.seconds());
+      stopwatch = Stopwatch();
+      return true;
+    };
+    generate(model, prompts, {.max_tokens = tokens}, on_token, [](Index, Finish) {});
+    return seconds;
+  };
+  seconds_of(1);  // makes the matrix products
+  std::vector<double> first_tokens(kPrompts);
+  for (double& seconds : first_tokens) seconds = seconds_of(1).front();
+  std::vector<double> tokens = seconds_of(1 + most);
+  tokens.erase(tokens.begin());
+  return {.prompt_tokens_per_second = static_cast<double>(length) / median(std::move(first_tokens)),
+          .decode_tokens_per_second = 1 / median(std::move(tokens))};
 }
 
 double measure_peak(Precision precision) {

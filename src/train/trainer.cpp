@@ -127,7 +127,7 @@ void Trainer::take_step() {
                               .windows_drawn = state.windows,
                               .total_steps = p_.horizon.total_steps(),
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
-  const StepResult result = p_.stepper->run(p_.weights_view(), *p_.batcher, position);
+  const StepResult result = p_.stepper->run(p_.weights->view(), *p_.batcher, position);
   step_seconds_ += clock_() - begun;
   if (state.step == before_.step) first_step_seconds_ = step_seconds_;
   ++state.step;
@@ -192,7 +192,7 @@ std::optional<Evaluation> Trainer::evaluate() {
     progress_.at_work("evaluating");
     std::optional<ProgressBar> bar;  // where no line is live
     if (!progress_.is_live()) bar.emplace("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
-    const Evaluation evaluation = p_.evaluator->evaluate(p_.weights_view(), p_.data.validation, [&](double share) {
+    const Evaluation evaluation = p_.evaluator->evaluate(p_.weights->view(), p_.data.validation, [&](double share) {
       leave_if_stopped();
       bar ? bar->set_share(share) : progress_.set_share(share);
     });
@@ -274,7 +274,7 @@ void Trainer::save(bool is_best, Retry retry) {
       p_.horizon.total_steps() < kEndless ? std::optional(std::llround(p_.horizon.total_steps())) : std::nullopt;
   const CheckpointContents contents{.config = p_.config,
                                     .vocab_size = p_.model->vocab_size(),
-                                    .weights = *p_.weights,
+                                    .weights = p_.weights->masters(),
                                     .optimizer = p_.stepper->optimizer().slots(),
                                     .tokenizer = tokenizer_,
                                     .state = p_.state};

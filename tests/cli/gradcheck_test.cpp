@@ -27,7 +27,8 @@ TEST(GradcheckCommand, PrintsALineForEachTensor) {
   EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
   EXPECT_THAT(outcome.out, ContainsRegex("wte.weight +8 .* ok\n"));
   EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("FAILED")));
-  EXPECT_THAT(outcome.err, HasSubstr("vocabulary 257; 2 windows of 8 random tokens; of each tensor up to 8 entries"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("vocabulary 257; 2 sequences of up to 8 random tokens; of each tensor up to 8 entries"));
 }
 
 TEST(GradcheckCommand, WritesJsonAlone) {

@@ -33,9 +33,12 @@ TEST(Batcher, TargetsAreTheInputsOnePositionOn) {
   Batcher batcher(counting(100), 4, DataOrder::sequential, 0);
   Batch batch;
   batcher.fill(2, 2, batch);
-  EXPECT_EQ(batch.B, 2);
-  EXPECT_EQ(batch.T, 4);
-  EXPECT_THAT(batch.inputs, ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  ASSERT_EQ(batch.rows.sequences.size(), 2u);
+  EXPECT_EQ(batch.rows.sequences[1].row, 4);
+  EXPECT_EQ(batch.rows.sequences[1].length, 4);
+  EXPECT_THAT(batch.rows.tokens, ElementsAre(8, 9, 10, 11, 12, 13, 14, 15));
+  EXPECT_THAT(batch.rows.positions, ElementsAre(0, 1, 2, 3, 0, 1, 2, 3));
+  EXPECT_THAT(batch.scored, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
   EXPECT_THAT(batch.targets, ElementsAre(9, 10, 11, 12, 13, 14, 15, 16));
 }
 
@@ -104,7 +107,7 @@ TEST(Batcher, AResumedRunSeesTheSameBatches) {
       Batch batch;
       for (Index i = resumed_at; i < 40; ++i) {
         batcher.fill(i * 3, 3, batch);
-        ASSERT_EQ(batch.inputs, batches[static_cast<std::size_t>(i)].inputs);
+        ASSERT_EQ(batch.rows.tokens, batches[static_cast<std::size_t>(i)].rows.tokens);
         ASSERT_EQ(batch.targets, batches[static_cast<std::size_t>(i)].targets);
       }
     }
@@ -117,7 +120,7 @@ TEST(Batcher, SharesOfABatchAddUpToIt) {
   all.fill(12, 6, whole);
   for (Index rank = 0; rank < 3; ++rank) {
     share.fill(12 + rank * 2, 2, part);
-    EXPECT_TRUE(std::equal(part.inputs.begin(), part.inputs.end(), whole.inputs.begin() + rank * 8));
+    EXPECT_TRUE(std::equal(part.rows.tokens.begin(), part.rows.tokens.end(), whole.rows.tokens.begin() + rank * 8));
   }
 }
 
@@ -125,10 +128,10 @@ TEST(Batcher, ABatchOfTheSameSizeIsNotAllocatedAnew) {
   Batcher batcher(counting(200), 4, DataOrder::shuffle, 5);
   Batch batch;
   batcher.fill(0, 6, batch);
-  const std::int32_t* inputs = batch.inputs.data();
+  const std::int32_t* inputs = batch.rows.tokens.data();
   const std::int32_t* targets = batch.targets.data();
   for (Index i = 1; i < 30; ++i) batcher.fill(i * 6, 6, batch);
-  EXPECT_EQ(batch.inputs.data(), inputs);
+  EXPECT_EQ(batch.rows.tokens.data(), inputs);
   EXPECT_EQ(batch.targets.data(), targets);
 }
 
@@ -152,9 +155,10 @@ TEST(EvaluationBatches, ScoreEveryTargetOnceInOrder) {
       Batch batch;
       for (Index i = 0; i < batches.size(); ++i) {
         batches.fill(i, batch);
-        EXPECT_LE(batch.B, B);
-        EXPECT_TRUE(batch.T == 4 || (i == batches.size() - 1 && batch.T < 4 && batch.B == 1));
-        for (std::size_t j = 0; j < batch.targets.size(); ++j) EXPECT_EQ(batch.inputs[j] + 1, batch.targets[j]);
+        EXPECT_LE(std::ssize(batch.rows.sequences), B);
+        const Index length = batch.rows.sequences.back().length;
+        EXPECT_TRUE(length == 4 || (i == batches.size() - 1 && length < 4 && batch.rows.sequences.size() == 1));
+        for (std::size_t j = 0; j < batch.targets.size(); ++j) EXPECT_EQ(batch.rows.tokens[j] + 1, batch.targets[j]);
         targets.insert(targets.end(), batch.targets.begin(), batch.targets.end());
       }
       std::vector<std::int32_t> expected(static_cast<std::size_t>(n - 1));
@@ -171,7 +175,7 @@ std::vector<Index> beginnings(Index most_targets, Index B) {
   Batch batch;
   for (Index i = 0; i < batches.size(); ++i) {
     batches.fill(i, batch);
-    for (Index b = 0; b < batch.B; ++b) found.push_back(batch.inputs[static_cast<std::size_t>(b * batch.T)]);
+    for (const Sequence& s : batch.rows.sequences) found.push_back(batch.rows.tokens[static_cast<std::size_t>(s.row)]);
   }
   return found;
 }

@@ -40,11 +40,12 @@ struct Parrot {
     return config;
   }
 
-  std::vector<Completion> complete(CompletionOptions options, const OnText& on_text = {}) const {
+  std::vector<Completion> complete(CompletionOptions options, const OnText& on_text = {}) {
     const ByteTokenizer tokenizer({{"<|endoftext|>", kEnd}});
     options.generation.sampling.greedy = true;
     if (options.generation.end_tokens.empty()) options.generation.end_tokens = {kEnd};
-    return kiln::complete(model, weights, tokenizer, std::vector<TokenId>{'\n'}, options, on_text);
+    const ModelView view(model, weights);
+    return kiln::complete(view, tokenizer, std::array{Prompt{'\n'}}, options, on_text);
   }
 
   LanguageModel<float> model;
@@ -58,7 +59,7 @@ std::vector<TokenId> tokens_of(std::string_view text) {
 }
 
 TEST(Complete, EndsAfterMaxTokens) {
-  const Parrot parrot(tokens_of("Once upon a time"));
+  Parrot parrot(tokens_of("Once upon a time"));
   const Completion completion = parrot.complete({.generation = {.max_tokens = 9}}).front();
   EXPECT_EQ(completion.text, "Once upon");
   EXPECT_EQ(completion.tokens, 9);
@@ -75,7 +76,7 @@ TEST(Complete, TheEndOfTextTokenEndsASampleAndIsNoPartOfIt) {
 }
 
 TEST(Complete, AStopTextSpansTokensAndIsCutOff) {
-  const Parrot parrot(tokens_of("One. Two. Three."));
+  Parrot parrot(tokens_of("One. Two. Three."));
   std::string streamed;
   const Completion completion =
       parrot.complete({.stops = {"zzz", ". T"}}, [&](Index, std::string_view piece, bool) { streamed += piece; })
@@ -87,7 +88,7 @@ TEST(Complete, AStopTextSpansTokensAndIsCutOff) {
 }
 
 TEST(Complete, CharactersArriveWholeAndTheEndIsAnnounced) {
-  const Parrot parrot(tokens_of("é€🎉"));
+  Parrot parrot(tokens_of("é€🎉"));
   std::vector<std::string> pieces;
   std::vector<bool> lasts;
   const Completion completion = parrot
@@ -104,27 +105,27 @@ TEST(Complete, CharactersArriveWholeAndTheEndIsAnnounced) {
 }
 
 TEST(Complete, IdsWithoutATokenizerAreSeparatedBySpaces) {
-  const RandomModel m(tiny_config(), 60);
+  RandomModel m(tiny_config(), 60);
   const NoneTokenizer tokenizer(60);
   std::vector<TokenId> ids;
   const GenerationOptions options{.max_tokens = 6};
   generate(
-      m.model, m.weights, std::vector<TokenId>{3}, options,
+      m.view(), std::array{Prompt{3}}, options,
       [&](Index, TokenId token, double) {
         ids.push_back(token);
         return true;
       },
       [](Index, Finish) {});
   const std::vector<Completion> completions =
-      complete(m.model, m.weights, tokenizer, std::vector<TokenId>{3}, {.generation = options});
+      complete(m.view(), tokenizer, std::array{Prompt{3}}, {.generation = options});
   EXPECT_EQ(completions.front().text, " " + tokenizer.decode(ids)) << "the first is no part of the prompt's last";
 }
 
 TEST(Complete, AModelWithMoreRowsThanItsTokenizerHasIdsStaysWithinThem) {
-  const RandomModel m(tiny_config(), 300);
+  RandomModel m(tiny_config(), 300);
   const ByteTokenizer tokenizer({});
   const std::vector<Completion> completions =
-      complete(m.model, m.weights, tokenizer, std::vector<TokenId>{3}, {.generation = {.samples = 3}});
+      complete(m.view(), tokenizer, std::array{Prompt{3}}, {.generation = {.samples = 3}});
   for (const Completion& completion : completions) {
     EXPECT_EQ(completion.tokens, 200);
     EXPECT_EQ(utf8_valid_until(completion.text), completion.text.size());

@@ -1,13 +1,12 @@
 // Generation with cached keys and values against plain forwards of the whole text.
 #include "kiln/infer/generate.h"
 
-#include "kiln/infer/kv_cache.h"
-
 #include <gmock/gmock.h>
 
 #include "infer/models.h"
 #include "support/log_capture.h"
 #include "support/scratch.h"
+#include <array>
 #include <limits>
 #include <map>
 #include <set>
@@ -21,17 +20,17 @@ using testing::LogCapture;
 using testing::RandomModel;
 using testing::tiny_config;
 
-const std::vector<TokenId> kPrompt{72, 101, 108, 108, 111};
+const Prompt kPrompt{72, 101, 108, 108, 111};
 
 struct Generated {
   std::map<Index, std::vector<TokenId>> tokens;
   std::map<Index, Finish> finishes;
 };
 
-Generated run(const RandomModel& m, std::span<const TokenId> prompt, const GenerationOptions& options) {
+Generated run(RandomModel& m, std::span<const Prompt> prompts, const GenerationOptions& options) {
   Generated out;
   generate(
-      m.model, m.weights, prompt, options,
+      m.view(), prompts, options,
       [&](Index sample, TokenId token, double) {
         out.tokens[sample].push_back(token);
         return true;
@@ -39,19 +38,24 @@ Generated run(const RandomModel& m, std::span<const TokenId> prompt, const Gener
       [&](Index sample, Finish finish) { EXPECT_TRUE(out.finishes.emplace(sample, finish).second); });
   return out;
 }
+Generated run(RandomModel& m, std::span<const TokenId> prompt, const GenerationOptions& options) {
+  return run(m, std::array{Prompt(prompt.begin(), prompt.end())}, options);
+}
 
 /// What generate says that it does, done by one plain forward a token.
-std::vector<TokenId> run_naively(const RandomModel& m, std::span<const TokenId> prompt,
-                                 const GenerationOptions& options, Index sample) {
+std::vector<TokenId> run_naively(RandomModel& m, std::span<const TokenId> prompt, const GenerationOptions& options,
+                                 Index sample) {
   Sampler sampler(options.sampling);
   Rng rng(options.seed, "sampling", static_cast<std::uint64_t>(sample));
+  const Index n_ctx = m.model.config().n_ctx;
   std::vector<TokenId> tokens(prompt.begin(), prompt.end());
-  for (Index i = 0; i < options.max_tokens; ++i) {
-    const auto most = static_cast<std::size_t>(m.model.config().n_ctx);
-    const std::span<const TokenId> window = std::span(tokens).last(std::min(tokens.size(), most));
-    RowMajor<float> logits = full_logits(m, window);
+  Index seen = std::ssize(tokens);  // by the model, of the newest tokens
+  for (Index i = 0; i < options.max_tokens; ++i, ++seen) {
+    if (seen > n_ctx) seen = options.overflow == ContextOverflow::recompute ? n_ctx : std::max<Index>(1, n_ctx / 2);
+    RowMajor<float> logits = full_logits(m, std::span(tokens).last(static_cast<std::size_t>(seen)));
     const Vec<float> last(logits.data() + (logits.rows() - 1) * logits.cols(), logits.cols());
-    tokens.push_back(sampler.pick(last, window, rng));
+    const Index looked_back = std::min(std::ssize(tokens), n_ctx);
+    tokens.push_back(sampler.pick(last, std::span(tokens).last(static_cast<std::size_t>(looked_back)), rng));
   }
   return {tokens.begin() + std::ssize(prompt), tokens.end()};
 }
@@ -81,36 +85,69 @@ class Architectures : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(Architectures, CachedScoresAreThoseOfTheFullForward) {
-  const RandomModel m(config());
+  RandomModel m(config());
   const std::vector<TokenId> tokens{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
   const RowMajor<float> expected = full_logits(m, tokens);
 
-  KvCache<float> cache(m.model.config(), 3, 16);
-  const std::size_t prompt = 5;
-  Arena arena(std::size_t{1} << 20);
-  GptActivations<float> one = m.model.trunk.lay_out(arena, 1, prompt, Keep::nothing);
-  GptActivations<float> two = m.model.trunk.lay_out(arena, 2, 1, Keep::nothing);
-  m.model.trunk.forward(m.weights, std::span(tokens).first(prompt), StepContext{}, one, &cache.views());
-  cache.copy_sequence(0, 1);
-  RowMajor<float> logits(2, m.model.vocab_size());
-  for (std::size_t i = prompt; i < tokens.size(); ++i) {
-    m.model.trunk.forward(m.weights, std::vector<TokenId>{tokens[i], tokens[i]}, StepContext{}, two, &cache.views());
-    m.model.head.logits(m.weights, as_const(two.hidden), mat(logits.data(), 2, m.model.vocab_size()));
-    for (const Index b : {0, 1}) {
-      EXPECT_LT((logits.row(b) - expected.row(static_cast<Index>(i))).cwiseAbs().maxCoeff(), 1e-4f) << i;
+  // Three sequences of the same tokens at different places: each forward brings one token of the first, some of the
+  // second, and the whole of the third at the end.
+  const auto runner =
+      make_runner<float>(m.model.config(), m.model.vocab_size(), {.rows = 64, .slots = 3, .slot_size = 16});
+  RowMajor<float> logits(64, m.model.vocab_size());
+  std::array<Index, 3> done{};
+  for (Index round = 0; round < 12; ++round) {
+    TokenRows rows;
+    std::vector<Index> expected_rows;
+    for (Index slot = 0; slot < 3; ++slot) {
+      Index& past = done[static_cast<std::size_t>(slot)];
+      const Index count = slot == 0 ? 1 : slot == 1 ? std::min<Index>(round + 1, 12 - past) : round == 11 ? 12 : 0;
+      if (count == 0) continue;
+      rows.append(std::span(tokens).subspan(static_cast<std::size_t>(past), static_cast<std::size_t>(count)), past,
+                  slot);
+      for (Index i = 0; i < count; ++i) expected_rows.push_back(past + i);
+      past += count;
+    }
+    if (round % 2 == 0) rows.round_up(16);
+    const Index N = std::ssize(expected_rows);
+    runner->forward(m.weights, rows);
+    runner->logits(testing::all_rows(N), mat(logits.data(), N, m.model.vocab_size()));
+    for (Index n = 0; n < N; ++n) {
+      const auto row = expected_rows[static_cast<std::size_t>(n)];
+      EXPECT_LT((logits.row(n) - expected.row(row)).cwiseAbs().maxCoeff(), 1e-4f) << round << " " << n;
     }
   }
+  EXPECT_EQ(done, (std::array<Index, 3>{12, 12, 12}));
+}
+
+TEST_P(Architectures, ACopiedSlotGoesOnAsItsSourceWould) {
+  RandomModel m(config());
+  const std::vector<TokenId> tokens{3, 1, 4, 1, 5, 9, 2};
+  const RowMajor<float> expected = full_logits(m, tokens);
+  const auto runner =
+      make_runner<float>(m.model.config(), m.model.vocab_size(), {.rows = 6, .slots = 2, .slot_size = 8});
+  TokenRows rows;
+  rows.append(std::span(tokens).first(6), 0, 1);
+  runner->forward(m.weights, rows);
+  runner->copy_slot(1, 0, 6);
+  rows.clear();
+  rows.append(std::span(tokens).last(1), 6, 0);
+  runner->forward(m.weights, rows);
+  RowMajor<float> logits(1, m.model.vocab_size());
+  runner->logits(testing::all_rows(1), mat(logits.data(), 1, m.model.vocab_size()));
+  EXPECT_LT((logits.row(0) - expected.row(6)).cwiseAbs().maxCoeff(), 1e-4f);
 }
 
 TEST_P(Architectures, GreedyTokensAreThoseOfTheFullForwardWithinAndBeyondTheContext) {
-  const RandomModel m(config());
-  GenerationOptions options{.max_tokens = 40};  // n_ctx is 24
-  options.sampling.greedy = true;
-  EXPECT_EQ(run(m, kPrompt, options).tokens[0], run_naively(m, kPrompt, options, 0));
+  RandomModel m(config());
+  for (const ContextOverflow overflow : {ContextOverflow::half, ContextOverflow::recompute}) {
+    GenerationOptions options{.max_tokens = 60, .overflow = overflow};  // n_ctx is 24
+    options.sampling.greedy = true;
+    EXPECT_EQ(run(m, kPrompt, options).tokens[0], run_naively(m, kPrompt, options, 0)) << static_cast<int>(overflow);
+  }
 }
 
 TEST_P(Architectures, SamplesOfABatchAreThoseDrawnOneByOne) {
-  const RandomModel m(config());
+  RandomModel m(config());
   const GenerationOptions options{.max_tokens = 30, .samples = 4, .seed = 5};
   Generated batch = run(m, kPrompt, options);
   for (Index sample = 0; sample < options.samples; ++sample) {
@@ -134,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(cases()),
                          [](const auto& info) { return info.param.name(); });
 
 TEST(Generate, ASampleDoesNotDependOnHowManyThereAre) {
-  const RandomModel m(tiny_config());
+  RandomModel m(tiny_config());
   Generated few = run(m, kPrompt, {.max_tokens = 12, .samples = 2, .seed = 3});
   Generated many = run(m, kPrompt, {.max_tokens = 12, .samples = 70, .seed = 3});  // more than go together
   EXPECT_EQ(few.tokens[0], many.tokens[0]);
@@ -143,8 +180,37 @@ TEST(Generate, ASampleDoesNotDependOnHowManyThereAre) {
   EXPECT_NE(many.tokens[69], many.tokens[5]);
 }
 
+TEST(Generate, UnequalPromptsInOneBatchGiveWhatEachGivesAlone) {
+  RandomModel m(tiny_config());
+  std::vector<Prompt> prompts;
+  for (const Index length : {1, 24, 5, 40, 5, 2, 13}) {  // n_ctx is 24
+    Prompt prompt;
+    for (Index i = 0; i < length; ++i) prompt.push_back(static_cast<TokenId>((7 * length + 11 * i) % 256));
+    prompts.push_back(prompt);
+  }
+  for (const Index samples : {1, 3, 20}) {  // of 20 not all go together
+    const GenerationOptions options{.max_tokens = 30, .samples = samples, .seed = 9};
+    Generated together = run(m, prompts, options);
+    EXPECT_EQ(std::ssize(together.finishes), std::ssize(prompts) * samples);
+    for (std::size_t p = 0; p < prompts.size(); ++p) {
+      Generated alone = run(m, prompts[p], options);
+      for (Index s = 0; s < samples; ++s) {
+        EXPECT_EQ(together.tokens[static_cast<Index>(p) * samples + s], alone.tokens[s]) << p << " " << s;
+      }
+    }
+  }
+}
+
+TEST(Generate, ASampleMayStopWhereTheContextEnds) {
+  RandomModel m(tiny_config());
+  Generated out = run(m, kPrompt, {.max_tokens = 100, .samples = 2, .overflow = ContextOverflow::stop});
+  EXPECT_EQ(out.tokens[0].size(), 24u - kPrompt.size() + 1);  // the last is drawn, but not read again
+  EXPECT_EQ(out.finishes[1], Finish::length);
+  EXPECT_EQ(run(m, kPrompt, {.max_tokens = 20, .overflow = ContextOverflow::stop}).tokens[0].size(), 20u);
+}
+
 TEST(Generate, SequencesEndAtDifferentTimesAndTheOthersGoOnUndisturbed) {
-  const RandomModel m(tiny_config());
+  RandomModel m(tiny_config());
   const GenerationOptions endless{.max_tokens = 30, .samples = 6, .seed = 11};
   Generated full = run(m, kPrompt, endless);
   const TokenId end = full.tokens[2][4];
@@ -163,11 +229,11 @@ TEST(Generate, SequencesEndAtDifferentTimesAndTheOthersGoOnUndisturbed) {
 }
 
 TEST(Generate, TheCallerEndsASample) {
-  const RandomModel m(tiny_config());
+  RandomModel m(tiny_config());
   std::vector<Index> counts(3, 0);
   std::vector<Finish> finishes(3);
   generate(
-      m.model, m.weights, kPrompt, {.max_tokens = 9, .samples = 3},
+      m.view(), std::array{kPrompt}, {.max_tokens = 9, .samples = 3},
       [&](Index sample, TokenId, double) { return ++counts[static_cast<std::size_t>(sample)] < 4 + 5 * sample; },
       [&](Index sample, Finish finish) { finishes[static_cast<std::size_t>(sample)] = finish; });
   EXPECT_EQ(counts, (std::vector<Index>{4, 9, 9}));
@@ -175,7 +241,7 @@ TEST(Generate, TheCallerEndsASample) {
 }
 
 TEST(Generate, APromptLongerThanTheContextLosesItsBeginningWithAWarning) {
-  const RandomModel m(tiny_config(PositionKind::learned, 8));
+  RandomModel m(tiny_config(PositionKind::learned, 8));
   const std::vector<TokenId> longer{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   const GenerationOptions options{.max_tokens = 5};
   LogCapture log;
@@ -187,7 +253,7 @@ TEST(Generate, APromptLongerThanTheContextLosesItsBeginningWithAWarning) {
 
 TEST(Generate, APromptThatFillsTheContextAndASingleTokenWork) {
   for (const Index n_ctx : {Index{1}, Index{5}, Index{6}}) {
-    const RandomModel m(tiny_config(PositionKind::learned, n_ctx));
+    RandomModel m(tiny_config(PositionKind::learned, n_ctx));
     const std::span<const TokenId> prompt =
         std::span(kPrompt).first(static_cast<std::size_t>(std::min<Index>(n_ctx, 5)));
     for (const Index count : {1, 2, 9}) {
@@ -198,20 +264,20 @@ TEST(Generate, APromptThatFillsTheContextAndASingleTokenWork) {
 }
 
 TEST(Generate, NoTokensAskedForAreNoTokens) {
-  const RandomModel m(tiny_config());
+  RandomModel m(tiny_config());
   Generated out = run(m, kPrompt, {.max_tokens = 0, .samples = 2});
   EXPECT_TRUE(out.tokens.empty());
   EXPECT_EQ(out.finishes, (std::map<Index, Finish>{{0, Finish::length}, {1, Finish::length}}));
 }
 
 TEST(Generate, OnlyTheTokenizersIdsAreDrawn) {
-  const RandomModel m(tiny_config());
+  RandomModel m(tiny_config());
   Generated out = run(m, kPrompt, {.max_tokens = 200, .vocab_size = 3});
   EXPECT_LT(std::ranges::max(out.tokens[0]), 3);
 }
 
 TEST(Generate, TheRepetitionPenaltySeesPromptAndSample) {
-  const RandomModel m(tiny_config(PositionKind::rope));
+  RandomModel m(tiny_config(PositionKind::rope));
   GenerationOptions options{.max_tokens = 18};
   options.sampling = {.repetition_penalty = 1e6, .greedy = true};
   const std::vector<TokenId> drawn = run(m, kPrompt, options).tokens[0];
@@ -222,8 +288,8 @@ TEST(Generate, TheRepetitionPenaltySeesPromptAndSample) {
 }
 
 TEST(Generate, RefusesWhatItCannotGoOnFrom) {
-  const RandomModel m(tiny_config());
-  expect_error(ExitCode::usage, "the prompt has no tokens; at least one is needed", [&] { run(m, {}, {}); });
+  RandomModel m(tiny_config());
+  expect_error(ExitCode::usage, "the prompt has no tokens; at least one is needed", [&] { run(m, Prompt{}, {}); });
   expect_error(ExitCode::usage,
                "the prompt has token 256, the model knows ids 0 to 255; was it trained with another tokenizer?", [&] {
                  run(m, std::vector<TokenId>{1, 256}, {});

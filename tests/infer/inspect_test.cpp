@@ -30,9 +30,9 @@ std::vector<double> softmax(const RowMajor<float>& logits, Index row) {
 }
 
 TEST(Inspect, EveryPredictionIsThatOfTheSoftmax) {
-  const RandomModel m(tiny_config(), kVocabulary);
+  RandomModel m(tiny_config(), kVocabulary);
   const RowMajor<float> logits = full_logits(m, kTokens);
-  const Inspection inspection = inspect(m.model, m.weights, kTokens, 5);
+  const Inspection inspection = inspect(m.view(), kTokens, 5);
   ASSERT_EQ(inspection.predictions.size(), kTokens.size() - 1);
   for (std::size_t i = 0; i + 1 < kTokens.size(); ++i) {
     const Prediction& prediction = inspection.predictions[i];
@@ -48,8 +48,8 @@ TEST(Inspect, EveryPredictionIsThatOfTheSoftmax) {
 }
 
 TEST(Inspect, AllProbabilitiesSumToOneInFallingOrderAndHoldTheTruthAtItsRank) {
-  const RandomModel m(tiny_config(), kVocabulary);
-  const Inspection inspection = inspect(m.model, m.weights, kTokens, 1000);
+  RandomModel m(tiny_config(), kVocabulary);
+  const Inspection inspection = inspect(m.view(), kTokens, 1000);
   for (const Prediction& prediction : inspection.predictions) {
     ASSERT_EQ(std::ssize(prediction.top), kVocabulary);
     double sum = 0;
@@ -63,17 +63,17 @@ TEST(Inspect, AllProbabilitiesSumToOneInFallingOrderAndHoldTheTruthAtItsRank) {
 }
 
 TEST(Inspect, WhatMayFollowIsTheLastPositionsForecast) {
-  const RandomModel m(tiny_config(), kVocabulary);
+  RandomModel m(tiny_config(), kVocabulary);
   const std::vector<double> p = softmax(full_logits(m, kTokens), std::ssize(kTokens) - 1);
-  const Inspection inspection = inspect(m.model, m.weights, kTokens, 3);
+  const Inspection inspection = inspect(m.view(), kTokens, 3);
   ASSERT_EQ(inspection.next.size(), 3u);
   EXPECT_EQ(inspection.next[0].token, std::ranges::max_element(p) - p.begin());
   EXPECT_NEAR(inspection.next[0].probability, std::ranges::max(p), 1e-6);
 }
 
 TEST(Inspect, OneTokenPredictsNothingButWhatMayFollow) {
-  const RandomModel m(tiny_config(), kVocabulary);
-  const Inspection inspection = inspect(m.model, m.weights, std::vector<TokenId>{7}, 4);
+  RandomModel m(tiny_config(), kVocabulary);
+  const Inspection inspection = inspect(m.view(), std::vector<TokenId>{7}, 4);
   EXPECT_TRUE(inspection.predictions.empty());
   EXPECT_EQ(inspection.next.size(), 4u);
 }
@@ -81,8 +81,8 @@ TEST(Inspect, OneTokenPredictsNothingButWhatMayFollow) {
 TEST(Inspect, FirstGuessesAreNearUniform) {
   ModelConfig config = tiny_config();
   config.init = {};  // gpt2, 0.02
-  const RandomModel m(config, kVocabulary);
-  for (const Prediction& prediction : inspect(m.model, m.weights, kTokens, 50).predictions) {
+  RandomModel m(config, kVocabulary);
+  for (const Prediction& prediction : inspect(m.view(), kTokens, 50).predictions) {
     EXPECT_NEAR(prediction.loss, std::log(50.0), 0.7);
     for (const TokenProbability& entry : prediction.top) EXPECT_NEAR(entry.probability, 0.02, 0.02);
   }
@@ -91,8 +91,8 @@ TEST(Inspect, FirstGuessesAreNearUniform) {
 TEST(Inspect, ZeroWeightsAreExactlyUniformAndRankById) {
   ModelConfig config = tiny_config();
   config.init.scheme = InitScheme::zero;
-  const RandomModel m(config, kVocabulary);
-  const Inspection inspection = inspect(m.model, m.weights, kTokens, 2);
+  RandomModel m(config, kVocabulary);
+  const Inspection inspection = inspect(m.view(), kTokens, 2);
   EXPECT_NEAR(inspection.predictions[0].loss, std::log(50.0), 1e-9);
   EXPECT_EQ(inspection.predictions[0].rank, kTokens[1] + 1);
   EXPECT_EQ(inspection.next[0].token, 0);
@@ -106,21 +106,21 @@ TEST(Inspect, LogitsAreMadeInChunks) {
   config.n_heads = 1;
   config.n_kv_heads = 1;
   config.d_head = 4;
-  const RandomModel m(config, kLarge);
+  RandomModel m(config, kLarge);
   Arena counting = Arena::counting();
   ASSERT_LT(m.model.head.lay_out(counting, 100).logits.rows(), 100);
   std::vector<TokenId> tokens;
   for (TokenId i = 0; i < 100; ++i) tokens.push_back(i * 999);
-  const Inspection whole = inspect(m.model, m.weights, tokens, 1);
-  const Inspection part = inspect(m.model, m.weights, std::span(tokens).first(90), 1);
+  const Inspection whole = inspect(m.view(), tokens, 1);
+  const Inspection part = inspect(m.view(), std::span(tokens).first(90), 1);
   EXPECT_NEAR(whole.predictions[88].loss, part.predictions[88].loss, 1e-3);
   EXPECT_NEAR(whole.predictions[89].top[0].probability, part.next[0].probability, 1e-6);
 }
 
 TEST(Inspect, OfALongerTextTheEndIsTaken) {
-  const RandomModel m(tiny_config(PositionKind::learned, 4), kVocabulary);
+  RandomModel m(tiny_config(PositionKind::learned, 4), kVocabulary);
   LogCapture log;
-  const Inspection inspection = inspect(m.model, m.weights, kTokens, 1);
+  const Inspection inspection = inspect(m.view(), kTokens, 1);
   ASSERT_EQ(inspection.predictions.size(), 3u);
   EXPECT_EQ(inspection.predictions[0].token, 5);
   EXPECT_EQ(inspection.predictions[2].token, 8);
@@ -129,14 +129,13 @@ TEST(Inspect, OfALongerTextTheEndIsTaken) {
 
 TEST(Inspect, RefusesWhatItCannotInspect) {
   RandomModel m(tiny_config(), kVocabulary);
-  expect_error(ExitCode::usage, "top is 0; it must be 1 or more", [&] { inspect(m.model, m.weights, kTokens, 0); });
-  expect_error(ExitCode::usage, "the prompt has no tokens; at least one is needed",
-               [&] { inspect(m.model, m.weights, {}, 1); });
+  expect_error(ExitCode::usage, "top is 0; it must be 1 or more", [&] { inspect(m.view(), kTokens, 0); });
+  expect_error(ExitCode::usage, "the prompt has no tokens; at least one is needed", [&] { inspect(m.view(), {}, 1); });
   m.weights.all().setConstant(std::numeric_limits<float>::infinity());
   expect_error(ExitCode::diverged,
                "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
                "an earlier checkpoint (--checkpoint STEP)",
-               [&] { inspect(m.model, m.weights, kTokens, 1); });
+               [&] { inspect(m.view(), kTokens, 1); });
 }
 
 }  // namespace

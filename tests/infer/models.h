@@ -4,10 +4,12 @@
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/model_weights.h"
 #include "kiln/text/token.h"
 
 #include <gtest/gtest.h>
 
+#include "support/sequences.h"
 #include <span>
 #include <vector>
 
@@ -25,6 +27,8 @@ struct RandomModel {
     initialise(model.config(), 7, buffer);
     return buffer;
   }
+
+  ModelView view() { return {model, weights}; }
 
   LanguageModel<float> model;
   ParameterBuffer<float> weights;
@@ -44,15 +48,13 @@ inline ModelConfig tiny_config(PositionKind position = PositionKind::learned, In
 }
 
 /// Logits (T, V) of one sequence, without a cache.
-inline RowMajor<float> full_logits(const RandomModel& m, std::span<const TokenId> tokens) {
-  const Index T = std::ssize(tokens);
-  Arena counting = Arena::counting();
-  m.model.trunk.lay_out(counting, 1, T, Keep::nothing);
-  Arena arena(counting.peak_bytes());
-  GptActivations<float> activations = m.model.trunk.lay_out(arena, 1, T, Keep::nothing);
-  m.model.trunk.forward(m.weights, tokens, StepContext{}, activations);
-  RowMajor<float> logits(T, m.model.vocab_size());
-  m.model.head.logits(m.weights, as_const(activations.hidden), mat(logits.data(), T, m.model.vocab_size()));
+inline RowMajor<float> full_logits(RandomModel& m, std::span<const TokenId> tokens) {
+  const Index T = std::ssize(tokens), V = m.model.vocab_size();
+  const auto runner = make_runner<float>(m.model.config(), V, {.rows = T});
+  const TokenRows rows = equal_rows(tokens);
+  runner->forward(m.weights, rows);
+  RowMajor<float> logits(T, V);
+  runner->logits(all_rows(T), mat(logits.data(), T, V));
   return logits;
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "support/gradient.h"
+#include "support/sequences.h"
 #include <cstring>
 #include <limits>
 #include <ostream>
@@ -15,6 +16,8 @@ namespace kiln {
 namespace {
 
 using testing::dot;
+using testing::end_to_end;
+using testing::equal_sequences;
 using testing::expect_gradient;
 using testing::randn;
 using testing::Tensor;
@@ -24,10 +27,11 @@ struct Case {
   Index B, T, H, K, D;
   bool alibi = false;
   double dropout = 0.0;
+  std::vector<Index> lengths = {};  // of sequences that differ, in place of B times T
+
+  std::vector<Sequence> sequences() const { return lengths.empty() ? equal_sequences(B, T) : end_to_end(lengths); }
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
-
-AttentionShape training_shape(const Case& c) { return {c.B, c.T, c.T, c.T, c.H, c.K, c.D}; }
 
 Dropout make_dropout(const Case& c) { return {StepContext{.training = true, .seed = 5, .step = 3}, c.dropout, 2}; }
 
@@ -43,37 +47,47 @@ Tensor<A> make_slopes(const Case& c) {
 template <class T>
 struct Problem {
   static constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  AttentionShape shape;
+  std::vector<Sequence> sequences;
+  Index H, K, D, slot_size;
   Dropout dropout;
   Tensor<Acc<T>> slopes;
   Tensor<T> q, k, v, dy, y, dq, dk, dv;
-  Tensor<Acc<T>> log_sum;
+  Tensor<Acc<T>> lse;
 
-  Problem(const Case& c, Rng& rng) : Problem(training_shape(c), c, rng) {}
-  Problem(const AttentionShape& s, const Case& c, Rng& rng)
-      : shape(s),
+  Problem(const Case& c, Rng& rng) : Problem(c.sequences(), 0, c, rng) {}
+  /// With a slot_size, k and v are a cache of that many positions for each sequence.
+  Problem(std::vector<Sequence> laid_out, Index slot, const Case& c, Rng& rng)
+      : Problem(std::move(laid_out), rows_in(laid_out), slot, c, rng) {}
+  /// N rows, some of which may belong to no sequence.
+  Problem(std::vector<Sequence> laid_out, Index N, Index slot, const Case& c, Rng& rng)
+      : sequences(std::move(laid_out)),
+        H(c.H),
+        K(c.K),
+        D(c.D),
+        slot_size(slot),
         dropout(make_dropout(c)),
         slopes(make_slopes<Acc<T>>(c)),
-        q(randn<T>(rng, s.B * s.T, s.H * s.D)),
-        k(randn<T>(rng, s.B * s.key_stride, s.K * s.D)),
-        v(randn<T>(rng, s.B * s.key_stride, s.K * s.D)),
-        dy(randn<T>(rng, s.B * s.T, s.H * s.D)),
-        y(s.B * s.T, s.H * s.D, static_cast<T>(kNaN)),
+        q(randn<T>(rng, N, H * D)),
+        k(randn<T>(rng, slot > 0 ? slot * std::ssize(sequences) : N, K * D)),
+        v(randn<T>(rng, k.data.rows(), K * D)),
+        dy(randn<T>(rng, N, H * D)),
+        y(N, H * D, static_cast<T>(kNaN)),
         dq(y),
-        dk(s.B * s.key_stride, s.K * s.D, static_cast<T>(kNaN)),
+        dk(k.data.rows(), K * D, static_cast<T>(kNaN)),
         dv(dk),
-        log_sum(s.B * s.H, s.T, static_cast<Acc<T>>(kNaN)) {}
+        lse(1, H * N, static_cast<Acc<T>>(kNaN)) {}
 
-  void forward() { attention_forward<T>(shape, q.c(), k.c(), v.c(), slopes.cv(), dropout, y.m(), log_sum.m()); }
+  AttentionShape shape() const { return {.sequences = sequences, .H = H, .K = K, .D = D, .slot_size = slot_size}; }
+  void forward() { attention_forward<T>(shape(), q.c(), k.c(), v.c(), slopes.cv(), dropout, y.m(), lse.v()); }
   void backward() {
-    attention_backward<T>(shape, q.c(), k.c(), v.c(), slopes.cv(), dropout, y.c(), log_sum.c(), dy.c(), dq.m(), dk.m(),
+    attention_backward<T>(shape(), q.c(), k.c(), v.c(), slopes.cv(), dropout, y.c(), lse.cv(), dy.c(), dq.m(), dk.m(),
                           dv.m());
   }
   void forward_naive() {
-    attention_forward_naive<T>(shape, q.c(), k.c(), v.c(), slopes.cv(), dropout, y.m(), log_sum.m());
+    attention_forward_naive<T>(shape(), q.c(), k.c(), v.c(), slopes.cv(), dropout, y.m(), lse.v());
   }
   void backward_naive() {
-    attention_backward_naive<T>(shape, q.c(), k.c(), v.c(), slopes.cv(), dropout, dy.c(), dq.m(), dk.m(), dv.m());
+    attention_backward_naive<T>(shape(), q.c(), k.c(), v.c(), slopes.cv(), dropout, dy.c(), dq.m(), dk.m(), dv.m());
   }
 };
 
@@ -102,6 +116,7 @@ const Case kSmall[] = {
     {"dropout", 2, 9, 2, 2, 4, false, 0.3},
     {"everything", 1, 19, 4, 2, 6, true, 0.2},
     {"beyond_a_tile", 1, 130, 1, 1, 2, true, 0.1},
+    {"packed", 0, 0, 2, 1, 6, true, 0.3, {1, 4, 9, 2, 5}},
 };
 const Case kLarge[] = {
     {"tile", 3, 64, 4, 4, 32},
@@ -111,6 +126,8 @@ const Case kLarge[] = {
     {"three_key_tiles", 1, 300, 2, 1, 16, true, 0.1},
     {"tile_and_one", 1, 65, 1, 1, 6, false, 0.5},
     {"odd", 2, 77, 4, 2, 7, true, 0.2},
+    {"packed", 0, 0, 4, 2, 20, false, 0, {130, 1, 65, 3, 4, 5, 200}},
+    {"packed_with_all", 0, 0, 3, 1, 7, true, 0.2, {2, 131, 64, 1, 66}},
 };
 
 class AttentionSmall : public ::testing::TestWithParam<Case> {};
@@ -142,7 +159,7 @@ void expect_naive(const Case& c, double tolerance) {
   fast.forward();
   naive.forward_naive();
   EXPECT_LT(distance(fast.y, naive.y), tolerance);
-  EXPECT_LT(distance(fast.log_sum, naive.log_sum), tolerance);
+  EXPECT_LT(distance(fast.lse, naive.lse), tolerance);
   fast.backward();
   naive.backward_naive();
   EXPECT_LT(distance(fast.dq, naive.dq), tolerance);
@@ -169,7 +186,7 @@ TEST_P(AttentionLarge, Bfloat16IsFloatRounded) {
   half.forward();
   full.forward_naive();
   EXPECT_LT(distance(half.y, full.y), 0x1p-9);
-  EXPECT_LT(distance(half.log_sum, full.log_sum), 1e-6);
+  EXPECT_LT(distance(half.lse, full.lse), 1e-6);
   half.backward();
   full.backward_naive();
   EXPECT_LT(distance(half.dq, full.dq), 0x1p-8);
@@ -191,7 +208,7 @@ void expect_bits_of_any_threads(const Case& c) {
   two.backward();
   set_threads(before);
   EXPECT_TRUE(same_bits(one.y, two.y));
-  EXPECT_TRUE(same_bits(one.log_sum, two.log_sum));
+  EXPECT_TRUE(same_bits(one.lse, two.lse));
   EXPECT_TRUE(same_bits(one.dq, two.dq));
   EXPECT_TRUE(same_bits(one.dk, two.dk));
   EXPECT_TRUE(same_bits(one.dv, two.dv));
@@ -211,10 +228,10 @@ TEST(Attention, ReadsAndWritesSlices) {  // q, k and v side by side, as one prod
   plain.forward();
   plain.backward();
   Problem<float> sliced = plain;
-  attention_forward<float>(plain.shape, columns(all.c(), 0, k_begin), columns(all.c(), k_begin, k_width),
-                           columns(all.c(), v_begin, k_width), plain.slopes.cv(), {}, sliced.y.m(), sliced.log_sum.m());
-  attention_backward<float>(plain.shape, columns(all.c(), 0, k_begin), columns(all.c(), k_begin, k_width),
-                            columns(all.c(), v_begin, k_width), plain.slopes.cv(), {}, sliced.y.c(), sliced.log_sum.c(),
+  attention_forward<float>(plain.shape(), columns(all.c(), 0, k_begin), columns(all.c(), k_begin, k_width),
+                           columns(all.c(), v_begin, k_width), plain.slopes.cv(), {}, sliced.y.m(), sliced.lse.v());
+  attention_backward<float>(plain.shape(), columns(all.c(), 0, k_begin), columns(all.c(), k_begin, k_width),
+                            columns(all.c(), v_begin, k_width), plain.slopes.cv(), {}, sliced.y.c(), sliced.lse.cv(),
                             plain.dy.c(), columns(gradients.m(), 0, k_begin), columns(gradients.m(), k_begin, k_width),
                             columns(gradients.m(), v_begin, k_width));
   Tensor<float> wanted = gradients;
@@ -223,29 +240,41 @@ TEST(Attention, ReadsAndWritesSlices) {  // q, k and v side by side, as one prod
   EXPECT_TRUE(same_bits(gradients, wanted));
 }
 
-/// Generation by chunks of every size against the forward of the whole; what the cache holds beyond S is NaN.
+/// Generation by chunks of every size against the forward of the whole; what the cache holds beyond them is NaN. The
+/// sequences stand at different places: in each call one begins, and others bring one token or many.
 template <class T>
 void expect_cached_equals_full(const Case& c, double tolerance) {
   Rng rng(23, c.name);
   Problem<T> full(c, rng);
   full.forward();
+  const Index slot = 5 + std::ranges::max(full.sequences, {}, &Sequence::length).length;
   for (const Index chunk : {Index{1}, Index{3}, Index{9}, Index{130}}) {
-    for (Index past = 0; past < c.T; past += chunk) {
-      const Index count = std::min(chunk, c.T - past), seen = past + count;
-      const AttentionShape shape{c.B, count, seen, c.T + 5, c.H, c.K, c.D};
-      Problem<T> part(shape, c, rng);
-      part.k.data.setConstant(static_cast<T>(Problem<T>::kNaN));
+    std::vector<Index> done(full.sequences.size());
+    for (Index round = 0; std::ranges::any_of(
+             full.sequences, [&](const Sequence& s) { return done[static_cast<std::size_t>(s.slot)] < s.length; });
+         ++round) {
+      std::vector<Sequence> fed;
+      for (const Sequence& s : full.sequences) {
+        const Index past = done[static_cast<std::size_t>(s.slot)];
+        const Index most = s.slot % 2 == 0 ? chunk : 1 + round;  // every other sequence in chunks that grow
+        const Index count = std::min(most, s.length - past);
+        if (count > 0) fed.push_back({.row = rows_in(fed), .length = count, .past = past, .slot = s.slot});
+      }
+      Problem<T> part(fed, rows_in(fed), slot, c, rng);
+      part.k = Tensor<T>(slot * std::ssize(full.sequences), c.K * c.D, static_cast<T>(Problem<T>::kNaN));
       part.v = part.k;
       Tensor<T> wanted = part.y;
-      for (Index b = 0; b < c.B; ++b) {
-        part.q.data.middleRows(b * count, count) = full.q.data.middleRows(b * c.T + past, count);
-        part.k.data.middleRows(b * shape.key_stride, seen) = full.k.data.middleRows(b * c.T, seen);
-        part.v.data.middleRows(b * shape.key_stride, seen) = full.v.data.middleRows(b * c.T, seen);
-        wanted.data.middleRows(b * count, count) = full.y.data.middleRows(b * c.T + past, count);
+      for (const Sequence& s : fed) {
+        const Index first = full.sequences[static_cast<std::size_t>(s.slot)].row;
+        part.q.data.middleRows(s.row, s.length) = full.q.data.middleRows(first + s.past, s.length);
+        part.k.data.middleRows(s.slot * slot, s.keys()) = full.k.data.middleRows(first, s.keys());
+        part.v.data.middleRows(s.slot * slot, s.keys()) = full.v.data.middleRows(first, s.keys());
+        wanted.data.middleRows(s.row, s.length) = full.y.data.middleRows(first + s.past, s.length);
+        done[static_cast<std::size_t>(s.slot)] += s.length;
       }
-      part.log_sum = Tensor<Acc<T>>(0, 0);  // nobody goes back through generation
+      part.lse = Tensor<Acc<T>>(0, 0);  // no backward follows generation
       part.forward();
-      ASSERT_LT(distance(part.y, wanted), tolerance) << "chunk " << chunk << " past " << past;
+      ASSERT_LT(distance(part.y, wanted), tolerance) << "chunk " << chunk << " round " << round;
     }
   }
 }
@@ -255,6 +284,56 @@ TEST(Attention, CachedGenerationIsTheFullForward) {
   // A rounding on each side, and of probabilities where many queries come at once.
   expect_cached_equals_full<bfloat16>({"half", 1, 135, 2, 2, 32}, 0x1p-8);
   expect_cached_equals_full<bfloat16>({"odd_half", 2, 135, 4, 2, 7, true}, 0x1p-8);
+  expect_cached_equals_full<float>({"mixed", 0, 0, 4, 2, 16, true, 0, {70, 3, 135, 1, 20}}, 1e-6);
+  expect_cached_equals_full<double>({"mixed_double", 0, 0, 2, 1, 6, false, 0, {9, 131, 64}}, 1e-14);
+}
+
+template <class T>
+void expect_packed_is_alone(const std::vector<Index>& lengths) {
+  const Case c{"packed", 0, 0, 4, 2, 20, true, 0, lengths};
+  Rng rng(41, c.name);
+  Problem<T> packed(c, rng);
+  packed.forward();
+  packed.backward();
+  for (const Sequence& s : packed.sequences) {
+    Problem<T> alone(end_to_end(std::vector<Index>{s.length}), 0, c, rng);
+    const auto cut = [&](const Tensor<T>& whole, Tensor<T>& part) {
+      part.data = whole.data.middleRows(s.row, s.length);
+    };
+    cut(packed.q, alone.q);
+    cut(packed.k, alone.k);
+    cut(packed.v, alone.v);
+    cut(packed.dy, alone.dy);
+    alone.forward();
+    alone.backward();
+    Tensor<T> y = alone.y, dq = alone.dq, dk = alone.dk, dv = alone.dv;
+    cut(packed.y, y);
+    cut(packed.dq, dq);
+    cut(packed.dk, dk);
+    cut(packed.dv, dv);
+    EXPECT_TRUE(same_bits(y, alone.y)) << s.length;
+    EXPECT_LT(distance(dq, alone.dq), 1e-6) << s.length;  // lse is made in vectors whose cut depends on its address
+    EXPECT_LT(distance(dk, alone.dk), 1e-6) << s.length;
+    EXPECT_LT(distance(dv, alone.dv), 1e-6) << s.length;
+  }
+}
+TEST(Attention, ASequenceDoesNotSeeItsNeighbours) {
+  expect_packed_is_alone<float>({3, 130, 1, 64, 5, 77});
+  expect_packed_is_alone<double>({200, 4, 1, 9});
+}
+
+TEST(Attention, RowsOfNoSequenceBecomeZero) {
+  const Case c{"rest", 0, 0, 2, 2, 6, false, 0, {5, 2}};
+  Rng rng(43, c.name);
+  Problem<float> p(c.sequences(), 64, 0, c, rng);
+  p.q.data.bottomRows(57).setConstant(static_cast<float>(Problem<float>::kNaN));  // nothing reads them
+  p.k.data.bottomRows(57).setConstant(static_cast<float>(Problem<float>::kNaN));
+  p.forward();
+  p.backward();
+  for (const Tensor<float>* result : {&p.y, &p.dq, &p.dk, &p.dv}) {
+    EXPECT_TRUE(result->data.topRows(7).allFinite());
+    EXPECT_EQ(result->data.bottomRows(57).cwiseAbs().maxCoeff(), 0.0f);
+  }
 }
 
 TEST(Attention, FutureKeysChangeNothing) {
@@ -284,7 +363,7 @@ TEST(Attention, ExtremeScoresDoNotOverflow) {
     p.backward();
     naive.forward_naive();
     EXPECT_LT(distance(p.y, naive.y), 1e-2);  // a score of 1e4 is known to 5e-4, a close probability to as much
-    EXPECT_TRUE(p.y.data.allFinite() && p.log_sum.data.allFinite());
+    EXPECT_TRUE(p.y.data.allFinite() && p.lse.data.allFinite());
     EXPECT_TRUE(p.dq.data.allFinite() && p.dk.data.allFinite() && p.dv.data.allFinite());
   }
 }

@@ -218,13 +218,14 @@ TEST(Embedding, BackwardMatchesCentralDifferences) {
   constexpr Index V = 7, T = 3, C = 5;
   const std::vector<std::int32_t> tokens{6, 0, 6, 2, 2, 1};  // B = 2, repeats included
   const Index N = static_cast<Index>(tokens.size());
+  const std::vector<std::int32_t> places{0, 1, 2, 0, 1, 2};
   Tensor table = randn(rng, V, C), positions = randn(rng, T + 2, C), dx = randn(rng, N, C), x(N, C);
   Tensor dtable(V, C, kInitial), dpositions(T + 2, C, kInitial);
   auto loss = [&] {
-    embedding_forward<double>(tokens, T, 0, table.c(), positions.c(), x.m());
+    embedding_forward<double>(tokens, places, table.c(), positions.c(), x.m());
     return dot(x.data, dx.data);
   };
-  embedding_backward<double>(tokens, T, dx.c(), dtable.m(), dpositions.m());
+  embedding_backward<double>(tokens, places, dx.c(), dtable.m(), dpositions.m());
   expect_gradient("tokens", table, dtable, loss, kAccumulated);
   expect_gradient("positions", positions, dpositions, loss, kAccumulated);
 }
@@ -234,7 +235,7 @@ TEST(Embedding, PositionsStartWhereTheCacheEnds) {
   table.data << 10, 20;
   positions.data << 0, 1, 2, 3, 4, 5;
   const std::vector<std::int32_t> tokens{1, 0};
-  embedding_forward<double>(tokens, 2, 3, table.c(), positions.c(), x.m());
+  embedding_forward<double>(tokens, std::vector<std::int32_t>{3, 4}, table.c(), positions.c(), x.m());
   EXPECT_EQ(x(0, 0), 23);
   EXPECT_EQ(x(1, 0), 14);
 }

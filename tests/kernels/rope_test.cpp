@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "support/gradient.h"
+#include "support/sequences.h"
 #include <cmath>
 
 namespace kiln {
 namespace {
 
+using testing::equal_positions;
 using testing::randn;
 using testing::Tensor;
 
@@ -37,7 +39,7 @@ TEST(Rope, RotatesEachHeadByItsPosition) {
   const Tensor<double> x = randn(rng, B * T, heads * D);
   Tensor<double> y = x;
   const std::vector<double> table = rope_table<double>(kPositions, D, kTheta);
-  rope_forward<double>(y.m(), T, D, first, view<double>(table, D));
+  rope_forward<double>(y.m(), D, equal_positions(B, T, first), view<double>(table, D));
   for (Index n = 0; n < B * T; ++n) {
     for (Index h = 0; h < heads; ++h) {
       for (Index i = 0; i < D / 2; ++i) {
@@ -57,10 +59,10 @@ TEST(Rope, BackwardMatchesCentralDifferences) {
   const Tensor<double> dy = randn(rng, 2 * T, 2 * D);
   const std::vector<double> table = rope_table<double>(kPositions, D, kTheta);
   Tensor<double> dx = dy;
-  rope_backward<double>(dx.m(), T, D, 7, view<double>(table, D));
+  rope_backward<double>(dx.m(), D, equal_positions(2, T, 7), view<double>(table, D));
   testing::expect_gradient("x", x, dx, [&] {
     Tensor<double> y = x;
-    rope_forward<double>(y.m(), T, D, 7, view<double>(table, D));
+    rope_forward<double>(y.m(), D, equal_positions(2, T, 7), view<double>(table, D));
     return testing::dot(y.data, dy.data);
   });
 }
@@ -72,8 +74,8 @@ TEST(Rope, ProductsDependOnTheDistanceAlone) {
   const std::vector<double> table = rope_table<double>(kPositions, D, kTheta);
   const auto product = [&](Index at_q, Index at_k) {
     Tensor<double> turned_q = q, turned_k = k;
-    rope_forward<double>(turned_q.m(), 1, D, at_q, view<double>(table, D));
-    rope_forward<double>(turned_k.m(), 1, D, at_k, view<double>(table, D));
+    rope_forward<double>(turned_q.m(), D, equal_positions(1, 1, at_q), view<double>(table, D));
+    rope_forward<double>(turned_k.m(), D, equal_positions(1, 1, at_k), view<double>(table, D));
     return testing::dot(turned_q.data, turned_k.data);
   };
   EXPECT_NEAR(product(9, 2), product(39, 32), 1e-13);
@@ -88,8 +90,8 @@ TEST(Rope, OtherColumnsStayAndBfloat16IsRoundedOnce) {
   Tensor<float> wide(T, 2 * heads * D);
   wide.data = before.data.leftCols(2 * heads * D).cast<float>();
   const std::vector<float> table = rope_table<float>(kPositions, D, kTheta);
-  rope_forward<bfloat16>(columns(all.m(), 0, 2 * heads * D), T, D, 0, view<float>(table, D));
-  rope_forward<float>(wide.m(), T, D, 0, view<float>(table, D));
+  rope_forward<bfloat16>(columns(all.m(), 0, 2 * heads * D), D, equal_positions(1, T), view<float>(table, D));
+  rope_forward<float>(wide.m(), D, equal_positions(1, T), view<float>(table, D));
   EXPECT_EQ(all.data.rightCols(heads * D), before.data.rightCols(heads * D));
   EXPECT_EQ(all.data.leftCols(2 * heads * D), wide.data.cast<bfloat16>());
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "support/gradient.h"
+#include "support/sequences.h"
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -40,21 +41,25 @@ Result run(bool tied, Index chunk) {
   for (Index i = 0; i < weights.all().size(); ++i) weights.all()[i] = std::sin(static_cast<double>(i));
   Arena arena(std::size_t{1} << 20);
   HeadScratch<double> scratch = model.head.lay_out(arena, chunk);
-  Tensor<double> hidden(kRows, config(tied).d_model), position_weights(1, kRows);
+  GptActivations<double> activations = model.trunk.lay_out(arena, kRows, std::nullopt);
+  Tensor<double> d_losses(1, kRows);
+  const Index C = config(tied).d_model;
   std::vector<std::int32_t> targets;
   for (Index n = 0; n < kRows; ++n) {
-    for (Index c = 0; c < hidden.data.cols(); ++c) hidden.data(n, c) = std::cos(static_cast<double>(8 * n + c));
-    position_weights.data(0, n) = n == 4 ? 0 : 0.1 * static_cast<double>(n + 1);
+    for (Index c = 0; c < C; ++c) activations.hidden(n, c) = std::cos(static_cast<double>(8 * n + c));
+    d_losses.data(0, n) = n == 4 ? 0 : 0.1 * static_cast<double>(n + 1);
     targets.push_back(static_cast<std::int32_t>(3 * n % kVocabSize));
   }
-  Result result{.d_hidden = hidden, .losses = Tensor<double>(1, kRows), .gradients = {}};
+  Result result{.d_hidden = Tensor<double>(kRows, C), .losses = Tensor<double>(1, kRows), .gradients = {}};
   Gradients<double> gradients(model.layout);
   for (const Parameter& p : model.layout.parameters()) {  // what an earlier step has left
     gradients.vec(p.id).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
-  model.head.forward_backward(weights, result.d_hidden.m(), targets, position_weights.cv(), scratch, result.losses.v(),
+  const std::vector<Index> rows = testing::all_rows(kRows);
+  model.head.forward_backward(weights, activations, {rows, targets}, d_losses.cv(), scratch, result.losses.v(),
                               gradients);
+  result.d_hidden.data = activations.d_hidden;
   gradients.finish();
   result.gradients = gradients.all();
   return result;

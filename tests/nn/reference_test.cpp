@@ -1,7 +1,10 @@
 // Logits, loss and every gradient of whole models against PyTorch's (tests/reference).
 #include "support/reference.h"
 
+#include "kiln/nn/runner.h"
+
 #include "support/gradient.h"
+#include "support/sequences.h"
 
 namespace kiln {
 namespace {
@@ -17,22 +20,19 @@ void expect_agreement(const std::string& name, double tolerance) {
   ReferenceModel<T> reference(name);
   const SafetensorsFile& file = reference.file;
   const LanguageModel<T>& model = reference.model;
-  const ParameterBuffer<T>& weights = reference.weights;
   Gradients<Acc<T>> gradients(model.layout);
   const auto inputs = testing::read_tokens(file, "input_ids"), targets = testing::read_tokens(file, "targets");
   const Index B = file.find("input_ids")->shape[0], N = static_cast<Index>(inputs.size()), V = model.vocab_size();
 
-  Arena arena(std::size_t{1} << 24);
-  GptActivations<T> activations = model.trunk.lay_out(arena, B, N / B, Keep::all);
-  HeadScratch<T> scratch = model.head.lay_out(arena, N);
-  Tensor<Acc<T>> logits(N, V), losses(1, N), position_weights(1, N, Acc<T>(1) / static_cast<Acc<T>>(N));
-  model.trunk.forward(weights, inputs, StepContext{}, activations);
-  model.head.logits(weights, as_const(activations.hidden), logits.m());
+  const auto runner = make_runner<T>(model.config(), V, {.rows = N, .scored = N, .backward = Recompute::none});
+  Tensor<Acc<T>> logits(N, V), losses(1, N), d_losses(1, N, Acc<T>(1) / static_cast<Acc<T>>(N));
+  const TokenRows rows = testing::equal_rows(inputs, B);
+  const std::vector<Index> scored = testing::all_rows(N);
+  runner->forward(reference.weights, rows);
+  runner->logits(scored, logits.m());
   EXPECT_LT(distance(logits.data.data(), file.read<double>("logits"), 1e-6), tolerance);
 
-  model.head.forward_backward(weights, activations.hidden, targets, position_weights.cv(), scratch, losses.v(),
-                              gradients);
-  model.trunk.backward(weights, inputs, StepContext{}, activations, gradients);
+  runner->backward({scored, targets}, d_losses.cv(), losses.v(), gradients);
   EXPECT_NEAR(static_cast<double>(losses.data.mean()), file.read<double>("loss")[0], tolerance);
   for (const Parameter& p : model.layout.parameters()) {
     constexpr double kFloor =

@@ -2,6 +2,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/runner.h"
 #include "kiln/optim/clip.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/optim/schedule.h"
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "support/sequences.h"
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -58,9 +60,8 @@ struct Model {
       : model(config_of(name), read_json(name + ".json").at("vocab_size").get<Index>()),
         weights(model.layout),
         gradients(model.layout),
-        arena(std::size_t{1} << 22),
-        activations(model.trunk.lay_out(arena, kBatch, kLength, Keep::all)),
-        scratch(model.head.lay_out(arena, kRows)) {
+        runner(make_runner<float>(model.config(), model.vocab_size(),
+                                  {.rows = kRows, .scored = kRows, .backward = Recompute::none})) {
     const SafetensorsFile file(kFixtures / (name + ".safetensors"));
     for (const Parameter& p : layout().parameters()) file.read<float>(*file.find(p.name), weights.mat(p.id));
   }
@@ -69,13 +70,14 @@ struct Model {
 
   /// Sets `gradients` to those of the mean loss over (B, T) tokens, and returns that loss.
   double differentiate(std::span<const std::int32_t> inputs, std::span<const std::int32_t> targets) {
-    const std::vector<float> position_weights(kRows, 1.0f / kRows);
+    const std::vector<float> d_losses(kRows, 1.0f / kRows);
     std::vector<float> losses(kRows);
+    const TokenRows rows = testing::equal_rows(inputs, kBatch);
+    const std::vector<Index> scored = testing::all_rows(kRows);
     gradients.all().setZero();
-    model.trunk.forward(weights, inputs, StepContext{}, activations);
-    model.head.forward_backward(weights, activations.hidden, targets, ConstVec<float>(position_weights.data(), kRows),
-                                scratch, Vec<float>(losses.data(), kRows), gradients);
-    model.trunk.backward(weights, inputs, StepContext{}, activations, gradients);
+    runner->forward(weights, rows);
+    runner->backward({scored, targets}, ConstVec<float>(d_losses.data(), kRows), Vec<float>(losses.data(), kRows),
+                     gradients);
     double sum = 0;
     for (const float loss : losses) sum += static_cast<double>(loss);
     return sum / kRows;
@@ -93,9 +95,7 @@ struct Model {
   LanguageModel<float> model;
   ParameterBuffer<float> weights;
   Gradients<float> gradients;
-  Arena arena;
-  GptActivations<float> activations;
-  HeadScratch<float> scratch;
+  std::unique_ptr<Runner<float>> runner;
 };
 
 /// Whether this is a key's bias: its gradient is 0 but for rounding, which Adam and Lion blow up (tests/reference).

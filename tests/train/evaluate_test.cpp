@@ -6,9 +6,11 @@
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/runner.h"
 
 #include <gtest/gtest.h>
 
+#include "support/sequences.h"
 #include <cmath>
 #include <span>
 #include <vector>
@@ -104,11 +106,11 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
     const Index T = std::min<Index>(5, 42 - first);
     std::vector<std::int32_t> ids(static_cast<std::size_t>(T) + 1);
     text.read(first, T + 1, ids.data());
-    Arena arena(1 << 20);
-    auto activations = rig.model.trunk.lay_out(arena, 1, T, Keep::nothing);
-    const Mat<float> logits = arena.matrix<float>(T, kVocabSize);
-    rig.model.trunk.forward(rig.weights, std::span(ids).first(static_cast<std::size_t>(T)), {}, activations);
-    rig.model.head.logits(rig.weights, as_const(activations.hidden), logits);
+    const auto runner = make_runner<float>(small_model(), kVocabSize, {.rows = T});
+    RowMajor<float> logits(T, kVocabSize);
+    const TokenRows rows = testing::equal_rows(std::span(ids).first(static_cast<std::size_t>(T)));
+    runner->forward(rig.weights, rows);
+    runner->logits(testing::all_rows(T), mat(logits.data(), T, kVocabSize));
     bytes += text_bytes_of(std::span(ids).subspan(1));  // the first token of all is never a target
     for (Index t = 0; t < T; ++t) {
       const Eigen::RowVectorXd z = logits.row(t).cast<double>();

@@ -1,8 +1,8 @@
 // What a config comes to, against counts by hand.
 #include "kiln/train/plan.h"
 
+#include "kiln/nn/runner.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/pass.h"
 
 #include <gtest/gtest.h>
 
@@ -40,7 +40,8 @@ TEST(MemoryPlan, TablesOfPositionsCount) {
   ModelConfig config = testing::small_gpt2();
   config.position = PositionKind::none;
   const auto bytes = [&](Precision precision) {
-    return pass_bytes(config, 100, {.precision = precision, .windows = 2}) + evaluator_bytes(config, 100, precision);
+    return runner_bytes(config, 100, precision, {.rows = 2 * config.n_ctx, .backward = Recompute::none}) +
+           evaluator_bytes(config, 100, precision);
   };
   const std::size_t fp32 = bytes(Precision::fp32), bf16 = bytes(Precision::bf16);
   config.position = PositionKind::sinusoidal;

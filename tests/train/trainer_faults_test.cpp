@@ -102,7 +102,7 @@ TEST(Faults, TheBestThatCouldNotBeSavedGivesWayToTheNext) {
       if (at.state.step == 4) full.emplace(100);
       std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
       if (log.text().find("(1 of 3)") != std::string::npos) full.reset();
-      if (at.state.step == 9) p->weights->all().setZero();  // worse than what step 5 had
+      if (at.state.step == 9) p->weights->masters().all().setZero();  // worse than what step 5 had
       return std::string();
     };
     ASSERT_EQ(Trainer(*p, run.paths(), true, disturb).run(), 0);
@@ -129,7 +129,7 @@ TEST(Faults, ManyBadStepsInARowDiverge) {
   config.train.max_bad_steps = 3;
   const RunDirectory run(scratch.path("run"), OpenMode::fresh);
   const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->weights->all().setConstant(std::numeric_limits<float>::quiet_NaN());
+  p->weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
   Trainer trainer(*p, run.paths(), true);
   try {
     trainer.run();
@@ -155,10 +155,10 @@ RunPaths train_with_a_spike(const Scratch& scratch, bool skip, const std::string
   Eigen::VectorXf good;
   const auto spoil = [&](const Preparation& at) {
     if (at.state.step == 30) {
-      good = p->weights->all();
-      p->weights->all() *= 8;
+      good = p->weights->masters().all();
+      p->weights->masters().all() *= 8;
     } else if (at.state.step == 31 && skip) {
-      p->weights->all() = good;
+      p->weights->masters().all() = good;
     }
     if (at.state.step == stop_at) std::raise(SIGTERM);
     return std::string();

@@ -295,7 +295,7 @@ TEST(Trainer, EvaluatesAsManyTokensAsTheConfigAllows) {
   const RunPaths paths = train(scratch, config, "part");
   const std::unique_ptr<Preparation> p = prepare(config, paths, true);
   const auto evaluator = make_evaluator(config.model, p->model->vocab_size(), Precision::fp32, {}, config.model.n_ctx);
-  const double part = evaluator->evaluate(p->weights_view(), p->data.validation).loss;
+  const double part = evaluator->evaluate(p->weights->view(), p->data.validation).loss;
   EXPECT_NE(part, whole);
   EXPECT_EQ(*read_metrics(paths.metrics()).back().validation_loss, part);
 }

@@ -4,6 +4,7 @@
 
 #include "kiln/data/data_order.h"
 #include "kiln/data/token_file.h"
+#include "kiln/nn/heads.h"
 #include "kiln/tensor/view.h"
 
 #include <cstdint>
@@ -12,18 +13,18 @@
 
 namespace kiln {
 
-/// B windows of T positions; each target is the token that follows its input.
+/// Tokens to run through a model, and the rows of it whose next token is scored.
 struct Batch {
-  Index B = 0;
-  Index T = 0;
-  std::vector<std::int32_t> inputs;   // (B,T)
-  std::vector<std::int32_t> targets;  // (B,T)
+  TokenRows rows;                     // (N) inputs
+  std::vector<Index> scored;          // (M) rows, ascending
+  std::vector<std::int32_t> targets;  // (M) the token that follows each
 
-  /// Sets the size; allocates only beyond the largest size so far.
-  void resize(Index rows, Index positions);
+  Scored scored_targets() const { return {scored, targets}; }
 
-  /// Row `b` becomes the window whose first input is token `first`.
-  void set_row(Index b, const TokenFile& tokens, Index first);
+  /// Removes all rows; keeps the memory.
+  void clear();
+  /// Appends T tokens of a file from token `first` on as one sequence, each scored by the token that follows it.
+  void append_window(const TokenFile& tokens, Index first, Index T);
 };
 
 /// The order in which a run sees its training windows, counted from 0 at step 0 and on over the epochs.
@@ -42,7 +43,8 @@ class Batcher {
   /// - random: a draw from [0, n-1 - T] of its own for every k.
   Index first_token(Index window);
 
-  /// Windows [first_window, first_window + B) of the run. Allocates nothing where the batch has had that size before.
+  /// Fills the batch with windows [first_window, first_window + B) of the run. Allocates nothing where the batch has had
+  /// that size before.
   void fill(Index first_window, Index B, Batch& batch);
 
  private:
@@ -69,7 +71,7 @@ class EvaluationBatches {
   Index size() const { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
   Index targets() const { return windows_ * T_ + rest_; }
 
-  /// Batch i, 0 <= i < size(); its T is below T in the last one alone.
+  /// Fills batch i, 0 <= i < size(). Only the last may hold a window shorter than T.
   void fill(Index i, Batch& batch) const;
 
  private:

@@ -1,4 +1,4 @@
-// Texts that go on from a prompt: generated tokens, decoded as they come.
+// Continues prompts with text: generates tokens and decodes them as they come.
 #pragma once
 
 #include "kiln/infer/generate.h"
@@ -31,11 +31,10 @@ struct Completion {
 /// Pieces may be empty.
 using OnText = std::function<void(Index sample, std::string_view piece, bool last)>;
 
-/// Goes on from the prompt as generate does, until an end token, a stop text or max_tokens.
+/// Continues each prompt as generate does, until an end token, a stop text or max_tokens. Returns the completions of
+/// the first prompt, then those of the second, and so on.
 /// Throws what generate throws, and Error (usage) for an empty stop text.
-template <class T>
-std::vector<Completion> complete(const LanguageModel<T>& model, const ParameterBuffer<T>& weights,
-                                 const Tokenizer& tokenizer, std::span<const TokenId> prompt,
+std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokenizer, std::span<const Prompt> prompts,
                                  const CompletionOptions& options, const OnText& on_text = {});
 
 }  // namespace kiln

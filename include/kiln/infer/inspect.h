@@ -1,7 +1,7 @@
 // What a model expects at every place of a text, held against what is there.
 #pragma once
 
-#include "kiln/nn/language_model.h"
+#include "kiln/nn/model_weights.h"
 #include "kiln/text/token.h"
 
 #include <span>
@@ -31,7 +31,6 @@ struct Inspection {
 /// Runs the tokens (at least one) through the model. Each distribution gives its `top` likeliest, all where there are
 /// fewer. Of more than n_ctx tokens the last n_ctx are taken, with a warning.
 /// Throws Error (usage) for no tokens, one outside the vocabulary, or top < 1; (diverged) where scores are not finite.
-Inspection inspect(const LanguageModel<float>& model, const ParameterBuffer<float>& weights,
-                   std::span<const TokenId> tokens, Index top);
+Inspection inspect(const ModelView& model, std::span<const TokenId> tokens, Index top);
 
 }  // namespace kiln

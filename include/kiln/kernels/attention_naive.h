@@ -5,12 +5,12 @@
 
 namespace kiln {
 
-/// What attention_forward computes, for T in float and double.
+/// Computes what attention_forward does, for T in float and double.
 template <class T>
 void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
-                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Mat<T> log_sum);
+                             ConstVec<T> slopes, Dropout dropout, Mat<T> y, Vec<T> lse);
 
-/// What attention_backward computes, from q, k and v alone, by the softmax's Jacobian.
+/// Computes what attention_backward does, from q, k and v alone, by the softmax's Jacobian.
 template <class T>
 void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                               ConstVec<T> slopes, Dropout dropout, ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv);

@@ -1,4 +1,4 @@
-// Rows of a table, picked by token and by position.
+// Looks up the rows of tokens and positions in their tables.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -8,15 +8,15 @@
 
 namespace kiln {
 
-/// x[n] = tokens_table[tokens[n]] + positions_table[first_position + n % T].   tokens (N), each in [0, V);
-/// tokens_table (V, C); positions_table (positions, C), or no rows: nothing is added; x (N, C).
+/// x[n] = tokens_table[tokens[n]] + positions_table[positions[n]].   tokens (N), each in [0, V); positions (N);
+/// tokens_table (V, C); positions_table (P, C), or no rows: nothing is added; x (N, C).
 template <class T>
-void embedding_forward(std::span<const std::int32_t> tokens, Index sequence_length, Index first_position,
+void embedding_forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions,
                        ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x);
 
-/// dtokens_table[tokens[n]] += dx[n], dpositions_table[n % T] += dx[n] (where it has rows).   dx (N, C).
+/// dtokens_table[tokens[n]] += dx[n], dpositions_table[positions[n]] += dx[n] (where it has rows).   dx (N, C).
 template <class T>
-void embedding_backward(std::span<const std::int32_t> tokens, Index sequence_length, ConstMat<T> dx,
+void embedding_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions, ConstMat<T> dx,
                         Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table);
 
 }  // namespace kiln

@@ -3,21 +3,23 @@
 
 #include "kiln/tensor/view.h"
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 namespace kiln {
 
-/// cos and sin of position * theta^(-2i/D), for i < D/2: row p holds [cos | sin], (positions, D).
+/// Returns cos and sin of position * theta^(-2i/D), for i < D/2: row p holds [cos | sin], (positions, D).
 template <class T>
 std::vector<Acc<T>> rope_table(Index positions, Index head_size, double theta);
 
 /// Rotates each head of x in place: (a, b) -> (a cos - b sin, b cos + a sin) for a = x[i], b = x[i + D/2].
-/// x (N, heads*D); row n has position first_position + n % sequence_length. `table` is rope_table's.
+/// x (N, heads*D); positions (N), each a row of `table`, which is rope_table's.
 template <class T>
-void rope_forward(Mat<T> x, Index sequence_length, Index head_size, Index first_position, ConstMat<Acc<T>> table);
+void rope_forward(Mat<T> x, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table);
 
-/// The rotation back, which takes the gradient of the rotated to that of the plain: in place, like the forward.
+/// Rotates back, which takes the gradient of the rotated heads to that of the plain ones: in place, like the forward.
 template <class T>
-void rope_backward(Mat<T> dx, Index sequence_length, Index head_size, Index first_position, ConstMat<Acc<T>> table);
+void rope_backward(Mat<T> dx, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table);
 
 }  // namespace kiln

@@ -1,5 +1,4 @@
-// What stands on the trunk's hidden states. A head has a forward that scores and a backward that puts the gradient of
-// the hidden states in their place and adds those of its own parameters.
+// The next-token head: unembedding and cross-entropy over the trunk's hidden states.
 #pragma once
 
 #include "kiln/nn/gpt.h"
@@ -16,7 +15,13 @@ struct HeadScratch {
   Mat<T> d_logits;     // (chunk, V); the same memory where T is Acc<T>
 };
 
-/// Unembedding and cross-entropy in one: the score of the next token at every position.
+/// Rows of a forward whose next tokens are scored. M rows, ascending.
+struct Scored {
+  std::span<const Index> rows;            // (M)
+  std::span<const std::int32_t> targets;  // (M), each in [0, V)
+};
+
+/// Scores the next token of chosen rows. Only these rows reach the unembedding.
 template <class T>
 class NextTokenHead {
  public:
@@ -25,25 +30,27 @@ class NextTokenHead {
 
   Index vocab_size() const { return vocab_size_; }
 
-  /// Scratch for up to `rows` hidden states. It is for the largest batch to be laid out and for all to share: that for
-  /// fewer rows may be larger, where they make one chunk less.
+  /// Lays out memory for up to `rows` scored rows. Allocate once for the largest batch; smaller batches reuse it.
   HeadScratch<T> lay_out(Arena& arena, Index rows) const;
 
-  /// logits = hidden W^T.   hidden (N, C), logits (N, V).
-  void logits(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const;
+  /// logits = hidden[rows] W^T.   logits (M, V). Uses activations.d_hidden where the rows do not follow each other.
+  void logits(const ParameterBuffer<T>& weights, GptActivations<T>& activations, std::span<const Index> rows,
+              Mat<Acc<T>> logits) const;
 
-  /// losses[n] = -log p(targets[n]) in nats, best[n] the likeliest token (or an empty span).   hidden (N, C), losses
-  /// (N).
-  void forward(const ParameterBuffer<T>& weights, ConstMat<T> hidden, std::span<const std::int32_t> targets,
+  /// losses[m] = -log p(targets[m]) in nats; best[m] the likeliest token (or an empty span).   losses (M). Uses
+  /// activations.d_hidden as logits does.
+  void forward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, const Scored& scored,
                HeadScratch<T>& scratch, Vec<Acc<T>> losses, std::span<std::int32_t> best) const;
 
-  /// The forward, and the gradient of sum_n position_weights[n] * losses[n]: writes that of the hidden states in their
-  /// place and adds that of the unembedding. A weight of 0 masks a position.
-  void forward_backward(const ParameterBuffer<T>& weights, Mat<T> hidden, std::span<const std::int32_t> targets,
-                        ConstVec<Acc<T>> position_weights, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
+  /// The forward, and the gradient of sum_m d_losses[m] * losses[m]: writes that of the hidden states to
+  /// activations.d_hidden, zero in rows that are not scored, and adds that of the unembedding.   d_losses (M).
+  void forward_backward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, const Scored& scored,
+                        ConstVec<Acc<T>> d_losses, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                         Gradients<Acc<T>>& gradients) const;
 
  private:
+  void unembed(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const;
+
   Index vocab_size_;
   ParameterId unembedding_;
 };

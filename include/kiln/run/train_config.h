@@ -3,6 +3,8 @@
 
 #include "kiln/core/fields.h"
 #include "kiln/data/data_order.h"
+#include "kiln/kernels/precision.h"
+#include "kiln/nn/block.h"
 #include "kiln/tensor/view.h"
 
 #include <array>
@@ -13,26 +15,6 @@
 #include <string_view>
 
 namespace kiln {
-
-/// What activations and matrix products are kept in. `automatic` is bf16 where the processor has instructions for it.
-enum class Precision { fp32, bf16, automatic };
-inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
-inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
-
-/// Which activations a step computes again on its way back rather than keep them.
-enum class Recompute { none, mlp, block };
-inline constexpr std::array<std::string_view, 3> kRecomputes{"none", "mlp", "block"};
-inline std::span<const std::string_view> names_of(Recompute) { return kRecomputes; }
-
-/// fp32 or bf16: what `automatic` means on this machine, else the precision itself.
-Precision resolved(Precision precision);
-
-/// Calls body.operator()<T>() with the type that models of this precision compute in: float or bfloat16.
-template <class Body>
-decltype(auto) with_precision(Precision precision, Body&& body) {
-  if (resolved(precision) == Precision::bf16) return body.template operator()<bfloat16>();
-  return body.template operator()<float>();
-}
 
 inline constexpr std::int64_t kSampleTokens = 100;  // of a sample in training
 

@@ -167,34 +167,40 @@ class Gradients : public ParameterBuffer<T> {
   std::vector<bool> is_stale_;  // by parameter
 };
 
-/// Weights in training: the float masters that optimizers move and, for a model that computes in bfloat16, the rounded
-/// copy that its products read. A view of both, by value; the buffers are the caller's.
+/// The weights of a model: a view of buffers that the caller owns. Training has float masters that optimizers move and,
+/// for a model that computes in bfloat16, the rounded copy that its products read. Inference may have the rounded copy
+/// alone, and a gradient check weights in double.
 class Weights {
  public:
   Weights(ParameterBuffer<float>& masters) : masters_(&masters) {}
   Weights(ParameterBuffer<float>& masters, ParameterBuffer<bfloat16>& rounded)
       : masters_(&masters), rounded_(&rounded) {}
+  Weights(ParameterBuffer<bfloat16>& rounded) : rounded_(&rounded) {}
+  Weights(ParameterBuffer<double>& in_double) : in_double_(&in_double) {}
 
   ParameterBuffer<float>& masters() const { return *masters_; }
   bool has_rounded() const { return rounded_ != nullptr; }
 
-  /// What a model of T reads: the masters, or the rounded copy, which then must be there.
+  /// Returns what a model of T reads, which must be there.
   template <class T>
   const ParameterBuffer<T>& as() const {
     if constexpr (std::is_same_v<T, float>) {
       return *masters_;
+    } else if constexpr (std::is_same_v<T, double>) {
+      return *in_double_;
     } else {
       return *rounded_;
     }
   }
 
-  /// Rounds `count` masters from `begin` into the copy; nothing where there is none.
+  /// Rounds `count` masters from `begin` on into the copy; does nothing where there is no copy.
   void round(Index begin, Index count) const;
   void round() const { round(0, masters_->layout().extent()); }
 
  private:
-  ParameterBuffer<float>* masters_;
+  ParameterBuffer<float>* masters_ = nullptr;
   ParameterBuffer<bfloat16>* rounded_ = nullptr;
+  ParameterBuffer<double>* in_double_ = nullptr;
 };
 
 }  // namespace kiln

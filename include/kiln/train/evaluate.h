@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kiln/data/batcher.h"
+#include "kiln/kernels/precision.h"
 #include "kiln/nn/model_config.h"
-#include "kiln/run/train_config.h"
 #include "kiln/tensor/parameters.h"
 
 #include <cstdint>
@@ -46,14 +46,14 @@ class Evaluator {
   virtual Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress = {}) = 0;
 };
 
-/// An evaluator that computes in this precision, of texts with more than `most_tokens` targets in evenly spread windows
-/// alone (data/batcher.h). `text_bytes` (text_bytes_by_token) are the bytes of text that each id stands for; without
-/// them bits per byte are unknown. Its memory is laid out here, for batches of a thousand tokens.
+/// Makes an evaluator that computes in this precision. Of texts with more than `most_tokens` targets it scores evenly
+/// spread windows only (data/batcher.h). `text_bytes` (text_bytes_by_token) are the bytes of text that each id stands
+/// for; without them bits per byte are unknown. Allocates memory for batches of a thousand tokens.
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes = {},
                                           Index most_tokens = std::numeric_limits<Index>::max());
 
-/// The bytes that it takes, without taking them.
+/// Returns the bytes that it takes, without taking them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);
 
 }  // namespace kiln

@@ -1,6 +1,7 @@
 // Analytic against central-difference gradients, in double, for a whole model.
 #pragma once
 
+#include "kiln/nn/block.h"
 #include "kiln/nn/model_config.h"
 
 #include <cstdint>
@@ -11,8 +12,9 @@ namespace kiln {
 
 struct GradientCheckOptions {
   std::uint64_t seed = 1337;
-  Index batch_size = 2;
-  Index sequence_length = 8;     // cut to n_ctx
+  Recompute recompute = Recompute::none;
+  Index batch_size = 2;          // sequences
+  Index sequence_length = 8;     // of the longest; cut to n_ctx
   Index entries_per_tensor = 8;  // sampled without order; small tensors are checked whole
   double step = 1e-6;            // of the central difference: small, since relu has a kink
   double tolerance = 1e-5;       // of |analytic - numeric| / max(|analytic|, |numeric|, floor)
@@ -31,9 +33,10 @@ struct TensorGradientCheck {
   void add(double entry_analytic, double entry_numeric, const GradientCheckOptions& options);
 };
 
-/// Initialises the model's weights from the seed (at a scale where every part of the model matters), draws random
-/// tokens, and compares the gradient of the mean next-token loss. Dropout acts with a fixed mask.
-/// Takes the memory of a forward and a backward in double, which is the caller's to look at first.
+/// Compares analytic gradients with central differences through the runner that trains, in double. Initialises the
+/// weights from the seed, at a scale where every part of the model matters, and draws a batch: random sequences of
+/// unequal lengths laid end to end, some rows not scored, the others weighted. Dropout acts with a fixed mask.
+/// Allocates weights, gradients and activations in double; the caller checks that there is memory.
 std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Index vocab_size,
                                                  const GradientCheckOptions& options);
 

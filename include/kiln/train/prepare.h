@@ -3,6 +3,7 @@
 
 #include "kiln/data/dataset.h"
 #include "kiln/nn/language_model.h"
+#include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/tokenizer.h"
@@ -21,8 +22,7 @@ struct Preparation {
   SpecialIds ids;  // the tokens that begin and end texts
   Dataset data;
   std::unique_ptr<LanguageModel<float>> model;
-  std::unique_ptr<ParameterBuffer<float>> weights;
-  std::unique_ptr<ParameterBuffer<bfloat16>> rounded;  // what a bf16 model reads; null in fp32
+  std::unique_ptr<ModelWeights> weights;
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<Stepper> stepper;
   std::unique_ptr<Evaluator> evaluator;  // null where nothing is held out or evaluated
@@ -30,7 +30,6 @@ struct Preparation {
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
 
-  Weights weights_view() { return rounded ? Weights(*weights, *rounded) : Weights(*weights); }
   bool has_stopped_early() const {
     return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
   }

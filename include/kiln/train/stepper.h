@@ -2,13 +2,14 @@
 #pragma once
 
 #include "kiln/data/batcher.h"
+#include "kiln/nn/runner.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/optim/schedule.h"
 #include "kiln/run/config.h"
-#include "kiln/train/pass.h"
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace kiln {
 
@@ -41,13 +42,16 @@ struct StepPosition {
   std::optional<double> learning_rate_multiplier = std::nullopt;  // in place of the schedule's
 };
 
+/// Returns what a step's runner is made for: memory for a micro-batch of windows.
+RunnerOptions training_runner(const Config& config, const BatchSizes& sizes);
+
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
 class Stepper {
  public:
   /// `layout` is that of a LanguageModel of this config and vocabulary; it must outlive the stepper.
   Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes);
 
-  /// The step after `position`, on the batcher's next windows_per_step windows.
+  /// Takes the step after `position`, on the batcher's next windows_per_step windows.
   StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
@@ -55,12 +59,16 @@ class Stepper {
   const BatchSizes& sizes() const { return sizes_; }
 
  private:
+  /// Adds the gradients of the micro-batch in batch_, and returns its loss, both times `scale`.
+  double accumulate(Weights weights, const StepContext& context, double scale);
+
   const Config& config_;
   BatchSizes sizes_;
   Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<Pass> pass_;
+  std::unique_ptr<Runner<float>> runner_;
   Batch batch_;
+  std::vector<float> d_losses_, losses_;  // of a micro-batch
 };
 
 }  // namespace kiln

@@ -1,0 +1,27 @@
+// The types that a model computes in.
+#pragma once
+
+#include "kiln/tensor/view.h"
+
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace kiln {
+
+/// The type of activations and matrix products. `automatic` is bf16 where the processor has instructions for it.
+enum class Precision { fp32, bf16, automatic };
+inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
+inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
+
+/// Returns fp32 or bf16: what `automatic` means on this machine, else the precision itself.
+Precision resolved(Precision precision);
+
+/// Calls body.operator()<T>() with the type that models of this precision compute in: float or bfloat16.
+template <class Body>
+decltype(auto) with_precision(Precision precision, Body&& body) {
+  if (resolved(precision) == Precision::bf16) return body.template operator()<bfloat16>();
+  return body.template operator()<float>();
+}
+
+}  // namespace kiln

@@ -1,0 +1,26 @@
+// The rows of a batch that form one sequence.
+#pragma once
+
+#include "kiln/tensor/view.h"
+
+#include <span>
+
+namespace kiln {
+
+/// One sequence of a batch. Its tokens take rows [row, row + length) and stand at positions past .. past + length - 1.
+/// The sequences of a batch lie end to end, the first at row 0. Rows behind the last one belong to no sequence.
+struct Sequence {
+  Index row = 0;
+  Index length = 0;  // at least 1
+  Index past = 0;    // earlier tokens, whose keys and values lie in a cache; 0 without a cache
+  Index slot = 0;    // of the cache
+
+  Index keys() const { return past + length; }  // that the last token sees
+};
+
+/// Returns the number of rows that belong to a sequence.
+inline Index rows_in(std::span<const Sequence> sequences) {
+  return sequences.empty() ? 0 : sequences.back().row + sequences.back().length;
+}
+
+}  // namespace kiln

@@ -1,0 +1,35 @@
+// What all layers of a forward and its backward read.
+#pragma once
+
+#include "kiln/kernels/dropout.h"
+#include "kiln/nn/position_tables.h"
+#include "kiln/nn/token_rows.h"
+#include "kiln/tensor/parameters.h"
+
+namespace kiln {
+
+template <class T>
+struct ForwardContext {
+  const ParameterBuffer<T>& weights;
+  const PositionTables<T>& tables;
+  const TokenRows& rows;
+  const StepContext& step;
+};
+
+/// One layer's keys and values of earlier tokens. Slot s holds those of one sequence in rows [s*slot_size,
+/// (s+1)*slot_size).
+template <class T>
+struct KeyValues {
+  Mat<T> keys, values;  // (slots*slot_size, K*D)
+  Index slot_size;      // positions
+};
+
+/// The places in a block where dropout acts, numbered so that no two of a model share a mask.
+enum class DropoutPlace { attention_weights, attention_branch, mlp_branch, count };
+
+/// Returns the number of a place in a layer's block; 0 is the embedding's.
+constexpr std::uint64_t dropout_site(Index layer, DropoutPlace place) {
+  return static_cast<std::uint64_t>(layer * static_cast<Index>(DropoutPlace::count) + static_cast<Index>(place) + 1);
+}
+
+}  // namespace kiln

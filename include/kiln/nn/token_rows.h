@@ -1,0 +1,29 @@
+// The tokens of a forward: sequences laid end to end, so that no padding exists.
+#pragma once
+
+#include "kiln/kernels/sequence.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace kiln {
+
+/// N rows of tokens. Only attention reads `sequences`; every other layer sees rows.
+struct TokenRows {
+  std::vector<std::int32_t> tokens;     // (N), each in [0, V)
+  std::vector<std::int32_t> positions;  // (N), each in [0, n_ctx)
+  std::vector<Sequence> sequences;      // in the order of their rows
+
+  Index size() const { return std::ssize(tokens); }
+
+  /// Removes all rows; keeps the memory.
+  void clear();
+  /// Appends a sequence of `length` tokens (at least 1) and returns where they go. The caller writes them.
+  std::span<std::int32_t> append(Index length, Index past = 0, Index slot = 0);
+  void append(std::span<const std::int32_t> tokens, Index past = 0, Index slot = 0);
+  /// Appends rows of no sequence (token 0, position 0) up to a multiple of `rows`, so that products see few row counts.
+  void round_up(Index rows);
+};
+
+}  // namespace kiln

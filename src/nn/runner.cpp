@@ -1,0 +1,146 @@
+// Lays out memory for trunk, head and cache, and hands the trunk's hidden states to the head.
+#include "kiln/nn/runner.h"
+
+#include "kiln/core/threads.h"
+#include "kiln/kernels/matmul.h"
+#include "kiln/nn/language_model.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace kiln {
+namespace {
+
+/// Keys and values of all layers, in one block.
+template <class T>
+std::vector<KeyValues<T>> lay_out_cache(Arena& arena, const ModelConfig& config, const RunnerOptions& options) {
+  std::vector<KeyValues<T>> layers;
+  if (options.slots == 0) return layers;
+  const Index rows = options.slots * options.slot_size, width = config.kv_heads() * config.head_size();
+  for (Index layer = 0; layer < config.n_layers; ++layer) {
+    const Mat<T> keys = arena.matrix<T>(rows, width), values = arena.matrix<T>(rows, width);
+    layers.push_back({keys, values, options.slot_size});
+  }
+  return layers;
+}
+
+template <class T>
+std::size_t arena_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
+  return bytes_of([&](Arena& arena) {
+    lay_out_cache<T>(arena, model.config(), options);
+    model.head.lay_out(arena, options.scored);
+    model.trunk.lay_out(arena, options.rows, options.backward);
+  });
+}
+
+/// What kernels keep in training: attention for each thread, products for copies of factors and sums of tiles.
+template <class T>
+std::size_t kernel_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
+  const ModelConfig& config = model.config();
+  Arena counting = Arena::counting();
+  const Index scored = model.head.lay_out(counting, options.scored).logits.rows();  // at a time
+  std::size_t copies = 0;
+  for (const Parameter& p : model.layout.parameters()) {
+    if (p.is_vector() || p.role == Role::position_embedding) continue;
+    const Index factor_rows = is_hidden_matrix(p.role) ? options.rows : scored;
+    copies = std::max({copies, matmul_copy_bytes<T>(factor_rows, p.rows, p.cols),  // with the weights
+                       matmul_copy_bytes<T>(p.rows, factor_rows, p.cols)});        // for their gradient
+  }
+  const std::size_t attention = attention_scratch_bytes<T>(std::min(options.rows, config.n_ctx), config.head_size());
+  return static_cast<std::size_t>(threads()) * (attention + matmul_tile_bytes<T>()) + copies;
+}
+
+template <class T>
+class RunnerOf final : public Runner<Acc<T>> {
+ public:
+  RunnerOf(const ModelConfig& config, Index vocab_size, const RunnerOptions& options)
+      : options_(options),
+        model_(config, vocab_size),
+        tables_(config),
+        arena_(arena_bytes(model_, options)),
+        cache_(lay_out_cache<T>(arena_, config, options)),
+        head_scratch_(model_.head.lay_out(arena_, options.scored)),
+        activations_begin_(arena_.mark()) {}
+
+  const ModelConfig& config() const override { return model_.config(); }
+  Index vocab_size() const override { return model_.vocab_size(); }
+
+  void forward(Weights weights, const TokenRows& rows, const StepContext& step) override {
+    assert(rows.size() <= options_.rows);
+    weights_ = &weights.as<T>();
+    rows_ = &rows;
+    step_ = step;
+    if (!activations_ || activations_->N != rows.size()) {
+      arena_.release(activations_begin_);
+      activations_.emplace(model_.trunk.lay_out(arena_, rows.size(), options_.backward));
+    }
+    model_.trunk.forward(context(), *activations_, cache_);
+  }
+
+  void logits(std::span<const Index> rows, Mat<Acc<T>> logits) override {
+    model_.head.logits(*weights_, *activations_, rows, logits);
+  }
+
+  void score(const Scored& scored, Vec<Acc<T>> losses, std::span<std::int32_t> best) override {
+    model_.head.forward(*weights_, *activations_, scored, head_scratch_, losses, best);
+  }
+
+  void backward(const Scored& scored, ConstVec<Acc<T>> d_losses, Vec<Acc<T>> losses,
+                Gradients<Acc<T>>& gradients) override {
+    model_.head.forward_backward(*weights_, *activations_, scored, d_losses, head_scratch_, losses, gradients);
+    model_.trunk.backward(context(), *activations_, gradients);
+  }
+
+  void copy_slot(Index from, Index to, Index positions) override {
+    for (KeyValues<T>& layer : cache_) {
+      rows(layer.keys, to * layer.slot_size, positions) = rows(layer.keys, from * layer.slot_size, positions);
+      rows(layer.values, to * layer.slot_size, positions) = rows(layer.values, from * layer.slot_size, positions);
+    }
+  }
+
+ private:
+  ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_}; }
+
+  RunnerOptions options_;
+  LanguageModel<T> model_;
+  PositionTables<T> tables_;
+  Arena arena_;
+  std::vector<KeyValues<T>> cache_;  // by layer; empty without a cache
+  HeadScratch<T> head_scratch_;
+  std::size_t activations_begin_;
+  std::optional<GptActivations<T>> activations_;  // for as many rows as the last forward had
+  // Of the last forward:
+  const ParameterBuffer<T>* weights_ = nullptr;
+  const TokenRows* rows_ = nullptr;
+  StepContext step_;
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Runner<Acc<T>>> make_runner(const ModelConfig& config, Index vocab_size, const RunnerOptions& options) {
+  return std::make_unique<RunnerOf<T>>(config, vocab_size, options);
+}
+
+std::unique_ptr<Runner<float>> make_runner(const ModelConfig& config, Index vocab_size, Precision precision,
+                                           const RunnerOptions& options) {
+  return with_precision(precision, [&]<class T>() { return make_runner<T>(config, vocab_size, options); });
+}
+
+std::size_t runner_bytes(const ModelConfig& config, Index vocab_size, Precision precision,
+                         const RunnerOptions& options) {
+  return with_precision(precision, [&]<class T>() {
+    const LanguageModel<T> model(config, vocab_size);
+    return arena_bytes(model, options) + PositionTables<T>::bytes(config) +
+           (options.backward ? kernel_bytes(model, options) : 0);
+  });
+}
+
+#define KILN_INSTANTIATE(T) \
+  template std::unique_ptr<Runner<Acc<T>>> make_runner<T>(const ModelConfig&, Index, const RunnerOptions&);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+}  // namespace kiln

@@ -1,0 +1,36 @@
+// Appends sequences to a batch.
+#include "kiln/nn/token_rows.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+
+namespace kiln {
+
+void TokenRows::clear() {
+  tokens.clear();
+  positions.clear();
+  sequences.clear();
+}
+
+std::span<std::int32_t> TokenRows::append(Index length, Index past, Index slot) {
+  assert(length >= 1 && rows_in(sequences) == size());
+  const auto begin = tokens.size();
+  sequences.push_back({.row = size(), .length = length, .past = past, .slot = slot});
+  tokens.resize(begin + static_cast<std::size_t>(length));
+  positions.resize(tokens.size());
+  std::iota(positions.begin() + static_cast<std::ptrdiff_t>(begin), positions.end(), static_cast<std::int32_t>(past));
+  return std::span(tokens).subspan(begin);
+}
+
+void TokenRows::append(std::span<const std::int32_t> new_tokens, Index past, Index slot) {
+  std::ranges::copy(new_tokens, append(std::ssize(new_tokens), past, slot).begin());
+}
+
+void TokenRows::round_up(Index rows) {
+  const Index rounded = (size() + rows - 1) / rows * rows;
+  tokens.resize(static_cast<std::size_t>(rounded), 0);
+  positions.resize(static_cast<std::size_t>(rounded), 0);
+}
+
+}  // namespace kiln
