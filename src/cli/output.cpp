@@ -6,7 +6,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/utf8.h"
-#include "kiln/run/picture.h"
+#include "kiln/plot/picture.h"
 
 #include <algorithm>
 #include <array>

@@ -2,10 +2,10 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/terminal.h"
-#include "kiln/run/braille_plot.h"
+#include "kiln/plot/braille_plot.h"
+#include "kiln/plot/picture.h"
 #include "kiln/run/metric_figure.h"
 #include "kiln/run/metrics.h"
-#include "kiln/run/picture.h"
 #include "kiln/run/run_directory.h"
 
 #include <nlohmann/json.hpp>

@@ -4,8 +4,8 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
-#include "kiln/run/braille_plot.h"
-#include "kiln/run/picture.h"
+#include "kiln/plot/braille_plot.h"
+#include "kiln/plot/picture.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/learning_rate_range.h"
 

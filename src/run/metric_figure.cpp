@@ -1,7 +1,9 @@
 // A column of the metrics up, a count or a time across.
 #include "kiln/run/metric_figure.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/plot/picture.h"
 
 #include <fmt/format.h>
 
@@ -203,6 +205,11 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
   }
   scale_x(figure, unit.seconds);
   return figure;
+}
+
+void write_loss_svg(const RunPaths& paths) {
+  const Figure figure = metric_figure({{paths.name(), read_metrics(paths.metrics())}});
+  write_file_atomically(paths.plot(), to_picture(figure, paths.plot()));
 }
 
 }  // namespace kiln

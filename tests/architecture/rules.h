@@ -35,8 +35,8 @@ struct Floor {
 };
 
 inline constexpr Floor kFloors[] = {
-    {"core", 0}, {"tensor", 1},  {"kernels", 2}, {"nn", 3},  {"text", 3},  {"optim", 4},
-    {"data", 4}, {"interop", 5}, {"infer", 5},   {"run", 6}, {"train", 7}, {"cli", 8},
+    {"core", 0}, {"tensor", 1},  {"plot", 1},  {"kernels", 2}, {"nn", 3},    {"text", 3}, {"optim", 4},
+    {"data", 4}, {"interop", 5}, {"infer", 5}, {"run", 6},     {"train", 7}, {"cli", 8},
 };
 
 /// Within a folder, `below` may not include `above`.
@@ -59,7 +59,7 @@ struct Door {
 
 inline constexpr Door kDoors[] = {
     {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
-    {"librsvg/", {"src/run/picture"}, "run/picture alone draws pixels"},
+    {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
 };
 

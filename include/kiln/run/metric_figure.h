@@ -1,8 +1,9 @@
 // A metric of one run or several, from their rows to the picture.
 #pragma once
 
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 #include "kiln/run/metrics.h"
+#include "kiln/run/run_directory.h"
 
 #include <array>
 #include <optional>
@@ -54,5 +55,9 @@ bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric);
 /// value; best evaluations are marked. One run has a colour for training and one for validation; of several each has
 /// one of its own, and a label.
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options = {});
+
+/// Draws the losses of RUN/metrics.jsonl (an empty plot where it holds none) into RUN/loss.svg, atomically.
+/// Throws Error as read_metrics and write_file_atomically do.
+void write_loss_svg(const RunPaths& paths);
 
 }  // namespace kiln

@@ -1,5 +1,5 @@
 // Ranges are made sound first (finite, with some width), so that everything after may divide by them.
-#include "kiln/run/axis.h"
+#include "kiln/plot/axis.h"
 
 #include "kiln/core/format.h"
 

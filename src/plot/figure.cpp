@@ -1,5 +1,5 @@
 // The ranges of a figure, and what is done to points before they are drawn.
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 
 #include <algorithm>
 #include <limits>

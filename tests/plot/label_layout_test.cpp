@@ -1,5 +1,5 @@
 // Labels that avoid each other, and names that stay apart in little room.
-#include "run/label_layout.h"
+#include "plot/label_layout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
 // Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
-#include "kiln/run/braille_plot.h"
+#include "kiln/plot/braille_plot.h"
 
 #include "kiln/core/shown_text.h"
 #include "kiln/core/utf8.h"
 
 #include <fmt/format.h>
 
-#include "run/label_layout.h"
+#include "plot/label_layout.h"
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,11 +1,11 @@
 // One pass from top to bottom: title and legend, grid and axes, series, notes, labels.
-#include "kiln/run/svg_plot.h"
+#include "plot/svg_plot.h"
 
 #include "kiln/core/shown_text.h"
 
 #include <fmt/format.h>
 
-#include "run/label_layout.h"
+#include "plot/label_layout.h"
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,9 +1,10 @@
 // SVG is the one drawing; of a PNG librsvg makes the pixels and cairo the file.
-#include "kiln/run/picture.h"
+#include "kiln/plot/picture.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
-#include "kiln/run/svg_plot.h"
+
+#include "plot/svg_plot.h"
 
 #ifdef KILN_RSVG
 #include <cairo.h>

@@ -1,7 +1,7 @@
 // A figure as an SVG file of its own: no scripts, no fonts from elsewhere, its own white ground.
 #pragma once
 
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 
 #include <string>
 

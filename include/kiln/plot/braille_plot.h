@@ -1,7 +1,7 @@
 // A figure in a terminal: eight dots a character, ticks left and below, a legend.
 #pragma once
 
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // A figure as the file that its name asks for.
 #pragma once
 
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 
 #include <filesystem>
 #include <string>

@@ -1,20 +1,14 @@
 // Plots: ticks, thinning and smoothing by their figures, the SVG by its features, the braille to the letter.
-#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/shown_text.h"
-#include "kiln/run/braille_plot.h"
-#include "kiln/run/loss_figure.h"
-#include "kiln/run/metric_figure.h"
-#include "kiln/run/svg_plot.h"
+#include "kiln/plot/braille_plot.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/error_parts.h"
-#include "support/scratch.h"
+#include "plot/svg_plot.h"
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <regex>
 
 namespace kiln {
@@ -23,7 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::Scratch;
 
 std::vector<std::string> labels(const Axis& axis) {
   std::vector<std::string> result;
@@ -42,15 +35,6 @@ Figure line_to(int last, Stroke stroke = Stroke::curve) {
   Figure figure{"a line", "", "step", "value", {{"line", {}, stroke}}, {}};
   for (int i = 0; i <= last; ++i) figure.series[0].points.push_back({double(i), double(i)});
   return figure;
-}
-
-MetricsRow row(std::int64_t step, std::optional<double> loss, std::optional<double> validation = {}) {
-  MetricsRow r;
-  r.step = step;
-  r.tokens = 768 * step;
-  r.loss = loss;
-  r.validation_loss = validation;
-  return r;
 }
 
 // ---- axes ----
@@ -149,44 +133,15 @@ TEST(Smoothing, TakesTheNoiseAway) {
   EXPECT_NEAR(smoothed(points, 20)[500].y, 2, 0.05);
 }
 
-// ---- the loss figure ----
-
-TEST(LossFigure, ShowsTrainingSmoothedAndValidationWithItsBest) {
-  std::vector<MetricsRow> rows;
-  for (int i = 1; i <= 200; ++i) rows.push_back(row(10 * i, 4.0 / i));
-  rows[49].validation_loss = 2.0;
-  rows[99].validation_loss = 1.5;
-  rows[149].validation_loss = 1.75;
-  const Figure figure = loss_figure("tales", rows);
-  ASSERT_EQ(figure.series.size(), 3u);
-  EXPECT_EQ(figure.series[0].name, "training loss");
-  EXPECT_EQ(figure.series[0].stroke, Stroke::noise);
-  EXPECT_EQ(figure.series[0].points.size(), 200u);
-  EXPECT_EQ(figure.series[1].name, "training loss, smoothed");
-  EXPECT_EQ(figure.series[2].name, "validation loss");
-  EXPECT_THAT(figure.series[2].points, ElementsAre(Point{500, 2}, Point{1000, 1.5}, Point{1500, 1.75}));
-  ASSERT_EQ(figure.notes.size(), 1u);
-  EXPECT_EQ(figure.notes[0].at, (Point{1000, 1.5}));
-  EXPECT_EQ(figure.notes[0].text, "best 1.5000 at step 1,000");
-  EXPECT_EQ(figure.subtitle, "2,000 steps, 1.54M tokens");
-}
-
-TEST(LossFigure, LeavesOutWhatIsNotThereAndSmoothsOnlyMuch) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  const Figure figure = loss_figure("run", {row(1, 4.0), row(2, {}), row(3, nan), row(4, 3.0)});
-  ASSERT_EQ(figure.series.size(), 1u);
-  EXPECT_EQ(figure.series[0].stroke, Stroke::curve);
-  EXPECT_THAT(figure.series[0].points, ElementsAre(Point{1, 4}, Point{4, 3}));
-  EXPECT_TRUE(figure.notes.empty());
-}
-
-TEST(LossFigure, HoldsSeveralRuns) {
-  const Figure figure = metric_figure({{"a", {row(1, 4.0, 4.0)}}, {"b", {row(1, 3.0, 3.0)}}});
-  ASSERT_EQ(figure.series.size(), 4u);
-  EXPECT_EQ(figure.series[3].name, "b: validation loss");
-  EXPECT_EQ(figure.series[3].color, 1);
-  EXPECT_EQ(figure.labels[1].name, "b");
-  EXPECT_EQ(figure.labels[1].detail, "best 3.0000 at step 1");
+TEST(DebiasedAverage, IsTheWeightedMeanOfAPointAndThoseBeforeIt) {
+  const std::vector<Point> points{{1, 4}, {2, 0}, {3, 8}};
+  const std::vector<Point> smooth = debiased_average(points, 0.5);
+  EXPECT_DOUBLE_EQ(smooth[0].y, 4);  // no pull to zero
+  EXPECT_DOUBLE_EQ(smooth[1].y, (0.25 * 4 + 0.5 * 0) / 0.75);
+  EXPECT_DOUBLE_EQ(smooth[2].y, (0.125 * 4 + 0.25 * 0 + 0.5 * 8) / 0.875);
+  EXPECT_EQ(smooth[2].x, 3);
+  EXPECT_EQ(debiased_average(points, 0), points);
+  EXPECT_TRUE(debiased_average({}, 0.9).empty());
 }
 
 // ---- SVG ----
@@ -224,8 +179,8 @@ TEST(Svg, OfManyPointsStaysSmall) {
 }
 
 TEST(Svg, OfNothingHasAxes) {
-  const std::string svg = to_svg(loss_figure("empty", {}));
-  EXPECT_THAT(svg, HasSubstr("no losses yet"));
+  const std::string svg = to_svg({"empty", "nothing measured yet", "step", "loss (nats per token)", {}, {}});
+  EXPECT_THAT(svg, HasSubstr(">nothing measured yet</text>"));
   EXPECT_THAT(svg, HasSubstr(">loss (nats per token)</text>"));
 }
 
@@ -301,18 +256,6 @@ TEST(Svg, MakesRoomForWideTickLabelsBesideTheAxisTitle) {
   }
 }
 
-TEST(Svg, LiesInTheRunDirectory) {
-  const Scratch scratch;
-  const RunPaths paths{scratch.path("tales/")};  // as a shell completes it
-  std::filesystem::create_directory(paths.root);
-  write_loss_svg(paths);
-  MetricsWriter(paths.metrics()).append(row(10, 2.5));
-  write_loss_svg(paths);
-  EXPECT_THAT(read_file(paths.plot()), HasSubstr("<title>tales</title>"));
-  scratch.write("tales/metrics.jsonl", "nonsense\n");
-  testing::expect_error_with(ExitCode::bad_input, {"metrics.jsonl:1"}, [&] { write_loss_svg(paths); });
-}
-
 // ---- braille ----
 
 TEST(Braille, OfAStraightLineToTheLetter) {
@@ -350,12 +293,15 @@ TEST(Braille, ColorsOnlyWhereAsked) {
 }
 
 TEST(Braille, LeavesNoiseOutWhereThereIsACurveAndMarksTheBest) {
-  std::vector<MetricsRow> rows;
-  for (int i = 1; i <= 200; ++i) rows.push_back(row(10 * i, 4.0 - 0.01 * i));
-  rows[99].validation_loss = 3.5;
-  const std::string plot = to_braille(loss_figure("tales", rows), {});
-  EXPECT_THAT(plot, ::testing::StartsWith("tales (2,000 steps, 1.54M tokens)\nloss (nats per token) by step\n"));
-  EXPECT_THAT(plot, HasSubstr("── training loss, smoothed  ─• validation loss  ★ best 3.5000 at step 1,000\n"));
+  Figure figure = line_to(200, Stroke::noise);
+  figure.series[0].name = "noisy";
+  figure.subtitle = "200 steps";
+  figure.series.push_back({"smooth", {{0, 0}, {200, 200}}, Stroke::curve, 0});
+  figure.series.push_back({"validation", {{100, 90}, {200, 150}}, Stroke::markers, 1});
+  figure.notes.push_back({{100, 90}, "best 90 at step 100", 1});
+  const std::string plot = to_braille(figure, {});
+  EXPECT_THAT(plot, ::testing::StartsWith("a line (200 steps)\nvalue by step\n"));
+  EXPECT_THAT(plot, ::testing::EndsWith("── smooth  ─• validation  ★ best 90 at step 100\n"));
   EXPECT_EQ(count(plot, "★"), 2u);
 }
 
@@ -386,9 +332,12 @@ TEST(Braille, OfLongNamesKeepsToItsWidth) {
 }
 
 TEST(Braille, OfNothingOneAndConstantPoints) {
-  EXPECT_THAT(to_braille(loss_figure("run", {}), {}), HasSubstr("no losses yet"));
-  EXPECT_EQ(count(to_braille(loss_figure("run", {row(1, 4.0)}), {}), "•"), 1u);
-  const std::string flat = to_braille(loss_figure("run", {row(1, 2.5), row(2, 2.5)}), {});
+  const auto drawn = [](std::vector<Point> points) {
+    return to_braille({"run", "", "step", "value", {{"line", std::move(points)}}, {}}, {});
+  };
+  EXPECT_EQ(count(drawn({}), "•"), 0u);
+  EXPECT_EQ(count(drawn({{1, 4}}), "•"), 1u);
+  const std::string flat = drawn({{1, 2.5}, {2, 2.5}});
   EXPECT_EQ(count(flat, "2.5 ┤⣀"), 1u) << flat;
 }
 

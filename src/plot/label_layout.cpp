@@ -1,5 +1,5 @@
 // Labels that push each other away move as one cluster, whose mean distance from what was wanted is zero.
-#include "run/label_layout.h"
+#include "plot/label_layout.h"
 
 #include "kiln/core/shown_text.h"
 #include "kiln/core/utf8.h"

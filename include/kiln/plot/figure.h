@@ -1,7 +1,7 @@
 // What a plot shows, whatever it is drawn with: curves over steps, labelled points, and the words around them.
 #pragma once
 
-#include "kiln/run/axis.h"
+#include "kiln/plot/axis.h"
 
 #include <optional>
 #include <string>
