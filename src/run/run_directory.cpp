@@ -4,8 +4,8 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/file_lock.h"
-#include "kiln/run/event_file.h"
 #include "kiln/run/manifest.h"
+#include "kiln/run/tensorboard.h"
 
 #include <algorithm>
 #include <charconv>

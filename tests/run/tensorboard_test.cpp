@@ -1,8 +1,8 @@
-// Event files: checksums and messages against known bytes, whole files against a reader of their own.
-#include "kiln/run/event_file.h"
+// Event files: messages and checksums against known bytes, whole files against a reader of their own.
+#include "kiln/run/tensorboard.h"
 
 #include "kiln/core/error.h"
-#include "kiln/run/crc32c.h"
+#include "kiln/core/file.h"
 
 #include <gmock/gmock.h>
 
@@ -18,25 +18,10 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::expect_error_with;
+using ::testing::HasSubstr;
 using testing::read_events;
 using testing::Scratch;
 using testing::value_at;
-
-// ---- checksums ----
-
-TEST(Crc32c, OfTheVectorsOfRfc3720) {
-  EXPECT_EQ(crc32c("123456789"), 0xE3069283);
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AA);
-  EXPECT_EQ(crc32c(std::string(32, '\xFF')), 0x62A8AB43);
-  std::string rising(32, '\0');
-  std::iota(rising.begin(), rising.end(), '\0');
-  EXPECT_EQ(crc32c(rising), 0x46DD794E);
-  EXPECT_EQ(crc32c(""), 0u);
-}
-
-TEST(Crc32c, MaskedAsRecordsHaveIt) { EXPECT_EQ(masked_crc32c("123456789"), 0xC78AB0E5); }
-
-// ---- Protocol Buffers ----
 
 std::string bytes(std::initializer_list<int> values) {
   std::string text;
@@ -44,23 +29,23 @@ std::string bytes(std::initializer_list<int> values) {
   return text;
 }
 
-TEST(ProtoMessage, WritesTheBytesOfTheWireFormat) {
-  ProtoMessage inner, message;
-  inner.integer(1, 150);  // the example of the format's own documentation
-  EXPECT_EQ(inner.encoded(), bytes({0x08, 0x96, 0x01}));
-  message.message(3, inner);
-  EXPECT_EQ(message.encoded(), bytes({0x1A, 0x03, 0x08, 0x96, 0x01}));
-  ProtoMessage negative;
-  negative.integer(2, -1);
-  EXPECT_EQ(negative.encoded(), bytes({0x10, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}));
-  ProtoMessage numbers;
-  numbers.real(2, 1.0F);
-  numbers.real(1, 1.0);
-  numbers.reals(16, std::vector<double>{1.0});
-  EXPECT_EQ(numbers.encoded(),
-            bytes({0x15, 0,    0,    0x80, 0x3F,                                   // field 2, four bytes
-                   0x09, 0,    0,    0,    0,    0, 0, 0xF0, 0x3F,                 // field 1, eight bytes
-                   0x82, 0x01, 0x08, 0,    0,    0, 0, 0,    0,    0xF0, 0x3F}));  // field 16, packed
+// ---- Protocol Buffers ----
+
+TEST(EventSummary, WritesTheBytesOfTheWireFormat) {
+  EventSummary scalar;
+  scalar.scalar("a", 1.0);
+  EXPECT_EQ(scalar.encoded(), bytes({0x0A, 8,                    // field 1: a value of eight bytes
+                                     0x0A, 1, 'a',               // its field 1: the tag
+                                     0x15, 0, 0, 0x80, 0x3F}));  // its field 2: a float
+  EventSummary histogram;
+  histogram.histogram("a", {.min = 1, .max = 2, .limits = {1.0}, .counts = {2.0}});
+  EXPECT_THAT(histogram.encoded(), HasSubstr(bytes({0x09, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F,     // field 1: a double
+                                                    0x11, 0, 0, 0, 0, 0, 0, 0, 0x40})));    // field 2
+  EXPECT_THAT(histogram.encoded(), HasSubstr(bytes({0x32, 8, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F,  // field 6: packed doubles
+                                                    0x3A, 8, 0, 0, 0, 0, 0, 0, 0,    0x40})));  // field 7
+  EventSummary text;
+  text.text("a", std::string(296, 'x'));  // 300 bytes with the four spaces before it: a length of two bytes
+  EXPECT_THAT(text.encoded(), HasSubstr(bytes({0x42, 0xAC, 0x02}) + "    xxx"));
 }
 
 // ---- histograms ----
@@ -120,6 +105,17 @@ TEST(Histogram, OfConstantsExtremesAndNothing) {
 }
 
 // ---- files ----
+
+TEST(EventFile, BeginsWithTheBytesOfEveryEventFile) {
+  const Scratch scratch;
+  const std::string file = read_file(EventFile(scratch.path()).path());
+  ASSERT_EQ(file.size(), 12u + 24 + 4);
+  // The length, 24 bytes, and its masked CRC-32C: TensorFlow's own files have the same.
+  EXPECT_EQ(file.substr(0, 12), bytes({24, 0, 0, 0, 0, 0, 0, 0, 0xA3, 0x7F, 0x4B, 0x22}));
+  EXPECT_EQ(file.substr(12 + 9, 15),
+            "\x1A\x0D"
+            "brain.Event:2");
+}
 
 TEST(EventFile, IsReadBackAsItWasWritten) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
