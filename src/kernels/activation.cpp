@@ -2,9 +2,9 @@
 #include "kiln/kernels/activation.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/exponential.h"
 #include "kiln/tensor/convert.h"
 
+#include "kernels/exponential.h"
 #include <algorithm>
 #include <cmath>
 #include <numbers>

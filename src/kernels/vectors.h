@@ -2,10 +2,10 @@
 // words, which for bfloat16 are pairs.
 #pragma once
 
-#include "kiln/kernels/exponential.h"
 #include "kiln/tensor/convert.h"
 #include "kiln/tensor/view.h"
 
+#include "kernels/exponential.h"
 #include <bit>
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,5 @@
 // One formula for Adam and AdamW: the weight decay enters it in one of two places.
-#include "kiln/optim/adam.h"
+#include "optim/adam.h"
 
 #include "optim/makers.h"
 #include <algorithm>

@@ -1,5 +1,5 @@
 // How parameters are cut into chunks.
-#include "kiln/optim/elementwise.h"
+#include "optim/elementwise.h"
 
 #include <algorithm>
 

@@ -1,10 +1,10 @@
 // Muon: hidden matrices move along the orthogonal matrix nearest to their momentum, all else by AdamW.
-#include "kiln/optim/adam.h"
-#include "kiln/optim/elementwise.h"
-#include "kiln/optim/newton_schulz.h"
 #include "kiln/tensor/convert.h"
 
+#include "optim/adam.h"
+#include "optim/elementwise.h"
 #include "optim/makers.h"
+#include "optim/newton_schulz.h"
 #include <algorithm>
 #include <cmath>
 #include <functional>

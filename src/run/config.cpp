@@ -5,12 +5,12 @@
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/run/config_changes.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/run_directory.h"
 
 #include <nlohmann/json.hpp>
 
+#include "run/config_changes.h"
 #include <algorithm>
 #include <glob.h>
 #include <sstream>

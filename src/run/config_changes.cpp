@@ -1,5 +1,5 @@
 // Three documents: the file as it was, the file as it is, and the run's own config.
-#include "kiln/run/config_changes.h"
+#include "run/config_changes.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,5 @@
 // The alternatives of the patterns in their order, for ASCII: each function tells where its run of bytes ends.
-#include "kiln/text/ascii_pieces.h"
+#include "text/ascii_pieces.h"
 
 #include <algorithm>
 #include <array>

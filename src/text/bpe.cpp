@@ -2,8 +2,8 @@
 #include "kiln/text/bpe.h"
 
 #include "kiln/core/error.h"
-#include "kiln/text/pair_map.h"
 
+#include "text/pair_map.h"
 #include <algorithm>
 #include <bit>
 #include <cstdint>

@@ -7,10 +7,10 @@
 #include "kiln/text/bpe_trainer.h"
 #include "kiln/text/byte_level.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <algorithm>
 
 namespace kiln {

@@ -4,8 +4,8 @@
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/byte_level.h"
-#include "kiln/text/pair_map.h"
 
+#include "text/pair_map.h"
 #include <algorithm>
 #include <array>
 #include <cstdint>

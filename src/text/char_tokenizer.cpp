@@ -1,14 +1,14 @@
 // In tokenizer.json: BPE over characters without merges.
-#include "kiln/text/char_tokenizer.h"
+#include "text/char_tokenizer.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/text_error.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <set>
 
 namespace kiln {

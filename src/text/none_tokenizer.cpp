@@ -3,10 +3,10 @@
 
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/text_error.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <algorithm>
 #include <charconv>
 

@@ -5,10 +5,10 @@
 #include "kiln/core/error.h"
 #include "kiln/core/fields.h"
 #include "kiln/core/utf8.h"
-#include "kiln/text/ascii_pieces.h"
 
 #include <pcre2.h>
 
+#include "text/ascii_pieces.h"
 #include <algorithm>
 #include <array>
 #include <cstdint>

@@ -3,12 +3,12 @@
 
 #include "kiln/core/error.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
 #include <algorithm>
 
 namespace kiln {

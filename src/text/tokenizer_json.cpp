@@ -5,15 +5,15 @@
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
+#include "text/vocabulary.h"
 #include <algorithm>
 #include <optional>
 #include <unordered_map>

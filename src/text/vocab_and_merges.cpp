@@ -4,11 +4,11 @@
 #include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
 
 #include "text/added_tokens.h"
+#include "text/vocabulary.h"
 
 namespace kiln {
 namespace {

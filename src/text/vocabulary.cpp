@@ -1,5 +1,5 @@
 // Every id is compared with the number of entries before it becomes an index.
-#include "kiln/text/vocabulary.h"
+#include "text/vocabulary.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/utf8.h"

@@ -59,6 +59,7 @@ class Checker {
       check_form(path, text);
       for (const Include& include : find_includes(text)) check_include(path, include);
     }
+    check_public_headers();
     check_circles();
     return std::move(violations_);
   }
@@ -97,7 +98,10 @@ class Checker {
       return;
     }
     if (is_header(path) && is_header(*found)) edges_[path].insert({*found, include.line});
+    if (path.starts_with("include/") || (path.starts_with("src/") && folder_of(path) != folder_of(*found)))
+      needed_.insert(*found);
     check_floors(path, include, *found);
+    check_private(path, include, *found);
   }
 
   void check_doors(const std::string& path, const Include& include) {
@@ -131,6 +135,27 @@ class Checker {
     }
   }
 
+  /// Reports an include of a header that lies in src/ by a public header or by another floor's sources.
+  void check_private(const std::string& path, const Include& include, const std::string& found) {
+    if (!found.starts_with("src/") || path.starts_with("tests/")) return;
+    if (path.starts_with("src/") && folder_of(path) == folder_of(found)) return;
+    const std::string to(folder_of(found));
+    add(path, include.line,
+        "\"" + include.target + "\": only src/" + to +
+            "/ may include it; where others need it, it lies in include/kiln/" + to + "/");
+  }
+
+  /// Reports each public header that only the sources of its own floor include.
+  void check_public_headers() {
+    for (const auto& [path, text] : files_) {
+      const bool is_public = path.starts_with("include/kiln/") && is_header(path);
+      if (!is_public || needed_.contains(path) || std::ranges::find(kToBeMoved, path) != std::end(kToBeMoved)) continue;
+      const std::string folder(folder_of(path));
+      add(path, 0,
+          "no public header and no other floor includes it; move it to src/" + folder + "/" + stem_of(path) + ".h");
+    }
+  }
+
   /// Reports each header include that closes a circle.
   void check_circles() {
     std::set<std::string> done;
@@ -154,6 +179,7 @@ class Checker {
 
   Files files_;
   std::map<std::string, std::set<std::pair<std::string, int>>> edges_;  // header -> headers of kiln's that it includes
+  std::set<std::string> needed_;  // headers that a public header or another floor's sources include
   std::vector<Violation> violations_;
 };
 

@@ -63,6 +63,12 @@ inline constexpr Door kDoors[] = {
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
 };
 
+/// Public headers that their own floor alone includes, and that have yet to move to src/.
+inline constexpr std::string_view kToBeMoved[] = {
+    "include/kiln/infer/kv_cache.h",  "include/kiln/infer/text_stream.h", "include/kiln/kernels/attention_naive.h",
+    "include/kiln/train/objective.h", "include/kiln/train/scaling_law.h", "include/kiln/train/spikes.h",
+};
+
 inline constexpr int kMaxLines = 450;
 
 /// The includes of a text, in order; those in // comments do not count.
@@ -73,6 +79,9 @@ std::vector<Include> find_includes(std::string_view text);
 /// - an include of kiln's own goes to a lower floor or stays in its folder (tests/F stands on F's floor), exists, is
 /// quoted
 /// - kOrders and kDoors hold; headers of one folder do not include each other in a circle
+/// - a header in include/kiln/F is included by a public header or by the sources of a floor other than F; tests do not
+/// count
+/// - a header in src/F is included by src/F and by tests alone
 /// - a file has at most kMaxLines lines and opens with a // comment that says its purpose; a header has #pragma once
 std::vector<Violation> check_architecture(const std::vector<SourceFile>& files);
 

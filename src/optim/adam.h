@@ -1,9 +1,9 @@
 // Adam and AdamW, which differ in where weight decay enters.
 #pragma once
 
-#include "kiln/optim/elementwise.h"
 #include "kiln/optim/optimizer.h"
 
+#include "optim/elementwise.h"
 #include <vector>
 
 namespace kiln {

@@ -3,9 +3,9 @@
 
 #include "kiln/core/json.h"
 #include "kiln/text/bpe.h"
-#include "kiln/text/pair_map.h"
 #include "kiln/text/tokenizer.h"
 
+#include "text/pair_map.h"
 #include <cstddef>
 #include <functional>
 #include <optional>
