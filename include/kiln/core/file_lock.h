@@ -10,8 +10,7 @@
 
 namespace kiln {
 
-/// Holds an advisory lock on a file that contains the holder's process id. Destruction or the process's end releases
-/// it.
+/// Holds an advisory lock on a file that contains the holder's process id, until it is destroyed or the process ends.
 class FileLock {
  public:
   /// Takes the lock. Throws Error (usage) if another process holds it: the message gives its process id and `remedy`

@@ -48,8 +48,7 @@ inline int thread_index() { return omp_get_thread_num(); }
 
 /// Calls body(begin, end) on disjoint shares that cover [0, count), one per thread. Cuts only between blocks of `grain`
 /// elements, so a loop over a share works on the same vectors for any number of threads. The shares depend on count,
-/// grain and threads() alone. The body must not throw. Always uses the full team: libgomp destroys idle threads and
-/// their caches.
+/// grain and threads() alone. The body must not throw. Uses the full team: libgomp destroys idle threads and caches.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   const std::int64_t blocks = (count + grain - 1) / grain;
