@@ -39,7 +39,7 @@ bool is_in(const std::array<Range, N>& ranges, char32_t c) {
 struct Character {
   std::string_view bytes;
   bool is_valid;
-  char32_t code_point;  // the byte's value where it is not valid
+  char32_t code_point;  // the byte's value if it is not valid
 
   int columns() const {
     if (!is_valid) return 1;

@@ -18,8 +18,7 @@ std::vector<std::string> gguf_obstacles(const ModelConfig& model);
 /// Returns the reasons for llm.c, whose GPT-2 is hard-coded.
 std::vector<std::string> llmc_obstacles(const ModelConfig& model);
 
-/// Returns a warning for each of these special tokens that the tokenizer has: kiln inserts them into prompts, `program`
-/// does not.
+/// Returns a warning for each of these tokens that the tokenizer has: kiln inserts it into prompts, `program` does not.
 std::vector<std::string> insertion_warnings(const Tokenizer& tokenizer,
                                             std::initializer_list<std::string_view> inserted, std::string_view program);
 

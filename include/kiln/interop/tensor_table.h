@@ -14,8 +14,8 @@ namespace kiln {
 /// The architecture as which transformers loads a model; `kiln` if it has none.
 enum class Family { gpt2, llama, kiln };
 
-/// Returns the first family whose conditions hold. gpt2: layernorm, learned positions, H D = C, as many key/value heads
-/// as heads, an ungated MLP, no qk_norm. llama: rmsnorm, rope, swiglu, no biases, no qk_norm.
+/// Returns the family whose conditions hold, or else kiln. gpt2: layernorm, learned positions, H D = C, as many
+/// key/value heads as heads, an ungated MLP, no qk_norm. llama: rmsnorm, rope, swiglu, no biases, no qk_norm.
 Family family_of(const ModelConfig& model);
 
 /// A tensor of a file, and the columns [begin, begin + count) of its parameter.

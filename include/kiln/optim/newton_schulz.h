@@ -25,8 +25,7 @@ struct NewtonSchulzRoom {
 template <class T>
 Mat<T> newton_schulz(NewtonSchulzRoom<T> room);
 
-/// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, none in
-/// bfloat16.
+/// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, 0 in bfloat16.
 std::size_t newton_schulz_copy_bytes(Index rows, Index cols);
 
 }  // namespace kiln

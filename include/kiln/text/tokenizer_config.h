@@ -36,7 +36,7 @@ struct TokenizerConfig {
   std::optional<std::string> end_of_text;
   std::optional<std::string> path;
 
-  /// Adds a problem for a BPE vocabulary smaller than bytes and special tokens, and for empty or duplicate special
+  /// Adds a problem for a BPE vocabulary smaller than bytes and special tokens, and for empty or repeated special
   /// tokens.
   void validate(Problems& problems, const std::string& pointer) const;
 
