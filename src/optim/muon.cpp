@@ -12,7 +12,7 @@
 namespace kiln {
 namespace {
 
-/// A hidden matrix, or one of several that share its columns.
+/// A hidden matrix, or one of its column groups.
 struct Part {
   Index begin;  // in every buffer
   Index rows, cols;

@@ -21,7 +21,7 @@ struct SpecialIds {
   std::optional<TokenId> start = std::nullopt;  // written before each document and each prompt
   std::optional<TokenId> begin = std::nullopt;  // starts an empty prompt; exported as bos_token_id
   std::vector<TokenId> ends = {};               // each ends a sample; exported as eos_token_id
-  std::optional<TokenId> end = std::nullopt;    // written after each document if there are several: the first of `ends`
+  std::optional<TokenId> end = std::nullopt;    // written after each of several documents: the first of `ends`
 
   DocumentMarks marks() const { return {start, end}; }
   bool operator==(const SpecialIds&) const = default;
