@@ -1,4 +1,4 @@
-// e^x in the middle of a loop that the compiler turns into vectors.
+// Computes e^x inline, so that compilers vectorise the loop around it.
 #pragma once
 
 #include <algorithm>
@@ -17,13 +17,13 @@ inline constexpr std::array<float, 6> kPowerOfTwo{0.00132647278f, 0.00967151326f
 inline constexpr std::array<float, 6> kPowerOfE{0.00829031509f, 0.041897932f, 0.166676362f,
                                                 0.499991496f,   0.999999708f, 1.0f};
 
-/// e^x, right to 2^-22, for x in [-80, 80], and the value at the nearer end beyond: no infinity, no denormal.
-/// Where std::exp is a call, which empties every vector register, this is a dozen operations: x = n log(2) + r with n
-/// whole, e^r by the polynomial, 2^n put together from its bits. NaN stays NaN.
+/// Returns e^x to within 2^-22 for x in [-80, 80]; clamps x outside, so that there is no infinity and no denormal. A
+/// call of std::exp empties every vector register; this takes a dozen operations: x = n log(2) + r with n integer, e^r
+/// by the polynomial, 2^n from its bits. NaN stays NaN.
 inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504f;
-  constexpr float kHigh = 0.693359375f, kLow = -2.12194440e-4f;  // of log(2); n kHigh is exact, and taking it from x
-  constexpr float kWhole = 12582912.0f;  // 1.5 x 2^23: a sum with it is rounded to a whole number, in its lowest bits
+  constexpr float kHigh = 0.693359375f, kLow = -2.12194440e-4f;  // sum to log(2); n kHigh and x - n kHigh are exact
+  constexpr float kWhole = 12582912.0f;  // 1.5 x 2^23: adding it rounds to an integer, held in the lowest bits
   x = std::min(std::max(x, -80.0f), 80.0f);
   const float shifted = x * kLog2E + kWhole;
   const float n = shifted - kWhole, r = (x - n * kHigh) - n * kLow;

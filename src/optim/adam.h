@@ -1,4 +1,4 @@
-// Adam and AdamW, which differ in where weight decay enters.
+// Updates weights by Adam or AdamW, which differ in where weight decay enters.
 #pragma once
 
 #include "kiln/optim/optimizer.h"
@@ -8,8 +8,8 @@
 
 namespace kiln {
 
-/// In the gradient, and so in the moments (Adam, arXiv:1412.6980, as in torch.optim.Adam); or on the weights alone,
-/// before the update (AdamW, arXiv:1711.05101).
+/// Where weight decay enters: the gradient and so the moments (Adam, arXiv:1412.6980, as in torch.optim.Adam), or the
+/// weights only, before the update (AdamW, arXiv:1711.05101).
 enum class Decay { in_gradient, decoupled };
 
 /// With g the scaled gradient (Adam: plus weight_decay w) and t = step + 1:
@@ -19,20 +19,20 @@ enum class Decay { in_gradient, decoupled };
 ///   w -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 class Adam final : public Optimizer {
  public:
-  /// Moves the parameters alone whose role is covered. Slot m spans the layout all the same, v those parameters.
+  /// Updates only the parameters whose role is covered. Slot m spans the whole layout, slot v the covered parameters.
   Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, bool (*covers)(Role) = any_role);
 
   void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override;
   std::vector<OptimizerSlot> slots() override { return {{"m", &first_moment_}, {"v", &second_moment_}}; }
 
-  /// Slot m, free to use for parameters that are not covered.
+  /// Returns slot m, whose share of uncovered parameters is free for other use.
   ParameterBuffer<float>& first_moment() { return first_moment_; }
 
  private:
   OptimizerConfig config_;
   Decay decay_;
-  ParameterLayout moved_;         // those that are covered
-  Chunks chunks_, moved_chunks_;  // the same ones, in the whole layout and in moved_
+  ParameterLayout moved_;         // the covered parameters
+  Chunks chunks_, moved_chunks_;  // the same elements, in the whole layout and in moved_
   ParameterBuffer<float> first_moment_, second_moment_;
 };
 

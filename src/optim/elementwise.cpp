@@ -1,4 +1,4 @@
-// How parameters are cut into chunks.
+// Splits parameters into chunks.
 #include "optim/elementwise.h"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 namespace kiln {
 namespace {
 
-constexpr Index kChunkElements = 8192;  // small enough to share a model of 100,000 parameters, whole cache lines
+constexpr Index kChunkElements = 8192;  // whole cache lines; small enough to share out 100,000 parameters
 
 }  // namespace
 

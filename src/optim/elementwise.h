@@ -1,4 +1,4 @@
-// One pass over weights, gradients and state, for updates that treat every element alike.
+// Runs element-wise updates in one pass over weights, gradients and state.
 #pragma once
 
 #include "kiln/core/threads.h"
@@ -9,23 +9,23 @@
 
 namespace kiln {
 
-/// A run of elements of one trainable parameter.
+/// A range of elements of one trainable parameter.
 struct Chunk {
   Index begin;  // in every buffer
   Index count;
-  float weight_decay;  // what is due to the parameter
+  float weight_decay;  // the parameter's
 };
 using Chunks = std::vector<Chunk>;
 
-/// The weight decay due to a parameter: vectors have none, embeddings only where the config says so.
+/// Returns a parameter's weight decay: 0 for vectors, and for embeddings unless the config decays them.
 double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter);
 
-/// The trainable parameters whose role is covered, cut into pieces that depend on the layout alone: since these are
-/// what threads share, their number changes no bit of a result.
+/// Splits the trainable parameters whose role is covered into chunks that depend only on the layout. Threads share out
+/// chunks, so the thread count changes no bit of a result.
 Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role) = any_role);
 
-/// formula(weight_decay, g, w, state...) for each element: g is the scaled gradient, w and state are references. The
-/// formula is taken by value and inlined; kept free of branches, the loop is vectorised.
+/// Calls formula(weight_decay, g, w, state...) for each element: g is the scaled gradient; w and state are references.
+/// The formula is inlined; without branches, the loop is vectorised.
 template <class Formula, class... State>
 void update_chunk(Formula formula, const Chunk& chunk, float gradient_scale, const float* __restrict gradients,
                   float* __restrict weights, State* __restrict... state) {
@@ -35,7 +35,8 @@ void update_chunk(Formula formula, const Chunk& chunk, float gradient_scale, con
   }
 }
 
-/// update_chunk on every chunk, shared among the threads; `state` are the optimizer's ParameterBuffer<float>.
+/// Calls update_chunk on every chunk, on all threads; `state` are the optimizer's ParameterBuffer<float>. Then updates
+/// the rounded copy of the weights.
 template <class Formula, class... Buffer>
 void update_elements(const Chunks& chunks, double gradient_scale, const ParameterBuffer<float>& gradients,
                      Weights weights, Formula formula, Buffer&... state) {

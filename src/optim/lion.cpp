@@ -1,4 +1,4 @@
-// Lion: the sign of a momentum (arXiv:2302.06675).
+// Updates weights by Lion: the sign of a momentum (arXiv:2302.06675).
 #include "optim/elementwise.h"
 #include "optim/makers.h"
 

@@ -1,4 +1,4 @@
-// The nearest orthogonal matrix, roughly and fast: the heart of Muon.
+// Approximates the nearest orthogonal matrix by a Newton-Schulz iteration, for Muon.
 #pragma once
 
 #include "kiln/tensor/arena.h"
@@ -8,24 +8,24 @@
 
 namespace kiln {
 
-/// The room that a matrix (rows, cols) needs; K = min(rows, cols). T is float or bfloat16.
+/// Workspace for a matrix (rows, cols); K = min(rows, cols). T is float or bfloat16.
 template <class T>
 struct NewtonSchulzRoom {
   NewtonSchulzRoom(Arena& arena, Index rows, Index cols);
 
-  Mat<T> x;           // (rows, cols), the matrix itself
+  Mat<T> x;           // (rows, cols), the input
   Mat<T> next;        // (rows, cols)
   Mat<T> gram;        // (K, K)
   Mat<T> polynomial;  // (K, K)
 };
 
-/// Of room.x = U S V^T, roughly U V^T: five steps of a Newton-Schulz iteration, which pull all singular values that are
-/// not near 0 to between about 0.7 and 1.2. A matrix of zeros stays. Returns x or next, whichever holds the result.
+/// Returns approximately U V^T of room.x = U S V^T. Five Newton-Schulz steps move all singular values that are not near
+/// 0 to about 0.7 to 1.2. A zero matrix stays zero. The result lies in room.x or room.next.
 /// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 template <class T>
 Mat<T> newton_schulz(NewtonSchulzRoom<T> room);
 
-/// Bytes that its thread keeps beside the room for products in float; in bfloat16 none.
+/// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, 0 in bfloat16.
 std::size_t newton_schulz_copy_bytes(Index rows, Index cols);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Stochastic gradient descent, with momentum or without.
+// Updates weights by stochastic gradient descent, with or without momentum.
 #include "optim/elementwise.h"
 #include "optim/makers.h"
 #include <optional>

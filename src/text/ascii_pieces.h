@@ -1,4 +1,4 @@
-// Pieces of pure ASCII, cut by hand: what the patterns say, without a regular expression.
+// Splits pure ASCII text into the pieces that the patterns define, without a regular expression.
 #pragma once
 
 #include "kiln/text/pretokenizer.h"
@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-/// The length of the piece at the start of `text` (not empty), or 0 where a byte beyond ASCII has a say in it.
+/// Returns the length of the piece at the start of `text` (not empty), or 0 if a byte beyond ASCII could affect it.
 std::size_t ascii_piece(SplitPattern pattern, std::string_view text);
 
 }  // namespace kiln

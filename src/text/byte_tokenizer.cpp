@@ -1,4 +1,4 @@
-// In tokenizer.json: byte-level BPE without merges, whose vocabulary numbers the bytes by their values.
+// Writes tokenizer.json as byte-level BPE without merges, whose ids are the bytes' values.
 #include "text/byte_tokenizer.h"
 
 #include "kiln/core/progress_bar.h"

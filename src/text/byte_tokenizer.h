@@ -1,4 +1,4 @@
-// One token a byte, id = byte; special tokens from 256 on.
+// Tokenizes text into bytes: id = byte, special tokens from 256 on.
 #pragma once
 
 #include "kiln/text/tokenizer.h"
@@ -9,7 +9,7 @@ class ByteTokenizer final : public Tokenizer {
  public:
   explicit ByteTokenizer(std::vector<SpecialToken> special_tokens);
 
-  /// Needs no documents.
+  /// Ignores the documents.
   static std::unique_ptr<Tokenizer> make(const TokenizerConfig& config, std::span<const std::string_view> documents);
 
   std::string_view type() const override { return "byte"; }

@@ -1,4 +1,4 @@
-// One token a character (code point) of the training text; special tokens after them.
+// Tokenizes text into the characters (code points) of the training text, followed by the special tokens.
 #pragma once
 
 #include "kiln/text/tokenizer.h"
@@ -9,12 +9,12 @@ namespace kiln {
 
 class CharTokenizer final : public Tokenizer {
  public:
-  /// Ids 0, 1, ... go to the characters in the order given, each once.
+  /// Assigns ids 0, 1, ... to the characters in the order given; each must occur once.
   CharTokenizer(std::u32string characters, std::vector<SpecialToken> special_tokens);
 
-  /// The documents' distinct characters, sorted by code point; config.vocab_size plays no part.
-  /// Throws Error: usage where there is no character in any document, or a special token is one of them; bad_input
-  /// where a document is not UTF-8, with the byte's place.
+  /// Makes a vocabulary of the documents' distinct characters, sorted by code point; ignores config.vocab_size. Throws
+  /// Error: usage if the documents have no character, or a special token is one of their characters; bad_input if a
+  /// document is not UTF-8, with the byte's offset.
   static std::unique_ptr<Tokenizer> make(const TokenizerConfig& config, std::span<const std::string_view> documents);
 
   std::string_view type() const override { return "char"; }
@@ -23,7 +23,7 @@ class CharTokenizer final : public Tokenizer {
   Json to_json() const override;
 
  protected:
-  /// Throws Error (usage) that names the first unknown character and where it stands.
+  /// Throws TextError (usage) with the first unknown character and its offset.
   void encode_text(std::string_view text, std::size_t offset, std::vector<TokenId>& ids) const override;
 
  private:

@@ -1,4 +1,4 @@
-// In tokenizer.json: a WordLevel model in which the word "12" is token 12.
+// Writes tokenizer.json as a WordLevel model in which the word "12" is token 12.
 #include "kiln/text/none_tokenizer.h"
 
 #include "kiln/core/progress_bar.h"

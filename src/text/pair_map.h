@@ -1,4 +1,4 @@
-// A hash map from a pair of token ids to a small value: open addressing in one block, for BPE's inner loops.
+// Maps pairs of token ids to small values: a hash table with open addressing in one block, for BPE's inner loops.
 #pragma once
 
 #include "kiln/text/token.h"
@@ -13,7 +13,7 @@ namespace kiln {
 
 using TokenPair = std::pair<TokenId, TokenId>;
 
-/// A hash whose upper bits are the good ones.
+/// Returns a hash whose upper bits are well mixed.
 inline std::uint64_t hash_pair(const TokenPair& pair) {
   const std::uint64_t key =
       std::uint64_t{static_cast<std::uint32_t>(pair.first)} << 32 | static_cast<std::uint32_t>(pair.second);
@@ -23,16 +23,16 @@ inline std::uint64_t hash_pair(const TokenPair& pair) {
 template <class Value>
 class PairMap {
  public:
-  /// Room for `count` pairs before the first growth.
+  /// Reserves space for `count` pairs.
   explicit PairMap(std::size_t count = 0) : slots_(std::bit_ceil(2 * count + 16)) {}
 
-  /// The pair's value, or null. Valid until the next insertion.
+  /// Returns the pair's value, or null. Valid until the next insertion.
   const Value* find(TokenPair pair) const {
     const Slot& slot = slots_[place(pair)];
     return slot.pair.first == kEmpty ? nullptr : &slot.value;
   }
 
-  /// The pair's value, made where it was not there. Valid until the next insertion.
+  /// Returns the pair's value; inserts one if it is missing. Valid until the next insertion.
   Value& operator[](TokenPair pair) {
     if (2 * (size_ + 1) > slots_.size()) grow();
     Slot& slot = slots_[place(pair)];
@@ -43,7 +43,7 @@ class PairMap {
     return slot.value;
   }
 
-  /// Calls visit(pair, value) for each, in no particular order.
+  /// Calls visit(pair, value) for each pair, in no particular order.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (const Slot& slot : slots_) {
@@ -58,7 +58,7 @@ class PairMap {
     Value value{};
   };
 
-  /// The pair's slot, or the empty one where it would go.
+  /// Returns the pair's slot, or the empty slot for it.
   std::size_t place(TokenPair pair) const {
     const std::size_t mask = slots_.size() - 1;
     std::size_t at = hash_pair(pair) >> (64 - std::countr_zero(slots_.size()));

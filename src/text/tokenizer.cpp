@@ -1,4 +1,4 @@
-// Special tokens are found here, for all tokenizers alike; what lies between them is each tokenizer's own.
+// Finds special tokens, for all kinds of tokenizers; each kind encodes the text between them.
 #include "kiln/text/tokenizer.h"
 
 #include "kiln/core/error.h"

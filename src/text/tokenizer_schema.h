@@ -1,4 +1,4 @@
-// The parts of Hugging Face's tokenizer.json that the tokenizers have in common.
+// Builds the parts of Hugging Face's tokenizer.json that the tokenizers share.
 #pragma once
 
 #include "kiln/core/json.h"
@@ -13,17 +13,17 @@
 
 namespace kiln {
 
-/// Appends a member whose key is known to be new: Json's own [] would look through all the keys before it.
+/// Appends a member whose key must be new. Avoids operator[]'s linear search.
 inline void append_member(Json& object, std::string key, Json value) {
   object.get_ref<Json::object_t&>().emplace_back(std::move(key), std::move(value));
 }
 
-/// A ByteLevel pre-tokenizer or decoder; `use_regex`: cut by GPT-2's pattern.
+/// Returns a ByteLevel pre-tokenizer or decoder; `use_regex`: splits by GPT-2's pattern.
 inline Json byte_level_json(bool use_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 
-/// A Split pre-tokenizer whose pieces are the matches of a regular expression.
+/// Returns a Split pre-tokenizer whose pieces are the matches of a regular expression.
 inline Json split_json(std::string_view regex) {
   return {{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}, {"invert", false}};
 }
@@ -41,7 +41,7 @@ inline Json bpe_model_json(Json vocab, Json merges) {
           {"merges", std::move(merges)}};
 }
 
-/// The whole file around a model.
+/// Returns the whole file around a model.
 inline Json tokenizer_document(std::span<const SpecialToken> special_tokens, Json pre_tokenizer, Json decoder,
                                Json model) {
   Json added = Json::array();

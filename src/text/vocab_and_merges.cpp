@@ -1,4 +1,4 @@
-// GPT-2's own pair of files.
+// Reads GPT-2's vocab.json and merges.txt.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
