@@ -1,4 +1,4 @@
-// Ranges are made sound first (finite, with some width), so that everything after may divide by them.
+// Makes ranges finite and wider than zero first, so that all later code may divide by their width.
 #include "kiln/plot/axis.h"
 
 #include "kiln/core/format.h"
@@ -11,14 +11,14 @@
 namespace kiln {
 namespace {
 
-constexpr double kLargest = 1e250;      // beyond, a range's width would overflow
-constexpr double kNarrowest = 1e-9;     // of the values: a narrower range counts as none
-constexpr double kMargin = 0.04;        // of a value axis, at either end
-constexpr double kLogRatio = 100;       // above it a positive range is logarithmic
-constexpr double kNearZero = 0.1;       // of the last step: a first step below it starts the axis at 0
+constexpr double kLargest = 1e250;   // larger values are clamped, so that widths cannot overflow
+constexpr double kNarrowest = 1e-9;  // relative to the values: a narrower range counts as empty
+constexpr double kMargin = 0.04;     // of a value axis, at either end
+constexpr double kLogRatio = 100;    // a positive range with a larger ratio is logarithmic
+constexpr double kNearZero = 0.1;  // relative to the last step: if the first step is at most this, the axis starts at 0
 constexpr double kMostDecimals = 1e-6;  // finer steps are labelled in scientific notation
 
-/// A finite range with a width, around the values where they are (nearly) one.
+/// Makes the range finite, and widens it if its ends are (nearly) equal.
 void make_sound(Axis& axis) {
   axis.low = std::clamp(axis.low, -kLargest, kLargest);
   axis.high = std::clamp(axis.high, axis.low, kLargest);
@@ -29,14 +29,14 @@ void make_sound(Axis& axis) {
   axis.high += room;
 }
 
-/// 1, 2, 5 or 10 times a power of ten: the round number nearest to `step`.
+/// Returns the round number nearest to `step`: 1, 2, 5 or 10 times a power of ten.
 double round_step(double step) {
   const double power = std::pow(10, std::floor(std::log10(step)));
   const double digit = step / power;
   return power * (digit < 1.5 ? 1 : digit < 3.5 ? 2 : digit < 7.5 ? 5 : 10);
 }
 
-/// The label of a tick, exact to the distance between ticks.
+/// Returns a tick's label, with the precision of the distance between ticks.
 std::string label_of(double value, double step) {
   if (step >= 1e9 || step < kMostDecimals) return fmt::format("{:.6g}", value);
   if (step >= 1e6) return grouped(value / 1e6) + "M";
@@ -48,12 +48,12 @@ void add_linear_ticks(Axis& axis, double step) {
   const double first = std::ceil((axis.low - slack) / step);
   const double count = std::floor((axis.high + slack) / step) - first;
   for (int i = 0; i <= count; ++i) {
-    const double value = (first + i) * step + 0.0;  // no negative zero
+    const double value = (first + i) * step + 0.0;  // avoids -0
     axis.ticks.push_back({value, label_of(value, step)});
   }
 }
 
-/// Powers of ten, thinned to about as many as wanted, or 1-2-5 within them where they are few.
+/// Adds powers of ten, thinned to about `wanted`; if they are few, also 2 and 5 times each.
 void add_log_ticks(Axis& axis, int wanted) {
   const double decades = std::log10(axis.high) - std::log10(axis.low);
   const int stride = std::max(1, static_cast<int>(std::lround(decades / wanted)));

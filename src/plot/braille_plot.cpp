@@ -1,4 +1,4 @@
-// Unicode's braille patterns are bitmaps of 2 by 4 dots; a canvas of them is drawn on with Bresenham's lines.
+// Draws with Bresenham's lines on a canvas of Unicode braille patterns, which are bitmaps of 2 by 4 dots.
 #include "kiln/plot/braille_plot.h"
 
 #include "kiln/core/shown_text.h"
@@ -21,23 +21,23 @@ namespace kiln {
 namespace {
 
 constexpr int kFewestColumns = 30;
-constexpr int kDotsAcross = 2;  // in a character
+constexpr int kDotsAcross = 2;  // per character
 constexpr int kDotsDown = 4;
 constexpr char32_t kNoDots = 0x2800;
 constexpr std::uint8_t kDotBits[kDotsDown][kDotsAcross] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
 constexpr std::string_view kMarker = "•";
 constexpr std::string_view kStar = "★";
-constexpr int kLabelColumns = 2;  // right of the curves, for the letters of labels
-// The terminal's own colours nearest to those of the SVG.
+constexpr int kLabelColumns = 2;  // right of the curves, for the labels' letters
+// The ANSI colours nearest to the SVG's.
 constexpr std::array<int, kColors> kAnsiColors{94, 33, 32, 95, 93, 96};
 
-/// The letter that stands for the label of this number.
+/// Returns the letter for the label with this index.
 std::string letter_of(std::size_t index) {
   constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   return std::string(1, kLetters[index % kLetters.size()]);
 }
 
-/// The figure without the noise whose colour has another curve.
+/// Returns the figure without noise whose colour also has another curve.
 Figure without_noise(Figure figure) {
   const std::vector<Series> all = figure.series;
   std::erase_if(figure.series, [&](const Series& series) {
@@ -48,20 +48,20 @@ Figure without_noise(Figure figure) {
   return figure;
 }
 
-/// Text in a series' colour.
+/// Returns the text in a series' colour.
 std::string painted(std::string_view text, std::optional<int> color) {
   if (!color) return std::string(text);
   return fmt::format("\033[{}m{}\033[0m", kAnsiColors[static_cast<std::size_t>(*color % kColors)], text);
 }
 
-/// Characters, each with dots or a glyph of its own and the colour of what was drawn last.
+/// A grid of characters, each with dots or a glyph, and the colour of what was drawn last.
 class Canvas {
  public:
   Canvas(int columns, int rows)
       : columns_(columns), rows_(rows), cells_(static_cast<std::size_t>(columns) * static_cast<std::size_t>(rows)) {}
 
-  int right() const { return columns_ * kDotsAcross - 1; }  // the last dot across, the first is 0
-  int bottom() const { return rows_ * kDotsDown - 1; }      // the lowest dot, 0 is the topmost
+  int right() const { return columns_ * kDotsAcross - 1; }  // the rightmost dot; the leftmost is 0
+  int bottom() const { return rows_ * kDotsDown - 1; }      // the lowest dot; the topmost is 0
 
   void dot(int x, int y, int color) {
     Cell& at = cell(x / kDotsAcross, y / kDotsDown);
@@ -87,7 +87,7 @@ class Canvas {
     at.color = color;
   }
 
-  /// A row of characters, without the empty ones at its end.
+  /// Returns a row of characters, without trailing empty ones.
   std::string row(int index, bool color) const {
     std::string text;
     std::string gap;
@@ -149,7 +149,7 @@ class BraillePlot {
     return width + 1;
   }
 
-  // Ties are rounded one way, whatever a value's last bit says.
+  // Rounds ties down, even if the last bits of a value differ.
   static int round(double value) { return static_cast<int>(std::lround(value - 1e-6)); }
   int last_dot() const { return canvas_.right() - (figure_.labels.empty() ? 0 : kLabelColumns * kDotsAcross); }
   int x(double value) const { return round(x_.share(value) * last_dot()); }
@@ -167,9 +167,9 @@ class BraillePlot {
     for (const Point& point : points) canvas_.glyph(x(point.x), y(point.y), std::string(kMarker), series.color);
   }
 
-  /// Each label's letter right of its curve's end, in a row of its own among those that end there.
+  /// Draws each label's letter right of its curve's end; letters of one column get different rows.
   void draw_labels() {
-    std::map<int, std::vector<std::size_t>> ends;  // by column, which is a letter and a gap wide
+    std::map<int, std::vector<std::size_t>> ends;  // by column, which is as wide as a letter and a gap
     for (std::size_t i = 0; i < figure_.labels.size(); ++i) {
       ends[x(figure_.labels[i].at.x) / kDotsAcross / kLabelColumns].push_back(i);
     }
@@ -195,7 +195,7 @@ class BraillePlot {
     }
   }
 
-  /// The axis, and below it the labels that fit, each under its tick.
+  /// Draws the axis, and below it those tick labels that fit, each under its tick.
   void draw_x_axis() {
     std::string axis = std::string(static_cast<std::size_t>(gutter_), ' ') + "└";
     std::string labels;
@@ -240,7 +240,7 @@ class BraillePlot {
     if (!line.empty()) out_ += line + "\n";
   }
 
-  /// A line for each label: its letter, its name, and its detail in a column of their own.
+  /// Writes a line for each label: its letter, its name, and its detail in an aligned column.
   void draw_label_lines() {
     int detail = 0;
     std::vector<std::string> names;

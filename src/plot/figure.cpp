@@ -1,4 +1,4 @@
-// The ranges of a figure, and what is done to points before they are drawn.
+// Computes a figure's ranges and legend, and thins and smooths points before they are drawn.
 #include "kiln/plot/figure.h"
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 namespace kiln {
 namespace {
 
-constexpr double kEarlyWindow = 0.1;  // of the points so far
+constexpr double kEarlyWindow = 0.1;  // as a share of the points so far
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -84,13 +84,13 @@ std::vector<Point> smoothed(const std::vector<Point>& points, double window) {
     const double keep = 1 - 1 / std::min(window, 1 + kEarlyWindow * static_cast<double>(i));
     sum = {keep * sum.values + points[i].y, keep * sum.weights + 1};
   };
-  std::vector<Sum> before(count);  // each point and those before it
+  std::vector<Sum> before(count);  // over each point and those before it
   for (std::size_t i = 0; i < count; ++i) {
     if (i > 0) before[i] = before[i - 1];
     extend(before[i], i);
   }
   std::vector<Point> result = points;
-  Sum after;  // point i and those after it
+  Sum after;  // over point i and those after it
   for (std::size_t i = count; i-- > 0;) {
     extend(after, i);
     result[i].y = (before[i].values + after.values - points[i].y) / (before[i].weights + after.weights - 1);

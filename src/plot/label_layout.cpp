@@ -1,4 +1,4 @@
-// Labels that push each other away move as one cluster, whose mean distance from what was wanted is zero.
+// Moves labels that would overlap as one cluster, whose mean distance from the wanted positions is zero.
 #include "plot/label_layout.h"
 
 #include "kiln/core/shown_text.h"
@@ -12,7 +12,7 @@
 namespace kiln {
 namespace {
 
-constexpr int kWorthwhile = 6;  // columns of a shared beginning that are worth leaving out
+constexpr int kWorthwhile = 6;  // the least width of a common beginning that is replaced
 
 struct Cluster {
   double sum;  // of the positions wanted for its first label
@@ -24,7 +24,7 @@ std::size_t next_character(std::string_view text, std::size_t at) {
   return at + std::max<std::size_t>(1, utf8_length(text, at));
 }
 
-/// How many bytes all names begin with, up to the last separator among them.
+/// Returns the length in bytes of the common beginning, up to and including its last separator.
 std::size_t shared_beginning(const std::vector<std::string>& names) {
   std::size_t shared = names[0].size();
   for (const std::string& name : names) {
@@ -35,7 +35,7 @@ std::size_t shared_beginning(const std::vector<std::string>& names) {
   return separator == std::string_view::npos ? 0 : separator + 1;
 }
 
-/// The text, or its beginning and its end with "…" between them.
+/// Returns the text, or its beginning, "…" and its end if it is too long.
 std::string without_middle(const std::string& text, int most) {
   if (display_columns(text) <= most) return text;
   const std::string head = shortened(text, (most + 1) / 2);  // ends in "…"

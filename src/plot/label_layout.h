@@ -1,4 +1,4 @@
-// Where the labels of a plot go, so that none lies on another, and how long names stay apart in little room.
+// Places the labels of a plot so that none overlap, and shortens long names so that they stay distinct.
 #pragma once
 
 #include <string>
@@ -6,12 +6,12 @@
 
 namespace kiln {
 
-/// Positions in [low, high] in the order of the wanted ones, at least `gap` apart (as far as all fit), with the least
-/// sum of squared distances from what was wanted. low <= high.
+/// Returns positions in [low, high], in the order of `wanted`, at least `gap` apart (or as far as all fit), with the
+/// least sum of squared distances from the wanted positions. Requires low <= high.
 std::vector<double> spread(const std::vector<double>& wanted, double gap, double low, double high);
 
-/// The names, each at most `most` columns wide. Where one is longer, the beginning that all share becomes "…"; what is
-/// still too long loses its middle. most >= 3.
+/// Shortens the names to at most `most` columns. If any is longer, replaces a long common beginning by "…", then cuts
+/// names that are still too long in the middle. Requires most >= 3.
 std::vector<std::string> told_apart(std::vector<std::string> names, int most);
 
 }  // namespace kiln

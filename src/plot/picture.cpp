@@ -1,4 +1,4 @@
-// SVG is the one drawing; of a PNG librsvg makes the pixels and cairo the file.
+// Draws every figure as SVG; for PNG, librsvg renders the SVG and cairo writes the file.
 #include "kiln/plot/picture.h"
 
 #include "kiln/core/error.h"
@@ -55,7 +55,7 @@ std::string to_png(const std::string& svg) {
 #else
 
 constexpr bool kHasPng = false;
-std::string to_png(const std::string&) { return {}; }  // check_picture_name lets no one come here
+std::string to_png(const std::string&) { return {}; }  // unreachable: check_picture_name throws first
 
 #endif
 

@@ -1,4 +1,4 @@
-// One pass from top to bottom: title and legend, grid and axes, series, notes, labels.
+// Draws from top to bottom: title and legend, grid and axes, series, notes, labels.
 #include "plot/svg_plot.h"
 
 #include "kiln/core/shown_text.h"
@@ -17,22 +17,22 @@ namespace {
 
 constexpr double kPlotWidth = 848;  // of the area within the axes
 constexpr double kPlotHeight = 404;
-constexpr double kLeast = 76;        // left of the plot's area
+constexpr double kLeast = 76;        // minimum width left of the plot's area
 constexpr double kRightMargin = 36;  // of a plot without labels
-constexpr double kBelow = 58;        // the plot's area
+constexpr double kBelow = 58;        // height below the plot's area
 constexpr double kLegendTop = 58;    // baseline of the legend's first line
 constexpr double kLegendLine = 20;
 constexpr double kSwatch = 26;
-constexpr double kCharacter = 6.9;  // rough width of one, at 13 pixels
-constexpr double kDigit = 8.3;      // of the widest of the fonts
-constexpr double kLabelGap = 30;    // between the plot's area and the labels, where lines lead from curves to labels
+constexpr double kCharacter = 6.9;  // approximate width at 13 pixels
+constexpr double kDigit = 8.3;      // width in the widest of the fonts
+constexpr double kLabelGap = 30;  // between the plot's area and the labels; lines lead through it from curves to labels
 constexpr double kLabelLine = 17;
 constexpr int kLongestLabel = 36;  // columns
 constexpr int kMostMarkers = 60;   // more would hide their line
 constexpr int kTicks = 8;
 constexpr int kLongestTitle = 60;  // columns
 
-// Okabe and Ito's colours, told apart by colour-blind eyes too.
+// Okabe and Ito's colours, which colour-blind readers can distinguish.
 constexpr std::array<std::string_view, kColors> kPalette{"#0072b2", "#d55e00", "#009e73",
                                                          "#cc79a7", "#e69f00", "#56b4e9"};
 
@@ -42,7 +42,7 @@ std::string_view color_of(std::optional<int> index) {
   return index ? kPalette[static_cast<std::size_t>(*index % kColors)] : kNoColor;
 }
 
-/// A coordinate, to a tenth of a pixel.
+/// Formats a coordinate to a tenth of a pixel.
 std::string px(double value) { return fmt::format("{}", std::round(value * 10) / 10 + 0.0); }
 
 std::string escaped(const std::string& text) {
@@ -68,10 +68,10 @@ std::string escaped(const std::string& text) {
   return result;
 }
 
-/// Of legend text, roughly.
+/// Returns the approximate width of legend text.
 double width_of(const std::string& text) { return kCharacter * display_columns(printable(text)); }
 
-/// Room for the tick labels and, left of them, the axis's title.
+/// Returns the width needed for the tick labels and, left of them, the axis's title.
 double left_of(const Axis& axis) {
   double widest = 0;
   for (const Tick& tick : axis.ticks) {
@@ -111,14 +111,14 @@ class SvgPlot {
     double x, y;
   };
 
-  /// Adds a line.
+  /// Appends a line.
   template <class... Args>
   void add(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(out_), format, std::forward<Args>(args)...);
     out_ += '\n';
   }
 
-  /// Legend entries from left to right in as many lines as they need; the plot begins below, no smaller for them.
+  /// Places legend entries from left to right, on as many lines as needed. The plot starts below and keeps its height.
   void place_legend() {
     Entry next{left_, kLegendTop};
     for (const Key& key : keys_) {
@@ -130,7 +130,7 @@ class SvgPlot {
     top_ = next.y + 20;
   }
 
-  /// Labels to the right of the plot, which grows with them where they are many.
+  /// Places labels to the right of the plot, which becomes taller if they are many.
   void place_labels() {
     bottom_ = top_ + kPlotHeight;
     width_ = right_ + kRightMargin;
@@ -179,7 +179,7 @@ class SvgPlot {
     }
   }
 
-  /// A piece of a line, as the legend and the labels show it.
+  /// Draws a short piece of line, for the legend and the labels.
   void swatch(double at_x, double middle, Stroke stroke, std::optional<int> color) {
     add(R"(<line x1="{}" y1="{}" x2="{}" y2="{}" {}/>)", px(at_x), px(middle), px(at_x + kSwatch), px(middle),
         pen(stroke, color));
@@ -232,7 +232,7 @@ class SvgPlot {
     }
   }
 
-  /// A ring round the point and, where there is text, a stem up to it.
+  /// Draws a ring around the point and, if there is a text, a stem up to it.
   void draw_note(const Note& note) {
     constexpr double kRadius = 5.5;
     const double at_x = x(note.at.x);
@@ -242,7 +242,7 @@ class SvgPlot {
         color_of(note.color));
   }
 
-  /// The text above the point (below, where there is no room), turned inwards at the sides.
+  /// Writes the text above the point (below if there is no room), and inwards near the sides.
   void write_note(const Note& note, double at_x, double at_y, double radius) {
     const double up = at_y - top_ > 62 ? 1 : -1;
     const double end = at_y - up * 40;
@@ -258,7 +258,7 @@ class SvgPlot {
         color_of(note.color), escaped(note.text));
   }
 
-  /// Each label at its place, and a faint line that leads there from the end of its curve.
+  /// Draws each label at its place, and a faint line to it from the end of its curve.
   void draw_labels() {
     const double begin = right_ + kLabelGap;
     for (std::size_t i = 0; i < label_names_.size(); ++i) {
@@ -281,10 +281,10 @@ class SvgPlot {
   Axis x_;
   Axis y_;
   double left_, right_;          // of the plot's area
-  double top_ = 0, bottom_ = 0;  // below the legend
+  double top_ = 0, bottom_ = 0;  // of the plot's area, below the legend
   double width_ = 0, height_ = 0;
   std::vector<Key> keys_;
-  std::vector<Entry> entries_;  // where the keys begin
+  std::vector<Entry> entries_;  // where each key starts
   std::vector<std::string> label_names_;
   std::vector<double> label_middles_;
   std::string out_;

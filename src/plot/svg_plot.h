@@ -1,4 +1,4 @@
-// A figure as an SVG file of its own: no scripts, no fonts from elsewhere, its own white ground.
+// Draws a figure as a self-contained SVG file: no scripts, no external fonts, a white background.
 #pragma once
 
 #include "kiln/plot/figure.h"
@@ -7,7 +7,7 @@
 
 namespace kiln {
 
-/// Series are thinned to kSvgColumns stripes, so that weeks of training stay a small file.
+/// Series are thinned to this many stripes, so that weeks of training still give a small file.
 inline constexpr int kSvgColumns = 1000;
 
 std::string to_svg(const Figure& figure);

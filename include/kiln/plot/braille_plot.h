@@ -1,4 +1,4 @@
-// A figure in a terminal: eight dots a character, ticks left and below, a legend.
+// Draws a figure in a terminal: eight dots per character, ticks on the left and below, a legend.
 #pragma once
 
 #include "kiln/plot/figure.h"
@@ -8,13 +8,13 @@
 namespace kiln {
 
 struct BrailleOptions {
-  int width = 80;      // characters; at least 30 are taken
-  int rows = 16;       // of the plot's area
-  bool color = false;  // ANSI colours, for terminals that want them
+  int width = 80;      // characters; less than 30 counts as 30
+  int rows = 16;       // height of the plot's area
+  bool color = false;  // ANSI colours, if the terminal shows them
 };
 
-/// Lines of at most `width` characters, each with its end. Noise is left out where its colour has another curve; points
-/// of Stroke::markers are shown as a dot, notes as a star.
+/// Returns lines of at most `width` characters, each with its line feed. Omits noise whose colour also has another
+/// curve. Draws points of Stroke::markers as dots and notes as stars.
 std::string to_braille(const Figure& figure, const BrailleOptions& options);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// A figure as the file that its name asks for.
+// Renders a figure as SVG or PNG, by the file's name.
 #pragma once
 
 #include "kiln/plot/figure.h"
@@ -8,10 +8,11 @@
 
 namespace kiln {
 
-/// Throws Error (usage) unless the name ends in .svg, or in .png where kiln was built with librsvg.
+/// Throws Error (usage) unless the name ends in .svg, or in .png if kiln was built with librsvg.
 void check_picture_name(const std::filesystem::path& file);
 
-/// The bytes of an .svg or a .png file, two pixels of it to each of the SVG's. Throws what check_picture_name throws.
+/// Returns the bytes of the .svg or .png file; the PNG has twice the SVG's resolution. Throws as check_picture_name
+/// does, and Error (failure) if the PNG cannot be drawn.
 std::string to_picture(const Figure& figure, const std::filesystem::path& file);
 
 }  // namespace kiln
