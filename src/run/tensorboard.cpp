@@ -1,4 +1,4 @@
-// Encodes what TensorBoard reads: Protocol Buffers messages, in records with checksums.
+// Encodes TensorBoard's files: Protocol Buffers messages, in records with checksums.
 #include "kiln/run/tensorboard.h"
 
 #include "kiln/core/file.h"
@@ -25,14 +25,14 @@ constexpr std::string_view kVersion = "brain.Event:2";
 
 // ---- Protocol Buffers ----
 
-/// Appends the `count` lowest bytes of a number, the lowest first.
+/// Appends the `count` lowest bytes of a number, lowest first.
 void append_little_endian(std::string& bytes, std::uint64_t value, int count) {
   for (; count > 0; --count, value >>= 8) bytes += static_cast<char>(value & 0xFF);
 }
 
 enum WireType : unsigned { kVarint = 0, kFixed64 = 1, kLengthDelimited = 2, kFixed32 = 5 };
 
-/// A Protocol Buffers message under construction: fields are appended one after the other, each with its number.
+/// Builds a Protocol Buffers message by appending fields, each with its number.
 class ProtoMessage {
  public:
   void integer(int field, std::int64_t value) {  // int64, bool and enumerations
@@ -50,7 +50,7 @@ class ProtoMessage {
     append_little_endian(encoded_, std::bit_cast<std::uint64_t>(value), sizeof value);
   }
 
-  void bytes(int field, std::string_view value) {  // strings too
+  void bytes(int field, std::string_view value) {  // also for strings
     key(field, kLengthDelimited);
     varint(value.size());
     encoded_ += value;
@@ -77,7 +77,7 @@ class ProtoMessage {
   std::string encoded_;
 };
 
-// The numbers of the fields in TensorBoard's event.proto, summary.proto and tensor.proto.
+// Field numbers in TensorBoard's event.proto, summary.proto and tensor.proto.
 namespace event {
 enum Field { wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7 };
 }
@@ -127,24 +127,24 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 
 constexpr std::array<std::uint32_t, 256> kTable = make_table();
 
-/// CRC-32C (Castagnoli), as in RFC 3720. Takes a byte at a time: records are small and rare.
+/// Returns the CRC-32C (Castagnoli, RFC 3720). Works byte by byte: records are small and rare.
 std::uint32_t crc32c(std::string_view bytes) {
   std::uint32_t crc = ~0U;
   for (const char c : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
   return ~crc;
 }
 
-/// Returns the checksum as records hold it: rotated and shifted, so that a checksum of bytes that hold checksums stays
-/// a good one.
+/// Returns the masked checksum that records store: rotated, plus a constant, so that a checksum over data that contains
+/// checksums stays strong.
 std::uint32_t masked_crc32c(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + kMaskDelta; }
 
 // ---- histograms ----
 
-// A float's exponent and the first bits of its fraction, read as a number, are its bucket.
-constexpr int kFractionBits = 3;  // buckets an octave: 2 to this power
+// A float's bucket is its exponent and the first bits of its fraction, read as one number.
+constexpr int kFractionBits = 3;  // 2^kFractionBits buckets per octave
 constexpr int kShift = 23 - kFractionBits;
-constexpr int kOctaves = 10;                               // below the largest magnitude that are told apart
-constexpr std::size_t kInfinite = 0xFFU << kFractionBits;  // the first bucket of what is not finite
+constexpr int kOctaves = 10;  // octaves below the largest magnitude with buckets of their own
+constexpr std::size_t kInfinite = 0xFFU << kFractionBits;  // the first bucket of non-finite values
 constexpr std::size_t kBuckets = 0x100U << kFractionBits;
 
 /// Returns the magnitude at which a bucket begins.
@@ -159,7 +159,7 @@ struct Counts {
   std::vector<std::int64_t> negative = std::vector<std::int64_t>(kBuckets);
 };
 
-/// Adds a bucket at the upper end. Leaves out an empty one that comes first; joins one that follows another empty one.
+/// Adds a bucket at the upper end. Skips leading empty buckets; merges consecutive empty ones.
 void add_bucket(Histogram& histogram, double limit, std::int64_t count) {
   if (count == 0 && histogram.limits.empty()) return;
   if (count == 0 && histogram.counts.back() == 0) {
@@ -194,14 +194,14 @@ double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// Returns an event that holds the time alone.
+/// Returns an event that contains only the time.
 ProtoMessage event_now() {
   ProtoMessage message;
   message.real(event::wall_time, wall_seconds());
   return message;
 }
 
-/// Puts four spaces before every line: Markdown leaves such lines as they are.
+/// Indents every line by four spaces, which makes it verbatim text in Markdown.
 std::string as_code(std::string_view text) {
   std::string code = "    ";
   for (const char c : text) {
@@ -216,7 +216,7 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
 }
 
-/// Returns the seconds in an event file's name; 0 where it has none.
+/// Returns the seconds in an event file's name; 0 if it has none.
 std::int64_t seconds_of(const fs::path& file) {
   const std::string name = file.filename().string();
   std::int64_t seconds = 0;
@@ -225,7 +225,7 @@ std::int64_t seconds_of(const fs::path& file) {
 }
 
 fs::path new_path(const fs::path& directory) {
-  static int number = 0;  // tells the files of one process apart
+  static int number = 0;  // distinguishes the files of one process
   auto seconds = static_cast<std::int64_t>(wall_seconds());
   for (const fs::path& file : list_event_files(directory)) seconds = std::max(seconds, seconds_of(file) + 1);
   return directory / fmt::format("{}{:010}.{}.{}.{}", kEventFilePrefix, seconds, host_name(), ::getpid(), number++);
@@ -299,7 +299,7 @@ EventFile::EventFile(const fs::path& directory, std::optional<std::int64_t> resu
   if (!resumed_step) return;
   ProtoMessage start, session = event_now();
   start.integer(session_log::status, session_log::kStart);
-  session.integer(event::step, *resumed_step + 1);  // the first that is forgotten
+  session.integer(event::step, *resumed_step + 1);  // the first step to discard
   session.message(event::session_log, start);
   append_event(session.encoded());
 }

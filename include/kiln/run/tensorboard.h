@@ -1,4 +1,4 @@
-// Writes event files, which TensorBoard watches: scalars, texts and histograms of each step.
+// Writes event files for TensorBoard: scalars, texts and histograms of each step.
 #pragma once
 
 #include "kiln/core/file_streams.h"
@@ -13,9 +13,9 @@
 
 namespace kiln {
 
-/// How the finite values of a tensor are spread. Bucket i holds the values between limits[i - 1] (the first bucket:
-/// min) and limits[i]. The limits rise. A bucket is at most an eighth of its values' magnitude wide; all values under a
-/// thousandth of the largest magnitude share one. Without values there are no buckets.
+/// The distribution of a tensor's finite values. Bucket i counts the values between limits[i - 1] (for the first
+/// bucket: min) and limits[i]. The limits rise. A bucket is at most an eighth of its values' magnitude wide; all values
+/// below a thousandth of the largest magnitude share one. Without values there are no buckets.
 struct Histogram {
   double min = 0, max = 0;
   double count = 0;
@@ -26,11 +26,11 @@ struct Histogram {
 
 Histogram histogram_of(std::span<const float> values);
 
-/// The values of one step, each under a tag. TensorBoard shows a value under the part of its tag before "/".
+/// The values of one step, each with a tag. TensorBoard groups values by the part of the tag before "/".
 class EventSummary {
  public:
   void scalar(std::string_view tag, double value);
-  void text(std::string_view tag, std::string_view text);  // shown as it stands, not as Markdown
+  void text(std::string_view tag, std::string_view text);  // shown verbatim, not as Markdown
   void histogram(std::string_view tag, const Histogram& histogram);
 
   /// Returns the values as a Protocol Buffers message of type Summary.
@@ -41,14 +41,14 @@ class EventSummary {
 };
 
 /// A new event file in a run directory: events.out.tfevents.SECONDS.HOST.PROCESS.NUMBER. Readers take event files in
-/// the order of their names, so it sorts after those that exist.
+/// the order of their names, so the new name sorts after the existing ones.
 class EventFile {
  public:
-  /// Begins the file. `resumed_step` is the step that a resumed run starts from: it tells readers to forget what older
-  /// files say of later steps. Throws Error (io).
+  /// Creates the file. `resumed_step` is the step that a resumed run starts from: readers then discard what older files
+  /// contain of later steps. Throws Error (io).
   explicit EventFile(const std::filesystem::path& directory, std::optional<std::int64_t> resumed_step = std::nullopt);
 
-  /// Appends a record, whole or not at all. Throws Error (io).
+  /// Appends a record, complete or not at all. Throws Error (io).
   void append(std::int64_t step, const EventSummary& summary);
 
   const std::filesystem::path& path() const { return path_; }
@@ -60,7 +60,7 @@ class EventFile {
   RecordAppender records_;
 };
 
-/// Returns the event files of a run directory in the order of their names; none where the folder does not exist.
+/// Returns the event files of a run directory in the order of their names; none if the folder does not exist.
 std::vector<std::filesystem::path> list_event_files(const std::filesystem::path& directory);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// How long a run lasts, how it is batched, and what happens every so often.
+// Configures a run's length, batches and periodic actions.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -14,31 +14,31 @@
 
 namespace kiln {
 
-/// What activations and matrix products are kept in. `automatic` is bf16 where the processor has instructions for it.
+/// The precision of activations and matrix products. `automatic` means bf16 if the CPU has instructions for it.
 enum class Precision { fp32, bf16, automatic };
 inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
 inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
 
-/// Which activations a step computes again on its way back rather than keep them.
+/// The activations that a step recomputes in the backward pass instead of keeping them.
 enum class Recompute { none, mlp, block };
 inline constexpr std::array<std::string_view, 3> kRecomputes{"none", "mlp", "block"};
 inline std::span<const std::string_view> names_of(Recompute) { return kRecomputes; }
 
-/// fp32 or bf16: what `automatic` means on this machine, else the precision itself.
+/// Returns fp32 or bf16: the precision itself, or what `automatic` means on this machine.
 Precision resolved(Precision precision);
 
-/// Calls body.operator()<T>() with the type that models of this precision compute in: float or bfloat16.
+/// Calls body.operator()<T>() with the element type of models of this precision: float or bfloat16.
 template <class Body>
 decltype(auto) with_precision(Precision precision, Body&& body) {
   if (resolved(precision) == Precision::bf16) return body.template operator()<bfloat16>();
   return body.template operator()<float>();
 }
 
-inline constexpr std::int64_t kSampleTokens = 100;  // of a sample in training
+inline constexpr std::int64_t kSampleTokens = 100;  // length of a sample during training
 
 struct TrainConfig {
   static constexpr std::int64_t kDefaultSteps = 2000;
-  static constexpr double kLongestSeconds = 1e9;  // thirty years
+  static constexpr double kLongestSeconds = 1e9;  // about thirty years
 
   std::optional<std::int64_t> steps;
   std::optional<double> epochs;
@@ -65,20 +65,20 @@ struct TrainConfig {
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
 
-  /// The most tokens that an evaluation scores, of windows of `n_ctx`. "auto" follows from the config alone, so that
-  /// equal runs stay equal: 0.3 of the tokens trained between two evaluations in whole windows, at least one. In
-  /// full-batch descent, where every step reads the whole text, it is all.
+  /// Returns the most tokens that an evaluation scores, in windows of `n_ctx`. "auto" follows from the config alone, so
+  /// that equal runs stay equal: 0.3 of the tokens trained between two evaluations, in whole windows, at least one.
+  /// Full-batch descent, where every step reads the whole text, evaluates all tokens.
   std::int64_t most_evaluated_tokens(std::int64_t n_ctx) const;
 
-  /// Whether checkpoints are written while training goes on, from a copy; none is due midway where neither steps nor
-  /// evaluations bring one about.
+  /// Returns true if checkpoints are written from a copy while training continues. Without periodic checkpoints and
+  /// evaluations, none is written midway, and a copy would be of no use.
   bool copies_checkpoints() const { return async_checkpoint && (checkpoint_every > 0 || eval_every > 0); }
 
-  /// Puts the default into `steps` where none of the three lengths of a run is given.
+  /// Sets `steps` to its default if no length is given.
   void resolve();
 
-  /// Adds a problem where more than one of steps, epochs and time_budget is given, for accumulation over batches of
-  /// all, and for early stopping without evaluations.
+  /// Adds a problem for more than one of steps, epochs and time_budget, for accumulation over batches of all, and for
+  /// early stopping or samples at evaluations without evaluations.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>
