@@ -1,4 +1,4 @@
-// Holds every file of include/, src/ and tests/ to the floors and the rules of form; planted violations test the
+// Checks every file of include/, src/ and tests/ against the floors and the rules of form; planted violations test the
 // checker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// Every .h and .cpp below the project's include/, src/ and tests/.
+/// Reads every .h and .cpp below the project's include/, src/ and tests/.
 std::vector<SourceFile> read_project() {
   const std::filesystem::path root = KILN_SOURCE_DIR;
   std::vector<SourceFile> files;
@@ -64,7 +64,7 @@ SourceFile source(const std::string& path, const std::string& includes = "") {
 
 std::string include(const std::string& target) { return "#include \"" + target + "\"\n"; }
 
-/// Returns the violations of a small sound project and these files. The top floor includes every public header.
+/// Returns the violations in a small valid project with these files added. The top floor includes every public header.
 std::string violations(std::vector<SourceFile> files) {
   for (const char* path :
        {"core/error.h", "kernels/matmul.h", "nn/gpt.h", "text/bpe.h", "data/batcher.h", "optim/sgd.h"}) {

@@ -1,4 +1,4 @@
-// Reads includes line by line and holds them against the tables of rules.h.
+// Reads includes line by line and checks them against the tables of rules.h.
 #include "rules.h"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ bool is_header(std::string_view path) { return path.ends_with(".h"); }
 
 std::string stem_of(std::string_view path) { return std::filesystem::path(path).stem().string(); }
 
-/// "src/nn/gpt.cpp", "include/kiln/nn/gpt.h" and "tests/nn/gpt_test.cpp" lie in "nn"; "" outside these three.
+/// Returns the folder: "nn" for "src/nn/gpt.cpp", "include/kiln/nn/gpt.h" and "tests/nn/gpt_test.cpp"; "" outside these
+/// three.
 std::string_view folder_of(std::string_view path) {
   for (const std::string_view root : {"include/kiln/", "src/", "tests/"}) {
     if (!path.starts_with(root)) continue;
@@ -34,7 +35,7 @@ std::optional<int> level_of(std::string_view folder) {
   return std::nullopt;
 }
 
-/// The project's file that a quoted include names: from include/, beside the including file, or (for tests) from
+/// Returns the project's file that a quoted include names: in include/, beside the including file, or (for tests) in
 /// tests/.
 std::optional<std::string> resolve(const Files& files, const std::string& from, const std::string& target) {
   const std::filesystem::path beside = std::filesystem::path(from).parent_path() / target;
@@ -118,7 +119,7 @@ class Checker {
   void check_floors(const std::string& path, const Include& include, const std::string& found) {
     const std::string_view from = folder_of(path), to = folder_of(found);
     const std::optional<int> from_level = level_of(from), to_level = level_of(to);
-    if (!from_level || !to_level) return;  // tests/support and the like stand on no floor
+    if (!from_level || !to_level) return;  // tests/support and the like belong to no floor
     if (from != to && *to_level >= *from_level) {
       add(path, include.line,
           "\"" + include.target + "\": " + std::string(from) + " (floor " + std::to_string(*from_level) +
@@ -135,7 +136,7 @@ class Checker {
     }
   }
 
-  /// Reports an include of a header that lies in src/ by a public header or by another floor's sources.
+  /// Reports a header of src/ that a public header or another floor's source includes.
   void check_private(const std::string& path, const Include& include, const std::string& found) {
     if (!found.starts_with("src/") || path.starts_with("tests/")) return;
     if (path.starts_with("src/") && folder_of(path) == folder_of(found)) return;
@@ -156,7 +157,7 @@ class Checker {
     }
   }
 
-  /// Reports each header include that closes a circle.
+  /// Reports each header include that closes a cycle.
   void check_circles() {
     std::set<std::string> done;
     std::vector<std::string> trail;
@@ -178,7 +179,7 @@ class Checker {
   }
 
   Files files_;
-  std::map<std::string, std::set<std::pair<std::string, int>>> edges_;  // header -> headers of kiln's that it includes
+  std::map<std::string, std::set<std::pair<std::string, int>>> edges_;  // header -> kiln's headers that it includes
   std::set<std::string> needed_;  // headers that a public header or another floor's sources include
   std::vector<Violation> violations_;
 };

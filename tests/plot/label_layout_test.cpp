@@ -1,4 +1,4 @@
-// Labels that avoid each other, and names that stay apart in little room.
+// Tests that labels do not overlap, and that shortened names stay distinct.
 #include "plot/label_layout.h"
 
 #include <gmock/gmock.h>
@@ -30,7 +30,7 @@ TEST(Spread, StaysWithinTheEnds) {
   expect_near(spread({0, 0, 0}, 2, 0, 10), {0, 2, 4});
   expect_near(spread({10, 10, 10}, 2, 0, 10), {6, 8, 10});
   expect_near(spread({20}, 2, 0, 10), {10});
-  expect_near(spread({5, 5, 5}, 100, 0, 10), {0, 5, 10});  // closer than wanted, where there is no more room
+  expect_near(spread({5, 5, 5}, 100, 0, 10), {0, 5, 10});  // closer than wanted if there is no room
   EXPECT_TRUE(spread({}, 1, 0, 10).empty());
 }
 

@@ -1,4 +1,4 @@
-// Plots: ticks, thinning and smoothing by their figures, the SVG by its features, the braille to the letter.
+// Tests plots: ticks, thinning and smoothing by their values, the SVG by its features, the braille by every character.
 #include "kiln/core/format.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/plot/braille_plot.h"
@@ -30,7 +30,7 @@ std::size_t count(std::string_view text, std::string_view part) {
   return found;
 }
 
-/// One series without a name, from (0, 0) up to (last, last).
+/// Returns a figure with one unnamed series, from (0, 0) up to (last, last).
 Figure line_to(int last, Stroke stroke = Stroke::curve) {
   Figure figure{"a line", "", "step", "value", {{"line", {}, stroke}}, {}};
   for (int i = 0; i <= last; ++i) figure.series[0].points.push_back({double(i), double(i)});
@@ -136,7 +136,7 @@ TEST(Smoothing, TakesTheNoiseAway) {
 TEST(DebiasedAverage, IsTheWeightedMeanOfAPointAndThoseBeforeIt) {
   const std::vector<Point> points{{1, 4}, {2, 0}, {3, 8}};
   const std::vector<Point> smooth = debiased_average(points, 0.5);
-  EXPECT_DOUBLE_EQ(smooth[0].y, 4);  // no pull to zero
+  EXPECT_DOUBLE_EQ(smooth[0].y, 4);  // not pulled to zero
   EXPECT_DOUBLE_EQ(smooth[1].y, (0.25 * 4 + 0.5 * 0) / 0.75);
   EXPECT_DOUBLE_EQ(smooth[2].y, (0.125 * 4 + 0.25 * 0 + 0.5 * 8) / 0.875);
   EXPECT_EQ(smooth[2].x, 3);
@@ -161,7 +161,7 @@ TEST(Svg, OfASmallFigureToTheLetter) {
   EXPECT_THAT(svg,
               HasSubstr("<polyline fill=\"none\" stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-linejoin=\"round\" "
                         "stroke-linecap=\"round\" points=\"76,93 924,467\"/>\n"));
-  EXPECT_EQ(count(svg, "<polyline"), 1u);  // one point is no line, but a marker
+  EXPECT_EQ(count(svg, "<polyline"), 1u);  // a single point gives a marker, not a line
   EXPECT_THAT(svg, HasSubstr("<circle cx=\"924\" cy=\"280\" r=\"3.2\" fill=\"#d55e00\" stroke=\"#fff\"/>\n"));
   EXPECT_THAT(svg, HasSubstr("text-anchor=\"end\" font-weight=\"600\" fill=\"#d55e00\""));
   EXPECT_THAT(svg, HasSubstr(">best</text>"));
@@ -174,7 +174,7 @@ TEST(Svg, OfASmallFigureToTheLetter) {
 
 TEST(Svg, OfManyPointsStaysSmall) {
   EXPECT_LT(to_svg(line_to(1'000'000)).size(), 40'000u);
-  EXPECT_EQ(count(to_svg(line_to(30, Stroke::markers)), "<circle"), 32u);  // and one in the legend
+  EXPECT_EQ(count(to_svg(line_to(30, Stroke::markers)), "<circle"), 32u);  // including one in the legend
   EXPECT_EQ(count(to_svg(line_to(300, Stroke::markers)), "<circle"), 1u);
 }
 
@@ -202,7 +202,7 @@ TEST(Svg, GrowsWithItsLegend) {
   EXPECT_EQ(std::stod(axes[2]) - std::stod(axes[1]), 404) << "as high as with a legend of one line";
 }
 
-/// `count` curves that end at nearly the same place, each with a label.
+/// Returns `count` labelled curves that end at nearly the same place.
 Figure sweep(int count, const std::string& name) {
   Figure figure = line_to(5);
   figure.series.clear();
@@ -214,7 +214,7 @@ Figure sweep(int count, const std::string& name) {
   return figure;
 }
 
-/// The heights of the texts that match.
+/// Returns the y coordinates of the texts that match.
 std::vector<double> heights(const std::string& svg, const std::string& text) {
   std::vector<double> result;
   const std::regex element("y=\"([0-9.]+)\"[^>]*>" + text + "</text>");
@@ -251,7 +251,8 @@ TEST(Svg, MakesRoomForWideTickLabelsBesideTheAxisTitle) {
     const std::string svg = to_svg(figure);
     std::smatch axis;
     ASSERT_TRUE(std::regex_search(svg, axis, std::regex("M([0-9.]+) [0-9.]+V[0-9.]+H[0-9.]+\" stroke=\"#888\"")));
-    // The title's baseline is at 21; a label of nine digits and commas takes some 70 pixels and ends 9 before the axis.
+    // The title's baseline is at 21; a label of nine digits and commas is about 70 pixels wide and ends 9 before the
+    // axis.
     EXPECT_GT(std::stod(axis[1]), 21 + 70 + 9 + 4);
   }
 }

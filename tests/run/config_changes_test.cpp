@@ -1,4 +1,4 @@
-// An edited config file against a run's own config: what wins, and what is left.
+// Tests how an edited config file and a run's own config combine.
 #include "run/config_changes.h"
 
 #include <gtest/gtest.h>

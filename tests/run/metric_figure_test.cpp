@@ -1,4 +1,4 @@
-// Figures of any metric, of one run or several: what goes up, what goes across, how it is smoothed.
+// Tests figures of all metrics, of one or several runs: axes, labels and smoothing.
 #include "kiln/run/metric_figure.h"
 
 #include "kiln/core/file.h"
@@ -31,7 +31,7 @@ MetricsRow full_row(std::int64_t step, double loss) {
   return r;
 }
 
-/// Rows of steps 1, 2, ... with losses that fall, evaluated at every third.
+/// Returns rows of steps 1, 2, ... with falling losses and an evaluation every third step.
 std::vector<MetricsRow> rows(int count) {
   std::vector<MetricsRow> all;
   for (int step = 1; step <= count; ++step) {
@@ -222,7 +222,7 @@ TEST(LossFigure, HoldsSeveralRuns) {
 
 TEST(LossSvg, LiesInTheRunDirectory) {
   const Scratch scratch;
-  const RunPaths paths{scratch.path("tales/")};  // as a shell completes it
+  const RunPaths paths{scratch.path("tales/")};  // with a slash, as shells complete it
   std::filesystem::create_directory(paths.root);
   write_loss_svg(paths);
   MetricsWriter(paths.metrics()).append(loss_row(10, 2.5));

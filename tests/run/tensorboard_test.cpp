@@ -1,4 +1,4 @@
-// Event files: messages and checksums against known bytes, whole files against a reader of their own.
+// Tests event files: messages and checksums against known bytes, whole files with an independent reader.
 #include "kiln/run/tensorboard.h"
 
 #include "kiln/core/error.h"
@@ -44,7 +44,7 @@ TEST(EventSummary, WritesTheBytesOfTheWireFormat) {
   EXPECT_THAT(histogram.encoded(), HasSubstr(bytes({0x32, 8, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F,  // field 6: packed doubles
                                                     0x3A, 8, 0, 0, 0, 0, 0, 0, 0,    0x40})));  // field 7
   EventSummary text;
-  text.text("a", std::string(296, 'x'));  // 300 bytes with the four spaces before it: a length of two bytes
+  text.text("a", std::string(296, 'x'));  // 300 bytes with the indentation: a length of two bytes
   EXPECT_THAT(text.encoded(), HasSubstr(bytes({0x42, 0xAC, 0x02}) + "    xxx"));
 }
 
@@ -69,7 +69,7 @@ TEST(Histogram, CountsEveryFiniteValueOnceAndWhereItLies) {
   ASSERT_EQ(h.limits.size(), h.counts.size());
   EXPECT_EQ(std::accumulate(h.counts.begin(), h.counts.end(), 0.0), 7);
   EXPECT_TRUE(std::is_sorted(h.limits.begin(), h.limits.end()));
-  // -3 | nothing | about zero | nothing | 0.25 | nothing | 5 and 5.1
+  // -3 | empty | near zero | empty | 0.25 | empty | 5 and 5.1
   EXPECT_THAT(h.counts, ElementsAre(1, 0, 3, 0, 1, 0, 2));
   EXPECT_THAT(h.limits, ElementsAre(-3, -5.5 / 1024, 5.5 / 1024, 0.25, 0.28125, 5, 5.5));
 }
@@ -81,10 +81,10 @@ TEST(Histogram, BucketsAreAtMostAnEighthOfTheirValuesWide) {
   EXPECT_LT(h.limits.size(), 170u);
   for (std::size_t i = 1; i < h.limits.size(); ++i) {
     const double least = std::min(std::abs(h.limits[i - 1]), std::abs(h.limits[i]));
-    if (least <= 2.0 / 1024) continue;  // about zero
+    if (least <= 2.0 / 1024) continue;  // near zero
     EXPECT_LE(h.limits[i] - h.limits[i - 1], least / 8 + 1e-12);
     const auto within = std::count_if(values.begin(), values.end(), [&](float value) {
-      const bool is_negative = h.limits[i] <= 0;  // a bucket's limit nearer to zero belongs to it
+      const bool is_negative = h.limits[i] <= 0;  // a bucket includes its limit nearer to zero
       return is_negative ? value > h.limits[i - 1] && value <= h.limits[i]
                          : value >= h.limits[i - 1] && value < h.limits[i];
     });
@@ -110,7 +110,7 @@ TEST(EventFile, BeginsWithTheBytesOfEveryEventFile) {
   const Scratch scratch;
   const std::string file = read_file(EventFile(scratch.path()).path());
   ASSERT_EQ(file.size(), 12u + 24 + 4);
-  // The length, 24 bytes, and its masked CRC-32C: TensorFlow's own files have the same.
+  // The length, 24 bytes, and its masked CRC-32C, as in TensorFlow's own files.
   EXPECT_EQ(file.substr(0, 12), bytes({24, 0, 0, 0, 0, 0, 0, 0, 0xA3, 0x7F, 0x4B, 0x22}));
   EXPECT_EQ(file.substr(12 + 9, 15),
             "\x1A\x0D"
