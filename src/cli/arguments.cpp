@@ -1,4 +1,4 @@
-// One declaration of each shared argument, and what every command does with it first.
+// Declares each shared argument once, with what every command does with it first.
 #include "cli/arguments.h"
 
 #include "kiln/core/file.h"
@@ -91,13 +91,13 @@ CLI::Validator one_of(std::vector<std::string> names) {
     return fmt::format("\"{}\" is not one of {}{}", text, fmt::join(known, ", "),
                        meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant));
   };
-  return {refuse, ""};  // no description: the help has the names as the option's type
+  return {refuse, ""};  // no description: the help shows the names as the option's type
 }
 
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help) {
   CLI::Option* option = command.add_option(name, values, help)->allow_extra_args(false);
-  return values.empty() ? option->default_str("") : option;  // the help says nothing rather than "[]"
+  return values.empty() ? option->default_str("") : option;  // the help shows nothing instead of "[]"
 }
 
 }  // namespace kiln::cli

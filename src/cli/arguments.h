@@ -1,4 +1,4 @@
-// The arguments that several commands share, so that they are called and work the same everywhere.
+// Declares the arguments that several commands share, so that they have the same names and effects everywhere.
 #pragma once
 
 #include "kiln/run/config.h"
@@ -27,44 +27,44 @@ struct ModelArguments {
 
   void add_to(CLI::App& command);
 
-  /// --precision, for commands that compute in more than one.
+  /// Adds --precision, for commands that compute in more than one.
   void add_precision_to(CLI::App& command);
 
-  /// fp32 or bf16: as asked for, else as the run was trained, else fp32.
+  /// Returns fp32 or bf16: the one given, or that of the run's training, or fp32.
   Precision precision_of(const LoadedModel& model) const;
 
-  /// Loads the model, and sets the number of threads that its run's config asks for. Throws as load_model does.
+  /// Loads the model, and sets the number of threads from its run's config. Throws as load_model does.
   LoadedModel load() const;
 };
 
-/// Warns where a weight of the model is NaN or infinite: such a model can be copied, and is of no use.
+/// Warns if a weight of the model is NaN or infinite: such a model can be copied but not used.
 void warn_if_diverged(const LoadedModel& model, const std::string& name);
 
-/// CONFIG and --set: what is to be trained.
+/// CONFIG and --set: what to train.
 struct ConfigArguments {
   std::string config;
   std::vector<std::string> overrides;
 
   void add_to(CLI::App& command);
 
-  /// Reads the config for a command that needs no data, and sets its number of threads. Its tokenizer.vocab_size then
-  /// is what the model will have: that of init_from, or of a tokenizer that is there, with the special tokens for byte,
-  /// and (said on stderr) a guess for char, whose entries the text decides. Throws as read_config does.
+  /// Reads the config for a command that needs no data, and sets its number of threads. Sets tokenizer.vocab_size to
+  /// the model's later size: that of init_from or of an existing tokenizer; for byte, 256 plus the special tokens; for
+  /// char, whose entries depend on the text, a guess (logged). Throws as read_config does.
   Config read() const;
 };
 
-/// --json: the result as JSON, alone on stdout.
+/// Adds --json: print the result as JSON, alone on stdout.
 void add_json_flag(CLI::App& command, bool& json);
 
-/// --quiet: from where it is read on, warnings and errors alone; no progress bars either.
+/// Adds --quiet: from the point where it is parsed, only warnings and errors, and no progress bars.
 void add_quiet_flag(CLI::App& command);
 
-/// A whole number from `least` to `most`, in decimal digits.
+/// Adds an option for a whole number from `least` to `most`, in decimal digits.
 template <class T>
 CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, const std::string& help,
                        std::type_identity_t<T> least = 0,
                        std::type_identity_t<T> most = std::numeric_limits<T>::max()) {
-  const auto read = [least, most](std::string& text) -> std::string {  // CLI11 by itself takes 010 for 8, and saturates
+  const auto read = [least, most](std::string& text) -> std::string {  // CLI11 itself reads 010 as 8, and saturates
     T number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool is_read = end == text.data() + text.size();
@@ -79,10 +79,10 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, con
   return command.add_option(name, value, help)->transform(CLI::Validator(read, ""));
 }
 
-/// Returns a check that a text is one of these names; of another it says which was probably meant.
+/// Returns a check that a text is one of these names; its message suggests the nearest name.
 CLI::Validator one_of(std::vector<std::string> names);
 
-/// One of these names, which the help and completion show.
+/// Adds an option that takes one of these names, which help and completion show.
 template <class Value, class Names>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value, const Names& names,
                         const std::string& help) {
@@ -92,13 +92,13 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, Value& value
       ->type_name(fmt::format("{}", fmt::join(choices, "|")));
 }
 
-/// The value of an enumeration whose names, in the order of its values, are `names`.
+/// Returns the value of an enumeration whose names, in the order of its values, are `names`.
 template <class E, class Names>
 E value_of(const Names& names, std::string_view name) {
   return static_cast<E>(std::ranges::find(names, name) - names.begin());
 }
 
-/// An option that is given anew for each of its values, which may look like anything ("[CLS]").
+/// Adds an option that is repeated for each of its values, which may have any form ("[CLS]").
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help);
 

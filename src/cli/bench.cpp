@@ -1,4 +1,4 @@
-// kiln bench: how fast this machine trains and samples a config, and where the time goes.
+// kiln bench: measures how fast this machine trains and samples a config, and where the time goes.
 #include "kiln/train/bench.h"
 
 #include "kiln/core/format.h"
@@ -40,7 +40,7 @@ Json to_json(const BenchReport& report) {
             {"prompt_tokens_per_second", report.generation.prompt_tokens_per_second},
             {"decode_tokens_per_second", report.generation.decode_tokens_per_second}};
   json["tokenizer_bytes_per_second"] = or_null(report.tokenizer_bytes_per_second);
-  json["parts"] = parts;  // milliseconds a step
+  json["parts"] = parts;  // milliseconds per step
   json["machine"] = {{"processor", processor_name()},
                      {"threads", threads()},
                      {"fp32_gflops", machine.fp32_flops / kGiga},

@@ -1,4 +1,4 @@
-// From CLI11's objects, and the schema of configs, to plain ones.
+// Converts CLI11's objects and the schema of configs to plain structs.
 #include "cli/command_tree.h"
 
 #include "kiln/core/json.h"
@@ -16,7 +16,7 @@ namespace {
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
-/// Of "latest|best|STEP" the words that are meant as they stand: those in small letters.
+/// Returns the literal words of a type such as "latest|best|STEP": those without capital letters.
 std::vector<std::string> words_of(const std::string& type) {
   std::vector<std::string> words = CLI::detail::split(type, '|');
   std::erase_if(words, [](const std::string& word) {
@@ -34,7 +34,7 @@ Values values_of(const CLI::Option& option, const std::string& type) {
 }
 
 Argument describe_argument(const CLI::Option& option, std::vector<std::string> names) {
-  const std::string& text = option.get_option_text();  // "[=auto]" of a flag that may have a value
+  const std::string& text = option.get_option_text();  // "[=auto]" for a flag with an optional value
   const bool is_free = text.starts_with("[=") && text.ends_with("]");
   const std::string type = is_free ? text.substr(2, text.size() - 3) : option.get_type_name();
   const bool has_value = is_free || takes_value(option);
@@ -50,7 +50,7 @@ Argument describe_argument(const CLI::Option& option, std::vector<std::string> n
           .value_is_free = is_free};
 }
 
-/// The leaves of a schema's properties.
+/// Collects the leaves of a schema's properties.
 void collect_keys(const Json& schema, const std::string& prefix, std::vector<ConfigKey>& keys) {
   for (const auto& [name, property] : schema["properties"].items()) {
     if (name == "$schema") continue;
@@ -68,7 +68,7 @@ void collect_keys(const Json& schema, const std::string& prefix, std::vector<Con
   }
 }
 
-/// Choices of an argument that names a command: those of the program.
+/// Offers the program's commands as the choices of an argument that names a command.
 void offer_commands(Argument& argument, const CLI::App& command) {
   if (argument.value != "COMMAND") return;
   argument.values = Values::choices;

@@ -1,5 +1,5 @@
-// The program's commands, their arguments and the keys of a config as data: completion and the manual are written from
-// this one description.
+// Describes the program's commands, their arguments and the keys of a config as data, from which completion and the
+// manual are written.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,20 +9,20 @@
 
 namespace kiln::cli {
 
-/// What an argument's value may be: one of `choices`; a path; KEY=VALUE of a config; anything else.
+/// The values an argument takes: one of `choices`; a path; KEY=VALUE of a config; anything else.
 enum class Values { none, choices, files, keys, others };
 
 struct Argument {
-  std::vector<std::string> names;  // "-h", "--help"; of a position, what the help calls it
+  std::vector<std::string> names;  // "-h", "--help"; for a position, its name in the help
   std::string help;
-  std::string value;         // "FILE", "hf|gguf|llmc": what the help calls its value; empty for a flag
-  std::string default_text;  // empty where there is none
+  std::string value;         // the name of its value in the help: "FILE", "hf|gguf|llmc"; empty for a flag
+  std::string default_text;  // empty if there is none
   Values values;
-  std::vector<std::string> choices;  // words that the value may be; beside them others where `values` says so
+  std::vector<std::string> choices;  // words that the value may be; others too, as `values` allows
   bool required;
   bool many;           // takes several values, or may be repeated
-  bool is_both;        // may be given as an option or in a position, and stands in both lists
-  bool value_is_free;  // may stand without its value: --resume, --resume=auto
+  bool is_both;        // may be an option or a position, and is in both lists
+  bool value_is_free;  // the value may be omitted: --resume, --resume=auto
 };
 
 struct Command {
@@ -38,16 +38,16 @@ struct Command {
 struct ConfigKey {
   std::string path;  // "train.precision"
   std::string help;
-  std::vector<std::string> choices;  // where it has names, or true and false
+  std::vector<std::string> choices;  // of an enumeration, or true and false
 };
 
-/// Returns the tree of an app that has been set up.
+/// Returns the command tree of a fully set-up app.
 Command describe(const CLI::App& app, const std::string& path);
 
-/// Appends the command and all below it, in the order of the help.
+/// Appends the command and all its subcommands, in the order of the help.
 void flatten(const Command& command, std::vector<const Command*>& all);
 
-/// Returns every key of a config, in the order of the reference.
+/// Returns all keys of a config, in the order of the reference.
 std::vector<ConfigKey> config_keys();
 
 }  // namespace kiln::cli

@@ -1,5 +1,5 @@
-// The commands of the program. Each lives in a file of its own: an options struct, add_x(app) that declares it, and a
-// run_x(options) that add_x leaves with CLI11 as the callback.
+// Lists the program's commands. Each is a file of its own: an options struct, add_x(app) that declares the command, and
+// run_x(options), which add_x gives CLI11 as the callback.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -30,18 +30,18 @@ void add_manual(CLI::App& app);
 void add_help(CLI::App& app);
 void add_version(CLI::App& app);
 
-/// All commands, in the order in which the help lists them; a new one is a file and a line here.
+/// All commands, in the order of the help; a new command is a file and a line here.
 inline constexpr std::array kCommands{add_new,    add_train,      add_sample,    add_eval,      add_plan,
                                       add_bench,  add_inspect,    add_gradcheck, add_tune,      add_plot,
                                       add_runs,   add_verify,     add_diff,      add_tokenizer, add_import,
                                       add_export, add_completion, add_manual,    add_help,      add_version};
 
-/// The subcommand of this name. Throws Error (usage), with the nearest name, where there is none; `path` is the name of
-/// `app` in the message, such as "kiln tokenizer".
+/// Returns the subcommand of this name. Throws Error (usage), with the nearest name, if there is none. Messages use
+/// `path` as the name of `app`, such as "kiln tokenizer".
 const CLI::App& subcommand(const CLI::App& app, std::string_view word, std::string_view path);
 
-/// Ends the program with this status: a check that failed, a run that was interrupted and saved.
-/// Thrown rather than returned, since CLI11's callbacks return nothing.
+/// Ends the program with this status: for a failed check, or a run that was interrupted and saved. It is thrown, since
+/// CLI11's callbacks return nothing.
 struct ExitWith {
   int code;
 };

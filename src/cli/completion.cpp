@@ -1,4 +1,4 @@
-// kiln completion: scripts for shells, written from the tree of commands itself, so that they never lag behind it.
+// kiln completion: writes completion scripts from the command tree, so that they are always up to date.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,7 +15,7 @@
 namespace kiln::cli {
 namespace {
 
-/// The text with a backslash before each of `special`; a single quote ends the quotes, is escaped, and opens them
+/// Puts a backslash before each character of `special`. A single quote closes the quotes, is escaped, and opens them
 /// again.
 std::string escape(std::string_view text, std::string_view special) {
   std::string escaped;
@@ -26,14 +26,14 @@ std::string escape(std::string_view text, std::string_view special) {
   return escaped;
 }
 
-/// Alternatives of a shell's case: the paths of all commands.
+/// Returns alternatives for a shell's case: the paths of all commands.
 std::string paths_of(const std::vector<const Command*>& commands) {
   std::vector<std::string> paths;
   for (const Command* command : commands) paths.push_back(fmt::format("\"{}\"", command->path));
   return fmt::format("{}", fmt::join(paths, " | "));
 }
 
-/// Alternatives of a shell's case: "PATH OPTION" of all options that `is_meant` takes.
+/// Returns alternatives for a shell's case: "PATH OPTION" of all options for which `is_meant` is true.
 template <class IsMeant>
 std::string places_of(const std::vector<const Command*>& commands, IsMeant is_meant) {
   std::vector<std::string> places;
@@ -46,7 +46,7 @@ std::string places_of(const std::vector<const Command*>& commands, IsMeant is_me
   return fmt::format("{}", fmt::join(places, " | "));
 }
 
-/// Lines of a case: the words that may stand at a place. Where nothing is said, bash offers files.
+/// Returns lines of a case: the possible words at each place. Without any, bash completes file names.
 std::string bash_words(const Command& command) {
   std::string lines;
   const auto add = [&](const std::string& place, const std::vector<std::string>& words) {
@@ -133,7 +133,7 @@ complete -o default -F _{0} {0}
                      program, words, values, paths_of(commands), with_value, with_key, fmt::join(keys, " "));
 }
 
-/// What zsh's _arguments takes for the values of an argument: ":message:action".
+/// Returns the part of a zsh _arguments specification for an argument's values: ":message:action".
 std::string zsh_values(const Argument& argument, const std::string& program) {
   const std::string message = escape(argument.value.empty() ? argument.names[0] : argument.value, ":\\");
   switch (argument.values) {

@@ -1,4 +1,4 @@
-// Options that stand for keys of the config's section data, and keep to the same rules.
+// Validates options that stand for config keys of section data by the config's own rules.
 #include "cli/data_arguments.h"
 
 #include "kiln/core/error.h"

@@ -1,4 +1,4 @@
-// --include and --text-field: how the text that a command is given is read.
+// Declares --include and --text-field: how a command reads its text.
 #pragma once
 
 #include "kiln/data/data_config.h"
@@ -17,7 +17,7 @@ struct ReadingArguments {
 
   void add_to(CLI::App& command);
 
-  /// Replaces what was given; the rest of `data` stays. Throws Error (usage) for a value that data.include or
+  /// Sets the fields of `data` whose options were given. Throws Error (usage) for a value that data.include or
   /// data.text_field may not have.
   void apply_to(DataConfig& data) const;
 };

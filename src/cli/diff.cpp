@@ -1,4 +1,4 @@
-// kiln diff: what training, a resume or another setting has changed.
+// kiln diff: shows what training, a resume or another setting changed.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
@@ -27,7 +27,7 @@ struct DiffOptions {
   bool json = false;
 };
 
-/// --checkpoint speaks of run directories alone.
+/// Opens a model; --checkpoint applies only to run directories.
 ModelSource open(const std::string& run, const std::optional<std::string>& checkpoint) {
   const bool is_run = is_folder(RunPaths{run}.checkpoints());
   return open_model(run, is_run ? checkpoint : std::nullopt);

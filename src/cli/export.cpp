@@ -1,4 +1,4 @@
-// kiln export: a trained model in the files of other programs.
+// kiln export: writes a trained model as files for other programs.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
@@ -38,7 +38,7 @@ struct ExportOptions {
   bool omits_tied_head = false;
 };
 
-/// A model ready to be written, and how.
+/// A model to export, and how.
 struct ExportJob {
   LoadedModel loaded;
   DataType type;
@@ -85,7 +85,7 @@ void write_llmc(const fs::path& path, ExportJob& job) {
   write_llmc_model(path, job.model(), job.vocab_size(), *job.loaded.weights, job.type);
 }
 
-/// Where models go: a folder or a file.
+/// A format to export to, as a folder or a file.
 struct ExportTarget {
   std::string_view name;
   bool folder;
@@ -110,7 +110,7 @@ std::vector<std::string> names_in(const Entries& entries) {
   return names;
 }
 
-/// Whether an export of kiln's may have left a file of this name in a folder.
+/// Returns true if an export may have written a file of this name in a folder.
 bool is_exported(const std::string& name) {
   constexpr std::array<std::string_view, 5> kNames{kModelConfigFile, kGenerationConfigFile, kTokenizerFile,
                                                    "tokenizer_config.json", kWeightsIndex};
@@ -118,7 +118,7 @@ bool is_exported(const std::string& name) {
   return weights || std::ranges::find(kNames, name) != kNames.end();
 }
 
-/// Throws Error (usage) where the output may not be put there: something is there that may not be replaced.
+/// Throws Error (usage) if the output would replace something that must not be replaced, or its folder is missing.
 void check_place(const fs::path& output, bool folder, bool overwrite) {
   const std::string name = output.string();
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
@@ -131,7 +131,7 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   }
   check(is_folder(output) == folder && (folder || fs::is_regular_file(output, error)),
         "--output {}: exists and is not a {}; choose another name", name, folder ? "folder" : "file");
-  const std::vector<fs::path> inside = list_folder(output);  // nothing of a file
+  const std::vector<fs::path> inside = list_folder(output);  // empty for a file
   check(overwrite || (folder && inside.empty()), "--output {}: exists already; --overwrite replaces it", name);
   for (const fs::path& path : inside) {
     const std::string held = path.filename().string();
@@ -141,12 +141,12 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   }
 }
 
-/// Writes beside the output and puts it in place when it is whole.
+/// Writes to a temporary beside the output, and renames it when it is complete.
 template <class Write>
 void write_in_place(const fs::path& output, bool folder, Write&& write) {
   const fs::path temporary = output.parent_path() / fmt::format("{}{}", kTemporaryPrefix, output.filename().string());
   std::error_code error;
-  fs::remove_all(temporary, error);  // what a crash may have left
+  fs::remove_all(temporary, error);  // left by a crash
   try {
     if (folder) fs::create_directory(temporary, error);
     check_io(!error, "{}: cannot be made: {}", temporary.string(), error.message());
@@ -154,13 +154,13 @@ void write_in_place(const fs::path& output, bool folder, Write&& write) {
     if (folder) sync_directory(temporary);
     folder ? replace_directory(temporary, output) : replace_file(temporary, output);
   } catch (...) {
-    std::error_code ignored;  // the first failure is the one to tell of
+    std::error_code ignored;  // report the first failure
     fs::remove_all(temporary, ignored);
     throw;
   }
 }
 
-/// Bytes of a file, or of the files in a folder.
+/// Returns the bytes of a file, or of the files in a folder.
 std::uintmax_t bytes_at(const fs::path& path) {
   if (!is_folder(path)) return fs::file_size(path);
   std::uintmax_t bytes = 0;
@@ -185,10 +185,10 @@ void run_export(const ExportOptions& options) {
   check(!options.omits_tied_head || options.target == "gguf",
         "--omit-tied-head is for --to gguf; --to {} stores a tied head once in any case", options.target);
   fs::path output = options.output;
-  if (!output.has_filename()) output = output.parent_path();  // "folder/"
+  if (!output.has_filename()) output = output.parent_path();  // of "folder/"
   check(!output.empty(), "--output is empty; a {} to write is expected", target.folder ? "folder" : "file");
   if (target.folder && path_exists(output)) {
-    output = fs::canonical(output);  // a link stays, its folder is replaced
+    output = fs::canonical(output);  // a link stays; its target folder is replaced
     check(output != fs::current_path(),
           "--output {}: is the working directory, which cannot be replaced; run kiln from another directory",
           options.output);

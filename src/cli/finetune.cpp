@@ -1,4 +1,4 @@
-// What was measured, and what follows from it, in words.
+// Explains what was measured, and the settings that follow from it.
 #include "cli/finetune.h"
 
 #include "kiln/core/error.h"
@@ -13,7 +13,7 @@
 namespace kiln::cli {
 namespace {
 
-constexpr double kManyPasses = 6;  // from about here on a model learns the text by heart
+constexpr double kManyPasses = 6;  // above about this many passes a model memorises the text
 
 std::string length_of(const Finetuning& f) {
   if (f.config.train.time_budget) return format_duration(f.config.train.time_budget->seconds);
@@ -72,7 +72,7 @@ Finetuning choose_finetuning(const std::string& model, const DataConfig& data, c
 
 Json finetuning_json(const Finetuning& finetuning, const std::optional<std::string>& time) {
   Json config = brief_config(finetuning.config);
-  config.erase("tokenizer");  // the model's own
+  config.erase("tokenizer");  // the model's own is used
   config.erase("model");
   if (finetuning.shortened_from) config["model"]["n_ctx"] = finetuning.config.model.n_ctx;
   if (time) config["train"]["time_budget"] = *time;

@@ -1,4 +1,4 @@
-// kiln help and kiln version: what --help and --version print, asked for by a word.
+// kiln help and kiln version: print what --help and --version print.
 #include "kiln/core/error.h"
 #include "kiln/core/nearest.h"
 
@@ -12,7 +12,7 @@
 namespace kiln::cli {
 namespace {
 
-/// Prints the help of the command that the words name, such as "tokenizer train". Throws Error (usage) where there is
+/// Prints the help of the command that the words name, such as "tokenizer train". Throws Error (usage) if there is
 /// none.
 void print_help(const CLI::App& app, const std::vector<std::string>& words) {
   const CLI::App* command = &app;
@@ -21,7 +21,7 @@ void print_help(const CLI::App& app, const std::vector<std::string>& words) {
     command = &subcommand(*command, word, path);
     path += " " + word;
   }
-  // CLI::App::help() of a parent would print the help of "help" itself
+  // CLI::App::help() of a parent would print the help of "help" itself.
   write_stdout(command->get_formatter()->make_help(command, path, CLI::AppFormatMode::Normal));
 }
 

@@ -1,4 +1,4 @@
-// kiln import: a model of other tools as a run of kiln's.
+// kiln import: makes a run from another tool's model.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
@@ -28,7 +28,7 @@ struct ImportOptions {
   bool json = false;
 };
 
-/// What the run's config says of a model that kiln has not trained.
+/// Returns a run's config for a model that kiln has not trained.
 Config config_of(const LoadedModel& model, const RunPaths& paths) {
   Config config;
   config.name = std::filesystem::weakly_canonical(paths.root).filename().string();

@@ -1,4 +1,4 @@
-// Messages become printable before any sink sees them, be it the terminal or a run's own log.
+// Makes messages printable before any sink sees them, on the terminal and in a run's own log.
 #include "cli/log.h"
 
 #include "kiln/core/log.h"
@@ -18,7 +18,7 @@
 namespace kiln::cli {
 namespace {
 
-/// "warning: " and the like before what is not plain information.
+/// Writes "warning: " and the like before messages of levels other than info.
 class LevelPrefix final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {

@@ -1,4 +1,4 @@
-// The program: declares the commands, runs the one that was asked for, and turns errors into messages and exit codes.
+// Declares the commands, runs the one given, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
 #include "kiln/core/log.h"
 #include "kiln/core/nearest.h"
@@ -20,13 +20,13 @@
 namespace kiln::cli {
 namespace {
 
-/// An error's text is printable; kiln's own line feeds in it stay.
+/// Logs an error's message, which is printable, and keeps its line feeds.
 int report(ExitCode code, std::string_view message) {
   log_lines(spdlog::level::err, message);
   return static_cast<int>(code);
 }
 
-/// CLI11 would only say that a command is required.
+/// Throws Error (usage) for an unknown command; CLI11 would only say that a command is required.
 void refuse_unknown_command(const CLI::App& app, std::span<char*> words) {
   const CLI::App* at = &app;
   std::string path = app.get_name();
@@ -37,14 +37,14 @@ void refuse_unknown_command(const CLI::App& app, std::span<char*> words) {
   }
 }
 
-/// The command that was being parsed and those that it belongs to: kiln, kiln tokenizer, kiln tokenizer train.
+/// Returns the command being parsed and its parents: kiln, kiln tokenizer, kiln tokenizer train.
 std::vector<const CLI::App*> asked(const CLI::App& app) {
   std::vector<const CLI::App*> path{&app};
   while (!path.back()->get_subcommands().empty()) path.push_back(path.back()->get_subcommands().front());
   return path;
 }
 
-/// Of an option that the command does not know: `; did you mean "--temperature"?`. A single hyphen counts too.
+/// Returns `; did you mean "--temperature"?` for an unknown option, also with a single hyphen; else "".
 std::string suggestion(const CLI::App& command) {
   std::vector<std::string_view> known;
   for (const CLI::Option* option : command.get_options()) {
@@ -62,8 +62,8 @@ std::string suggestion(const CLI::App& command) {
 
 int refuse(const CLI::App& app, const CLI::ParseError& error, int words) {
   const std::vector<const CLI::App*> path = asked(app);
-  if (path.back()->get_require_subcommand_min() > 0 && std::ssize(path) == words) {  // a group's name and no more
-    std::fputs(app.help().c_str(), stderr);  // which is that of the command asked for
+  if (path.back()->get_require_subcommand_min() > 0 && std::ssize(path) == words) {  // only the name of a command group
+    std::fputs(app.help().c_str(), stderr);  // app.help() is that of the command given
     return static_cast<int>(ExitCode::usage);
   }
   std::string name;
@@ -84,7 +84,7 @@ int run(int argc, char** argv) {
     refuse_unknown_command(app, std::span(argv + 1, argv + std::max(argc, 1)));
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::ok);
-  } catch (const CLI::ParseError& error) {  // --help and --version among them
+  } catch (const CLI::ParseError& error) {  // also --help and --version
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
     return refuse(app, error, argc);
   } catch (const ExitWith& exit) {
@@ -106,7 +106,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   kiln::let_waiting_threads_sleep(argv);
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is no reason to lose a run
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that closes the pipe must not end a run
   kiln::cli::set_up_log();
   return kiln::cli::run(argc, argv);
 }

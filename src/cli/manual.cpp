@@ -1,4 +1,4 @@
-// kiln manual: the man page, written from the tree of commands itself, so that it never lags behind it.
+// kiln manual: writes the man page from the command tree, so that it is always up to date.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -12,7 +12,7 @@
 namespace kiln::cli {
 namespace {
 
-/// Text as man sees it: backslashes and hyphens stand for themselves, and no line is taken for a request.
+/// Escapes text for man: backslashes and hyphens are literal, and no line is read as a request.
 std::string roff(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
@@ -29,7 +29,7 @@ std::string roff(std::string_view text) {
   return escaped;
 }
 
-/// "--to hf|gguf|llmc", "--resume[=auto]", "--quiet".
+/// Returns "--to hf|gguf|llmc", "--resume[=auto]", "--quiet".
 std::string usage(const Argument& option) {
   const std::string_view value = std::string_view(option.value).substr(0, option.value.find(':'));
   if (value.empty()) return option.names.back();
@@ -48,10 +48,10 @@ std::string entry(const Argument& argument) {
   return fmt::format(".TP\n{}\n{}\n", head, text);
 }
 
-/// "kiln export --to hf|gguf|llmc --output PATH [options] RUN": what has to be given, and what else may be.
+/// Returns "kiln export --to hf|gguf|llmc --output PATH [options] RUN": required arguments, then optional ones.
 std::string synopsis(const Command& command) {
   std::string text = command.path;
-  bool others = false;  // beside --help
+  bool others = false;  // besides --help
   for (const Argument& option : command.options) {
     const bool is_position =
         std::ranges::any_of(command.positions, [&](const Argument& position) { return position.help == option.help; });

@@ -1,4 +1,4 @@
-// kiln new: a config for a text and a time, and the reasons for it.
+// kiln new: writes a config for a text and a time, and the reasons for it.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
@@ -50,7 +50,7 @@ std::string text_reasons(const TextFacts& text) {
   return out;
 }
 
-/// "**best**", or by how much worse than the chosen one a candidate is expected to be.
+/// Returns "**best**", or how much worse than the chosen one a candidate is expected to be.
 std::string standing(const Candidate& candidate, const Proposal& proposal) {
   const double best = proposal.choice().expected_bits;
   return candidate.expected_bits == best ? "**best**"
@@ -155,7 +155,7 @@ Json to_json(const Proposal& proposal, const Json& config) {
   return json;
 }
 
-/// Throws Error (usage) where the config or its reasons may not be written.
+/// Throws Error (usage) if the config or its reasons may not be written.
 void check_outputs(const NewOptions& options, const std::string& path, const std::string& reasons) {
   check_output_file("--output", path, "mine.json");
   for (const std::string& file : {path, reasons}) {
@@ -164,7 +164,7 @@ void check_outputs(const NewOptions& options, const std::string& path, const std
   }
 }
 
-/// The same for a model that is trained further.
+/// Writes a config for finetuning a model, and the reasons for it.
 void run_new_finetuning(const NewOptions& options) {
   const std::string name = finetuning_name(options.init_from, options.data.front());
   const std::string path = options.output.empty() ? name + ".json" : options.output;
@@ -208,7 +208,7 @@ void run_new(const NewOptions& options) {
   }();
   proposal.config.name = name;
   Json config = brief_config(proposal.config);
-  config["train"]["time_budget"] = asked;  // as it was written
+  config["train"]["time_budget"] = asked;  // as given
   write_file_atomically(path, format_json(config));
   write_file_atomically(reasons, reasons_of(proposal, path, asked));
   if (options.json) return write_json(to_json(proposal, config));
@@ -227,7 +227,7 @@ void add_new(CLI::App& app) {
   auto options = std::make_shared<NewOptions>();
   CLI::App* command = app.add_subcommand("new", "Write a config that suits a text, a time and this machine");
   add_repeated(*command, "--data", options->data, "the text: files, folders or globs")
-      ->allow_extra_args()  // that a shell makes of a glob
+      ->allow_extra_args()  // a shell expands a glob to several
       ->type_name("FILE");
   options->reading.add_to(*command);
   command

@@ -1,4 +1,4 @@
-// stdio underneath, so that it mixes with what else prints; errors are looked for at every write.
+// Uses stdio, so that output stays in order with other code's; checks every write for errors.
 #include "cli/output.h"
 
 #include "kiln/core/contention.h"
@@ -6,7 +6,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/utf8.h"
-#include "kiln/run/picture.h"
+#include "kiln/plot/picture.h"
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,7 @@ std::string read_stdin() {
   std::string bytes;
   struct stat status {};
   if (::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode)) {
-    bytes.reserve(static_cast<std::size_t>(status.st_size));  // a file's size is known: no growing, no copies
+    bytes.reserve(static_cast<std::size_t>(status.st_size));  // a regular file: one allocation, no copies
   }
   std::array<char, 1 << 16> buffer;
   while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), stdin))
@@ -62,7 +62,7 @@ void check_output_file(std::string_view option, const std::filesystem::path& fil
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   check(is_folder(folder), "{} {}: there is no folder {}", option, file.string(), folder.string());
   check(!is_folder(file), "{} {}: is a folder; name the file, as in {}", option, file.string(), example);
-  std::error_code error;  // it would be replaced, be it /dev/null
+  std::error_code error;  // the output replaces what is there, even /dev/null
   check(!path_exists(file) || std::filesystem::is_regular_file(file, error),
         "{} {}: is a pipe or a device; name a file, as in {}", option, file.string(), example);
 }

@@ -1,4 +1,4 @@
-// kiln plan: what a config comes to before a step is taken.
+// kiln plan: shows what a config costs before training.
 #include "kiln/train/plan.h"
 
 #include "kiln/core/format.h"
@@ -14,7 +14,7 @@
 namespace kiln::cli {
 namespace {
 
-constexpr double kComputeOptimal = 20;  // tokens a parameter, Hoffmann et al., arXiv:2203.15556
+constexpr double kComputeOptimal = 20;  // tokens per parameter, Hoffmann et al., arXiv:2203.15556
 
 struct PlanOptions {
   ConfigArguments config;

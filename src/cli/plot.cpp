@@ -1,11 +1,11 @@
-// kiln plot: the curves of runs, as a picture and in the terminal.
+// kiln plot: draws the curves of runs, as a picture and in the terminal.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/terminal.h"
-#include "kiln/run/braille_plot.h"
+#include "kiln/plot/braille_plot.h"
+#include "kiln/plot/picture.h"
 #include "kiln/run/metric_figure.h"
 #include "kiln/run/metrics.h"
-#include "kiln/run/picture.h"
 #include "kiln/run/run_directory.h"
 
 #include <nlohmann/json.hpp>
@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kGreatestWidth = 240;  // wider plots are no better to read
+constexpr int kGreatestWidth = 240;  // wider plots are no easier to read
 
 struct PlotOptions {
   std::vector<std::string> runs;
@@ -35,7 +35,7 @@ struct PlotOptions {
   bool json = false;
 };
 
-/// The runs' rows, each under the name of its folder, or as it was given where two folders have one name.
+/// Returns the runs' rows, each named after its folder, or as given if two folders have the same name.
 std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   std::vector<NamedRows> runs;
   for (const std::string& folder : folders) {
@@ -52,8 +52,8 @@ std::vector<NamedRows> read_runs(const std::vector<std::string>& folders) {
   return runs;
 }
 
-/// Draws the picture into --output, or where none is given the loss of a single run into the run. Returns the file, ""
-/// where there is none: a run that cannot be written to is still shown in the terminal.
+/// Draws the picture into --output; without it, the loss of a single run into the run. Returns the file, or "" if there
+/// is none: a run that cannot be written to is still shown in the terminal.
 fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
   if (!options.output.empty()) {
     write_file_atomically(options.output, to_picture(figure, options.output));
@@ -97,7 +97,7 @@ void run_plot(const PlotOptions& options) {
     if (!is_measured(runs[i].rows, metric))
       spdlog::warn("{}: holds no {} yet, and is not drawn", options.runs[i], what);
   }
-  const fs::path output = draw_picture(figure, options);  // first, so that the JSON names what exists
+  const fs::path output = draw_picture(figure, options);  // first, so that the JSON names an existing file
   if (options.json) {
     write_json(to_json(figure, output));
   } else {

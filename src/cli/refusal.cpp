@@ -1,4 +1,4 @@
-// CLI11's errors carry their details in their texts alone, which are taken apart here.
+// Extracts details from the texts of CLI11's errors, which have them nowhere else.
 #include "cli/refusal.h"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ bool is(const CLI::ParseError& error) {
   return dynamic_cast<const Kind*>(&error) != nullptr;
 }
 
-/// What stands in `text` before `end`, where that occurs.
+/// Returns the text before the first `end`; nullopt if it does not occur.
 std::optional<std::string> before(std::string_view text, std::string_view end) {
   const std::size_t at = text.find(end);
   if (at == std::string_view::npos) return std::nullopt;
@@ -31,7 +31,7 @@ const CLI::Option* find_option(const CLI::App& command, const std::string& name)
   return nullptr;
 }
 
-/// The option's help up to its first semicolon: "run directory, checkpoint folder, ...".
+/// Returns the option's help up to its first semicolon: "run directory, checkpoint folder, ...".
 std::string brief_help(const CLI::App& command, const std::string& name) {
   const CLI::Option* option = find_option(command, name);
   if (option == nullptr) return "";
@@ -51,7 +51,7 @@ std::string missing(const CLI::App& command, const std::string& name) {
   return fmt::format("{} is missing{}{}", name, help.empty() ? "" : ": ", help);
 }
 
-/// "Could not convert: --temperature = warm"
+/// Words an error such as "Could not convert: --temperature = warm".
 std::string inconvertible(const CLI::App& command, std::string_view text) {
   constexpr std::string_view kBegin = "Could not convert: ";
   if (text.starts_with(kBegin)) text.remove_prefix(kBegin.size());
@@ -62,7 +62,8 @@ std::string inconvertible(const CLI::App& command, std::string_view text) {
   return fmt::format("{}: \"{}\" is not a number", name, at == std::string_view::npos ? "" : text.substr(at + 3));
 }
 
-/// "--seed: 1 required UINT missing", "--seed: At Most 1 required but received 2", "--json was given a disallowed ..."
+/// Words errors such as "--seed: 1 required UINT missing", "--seed: At Most 1 required but received 2" and "--json was
+/// given a disallowed ...".
 std::string mismatched(std::string_view text) {
   if (const auto name = before(text, " was given a disallowed flag override")) return *name + " takes no value";
   const auto name = before(text, ": ");

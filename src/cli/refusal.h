@@ -1,4 +1,4 @@
-// What is wrong with a command line, in kiln's words.
+// Words kiln's messages for invalid command lines.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,8 +7,8 @@
 
 namespace kiln::cli {
 
-/// Says what CLI11 found wrong with the arguments of a command: an option that it does not have comes first, since it
-/// may be why another is missing.
+/// Describes CLI11's error for a command's arguments. An unknown option comes first, since it may be why another is
+/// missing.
 std::string words_of(const CLI::App& command, const CLI::ParseError& error);
 
 }  // namespace kiln::cli

@@ -1,4 +1,4 @@
-// kiln runs: the runs in a folder, and what each has come to.
+// kiln runs: lists the runs in a folder, and their results.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/log.h"
@@ -28,7 +28,7 @@
 namespace kiln::cli {
 namespace {
 
-/// By what the list is sorted, the best or largest first; names by the alphabet.
+/// Sort orders: the best or largest first; names alphabetically.
 constexpr std::array<std::string_view, 10> kOrders{"changed", "name",   "loss", "bits_per_byte", "accuracy",
                                                    "steps",   "tokens", "time", "parameters",    "state"};
 
@@ -60,7 +60,7 @@ Json to_json(const std::vector<RunSummary>& runs) {
   return list;
 }
 
-/// What comes first has the smallest key; what is unknown comes last.
+/// Returns a sort key: the smallest comes first, unknown values last.
 double key_of(const RunSummary& run, std::string_view order) {
   if (order == "loss") return run.best_loss.value_or(INFINITY);
   if (order == "bits_per_byte") return run.bits_per_byte.value_or(INFINITY);
@@ -72,7 +72,7 @@ double key_of(const RunSummary& run, std::string_view order) {
   return order == "state" ? static_cast<double>(run.status) : 0;
 }
 
-/// Of equals, the one that changed last first, as they come.
+/// Sorts the runs. Equal ones keep their order, in which the last changed comes first.
 void sort_by(std::string_view order, std::vector<RunSummary>& runs) {
   std::ranges::stable_sort(runs, [&](const RunSummary& a, const RunSummary& b) {
     return order == "name" ? a.name < b.name : key_of(a, order) < key_of(b, order);
@@ -83,7 +83,7 @@ std::string number(const std::optional<double>& value, int decimals) {
   return value ? fmt::format("{:.{}f}", *value, decimals) : "-";
 }
 
-/// A column of the list; those of little importance go first where a terminal is narrow.
+/// A column of the list; narrow terminals omit the least important ones.
 struct Column {
   const char* name;
   int importance;
@@ -108,7 +108,7 @@ const std::vector<Column>& columns() {
   return columns;
 }
 
-/// The columns from an importance on, names cut to so many characters.
+/// Returns the columns of at least this importance, with names cut to `name_width`.
 std::string table_of(const std::vector<RunSummary>& runs, int importance, int name_width) {
   Table table;
   const auto add = [&](std::string name, const std::function<std::string(const Column&)>& cell) {
@@ -132,7 +132,7 @@ int width_of(const std::string& text) {
   return widest;
 }
 
-/// As much as fits into `width`: at least names, however short, and states.
+/// Returns as many columns as fit into `width`, but at least shortened names and states.
 std::string to_text(const std::vector<RunSummary>& runs, int width) {
   constexpr int kMostImportant = 8, kShortName = 8, kAnyWidth = std::numeric_limits<int>::max();
   int longest = 0;

@@ -1,4 +1,4 @@
-// kiln runs rm and kiln runs mv: whole runs removed or moved, after a look at what else has to do with them.
+// kiln runs rm and kiln runs mv: remove and move whole runs, after checking what refers to them.
 #include "cli/runs_change.h"
 
 #include "kiln/core/error.h"
@@ -31,7 +31,7 @@ struct MoveOptions {
   std::string to;
 };
 
-/// "runs/tales: finished, step 2,000/2,000, 1.50 GB".
+/// Returns "runs/tales: finished, step 2,000/2,000, 1.50 GB".
 std::string description(const std::string& run) {
   const RunSummary summary = summarise_run(run);
   const std::string total = summary.total_steps ? "/" + format_count(*summary.total_steps) : "";

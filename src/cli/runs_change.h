@@ -1,4 +1,4 @@
-// The subcommands of kiln runs that change a folder of runs.
+// Declares the subcommands of kiln runs that change a folder of runs.
 #pragma once
 
 #include <CLI/CLI.hpp>

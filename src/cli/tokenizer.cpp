@@ -1,4 +1,4 @@
-// kiln tokenizer: trains a tokenizer, and turns bytes into ids and back.
+// kiln tokenizer: trains a tokenizer, and converts text to ids and back.
 #include "kiln/text/tokenizer.h"
 
 #include "kiln/core/error.h"
@@ -34,7 +34,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kIdsAtATime = 1 << 16;  // written to stdout
+constexpr std::size_t kIdsAtATime = 1 << 16;  // written to stdout at once
 constexpr std::size_t kLongestShown = 10;
 constexpr std::array<std::string_view, 2> kTokenFormats{"llmc", "nanogpt"};
 
@@ -51,7 +51,7 @@ struct UseOptions {
   std::string path;
   bool json = false;
   bool allow_special = false;
-  std::string output;  // of encode: a token file, in place of stdout
+  std::string output;  // of encode: a token file, instead of stdout
   std::string format{kTokenFormats[0]};
 };
 
@@ -60,7 +60,7 @@ std::unique_ptr<Tokenizer> load(const std::string& path) {
   return load_tokenizer(is_run ? find_model_folder(path) : fs::path(path));
 }
 
-/// The ids of the tokens of most bytes, special ones left out.
+/// Returns the ids of the tokens with the most bytes, without special tokens.
 std::vector<TokenId> longest_tokens(const Tokenizer& tokenizer) {
   std::vector<TokenId> ids(static_cast<std::size_t>(tokenizer.vocab_size()));
   std::iota(ids.begin(), ids.end(), 0);
@@ -115,7 +115,7 @@ void run_train(const TrainingOptions& options) {
   write_json(report);
 }
 
-/// The ids in decimal, each after a separator.
+/// Formats ids in decimal, each after a separator.
 std::string format_ids(std::span<const TokenId> ids, char separator) {
   constexpr std::size_t kLongest = 1 + std::numeric_limits<TokenId>::digits10 + 1;
   std::string text(ids.size() * kLongest, separator);
@@ -125,7 +125,7 @@ std::string format_ids(std::span<const TokenId> ids, char separator) {
   return text;
 }
 
-/// The token file of ids that spell `text_bytes` bytes.
+/// Returns the token file of ids that encode `text_bytes` bytes.
 std::string token_file_bytes(const UseOptions& options, const Tokenizer& tokenizer, std::span<const TokenId> ids,
                              std::size_t text_bytes) {
   if (options.format != kTokenFormats[0]) return raw_token_bytes(ids, tokenizer.vocab_size());
@@ -157,7 +157,7 @@ void run_encode(const UseOptions& options) {
   for (std::size_t at = 0; at < ids.size(); at += kIdsAtATime) {
     const std::string part =
         format_ids(std::span(ids).subspan(at, std::min(kIdsAtATime, ids.size() - at)), options.json ? ',' : ' ');
-    write_stdout(std::string_view(part).substr(at == 0 ? 1 : 0));  // nothing stands before the first to be separated
+    write_stdout(std::string_view(part).substr(at == 0 ? 1 : 0));  // no separator before the first id
   }
   if (options.json) write_stdout("]");
 }
@@ -187,7 +187,7 @@ void run_decode(const UseOptions& options) {
   write_stdout(tokenizer->decode(options.json ? parse_json_ids(text) : parse_ids(text)));
 }
 
-/// The description for people.
+/// Formats the description for people.
 std::string to_text(const Json& info) {
   Table table;
   for (const auto& [key, value] : info.items()) {
@@ -235,7 +235,7 @@ void add_training(CLI::App& app) {
   command->callback([options] { run_train(*options); });
 }
 
-/// Declares a command on a ready tokenizer.
+/// Declares a command that uses an existing tokenizer.
 CLI::App* add_use(CLI::App& app, const char* name, const char* description, const std::shared_ptr<UseOptions>& options,
                   void (*run)(const UseOptions&)) {
   CLI::App* command = app.add_subcommand(name, description);

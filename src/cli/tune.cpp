@@ -1,11 +1,11 @@
-// kiln tune lr: a learning rate for a config, from a short run in which it rises.
+// kiln tune lr: finds a learning rate for a config in a short run in which it rises.
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
-#include "kiln/run/braille_plot.h"
-#include "kiln/run/picture.h"
+#include "kiln/plot/braille_plot.h"
+#include "kiln/plot/picture.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/learning_rate_range.h"
 
@@ -51,7 +51,7 @@ Figure figure_of(const LearningRateTest& test, const Config& config) {
           .x_is_count = false};
 }
 
-/// What to put into the config, Muon's rate in the ratio that it has there.
+/// Returns the suggested config keys; Muon's rate keeps its ratio in the config.
 Json suggestion(const LearningRateTest& test, const OptimizerConfig& optimizer) {
   const auto rounded = [](double rate) { return std::stod(fmt::format("{:.1e}", rate)); };
   Json keys{{"optimizer.learning_rate", rounded(test.suggested)}};
@@ -70,7 +70,7 @@ Json to_json(const LearningRateTest& test, const Json& keys) {
   return {{"suggested", keys}, {"lowest_loss_at", test.lowest}, {"points", std::move(points)}};
 }
 
-/// The curve, and the command that takes the suggestion.
+/// Returns the curve, and the command that applies the suggestion.
 std::string to_text(const Figure& figure, const LearningRateTest& test, const Json& keys, const std::string& config) {
   std::string arguments;
   for (const auto& [key, value] : keys.items()) arguments += fmt::format(" --set {}={}", key, value.dump());

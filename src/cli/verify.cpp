@@ -1,4 +1,4 @@
-// kiln verify: whether a run's checkpoints would load, before one of them has to.
+// kiln verify: checks whether a run's checkpoints load, before one has to.
 #include "kiln/run/verify.h"
 
 #include "kiln/core/format.h"
@@ -57,7 +57,7 @@ Json to_json(const RunReport& report) {
   return json;
 }
 
-/// A line of a name and what there is to say of it, and one for each problem.
+/// Returns a line with a name and its description, and one for each problem.
 std::string lines(const std::string& name, const std::string& text, const std::vector<FileProblem>& problems) {
   std::string all = fmt::format("{} {}\n", padded_right(printable(name), 14), printable(text));
   for (const FileProblem& problem : problems) all += fmt::format("  {}\n", printable(to_string(problem)));

@@ -1,4 +1,4 @@
-// Linux's own accounts: /proc/self/task/*/schedstat of the threads, /proc/stat of the hypervisor.
+// Reads Linux's accounting: /proc/self/task/*/schedstat for threads, /proc/stat for time stolen by the hypervisor.
 #include "kiln/core/contention.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ std::optional<Contention::Times> Contention::read() {
   bool known = false;
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
     std::uint64_t ran = 0, waited = 0;
-    if (!(std::ifstream(thread.path() / "schedstat") >> ran >> waited)) continue;  // one may just have ended
+    if (!(std::ifstream(thread.path() / "schedstat") >> ran >> waited)) continue;  // the thread may just have ended
     times.ran += kNanosecond * static_cast<double>(ran);
     times.waited += kNanosecond * static_cast<double>(waited);
     known = true;
@@ -28,7 +28,7 @@ std::optional<Contention::Times> Contention::read() {
   double user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
   if (machine >> cpu >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) {
     times.stolen = steal;
-    times.available = user + nice + system + irq + softirq + steal;  // idle cores are not stolen from
+    times.available = user + nice + system + irq + softirq + steal;  // steal only happens to busy cores
   }
   return times;
 }

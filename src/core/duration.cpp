@@ -1,4 +1,4 @@
-// Numbers and units, one after the other.
+// Parses a sequence of numbers and units.
 #include "kiln/core/duration.h"
 
 #include <array>

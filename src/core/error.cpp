@@ -1,4 +1,4 @@
-// Messages of several lines.
+// Throws messages of several lines.
 #include "kiln/core/error.h"
 
 namespace kiln {

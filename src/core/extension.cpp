@@ -1,4 +1,4 @@
-// Lower case by hand: std::tolower follows the locale.
+// Lowers ASCII letters by hand, since std::tolower depends on the locale.
 #include "kiln/core/extension.h"
 
 namespace kiln {

@@ -1,4 +1,4 @@
-// Reading and writing a list of fields.
+// Reads and writes a list of fields as JSON.
 #include "kiln/core/fields.h"
 
 #include "kiln/core/nearest.h"
@@ -20,7 +20,7 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;  // clang before 17 does not deduce aggregates
 
-/// "4.5 is a number", "null was found": how a message about a wrong type begins.
+/// Describes a value of the wrong type, for the beginning of a message: "4.5 is a number", "null was found".
 std::string found(const Json& json) {
   switch (json.type()) {
     case Json::value_t::boolean:
@@ -44,7 +44,7 @@ bool in_range(double value, const Constraint& c) {
   return above && below;
 }
 
-/// Where among the fields a key of this name is, "model.init.std", or nothing.
+/// Returns the path of the field with this name, "model.init.std", or nothing.
 std::string path_of(std::string_view name, const Fields& fields) {
   for (const Field& field : fields) {
     if (field.name == name) return std::string(name);
@@ -56,7 +56,7 @@ std::string path_of(std::string_view name, const Fields& fields) {
   return "";
 }
 
-/// The whole list that is being read, for advice, and where problems go.
+/// The root's fields, for suggestions, and the problems found.
 struct Reading {
   const Fields& root;
   Problems& problems;
@@ -64,7 +64,7 @@ struct Reading {
 
 void read_object(const Json& json, const Fields& fields, const Reading& reading, const std::string& pointer);
 
-/// Reads one value; nothing is stored where there is a problem.
+/// Reads one value; stores nothing if it has a problem.
 class ValueReader {
  public:
   ValueReader(const Json& json, const Field& field, const Reading& reading, const std::string& pointer)
@@ -157,7 +157,7 @@ class ValueReader {
     return false;
   }
 
-  /// Whole numbers may be written 4, 4.0 or 4e0.
+  /// Reads a whole number, which may be written 4, 4.0 or 4e0.
   template <class T>
   void integer(T* value) const {
     if (!json_.is_number()) return expect("an integer");

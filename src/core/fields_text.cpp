@@ -1,4 +1,4 @@
-// What a list of fields says of itself: JSON Schema and a Markdown reference.
+// Writes the JSON Schema and the Markdown reference of a list of fields.
 #include "kiln/core/fields.h"
 
 #include <fmt/ranges.h>
@@ -9,7 +9,7 @@
 namespace kiln {
 namespace {
 
-/// A limit as JSON: 1 rather than 1.0.
+/// Returns a limit as JSON: 1 rather than 1.0.
 Json number(double value) { return std::trunc(value) == value ? Json(static_cast<std::int64_t>(value)) : Json(value); }
 
 void add_range(Json& schema, const Constraint& c) {
@@ -32,7 +32,7 @@ bool has_required(const Fields& fields) {
   return false;
 }
 
-/// The schema of one value, by the type of its slot.
+/// Writes the schema of one value, by the type of its slot.
 struct SchemaWriter {
   const Constraint& constraint;
 
@@ -104,7 +104,7 @@ Json object_schema(const Fields& fields) {
   return schema;
 }
 
-/// What a value may be, for readers: "integer, at least 1", "relu, gelu, ...".
+/// Describes what a value may be, for readers: "integer, at least 1", "relu, gelu, ...".
 struct TypeNamer {
   const Constraint& constraint;
 
@@ -133,7 +133,7 @@ struct TypeNamer {
   }
 };
 
-/// Text in a table's cell, where a bar would end it even within code.
+/// Escapes bars, which end a table's cell even within code.
 std::string cell(std::string_view text) {
   std::string escaped;
   for (char c : text) {
@@ -143,7 +143,7 @@ std::string cell(std::string_view text) {
   return escaped;
 }
 
-/// Rows for the plain fields, and for those of sections within under "section.key"; the root's sections are left out.
+/// Returns rows for the plain fields and, with `with_sections`, for those of nested sections as "section.key".
 std::string rows(const Fields& fields, const std::string& prefix, bool with_sections) {
   const Json defaults = write_fields(fields);
   std::string text;

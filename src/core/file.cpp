@@ -1,4 +1,4 @@
-// POSIX files with every return value checked: what is reported as written is on the disk.
+// Wraps POSIX files and checks every return value: data reported as written is on the disk.
 #include "kiln/core/file.h"
 
 #include "kiln/core/file_streams.h"
@@ -12,7 +12,7 @@
 namespace kiln {
 namespace {
 
-/// Exchanges two folders; on file systems that cannot do so at once (NFS, some of FUSE), in three renames.
+/// Exchanges two folders atomically; in three renames on file systems that cannot (NFS, some FUSE).
 bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
   if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
   if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return false;
@@ -28,7 +28,7 @@ std::string read_file(const std::filesystem::path& path) {
   std::string bytes;
   bytes.reserve(size_for_reading(file, path) + 1);
   std::string piece(kPiece, '\0');
-  for (;;) {  // to the end rather than to the size: pipes and /proc files have none
+  for (;;) {  // to the end, not to the size: pipes and /proc files report no size
     const ssize_t got = ::read(file.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     check_io(got >= 0, "{}: cannot be read: {}", path.string(), last_error());
@@ -71,7 +71,7 @@ void replace_directory(const std::filesystem::path& from, const std::filesystem:
     require(exchange(from, to), to, "cannot be replaced");
   }
   sync_directory(to.parent_path());  // before the old folder goes: until then a crash may bring it back
-  std::error_code ignored;           // what is left of it does no harm under the temporary's name
+  std::error_code ignored;           // remains under the temporary's name do no harm
   std::filesystem::remove_all(from, ignored);
 }
 

@@ -1,4 +1,4 @@
-// flock(2), and the holder's id in the file for those who are kept out.
+// Locks with flock(2) and writes the holder's process id to the file, for error messages.
 #include "kiln/core/file_lock.h"
 
 #include "kiln/core/file.h"
@@ -43,7 +43,7 @@ std::optional<std::int64_t> lock_holder(const std::filesystem::path& path) {
   const Descriptor file(path, O_RDONLY);
   if (file.get() < 0) return std::nullopt;
   const std::int64_t holder = std::atoll(read_file(path).c_str());
-  // A process that is gone holds nothing. That is asked first: trying the lock keeps others from it for an instant.
+  // Checks first that the process is alive: trying the lock would block others from it for an instant.
   const bool is_alive = holder > 0 && (::kill(static_cast<pid_t>(holder), 0) == 0 || errno == EPERM);
   const bool is_held = is_alive && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   return is_held ? std::optional(holder) : std::nullopt;

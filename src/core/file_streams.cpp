@@ -1,4 +1,4 @@
-// Every return value is checked: what is reported as written is on the disk.
+// Checks every return value: data reported as written is on the disk.
 #include "kiln/core/file_streams.h"
 
 #include "core/posix.h"
@@ -11,16 +11,16 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kBlock = 4096;  // what memory, place and length are multiples of where O_DIRECT writes
+constexpr std::size_t kBlock = 4096;  // O_DIRECT needs memory, offset and length in multiples of this
 
-/// The buffer of a FileWriter. Throws std::bad_alloc.
+/// Allocates the buffer of a FileWriter. Throws std::bad_alloc.
 char* new_piece() {
   void* const bytes = std::aligned_alloc(kBlock, kPiece);
   if (bytes == nullptr) throw std::bad_alloc();
   return static_cast<char*>(bytes);
 }
 
-/// Has what is written from here on kept in the page cache; false where it is anyway.
+/// Turns O_DIRECT off for the writes that follow; false if it is not set or cannot be turned off.
 bool use_page_cache(int descriptor) {
   const int flags = ::fcntl(descriptor, F_GETFL);
   return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(descriptor, F_SETFL, flags & ~O_DIRECT) == 0;
@@ -31,7 +31,7 @@ void write_all(int descriptor, std::string_view bytes, const std::filesystem::pa
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EINVAL && use_page_cache(descriptor))
-      continue;  // a write cut short has left the blocks
+      continue;  // a short write has left the block grid
     check_io(written > 0, "{}: cannot be written: {}", path.string(), last_error());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -79,7 +79,7 @@ void FileWriter::rewrite(std::uint64_t offset, std::string_view bytes) {
 }
 
 void FileWriter::flush() {
-  if (buffered_ < kPiece) use_page_cache(file_.get());  // the end of the file, as a rule, which seldom fills its block
+  if (buffered_ < kPiece) use_page_cache(file_.get());  // usually the file's end, which seldom fills a block
   write_all(file_.get(), {buffer_.get(), std::exchange(buffered_, 0)}, path_);
 }
 

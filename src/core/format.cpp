@@ -1,4 +1,4 @@
-// Separators and units.
+// Formats numbers with separators and units.
 #include "kiln/core/format.h"
 
 #include <fmt/format.h>

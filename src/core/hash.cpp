@@ -1,4 +1,4 @@
-// xxhash behind the two ways to feed it.
+// Wraps xxhash, for whole and for streamed bytes.
 #include "kiln/core/hash.h"
 
 #include <fmt/format.h>

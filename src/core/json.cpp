@@ -1,4 +1,4 @@
-// A parser's listener that builds the value and watches for what the library lets pass.
+// Builds values from the parser's events and reports what nlohmann/json lets pass, such as duplicate keys.
 #include "kiln/core/json.h"
 
 #include "kiln/core/file.h"
@@ -11,8 +11,8 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kBriefLength = 60;      // bytes of a value that a message shows
-constexpr std::size_t kDeepestNesting = 256;  // beyond it the library's recursive copies would end the stack
+constexpr std::size_t kBriefLength = 60;      // bytes of a value in a message
+constexpr std::size_t kDeepestNesting = 256;  // deeper, the library's recursive copies would overflow the stack
 
 /// Builds a Json from the parser's events.
 class Builder final : public nlohmann::json_sax<Json> {
@@ -28,7 +28,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool number_unsigned(std::uint64_t value) override { return put(value); }
   bool number_float(double value, const std::string&) override { return put(value); }
   bool string(std::string& value) override { return put(std::move(value)); }
-  bool binary(Json::binary_t&) override { return false; }  // not of JSON text
+  bool binary(Json::binary_t&) override { return false; }  // never in JSON text
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_object() override { return close(); }
@@ -44,9 +44,9 @@ class Builder final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  /// Throws; `position` counts the bytes read so far. The library's what() reads "[json.exception...] parse error at
-  /// ...: syntax error while parsing value - invalid literal; last read: '...'; expected ...", of which the middle
-  /// stays out: the position says it, and what was read last may be the whole file.
+  /// Throws Error; `position` counts the bytes read so far. The library's what() is "[json.exception...] parse error at
+  /// ...: syntax error while parsing value - invalid literal; last read: '...'; expected ...". Drops everything before
+  /// the dash, which `position` replaces, and the text read last, which may be the whole file.
   bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
     std::string what = error.what();
     const std::size_t dash = what.find(" - ");
@@ -61,15 +61,15 @@ class Builder final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  struct Level {  // an object or array that is open
+  struct Level {  // an open object or array
     Json* container;
     std::string pointer;
-    std::string key;  // the one being read
+    std::string key;  // being read
     bool is_new_key = true;
     std::unordered_set<std::string> keys;
   };
 
-  /// What to do about the commonest mistakes; `before` is the text up to what cannot stand there.
+  /// Returns a remedy for the commonest mistakes; `before` is the text before the offending character.
   std::string_view hint(std::string_view before) const {
     const char found = before.size() < text_.size() ? text_[before.size()] : '\0';
     const std::size_t last = before.find_last_not_of(" \t\r\n");
@@ -86,7 +86,7 @@ class Builder final : public nlohmann::json_sax<Json> {
                          level.container->is_array() ? std::to_string(level.container->size()) : level.key);
   }
 
-  /// Puts a value where the parser stands and returns its place.
+  /// Puts a value at the parser's position and returns a reference to it.
   Json& place(Json value) {
     if (levels_.empty()) return root_ = std::move(value);
     Level& level = levels_.back();
@@ -95,7 +95,7 @@ class Builder final : public nlohmann::json_sax<Json> {
       return level.container->back();
     }
     if (!level.is_new_key) return (*level.container)[level.key] = std::move(value);
-    // Behind the others, without the search that operator[] would make: vocabularies have 50,000 keys.
+    // Appends without operator[]'s linear search: vocabularies have 50,000 keys.
     auto& entries = *level.container->get_ptr<Json::object_t*>();
     entries.Container::emplace_back(level.key, std::move(value));
     return entries.back().second;
@@ -126,13 +126,13 @@ class Builder final : public nlohmann::json_sax<Json> {
   Problems& problems_;
   ExitCode code_;
   Json root_;
-  std::vector<Level> levels_;  // a container does not move while a container within it is open
+  std::vector<Level> levels_;  // a container does not move while one within it is open
 };
 
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view source, Problems& problems, ExitCode code) {
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {  // where the library would stop reading
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {  // the library would stop reading there
     fail(code, "{}: not valid JSON: a NUL at byte {}", source, nul);
   }
   Builder builder(text, source, problems, code);
@@ -161,7 +161,7 @@ std::string brief_json(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() <= kBriefLength) return text;
   std::size_t end = kBriefLength;
-  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a character
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a character
   return text.substr(0, end) + "...";
 }
 

@@ -1,4 +1,4 @@
-// The place in the source that spdlog passes along marks a message of several lines.
+// Marks messages of several lines through spdlog's source location.
 #include "kiln/core/log.h"
 
 #include <spdlog/spdlog.h>

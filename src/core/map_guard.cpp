@@ -1,4 +1,4 @@
-// A table that a signal handler can read: fixed places, entered and left by one atomic store.
+// Keeps the guarded maps in a table that a signal handler can read: fixed entries, set and cleared by an atomic store.
 #include "kiln/core/map_guard.h"
 
 #include "kiln/core/error.h"
@@ -14,7 +14,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kMostMaps = 256;  // a corpus of more files is guarded as far as that
+constexpr std::size_t kMostMaps = 256;  // further maps are not guarded
 
 struct Place {
   std::atomic<const char*> begin = nullptr;  // null: free
@@ -26,10 +26,10 @@ std::array<Place, kMostMaps> places;
 std::mutex entering;
 
 void say(std::string_view text) {
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody is left to be told
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // there is no other output to report it to
 }
 
-/// Only what a handler may do: look, write, exit.
+/// Does only what is async-signal-safe: reads, writes, exits.
 void report(int signal, siginfo_t* info, void* /*context*/) {
   const char* at = static_cast<const char*>(info->si_addr);
   for (const Place& place : places) {
@@ -41,7 +41,7 @@ void report(int signal, siginfo_t* info, void* /*context*/) {
         "with --resume\n");
     ::_exit(static_cast<int>(ExitCode::bad_input));
   }
-  std::signal(signal, SIG_DFL);  // not of a file: happens again on return, and ends the process as ever
+  std::signal(signal, SIG_DFL);  // not in a guarded map: recurs on return, with the default action
 }
 
 void install() {

@@ -1,4 +1,4 @@
-// Linux's own accounts, read as text.
+// Reads Linux's memory accounting from /proc and /sys.
 #include "kiln/core/memory.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 
-/// The number after `wanted` in a file of lines "KEY NUMBER ...".
+/// Returns the number after the key `wanted` in a file of lines "KEY NUMBER ...".
 std::optional<std::uint64_t> number_of(const std::filesystem::path& path, std::string_view wanted) {
   std::ifstream file(path);
   std::string key;
@@ -27,7 +27,7 @@ std::optional<std::uint64_t> number_of(const std::filesystem::path& path, std::s
   return std::nullopt;
 }
 
-/// "VmRSS:    1234 kB" of this process's status, in bytes.
+/// Returns a line such as "VmRSS:    1234 kB" of this process's status, in bytes.
 std::uint64_t status_bytes(std::string_view wanted) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {

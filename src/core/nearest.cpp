@@ -1,4 +1,4 @@
-// Edit distance, over words short enough for the plain table.
+// Computes edit distances with the full table, since names are short.
 #include "kiln/core/nearest.h"
 
 #include <algorithm>
@@ -8,14 +8,14 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kShortestBeginning = 2;  // letters from which on a word is taken for the beginning of a name
+constexpr std::size_t kShortestBeginning = 2;  // characters from which a word may complete to a name
 
 bool same(char a, char b) {
   auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   return lower(a) == lower(b);
 }
 
-/// Optimal string alignment: Levenshtein's distance, and a swap of two neighbours counts as one edit.
+/// Returns the optimal string alignment distance: Levenshtein's, with a swap of neighbours as one edit.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   const std::size_t width = b.size() + 1;
   std::vector<std::size_t> table((a.size() + 1) * width);
@@ -33,7 +33,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
-/// The only candidate that begins with the word, or an empty view.
+/// Returns the only candidate that begins with the word, or an empty view.
 std::string_view completed(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.size() < kShortestBeginning) return "";
   std::string_view found;
@@ -49,7 +49,7 @@ std::string_view completed(std::string_view word, std::span<const std::string_vi
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
-  std::size_t limit = std::max<std::size_t>(word.size() / 3, 1) + 1;  // what a distance has to stay below
+  std::size_t limit = std::max<std::size_t>(word.size() / 3, 1) + 1;  // exclusive
   for (std::string_view candidate : candidates) {
     const std::size_t longer = std::max(word.size(), candidate.size());
     const std::size_t shorter = std::min(word.size(), candidate.size());

@@ -1,4 +1,4 @@
-// What the system's calls on files have in common: their errors, and what may be opened for reading.
+// Shares error handling and opening for reading among the users of POSIX file calls.
 #pragma once
 
 #include "kiln/core/descriptor.h"
@@ -13,17 +13,17 @@
 
 namespace kiln {
 
-inline constexpr std::size_t kPiece = std::size_t{1} << 20;  // bytes that are read or written at once
+inline constexpr std::size_t kPiece = std::size_t{1} << 20;  // bytes per read or write
 
 inline std::string last_error() { return std::strerror(errno); }
 
-/// Throws Error (io) "PATH: WHAT: reason" unless a call succeeded; made of the call's result, so that errno is read
-/// after the call.
+/// Throws Error (io) "PATH: WHAT: reason" unless a call succeeded. A function, so that errno is read after the call.
 inline void require(bool succeeded, const std::filesystem::path& path, const char* what) {
   if (!succeeded) fail(ExitCode::io, "{}: {}: {}", path.string(), what, last_error());
 }
 
-/// Opens for reading and returns the size; folders and missing files are the caller's user's mistake.
+/// Returns the size of a file opened for reading. Throws Error (bad_input if it is not open or is a folder, io if it
+/// cannot be examined).
 inline std::size_t size_for_reading(const Descriptor& file, const std::filesystem::path& path) {
   check_input(file.get() >= 0, "{}: cannot be opened: {}", path.string(), last_error());
   struct stat status {};

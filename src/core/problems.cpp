@@ -1,4 +1,4 @@
-// Problems, and the text they make.
+// Collects problems and formats them.
 #include "kiln/core/problems.h"
 
 #include <algorithm>

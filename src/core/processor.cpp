@@ -1,4 +1,4 @@
-// The processor's own account of itself (cpuid), and the system's.
+// Reads CPU features from cpuid and the CPU's name from /proc/cpuinfo.
 #include "kiln/core/processor.h"
 
 #include <fstream>
@@ -15,13 +15,13 @@ namespace kiln {
 
 namespace {
 
-constexpr unsigned kFeatures = 7;  // the leaf that lists them
+constexpr unsigned kFeatures = 7;  // the leaf of feature flags
 
 struct Registers {
   unsigned a = 0, b = 0, c = 0, d = 0;
 };
 
-/// All zero where the processor has no such leaf.
+/// Returns all zeros if the CPU has no such leaf.
 Registers cpuid(unsigned leaf, unsigned subleaf) {
   Registers r;
   if (__get_cpuid_count(leaf, subleaf, &r.a, &r.b, &r.c, &r.d) == 0) return {};
@@ -32,7 +32,7 @@ Registers cpuid(unsigned leaf, unsigned subleaf) {
 
 bool has_bfloat16_products() {
   constexpr unsigned kAvx512Bf16 = 1u << 5;                  // subleaf 1, EAX
-  if (__builtin_cpu_supports("avx512f") == 0) return false;  // asks the system too: it has to save the registers
+  if (__builtin_cpu_supports("avx512f") == 0) return false;  // also checks that the OS saves the registers
   return (cpuid(kFeatures, 1).a & kAvx512Bf16) != 0;
 }
 

@@ -1,4 +1,4 @@
-// The profile that is being collected, if one is.
+// Holds each thread's active profile.
 #include "kiln/core/profile.h"
 
 #include <cassert>

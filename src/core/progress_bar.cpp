@@ -1,4 +1,4 @@
-// The first thread that finds a drawing due draws; the others do not wait for it.
+// Draws on the first thread that finds a redraw due; the others do not wait for it.
 #include "kiln/core/progress_bar.h"
 
 #include "kiln/core/format.h"
@@ -16,7 +16,7 @@
 namespace kiln {
 namespace {
 
-constexpr double kPatienceSeconds = 2;  // before there is anything to see
+constexpr double kPatienceSeconds = 2;  // before a bar is shown
 constexpr double kRedrawSeconds = 0.1;
 constexpr double kLogSeconds = 10;
 constexpr int kBarWidth = 20;

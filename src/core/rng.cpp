@@ -1,4 +1,4 @@
-// Philox and the distributions drawn from it.
+// Implements Philox and the distributions drawn from it.
 #include "kiln/core/rng.h"
 
 #include "kiln/core/hash.h"
@@ -11,12 +11,12 @@ namespace kiln {
 
 namespace {
 
-constexpr std::size_t kLanes = 16;  // blocks that are made side by side
+constexpr std::size_t kLanes = 16;  // counters computed side by side
 
 std::uint32_t low(std::uint64_t v) { return static_cast<std::uint32_t>(v); }
 std::uint32_t high(std::uint64_t v) { return static_cast<std::uint32_t>(v >> 32); }
 
-/// The ten rounds on `Lanes` counters at a time: word j of counter i is c[j][i], in 64 bits, as its products are.
+/// Runs the ten rounds on `Lanes` counters at a time. Word j of counter i is c[j][i], in 64 bits to hold products.
 template <std::size_t Lanes>
 void philox_rounds(std::uint64_t key, std::uint64_t (&c)[4][Lanes]) {
   constexpr std::uint64_t kLow = 0xFFFFFFFF;
@@ -85,7 +85,7 @@ double Rng::normal() {
 }
 
 std::uint64_t Rng::below(std::uint64_t limit) {
-  const std::uint64_t threshold = -limit % limit;  // the first 2^64 mod limit values would favour small results
+  const std::uint64_t threshold = -limit % limit;  // rejecting the lowest 2^64 mod limit values removes the bias
   for (;;) {
     const std::uint64_t value = next64();
     if (value >= threshold) return value % limit;

@@ -1,4 +1,4 @@
-// Works character by character; bytes that are no UTF-8 count as characters of their own.
+// Processes text by characters; a byte that is not UTF-8 counts as a character.
 #include "kiln/core/shown_text.h"
 
 #include "kiln/core/utf8.h"
@@ -26,7 +26,7 @@ constexpr std::array kWide{Range{0x1100, 0x115F},   Range{0x2E80, 0x303E},   Ran
                            Range{0xFF00, 0xFF60},   Range{0xFFE0, 0xFFE6},   Range{0x1F300, 0x1F64F},
                            Range{0x1F680, 0x1F6FF}, Range{0x1F900, 0x1F9FF}, Range{0x20000, 0x3FFFD}};
 
-/// Characters that are drawn over the one before them, or not at all.
+/// Characters drawn over the one before them, or not at all.
 constexpr std::array kZeroWidth{Range{0x0300, 0x036F}, Range{0x1AB0, 0x1AFF}, Range{0x1DC0, 0x1DFF},
                                 Range{0x200B, 0x200F}, Range{0x20D0, 0x20FF}, Range{0xFE00, 0xFE0F}};
 
@@ -39,7 +39,7 @@ bool is_in(const std::array<Range, N>& ranges, char32_t c) {
 struct Character {
   std::string_view bytes;
   bool is_valid;
-  char32_t code_point;  // the byte's value where it is not valid
+  char32_t code_point;  // the byte's value if it is not valid
 
   int columns() const {
     if (!is_valid) return 1;

@@ -1,4 +1,4 @@
-// The system's answers, and the conventions of the environment.
+// Queries the system (isatty, TIOCGWINSZ) and the environment (COLUMNS, NO_COLOR, TERM).
 #include "kiln/core/terminal.h"
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// The policy, set once at the start of a command.
+// Stores the thread policy, set once at the start of a command.
 #include "kiln/core/threads.h"
 
 #include <cstdlib>
@@ -14,13 +14,13 @@ bool bits_are_bound = false;
 
 void let_waiting_threads_sleep(char** argv) {
   constexpr const char* kSpins = "GOMP_SPINCOUNT";
-  constexpr const char* kFew = "1000";  // some microseconds, as long as an evenly shared loop keeps a thread waiting
+  constexpr const char* kFew = "1000";  // some microseconds: the usual wait at the end of an evenly shared loop
   if (std::getenv(kSpins) != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  if (::setenv(kSpins, kFew, 1) == 0) ::execv("/proc/self/exe", argv);  // returns only where it fails: no harm done
+  if (::setenv(kSpins, kFew, 1) == 0) ::execv("/proc/self/exe", argv);  // returns only on failure, which is harmless
 }
 
 void set_threads(int count, bool deterministic) {
-  static const int wanted = omp_get_max_threads();  // by OMP_NUM_THREADS and the cores, before anything else is set
+  static const int wanted = omp_get_max_threads();  // from OMP_NUM_THREADS and the cores, read before it is changed
   bits_are_bound = deterministic;
   omp_set_dynamic(0);
   omp_set_num_threads(count > 0 ? count : wanted);
@@ -31,8 +31,8 @@ int threads() { return omp_get_max_threads(); }
 bool deterministic() { return bits_are_bound; }
 
 void let_others_go_first() {
-  constexpr int kNice = 10;               // a tenth of a share
-  ::setpriority(PRIO_PROCESS, 0, kNice);  // on Linux of this thread alone (setpriority(2)); its failure costs speed
+  constexpr int kNice = 10;               // about a tenth of the CPU time of nice 0
+  ::setpriority(PRIO_PROCESS, 0, kNice);  // on Linux for this thread alone (setpriority(2)); failure costs only speed
 }
 
 }  // namespace kiln

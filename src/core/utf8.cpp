@@ -1,4 +1,4 @@
-// Well-formedness by the table of the Unicode standard (3.9, table 3-7).
+// Checks UTF-8 by table 3-7 of the Unicode standard (section 3.9).
 #include "kiln/core/utf8.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ unsigned byte_at(std::string_view text, std::size_t at) { return static_cast<uns
 
 bool is_continuation(unsigned byte) { return (byte & 0xC0u) == 0x80u; }
 
-/// The length that a first byte announces; 0 for bytes that begin no character.
+/// Returns the length that a first byte announces; 0 for a byte that begins no character.
 std::size_t announced_length(unsigned first) {
   if (first < 0x80) return 1;
   if (first < 0xC2) return 0;
@@ -20,7 +20,7 @@ std::size_t announced_length(unsigned first) {
   return first < 0xF5 ? 4 : 0;
 }
 
-/// Whether the second byte fits the first: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+/// Returns whether the second byte fits the first: no overlong form, no surrogate, nothing beyond U+10FFFF.
 bool second_fits(unsigned first, unsigned second) {
   const unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
   const unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
@@ -58,7 +58,7 @@ std::string utf8_encode(char32_t code_point) {
 
 std::size_t utf8_valid_until(std::string_view text, std::size_t at) {
   while (at < text.size()) {
-    std::uint64_t eight = 0;  // most text is ASCII: eight bytes at once
+    std::uint64_t eight = 0;  // ASCII fast path: eight bytes at once
     if (text.size() - at >= sizeof eight) {
       std::memcpy(&eight, text.data() + at, sizeof eight);
       if ((eight & 0x8080808080808080u) == 0) {

@@ -1,4 +1,4 @@
-// Text files mapped and cut into documents; .jsonl lines decoded into one string a file.
+// Maps text files and splits them into documents; decodes the lines of each .jsonl file into one string.
 #include "kiln/data/corpus.h"
 
 #include "kiln/core/error.h"
@@ -15,10 +15,10 @@
 namespace kiln {
 namespace {
 
-constexpr std::uintmax_t kMappedBytes = 64 << 10;  // of a file: fewer are copied
-constexpr std::size_t kBeginning = 1024;           // of a file: bytes
+constexpr std::uintmax_t kMappedBytes = 64 << 10;  // smaller files are copied
+constexpr std::size_t kBeginning = 1024;           // bytes of a file in which to look for zero bytes
 
-/// Cuts the first line off `text`: its content, and the content with the line's end.
+/// Removes the first line from `text`. Returns it without and with its line end.
 std::pair<std::string_view, std::string_view> take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   const std::string_view whole = text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
@@ -31,7 +31,7 @@ std::pair<std::string_view, std::string_view> take_line(std::string_view& text) 
 
 bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
-/// The byte at which character `number` (from 0) starts; number < count_characters(text).
+/// Returns the offset at which character `number` (from 0) starts. Requires number < count_characters(text).
 std::size_t start_of_character(std::string_view text, Index number) {
   std::size_t at = 0;
   for (;; ++at) {
@@ -39,7 +39,7 @@ std::size_t start_of_character(std::string_view text, Index number) {
   }
 }
 
-/// The other fields that a record's text may be in, for a message.
+/// Lists the record's other string fields, for a message.
 std::string other_texts(const nlohmann::json& record) {
   std::string names;
   for (const auto& [name, value] : record.items()) {
@@ -48,7 +48,7 @@ std::string other_texts(const nlohmann::json& record) {
   return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
 }
 
-/// A field of a line of JSON. A NUL is where the parser would stop reading, and what follows be lost.
+/// Returns a field of a line of JSON. Refuses NUL, at which the parser would stop and lose the rest.
 std::string text_of_line(std::string_view line, const std::string& field, const std::filesystem::path& file,
                          Index number) {
   nlohmann::json record = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
@@ -158,9 +158,9 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const Da
   return documents;
 }
 
-/// A system maps only so many files into one process (65,530, as Linux comes): small ones are copied.
+/// Copies small files, since Linux limits the number of maps per process (65,530 by default).
 std::string_view Corpus::read_text(const std::filesystem::path& file) {
-  std::error_code no_file;  // a pipe, say, which has no size and cannot be mapped
+  std::error_code no_file;  // e.g. a pipe, which has no size and cannot be mapped
   const std::uintmax_t size = std::filesystem::file_size(file, no_file);
   if (!no_file && size >= kMappedBytes) return mapped_.emplace_back(file).bytes();
   return texts_.emplace_back(read_file(file));
@@ -170,7 +170,7 @@ void Corpus::read_json_lines(const std::filesystem::path& file, const std::strin
   const MappedFile mapped(file);
   check_is_text(file, mapped.bytes());
   std::string& decoded = texts_.emplace_back();
-  decoded.reserve(mapped.size());  // JSON is never shorter than the text it spells, so the views below stay valid
+  decoded.reserve(mapped.size());  // JSON is never shorter than the text it encodes, so the views below stay valid
   std::string_view rest = mapped.bytes();
   std::vector<Source::Line> lines;
   for (Index number = 1; !rest.empty(); ++number) {

@@ -1,4 +1,4 @@
-// Checks of the data's settings.
+// Validates the data settings.
 #include "kiln/data/data_config.h"
 
 namespace kiln {

@@ -1,5 +1,5 @@
-// Documents encoded in groups, in parallel, in order, and written as they come; the result found again by the hash of
-// all it is made from.
+// Encodes documents in groups, in parallel, and writes the tokens in order as they come. Finds earlier results by a
+// hash of all their inputs.
 #include "kiln/data/dataset.h"
 
 #include "kiln/core/error.h"
@@ -24,12 +24,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kCacheVersion = 2;                 // another one for tokens that come out differently
-constexpr std::size_t kGroupBytes = std::size_t{8} << 20;  // of text encoded before its tokens are packed
+constexpr std::uint64_t kCacheVersion = 2;                 // increment it when the same input gives other tokens
+constexpr std::size_t kGroupBytes = std::size_t{8} << 20;  // text to encode before its tokens are packed
 constexpr std::size_t kLongDocument = std::size_t{1} << 20;
 constexpr Index kCopiedTokens = Index{1} << 20;
 
-/// The file of that key in the cache, if it is there and whole.
+/// Returns the cached file at `path` if it exists and is intact.
 std::optional<TokenFile> find_cached(const fs::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
@@ -37,7 +37,7 @@ std::optional<TokenFile> find_cached(const fs::path& path) {
     TokenFile file(path);
     if (file.is_intact()) return file;
   } catch (const Error&) {
-    // Not even a token file any more: made again, as a file with a wrong checksum is.
+    // No longer a token file: encode again, as for a wrong checksum.
   }
   return std::nullopt;
 }
@@ -48,8 +48,8 @@ fs::path cache_path(const fs::path& directory, std::string_view split, std::uint
   return directory / fmt::format("{}-{}.bin", split, hex(key));
 }
 
-/// The token file that `fill` appends to, or an earlier run has made from the same things; where there is no directory,
-/// it is made in memory, and errors call it `name`.
+/// Returns the cached token file of this key, or lets `fill` write it. Without a directory, builds it in memory; errors
+/// then call it `name`.
 TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_t key, Index vocab_size,
                  const std::string& name, const std::function<void(const AppendTokens&)>& fill) {
   if (directory.empty()) {
@@ -60,15 +60,16 @@ TokenFile cached(const fs::path& directory, std::string_view split, std::uint64_
   const fs::path path = cache_path(directory, split, key);
   if (std::optional<TokenFile> file = find_cached(path)) return *std::move(file);
   make_directories(directory);
-  const FileLock lock(directory / "lock");  // two that write the same file would spoil it
+  const FileLock lock(directory / "lock");  // two processes that write the same file would corrupt it
   TokenFileWriter writer(path, vocab_size);
   fill([&](std::span<const TokenId> tokens, Index text_bytes) { writer.append(tokens, text_bytes); });
   writer.finish();
   return TokenFile(path);
 }
 
-/// The first documents, at least one, that are encoded together; a long one is alone, for Tokenizer::encode to share
-/// out among the threads: within a group it would keep one of them busy while the others wait.
+/// Removes and returns the first documents, at least one, that are encoded together. A long document gets its own
+/// group, so that Tokenizer::encode splits it among the threads: in a larger group it would keep one thread busy while
+/// the others wait.
 std::span<const std::string_view> take_group(std::span<const std::string_view>& documents) {
   std::size_t count = 0, bytes = 0;
   for (; count < documents.size() && documents[count].size() < kLongDocument; ++count) {
@@ -80,7 +81,7 @@ std::span<const std::string_view> take_group(std::span<const std::string_view>& 
   return group;
 }
 
-/// Token files as one. A single file is used as it is.
+/// Joins token files into one. Uses a single file as it is.
 TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index vocab_size, const fs::path& cache) {
   std::vector<TokenFile> parts;
   for (const fs::path& file : files) parts.emplace_back(file).check_vocabulary(vocab_size);
@@ -104,14 +105,14 @@ TokenFile join(const std::vector<fs::path>& files, std::string_view split, Index
   });
 }
 
-/// What is trained on, or what is held out. The tail's cut may have left one document a part on either side.
+/// The train or validation documents. The tail's cut may have split one document between the two.
 struct Split {
   std::string_view name;
   const Documents& documents;
-  const SourceFiles& found;     // that they come from
-  DocumentMarks marks;          // of whole documents
-  bool begins_within = false;   // the first one begins before the split
-  std::string_view after = {};  // how the last one goes on behind it
+  const SourceFiles& found;     // the files of the documents
+  DocumentMarks marks;          // for whole documents
+  bool begins_within = false;   // the first document starts before the split
+  std::string_view after = {};  // the continuation of the last document after it
 
   bool is_cut_at_end(std::size_t i) const { return i + 1 == documents.size() && !after.empty(); }
   DocumentMarks marks_of(std::size_t i) const {
@@ -136,7 +137,7 @@ std::vector<Split> splits_of(const Corpus& corpus, DocumentMarks marks) {
            .begins_within = is_cut}};
 }
 
-/// What makes the tokens of a split others than an older kiln made of it, whose caches are still good without.
+/// Describes how the tokens of a split differ from an older version's; empty if its cached tokens are still valid.
 std::string differences_from_older(const Split& split, const Tokenizer& tokenizer, bool has_several_documents) {
   std::string text;
   const DocumentMarks& marks = split.marks;
@@ -150,7 +151,7 @@ std::string differences_from_older(const Split& split, const Tokenizer& tokenize
   return text;
 }
 
-/// Names the tokens of a split in a cache; `as_older`: those that an older kiln made of it.
+/// Returns the cache key of a split's tokens; with `as_older`, the key of an older version's.
 std::uint64_t key_of(const Split& split, const Corpus& corpus, const Tokenizer& tokenizer, bool as_older = false) {
   const bool several = corpus.has_several_documents();
   const std::uint64_t maker = hash_bytes(format_json(tokenizer.to_json()));
@@ -181,14 +182,14 @@ void encode_documents(const Split& split, const Tokenizer& tokenizer, const Appe
 
 std::uint64_t digest_of(std::uint64_t train, std::uint64_t validation) { return hash_bytes(hex(train), validation); }
 
-/// The first tokens to train on, the others held out.
+/// Splits into the first tokens, to train on, and the others, held out.
 Dataset cut(const TokenFile& all, double validation_fraction) {
   const Index kept = static_cast<Index>(static_cast<double>(all.size()) * (1.0 - validation_fraction));
   if (kept == all.size()) return {all, {}};
   return {.train = all.slice(0, kept), .validation = all.slice(kept, all.size() - kept)};
 }
 
-/// The sound token files of a split in a cache.
+/// Returns the intact token files of a split in a cache.
 std::vector<TokenFile> cached_files(const fs::path& directory, std::string_view split) {
   std::vector<TokenFile> files;
   for (const fs::path& path : list_folder(directory)) {
@@ -233,7 +234,7 @@ std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& token
 
 std::optional<Dataset> find_dataset(const DataConfig& config, std::uint64_t digest, const fs::path& cache_directory) {
   std::vector<TokenFile> held_out = cached_files(cache_directory, "validation");
-  held_out.emplace_back();  // nothing may be held out
+  held_out.emplace_back();  // the dataset may have no held-out tokens
   std::vector<std::uint64_t> digests;
   for (const TokenFile& file : held_out) digests.push_back(file.digest());
   for (const TokenFile& train : cached_files(cache_directory, "train")) {

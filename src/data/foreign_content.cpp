@@ -1,4 +1,4 @@
-// One table of first bytes; three kinds of file that need a look at more than that.
+// Recognises most files by a table of first bytes; safetensors, GGUF, Parquet, UTF-16 and JSON need further checks.
 #include "data/foreign_content.h"
 
 #include "kiln/core/error.h"
@@ -22,7 +22,7 @@ constexpr std::string_view kTableToText =
     "write its text to a .jsonl file, one object with a field \"text\" a line, and name that";
 constexpr std::string_view kModel = "name the text to read, not the model";
 
-/// What a file is that has these bytes there, and what to do about it.
+/// Bytes at an offset that identify a kind of file, with the remedy for the message.
 struct Signature {
   std::size_t offset;
   std::string_view bytes;
@@ -64,13 +64,13 @@ std::uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-/// safetensors begins with its header's length in 8 bytes, and then the header, a JSON object.
+/// A safetensors file starts with its header's length in 8 bytes, followed by the header, a JSON object.
 bool is_safetensors(std::string_view contents) {
   return contents.size() > 10 && contents[8] == '{' && (contents[9] == '"' || contents[9] == '}') &&
          little_endian(contents.substr(0, 8)) <= contents.size() - 8;
 }
 
-/// A GGUF file's version follows its name; a text may begin with that word.
+/// A GGUF file has its version after the magic; text may start with the same word.
 bool is_gguf(std::string_view contents) {
   return contents.size() >= 8 && contents.starts_with("GGUF") && little_endian(contents.substr(4, 4)) < 0x10000;
 }
@@ -79,7 +79,7 @@ bool is_parquet(std::string_view contents) {
   return contents.size() > 8 && contents.starts_with("PAR1") && contents.ends_with("PAR1");
 }
 
-/// What no text and no sequence of token ids begins with.
+/// Recognises files whose beginning neither text nor token ids can have.
 std::optional<Finding> find_binary(std::string_view contents) {
   for (const Signature& signature : kSignatures) {
     if (contents.size() < signature.offset + signature.bytes.size()) continue;
@@ -92,13 +92,14 @@ std::optional<Finding> find_binary(std::string_view contents) {
   return std::nullopt;
 }
 
-/// UTF-16 without a byte order mark: no unit is a control character or half a pair, some are white space, and all are
-/// ASCII (but for a tenth), or the bytes are no UTF-8. `low` is the place of a unit's low byte, 0 or 1.
+/// Returns true for UTF-16 without a byte order mark: no unit is a control character or an unpaired surrogate, some are
+/// white space, and either nine tenths are ASCII or the bytes are not valid UTF-8. `low` is the offset of a unit's low
+/// byte, 0 or 1.
 bool looks_like_utf16(std::string_view contents, std::size_t low) {
   constexpr std::size_t kFewestUnits = 8, kMostUnits = 1024;
   const std::size_t units = std::min(contents.size() / 2, kMostUnits);
   std::size_t ascii = 0, spaces = 0;
-  bool is_in_pair = false;  // the unit before was the first half of one
+  bool is_in_pair = false;  // the previous unit was a high surrogate
   for (std::size_t i = 0; i < units; ++i) {
     const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(contents[2 * i + place]); };
     const unsigned unit = static_cast<unsigned>(byte(1 - low)) << 8 | byte(low);
@@ -111,7 +112,7 @@ bool looks_like_utf16(std::string_view contents, std::size_t low) {
   }
   if (units < kFewestUnits || spaces == 0) return false;
   const std::string_view looked = contents.substr(0, 2 * units);
-  constexpr std::size_t kLongestCharacter = 4;  // which the end may have cut
+  constexpr std::size_t kLongestCharacter = 4;  // the end may have cut one
   return 10 * ascii >= 9 * units || utf8_valid_until(looked) + kLongestCharacter <= looked.size();
 }
 
@@ -127,14 +128,14 @@ std::optional<Finding> find_encoding(std::string_view contents) {
   return std::nullopt;
 }
 
-/// The text from its first character on that is no white space, behind a byte order mark.
+/// Removes a byte order mark and leading white space.
 std::string_view without_space(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
-/// JSON that is not one object a line of a .jsonl file. An array of objects is told from prose in any file; an array of
-/// anything else, and lines of objects, where the file's name says JSON.
+/// Recognises JSON that is not in .jsonl form. An array of objects is recognised in any file; other arrays, and lines
+/// of objects, only if the file name says JSON.
 std::optional<Finding> find_json(std::string_view contents, std::string_view extension) {
   const std::string_view text = without_space(contents);
   const bool is_json = extension == ".json" || extension == ".ndjson";
@@ -147,7 +148,7 @@ std::optional<Finding> find_json(std::string_view contents, std::string_view ext
   if (!text.starts_with('{') || !is_json) return std::nullopt;
   const std::string_view line = text.substr(0, text.find('\n'));
   const std::size_t end = line.find_last_not_of(" \t\r");
-  const bool is_lines = end > 0 && line[end] == '}';  // the first object ends on the line that it begins on
+  const bool is_lines = end > 0 && line[end] == '}';  // the first object ends on its first line
   return is_lines ? std::optional(Finding{"JSON Lines", "give it a name that ends in .jsonl"}) : std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// Documents compared by their hashes. One that the tail's cut has split counts whole, on both sides of the cut.
+// Compares documents by hash. A document that the tail's cut splits counts as whole on both sides.
 #include "kiln/data/repeats.h"
 
 #include "kiln/core/format.h"
@@ -12,14 +12,14 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kRareShare = 100;  // repeats of less than one byte in so many are no news
+constexpr std::size_t kRareShare = 100;  // repeats of less than one byte in so many are not reported
 
 struct Hashed {
   std::uint64_t hash;
   std::size_t index;  // of the document
 };
 
-/// The documents by their hashes; equal ones as they lie.
+/// Sorts the documents by hash; equal ones keep their order.
 std::vector<Hashed> sorted_by_hash(const Documents& documents) {
   std::vector<Hashed> hashes;
   for (std::size_t i = 0; i < documents.size(); ++i) hashes.push_back({hash_bytes(documents[i]), i});
@@ -27,7 +27,7 @@ std::vector<Hashed> sorted_by_hash(const Documents& documents) {
   return hashes;
 }
 
-/// Documents that repeat others, and the first of them with the one that it repeats.
+/// Counts documents that repeat others; keeps the first, and the one it repeats, as an example.
 struct Repeats {
   std::size_t documents = 0, bytes = 0;
   std::string_view example, original;
@@ -52,7 +52,7 @@ std::string place(const Corpus& corpus, std::string_view document) {
   return place.offset == 0 ? place.name : fmt::format("{} at byte {}", place.name, place.offset);
 }
 
-/// "2 of 10 documents (1.20 kB), such as b.txt, which repeats a.txt".
+/// Returns "2 of 10 documents (1.20 kB), such as b.txt, which repeats a.txt".
 std::string describe(const Repeats& repeats, const Documents& among, const Corpus& corpus) {
   return fmt::format("{} of {} document{} ({}), such as {}, which repeats {}",
                      format_count(static_cast<std::int64_t>(repeats.documents)), format_count(std::ssize(among)),
@@ -69,7 +69,7 @@ std::vector<std::string> find_repeats(const Corpus& corpus) {
     trained_on.back() = held_out.front() = {head.data(), head.size() + held_out.front().size()};
   }
   const std::vector<Hashed> hashes = sorted_by_hash(trained_on);
-  std::vector<std::size_t> original(trained_on.size());  // of each document that is trained on: the first equal one
+  std::vector<std::size_t> original(trained_on.size());  // of each training document: the first equal one
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     const bool is_first = i == 0 || hashes[i - 1].hash != hashes[i].hash;
     original[hashes[i].index] = is_first ? hashes[i].index : original[hashes[i - 1].index];
@@ -82,7 +82,7 @@ std::vector<std::string> find_repeats(const Corpus& corpus) {
     const std::uint64_t hash = hash_bytes(document);
     auto equal = std::ranges::lower_bound(hashes, hash, {}, &Hashed::hash);
     for (; equal != hashes.end() && equal->hash == hash; ++equal) {
-      if (trained_on[equal->index].data() == document.data()) continue;  // itself, split by the cut
+      if (trained_on[equal->index].data() == document.data()) continue;  // the same document, split by the cut
       leaked.add(document, trained_on[equal->index]);
       break;
     }

@@ -1,4 +1,5 @@
-// Globs by glob(3), folders by the standard library; both sorted, so that every machine reads the same order.
+// Matches globs by glob(3), searches folders by the standard library, and sorts both, for the same order on every
+// machine.
 #include "kiln/data/source_files.h"
 
 #include "kiln/core/error.h"
@@ -22,9 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kReasonsExtension = ".json.why.md";  // beside a config that kiln new has written
+constexpr std::string_view kReasonsExtension = ".json.why.md";  // written by kiln new beside a config
 
-/// Whether kiln has made a folder: a run or its tokens, which hold a lock, or a checkpoint.
+/// Returns true for a folder that kiln wrote: a run or its tokens, which contain a lock, or a checkpoint.
 bool is_kilns_folder(const fs::path& folder) {
   return is_file_lock(folder / "lock") || (path_exists(folder / "kiln.json") && path_exists(folder / "manifest.json"));
 }
@@ -67,7 +68,7 @@ std::vector<fs::path> glob_matches(const fs::path& pattern) {
   return {found.gl_pathv, found.gl_pathv + found.gl_pathc};
 }
 
-/// The files of one pattern, sorted; none where it matches nothing. A name that exists is never taken for a glob.
+/// Returns the files of one pattern, sorted; none if it matches nothing. An existing name is never treated as a glob.
 SourceFiles matches(const fs::path& pattern, const std::vector<std::string>& include) {
   std::error_code ignored;
   SourceFiles found;
@@ -82,7 +83,7 @@ SourceFiles matches(const fs::path& pattern, const std::vector<std::string>& inc
   return found;
 }
 
-/// "1,200 others, mostly .py".
+/// Returns "1,200 others, mostly .py".
 std::string describe_left(const std::map<std::string, std::size_t>& left) {
   std::size_t count = 0;
   auto most = left.begin();
@@ -95,7 +96,7 @@ std::string describe_left(const std::map<std::string, std::size_t>& left) {
                      most->first);
 }
 
-/// Why a pattern gives no file.
+/// Explains why a pattern matches no file.
 std::string what_is_missing(const fs::path& pattern, const SourceFiles& found, const std::vector<std::string>& include,
                             std::string_view key, const std::string& places) {
   std::string text = fmt::format("(relative to {}; of a folder, {} files count", places, fmt::join(include, " and "));
@@ -142,7 +143,7 @@ std::string name_of_files(const std::vector<fs::path>& files) {
 std::string describe_files(const SourceFiles& found) {
   std::uintmax_t bytes = 0;
   for (const fs::path& file : found.files) {
-    std::error_code no_file;  // a pipe, say, which has no size
+    std::error_code no_file;  // e.g. a pipe, which has no size
     const std::uintmax_t size = fs::file_size(file, no_file);
     if (!no_file) bytes += size;
   }

@@ -1,4 +1,4 @@
-// Reading ids of two widths behind one interface, and writing them with a checksum.
+// Reads ids of two widths behind one interface, and writes them with a checksum.
 #include "kiln/data/token_file.h"
 
 #include "kiln/core/error.h"
@@ -21,8 +21,8 @@ static_assert(std::endian::native == std::endian::little, "token files are littl
 constexpr std::uint32_t kMagic16 = 20240520, kVersion16 = 1;
 constexpr std::uint32_t kMagic32 = 20240801, kVersion32 = 7;
 constexpr std::size_t kHeaderBytes = 1024;
-constexpr Index kMost16 = 65536;                                  // ids of uint16
-constexpr std::uint64_t kMostTextBytes = std::uint64_t{1} << 47;  // so that the sum of many files can be counted
+constexpr Index kMost16 = 65536;                                  // ids that uint16 can hold
+constexpr std::uint64_t kMostTextBytes = std::uint64_t{1} << 47;  // so that sums over many files do not overflow
 enum HeaderField : std::size_t { kMagic = 0, kVersion = 1, kCount = 2, kTextBytes = 4, kChecksum = 6 };
 
 template <class T>
@@ -44,8 +44,8 @@ void put(std::string& bytes, HeaderField field, T value) {
   std::memcpy(bytes.data() + 4 * field, &value, sizeof value);
 }
 
-/// The checksum of a headed file: of the ids, whose hash is known when all have gone by, then of the header with the
-/// checksum's own field zero.
+/// Returns the checksum of a file with a header: the hash of the ids, which is known after the last one, continued over
+/// the header with its checksum field zeroed.
 std::uint64_t checksum(std::string_view header, std::uint64_t hash_of_ids) {
   std::string blank(header);
   put(blank, kChecksum, std::uint64_t{0});
@@ -54,7 +54,7 @@ std::uint64_t checksum(std::string_view header, std::uint64_t hash_of_ids) {
 
 std::size_t width_of(Index vocab_size) { return vocab_size <= kMost16 ? 2 : 4; }
 
-/// Calls body with a zero of the type that ids of `width` bytes have.
+/// Calls body with a zero of the type of ids of `width` bytes.
 template <class Body>
 auto with_id_type(std::size_t width, Body&& body) {
   return width == 2 ? body(std::uint16_t{0}) : body(std::uint32_t{0});
@@ -201,7 +201,7 @@ TokenFileWriter::TokenFileWriter(const std::filesystem::path& path, Index vocab_
 }
 
 TokenFileWriter::~TokenFileWriter() {
-  std::error_code ignored;  // a finished file has moved away
+  std::error_code ignored;  // a finished file has been renamed
   std::filesystem::remove(temporary_, ignored);
 }
 

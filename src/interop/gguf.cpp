@@ -1,4 +1,4 @@
-// The header is put together in memory; elements go from the weights to the file.
+// Builds the header in memory and streams the elements from the weights to the file.
 #include "kiln/interop/gguf.h"
 
 #include "kiln/core/file_streams.h"
@@ -17,7 +17,7 @@ enum ValueType : std::uint32_t { kU32 = 4, kI32 = 5, kF32 = 6, kBool = 7, kStrin
 
 std::uint64_t aligned(std::uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
-/// Puts a header together.
+/// Builds a header.
 class GgufBytes {
  public:
   template <class T>

@@ -1,4 +1,4 @@
-// From Hugging Face's table of tensors to llama.cpp's names and keys.
+// Translates Hugging Face's table of tensors to llama.cpp's names and keys.
 #include "kiln/interop/gguf_model.h"
 
 #include "kiln/core/error.h"
@@ -40,7 +40,8 @@ constexpr GgufName kGgufNames[] = {
 constexpr std::string_view kTokenEmbedding = "token_embd.weight", kPositionEmbedding = "position_embd.weight",
                            kOutputMatrix = "output.weight";
 
-/// "h.3.ln_1.bias" or "model.layers.3.input_layernorm.weight": "blk.3.attn_norm.bias", "blk.3.attn_norm.weight".
+/// Translates "h.3.ln_1.bias" to "blk.3.attn_norm.bias", "model.layers.3.input_layernorm.weight" to
+/// "blk.3.attn_norm.weight".
 std::string gguf_name(std::string_view name) {
   std::string prefix;
   for (const std::string_view layers : {"transformer.", "h.", "model.layers."}) {
@@ -57,7 +58,7 @@ std::string gguf_name(std::string_view name) {
   return fmt::format("{}{}{}", prefix, entry->ggufs, name.substr(dot));
 }
 
-/// Sizes and numbers under the architecture's name.
+/// Returns the model's sizes and constants, under the architecture's name.
 std::vector<GgufKey> model_keys(const ModelConfig& m, Index vocab_size, DataType type) {
   const bool llama = family_of(m) == Family::llama;
   const std::string architecture = llama ? "llama" : "gpt2";

@@ -1,4 +1,4 @@
-// Tokens, merges and the name of the pattern, in llama.cpp's words.
+// Translates tokens, merges and the split pattern's name for llama.cpp.
 #include "kiln/interop/gguf_tokenizer.h"
 
 #include "kiln/interop/obstacles.h"
@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kKeys = "tokenizer.ggml.";
 enum TokenType : std::int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 constexpr std::array<std::string_view, 3> kEndKeys{"eos_token_id", "eot_token_id", "eom_token_id"};  // each ends a text
-constexpr TokenId kAssumedEnd = 11;  // what llama.cpp ends a text at where a "gpt2" tokenizer does not say
+constexpr TokenId kAssumedEnd = 11;  // llama.cpp's default end of text for a "gpt2" tokenizer
 
 struct GgufTokens {
   std::vector<std::string> texts;
@@ -43,7 +43,7 @@ GgufTokens tokens_of(const Tokenizer& tokenizer, Index vocab_size) {
   return tokens;
 }
 
-/// The merges that put characters of several bytes together: each byte is joined to those before it.
+/// Returns the merges that build characters of several bytes: each joins a byte to the bytes before it.
 std::vector<std::string> character_merges(const Tokenizer& tokenizer) {
   std::vector<std::string> merges;
   std::unordered_set<std::string> known;
@@ -66,8 +66,8 @@ std::vector<std::string> merges_of(const Tokenizer& tokenizer) {
   return merges;
 }
 
-/// What llama.cpp calls the pattern. Of the names for cl100k's (in which it spells out both cases where the pattern
-/// ignores case, and so misses the long s), "llama-bpe" stands for whole pieces first.
+/// Returns llama.cpp's name for the pattern. Of its names for cl100k, "llama-bpe" also takes whole pieces first.
+/// llama.cpp's pattern spells out both cases instead of ignoring case, and so misses the long s.
 std::string pattern_name(const Tokenizer& tokenizer) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
   if (bpe == nullptr || bpe->pattern() == SplitPattern::gpt2) return "gpt-2";

@@ -1,4 +1,4 @@
-// Folders of config, weights and tokenizer, through the one table of tensors.
+// Writes and reads folders of config, weights and tokenizer through the tensor table.
 #include "kiln/interop/huggingface.h"
 
 #include "kiln/core/error.h"
@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::string_view kEmbedding = "wte.weight";  // kiln's name
 constexpr std::string_view kUnembedding = "lm_head.weight";
-constexpr std::size_t kMostListed = 50;  // lines of one message
-constexpr double kSmallTables = 64e6;    // bytes of positions' tables that any model may have
+constexpr std::size_t kMostListed = 50;  // lines per message
+constexpr double kSmallTables = 64e6;    // bytes of position tables that are always accepted
 
 std::string_view prefix_of(Family family) {
   switch (family) {
@@ -36,7 +36,7 @@ std::string_view prefix_of(Family family) {
   return "";
 }
 
-/// Buffers that transformers saved in some versions and that follow from the config.
+/// Returns whether a tensor is a buffer that some transformers versions saved and that the config determines.
 bool is_derived(Family family, std::string_view name) {
   switch (family) {
     case Family::gpt2:
@@ -49,7 +49,7 @@ bool is_derived(Family family, std::string_view name) {
   return false;
 }
 
-/// The weights of a folder, held against the table of the model that is wanted.
+/// Matches a folder's weights against the tensor table of a model.
 class WeightsReader {
  public:
   WeightsReader(const std::filesystem::path& folder, const ModelConfig& model, const ParameterLayout& layout)
@@ -88,7 +88,7 @@ class WeightsReader {
     for (const TensorPlace& place : table_) {
       const StoredTensor* tensor = find(place.name);
       const bool is_embedding = place.parameter && layout[place.parameter].name == kEmbedding;
-      if (tensor == nullptr && is_embedding) tensor = std::exchange(unembedding_, nullptr);  // saved once, by that name
+      if (tensor == nullptr && is_embedding) tensor = std::exchange(unembedding_, nullptr);  // tied: saved once
       tensors_.push_back(tensor);
       used.insert(tensor);
       if (tensor == nullptr) {
@@ -119,7 +119,7 @@ class WeightsReader {
                 tensor.info->name);
   }
 
-  /// A tied model's unembedding is sometimes saved all the same: it has to be the token embedding.
+  /// Checks that a tied model's unembedding, if it was saved as well, equals the token embedding.
   void check_tied(const ParameterBuffer<float>& weights) const {
     const ParameterId embedding = weights.layout().find(kEmbedding);
     const ConstVec<float> values = weights.vec(embedding);
@@ -132,7 +132,7 @@ class WeightsReader {
   WeightFiles files_;
   Family family_;
   std::vector<TensorPlace> table_;
-  std::vector<const StoredTensor*> tensors_;  // for each of the table; null for zeros that the files leave out
+  std::vector<const StoredTensor*> tensors_;  // for each place of the table; null: zeros that the files omit
   const StoredTensor* unembedding_;           // of a tied model: a second copy of its embedding
 };
 

@@ -1,4 +1,4 @@
-// Sizes and flags between kiln's names and those of transformers.
+// Translates sizes and flags between kiln's names and those of transformers.
 #include "kiln/interop/huggingface_config.h"
 
 #include "kiln/core/file.h"
@@ -20,7 +20,7 @@ constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::m
 
 Json to_id(const std::optional<TokenId>& id) { return id ? Json(*id) : Json(nullptr); }
 
-/// One id as a number, several as an array.
+/// Returns one id as a number, several as an array.
 Json to_ids(const std::vector<TokenId>& ids) {
   if (ids.empty()) return nullptr;
   return ids.size() == 1 ? Json(ids.front()) : Json(ids);
@@ -72,15 +72,15 @@ Json llama_config(const ModelConfig& m, Index vocab_size) {
           {"rope_scaling", nullptr}};
 }
 
-/// Reads the keys of one config.json, noting what is wrong with them.
+/// Reads the keys of one config.json and collects problems.
 class Keys {
  public:
   Keys(const Json& json, Problems& problems) : json_(json), problems_(problems) {}
 
-  const Json& operator[](const std::string& key) const { return json_[key]; }  // of a key that is there
+  const Json& operator[](const std::string& key) const { return json_[key]; }  // the key must exist
   bool has(const std::string& key) const { return json_.contains(key) && !json_[key].is_null(); }
 
-  /// A count of at least 1, at most `largest`; the key may be absent or null only where there is a default.
+  /// Reads a count from 1 to `largest`; without a default the key is required.
   Index size(const std::string& key, std::optional<Index> otherwise = {},
              Index largest = std::numeric_limits<Index>::max()) {
     if (!has(key)) {
@@ -114,14 +114,14 @@ class Keys {
     return otherwise;
   }
 
-  /// A key that kiln has no other value of: absent, null or this.
+  /// Requires a key to be absent, null or the only value that kiln supports.
   void expect(const std::string& key, const Json& supported) {
     if (!has(key) || json_[key] == supported) return;
     problems_.add("/" + key, "{} is not supported; kiln computes {} alone", brief_json(json_[key]),
                   brief_json(supported));
   }
 
-  /// Names the keys that stand for kiln's here, which problems found later are reported at.
+  /// Maps kiln's keys to this file's, so that problems found later are reported at the latter.
   void stand_for(std::initializer_list<std::pair<const char*, const char*>> names) {
     for (const auto& [ours, theirs] : names) problems_.rename(std::string("/") + ours, std::string("/") + theirs);
   }
@@ -182,7 +182,7 @@ ModelConfig read_gpt2(Keys& keys) {
   return m;
 }
 
-/// transformers 5 moved rope_theta into "rope_parameters", beside the kind of rotation.
+/// Reads rope_theta, which transformers 5 moved into "rope_parameters", beside the kind of RoPE.
 double read_rope_theta(Keys& keys) {
   constexpr double kDefault = 10000;
   if (!keys.has("rope_parameters")) return keys.number("rope_theta", kDefault);
@@ -235,7 +235,7 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
   return m;
 }
 
-/// Adds the ids of a key, one or an array of them; what is no id of the vocabulary is left out.
+/// Appends the ids of a key, one or an array of them; skips values that are not ids of the vocabulary.
 void append_ids_of(const Json& json, const char* key, Index vocab_size, std::vector<TokenId>& ids) {
   const Json value = json.value(key, Json());
   for (const Json& id : value.is_array() ? value : Json::array({value})) {
@@ -243,7 +243,7 @@ void append_ids_of(const Json& json, const char* key, Index vocab_size, std::vec
   }
 }
 
-/// The JSON object of a file; empty where there is no such file.
+/// Reads a file's JSON object; returns an empty one if the file does not exist.
 Json read_optional(const std::filesystem::path& folder, const char* name) {
   const std::filesystem::path path = path_within(folder, name);
   return path_exists(path) ? read_json_object(path) : Json::object();

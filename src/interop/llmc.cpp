@@ -1,4 +1,4 @@
-// One table of llm.c's order, over the names that GPT-2's parameters have in kiln.
+// Translates between llm.c's tensor order and kiln's names of GPT-2's parameters.
 #include "kiln/interop/llmc.h"
 
 #include "kiln/core/error.h"
@@ -19,7 +19,7 @@ namespace {
 constexpr std::int32_t kLlmcMagic = 20240326, kVersionF32 = 3, kVersionBf16 = 5;
 constexpr std::uint64_t kHeaderBytes = 1024;
 constexpr Index kLlmcMultiple = 128;   // of the embedding's rows
-constexpr double kLlmcEpsilon = 1e-5;  // written into llm.c's code
+constexpr double kLlmcEpsilon = 1e-5;  // hard-coded in llm.c
 enum LlmcField : std::size_t {
   kMagicAt,
   kVersionAt,
@@ -35,7 +35,7 @@ using LlmcHeader = std::array<std::int32_t, kHeaderBytes / 4>;
 struct LlmcPart {
   std::string_view name;  // within a layer, or of the whole model
   bool per_layer;
-  bool transposed = false;  // kiln has [in, out]
+  bool transposed = false;  // kiln stores [in, out]
 };
 constexpr LlmcPart kLlmcParts[] = {
     {"wte.weight", false},
@@ -56,13 +56,13 @@ constexpr LlmcPart kLlmcParts[] = {
     {"ln_f.bias", false},
 };
 
-/// A tensor of the file, called as in kiln.
+/// A tensor of the file, under kiln's name.
 struct LlmcPlace {
   std::string name;
   bool transposed;
 };
 
-/// All tensors in the order of the file.
+/// Returns all tensors in the file's order.
 std::vector<LlmcPlace> file_order(Index layers) {
   std::vector<LlmcPlace> places;
   for (const LlmcPart& part : kLlmcParts) {
@@ -74,7 +74,7 @@ std::vector<LlmcPlace> file_order(Index layers) {
   return places;
 }
 
-/// The tensors in the order of the file, zeros for biases that the model lacks.
+/// Returns the tensors in the file's order, with zeros for biases that the model lacks.
 std::vector<TensorPlace> llmc_table(const ModelConfig& model, const ParameterLayout& layout) {
   const std::vector<TensorPlace> places = tensor_table(model, layout);
   std::unordered_map<std::string_view, const TensorPlace*> by_name;
@@ -87,7 +87,7 @@ std::vector<TensorPlace> llmc_table(const ModelConfig& model, const ParameterLay
   return table;
 }
 
-/// An open file whose header and length have been checked.
+/// Opens a file and checks its header and length.
 class LlmcReader {
  public:
   explicit LlmcReader(const std::filesystem::path& path) : file_(path) {
@@ -159,7 +159,7 @@ class LlmcReader {
     config_.resolve();
   }
 
-  /// No overflow: validate() bounds all but the embedding, whose two sizes are below 2^31.
+  /// Cannot overflow: validate() bounds everything except the embedding, whose two sizes are below 2^31.
   std::uint64_t count_elements() const {
     const auto C = static_cast<std::uint64_t>(config_.d_model), L = static_cast<std::uint64_t>(config_.n_layers);
     const auto rows = static_cast<std::uint64_t>(header_[kPaddedAt]) + static_cast<std::uint64_t>(config_.n_ctx);
@@ -198,7 +198,7 @@ FileDigest write_llmc_model(const std::filesystem::path& path, const ModelConfig
   std::string padding(static_cast<std::size_t>((padded - vocab_size) * model.d_model) * size_of(type), '\0');
   for (const TensorSource& tensor : sources.list()) {
     write_elements(file, tensor);
-    file.write(std::exchange(padding, {}));  // after the first alone
+    file.write(std::exchange(padding, {}));  // only after the first tensor
   }
   return file.finish();
 }

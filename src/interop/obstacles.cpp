@@ -1,4 +1,4 @@
-// One comparison a key.
+// Compares a model's settings, key by key, with what other programs support.
 #include "kiln/interop/obstacles.h"
 
 #include "kiln/core/fields.h"
@@ -13,7 +13,7 @@ class Reasons {
  public:
   explicit Reasons(std::string_view architecture) : architecture_(architecture) {}
 
-  /// A key that has to be `wanted`.
+  /// Adds a reason unless the key has the value `wanted`.
   template <class T>
   void need(std::string_view key, const T& found, const T& wanted) {
     if (found == wanted) return;
@@ -51,7 +51,7 @@ Reasons against_llama(const ModelConfig& m, std::string_view architecture) {
   return reasons;
 }
 
-/// Biases that the model lacks are zeros there.
+/// Does not compare biases: those that the model lacks are exported as zeros.
 Reasons against_gpt2(const ModelConfig& m, std::string_view architecture) {
   Reasons reasons(architecture);
   reasons.need("norm", m.norm, NormKind::layernorm);

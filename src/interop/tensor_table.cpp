@@ -1,4 +1,4 @@
-// The layout's parameters, one after another, turned into the tensors of each family.
+// Translates the layout's parameters, one by one, into the tensors of each family.
 #include "kiln/interop/tensor_table.h"
 
 #include "kiln/core/error.h"
@@ -15,7 +15,7 @@ constexpr std::string_view kWeight = ".weight";
 
 struct LlamaName {
   std::string_view ours;                   // within a layer, or of the whole model
-  std::array<std::string_view, 3> theirs;  // of each group of columns
+  std::array<std::string_view, 3> theirs;  // of each column group
   bool transposed = false;
 };
 constexpr LlamaName kLlamaNames[] = {
@@ -52,7 +52,7 @@ void add_llama(const Parameter& p, std::vector<TensorPlace>& table) {
   }
 }
 
-/// A weight that comes with a bias in GPT-2, but is not followed by one in the layout, gets zeros.
+/// Adds a weight, and zeros for its bias if GPT-2 has one that the layout lacks.
 void add_gpt2(const Parameter& p, const Parameter* next, bool prefixed, std::vector<TensorPlace>& table) {
   const bool of_trunk = p.role != Role::unembedding;
   const std::string name = prefixed && of_trunk ? "transformer." + p.name : p.name;

@@ -1,4 +1,4 @@
-// An index is believed only as far as the files bear it out.
+// Writes weights and shards, and checks an index against the files that it names.
 #include "kiln/interop/weight_files.h"
 
 #include "kiln/core/error.h"
@@ -10,8 +10,8 @@
 namespace kiln {
 namespace {
 
-/// {"weight_map": {tensor: file}}, by file. Throws Error (bad_input) where it is no such object, or a file's name is a
-/// path.
+/// Reads {"weight_map": {tensor: file}} and groups it by file. Throws Error (bad_input) if it has another form or a
+/// file name is a path.
 std::map<std::string, std::vector<std::string>> read_index(const std::filesystem::path& path) {
   const Json index = parse_json(read_file(path), path.string());
   const Json map = index.is_object() ? index.value("weight_map", Json()) : Json();
@@ -28,7 +28,7 @@ std::map<std::string, std::vector<std::string>> read_index(const std::filesystem
   return tensors;
 }
 
-/// The tensors in their order, cut before each that would make a file longer than `limit`.
+/// Splits the tensors, in order, before each one that would make a file larger than `limit`.
 std::vector<std::span<const TensorSource>> cut(std::span<const TensorSource> tensors, std::uint64_t limit) {
   std::vector<std::span<const TensorSource>> shards;
   std::size_t begin = 0;

@@ -1,10 +1,10 @@
-// Each activation is a value and a derivative; one driver applies them, plain or gated.
+// Defines each activation's value and derivative, and one driver that applies them, plain or gated.
 #include "kiln/kernels/activation.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/exponential.h"
 #include "kiln/tensor/convert.h"
 
+#include "kernels/exponential.h"
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -23,7 +23,7 @@ A sigmoid(A x) {
 struct Relu {
   template <class A>
   static A value(A x) {
-    return x < A(0) ? A(0) : x;  // of NaN too, so that nobody takes it for a sound activation
+    return x < A(0) ? A(0) : x;  // keeps NaN, so that it is not mistaken for a valid activation
   }
   template <class A>
   static A derivative(A x) {
@@ -42,7 +42,7 @@ struct Relu2 {
   }
 };
 
-/// Phi(x), the normal distribution function, and its density.
+/// Phi(x), the normal distribution's CDF, and its density.
 template <class A>
 struct Normal {
   A cdf, density;
@@ -58,9 +58,9 @@ struct Normal {
     }
   }
 
-  /// Phi(-z) exp(z^2 / 2) for z >= 0: a polynomial in t = 1 / (1 + 0.305 z) without constant term, the form of Hastings
-  /// (Abramowitz and Stegun 7.1.26), fitted anew over [0, 14] to a relative error of 1e-7 at most. It costs half of
-  /// what erf does, for exp is needed anyway.
+  /// Returns Phi(-z) exp(z^2 / 2) for z >= 0: a polynomial in t = 1 / (1 + 0.305 z) without constant term, in the form
+  /// of Hastings (Abramowitz and Stegun 7.1.26), refitted over [0, 14] to a relative error of at most 1e-7. Half the
+  /// cost of erf, since exp is needed anyway.
   static A lower_tail(A z) {
     const A t = A(1) / (A(1) + A(0.305) * z);
     A sum = A(0.0366992196);

@@ -1,4 +1,4 @@
-// Products of bfloat16 by the processor's tiles (Intel's AMX).
+// Multiplies bfloat16 matrices with Intel's AMX tiles.
 #pragma once
 
 #include "kernels/strided.h"
@@ -11,13 +11,13 @@ inline constexpr bool kHasAmx = true;
 inline constexpr bool kHasAmx = false;
 #endif
 
-/// tiled_product by AMX: denormal numbers count as zero, and sums of even and of odd steps are taken apart before they
-/// are added. Defined where kHasAmx; to be called where has_bfloat16_tiles().
+/// Computes tiled_product by AMX. Denormals count as zero; even and odd depth steps are summed separately, then added.
+/// Defined if kHasAmx; requires has_bfloat16_tiles().
 template <class U>
 void amx_product(const Strided<bfloat16>& a, const Strided<bfloat16>& b, Mat<U> c, Write write,
                  ConstVec<bfloat16> bias);
 
-/// Bytes that each thread keeps for it, from the first product on.
+/// Returns the workspace of each thread in bytes, kept from its first product on.
 std::size_t amx_product_bytes();
 
 }  // namespace kiln

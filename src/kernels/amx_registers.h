@@ -1,5 +1,5 @@
-// The registers of Intel's AMX: eight tiles of 16 x 16 floats, or of 16 x 16 pairs of bfloat16 (Intel's manual, volume
-// 1, "Programming with Intel AMX"; a system is asked for them first: has_bfloat16_tiles).
+// Wraps Intel's AMX registers: eight tiles of 16 x 16 floats, or of 16 x 16 pairs of bfloat16 (Intel's manual, volume
+// 1, "Programming with Intel AMX"; has_bfloat16_tiles requests their use first).
 #pragma once
 
 #if defined(__x86_64__)
@@ -10,8 +10,8 @@
 
 namespace kiln {
 
-/// This thread's registers while it lives, every tile as large as can be, all of them zero at first. Compilers know
-/// nothing of them, and have to be told that memory is read and written.
+/// Configures this thread's registers during its lifetime: all tiles of maximum size, initially zero. Compilers do not
+/// track these registers; the asm statements declare what memory they access.
 class AmxRegisters {
  public:
   static constexpr int kSize = 16;  // rows of a tile, and floats or pairs in each
@@ -29,7 +29,7 @@ class AmxRegisters {
     asm volatile("tilezero %%tmm%c0" : : "i"(Tile));
   }
 
-  /// A tile whose rows lie `pitch` floats apart.
+  /// Loads or stores a tile whose rows lie `pitch` floats apart.
   template <int Tile>
   static void load(const float* data, std::int64_t pitch) {
     asm volatile("tileloadd (%0,%1,4), %%tmm%c2" : : "r"(data), "r"(pitch), "i"(Tile) : "memory");
@@ -39,7 +39,7 @@ class AmxRegisters {
     asm volatile("tilestored %%tmm%c2, (%0,%1,4)" : : "r"(data), "r"(pitch), "i"(Tile) : "memory");
   }
 
-  /// Sums += left right, where `Left` has a row's pairs and `Right` a pair of rows' columns beside each other.
+  /// Sums += left right. `Left` holds pairs within a row; `Right` holds pairs from two adjacent rows.
   template <int Sums, int Left, int Right>
   static void multiply_add() {
     asm volatile("tdpbf16ps %%tmm%c0, %%tmm%c1, %%tmm%c2" : : "i"(Right), "i"(Left), "i"(Sums));

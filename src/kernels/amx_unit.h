@@ -1,5 +1,5 @@
-// A unit of tiled_product: words are pairs of bfloat16, multiplied a tile of 16 x 16 of them at a time. The registers
-// of tiles are a parameter, so that tests can put a model in the place of a processor that has them.
+// Multiplies tiles of 16 x 16 bfloat16 pairs, as a unit of tiled_product. The registers are a parameter, so that tests
+// can emulate CPUs with AMX.
 #pragma once
 
 #include "kernels/tiled_product.h"
@@ -15,9 +15,8 @@
 
 namespace kiln {
 
-/// Registers: AmxRegisters, or what behaves alike. A tile and a stretch take 33 KB for 32 rows of the left factor, to
-/// stay in the first-level cache, and 490 for the right one and 860 for sums in a second-level cache of 2 MB.
-/// Tests take smaller tiles.
+/// Registers: AmxRegisters or an emulation. Packed factors take 33 KB for 32 rows of the left one, which stay in the L1
+/// cache, and 490 KB for the right one; sums take 860 KB; both stay in an L2 cache of 2 MB. Tests use smaller tiles.
 template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
 struct AmxUnit {
   using Factor = bfloat16;
@@ -26,9 +25,9 @@ struct AmxUnit {
   static constexpr Index kTileRows = TileRows, kTileCols = TileCols, kDepth = Depth;
 
   static constexpr Index kLines = Registers::kSize, kPairs = Registers::kSize, kTile = kLines * kPairs;
-  static constexpr Index kStep = 2 * kPairs;                  // numbers along the depth in a tile
+  static constexpr Index kStep = 2 * kPairs;                  // depth of a tile, in numbers
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
-  static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of a stretch
+  static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of depth kDepth
   static constexpr Index kLeftWords = 2 * kPanel, kWords = kLeftWords + kTileCols / kLines * kPanel;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
 
@@ -54,7 +53,7 @@ struct AmxUnit {
     const auto lay_out = [&](Index j, Index k) {
       lay_out_tile<false>(lines, j, k, out + j / kLines * kPanel + k / kStep * kTile);
     };
-    if (b.row_stride == 1) {  // in the order in which it lies
+    if (b.row_stride == 1) {  // in memory order
       for (Index j = 0; j < b.cols; j += kLines) {
         for (Index k = 0; k < b.rows; k += kStep) lay_out(j, k);
       }
@@ -65,10 +64,9 @@ struct AmxUnit {
     }
   }
 
-  /// 32 rows and 16 columns of sums. Not inlined, so that nothing else happens between the instructions of a loop. Four
-  /// registers and no more, though 32 x 32 sums in eight would take fewer loads: a product took 34 ns there, 15 here,
-  /// the factors in the first-level cache (Xeon, Emerald Rapids; threads of a core seem to share what lies behind the
-  /// names).
+  /// Computes 32 rows and 16 columns of sums. Not inlined, so that nothing else runs between a loop's instructions.
+  /// Uses only four registers: 32 x 32 sums in eight need fewer loads, but a product took 34 ns instead of 15, with
+  /// factors in the L1 cache (Xeon, Emerald Rapids; hyperthreads seem to share the physical tile registers).
   [[gnu::noinline]] static void multiply_block(const float* left, const float* right, Index steps, float* sums,
                                                Write write) {
     float* const lower = sums + kLines * kTileCols;
@@ -90,8 +88,8 @@ struct AmxUnit {
     Registers::template store<1>(lower, kTileCols);
   }
 
-  /// Of lines (lines, depth) 16 lines and 32 numbers along the depth, filled up with zeros: pair q of line l at
-  /// out[l * kPairs + q] or, if not ByLine, at out[q * kLines + l].
+  /// Packs 16 lines and 32 numbers of depth from `lines` (lines, depth), padded with zeros. Pair q of line l goes to
+  /// out[l * kPairs + q] or, if not ByLine, to out[q * kLines + l].
   template <bool ByLine>
   static void lay_out_tile(const Strided<bfloat16>& lines, Index line, Index k, float* out) {
     const Index count = std::clamp<Index>(lines.rows - line, 0, kLines), depth = std::min(kStep, lines.cols - k);
@@ -119,7 +117,7 @@ struct AmxUnit {
     }
   }
 
-  /// Neighbours lie across the depth: those of two steps make words.
+  /// Packs lines whose depth is strided: combines the rows of two depth steps into words.
   static void pair_rows(const Strided<bfloat16>& lines, float* out) {
     const auto at = [&](Index k) { return lines.data + k * lines.col_stride; };
     if (is_whole(lines)) {

@@ -1,4 +1,4 @@
-// Vectors of the compiler's (GCC and Clang), which it maps to whatever registers there are.
+// Multiplies a few rows with the compiler's vector types (GCC and Clang), which map to the available registers.
 #include "kernels/few_rows.h"
 
 #include "kiln/core/threads.h"
@@ -24,11 +24,11 @@ constexpr Index kLanes = 4;
 #endif
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
-constexpr Index kGrainBytes = 1 << 14;  // of b, at least, for a thread
-constexpr Index kPanel = 4;             // rows of b that are added to the sums at once
-constexpr Index kRowsAhead = 4;  // are on their way into the cache: the processor alone would wait for each new row
-constexpr int kSecondLevel = 2;  // of the cache
-constexpr Index kParts = 8;      // of b's rows, each with sums of its own: fixed, so that threads change no bits
+constexpr Index kGrainBytes = 1 << 14;  // of b per thread, at least
+constexpr Index kPanel = 4;             // rows of b added to the sums at once
+constexpr Index kRowsAhead = 4;         // prefetch distance: the hardware alone would wait at each new row
+constexpr int kSecondLevel = 2;         // L2 cache
+constexpr Index kParts = 8;             // of b's rows, each with its own sums: fixed, so that threads change no bits
 
 Lanes load(const float* from) {
   Lanes lanes;
@@ -52,7 +52,7 @@ float sum(Lanes lanes) {
   return total;
 }
 
-/// body.operator()<R>() for the R in [1, Most] that is `rows`.
+/// Calls body.operator()<R>() with R = rows, in [1, Most].
 template <Index Most, class Body>
 void with_rows(Index rows, Body&& body) {
   assert(rows >= 1 && rows <= Most);
@@ -62,7 +62,7 @@ void with_rows(Index rows, Body&& body) {
   (std::make_index_sequence<Most>());
 }
 
-/// The left factor in float, its rows `depth` apart. It is small, and read again and again.
+/// Returns the left factor in float, its rows `depth` apart. It is small and read repeatedly.
 template <class T>
 const float* widened(ConstMat<T> a) {
   float* const wide = scratch<struct LeftOfFewRows, float>(a.size());
@@ -72,8 +72,7 @@ const float* widened(ConstMat<T> a) {
   return wide;
 }
 
-/// sums(m, n) += sum_r a(m, r) b(r, n) for M rows of a, R of b and all of its `width` columns, by which the rows of the
-/// sums lie apart.
+/// sums(m, n) += sum_r a(m, r) b(r, n) for M rows of a, R rows of b and all `width` columns; sums has stride `width`.
 template <Index M, Index R, class T>
 void add_rows(const float* a, Index a_row, const T* b, Index b_row, Index width, float* sums) {
   const Index whole = width / kLanes * kLanes;
@@ -99,7 +98,7 @@ void add_rows(const float* a, Index a_row, const T* b, Index b_row, Index width,
   }
 }
 
-/// sums (M, N) = a b, counting only the rows [begin, end) of b.
+/// sums (M, N) = a b over the rows [begin, end) of b only.
 template <Index M, class T>
 void sum_part(const float* a, ConstMat<T> b, Index begin, Index end, float* sums) {
   const Index width = b.cols();
@@ -109,10 +108,10 @@ void sum_part(const float* a, ConstMat<T> b, Index begin, Index end, float* sums
   for (; k < end; ++k) add_rows<M, 1>(a + k, b.rows(), row(b, k), b.outerStride(), width, sums);
 }
 
-/// c(m, n) = a(m) b(n) + bias for M rows and the n-th row of b.
+/// c(m, n) = a(m) b(n) + bias for M rows of a and row n of b.
 template <Index M, class T, class U>
 void multiply_dots(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, Index n) {
-  constexpr Index kChains = 4;  // of sums, since one would wait for itself
+  constexpr Index kChains = 4;  // independent sums, to hide latency
   constexpr Index kStep = kChains * kLanes;
   const Index depth = b.cols(), whole = depth / kStep * kStep;
   const T* right = row(b, n);

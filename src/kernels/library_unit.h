@@ -1,4 +1,4 @@
-// A unit of tiled_product: a library multiplies, oneDNN or Eigen.
+// Multiplies tiles with a library, oneDNN or Eigen, as a unit of tiled_product.
 #pragma once
 
 #include "kiln/core/threads.h"
@@ -11,13 +11,13 @@
 
 namespace kiln {
 
-/// Whether oneDNN multiplies what is of type W; Eigen does where it does not.
+/// Whether oneDNN multiplies elements of type W; otherwise Eigen does.
 template <class W>
 inline constexpr bool kByOneDnn = kHasOneDnn && !std::is_same_v<W, double>;
 
-/// Words are of T, or of Acc<T>: bfloat16 is multiplied in float where processors are faster at it. A tile and a
-/// stretch of floats take 0.4 MB for the left factor, 0.6 for the right one and 0.4 for sums. Measured on a Xeon with
-/// AVX-512: eight sizes, of up to twice as many rows and as deep, are all within the noise of each other.
+/// W is T, or Acc<T>: bfloat16 is multiplied in float where CPUs are faster at that. In float, a tile takes 0.4 MB for
+/// the left factor, 0.6 for the right one and 0.4 for sums. Eight other sizes, up to twice the rows and depth, were
+/// within noise on a Xeon with AVX-512.
 template <class T, class W>
 struct LibraryUnit {
   using Factor = T;
@@ -27,7 +27,7 @@ struct LibraryUnit {
   static constexpr Index kRows = 16, kCols = 16;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
 
-  static constexpr bool kIsCopied = !std::is_same_v<T, W>;  // else a library reads it where it lies
+  static constexpr bool kIsCopied = !std::is_same_v<T, W>;  // otherwise the library reads it in place
   static constexpr Index kLine = 64 / sizeof(W);            // of the cache
   static constexpr Index kLeftWords = kIsCopied ? kTileRows * kDepth + kLine * std::max(kTileRows, kDepth) : 0;
   static constexpr Index kRightWords = kIsCopied ? kTileCols * kDepth + kLine * std::max(kTileCols, kDepth) : 0;
@@ -54,7 +54,7 @@ struct LibraryUnit {
     }
   }
 
-  /// The matrix in words, its lines as they lie, each in whole lines of the cache and one more.
+  /// Copies the matrix as W and keeps its order; pads each line to whole cache lines plus one.
   static Strided<W> copy(const Strided<T>& m, W* out) {
     const bool by_row = m.col_stride == 1;
     const Index lines = by_row ? m.rows : m.cols, length = by_row ? m.cols : m.rows;
@@ -67,7 +67,7 @@ struct LibraryUnit {
     return {out, m.rows, m.cols, by_row ? to : 1, by_row ? 1 : to};
   }
 
-  /// body(the matrix), in the one of two types whose inner stride is known to be 1: of any other Eigen makes a copy.
+  /// Calls body with the matrix as one of two types with inner stride 1; Eigen copies any other.
   template <class Body>
   static void with_view(const Strided<W>& m, Body&& body) {
     const auto view = [&]<int Order>(Index stride) {

@@ -1,4 +1,4 @@
-// Three products for a linear layer: one forward, two backward.
+// Computes a linear layer with three products: one forward, two backward.
 #include "kiln/kernels/linear.h"
 
 #include "kiln/core/threads.h"

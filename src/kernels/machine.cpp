@@ -1,5 +1,5 @@
-// Loops that do nothing but multiply and add, or nothing but move memory. The widest instructions are chosen at run
-// time, so that a program built for older processors measures the same.
+// Measures peak rates with loops that only multiply and add, or only move memory. Chooses the widest instructions at
+// run time, so that a program built for older CPUs measures the same.
 #include "kiln/kernels/machine.h"
 
 #include "kiln/core/processor.h"
@@ -20,18 +20,18 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kFewestRounds = 20'000;  // tens of microseconds of every loop below
-constexpr double kSeconds = 4e-3;               // of a loop that is measured
+constexpr std::int64_t kFewestRounds = 20'000;  // tens of microseconds for each loop below
+constexpr double kSeconds = 4e-3;               // per measured loop
 constexpr int kRepeats = 7;
-constexpr Index kTriadElements = Index{1} << 25;  // 128 MB an array
+constexpr Index kTriadElements = Index{1} << 25;  // 128 MB per array
 
-/// A loop of `rounds`, and what it does a round: returns a number that depends on every operation.
+/// A loop of `rounds`, which returns a number that depends on every operation, and its operations per round.
 struct Loop {
   float (*run)(std::int64_t rounds, float seed);
   double operations;
 };
 
-// Accumulators enough to hide the latency of a multiply-add (4 cycles, 2 a cycle), few enough to stay in registers.
+// Enough accumulators to hide the latency of a multiply-add (4 cycles, 2 per cycle), few enough to stay in registers.
 constexpr int kAccumulators = 12;
 
 float portable_loop(std::int64_t rounds, float seed) {
@@ -85,9 +85,9 @@ __attribute__((target("avx512f,avx512bf16"))) float vector_bfloat16_loop(std::in
 }
 
 constexpr int kTile = AmxRegisters::kSize;
-constexpr double kTileOperations = 2.0 * kTile * kTile * 2 * kTile;  // of one product of tiles
+constexpr double kTileOperations = 2.0 * kTile * kTile * 2 * kTile;  // per product of tiles
 
-// Four accumulators, as the 52 cycles of a product are 16 apart.
+// Four accumulators: a product has a latency of 52 cycles and starts every 16.
 float tile_loop(std::int64_t rounds, float seed) {
   alignas(64) std::array<float, kTile * kTile> tile;
   tile.fill(seed);
@@ -122,7 +122,7 @@ Loop bfloat16_loop() {
   return float_loop();
 }
 
-/// The best of a few runs: what other processes take is no property of the machine.
+/// Returns the best of several runs, since time taken by other processes is not a property of the machine.
 double best_rate(double work, const auto& body) {
   double best = 0;
   for (int i = 0; i < kRepeats; ++i) {
@@ -133,18 +133,18 @@ double best_rate(double work, const auto& body) {
   return best;
 }
 
-/// The time that the calling thread had a core.
+/// Returns the calling thread's CPU time.
 double thread_seconds() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// Runs the loop in all threads at once and adds up their rates. Each thread's is the best of a few by the time that it
-/// had a core, so that other programs, which take cores away, do not lower it.
+/// Runs the loop on all threads at once and sums their rates. Takes each thread's best of several runs by CPU time, so
+/// that other programs do not lower it.
 double measure(const Loop& loop) {
   const Index workers = threads();
-  std::vector<float> results(static_cast<std::size_t>(workers));  // kept, lest the loops be left out
+  std::vector<float> results(static_cast<std::size_t>(workers));  // used, so that the loops are not optimised away
   const auto rate = [&](std::int64_t rounds) {
     std::vector<double> best(static_cast<std::size_t>(workers));
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
@@ -174,7 +174,7 @@ double measure_memory_bandwidth() {
   float* a = arena.vector<float>(kTriadElements).data();
   float* b = arena.vector<float>(kTriadElements).data();
   float* c = arena.vector<float>(kTriadElements).data();
-  for (float* read : {b, c}) std::fill_n(read, kTriadElements, 1.0f);  // pages never written to are read from none
+  for (float* read : {b, c}) std::fill_n(read, kTriadElements, 1.0f);  // unwritten pages would share one zero page
   return best_rate(3.0 * static_cast<double>(kTriadElements) * sizeof(float), [&] {
     parallel_for(kTriadElements, 1, [&](Index begin, Index end) {
 #pragma omp simd

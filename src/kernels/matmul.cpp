@@ -1,7 +1,6 @@
-// Who makes which product. oneDNN makes those of float, and of bfloat16 where the processor's vectors have instructions
-// worth using. All others are made in tiles: of bfloat16 by AMX where the processor has it, else in float; of double,
-// and where there is no oneDNN, by Eigen; and whatever oneDNN would make, where no bit may depend on the number of
-// threads.
+// Chooses the GEMM backend: oneDNN for float, and for bfloat16 on CPUs with fast AVX512-BF16; otherwise our tiled GEMM,
+// whose tiles AMX (bfloat16), oneDNN or Eigen (double, or without oneDNN) multiplies. deterministic() replaces oneDNN
+// by tiles, whose bits do not depend on the thread count. Products of a few rows have their own kernel.
 #include "kiln/kernels/matmul.h"
 
 #include "kiln/core/processor.h"
@@ -32,10 +31,10 @@ Strided<T> transposed(ConstMat<T> m) {
 
 constexpr Index kLine = 16;                 // floats
 constexpr Index kRowsWorthSpreading = 128;  // of the left factor
-constexpr Index kCopiedRows = 16;           // at least, for a thread that copies them
+constexpr Index kCopiedRows = 16;           // at least, per copying thread
 
-/// Whether the rows of the right factor lie whole pages apart, so that a column of it falls on a few lines of the
-/// cache, which slows oneDNN, and the left factor has so many that a copy is worth it.
+/// Returns whether to copy b: its rows lie whole pages apart, so that a column maps to few cache lines, which slows
+/// oneDNN, and the left factor has enough rows to be worth the copy.
 template <class T>
 bool thrashes(Index left_rows, const Strided<T>& b) {
   constexpr Index kPage = 4096 / sizeof(float);
@@ -43,7 +42,7 @@ bool thrashes(Index left_rows, const Strided<T>& b) {
          b.rows > 1 && b.row_stride % kPage == 0;
 }
 
-/// The matrix with its rows a cache line further apart than they are long.
+/// Copies the matrix with one cache line of padding after each row.
 template <class T>
 Strided<T> spread(const Strided<T>& m) {
   const Index stride = m.cols + kLine;
@@ -54,7 +53,7 @@ Strided<T> spread(const Strided<T>& m) {
   return {out, m.rows, m.cols, stride, 1};
 }
 
-/// Who makes the products of a type: oneDNN by itself, or tiles of the type itself, widened to float, or by AMX.
+/// The backend for a type: oneDNN, or tiles in the type itself, widened to float, or by AMX.
 enum class Maker { onednn, tiles, widened_tiles, amx };
 
 template <class T>
@@ -64,7 +63,7 @@ using WidenedTiles = LibraryUnit<bfloat16, float>;
 Maker fastest_for_bfloat16() {
   static const Maker fastest = [] {
     if constexpr (kHasAmx) {
-      if (has_bfloat16_tiles()) return Maker::amx;  // at up to twice the speed of oneDNN's own use of them
+      if (has_bfloat16_tiles()) return Maker::amx;  // up to twice as fast as oneDNN's use of AMX
     }
     if constexpr (kHasOneDnn) {
       if (onednn_multiplies_bfloat16()) return Maker::onednn;
@@ -103,7 +102,7 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
   }
 }
 
-/// Whether kernels/few_rows makes a product: oneDNN lays the right factor out anew first, which costs more than it.
+/// Returns whether kernels/few_rows computes a product: oneDNN would first repack b, which costs more than the product.
 template <class U>
 bool has_few_rows(const Mat<U>& c, Write write) {
   return c.rows() > 0 && c.rows() <= kFewRows && write == Write::overwrite;

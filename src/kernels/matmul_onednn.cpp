@@ -1,4 +1,4 @@
-// Products by oneDNN: primitives are cached by shape; strides carry transposes, so that none is ever materialised.
+// Multiplies by oneDNN. Caches primitives by shape; passes transposes as strides, so that none is materialised.
 #include "kernels/matmul_onednn.h"
 
 #ifdef KILN_ONEDNN
@@ -27,11 +27,11 @@ dnnl::engine& engine() {
   return instance;
 }
 
-/// A primitive with the memory objects that its calls point at their operands.
+/// A primitive and its memory objects, which each call points at its operands.
 struct Product {
   dnnl::matmul primitive;
   dnnl::memory a, b, c, bias, scratchpad;
-  Index scratchpad_size;  // bytes, of what all products of a thread share
+  Index scratchpad_size;  // bytes; a thread's products share one scratchpad
   bool has_bias;
 
   template <class T, class U>
@@ -42,7 +42,7 @@ struct Product {
     c.set_data_handle(c_data);
     scratchpad.set_data_handle(scratch<Product, std::byte>(scratchpad_size));
     if (has_bias) bias.set_data_handle(const_cast<T*>(bias_data));
-    // Not primitive.execute, which would allocate a list of the arguments each time.
+    // Avoids primitive.execute, which allocates an argument list on every call.
     dnnl::error::wrap_c_api(
         dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(arguments.size()), arguments.data()),
         "a matrix product failed");
@@ -53,8 +53,8 @@ struct Product {
 
 using ProductKey = std::array<Index, 11>;
 
-/// oneDNN's first choice, but its packing kernels (gemm) where the left factor lies across: they are 6 to 25% ahead of
-/// the batch-reduced ones (brgemm) in bfloat16, and what oneDNN takes in float by itself.
+/// Returns oneDNN's first choice, except that a transposed left factor gets the packing kernels (gemm): in bfloat16
+/// they are 6 to 25% faster than the batch-reduced ones (brgemm); in float oneDNN chooses them by itself.
 dnnl::matmul::primitive_desc choose_implementation(const dnnl::matmul::desc& description,
                                                    const dnnl::primitive_attr& attributes, bool left_lies_across) {
   dnnl::matmul::primitive_desc chosen(description, attributes, engine());
@@ -118,7 +118,7 @@ void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
 }
 
 bool onednn_multiplies_bfloat16() {
-  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits, as of all that it implies
+  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits that include implied ISAs
   return has_fast_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
 }
 

@@ -1,4 +1,4 @@
-// Products by oneDNN, its primitives cached by shape.
+// Multiplies matrices by oneDNN, with primitives cached by shape.
 #pragma once
 
 #include "kernels/strided.h"
@@ -12,12 +12,11 @@ inline constexpr bool kHasOneDnn = false;
 #endif
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty; T is float or bfloat16, U is T
-/// or float. How it is shared out, and so its bits, depends on the number of threads. Defined where kHasOneDnn.
+/// or float. The partition, and so the result's bits, depend on the thread count. Defined if kHasOneDnn.
 template <class T, class U>
 void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias);
 
-/// Whether it multiplies bfloat16 by the processor's own instructions, and these are worth it. Defined where
-/// kHasOneDnn.
+/// Returns whether oneDNN uses the CPU's bfloat16 instructions and these are fast. Defined if kHasOneDnn.
 bool onednn_multiplies_bfloat16();
 
 }  // namespace kiln

@@ -1,5 +1,5 @@
-// Rows are normalised side by side; the gains' gradients are summed column by column, in the order of the rows, so that
-// their bits do not depend on the thread count.
+// Normalises rows in parallel; sums the gains' gradients column by column, in row order, so that their bits do not
+// depend on the thread count.
 #include "kiln/kernels/norm.h"
 
 #include "kiln/core/threads.h"
@@ -29,7 +29,7 @@ void add_gain_gradient(ConstMat<T> x, ConstVec<Acc<T>> mean, ConstVec<Acc<T>> rs
   });
 }
 
-/// The backward of one row of either norm, xhat = (x - mean) rstd and g = dy gain:
+/// Computes one row's backward of either norm, with xhat = (x - mean) rstd and g = dy gain:
 /// dx = skip + rstd (g - mean_c(g) - xhat mean_c(g xhat)), where mean_c(g) counts only if the norm centres its input.
 template <class T, bool kCentred>
 void norm_row_backward(Index C, const T* x, const T* gain, Acc<T> mean, Acc<T> rstd, const T* dy, const T* skip,
@@ -86,7 +86,7 @@ void layernorm_forward(ConstMat<T> x, ConstVec<T> gain, ConstVec<T> bias, double
 template <class T>
 void layernorm_backward(ConstMat<T> x, ConstVec<T> gain, ConstVec<Acc<T>> mean, ConstVec<Acc<T>> rstd, ConstMat<T> dy,
                         ConstMat<T> dskip, Mat<T> dx, Vec<Acc<T>> dgain, Vec<Acc<T>> dbias) {
-  add_gain_gradient(x, mean, rstd, dy, dgain);  // before dx is written, which may lie where dy does
+  add_gain_gradient(x, mean, rstd, dy, dgain);  // before dx is written, since it may alias dy
   if (dbias.size() > 0) add_column_sums(dy, dbias);
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
@@ -119,7 +119,7 @@ void rmsnorm_forward(ConstMat<T> x, ConstVec<T> gain, double epsilon, Mat<T> y, 
 template <class T>
 void rmsnorm_backward(ConstMat<T> x, ConstVec<T> gain, ConstVec<Acc<T>> rstd, ConstMat<T> dy, ConstMat<T> dskip,
                       Mat<T> dx, Vec<Acc<T>> dgain) {
-  add_gain_gradient(x, no_const_vec<Acc<T>>(), rstd, dy, dgain);  // before dx is written, which may lie where dy does
+  add_gain_gradient(x, no_const_vec<Acc<T>>(), rstd, dy, dgain);  // before dx is written, since it may alias dy
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
       norm_row_backward<T, false>(x.cols(), row(x, n), gain.data(), Acc<T>(0), rstd[n], row(dy, n),
@@ -132,7 +132,7 @@ template <class T>
 void head_rmsnorm_forward(ConstMat<T> x, ConstVec<T> gain, double epsilon, Mat<T> y, Vec<Acc<T>> rstd) {
   const Index D = gain.size(), heads = x.cols() / D;
   for (Index h = 0; h < heads; ++h) {
-    // Head h of every row is a matrix of its own whose rows lie a whole row of x apart.
+    // Head h of all rows is a matrix with the row stride of x.
     rmsnorm_forward<T>(columns(x, h * D, D), gain, epsilon, columns(y, h * D, D),
                        Vec<Acc<T>>(rstd.data() + h * x.rows(), x.rows()));
   }

@@ -1,4 +1,4 @@
-// Memory that a thread keeps for a kernel from one call to the next.
+// Provides per-thread workspace that kernels keep between calls.
 #pragma once
 
 #include "kiln/tensor/arena.h"
@@ -8,16 +8,16 @@
 
 namespace kiln {
 
-/// This thread's memory for `count` numbers, a piece of its own for each Use (any type: a tag), aligned to cache lines,
-/// its contents arbitrary but initialised. It grows to the largest size ever asked for and is then used again, so that
-/// only a model's first step allocates. Throws Error (usage) where there is no memory.
+/// Returns this thread's workspace for `count` numbers, aligned to cache lines; its contents are arbitrary but
+/// initialised. Each Use (any type, as a tag) has its own. Grows to the largest request and is then reused, so that
+/// only a model's first step allocates. Throws Error (usage) if the allocation fails.
 template <class Use, class A>
 A* scratch(Index count) {
   static thread_local AlignedBlock memory;
   static thread_local Index room = 0;
   if (room < count) {
-    room = 0;                 // should there be no memory
-    memory = AlignedBlock();  // first: the old one is of no use
+    room = 0;                 // in case the allocation throws
+    memory = AlignedBlock();  // frees the old block first
     memory = AlignedBlock(static_cast<std::size_t>(count) * sizeof(A));
     room = count;
   }

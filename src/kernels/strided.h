@@ -1,4 +1,4 @@
-// Matrices by their two strides, so that a transpose is a way to read.
+// Describes matrices by two strides, so that a transpose is only a different view.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -11,19 +11,19 @@ struct Strided {
   const T* data;
   Index rows, cols, row_stride, col_stride;
 
-  /// `rows` rows from `row`, of them `cols` columns from `col`.
+  /// Returns `rows` rows from `row` and `cols` columns from `col`.
   Strided part(Index row, Index rows, Index col, Index cols) const {
     return {data + row * row_stride + col * col_stride, rows, cols, row_stride, col_stride};
   }
 };
 
-/// The distance of rows; of a single row it means nothing, and oneDNN wants it to be sound all the same.
+/// Returns the row stride. A single row's is meaningless, but oneDNN requires it to be valid.
 template <class M>
 Index row_stride(const M& m) {
   return m.rows() == 1 ? m.cols() : m.outerStride();
 }
 
-/// The part of a bias, or of none, that belongs to `cols` columns from `col`.
+/// Returns the part of a bias for `cols` columns from `col`; empty for an empty bias.
 template <class T>
 ConstVec<T> part(const ConstVec<T>& bias, Index col, Index cols) {
   return bias.size() > 0 ? ConstVec<T>(bias.data() + col, cols) : no_const_vec<T>();

@@ -1,5 +1,5 @@
-// Products in tiles of the result, each by one thread: stretches of the factors are laid out for the innermost loop,
-// which then reads both in order (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+// Multiplies matrices in tiles of the result, one thread per tile. Packs the factors for the innermost loop, which then
+// reads both in order (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 #pragma once
 
 #include "kiln/core/threads.h"
@@ -14,13 +14,13 @@
 
 namespace kiln {
 
-/// What a product is made with.
-///   Factor, Word                   what factors are of, and what is laid out of them
-///   kTileRows, kTileCols, kDepth   the largest tile, and the stretch of the inner dimension that is laid out at a time
-///   kRows, kCols                   what tiles are multiples of, but for the last ones
-///   kWords                         room for what is laid out of both factors
+/// A microkernel of a tiled product:
+///   Factor, Word                   element type of the factors, and of the packed factors
+///   kTileRows, kTileCols, kDepth   the largest tile, and the depth (of the inner dimension) that is packed at a time
+///   kRows, kCols                   tile sizes are multiples of these, except for the last tiles
+///   kWords                         size of both packed factors
 ///   multiply(a, b, words, sums, write)
-///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), by this thread
+///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), on this thread
 template <class Unit>
 concept ProductUnit = requires(const Strided<typename Unit::Factor>& m, typename Unit::Word* words,
                                Acc<typename Unit::Factor>* sums) {
@@ -28,11 +28,11 @@ concept ProductUnit = requires(const Strided<typename Unit::Factor>& m, typename
   Unit::multiply(m, m, words, sums, Write::overwrite);
 };
 
-/// [0, size) in pieces of the same length, the last of which may be shorter.
+/// Splits [0, size) into pieces of equal length, the last of which may be shorter.
 struct Cut {
   Index size = 0, piece = 0;
 
-  /// About `pieces` of them, whole multiples of `unit`.
+  /// Splits into about `pieces` pieces, whole multiples of `unit`.
   static Cut into(Index pieces, Index size, Index unit) {
     const Index length = (size + pieces - 1) / pieces;
     return {size, (length + unit - 1) / unit * unit};
@@ -42,15 +42,15 @@ struct Cut {
   Index length(Index i) const { return std::min(piece, size - begin(i)); }
 };
 
-/// The tiles of a result, not empty, all of about the same size.
+/// The tiles of a result that is not empty, all of about the same size.
 template <ProductUnit Unit>
 class ProductGrid {
  public:
-  /// As many tiles as threads have equal shares of, or so many that it does not matter; of such grids that for which
-  /// the least is laid out. Where `deterministic`, the sizes alone decide, for as many threads as are common: how a
-  /// unit sums may depend on a tile's.
+  /// Picks the grid with the least packing among those whose tile count divides evenly among the threads, or is at
+  /// least 4 per thread. If deterministic(), assumes a fixed thread count, so that the sizes alone decide: a unit's
+  /// order of summation may depend on the tile size.
   ProductGrid(Index rows, Index cols) {
-    constexpr Index kManyTiles = 4;  // a thread
+    constexpr Index kManyTiles = 4;  // per thread
     constexpr Index kCommonThreads = 4;
     const Index threads = deterministic() ? kCommonThreads : threads_here();
     const Index down = (rows + Unit::kTileRows - 1) / Unit::kTileRows;
@@ -58,7 +58,7 @@ class ProductGrid {
     Index least = std::numeric_limits<Index>::max();
     for (Index i = down; i <= down + threads; ++i) {
       for (Index j = along; j <= along + threads; ++j) {
-        const Index laid_out = rows * j + cols * i;  // at each step of the inner dimension
+        const Index laid_out = rows * j + cols * i;  // per step of the inner dimension
         if ((i * j % threads != 0 && i * j < kManyTiles * threads) || laid_out >= least) continue;
         least = laid_out;
         rows_ = Cut::into(i, rows, Unit::kRows);
@@ -81,7 +81,7 @@ class ProductGrid {
   Cut rows_, cols_;
 };
 
-/// c (+)= sums (+ bias), rounded to U.   sums (M, N), rows `pitch` apart, are spoilt.
+/// c (+)= sums (+ bias), rounded to U.   Overwrites sums (M, N), whose rows lie `pitch` apart.
 template <class T, class U>
 void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bias) {
   for (Index i = 0; i < c.rows(); ++i, sums += pitch) {
@@ -94,7 +94,7 @@ void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bi
   }
 }
 
-/// Bytes that each thread keeps for it, from the first product on.
+/// Returns the workspace of each thread in bytes, kept from its first product on.
 template <ProductUnit Unit>
 constexpr std::size_t tiled_product_bytes() {
   return Unit::kWords * sizeof(typename Unit::Word) +
@@ -102,8 +102,8 @@ constexpr std::size_t tiled_product_bytes() {
 }
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is T or Acc<T>.
-/// Sums are kept in Acc<T> and rounded to U once. Uses all threads, inside a parallel region the calling one; where
-/// `deterministic`, no bit depends on how many they are.
+/// Accumulates in Acc<T> and rounds to U once. Uses all threads, or only the calling one inside a parallel region. If
+/// deterministic(), no bit depends on the thread count.
 template <ProductUnit Unit, class U, class T = typename Unit::Factor>
 void tiled_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(c.size() > 0);

@@ -1,11 +1,10 @@
-// The processor's vectors, as attention and products by AMX use them; for attention a fast exponential, and products of
-// words, which for bfloat16 are pairs.
+// Wraps SIMD vectors for attention and AMX products: a fast exponential, and products of words (pairs of bfloat16).
 #pragma once
 
-#include "kiln/kernels/exponential.h"
 #include "kiln/tensor/convert.h"
 #include "kiln/tensor/view.h"
 
+#include "kernels/exponential.h"
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -20,21 +19,21 @@
 
 namespace kiln::tile {
 
-namespace simd = Eigen::internal;  // the one way to the processor's vectors that every platform of Eigen's shares
+namespace simd = Eigen::internal;  // the only SIMD interface common to all of Eigen's platforms
 
 template <class A>
 using Packet = typename simd::packet_traits<A>::type;
 template <class A>
 inline constexpr Index kLanes = simd::packet_traits<A>::size;
 
-/// `count` rounded up to whole vectors.
+/// Returns `count` rounded up to whole vectors.
 template <class A>
 constexpr Index padded(Index count) {
   return (count + kLanes<A> - 1) / kLanes<A> * kLanes<A>;
 }
 
-/// A word is what one lane takes of a product's factor, and lies in the place of an Acc<T>: one number, or two
-/// bfloat16 that are neighbours in the product's depth where the processor multiplies and adds such pairs at once.
+/// A word is one lane's input to a product, of the size of Acc<T>: one number, or two bfloat16 that are neighbours in
+/// the product's depth on CPUs that multiply and add such pairs at once.
 template <class T>
 inline constexpr Index kPerWord = 1;
 #ifdef KILN_BFLOAT16_PAIRS
@@ -44,13 +43,13 @@ inline constexpr Index kPerWord<bfloat16> = 2;
 template <class T>
 inline constexpr bool kIsPaired = kPerWord<T> > 1;
 
-/// Words that `count` numbers take.
+/// Returns the number of words for `count` numbers.
 template <class T>
 constexpr Index words(Index count) {
   return (count + kPerWord<T> - 1) / kPerWord<T>;
 }
 
-/// sum + left * right in each lane, in Acc<T>; of pairs both products are added.
+/// Returns sum + left * right in each lane, in Acc<T>; for pairs, adds both products.
 template <class T>
 Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Acc<T>> sum) {
 #ifdef KILN_BFLOAT16_PAIRS
@@ -59,7 +58,7 @@ Packet<Acc<T>> multiply_add(Packet<Acc<T>> left, Packet<Acc<T>> right, Packet<Ac
   return simd::pmadd(left, right, sum);
 }
 
-/// A vector of each of kPerWord<T> rows, rounded to T: row after row in one vector.
+/// Rounds a vector of each of kPerWord<T> rows to T, and returns them row after row in one vector.
 template <class T>
 Packet<Acc<T>> round_rows(const Packet<Acc<T>> (&rows)[kPerWord<T>]) {
 #ifdef KILN_BFLOAT16_PAIRS
@@ -68,7 +67,7 @@ Packet<Acc<T>> round_rows(const Packet<Acc<T>> (&rows)[kPerWord<T>]) {
   return rows[0];
 }
 
-/// What rounding took from the rows, rounded in turn: with it a factor keeps twice the bits.
+/// Returns the rounding errors of the rows, rounded in turn: both together keep twice the bits of a factor.
 template <class T>
 Packet<Acc<T>> round_rest([[maybe_unused]] const Packet<Acc<T>> (&rows)[kPerWord<T>],
                           [[maybe_unused]] Packet<Acc<T>> rounded) {
@@ -83,7 +82,7 @@ Packet<Acc<T>> round_rest([[maybe_unused]] const Packet<Acc<T>> (&rows)[kPerWord
   return simd::pset1<Packet<Acc<T>>>(Acc<T>(0));
 }
 
-/// Stores what round_rows made in words along its rows, `stride` apart.
+/// Stores the result of round_rows in words along its rows, `stride` apart.
 template <class T>
 void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index stride) {
 #ifdef KILN_BFLOAT16_PAIRS
@@ -96,7 +95,7 @@ void store_along(Packet<Acc<T>> rounded, Acc<T>* out, [[maybe_unused]] Index str
   simd::pstoreu(out, rounded);
 }
 
-/// Stores what round_rows made in words across its rows, one a lane.
+/// Stores the result of round_rows in words across its rows, one per lane.
 template <class T>
 void store_across(Packet<Acc<T>> rounded, Acc<T>* out) {
 #ifdef KILN_BFLOAT16_PAIRS
@@ -109,7 +108,7 @@ void store_across(Packet<Acc<T>> rounded, Acc<T>* out) {
   simd::pstoreu(out, rounded);
 }
 
-/// out = m as Acc<T>, its rows `stride` apart, filled up with zeros to whole vectors.
+/// out = m as Acc<T>, rows `stride` apart, padded with zeros to whole vectors.
 template <class T>
 void widen_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   using A = Acc<T>;
@@ -122,7 +121,7 @@ void widen_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   }
 }
 
-/// out = m in words along its rows, (m.rows(), stride), filled up with zeros; stride is a multiple of the vector.
+/// out = m in words along its rows, (m.rows(), stride), padded with zeros; stride is a multiple of the vector.
 template <class T>
 void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   if constexpr (!kIsPaired<T>) {
@@ -141,7 +140,7 @@ void words_along_rows(ConstMat<T> m, Acc<T>* out, Index stride) {
   }
 }
 
-/// out = m in words across its rows, (words(m.rows()), m.cols() padded to whole vectors), filled up with zeros.
+/// out = m in words across its rows, (words(m.rows()), m.cols() padded to whole vectors), padded with zeros.
 template <class T>
 void words_across_rows(ConstMat<T> m, Acc<T>* out) {
   const Index width = padded<Acc<T>>(m.cols());
@@ -161,7 +160,7 @@ void words_across_rows(ConstMat<T> m, Acc<T>* out) {
   }
 }
 
-/// m = factor * rows as T, the rows `stride` apart, where factor is one a row, or 1 where there is none.
+/// m = factor * rows as T, rows `stride` apart; one factor per row, or 1 if factor is null.
 template <class T>
 void narrow_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> m) {
   using A = Acc<T>;
@@ -183,14 +182,14 @@ void narrow_rows(const Acc<T>* rows, Index stride, const Acc<T>* factor, Mat<T> 
   }
 }
 
-/// 2^x, for x up to 127; in float right to 2^-23, and 2^-126 for anything smaller. A third of the operations of Eigen's
-/// exponential: x = n + f with n whole, 2^f by a polynomial, 2^n put together from its bits.
+/// Returns 2^x for x up to 127; in float, to within 2^-23, and 2^-126 for any smaller x. Takes a third of the
+/// operations of Eigen's exponential: x = n + f with n integer, 2^f by a polynomial, 2^n from its bits.
 template <class A>
 Packet<A> exp2(Packet<A> x) {
   const auto all = [](A value) { return simd::pset1<Packet<A>>(value); };
   if constexpr (std::is_same_v<A, float>) {
     using Bits = typename simd::unpacket_traits<Packet<A>>::integer_packet;
-    // Adding 1.5 * 2^23 rounds to a whole number, which the sum's lowest bits then hold; 127 is the exponent's bias.
+    // Adding 1.5 * 2^23 rounds to an integer, held in the sum's lowest bits; 127 is the exponent's bias.
     const Packet<A> shift = all(12582912.0f + 127.0f);
     x = simd::pmax(x, all(-126.0f));
     const Packet<A> shifted = simd::padd(x, shift), f = simd::psub(x, simd::psub(shifted, shift));

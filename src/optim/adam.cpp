@@ -1,5 +1,5 @@
-// One formula for Adam and AdamW: the weight decay enters it in one of two places.
-#include "kiln/optim/adam.h"
+// Implements Adam and AdamW with one formula, which weight decay enters in one of two places.
+#include "optim/adam.h"
 
 #include "optim/makers.h"
 #include <algorithm>
@@ -8,9 +8,9 @@
 namespace kiln {
 namespace {
 
-constexpr Index kBlockElements = 1024;  // all five arrays of a block stay in the first-level cache
+constexpr Index kBlockElements = 1024;  // all five arrays of a block fit in the L1 cache
 
-/// A block of elements; of fixed capacity, so that nothing is allocated.
+/// A block of elements of fixed capacity, so that nothing is allocated.
 using Elements = Eigen::Array<float, Eigen::Dynamic, 1, Eigen::ColMajor, kBlockElements, 1>;
 
 }  // namespace
@@ -24,7 +24,7 @@ Adam::Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay d
       first_moment_(layout),
       second_moment_(moved_) {}
 
-// Arrays rather than update_elements: compilers leave a loop over std::sqrt, which may set errno, a scalar one.
+// Uses Eigen arrays, not update_elements: compilers do not vectorise a loop over std::sqrt, which may set errno.
 void Adam::step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) {
   const double t = static_cast<double>(step.step) + 1.0;
   const double lr = config_.learning_rate * step.learning_rate_multiplier;

@@ -1,4 +1,4 @@
-// Sums of squares over fixed blocks, and PyTorch's clipping factor.
+// Sums squares over fixed blocks, and computes PyTorch's clipping factor.
 #include "kiln/optim/clip.h"
 
 #include "kiln/core/threads.h"
@@ -14,7 +14,7 @@ namespace {
 
 constexpr Index kMaxBlocks = 256;
 constexpr Index kMinBlockElements = 4096;
-constexpr Index kLanes = 16;  // sums side by side, so that the loop over them is vectorised
+constexpr Index kLanes = 16;  // parallel sums, so that the loop is vectorised
 
 template <class T>
 double sum_block(const T* data, Index count) {
@@ -51,7 +51,7 @@ template double sum_of_squares<bfloat16>(const bfloat16*, Index);
 
 double global_norm(const ParameterBuffer<float>& gradients) {
   double total = 0;
-  Index begin = 0, end = 0;  // a stretch of trainable parameters, mostly all of them; the padding within is zero
+  Index begin = 0, end = 0;  // a range of trainable parameters, usually all; the padding inside is zero
   auto add_stretch = [&] { total += sum_of_squares(gradients.data() + begin, end - begin); };
   for (const Parameter& p : gradients.layout().parameters()) {
     if (p.trainable) {

@@ -1,12 +1,12 @@
-// How parameters are cut into chunks.
-#include "kiln/optim/elementwise.h"
+// Splits parameters into chunks.
+#include "optim/elementwise.h"
 
 #include <algorithm>
 
 namespace kiln {
 namespace {
 
-constexpr Index kChunkElements = 8192;  // small enough to share a model of 100,000 parameters, whole cache lines
+constexpr Index kChunkElements = 8192;  // whole cache lines; small enough to share out 100,000 parameters
 
 }  // namespace
 

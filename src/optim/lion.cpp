@@ -1,6 +1,5 @@
-// Lion: the sign of a momentum (arXiv:2302.06675).
-#include "kiln/optim/elementwise.h"
-
+// Updates weights by Lion: the sign of a momentum (arXiv:2302.06675).
+#include "optim/elementwise.h"
 #include "optim/makers.h"
 
 namespace kiln {

@@ -1,4 +1,4 @@
-// What each optimizer's file offers to the table in optimizer.cpp.
+// Declares what each optimizer's file provides for the table in optimizer.cpp.
 #pragma once
 
 #include "kiln/optim/optimizer.h"
@@ -12,7 +12,7 @@ using MakeOptimizer = std::unique_ptr<Optimizer>(const OptimizerConfig&, const P
 
 MakeOptimizer make_sgd, make_adam, make_adamw, make_lion, make_muon;
 
-bool is_moved_by_adamw(Role role);  // what Muon leaves to it
+bool is_moved_by_adamw(Role role);  // the roles that Muon does not update
 std::size_t muon_scratch_bytes(const ParameterLayout& layout);
 
 }  // namespace kiln

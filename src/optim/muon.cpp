@@ -1,10 +1,10 @@
-// Muon: hidden matrices move along the orthogonal matrix nearest to their momentum, all else by AdamW.
-#include "kiln/optim/adam.h"
-#include "kiln/optim/elementwise.h"
-#include "kiln/optim/newton_schulz.h"
+// Updates hidden matrices by Muon, along the orthogonal matrix nearest to their momentum, and all else by AdamW.
 #include "kiln/tensor/convert.h"
 
+#include "optim/adam.h"
+#include "optim/elementwise.h"
 #include "optim/makers.h"
+#include "optim/newton_schulz.h"
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -12,11 +12,11 @@
 namespace kiln {
 namespace {
 
-/// A matrix of its own: a hidden matrix, or one of those that lie side by side in it.
+/// A hidden matrix, or one of its column groups.
 struct Part {
   Index begin;  // in every buffer
   Index rows, cols;
-  Index stride;  // from row to row
+  Index stride;  // between rows
   float weight_decay;
 };
 
@@ -31,12 +31,12 @@ std::vector<Part> find_parts(const OptimizerConfig& config, const ParameterLayou
       begin += width;
     }
   }
-  // The largest first: what is handed out last evens out the threads.
+  // Largest first, so that small parts at the end balance the threads.
   std::ranges::stable_sort(parts, std::ranges::greater(), [](const Part& part) { return part.rows * part.cols; });
   return parts;
 }
 
-/// What one thread needs; in bfloat16 half of it would do.
+/// Returns one thread's workspace in bytes, for float; bfloat16 needs half of it.
 std::size_t scratch_for(const std::vector<Part>& parts) {
   return bytes_of([&](Arena& arena) {
     for (const Part& part : parts) {
@@ -47,7 +47,7 @@ std::size_t scratch_for(const std::vector<Part>& parts) {
   });
 }
 
-/// m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m.   A row of `count`.
+/// m = mu m + (1 - mu) g;   u = (1 - mu) g + mu m.   One row of `count` elements.
 template <class T>
 void look_ahead(Index count, float mu, float gradient_scale, const float* __restrict gradient, float* __restrict m,
                 T* __restrict u) {
@@ -58,7 +58,7 @@ void look_ahead(Index count, float mu, float gradient_scale, const float* __rest
   }
 }
 
-/// w = keep w - size o.   A row of `count`.
+/// w = keep w - size o.   One row of `count` elements.
 template <class T>
 void move(Index count, float keep, float size, const T* __restrict o, float* __restrict w) {
   for (Index i = 0; i < count; ++i) w[i] = keep * w[i] - size * widen(o[i]);
@@ -68,7 +68,7 @@ void move(Index count, float keep, float size, const T* __restrict o, float* __r
 ///   m = mu m + (1 - mu) g
 ///   o = newton_schulz((1 - mu) g + mu m) sqrt(max(1, out / in))
 ///   w = (1 - lr weight_decay) w - lr o
-/// Where the weights have a bfloat16 copy, newton_schulz works in bfloat16, as its author does.
+/// If the weights have a bfloat16 copy, newton_schulz runs in bfloat16, as in the original implementation.
 /// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 class Muon final : public Optimizer {
  public:
@@ -81,7 +81,7 @@ class Muon final : public Optimizer {
 
   void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override {
     adamw_.step(weights, gradients, step);
-    // A part a thread rather than a product for all of them: most matrices are too small to be shared out.
+    // One part per thread, not one product on all threads: most matrices are too small to be split.
     parallel_each(static_cast<Index>(parts_.size()), [&](Index i) {
       const Part& part = parts_[static_cast<std::size_t>(i)];
       Arena& scratch = scratch_[static_cast<std::size_t>(thread_index())];
@@ -102,7 +102,7 @@ class Muon final : public Optimizer {
     const NewtonSchulzRoom<T> room(scratch, part.rows, part.cols);
     const auto mu = static_cast<float>(config_.muon_momentum);
     const auto gradient_scale = static_cast<float>(step.gradient_scale);
-    float* momentum = adamw_.first_moment().data();  // AdamW leaves the hidden matrices' share of it alone
+    float* momentum = adamw_.first_moment().data();  // AdamW does not use the hidden matrices' share
     for (Index i = 0; i < part.rows; ++i) {
       const Index at = part.begin + i * part.stride;
       look_ahead(part.cols, mu, gradient_scale, gradients + at, momentum + at, row(room.x, i));
@@ -124,7 +124,7 @@ class Muon final : public Optimizer {
 
   OptimizerConfig config_;
   std::vector<Part> parts_;
-  std::vector<Arena> scratch_;  // one a thread
+  std::vector<Arena> scratch_;  // one per thread
   Adam adamw_;
 };
 

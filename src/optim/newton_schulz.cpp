@@ -1,5 +1,5 @@
-// The iteration, with the Gram matrix taken on the shorter side so that nothing is ever transposed.
-#include "kiln/optim/newton_schulz.h"
+// Runs the iteration with the smaller Gram matrix, so that nothing is transposed.
+#include "optim/newton_schulz.h"
 
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"

@@ -1,4 +1,4 @@
-// The table of optimizers.
+// Makes optimizers from a table of their kinds.
 #include "kiln/optim/optimizer.h"
 
 #include "optim/makers.h"

@@ -1,4 +1,4 @@
-// Checks of the optimizer's settings.
+// Validates the optimizer's settings.
 #include "kiln/optim/optimizer_config.h"
 
 namespace kiln {

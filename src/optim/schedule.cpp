@@ -1,4 +1,4 @@
-// Schedules: a function each, from where a run stands after its warm-up to a multiplier, and their table.
+// Implements each schedule as a function from the position in the run to a multiplier, and their table.
 #include "kiln/optim/schedule.h"
 
 #include "kiln/core/error.h"
@@ -11,11 +11,11 @@
 namespace kiln {
 namespace {
 
-/// Where a run stands, and what its course is measured by, in steps.
+/// The position in a run, the length of its warm-up and of the run, in steps.
 struct Course {
   double step, warmup, total;
 
-  /// How far it has come from `begin` to its end, in [0, 1].
+  /// Returns the share of the way from `begin` to the run's end, in [0, 1].
   double progress_from(double begin) const {
     return total > begin ? std::clamp((step - begin) / (total - begin), 0.0, 1.0) : 1.0;
   }

@@ -1,6 +1,5 @@
-// Stochastic gradient descent, with momentum or without.
-#include "kiln/optim/elementwise.h"
-
+// Updates weights by stochastic gradient descent, with or without momentum.
+#include "optim/elementwise.h"
 #include "optim/makers.h"
 #include <optional>
 

@@ -1,4 +1,4 @@
-// The files of a checkpoint and the manifest that vouches for them.
+// Writes the files of a checkpoint, then the manifest that lists them.
 #include "kiln/run/checkpoint.h"
 
 #include "kiln/core/file.h"
@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A slot and the parameters that it has a tensor for.
+/// A slot and the parameters of which it has a tensor.
 struct SlotTensors {
   std::string_view slot;
   const ParameterLayout* layout;
@@ -26,8 +26,8 @@ std::string tensor_name(const Parameter& parameter, std::string_view slot) {
   return fmt::format("{}.{}", parameter.name, slot);
 }
 
-/// Whether a tensor may stand in a file of such a state. Parameters that a slot does not span have zeros there in older
-/// checkpoints, Muon's second moment.
+/// Returns true if a file of this state may contain the tensor. Older checkpoints also contain zeros for parameters
+/// outside a slot's layout: Muon's second moment.
 bool belongs(std::string_view tensor, std::span<const SlotTensors> spans) {
   const std::size_t dot = std::min(tensor.rfind('.'), tensor.size());
   const std::string_view parameter = tensor.substr(0, dot), slot = tensor.substr(std::min(dot + 1, tensor.size()));
@@ -63,7 +63,7 @@ FileDigest write_optimizer(const fs::path& path, std::span<const OptimizerSlot> 
   return write_safetensors(path, sources);
 }
 
-/// Throws what `examine` finds wrong with a file.
+/// Throws the first problem that `examine` finds.
 void verify(const fs::path& folder, const Manifest& manifest, decltype(examine_size) examine) {
   for (const auto& [name, digest] : manifest.files) {
     const std::optional<FileProblem> problem = examine(folder, name, digest);
@@ -84,8 +84,8 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   config["vocab_size"] = contents.vocab_size;
   config["config"] = config_to_json(contents.config);
   manifest.config = hash_config(config["config"]);
-  // So that data named by relative paths is found from anywhere.
-  std::error_code gone;  // a working directory may be removed under a run that needs it no more
+  // Absolute, so that data named by relative paths is found from anywhere.
+  std::error_code gone;  // the working directory of a run may be removed while it is not needed
   const fs::path here = fs::current_path(gone);
   config["directory"] = (here / contents.config.directory).lexically_normal().string();
   config["bases"] = Json::array();
@@ -102,7 +102,7 @@ void verify_sizes(const std::filesystem::path& folder) { verify(folder, read_man
 
 void verify_checkpoint(const std::filesystem::path& folder) {
   const Manifest manifest = read_manifest(folder);
-  verify(folder, manifest, examine_size);  // first: it costs nothing
+  verify(folder, manifest, examine_size);  // first: it is cheap
   verify(folder, manifest, examine_contents);
 }
 
@@ -122,19 +122,19 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   const std::string source = path.string() + ": /config";
   CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
                         vocab_size.get<Index>()};
-  // Runs of before these keys had the tokens of these names, where their vocabulary has them.
+  // Runs older than these keys used the tokens of these names, if their vocabulary has them.
   TokenizerConfig& tokenizer = read.config.tokenizer;
   if (!tokenizer.start_of_text) tokenizer.start_of_text = kStart;
   if (!tokenizer.end_of_text) tokenizer.end_of_text = kEndOfText;
   for (const Json& base : json.value("bases", Json::array())) {
     if (base.is_string()) read.config.bases.emplace_back(base.get<std::string>());
   }
-  if (read.config.bases.empty()) read.config.bases.emplace_back();  // saved by an older kiln
+  if (read.config.bases.empty()) read.config.bases.emplace_back();  // saved by an older version
   if (const Json directory = json.value("directory", Json()); directory.is_string()) {
     read.config.directory = directory.get<std::string>();
     read.config.bases.push_back(read.config.directory);
   }
-  read.config.bases.emplace_back();  // a run may have moved together with its text
+  read.config.bases.emplace_back();  // a run may have been moved together with its text
   return read;
 }
 

@@ -1,4 +1,4 @@
-// Temporaries, renames and pointers in the one order that a crash cannot harm.
+// Orders temporaries, renames and pointers so that a crash does no harm.
 #include "kiln/run/checkpoint_store.h"
 
 #include "kiln/core/file.h"
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 bool is_finished(const fs::path& folder) { return path_exists(folder / kManifestFile); }
 
-/// The folder that a pointer, which is there, names, if it names one that is there.
+/// Returns the folder that an existing pointer file names, if that is a finished checkpoint.
 std::optional<fs::path> follow(const fs::path& checkpoints, std::string_view pointer) {
   const std::string name = read_pointer(checkpoints / pointer);
   if (!step_of_checkpoint(name) || !is_finished(checkpoints / name)) return std::nullopt;
@@ -33,7 +33,7 @@ std::vector<SavedCheckpoint> newest_first(const fs::path& checkpoints) {
   return all;
 }
 
-/// Renames before it removes: what is half removed must not look like a checkpoint.
+/// Renames before removing: a partly removed folder must not look like a checkpoint.
 void discard(const fs::path& folder) {
   const fs::path temporary =
       folder.parent_path() / fmt::format("{}old-{}", kTemporaryPrefix, folder.filename().string());
@@ -74,12 +74,12 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, 
     write_checkpoint_folder(temporary, contents);
     replace_directory(temporary, folder);
   } catch (...) {
-    std::error_code ignored;  // the first failure is the one to tell of
+    std::error_code ignored;  // report the first failure
     fs::remove_all(temporary, ignored);
     throw;
   }
   if (is_best) point(checkpoints, kBestPointer, folder);
-  point(checkpoints, kLatestPointer, folder);  // last: until then the run goes on from the one before
+  point(checkpoints, kLatestPointer, folder);  // last: until then the run continues from the previous one
   prune(checkpoints, keep);
   return folder;
 }

@@ -1,4 +1,4 @@
-// One thread a save, of which only the disk is asked: nothing in it depends on how many threads compute.
+// Uses one thread per save, which only writes to the disk: results do not depend on how many threads compute.
 #include "kiln/run/checkpoint_writer.h"
 
 #include "kiln/core/progress_bar.h"
@@ -16,9 +16,10 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kGrain = std::int64_t{1} << 18;  // floats, below which a thread is not worth waking
+constexpr std::int64_t kGrain = std::int64_t{1} << 18;  // floats; less is not worth waking a thread
 
-/// Memory that the system has handed out: asked for by the first copy, a slow host keeps a step waiting for seconds.
+/// Returns a buffer whose pages are already allocated: if the first copy had to, a slow host would delay a step by
+/// seconds.
 ParameterBuffer<float> touched_buffer(const ParameterLayout& layout) {
   ParameterBuffer<float> buffer(layout);
   parallel_for(layout.extent(), kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -79,7 +80,7 @@ std::optional<double> CheckpointWriter::save(const CheckpointContents& contents,
       return write(copied, is_best);
     });
     return std::nullopt;
-  } catch (const std::system_error&) {  // no thread is to be had: then this one writes
+  } catch (const std::system_error&) {  // no thread is available: write from this one
     return write(contents, is_best);
   }
 }

@@ -1,4 +1,4 @@
-// Both models in memory, parameter beside parameter.
+// Loads both models and compares them parameter by parameter.
 #include "kiln/run/compare.h"
 
 #include "kiln/core/format.h"
@@ -15,7 +15,7 @@
 namespace kiln {
 namespace {
 
-/// The run's config, or one in which all but the model is as by default.
+/// Returns the run's config, or one with the model alone and all else by default.
 Config config_of(const ModelSource& source, bool whole) {
   if (whole) return *source.config;
   Config config;

@@ -1,16 +1,16 @@
-// Reading a config: file, overrides, fields, checks, defaults, in this order.
+// Reads a config: file, overrides, fields, checks, defaults, in this order.
 #include "kiln/run/config.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/run/config_changes.h"
 #include "kiln/run/init_from.h"
 #include "kiln/run/run_directory.h"
 
 #include <nlohmann/json.hpp>
 
+#include "run/config_changes.h"
 #include <algorithm>
 #include <glob.h>
 #include <sstream>
@@ -19,9 +19,9 @@ namespace kiln {
 namespace {
 
 constexpr double kMostTokens = 1e18;    // of a run
-constexpr double kMostElements = 1e15;  // of one buffer: keeps its bytes well inside 64 bits
+constexpr double kMostElements = 1e15;  // of one buffer, so that its size in bytes fits easily in 64 bits
 
-/// The value of an override: JSON, or else the text itself.
+/// Returns the value of an override: JSON, or else the text itself.
 Json value_of(std::string_view text) {
   try {
     return parse_json(text, "", ExitCode::usage);
@@ -30,7 +30,7 @@ Json value_of(std::string_view text) {
   }
 }
 
-/// Puts "key.path=value" into an object, and lets problems there be reported as of the override.
+/// Sets "key.path=value" in an object, and attributes later problems there to the override.
 void apply_override(Json& document, std::string_view assignment, Problems& problems) {
   const std::string source = fmt::format("--set {}", utf8_replace_invalid(assignment));
   check(utf8_valid_until(assignment, 0) == assignment.size(), "{}: is not UTF-8, as a config is", source);
@@ -42,7 +42,7 @@ void apply_override(Json& document, std::string_view assignment, Problems& probl
   bool attributed = false;
   std::istringstream path{std::string(assignment.substr(0, equals))};
   for (std::string key; std::getline(path, key, '.');) {
-    if (!node->is_object()) {  // from here on all is the override's
+    if (!node->is_object()) {  // from here on, everything is from the override
       *node = Json::object();
       if (!attributed) problems.attribute(pointer, source);
       attributed = true;
@@ -55,7 +55,7 @@ void apply_override(Json& document, std::string_view assignment, Problems& probl
   if (!node->is_null()) displace_other_lengths(document, pointer);
 }
 
-/// What no floor can check alone.
+/// Checks what involves several sections.
 void check_together(const Config& config, Problems& problems) {
   const TrainConfig& train = config.train;
   const ModelConfig& model = config.model;
@@ -69,7 +69,7 @@ void check_together(const Config& config, Problems& problems) {
     problems.add(pointer, "needs held-out text; set data.validation or data.validation_fraction");
   }
   if (problems.has("/model") || problems.has("/train/batch_size")) return;
-  const Index batch_size = train.batch_size.all ? 1 : train.batch_size.count;  // or more
+  const Index batch_size = train.batch_size.all ? 1 : train.batch_size.count;  // at least
   const double positions = static_cast<double>(batch_size) * static_cast<double>(model.n_ctx);
   if (positions * static_cast<double>(train.gradient_accumulation) > kMostElements) {
     problems.add("/train/gradient_accumulation",
@@ -89,11 +89,11 @@ void check_together(const Config& config, Problems& problems) {
   }
 }
 
-/// Reads, checks and completes; `problems` may hold some already.
+/// Reads, checks and completes a config; `problems` may already contain some.
 Config finish(const Json& json, Problems& problems, std::string_view source, Purpose purpose, ExitCode code) {
   Config config;
   from_json(json, config, problems);
-  if (!json.is_object()) problems.throw_if_any(source, code);  // the rest would only be noise
+  if (!json.is_object()) problems.throw_if_any(source, code);  // further problems would only be noise
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
   config.model.validate(problems, "/model");
@@ -106,12 +106,12 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   return config;
 }
 
-/// The evaluations of a run that goes on score what they did before, where nothing is said of it: runs made before
-/// "auto" was the default keep "all", so that their losses can be compared.
+/// Keeps eval_tokens of a resumed run unless the file sets it, so that its losses stay comparable: runs older than the
+/// default "auto" keep "all".
 void keep_eval_tokens(Json& document, const std::filesystem::path& resumed) {
   const Json::json_pointer key("/train/eval_tokens");
   if (!document.is_object() || document.contains(key)) return;
-  if (document.contains("train") && !document["train"].is_object()) return;  // finish() says what is wrong
+  if (document.contains("train") && !document["train"].is_object()) return;  // finish() reports it
   const Json run = parse_json(read_file(resumed), resumed.string());
   if (run.contains(key)) document[key] = run[key];
 }
@@ -125,7 +125,7 @@ bool something_is_at(const std::string& pattern) {
   return any;
 }
 
-/// The members of an object that differ, of those that are objects their own.
+/// Returns the members of an object that differ from their defaults, recursively.
 Json without_defaults(const Json& values, const Json& defaults) {
   Json kept = Json::object();
   for (const auto& [key, value] : values.items()) {
@@ -145,14 +145,14 @@ void collect(const Json& before, const Json& after, const std::string& pointer, 
   for (const auto& [key, value] : before.items()) collect(value, after[key], child_pointer(pointer, key), differences);
 }
 
-/// The run that `path` is, or whose config.json it is.
+/// Returns the run if `path` is a run directory or its config.json.
 std::optional<std::filesystem::path> run_of(const std::filesystem::path& path) {
   const bool is_config = path.filename() == RunPaths{}.config() && !is_folder(path);
   const std::filesystem::path folder = !is_config ? path : path.has_parent_path() ? path.parent_path() : ".";
   return is_folder(folder) && is_run_directory(folder) ? std::optional(folder) : std::nullopt;
 }
 
-/// Where a run found its files, by its newest checkpoint that can be read.
+/// Returns the config in a run's newest readable checkpoint, which knows where the run found its files.
 std::optional<Config> config_of_run(const std::filesystem::path& run) {
   std::vector<SavedCheckpoint> saved = list_checkpoints(RunPaths{run}.checkpoints());
   std::ranges::reverse(saved);
@@ -160,7 +160,7 @@ std::optional<Config> config_of_run(const std::filesystem::path& run) {
     try {
       return read_checkpoint_config(checkpoint.folder).config;
     } catch (const Error&) {
-      // Damaged: a resume warns of it.
+      // Damaged: a resume warns about it.
     }
   }
   return std::nullopt;
@@ -183,7 +183,7 @@ std::string read_text(const std::filesystem::path& path, bool is_runs) {
   return read_file(path);
 }
 
-/// Of a run that is resumed by another file: its own config, with what that file has changed since the run's last
+/// For a run resumed with another file, returns the run's own config with that file's changes since the run's last
 /// start.
 Json with_changes(const Json& file, const std::filesystem::path& path, const std::filesystem::path& resumed) {
   const std::filesystem::path given = RunPaths{resumed.parent_path()}.given();
@@ -194,7 +194,7 @@ Json with_changes(const Json& file, const std::filesystem::path& path, const std
   return document;
 }
 
-/// "/train/steps" of "train.steps=20".
+/// Returns "/train/steps" for "train.steps=20".
 std::string pointer_of(std::string_view assignment) {
   std::string pointer = fmt::format("/{}", assignment.substr(0, assignment.find('=')));
   std::ranges::replace(pointer, '.', '/');
@@ -225,7 +225,7 @@ DataConfig Config::located_data() const {
 void Config::settle_bases() {
   const std::vector<std::string> paths = relative_paths(*this);
   std::vector<std::filesystem::path> settled;
-  std::error_code gone;  // a working directory may be removed under a run that needs it no more
+  std::error_code gone;  // the working directory of a run may be removed while it is not needed
   for (const std::filesystem::path& base : places()) {
     const auto holds = [&](const std::string& path) { return something_is_at(base / path); };
     const std::filesystem::path absolute = (std::filesystem::current_path(gone) / base / "").lexically_normal();
@@ -255,7 +255,7 @@ ConfigFile ConfigFile::of(const Json& document, const std::string& source, std::
   return file;
 }
 
-/// The file's JSON with the overrides in it; what is no object is left to finish().
+/// Returns the file's JSON with the overrides applied; finish() reports it if it is not an object.
 Json ConfigFile::document(Problems& problems, const std::optional<std::filesystem::path>& resumed) const {
   Json document = parse_json(text_, path_.string(), problems);
   if (!document.is_object()) return document;
@@ -296,7 +296,7 @@ Config ConfigFile::config(Purpose purpose, const std::optional<std::filesystem::
   return config;
 }
 
-/// A config without fields that knows where paths are searched.
+/// Returns a config without fields that has the places in which paths are searched.
 Config ConfigFile::place(const std::optional<std::filesystem::path>& resumed) const {
   Config config;
   config.directory = path_.parent_path();
@@ -305,7 +305,7 @@ Config ConfigFile::place(const std::optional<std::filesystem::path>& resumed) co
                                     : resumed ? config_of_run(resumed->parent_path())
                                               : std::nullopt;
   if (!run) return config;
-  if (!run_) {  // another file: what it names lies where it says, or where the run found it
+  if (!run_) {  // another file: its paths are relative to it, or to where the run found its files
     config.bases.insert(config.bases.end(), run->bases.begin(), run->bases.end());
   } else {
     config.directory = run->directory;
@@ -335,7 +335,7 @@ std::string config_reference() { return markdown_reference<Config>(); }
 bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
   return pointer.starts_with("/model/") || (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
-         pointer == "/optimizer/type" ||  // whose moments the checkpoints hold
+         pointer == "/optimizer/type" ||  // the checkpoints contain its moments
          (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }
 

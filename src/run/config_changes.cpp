@@ -1,5 +1,5 @@
-// Three documents: the file as it was, the file as it is, and the run's own config.
-#include "kiln/run/config_changes.h"
+// Compares three documents: the old file, the new file, and the run's own config.
+#include "run/config_changes.h"
 
 #include <nlohmann/json.hpp>
 
@@ -9,7 +9,8 @@
 namespace kiln {
 namespace {
 
-/// The member of an object, or an empty object where there is none: so a section that comes or goes is one of keys.
+/// Returns the member of an object, or an empty object if it is missing, so that an added or removed section counts as
+/// its keys.
 const Json& section(const Json& object, const std::string& key) {
   static const Json none = Json::object();
   const auto found = object.find(key);
@@ -35,7 +36,7 @@ void apply(const Json& then, const Json& now, const std::string& pointer, Json& 
   }
 }
 
-/// The document as a whole config, every key in its usual form; what is wrong with it is told where it is read.
+/// Returns the document as a complete config, every key in its usual form. Problems are reported when it is read.
 Json normal_form(const Json& document) {
   Config config;
   Problems ignored;

@@ -1,4 +1,4 @@
-// The config first, the weights much later: what is cheap to check comes before what takes time or memory.
+// Checks the config first and reads the weights much later: cheap checks before what costs time or memory.
 #include "kiln/run/init_from.h"
 
 #include "kiln/core/error.h"
@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-/// Whether a key of `model` may have another value than the inherited one; where not, the reason is a problem.
+/// Returns true if a key of `model` may differ from the inherited value; adds a problem if the new value is impossible.
 bool may_differ(const std::string& key, const Json& wanted, const ModelConfig& inherited, Problems& problems) {
   if (key == "dropout") return true;
   if (key != "n_ctx") return false;
@@ -22,7 +22,7 @@ bool may_differ(const std::string& key, const Json& wanted, const ModelConfig& i
   return true;
 }
 
-/// Puts the inherited architecture into the config's JSON, whose own keys may differ where may_differ says so.
+/// Merges the inherited architecture into the config's JSON, whose keys may differ as may_differ allows.
 void merge_model(Json& document, const ModelConfig& inherited, Problems& problems) {
   Json model = to_json(inherited);
   const Json wanted = document.value("model", Json::object());
@@ -65,7 +65,7 @@ void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<flo
   for (const Parameter& p : weights.layout().parameters()) {
     Mat<float> to = weights.mat(p.id);
     const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
-    to = from.topRows(to.rows());  // positions may be fewer
+    to = from.topRows(to.rows());  // there may be fewer positions
   }
 }
 

@@ -1,4 +1,4 @@
-// The manifest's text, and everything that may be wrong with it.
+// Formats, reads and checks manifests.
 #include "kiln/run/manifest.h"
 
 #include "kiln/core/file.h"
@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kRequired{kModelConfigFile, kConfigFile, kOptimizerFile, kStateFile};  // and the weights
+constexpr std::array kRequired{kModelConfigFile, kConfigFile, kOptimizerFile, kStateFile};  // plus the weights
 
-/// Reads 16 hexadecimal digits; `pointer` is where they stand.
+/// Reads 16 hexadecimal digits; `pointer` is their place, for messages.
 std::uint64_t read_hash(const Json& json, const fs::path& path, std::string_view pointer) {
   const std::string text = json.is_string() ? json.get<std::string>() : std::string();
   const std::uint64_t hash = std::strtoull(text.c_str(), nullptr, 16);

@@ -1,7 +1,9 @@
-// A column of the metrics up, a count or a time across.
+// Plots a column of the metrics over steps, tokens or time.
 #include "kiln/run/metric_figure.h"
 
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/plot/picture.h"
 
 #include <fmt/format.h>
 
@@ -12,19 +14,19 @@
 namespace kiln {
 namespace {
 
-constexpr double kWindows = 50;        // of smoothing, in the measurements of a run
-constexpr double kSmallestWindow = 2;  // with less there is nothing to smooth
+constexpr double kWindows = 50;        // a smoothing window is 1/kWindows of a run's measurements
+constexpr double kSmallestWindow = 2;  // a smaller window would smooth nothing
 constexpr double kMostOfAUnit = 300;   // seconds or minutes; more are shown in the next larger unit
 
 struct Curve {
   std::optional<double> MetricsRow::*column;
   const char* name;     // in the legend
-  const char* y_label;  // with the unit
+  const char* y_label;  // including the unit
   bool scatters;
-  enum class Best { none, lowest, highest } best = Best::none;  // of evaluations, noted
+  enum class Best { none, lowest, highest } best = Best::none;  // which evaluation is marked
 };
 
-/// The column of a metric and how it is named.
+/// Returns the column of a metric and its names.
 const Curve& curve_of(PlotMetric metric) {
   static constexpr std::array<Curve, kPlotMetrics.size()> kCurves{{
       {&MetricsRow::loss, "training loss", "loss (nats per token)", true},
@@ -79,26 +81,27 @@ std::vector<Point> points_of(const std::vector<MetricsRow>& rows, std::optional<
   return points;
 }
 
-/// The line through points that scatter; nothing where none is wanted.
+/// Returns the smoothed curve of noisy points; empty if none is wanted or there are too few points.
 std::vector<Point> trend_of(const std::vector<Point>& points, std::optional<double> smoothing) {
   if (smoothing) return *smoothing > 0 ? debiased_average(points, *smoothing) : std::vector<Point>();
   const double window = static_cast<double>(points.size()) / kWindows;
   return window >= kSmallestWindow ? smoothed(points, window) : std::vector<Point>();
 }
 
-/// A value in words: four decimals where these tell something, else four digits.
+/// Formats a value: four decimals from 0.1 to 1000, grouped digits from there to 1e9, and four significant digits
+/// otherwise.
 std::string value_text(double value) {
   const double size = std::abs(value);
   if (size >= 0.1 && size < 1000) return fmt::format("{:.4f}", value);
   return size >= 1000 && size < 1e9 ? grouped(value, size < 1e5 ? 1 : 0) : fmt::format("{:.4g}", value);
 }
 
-/// The curve of what evaluations measure that a plot of a metric shows: of the training loss, the validation loss.
+/// Returns the curve of evaluations in a metric's plot: the validation loss for the training loss.
 const Curve& evaluated_curve(PlotMetric metric) {
   return curve_of(metric == PlotMetric::loss ? PlotMetric::validation_loss : metric);
 }
 
-/// The row in which an evaluation was best; null where none is finite, or the curve is of no evaluations.
+/// Returns the row of the best evaluation; null if none is finite, or if the curve is not of evaluations.
 const MetricsRow* best_of(const std::vector<MetricsRow>& rows, const Curve& curve) {
   if (curve.best == Curve::Best::none) return nullptr;
   const double sign = curve.best == Curve::Best::highest ? -1 : 1;
@@ -115,7 +118,7 @@ std::string best_text(const MetricsRow& best, const Curve& curve) {
   return fmt::format("best {} at step {}", value_text(*(best.*curve.column)), format_count(best.step));
 }
 
-/// What evaluations measured, and a note at the best of it, whose text a label takes over where there is one.
+/// Adds the evaluations, and marks the best with a note. If the figure has labels, they carry the note's text.
 void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, PlotX x, int color) {
   const MetricsRow* best = best_of(run.rows, curve);
   if (best == nullptr) return;
@@ -125,7 +128,7 @@ void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, Pl
                            Stroke::markers, color, curve.name});
 }
 
-/// The run's label at the end of its last series, where that has been added.
+/// Adds the run's label at the end of its last series; call it after add_curves.
 void add_label(Figure& figure, const NamedRows& run, PlotMetric metric, int color) {
   const Curve& curve = evaluated_curve(metric);
   const MetricsRow* best = best_of(run.rows, curve);
@@ -147,7 +150,7 @@ std::string subtitle_of(const std::vector<MetricsRow>& rows) {
                      last.tokens == 1 ? "" : "s");
 }
 
-/// `run.name` (empty where the figure shows one alone) stands before the curves' names.
+/// Adds a run's curves. Prefixes their names with `run.name`, which is empty if the figure shows one run.
 void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
   const Curve& curve = curve_of(options.metric);
   if (curve.best != Curve::Best::none) return add_validation(figure, run, curve, options.x, color);
@@ -203,6 +206,11 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
   }
   scale_x(figure, unit.seconds);
   return figure;
+}
+
+void write_loss_svg(const RunPaths& paths) {
+  const Figure figure = metric_figure({{paths.name(), read_metrics(paths.metrics())}});
+  write_file_atomically(paths.plot(), to_picture(figure, paths.plot()));
 }
 
 }  // namespace kiln

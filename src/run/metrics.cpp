@@ -1,4 +1,4 @@
-// Rows to lines and back.
+// Converts rows to lines and back.
 #include "kiln/run/metrics.h"
 
 #include "kiln/core/error.h"
@@ -14,7 +14,7 @@
 namespace kiln {
 namespace {
 
-constexpr double kMicroseconds = 1e6;  // a second
+constexpr double kMicroseconds = 1e6;  // per second
 
 std::string to_line(MetricsRow row) {
   row.seconds = std::round(row.seconds * kMicroseconds) / kMicroseconds;
@@ -30,7 +30,7 @@ MetricsRow parse_row(std::string_view line, const std::string& source) {
   return row;
 }
 
-/// Calls visit(number, line) for each line that has its end; numbers start at 1.
+/// Calls visit(number, line) for each complete line; numbers start at 1.
 template <class Visit>
 void for_each_line(std::string_view text, Visit&& visit) {
   int number = 0;
@@ -43,7 +43,7 @@ std::string source_of(const std::filesystem::path& path, int number) {
   return fmt::format("{}:{}", path.string(), number);
 }
 
-/// The complete lines of a file that are rows of no later step.
+/// Returns the complete lines of a file that are rows up to `step`; warns of lines that are not rows.
 std::string rows_up_to(const std::filesystem::path& path, std::int64_t step) {
   std::string kept;
   for_each_line(read_file(path), [&](int number, std::string_view line) {

@@ -1,4 +1,4 @@
-// Config, tokenizer, weights: in that order, so that memory is taken last.
+// Loads config, tokenizer and weights, in this order, so that memory is allocated last.
 #include "kiln/run/model_loader.h"
 
 #include "kiln/core/file.h"
@@ -63,7 +63,7 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
   std::unique_ptr<Tokenizer> other = load_tokenizer(tokenizer);
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
   source.named = is_folder(tokenizer) ? read_token_names(tokenizer) : NamedTokens();
-  if (source.config) source.config->tokenizer = {};  // which names tokens of the model's own tokenizer
+  if (source.config) source.config->tokenizer = {};  // it names tokens of the model's own tokenizer
   return load(std::move(source), std::move(other));
 }
 

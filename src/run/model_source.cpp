@@ -1,4 +1,4 @@
-// What lies in a folder tells what it is.
+// Recognises a folder by its contents.
 #include "kiln/run/model_source.h"
 
 #include "kiln/core/file.h"
@@ -54,7 +54,7 @@ fs::path choose(const fs::path& run, const std::string& choice) {
 
 bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
 
-/// Throws Error (bad_input) where the file is one that is often named in a model's place.
+/// Throws Error (bad_input) for files that are often given in place of a model.
 void check_kind(const fs::path& file) {
   std::array<char, 4> first{};
   const FileReader reader(file);

@@ -1,4 +1,4 @@
-// The lock is held while a run is changed; what leads into it is looked for in the runs beside it alone.
+// Locks a run while changing it; looks for references to it in neighbouring runs only.
 #include "kiln/run/run_changes.h"
 
 #include "kiln/core/error.h"
@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Without a slash at the end, which would follow a link.
+/// Returns the absolute path without a trailing slash, which would follow a link.
 fs::path as_name(const fs::path& path) {
   const fs::path whole = fs::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
@@ -26,7 +26,7 @@ bool is_within(const fs::path& path, const fs::path& folder) {
   return !inside.empty() && *inside.begin() != "..";
 }
 
-/// Whether the run's config names a path in `run` as its source.
+/// Returns true if the run's config names a path in `run` for init_from or its tokenizer.
 bool names(const RunPaths& other, const fs::path& run) {
   try {
     const Config config = read_resolved_config(other.config());
@@ -39,7 +39,7 @@ bool names(const RunPaths& other, const fs::path& run) {
   return false;
 }
 
-/// The links in a run's folder, checkpoints and tokens that lead into `run`.
+/// Collects links in a run's folder, checkpoints and tokens that lead into `run`.
 void collect_links(const RunPaths& other, const fs::path& run, std::vector<fs::path>& links) {
   std::error_code error;
   for (const fs::path& folder : {other.root, other.checkpoints(), other.tokens()}) {
@@ -109,7 +109,7 @@ std::vector<std::filesystem::path> remove_run(const std::filesystem::path& run) 
     RunDirectory directory(name, OpenMode::overwrite);
     directory.clear();
     directory.clear_tokens();
-  }  // which removes the lock, where nothing else is left
+  }  // removes the lock too, if nothing else is left
   if (!is_folder(name)) return {};
   std::vector<fs::path> left = list_folder(name);
   std::erase(left, RunPaths{name}.lock());

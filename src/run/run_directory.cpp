@@ -1,11 +1,11 @@
-// Checks before the lock, so that no trace is left in a foreign folder, and after it, so that nobody comes between.
+// Checks before taking the lock, to leave no trace in a foreign folder, and again after it, against races.
 #include "kiln/run/run_directory.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/file_lock.h"
-#include "kiln/run/event_file.h"
 #include "kiln/run/manifest.h"
+#include "kiln/run/tensorboard.h"
 
 #include <algorithm>
 #include <charconv>
@@ -19,9 +19,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::size_t kStepDigits = 8;
-constexpr std::uintmax_t kDearTokens = 100'000'000;  // bytes of tokens that took more than some seconds to make
+constexpr std::uintmax_t kDearTokens = 100'000'000;  // bytes of tokens that take more than a few seconds to make
 
-/// Whether there is nothing but what a start leaves that came to no step: the lock, and tokens made in vain.
+/// Returns true if the folder has only what a start without any step leaves: the lock and tokens.
 bool holds_nothing(const RunPaths& paths) {
   return std::ranges::all_of(list_folder(paths.root),
                              [&](const fs::path& path) { return path == paths.lock() || path == paths.tokens(); });
@@ -38,7 +38,7 @@ void check_mode(const RunPaths& paths, OpenMode mode) {
         root);
 }
 
-/// Makes the folder, or accepts the one that is there; returns the path of the lock to take.
+/// Creates the folder, or accepts an existing one; returns the path of the lock to take.
 fs::path prepare(const RunPaths& paths, OpenMode mode) {
   const std::string root = paths.root.string();
   std::error_code error;
@@ -61,8 +61,8 @@ bool is_kilns(std::string_view name) {
          name == kBestPointer;
 }
 
-/// Whether a folder "checkpoints" is kiln's: none is in it yet, or one that kiln has begun to write. Other programs
-/// have such folders too, and even name what is in them so.
+/// Returns true if a folder "checkpoints" is kiln's: empty, or with a checkpoint that kiln began to write. Other
+/// programs use such folders too, even with the same names in them.
 bool holds_checkpoints(const fs::path& checkpoints) {
   if (!is_folder(checkpoints)) return false;
   const std::vector<fs::path> all = list_folder(checkpoints);
@@ -72,7 +72,7 @@ bool holds_checkpoints(const fs::path& checkpoints) {
          });
 }
 
-/// The checkpoints lose their names before anything is removed, so that one end half-way leaves none to be resumed.
+/// Renames the checkpoints before removing anything, so that an interrupted removal leaves none to be resumed.
 void remove_run(const RunPaths& paths) {
   std::vector<fs::path> ours = list_folder(paths.checkpoints());
   std::erase_if(ours, [](const fs::path& path) { return !is_kilns(path.filename().string()); });
@@ -86,13 +86,13 @@ void remove_run(const RunPaths& paths) {
     path = nameless;
   }
   for (const fs::path& path : ours) remove_tree(path);
-  fs::remove(paths.checkpoints(), error);  // unless the user keeps something there
+  fs::remove(paths.checkpoints(), error);  // fails if the user keeps something there
   for (const fs::path& path : {paths.config(), paths.given(), paths.metrics(), paths.log(), paths.plot()})
     remove_tree(path);
   for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
 }
 
-/// A folder and those around it that are not there yet, the innermost first.
+/// Returns a folder and its parents as far as they do not exist, innermost first.
 std::vector<fs::path> missing_folders(const fs::path& path) {
   std::vector<fs::path> missing;
   for (fs::path folder = path; !folder.empty() && !path_exists(folder); folder = folder.parent_path())
@@ -150,7 +150,7 @@ RunDirectory::~RunDirectory() {
   try {
     if (holds_nothing(paths_) && bytes_in(paths_.tokens()) < kDearTokens) leave_no_trace();
   } catch (const Error&) {
-    // What cannot be looked at stays.
+    // Keep what cannot be examined.
   }
 }
 
@@ -168,7 +168,7 @@ void RunDirectory::clear_tokens() {
 
 void RunDirectory::leave_no_trace() {
   clear_tokens();
-  std::error_code error;  // of a folder in which others keep something
+  std::error_code error;  // ignored: the folder may contain foreign files
   fs::remove(paths_.lock(), error);
   if (is_kilns_) fs::remove(paths_.root, error);
   for (const fs::path& folder : made_) fs::remove(folder, error);

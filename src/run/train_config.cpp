@@ -1,4 +1,4 @@
-// Defaults and checks of the settings of a run.
+// Resolves and validates the settings of a run.
 #include "kiln/run/train_config.h"
 
 #include <fmt/ranges.h>

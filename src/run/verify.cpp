@@ -1,4 +1,4 @@
-// One look at every file: the manifest's word, then whether the parts fit together.
+// Checks every file against the manifest, then that the parts match.
 #include "kiln/run/verify.h"
 
 #include "kiln/core/file.h"
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOtherCheckpoint = "take another checkpoint; --resume passes this one over";
 
-/// An error of the readers, which starts with the path, as a problem of that file.
+/// Converts a reader's error, which starts with the path, into a problem of that file.
 FileProblem problem_of(const Error& error, const fs::path& folder, const std::string& file, std::string expected) {
   std::string found = error.what();
   for (const std::string& path : {(folder / file).string(), folder.string()}) {
@@ -28,7 +28,7 @@ FileProblem problem_of(const Error& error, const fs::path& folder, const std::st
   return {file, found, std::move(expected), kOtherCheckpoint};
 }
 
-/// Gathers what is wrong with one folder.
+/// Collects the problems of one folder.
 class Examination {
  public:
   explicit Examination(const fs::path& folder) : folder_(folder) {}
@@ -44,7 +44,7 @@ class Examination {
   }
 
  private:
-  /// Whether the call went through; what it threw is a problem.
+  /// Calls `call`; adds a problem and returns false if it throws.
   template <class Call>
   bool attempt(const std::string& file, const char* expected, Call&& call) {
     try {
@@ -63,7 +63,7 @@ class Examination {
     return std::ranges::find(problems_, file, &FileProblem::file) == problems_.end();
   }
 
-  /// In one file or in shards.
+  /// Checks the weights in one file or in shards.
   bool has_sound_weights() const {
     return std::ranges::all_of(
         manifest_->files, [&](const auto& file) { return !file.first.starts_with("model") || is_sound(file.first); });
@@ -77,7 +77,7 @@ class Examination {
     });
   }
 
-  /// The step stands in three places.
+  /// Compares the step in the manifest, in trainer.json and in the folder's name.
   void examine_steps() {
     if (is_sound(kStateFile)) {
       attempt(kStateFile, "the state of a run's training", [&] {
@@ -104,14 +104,14 @@ class Examination {
              fmt::format("the manifest says {}", hex(*manifest_->config)), kOtherCheckpoint});
       }
       vocab_size_ = read.vocab_size;
-      if (!has_sound_weights()) return;  // a layout is made only of a config whose layers are there
+      if (!has_sound_weights()) return;  // a layout is built only if the weights have the config's layers
       const bool fits = attempt(std::string(kWeightsFile), "the weights that the config describes",
                                 [&] { check_claims(folder_, read.config.model); });
       if (fits) examine_tensors(read);
     });
   }
 
-  /// Names and shapes of all tensors against those that the config describes.
+  /// Checks the names and shapes of all tensors against the config.
   void examine_tensors(const CheckpointConfig& read) {
     const LanguageModel<float> model(read.config.model, read.vocab_size);
     attempt(std::string(kWeightsFile), "the weights that the config describes",
@@ -147,7 +147,7 @@ class Examination {
 
   fs::path folder_;
   std::optional<Manifest> manifest_;
-  std::optional<Index> vocab_size_;  // where the config is known
+  std::optional<Index> vocab_size_;  // if the config is readable
   std::vector<FileProblem> problems_;
 };
 

@@ -1,4 +1,4 @@
-// Aligned blocks and the bump pointer.
+// Allocates aligned blocks, and views from them by a bump pointer.
 #include "kiln/tensor/arena.h"
 
 #include "kiln/core/error.h"
@@ -12,19 +12,19 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kLarge = std::size_t{4} << 20;  // of the system's own pages, which huge ones may stand for
+constexpr std::size_t kLarge = std::size_t{4} << 20;  // bytes; larger blocks are mapped and can use huge pages
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-/// Zeroed pages, or nullptr.
+/// Returns zeroed pages, or nullptr.
 void* map_pages(std::size_t bytes) {
   void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED) return nullptr;
-  ::madvise(pages, bytes, MADV_HUGEPAGE);  // a hint: its failure changes nothing but speed
+  ::madvise(pages, bytes, MADV_HUGEPAGE);  // a hint: failure only costs speed
   return pages;
 }
 
-/// Zeroed memory of the heap, or nullptr.
+/// Returns zeroed heap memory, or nullptr.
 void* take_from_heap(std::size_t bytes) {
   void* memory = std::aligned_alloc(kAlignment, round_up(bytes, kAlignment));
   return memory == nullptr ? nullptr : std::memset(memory, 0, bytes);

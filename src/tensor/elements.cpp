@@ -1,4 +1,4 @@
-// One conversion for every format: safetensors, GGUF and llm.c's files differ in what stands around the elements.
+// Converts elements for all formats: safetensors, GGUF and llm.c's files.
 #include "kiln/tensor/elements.h"
 
 #include "kiln/core/error.h"
@@ -15,7 +15,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the formats are little-endian, and so is this code");
 
-constexpr Index kPieceElements = Index{1} << 16;  // that pass through memory at once
+constexpr Index kPieceElements = Index{1} << 16;  // per piece in memory
 
 Index rows_a_piece(Index cols) { return std::max<Index>(1, kPieceElements / std::max<Index>(cols, 1)); }
 
@@ -28,7 +28,7 @@ void convert(std::span<const std::byte> raw, std::span<T> out) {
   }
 }
 
-/// Converts elements of `type`; false where T is not the kind of number that the type is.
+/// Converts elements of `type`; returns false if T is not of the type's kind.
 template <class T>
 bool convert(DataType type, std::span<const std::byte> raw, std::span<T> out) {
   if constexpr (std::is_same_v<T, Index>) {
@@ -76,7 +76,7 @@ void write_as(FileWriter& file, const RowMajor<float>& values) {
   write<Stored>(file, values.cast<Stored>());
 }
 
-/// The largest magnitude among the values that are finite as floats and not in type Stored; 0 where there is none.
+/// Returns the largest magnitude that is finite as float but not as Stored; 0 if there is none.
 template <class Stored>
 float beyond(const ConstMat<float>& values) {
   float largest = 0;

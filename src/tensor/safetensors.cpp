@@ -1,4 +1,4 @@
-// The header checked, the elements left to elements.h.
+// Checks the header and delegates elements to elements.h.
 #include "kiln/tensor/safetensors.h"
 
 #include "kiln/core/error.h"
@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kLengthSize = 8;                           // of the number before the header
 constexpr std::uint64_t kLongestHeader = std::uint64_t{16} << 20;  // bytes; a parsed header takes several times that
 
-/// In the order of the file, each with its place.
+/// Returns the tensors in file order, with offsets.
 std::vector<TensorInfo> lay_out(std::span<const TensorSource* const> tensors) {
   std::vector<TensorInfo> infos;
   std::uint64_t offset = 0;

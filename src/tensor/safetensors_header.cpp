@@ -1,4 +1,4 @@
-// A parser's listener that takes nothing but what a header may hold, and the checks of what it says.
+// Parses a header with a SAX listener that accepts only valid headers, and checks their contents.
 #include "kiln/tensor/safetensors_header.h"
 
 #include "kiln/core/error.h"
@@ -39,7 +39,7 @@ constexpr std::array<DataTypeEntry, 15> kDataTypes{{{"BOOL", 1},
                                                     {"I64", 8},
                                                     {"U64", 8}}};
 
-/// Follows the parser through {"name": {"dtype", "shape", "data_offsets"}, .., "__metadata__": {"key": "value"}}.
+/// Accepts {"name": {"dtype", "shape", "data_offsets"}, .., "__metadata__": {"key": "value"}}.
 class HeaderListener final : public nlohmann::json_sax<JsonText> {
  public:
   explicit HeaderListener(std::string_view source) : source_(source) {}
@@ -153,7 +153,7 @@ class HeaderListener final : public nlohmann::json_sax<JsonText> {
   Place place_ = Place::outside;
   std::string key_, inner_key_;  // of the root, and of the object within it
   bool metadata_seen_ = false;
-  TensorInfo tensor_;  // the one being read
+  TensorInfo tensor_;  // being read
   std::optional<DataType> type_;
   bool shape_seen_ = false;
   std::vector<std::uint64_t> offsets_;
@@ -168,7 +168,7 @@ void check_names(const std::vector<TensorInfo>& tensors, std::string_view source
   if (twice != names.end()) fail(ExitCode::bad_input, "{}: header: '{}': the tensor is given twice", source, *twice);
 }
 
-/// Whether the tensor's shape and type come to its bytes, computed without overflow.
+/// Returns whether the tensor's shape and type give its bytes; computed without overflow.
 bool fills_its_bytes(const TensorInfo& tensor) {
   std::uint64_t bytes = size_of(tensor.type);
   for (const Index dimension : tensor.shape) {
@@ -177,7 +177,7 @@ bool fills_its_bytes(const TensorInfo& tensor) {
   return bytes == tensor.end - tensor.begin;
 }
 
-/// The tensors, sorted by their data, have to cover it from the first byte to the last.
+/// Checks that the tensors, sorted by offset, cover the data from the first byte to the last.
 void check_layout(const std::vector<TensorInfo>& tensors, std::uint64_t data_size, std::string_view source) {
   std::uint64_t previous_end = 0;
   for (const TensorInfo& t : tensors) {
@@ -201,7 +201,7 @@ std::uint64_t size_of(DataType type) { return kDataTypes[static_cast<std::size_t
 std::string shape_text(std::span<const Index> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size, std::string_view source) {
-  // The parser takes a NUL for the end of the text, whatever follows.
+  // The parser treats a NUL as the end of the text.
   check_input(json.find('\0') == std::string_view::npos, "{}: byte {} of the header is a NUL: not valid JSON", source,
               json.find('\0'));
   HeaderListener listener(source);

@@ -1,4 +1,4 @@
-// Roles first, which make a token special; then the added tokens, which may give it an id.
+// Reads the tokens' roles, which make them special, then the added tokens, which may assign ids.
 #include "text/added_tokens.h"
 
 #include "kiln/core/error.h"
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::array kRoles{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 constexpr std::array kRoleLists{"additional_special_tokens", "extra_special_tokens"};
 
-/// A JSON file of the folder; an empty object where there is none.
+/// A JSON file of the folder; an empty object if it does not exist.
 struct File {
   File(const fs::path& folder, const char* name) : path(path_within(folder, name)) {
     if (path_exists(path)) json = read_json_object(path);
@@ -35,7 +35,7 @@ struct File {
   Json json = Json::object();
 };
 
-/// Throws where an added token would take white space beside it, or whole words alone.
+/// Throws if an added token strips white space beside it or matches whole words only.
 void check_plain(const Json& token, const std::string& place) {
   for (const char* key : {"lstrip", "rstrip", "single_word"}) {
     check_input(token.value(key, Json(false)) != true,
@@ -82,7 +82,7 @@ class AddedTokens {
     }
   }
 
-  /// Notes a token as special; a role may name none.
+  /// Records a token as special; a role may be empty.
   void add_role(const Json& token, const std::string& place) {
     const std::string content = special_token_text(token);
     if (content.empty()) return;
@@ -121,7 +121,7 @@ class AddedTokens {
     tokens_.push_back({.content = content, .id = id, .in_any_text = !special, .found_last = found_last});
   }
 
-  /// A role's token that is not added has its id in vocab.json.
+  /// Adds a role's token that is not among the added tokens, with its id from vocab.json.
   void give_id(const std::string& content, const std::string& place) {
     if (contents_.contains(content)) return;
     const Json value = vocab_.value(content, Json());
@@ -136,7 +136,7 @@ class AddedTokens {
 
   const Json& vocab_;
   File config_, map_, added_;
-  std::map<std::string, std::string> roles_;  // content: where it is named
+  std::map<std::string, std::string> roles_;  // content -> where it is named
   std::set<std::string> contents_;            // of tokens_
   std::vector<SpecialToken> tokens_;
 };

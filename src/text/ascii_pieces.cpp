@@ -1,5 +1,5 @@
-// The alternatives of the patterns in their order, for ASCII: each function tells where its run of bytes ends.
-#include "kiln/text/ascii_pieces.h"
+// Implements the patterns' alternatives for ASCII, in order; each function returns where its run of bytes ends.
+#include "text/ascii_pieces.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 namespace kiln {
 namespace {
 
-// One bit a class, so that a set of classes is a mask.
+// One bit per class, so that a set of classes is a mask.
 enum Class : std::uint8_t { letter = 1, number = 2, space = 4, newline = 8, sign = 16, beyond = 32 };
 
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
@@ -24,7 +24,7 @@ constexpr std::array<std::uint8_t, 256> kClasses = [] {
   return classes;
 }();
 
-/// The bytes of a text by class; past the end stands class 0, which ends every run.
+/// The classes of a text's bytes; class 0 past the end ends every run.
 struct Bytes {
   std::string_view text;
 
@@ -35,14 +35,14 @@ struct Bytes {
     while (at < text.size() && (kClasses[static_cast<unsigned char>(text[at])] & classes) != 0) ++at;
     return at;
   }
-  /// The end of a run, or 0 where a byte beyond ASCII might prolong it.
+  /// Returns the end of a run, or 0 if a byte beyond ASCII might extend it.
   std::size_t closed_run(std::size_t at, unsigned classes) const {
     const std::size_t end = run_end(at, classes);
     return (*this)[end] == beyond ? 0 : end;
   }
 };
 
-/// 's 't 're 've 'm 'll 'd: the length, or 0 where there is none.
+/// Returns the length of a contraction, 's 't 're 've 'm 'll 'd, or 0.
 std::size_t contraction(std::string_view text, bool any_case) {
   if (text.size() < 2 || text[0] != '\'') return 0;
   const auto lower = [&](char c) { return any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -53,13 +53,13 @@ std::size_t contraction(std::string_view text, bool any_case) {
   return (second == 'e' && (first == 'r' || first == 'v')) || (first == 'l' && second == 'l') ? 3 : 0;
 }
 
-/// \s+(?!\S)|\s+ for a run of white space that ends at `end`: the last one belongs to the word that follows.
+/// Matches \s+(?!\S)|\s+ on white space that ends at `end`: its last character belongs to the word that follows.
 std::size_t white_space(const Bytes& bytes, std::size_t end) {
-  if (end == 0) return 0;  // something beyond ASCII follows
+  if (end == 0) return 0;  // a byte beyond ASCII follows
   return end < bytes.text.size() && end > 1 ? end - 1 : end;
 }
 
-/// With `single_digits` numbers are cut off before the rest is looked at.
+/// `single_digits`: splits digits off before it matches the rest.
 std::size_t gpt2_piece(std::string_view text, bool single_digits) {
   const Bytes bytes{text};
   if (const std::size_t length = contraction(text, false)) return length;
@@ -89,7 +89,7 @@ std::size_t cl100k_piece(std::string_view text) {
     const std::size_t end = bytes.closed_run(first == sign ? 0 : 1, sign);
     return end == 0 ? 0 : bytes.run_end(end, newline);
   }
-  const std::size_t end = bytes.closed_run(0, space);  // \s*[\r\n]+ reaches to the run's last new line
+  const std::size_t end = bytes.closed_run(0, space);  // \s*[\r\n]+ ends at the run's last newline
   for (std::size_t last = end; last > 0; --last) {
     if ((bytes[last - 1] & newline) != 0) return last;
   }

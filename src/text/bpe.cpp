@@ -1,9 +1,9 @@
-// Three ways to apply the same merges: a scan for short pieces, a heap for long ones, windows for very long ones.
+// Applies merges in three ways: a scan for short pieces, a heap for long ones, windows for very long ones.
 #include "kiln/text/bpe.h"
 
 #include "kiln/core/error.h"
-#include "kiln/text/pair_map.h"
 
+#include "text/pair_map.h"
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -19,19 +19,19 @@ namespace {
 
 using Rank = std::uint32_t;
 constexpr Rank kNoMerge = 0xFFFFFFFFu;
-constexpr std::size_t kShortPiece = 64;   // bytes up to which a scan is faster than a heap
-constexpr std::size_t kWindow = 1 << 11;  // bytes that are merged in one heap
+constexpr std::size_t kShortPiece = 64;   // bytes up to which a scan beats a heap
+constexpr std::size_t kWindow = 1 << 11;  // bytes per heap
 constexpr std::size_t kCacheSlots = 1 << 15;
-constexpr std::size_t kCachedBytes = 32, kCachedIds = 23;  // what fits into two cache lines
-constexpr std::size_t kNearIds = 7;                        // of these, in the first line
+constexpr std::size_t kCachedBytes = 32, kCachedIds = 23;  // a slot fills two cache lines
+constexpr std::size_t kNearIds = 7;                        // ids in the first line
 
 }  // namespace
 
 struct Bpe::Tables {
   std::array<TokenId, 256> byte_ids{};
-  std::vector<Rank> byte_pair_ranks = std::vector<Rank>(256 * 256, kNoMerge);  // by the bytes themselves
+  std::vector<Rank> byte_pair_ranks = std::vector<Rank>(256 * 256, kNoMerge);  // indexed by the two bytes
   PairMap<Rank> ranks;
-  bool ordered = true;  // each token comes of one merge, and a merge's parts of earlier ones
+  bool ordered = true;                                  // each token has one merge, whose parts have earlier merges
   std::unordered_map<std::string_view, TokenId> whole;  // for whole_pieces
 
   explicit Tables(std::size_t merges) : ranks(merges), maybe(std::bit_ceil(16 * merges + 64) / 64) {}
@@ -50,7 +50,7 @@ struct Bpe::Tables {
   }
 
  private:
-  // A bit for each hash of a pair that merges. Most pairs do not, and this table stays in a nearer cache than `ranks`.
+  // A Bloom filter of the pairs that merge. Most pairs do not, and it stays in a nearer cache than `ranks`.
   std::vector<std::uint64_t> maybe;
 
   std::pair<std::size_t, std::uint64_t> maybe_place(const TokenPair& pair) const {
@@ -63,7 +63,7 @@ Bpe::Bpe(std::vector<std::string> tokens, std::vector<Merge> merges, bool whole_
     : tokens_(std::move(tokens)), merges_(std::move(merges)), whole_pieces_(whole_pieces) {
   auto tables = std::make_unique<Tables>(merges_.size());
   tables->byte_ids.fill(-1);
-  std::vector<bool> made(tokens_.size());  // tokens that bytes and the merges so far can build
+  std::vector<bool> made(tokens_.size());  // tokens built from bytes and the merges so far
   for (std::size_t id = 0; id < tokens_.size(); ++id) {
     if (tokens_[id].size() != 1) continue;
     tables->byte_ids[static_cast<unsigned char>(tokens_[id][0])] = static_cast<TokenId>(id);
@@ -102,7 +102,7 @@ Bpe& Bpe::operator=(Bpe&&) noexcept = default;
 /// A piece (zero-padded) and its ids.
 struct alignas(64) Bpe::Cache::Slot {
   std::array<std::uint64_t, kCachedBytes / 8> key;
-  std::uint16_t length;  // of the piece; 0: never used
+  std::uint16_t length;  // of the piece; 0: empty slot
   std::uint16_t count;   // of ids
   std::array<TokenId, kCachedIds> ids;
 };
@@ -110,8 +110,8 @@ struct alignas(64) Bpe::Cache::Slot {
 void Bpe::Cache::Release::operator()(void* memory) const { std::free(memory); }
 
 Bpe::Cache::Cache() {
-  // calloc's zeros cost nothing until a slot is used, so that a cache for a short text is cheap. It aligns to less than
-  // a cache line: hence the spare slot.
+  // calloc's zero pages cost nothing until used, so a cache for a short text is cheap. calloc aligns to less than a
+  // cache line, hence the spare slot.
   static_assert(sizeof(Slot) == 128);
   std::size_t bytes = (kCacheSlots + 1) * sizeof(Slot);
   memory_.reset(std::calloc(1, bytes));
@@ -137,8 +137,8 @@ constexpr std::array<Key, kCachedBytes + 1> kMasks = [] {
   return masks;
 }();
 
-/// A piece as a cache's key. Bytes of the text that follow the piece are read along and masked away: a copy of constant
-/// length is quicker than one of the piece's.
+/// Returns a piece as a cache key. Reads a constant length, which is faster than the piece's, and masks the bytes of
+/// the text that follow the piece.
 Key key_of(std::string_view piece, const char* text_end) {
   Key key{};
   if (static_cast<std::size_t>(text_end - piece.data()) >= sizeof key) {
@@ -159,7 +159,7 @@ std::size_t slot_of(const Key& key) {
   return ((mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15u) >> (64 - std::countr_zero(kCacheSlots));
 }
 
-bool same(const Key& a, const Key& b) {  // without the call to memcmp that == becomes
+bool same(const Key& a, const Key& b) {  // avoids the memcmp call of ==
   return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
 }
 
@@ -175,8 +175,8 @@ void Bpe::encode_pieces(std::string_view text, std::span<const std::string_view>
   encode_batch(text, pieces, cache, ids);
 }
 
-/// At most kBatch pieces: first all slots are asked for, then read. Ids that the cache holds gather in `found`; copies
-/// are of constant length, their surplus overwritten by the next.
+/// Encodes at most kBatch pieces: prefetches all slots, then reads them. Collects cached ids in `found`; copies have
+/// constant length, and the next copy overwrites their surplus.
 void Bpe::encode_batch(std::string_view text, std::span<const std::string_view> pieces, Cache& cache,
                        std::vector<TokenId>& ids) const {
   std::array<Key, kBatch> keys;
@@ -225,7 +225,7 @@ void Bpe::encode_uncached(std::string_view piece, std::vector<TokenId>& ids) con
   encode_by_windows(piece, ids);
 }
 
-/// Looks through all neighbours for the lowest rank, merges, closes the gap: quadratic, and fast while n is small.
+/// Scans all pairs for the lowest rank, merges, closes the gap: quadratic, but fast for small n.
 void Bpe::encode_short(std::string_view piece, std::vector<TokenId>& ids) const {
   std::array<TokenId, kShortPiece> tokens;
   std::array<Rank, kShortPiece> ranks;  // of the token and its right neighbour
@@ -251,12 +251,12 @@ void Bpe::encode_short(std::string_view piece, std::vector<TokenId>& ids) const 
   ids.insert(ids.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-/// A linked list of tokens and a heap of the merges that wait, with those overtaken by others left in until they come
-/// up. An entry is rank << 32 | position, so that the lowest rank comes first and of equals the leftmost.
+/// Keeps a linked list of tokens and a heap of pending merges; skips outdated entries when they surface. An entry is
+/// rank << 32 | position: lowest rank first, then leftmost.
 void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) const {
   struct Node {
     TokenId id;
-    Rank rank;  // with the next node; kNoMerge for a node merged away
+    Rank rank;  // with the next node; kNoMerge after the node was merged away
     std::uint32_t previous, next;
   };
   check(piece.size() < kNoMerge, "a piece of {} bytes without a break is too long; put white space into it",
@@ -282,7 +282,7 @@ void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) cons
     heap.pop();
     const auto at = static_cast<std::uint32_t>(top);
     Node& node = nodes[at];
-    if (node.rank != top >> 32) continue;  // overtaken
+    if (node.rank != top >> 32) continue;  // outdated
     node.id = merges_[node.rank].result;
     nodes[node.next].rank = kNoMerge;
     node.next = nodes[node.next].next;
@@ -293,11 +293,11 @@ void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) cons
   for (std::uint32_t at = 0; at < count; at = nodes[at].next) ids.push_back(nodes[at].id);
 }
 
-/// A row of tokens is the encoding of its bytes exactly where each two neighbours are the encoding of theirs, for
-/// merges never run below the rank of those already done: the first merge across a border would show in the pair alone.
-/// Hence two windows' rows may be joined at a token that both have in the same place: all neighbours stem from one of
-/// them. Windows overlap from such a token on; where the second disagrees, another token or a larger window is tried.
-/// A piece whose end decides on its beginning comes to one heap in the end.
+/// A token sequence is the encoding of its bytes exactly if every two neighbours are the encoding of theirs: ranks only
+/// rise while merging, so the first merge across a border would also happen in the pair alone. Hence two windows'
+/// sequences can be joined at a token that both have at the same offset, since all neighbours then come from one of
+/// them. Each window starts at a token of the previous one; if the two disagree on that token, tries another token,
+/// then a larger window. A piece whose end affects its beginning ends up in one heap.
 void Bpe::encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) const {
   const std::size_t before = ids.size();
   std::size_t start = 0, window = kWindow;
@@ -319,7 +319,7 @@ void Bpe::encode_by_windows(std::string_view piece, std::vector<TokenId>& ids) c
       joined = true;
     }
     if (!joined) {
-      const TokenId first = row.front();  // to which the rows before were joined
+      const TokenId first = row.front();  // where the sequence before was joined
       window *= 2;
       row.clear();
       encode_by_heap(piece.substr(start, window), row);

@@ -1,4 +1,4 @@
-// Byte-level BPE: pieces, then merges; long texts in shares, one thread each.
+// Splits text into pieces, then merges; encodes long texts in shares on all threads.
 #include "kiln/text/bpe_tokenizer.h"
 
 #include "kiln/core/error.h"
@@ -7,16 +7,16 @@
 #include "kiln/text/bpe_trainer.h"
 #include "kiln/text/byte_level.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <algorithm>
 
 namespace kiln {
 namespace {
 
-constexpr std::size_t kShareBytes = 1 << 18;  // of text that a thread takes at a time
+constexpr std::size_t kShareBytes = 1 << 18;  // of text per task
 constexpr std::size_t kPiecesAtATime = 256;
 
 }  // namespace
@@ -43,7 +43,7 @@ std::unique_ptr<Tokenizer> BpeTokenizer::make(const TokenizerConfig& config,
         "tokenizer.vocab_size is {}; bpe needs at least {} (the 256 bytes and {} special tokens)", config.vocab_size,
         kByteCount + specials, specials);
   check_names_no_byte(config.special_tokens);
-  std::vector<std::string> reserved;  // what a merge would be spelled as
+  std::vector<std::string> reserved;  // bytes that no merge may produce
   for (const std::string& content : config.special_tokens) {
     if (std::optional<std::string> bytes = byte_level_decode(content)) reserved.push_back(*std::move(bytes));
   }
@@ -66,7 +66,7 @@ void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<T
   std::vector<std::vector<TokenId>> encoded(shares.size());
   parallel_each(std::ssize(shares), [&](std::int64_t share) {
     const auto at = static_cast<std::size_t>(share);
-    encoded[at].reserve(shares[at].size() / 2);  // more than nearly all text needs; costs nothing until used
+    encoded[at].reserve(shares[at].size() / 2);  // enough for nearly all text; costs nothing until used
     encode_share(shares[at], encoded[at]);
   });
   std::size_t total = ids.size();
@@ -74,7 +74,7 @@ void BpeTokenizer::encode_text(std::string_view text, std::size_t, std::vector<T
   ids.reserve(total);
   for (std::vector<TokenId>& part : encoded) {
     ids.insert(ids.end(), part.begin(), part.end());
-    std::vector<TokenId>().swap(part);  // so that a long text's ids are not there twice
+    std::vector<TokenId>().swap(part);  // frees memory: keeps a long text's ids only once
   }
 }
 
@@ -105,7 +105,7 @@ void BpeTokenizer::return_cache(std::unique_ptr<Bpe::Cache> cache) const {
 
 namespace {
 
-/// The pre-tokenizers that cut a text by the pattern. GPT-2's regular expression is ByteLevel's own.
+/// Returns the pre-tokenizers for the pattern. GPT-2's regular expression is ByteLevel's default.
 Json pre_tokenizer_json(SplitPattern pattern) {
   const bool is_cl100k = pattern == SplitPattern::cl100k;
   if (pattern == SplitPattern::gpt2) return byte_level_json(true);

@@ -1,11 +1,11 @@
-// Merges by incremental pair counts: each merge touches only the words in which its pair stands.
+// Updates pair counts incrementally: a merge touches only the words that contain its pair.
 #include "kiln/text/bpe_trainer.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/byte_level.h"
-#include "kiln/text/pair_map.h"
 
+#include "text/pair_map.h"
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -19,25 +19,25 @@ namespace {
 
 using WordIndex = std::uint32_t;
 
-/// A distinct piece as tokens: symbols[begin, begin + length) and its number of occurrences.
+/// A distinct piece as tokens, symbols[begin, begin + length), and its number of occurrences.
 struct Word {
   std::size_t begin;
   std::uint32_t length;
   std::int64_t count;
 };
 
-/// How often a pair stands in the text, and the words where it stood when last looked at (some twice, some no more).
+/// A pair's count in the text, and the words that contained it when last scanned (with duplicates and outdated ones).
 struct PairState {
   std::int64_t count = 0;
   std::vector<WordIndex> words;
 };
 
-/// A pair with the count it had when it was put into the heap; counts of old pairs only fall.
+/// A pair with its count when pushed onto the heap; counts of old pairs only fall.
 struct Candidate {
   std::int64_t count;
   TokenPair pair;
 
-  bool operator<(const Candidate& other) const {  // the heap's top is the greatest: most frequent, then smallest ids
+  bool operator<(const Candidate& other) const {  // top of the heap: the highest count, then the smallest ids
     return count != other.count ? count < other.count : pair > other.pair;
   }
 };
@@ -69,7 +69,7 @@ class Trainer {
       heap_.pop();
       PairState& state = state_of(best.pair);
       if (state.count < 2) continue;
-      if (state.count != best.count) {  // it has fallen since: to its new place
+      if (state.count != best.count) {  // outdated: push it back with its new count
         heap_.push({state.count, best.pair});
         continue;
       }
@@ -111,18 +111,18 @@ class Trainer {
     places_.for_each([&](TokenPair pair, std::uint32_t place) { heap_.push({states_[place - 1].count, pair}); });
   }
 
-  /// Joins the pair in the words where it stands; the new pairs, all with the new token, go into the heap.
+  /// Merges the pair in the words that contain it; pushes the new pairs, all with the new token, onto the heap.
   void apply(const Merge& merge, const std::vector<WordIndex>& where) {
     fresh_.clear();
     for (const WordIndex index : where) join(merge, index);
     std::ranges::sort(fresh_);
-    fresh_.erase(std::unique(fresh_.begin(), fresh_.end()), fresh_.end());  // clang 14 does not know ranges::unique
+    fresh_.erase(std::unique(fresh_.begin(), fresh_.end()), fresh_.end());  // clang 14 lacks ranges::unique
     for (const TokenPair& pair : fresh_) {
       if (const std::int64_t count = state_of(pair).count; count > 1) heap_.push({count, pair});
     }
   }
 
-  /// One word: the symbols are rewritten in place, and every join tells the counts of its neighbours.
+  /// Merges within one word: rewrites its symbols in place and updates the neighbours' counts.
   void join(const Merge& merge, WordIndex index) {
     Word& word = words_[index];
     TokenId* symbols = symbols_.data() + word.begin;
@@ -155,13 +155,13 @@ class Trainer {
 
   std::vector<std::string> tokens_;
   std::vector<Merge> merges_;
-  std::unordered_set<std::string> taken_;  // the bytes of tokens that merges may not make again
+  std::unordered_set<std::string> taken_;  // bytes that no further merge may produce
   std::vector<TokenId> symbols_;
   std::vector<Word> words_;
   PairMap<std::uint32_t> places_;
   std::vector<PairState> states_;
   std::priority_queue<Candidate> heap_;
-  std::vector<TokenPair> fresh_;  // pairs that the current merge made
+  std::vector<TokenPair> fresh_;  // pairs made by the current merge
 };
 
 }  // namespace

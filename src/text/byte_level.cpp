@@ -1,4 +1,4 @@
-// The table of OpenAI's encoder.py (bytes_to_unicode), both ways.
+// Implements OpenAI's bytes_to_unicode table (encoder.py) in both directions.
 #include "kiln/text/byte_level.h"
 
 #include "kiln/core/error.h"
@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kPrintable = 188;  // bytes that stand for themselves
+constexpr std::size_t kPrintable = 188;  // bytes whose character is their own code point
 
 constexpr bool prints(unsigned byte) {
   return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
@@ -55,7 +55,7 @@ std::optional<std::string> byte_level_decode(std::string_view characters) {
     const std::size_t length = utf8_length(characters, at);
     if (length == 0) return std::nullopt;
     const char32_t code_point = utf8_decode(characters, at, length);
-    const std::size_t other = code_point - 0x100 + kPrintable;  // its place in kByteOrder where it is not printable
+    const std::size_t other = code_point - 0x100 + kPrintable;  // its index in kByteOrder if it is not printable
     if (code_point < 0x100 && prints(code_point)) {
       bytes += static_cast<char>(code_point);
     } else if (code_point >= 0x100 && other < kByteOrder.size()) {

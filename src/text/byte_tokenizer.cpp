@@ -1,11 +1,12 @@
-// In tokenizer.json: byte-level BPE without merges, whose vocabulary numbers the bytes by their values.
-#include "kiln/text/byte_tokenizer.h"
+// Writes tokenizer.json as byte-level BPE without merges, whose ids are the bytes' values.
+#include "text/byte_tokenizer.h"
 
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/byte_level.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
+
+#include "text/tokenizer_schema.h"
 
 namespace kiln {
 

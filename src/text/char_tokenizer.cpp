@@ -1,20 +1,20 @@
-// In tokenizer.json: BPE over characters without merges.
-#include "kiln/text/char_tokenizer.h"
+// Writes tokenizer.json as BPE over characters without merges.
+#include "text/char_tokenizer.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/text_error.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <set>
 
 namespace kiln {
 namespace {
 
-/// A character for a message: itself and its code point, or the code point alone where it does not print.
+/// Describes a character for a message: itself and its code point, or only the code point if it is not printable.
 std::string describe(char32_t character) {
   const auto code_point = static_cast<std::uint32_t>(character);
   const bool prints = code_point > 0x20 && code_point != 0x7F && !(code_point >= 0x80 && code_point <= 0xA0);

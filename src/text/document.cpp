@@ -1,4 +1,4 @@
-// A document is cut where a token is to be inserted; what lies between is encoded as it stands.
+// Splits a document where a token is inserted, and encodes the text between.
 #include "kiln/text/document.h"
 
 #include <algorithm>
@@ -7,20 +7,20 @@
 namespace kiln {
 namespace {
 
-/// Whether a sentence ends with the byte there; `after` is what follows the text.
+/// Returns whether a sentence ends with the byte at `at`; `after` is what follows the text.
 bool ends_sentence(std::string_view text, std::size_t at, std::string_view after) {
   if (text[at] != '.' && text[at] != '!' && text[at] != '?') return false;
   const std::string_view rest = at + 1 < text.size() ? text.substr(at + 1) : after;
   return rest.empty() || rest.front() == ' ' || (rest.front() >= '\t' && rest.front() <= '\r');
 }
 
-/// The bytes of the line end that stands there, LF or CRLF; 0 where none does.
+/// Returns the length of the line end at `at`, LF or CRLF; 0 if there is none.
 std::size_t line_end(std::string_view text, std::size_t at) {
   text.remove_prefix(std::min(at, text.size()));
   return text.starts_with("\n") ? 1 : text.starts_with("\r\n") ? 2 : 0;
 }
 
-/// The bytes of the two line ends in a row that stand there; 0 where there are fewer.
+/// Returns the length of the two line ends in a row at `at`; 0 if there are fewer.
 std::size_t two_line_ends(std::string_view text, std::size_t at) {
   const std::size_t first = line_end(text, at);
   const std::size_t second = first > 0 ? line_end(text, at + first) : 0;
@@ -36,7 +36,7 @@ std::vector<TokenId> encode_document(const Tokenizer& tokenizer, std::string_vie
   const std::optional<TokenId> sentence = tokenizer.special(kEndOfSentence), paragraph = tokenizer.special(kParagraph);
   std::vector<TokenId> ids;
   if (marks.start) ids.push_back(*marks.start);
-  std::size_t begin = 0;  // of the text that is not encoded yet
+  std::size_t begin = 0;  // of the text not yet encoded
   const auto encode_until = [&](std::size_t stop) {
     const std::vector<TokenId> part = tokenizer.encode(text.substr(begin, stop - begin), SpecialTokens::as_text, begin);
     ids.insert(ids.end(), part.begin(), part.end());

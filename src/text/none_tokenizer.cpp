@@ -1,12 +1,12 @@
-// In tokenizer.json: a WordLevel model in which the word "12" is token 12.
+// Writes tokenizer.json as a WordLevel model in which the word "12" is token 12.
 #include "kiln/text/none_tokenizer.h"
 
 #include "kiln/core/progress_bar.h"
 #include "kiln/text/text_error.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/tokenizer_schema.h"
 #include <algorithm>
 #include <charconv>
 

@@ -1,4 +1,4 @@
-// Counting distinct pieces: a hash table for each share of the text, then their sum.
+// Counts distinct pieces: a hash table for each share of the text, then their sum.
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_trainer.h"
@@ -13,7 +13,7 @@
 namespace kiln {
 namespace {
 
-/// Counts of pieces, open-addressed; views into the text, nothing copied.
+/// A hash table of counts, open-addressed, whose keys are views into the text.
 class Counter {
  public:
   void add(std::string_view piece, std::int64_t count) {
@@ -65,7 +65,7 @@ class Counter {
   std::size_t size_ = 0;
 };
 
-constexpr std::size_t kToldAtATime = 1 << 18;  // bytes of text between reports of progress
+constexpr std::size_t kToldAtATime = 1 << 18;  // bytes of text between progress reports
 
 void count_share(SplitPattern pattern, std::string_view share, Counter& counter) {
   PieceReader reader(pattern, share);
@@ -81,7 +81,7 @@ void count_share(SplitPattern pattern, std::string_view share, Counter& counter)
   }
 }
 
-/// Runs of shares of about equal size, one a thread: few tables to add up, whatever the number of documents.
+/// Deals shares of text into groups of about equal size, one per thread, so that there are few tables to sum.
 std::vector<std::vector<std::string_view>> deal(std::span<const std::string_view> documents) {
   std::size_t total = 0;
   for (const std::string_view document : documents) total += document.size();

@@ -1,14 +1,14 @@
-// PCRE2 for what is not ASCII, and the cutting of a text into shares for threads.
+// Matches pieces beyond ASCII with PCRE2, and splits a text into shares for threads.
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "kiln/text/pretokenizer.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/fields.h"
 #include "kiln/core/utf8.h"
-#include "kiln/text/ascii_pieces.h"
 
 #include <pcre2.h>
 
+#include "text/ascii_pieces.h"
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -21,14 +21,14 @@ constexpr std::array<std::string_view, kSplitPatterns.size()> kRegexes{
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-    // GPT-2's on what lies between digits: white space before one is a piece to its end
+    // GPT-2's pattern between digits: white space before a digit is one whole piece
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+)"};
 
-// Unicode's White_Space, written out: PCRE2's own \s has U+180E besides.
+// Unicode's White_Space, spelled out: PCRE2's \s also has U+180E.
 constexpr std::string_view kSpaces =
     R"(\t-\r\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 
-/// The pattern in PCRE2's terms: \s and \S replaced by White_Space, inside a class and outside.
+/// Translates the pattern for PCRE2: replaces \s and \S by White_Space, inside and outside of classes.
 std::string with_spaces_written_out(std::string_view regex) {
   std::string result;
   bool in_class = false;
@@ -52,8 +52,7 @@ pcre2_code* compile(SplitPattern pattern) {
   const std::string regex = with_spaces_written_out(pattern_regex(pattern));
   int error = 0;
   PCRE2_SIZE offset = 0;
-  // ANCHORED: every character begins some piece. It must be said here: as an option of the match it would keep JIT
-  // away.
+  // ANCHORED: every character begins a piece. Set here because as an option of pcre2_match it would disable JIT.
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(regex.data()), regex.size(),
                     PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_ANCHORED, &error, &offset, nullptr);
@@ -61,18 +60,18 @@ pcre2_code* compile(SplitPattern pattern) {
     fail(ExitCode::failure, "pattern {}: PCRE2 refuses it at {} (error {}); is PCRE2 built with Unicode support?",
          name_of(pattern), offset, error);
   }
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT (rare processors) PCRE2 interprets: slower, the same
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT (rare CPUs), PCRE2 interprets: slower, same result
   return code;
 }
 
-/// The compiled pattern; all are made once and kept until the process ends.
+/// Returns the compiled pattern; compiles all once, for the life of the process.
 const pcre2_code* compiled(SplitPattern pattern) {
   static const std::array<const pcre2_code*, kSplitPatterns.size()> codes{
       compile(SplitPattern::gpt2), compile(SplitPattern::cl100k), compile(SplitPattern::gpt2_digits)};
   return codes[static_cast<std::size_t>(pattern)];
 }
 
-// The White_Space characters beyond ASCII.
+// White_Space characters beyond ASCII.
 constexpr std::array<std::string_view, 19> kWideSpaces{
     "\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81", "\xE2\x80\x82", "\xE2\x80\x83",
     "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86", "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A",
@@ -80,21 +79,21 @@ constexpr std::array<std::string_view, 19> kWideSpaces{
 
 bool is_ascii(char byte) { return static_cast<unsigned char>(byte) < 0x80; }
 
-/// Whether the text's last character is no white space; false where in doubt.
+/// Returns whether the text's last character is not white space; false if uncertain.
 bool ends_in_black(std::string_view text) {
   if (text.empty() || is_ascii(text.back())) return !text.empty() && text.back() > ' ';
   return std::ranges::none_of(kWideSpaces, [&](std::string_view space) { return text.ends_with(space); });
 }
 
-/// Whether the text's first character is no white space; false where in doubt.
+/// Returns whether the text's first character is not white space; false if uncertain.
 bool begins_in_black(std::string_view text) {
   if (text.empty() || is_ascii(text.front())) return !text.empty() && text.front() > ' ';
   return std::ranges::none_of(kWideSpaces, [&](std::string_view space) { return text.starts_with(space); });
 }
 
-/// Whether a piece ends at `at`, inside the text, under every pattern, and each side has the same pieces without the
-/// other. No pattern has white space after anything else inside a piece, but for cl100k's new lines after signs; and a
-/// single line feed ends a piece, for it is no part of a word that follows.
+/// Returns whether a piece ends at `at`, inside the text, under every pattern, and each side alone has the same pieces.
+/// No piece has white space after other characters, except cl100k's newlines after signs; and a single line feed ends a
+/// piece, since no following word includes it.
 bool is_certain_cut(std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, at);
   if (text[at] == ' ') return ends_in_black(before);
@@ -126,7 +125,7 @@ PieceReader::~PieceReader() = default;
 std::string_view PieceReader::next() {
   if (at_ == text_.size()) return {};
   const std::size_t begin = at_;
-  if (at_ == valid_end_) {  // a byte of no character: alone
+  if (at_ == valid_end_) {  // an invalid byte, alone
     valid_end_ = utf8_valid_until(text_, ++at_);
   } else {
     const std::size_t length = ascii_piece(pattern_, text_.substr(at_, valid_end_ - at_));
@@ -141,8 +140,8 @@ std::size_t PieceReader::read(std::span<std::string_view> pieces) {
   return count;
 }
 
-/// The length of the piece at at_, by the regular expression. The well-formed stretch is PCRE2's whole subject, so
-/// that invalid bytes end words and no check of the rest is repeated from piece to piece.
+/// Returns the length of the piece at at_, by the regular expression. PCRE2's subject ends with the well-formed text,
+/// so that invalid bytes end words and UTF-8 is validated only once.
 std::size_t PieceReader::match_pattern() {
   if (!matcher_) matcher_ = std::make_unique<Matcher>(compiled(pattern_));
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text_.data() + at_);

@@ -1,4 +1,4 @@
-// Names become ids by the special tokens first, then by the bytes of any token.
+// Looks names up among the special tokens first, then among the bytes of all tokens.
 #include "kiln/text/special_ids.h"
 
 #include "kiln/core/error.h"
@@ -18,8 +18,8 @@ std::optional<TokenId> find_token(const Tokenizer& tokenizer, std::string_view t
   return std::nullopt;
 }
 
-/// The token that a key of the config names; none for "". The name that null stands for may be missing: older runs
-/// have it in place of null, whatever their vocabulary.
+/// Returns the token that a key of the config names; none for "". The default name (`otherwise`) may be missing from
+/// the vocabulary: older runs have it instead of null.
 std::optional<TokenId> configured(const Tokenizer& tokenizer, const std::string& text, std::string_view key,
                                   std::string_view otherwise) {
   if (text.empty()) return std::nullopt;
@@ -39,7 +39,7 @@ std::optional<TokenId> known(const Tokenizer& tokenizer, std::optional<TokenId> 
   return id && *id >= 0 && *id < tokenizer.vocab_size() ? id : std::nullopt;
 }
 
-/// Makes an id the first of a list, whether or not it is in it.
+/// Moves or inserts an id to the front of a list.
 void put_first(std::vector<TokenId>& ids, TokenId id) {
   const auto found = std::ranges::find(ids, id);
   if (found == ids.end()) {
@@ -49,7 +49,7 @@ void put_first(std::vector<TokenId>& ids, TokenId id) {
   }
 }
 
-/// The ends that a model names, the one that a document ends with first.
+/// Returns the ends that a model names, first the one that ends documents.
 std::vector<TokenId> named_ends(const Tokenizer& tokenizer, const NamedTokens& named) {
   const std::optional<TokenId> preferred =
       named.end_text.empty() ? std::nullopt : find_token(tokenizer, named.end_text);
@@ -64,7 +64,7 @@ std::vector<TokenId> named_ends(const Tokenizer& tokenizer, const NamedTokens& n
   return ends.empty() && preferred ? std::vector{*preferred} : ends;
 }
 
-/// The text that names a token and no other; "" for none, and for one that no text names.
+/// Returns the text that names exactly this token; "" for no token, or for a token that no text names.
 std::string name_of(const Tokenizer& tokenizer, std::optional<TokenId> id) {
   if (!id) return "";
   const std::string text = tokenizer.token_bytes(*id);

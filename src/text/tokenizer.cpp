@@ -1,14 +1,14 @@
-// Special tokens are found here, for all tokenizers alike; what lies between them is each tokenizer's own.
+// Finds special tokens, for all kinds of tokenizers; each kind encodes the text between them.
 #include "kiln/text/tokenizer.h"
 
 #include "kiln/core/error.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
 #include <algorithm>
 
 namespace kiln {

@@ -1,4 +1,4 @@
-// Checks of the tokenizer's settings.
+// Validates the tokenizer's settings.
 #include "kiln/text/tokenizer_config.h"
 
 #include <algorithm>

@@ -1,19 +1,19 @@
-// Reads a tokenizer.json part by part; a part that would change the ids and is not understood is an error.
+// Reads a tokenizer.json part by part; an unsupported part that would change the ids is an error.
 #include "kiln/text/tokenizer_json.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
-#include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
 
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
+#include "text/vocabulary.h"
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
@@ -21,7 +21,7 @@
 namespace kiln {
 namespace {
 
-/// A tokenizer.json that is being read, with its name for messages.
+/// Reads one tokenizer.json; `source` is its name in messages.
 class Reader {
  public:
   Reader(const Json& root, std::string_view source) : root_(root), source_(source) {
@@ -56,7 +56,7 @@ class Reader {
          pointer, brief_json(found), expected);
   }
 
-  /// The member, or null where the object lacks it.
+  /// Returns the member, or null if the object lacks it.
   static const Json& member(const Json& object, const char* key) {
     static const Json null;
     const auto found = object.is_object() ? object.find(key) : object.end();
@@ -70,7 +70,7 @@ class Reader {
     return type.get<std::string>();
   }
 
-  /// GPT-2's own tokenizer.json is older than the other kinds and does not say that it is BPE.
+  /// Returns "BPE" for GPT-2's own tokenizer.json, which predates the "type" key.
   std::string model_type(const Json& model) const {
     const bool is_old = member(model, "type").is_null() && member(model, "merges").is_array();
     return is_old ? "BPE" : type_of(model, "/model");
@@ -90,7 +90,7 @@ class Reader {
     }
   }
 
-  /// ByteLevel's post-processor moves offsets only; any other adds tokens.
+  /// Allows ByteLevel's post-processor, which only moves offsets; others add tokens.
   void check_post_processor() const {
     const Json& part = member(root_, "post_processor");
     const std::string type = type_of(part, "/post_processor");
@@ -100,7 +100,7 @@ class Reader {
 
   std::vector<SpecialToken> read_added_tokens() const {
     std::vector<SpecialToken> tokens;
-    std::unordered_map<std::string, std::size_t> contents;  // where each stands
+    std::unordered_map<std::string, std::size_t> contents;  // content -> index
     std::unordered_map<TokenId, std::size_t> ids;
     const Json& added = member(root_, "added_tokens");
     need(added.is_array() || added.is_null(), "/added_tokens", "is not an array");
@@ -169,7 +169,7 @@ class Reader {
                                           vocabulary.added());
   }
 
-  /// The pattern that cuts the text, or nothing where it stays whole.
+  /// Returns the pattern that splits the text, or nothing if the text stays whole.
   std::optional<SplitPattern> read_pre_tokenizer(const Json& part) const {
     const std::string type = type_of(part, "/pre_tokenizer");
     if (type == "ByteLevel") return read_byte_level_part(part, "/pre_tokenizer");
@@ -194,13 +194,13 @@ class Reader {
       need(!(found && pattern), pointer, "cuts a second time; expected use_regex false after a Split");
       if (found) pattern = found;
     }
-    // Which maps bytes to the characters that the vocabulary is written in.
+    // ByteLevel maps bytes to the vocabulary's characters.
     need(!steps.empty() && type_of(steps.back(), "") == "ByteLevel", "/pre_tokenizer/pretokenizers",
          "a ByteLevel is expected last");
     return pattern;
   }
 
-  /// Digits, each for itself, and then GPT-2's pattern on what is between them.
+  /// Checks that single digits are split off, then GPT-2's pattern applied between them.
   void check_digits(const Json& steps, const std::string& pointer) const {
     const Json& individual = member(steps[0], "individual_digits");
     if (individual != true) unsupported(pointer + "/individual_digits", individual, "true");
@@ -214,8 +214,8 @@ class Reader {
     return member(part, "use_regex") == false ? std::nullopt : std::optional(SplitPattern::gpt2);
   }
 
-  /// Both ways to say "the matches are the pieces": isolated matches, or all but the matches removed. They are the same
-  /// for patterns that leave no byte out.
+  /// Accepts both spellings of "the matches are the pieces": isolated matches, or everything but the matches removed.
+  /// They are equivalent for patterns that cover every byte.
   SplitPattern read_split(const Json& part, const std::string& pointer) const {
     const bool invert = member(part, "invert") == true;
     const Json& behavior = member(part, "behavior");
@@ -242,7 +242,7 @@ class Reader {
     return std::make_unique<CharTokenizer>(std::move(characters), vocabulary.added());
   }
 
-  /// A WordLevel model of the words "0", "1", ...: type "none".
+  /// Reads a WordLevel model of the words "0", "1", ...: type "none".
   std::unique_ptr<Tokenizer> read_numbers(const Json& model) const {
     const Vocabulary vocabulary(member(model, "vocab"), {}, fmt::format("{}: /model/vocab", source_));
     for (std::size_t id = 0; id < vocabulary.names().size(); ++id) {
@@ -286,7 +286,7 @@ std::string format_tokenizer_json(const Tokenizer& tokenizer) { return format_js
 Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, const SpecialIds& ids) {
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
   const std::optional<TokenId> unknown = tokenizer.special(kEndOfText);
-  // GPT2Tokenizer would add "<|endoftext|>" where it is missing, and its fast form refuses add_bos_token.
+  // GPT2Tokenizer would add "<|endoftext|>" if it is missing, and its fast form rejects add_bos_token.
   const bool gpt2 = bpe != nullptr && bpe->pattern() == SplitPattern::gpt2 && unknown && !ids.start;
   const auto name = [&](std::optional<TokenId> id) {
     const SpecialToken* token = id ? tokenizer.special_by_id(*id) : nullptr;

@@ -1,14 +1,14 @@
-// GPT-2's own pair of files.
+// Reads GPT-2's vocab.json and merges.txt.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/text/vocabulary.h"
 
 #include <nlohmann/json.hpp>
 
 #include "text/added_tokens.h"
+#include "text/vocabulary.h"
 
 namespace kiln {
 namespace {

@@ -1,5 +1,5 @@
-// Every id is compared with the number of entries before it becomes an index.
-#include "kiln/text/vocabulary.h"
+// Checks every id against the number of entries before it is used as an index.
+#include "text/vocabulary.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/utf8.h"
@@ -17,7 +17,7 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
     : source_(source), added_(std::move(added)) {
   check_input(vocab.is_object(), "{}: the vocabulary is not a JSON object of token and id", source_);
   std::ranges::sort(added_, {}, &SpecialToken::id);
-  std::unordered_set<std::string_view> new_tokens;  // added ones that the object does not hold
+  std::unordered_set<std::string_view> new_tokens;  // added ones that the object lacks
   for (const SpecialToken& token : added_) new_tokens.insert(token.content);
   for (const auto& [name, id] : vocab.items()) new_tokens.erase(name);
   const std::size_t count = vocab.size() + new_tokens.size();

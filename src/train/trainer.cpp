@@ -5,7 +5,7 @@
 #include "kiln/core/progress_bar.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/run/loss_figure.h"
+#include "kiln/run/metric_figure.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/spikes.h"

@@ -1,4 +1,4 @@
-// Holds every file of include/, src/ and tests/ to the floors and the rules of form; planted violations test the
+// Checks every file of include/, src/ and tests/ against the floors and the rules of form; planted violations test the
 // checker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// Every .h and .cpp below the project's include/, src/ and tests/.
+/// Reads every .h and .cpp below the project's include/, src/ and tests/.
 std::vector<SourceFile> read_project() {
   const std::filesystem::path root = KILN_SOURCE_DIR;
   std::vector<SourceFile> files;
@@ -64,12 +64,18 @@ SourceFile source(const std::string& path, const std::string& includes = "") {
 
 std::string include(const std::string& target) { return "#include \"" + target + "\"\n"; }
 
-/// The violations of a small sound project and these files.
+/// Returns the violations in a small valid project with these files added. The top floor includes every public header.
 std::string violations(std::vector<SourceFile> files) {
   for (const char* path :
        {"core/error.h", "kernels/matmul.h", "nn/gpt.h", "text/bpe.h", "data/batcher.h", "optim/sgd.h"}) {
     files.push_back(header("include/kiln/" + std::string(path)));
   }
+  const std::string root = "include/";
+  std::string all;
+  for (const SourceFile& file : files) {
+    if (file.path.starts_with(root)) all += include(file.path.substr(root.size()));
+  }
+  files.push_back(source("src/cli/all.cpp", all));
   return to_text(check_architecture(files));
 }
 
@@ -121,6 +127,35 @@ TEST(ArchitectureChecker, RefusesHeadersInACircle) {
   EXPECT_EQ(violations({header("include/kiln/run/a.h", include("kiln/run/b.h")),
                         header("include/kiln/run/b.h", include("kiln/core/error.h") + include("kiln/run/a.h"))}),
             "include/kiln/run/b.h:4: \"include/kiln/run/a.h\" includes this file in turn: a circle\n");
+}
+
+TEST(ArchitectureChecker, RefusesAPublicHeaderThatItsOwnFloorAloneIncludes) {
+  const SourceFile sgd = header("include/kiln/optim/sgd.h");
+  const std::string unused =
+      "include/kiln/optim/sgd.h:0: no public header and no other floor includes it; move it to src/optim/sgd.h\n";
+  const auto found = [](const std::vector<SourceFile>& files) { return to_text(check_architecture(files)); };
+  EXPECT_EQ(found({sgd}), unused);
+  EXPECT_EQ(found({sgd, source("src/optim/sgd.cpp", include("kiln/optim/sgd.h")),
+                   source("tests/optim/sgd_test.cpp", include("kiln/optim/sgd.h")),
+                   source("tests/train/trainer_test.cpp", include("kiln/optim/sgd.h"))}),
+            unused);
+  EXPECT_EQ(found({sgd, source("src/train/trainer.cpp", include("kiln/optim/sgd.h"))}), "");
+  EXPECT_EQ(found({sgd, header("include/kiln/optim/adam.h", include("kiln/optim/sgd.h")),
+                   source("src/train/trainer.cpp", include("kiln/optim/adam.h"))}),
+            "");
+}
+
+TEST(ArchitectureChecker, RefusesAnotherFloorsPrivateHeader) {
+  const SourceFile tile = header("src/kernels/tile.h");
+  const std::string rule =
+      "\"kernels/tile.h\": only src/kernels/ may include it; where others need it, it lies in "
+      "include/kiln/kernels/\n";
+  EXPECT_EQ(violations({tile, source("src/nn/gpt.cpp", include("kernels/tile.h"))}), "src/nn/gpt.cpp:2: " + rule);
+  EXPECT_EQ(violations({tile, header("include/kiln/kernels/linear.h", include("kernels/tile.h"))}),
+            "include/kiln/kernels/linear.h:3: " + rule);
+  EXPECT_EQ(violations({tile, source("src/kernels/linear.cpp", include("kernels/tile.h")),
+                        source("tests/nn/gpt_test.cpp", include("kernels/tile.h"))}),
+            "");
 }
 
 TEST(ArchitectureChecker, RefusesAnIncludeOfNothing) {

@@ -1,4 +1,4 @@
-// Reads includes line by line and holds them against the tables of rules.h.
+// Reads includes line by line and checks them against the tables of rules.h.
 #include "rules.h"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ bool is_header(std::string_view path) { return path.ends_with(".h"); }
 
 std::string stem_of(std::string_view path) { return std::filesystem::path(path).stem().string(); }
 
-/// "src/nn/gpt.cpp", "include/kiln/nn/gpt.h" and "tests/nn/gpt_test.cpp" lie in "nn"; "" outside these three.
+/// Returns the folder: "nn" for "src/nn/gpt.cpp", "include/kiln/nn/gpt.h" and "tests/nn/gpt_test.cpp"; "" outside these
+/// three.
 std::string_view folder_of(std::string_view path) {
   for (const std::string_view root : {"include/kiln/", "src/", "tests/"}) {
     if (!path.starts_with(root)) continue;
@@ -34,7 +35,7 @@ std::optional<int> level_of(std::string_view folder) {
   return std::nullopt;
 }
 
-/// The project's file that a quoted include names: from include/, beside the including file, or (for tests) from
+/// Returns the project's file that a quoted include names: in include/, beside the including file, or (for tests) in
 /// tests/.
 std::optional<std::string> resolve(const Files& files, const std::string& from, const std::string& target) {
   const std::filesystem::path beside = std::filesystem::path(from).parent_path() / target;
@@ -59,6 +60,7 @@ class Checker {
       check_form(path, text);
       for (const Include& include : find_includes(text)) check_include(path, include);
     }
+    check_public_headers();
     check_circles();
     return std::move(violations_);
   }
@@ -97,7 +99,10 @@ class Checker {
       return;
     }
     if (is_header(path) && is_header(*found)) edges_[path].insert({*found, include.line});
+    if (path.starts_with("include/") || (path.starts_with("src/") && folder_of(path) != folder_of(*found)))
+      needed_.insert(*found);
     check_floors(path, include, *found);
+    check_private(path, include, *found);
   }
 
   void check_doors(const std::string& path, const Include& include) {
@@ -114,7 +119,7 @@ class Checker {
   void check_floors(const std::string& path, const Include& include, const std::string& found) {
     const std::string_view from = folder_of(path), to = folder_of(found);
     const std::optional<int> from_level = level_of(from), to_level = level_of(to);
-    if (!from_level || !to_level) return;  // tests/support and the like stand on no floor
+    if (!from_level || !to_level) return;  // tests/support and the like belong to no floor
     if (from != to && *to_level >= *from_level) {
       add(path, include.line,
           "\"" + include.target + "\": " + std::string(from) + " (floor " + std::to_string(*from_level) +
@@ -131,7 +136,28 @@ class Checker {
     }
   }
 
-  /// Reports each header include that closes a circle.
+  /// Reports a header of src/ that a public header or another floor's source includes.
+  void check_private(const std::string& path, const Include& include, const std::string& found) {
+    if (!found.starts_with("src/") || path.starts_with("tests/")) return;
+    if (path.starts_with("src/") && folder_of(path) == folder_of(found)) return;
+    const std::string to(folder_of(found));
+    add(path, include.line,
+        "\"" + include.target + "\": only src/" + to +
+            "/ may include it; where others need it, it lies in include/kiln/" + to + "/");
+  }
+
+  /// Reports each public header that only the sources of its own floor include.
+  void check_public_headers() {
+    for (const auto& [path, text] : files_) {
+      const bool is_public = path.starts_with("include/kiln/") && is_header(path);
+      if (!is_public || needed_.contains(path) || std::ranges::find(kToBeMoved, path) != std::end(kToBeMoved)) continue;
+      const std::string folder(folder_of(path));
+      add(path, 0,
+          "no public header and no other floor includes it; move it to src/" + folder + "/" + stem_of(path) + ".h");
+    }
+  }
+
+  /// Reports each header include that closes a cycle.
   void check_circles() {
     std::set<std::string> done;
     std::vector<std::string> trail;
@@ -153,7 +179,8 @@ class Checker {
   }
 
   Files files_;
-  std::map<std::string, std::set<std::pair<std::string, int>>> edges_;  // header -> headers of kiln's that it includes
+  std::map<std::string, std::set<std::pair<std::string, int>>> edges_;  // header -> kiln's headers that it includes
+  std::set<std::string> needed_;  // headers that a public header or another floor's sources include
   std::vector<Violation> violations_;
 };
 

@@ -2,11 +2,11 @@
 #include "kiln/infer/complete.h"
 
 #include "kiln/core/utf8.h"
-#include "kiln/text/byte_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
 
 #include "infer/models.h"
 #include "support/scratch.h"
+#include "text/byte_tokenizer.h"
 
 namespace kiln {
 namespace {

@@ -1,12 +1,13 @@
 // Where special tokens in prompts come from, and what an empty prompt is.
 #include "kiln/infer/prompt.h"
 
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
 
 namespace kiln {
 namespace {

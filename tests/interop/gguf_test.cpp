@@ -2,8 +2,6 @@
 #include "kiln/core/file.h"
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
-#include "kiln/text/byte_tokenizer.h"
-#include "kiln/text/char_tokenizer.h"
 #include "kiln/text/none_tokenizer.h"
 
 #include <gmock/gmock.h>
@@ -13,6 +11,8 @@
 #include "support/gguf_reader.h"
 #include "support/scratch.h"
 #include "support/small_models.h"
+#include "text/byte_tokenizer.h"
+#include "text/char_tokenizer.h"
 #include <cstring>
 #include <map>
 

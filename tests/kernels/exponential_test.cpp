@@ -1,5 +1,5 @@
 // The exponential that loops of activations use, against the library's in double.
-#include "kiln/kernels/exponential.h"
+#include "kernels/exponential.h"
 
 #include <gtest/gtest.h>
 

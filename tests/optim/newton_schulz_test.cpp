@@ -1,5 +1,5 @@
 // The iteration against loops in double, and what it does to singular values.
-#include "kiln/optim/newton_schulz.h"
+#include "optim/newton_schulz.h"
 
 #include "kiln/core/rng.h"
 #include "kiln/tensor/convert.h"

@@ -1,5 +1,5 @@
-// An edited config file against a run's own config: what wins, and what is left.
-#include "kiln/run/config_changes.h"
+// Tests how an edited config file and a run's own config combine.
+#include "run/config_changes.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

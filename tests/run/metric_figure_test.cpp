@@ -1,11 +1,15 @@
-// Figures of any metric, of one run or several: what goes up, what goes across, how it is smoothed.
+// Tests figures of all metrics, of one or several runs: axes, labels and smoothing.
 #include "kiln/run/metric_figure.h"
 
-#include "kiln/run/svg_plot.h"
+#include "kiln/core/file.h"
+#include "kiln/plot/picture.h"
 
 #include <gmock/gmock.h>
 
+#include "support/error_parts.h"
+#include "support/scratch.h"
 #include <cmath>
+#include <limits>
 
 namespace kiln {
 namespace {
@@ -13,6 +17,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::Scratch;
 
 MetricsRow full_row(std::int64_t step, double loss) {
   MetricsRow r;
@@ -26,7 +31,7 @@ MetricsRow full_row(std::int64_t step, double loss) {
   return r;
 }
 
-/// Rows of steps 1, 2, ... with losses that fall, evaluated at every third.
+/// Returns rows of steps 1, 2, ... with falling losses and an evaluation every third step.
 std::vector<MetricsRow> rows(int count) {
   std::vector<MetricsRow> all;
   for (int step = 1; step <= count; ++step) {
@@ -38,6 +43,8 @@ std::vector<MetricsRow> rows(int count) {
   }
   return all;
 }
+
+std::string svg_of(const Figure& figure) { return to_picture(figure, "figure.svg"); }
 
 std::vector<std::string> names(const Figure& figure) {
   std::vector<std::string> result;
@@ -104,7 +111,7 @@ TEST(MetricFigure, SeveralRunsHaveAColourEachAndTheirNames) {
   EXPECT_EQ(figure.labels[1].name, "b");
   EXPECT_EQ(figure.labels[1].detail, "best 4.0000 at step 3");
   EXPECT_EQ(figure.labels[1].at, (Point{3, 4})) << "where the curve ends";
-  const std::string svg = to_svg(figure);
+  const std::string svg = svg_of(figure);
   EXPECT_THAT(svg, HasSubstr(">b</text>"));
   EXPECT_THAT(svg, HasSubstr(">best 4.0000 at step 3</text>"));
   for (const char* key : {">training loss</text>", ">training loss, smoothed</text>", ">validation loss</text>"}) {
@@ -139,9 +146,9 @@ TEST(MetricFigure, WritesTheBestOfAnySizeInDigitsThatTellSomething) {
 TEST(MetricFigure, ASeventhRunIsDashed) {
   std::vector<NamedRows> runs;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) runs.push_back({name, rows(2)});
-  EXPECT_THAT(to_svg(metric_figure(runs)), Not(HasSubstr("dasharray=\"7 4\"")));
+  EXPECT_THAT(svg_of(metric_figure(runs)), Not(HasSubstr("dasharray=\"7 4\"")));
   runs.push_back({"g", rows(2)});
-  EXPECT_THAT(to_svg(metric_figure(runs)),
+  EXPECT_THAT(svg_of(metric_figure(runs)),
               HasSubstr("stroke=\"#0072b2\" stroke-width=\"1.8\" stroke-dasharray=\"7 4\""));
 }
 
@@ -163,15 +170,66 @@ TEST(MetricFigure, OfNothingMeasuredSaysSo) {
   EXPECT_EQ(metric_figure({{"a", {}}, {"b", {}}}).subtitle, "no losses yet");
 }
 
-TEST(DebiasedAverage, IsTheWeightedMeanOfAPointAndThoseBeforeIt) {
-  const std::vector<Point> points{{1, 4}, {2, 0}, {3, 8}};
-  const std::vector<Point> smooth = debiased_average(points, 0.5);
-  EXPECT_DOUBLE_EQ(smooth[0].y, 4);  // no pull to zero
-  EXPECT_DOUBLE_EQ(smooth[1].y, (0.25 * 4 + 0.5 * 0) / 0.75);
-  EXPECT_DOUBLE_EQ(smooth[2].y, (0.125 * 4 + 0.25 * 0 + 0.5 * 8) / 0.875);
-  EXPECT_EQ(smooth[2].x, 3);
-  EXPECT_EQ(debiased_average(points, 0), points);
-  EXPECT_TRUE(debiased_average({}, 0.9).empty());
+// ---- the loss of a run ----
+
+MetricsRow loss_row(std::int64_t step, std::optional<double> loss, std::optional<double> validation = {}) {
+  MetricsRow r;
+  r.step = step;
+  r.tokens = 768 * step;
+  r.loss = loss;
+  r.validation_loss = validation;
+  return r;
+}
+
+TEST(LossFigure, ShowsTrainingSmoothedAndValidationWithItsBest) {
+  std::vector<MetricsRow> rows;
+  for (int i = 1; i <= 200; ++i) rows.push_back(loss_row(10 * i, 4.0 / i));
+  rows[49].validation_loss = 2.0;
+  rows[99].validation_loss = 1.5;
+  rows[149].validation_loss = 1.75;
+  const Figure figure = metric_figure({{"tales", rows}});
+  ASSERT_EQ(figure.series.size(), 3u);
+  EXPECT_EQ(figure.series[0].name, "training loss");
+  EXPECT_EQ(figure.series[0].stroke, Stroke::noise);
+  EXPECT_EQ(figure.series[0].points.size(), 200u);
+  EXPECT_EQ(figure.series[1].name, "training loss, smoothed");
+  EXPECT_EQ(figure.series[2].name, "validation loss");
+  EXPECT_THAT(figure.series[2].points, ElementsAre(Point{500, 2}, Point{1000, 1.5}, Point{1500, 1.75}));
+  ASSERT_EQ(figure.notes.size(), 1u);
+  EXPECT_EQ(figure.notes[0].at, (Point{1000, 1.5}));
+  EXPECT_EQ(figure.notes[0].text, "best 1.5000 at step 1,000");
+  EXPECT_EQ(figure.subtitle, "2,000 steps, 1.54M tokens");
+}
+
+TEST(LossFigure, LeavesOutWhatIsNotThereAndSmoothsOnlyMuch) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Figure figure =
+      metric_figure({{"run", {loss_row(1, 4.0), loss_row(2, {}), loss_row(3, nan), loss_row(4, 3.0)}}});
+  ASSERT_EQ(figure.series.size(), 1u);
+  EXPECT_EQ(figure.series[0].stroke, Stroke::curve);
+  EXPECT_THAT(figure.series[0].points, ElementsAre(Point{1, 4}, Point{4, 3}));
+  EXPECT_TRUE(figure.notes.empty());
+}
+
+TEST(LossFigure, HoldsSeveralRuns) {
+  const Figure figure = metric_figure({{"a", {loss_row(1, 4.0, 4.0)}}, {"b", {loss_row(1, 3.0, 3.0)}}});
+  ASSERT_EQ(figure.series.size(), 4u);
+  EXPECT_EQ(figure.series[3].name, "b: validation loss");
+  EXPECT_EQ(figure.series[3].color, 1);
+  EXPECT_EQ(figure.labels[1].name, "b");
+  EXPECT_EQ(figure.labels[1].detail, "best 3.0000 at step 1");
+}
+
+TEST(LossSvg, LiesInTheRunDirectory) {
+  const Scratch scratch;
+  const RunPaths paths{scratch.path("tales/")};  // with a slash, as shells complete it
+  std::filesystem::create_directory(paths.root);
+  write_loss_svg(paths);
+  MetricsWriter(paths.metrics()).append(loss_row(10, 2.5));
+  write_loss_svg(paths);
+  EXPECT_THAT(read_file(paths.plot()), HasSubstr("<title>tales</title>"));
+  scratch.write("tales/metrics.jsonl", "nonsense\n");
+  testing::expect_error_with(ExitCode::bad_input, {"metrics.jsonl:1"}, [&] { write_loss_svg(paths); });
 }
 
 }  // namespace

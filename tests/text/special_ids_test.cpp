@@ -1,11 +1,10 @@
 // The rule of which tokens begin and end texts, case by case.
 #include "kiln/text/special_ids.h"
 
-#include "kiln/text/byte_tokenizer.h"
-
 #include <gmock/gmock.h>
 
 #include "fixtures.h"
+#include "text/byte_tokenizer.h"
 
 namespace kiln {
 namespace {

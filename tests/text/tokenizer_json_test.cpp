@@ -3,10 +3,10 @@
 
 #include "kiln/core/file.h"
 #include "kiln/text/bpe_tokenizer.h"
-#include "kiln/text/tokenizer_schema.h"
 
 #include "fixtures.h"
 #include "support/sanitized.h"
+#include "text/tokenizer_schema.h"
 #include <chrono>
 #include <cstdlib>
 #include <fstream>

@@ -1,17 +1,17 @@
-// Whether other programs took the processor while something was measured.
+// Measures how much CPU time other programs took from this process.
 #pragma once
 
 #include <optional>
 
 namespace kiln {
 
-/// Watches from its construction on how long threads of this process were ready to run and had to wait for a core.
+/// Measures, from its construction on, how long runnable threads of this process waited for a core.
 class Contention {
  public:
   Contention() : begin_(read()) {}
 
-  /// Time waited, as a share of the time that the threads ran or waited, since construction; what a hypervisor gave to
-  /// other machines counts as waiting. Nothing where the system does not tell. Threads that have ended do not count.
+  /// Returns waiting time / (running + waiting time) since construction. Time stolen by a hypervisor counts as waiting;
+  /// threads that have ended do not count. Returns nullopt where the system has no such figures.
   std::optional<double> waited_share() const;
 
  private:
@@ -24,7 +24,7 @@ class Contention {
   std::optional<Times> begin_;
 };
 
-/// From which share on a machine is called busy: below, waking up and the system's own work explain it.
+/// The waiting share from which a machine counts as busy. Wake-ups and the system's own work explain smaller shares.
 inline constexpr double kBusyShare = 0.1;
 
 }  // namespace kiln

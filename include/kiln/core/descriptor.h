@@ -1,4 +1,4 @@
-// An open file that is closed on every way out.
+// Closes an open file on every way out (RAII).
 #pragma once
 
 #include <fcntl.h>
@@ -9,11 +9,11 @@
 
 namespace kiln {
 
-/// Owns a file descriptor of the system's, or none.
+/// Owns a file descriptor, or none.
 class Descriptor {
  public:
   Descriptor() = default;
-  /// open(2) with O_CLOEXEC; where that fails there is none, and errno says why.
+  /// Calls open(2) with O_CLOEXEC. On failure it owns no descriptor, and errno says why.
   Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
       : value_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   ~Descriptor() { close(); }
@@ -28,7 +28,7 @@ class Descriptor {
   bool is_open() const { return value_ >= 0; }
   int get() const { return value_; }
 
-  /// Whether the system has closed it without an error, which errno then tells; it is gone either way.
+  /// Closes the descriptor. Returns false on an error of close(2), see errno; the descriptor is gone either way.
   bool close() { return value_ < 0 || ::close(std::exchange(value_, -1)) == 0; }
 
  private:

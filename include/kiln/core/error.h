@@ -1,4 +1,4 @@
-// One exception type for everything a user can cause, carrying the process's exit code.
+// Defines the exception for errors that a user can cause; it carries the process's exit code.
 #pragma once
 
 #include "kiln/core/shown_text.h"
@@ -12,18 +12,18 @@
 
 namespace kiln {
 
-/// Exit codes of the program; they are part of its interface.
+/// The program's exit codes, which are part of its interface.
 enum class ExitCode : int {
   ok = 0,
-  failure = 1,    // a check that failed, or an internal error
+  failure = 1,    // a failed check, or an internal error
   usage = 2,      // a wrong command line or config
-  bad_input = 3,  // a file that cannot be what it claims to be
+  bad_input = 3,  // an invalid or unsupported file
   diverged = 4,   // training ran into NaN or infinity
-  io = 5,         // reading or writing failed, or the disk is full
+  io = 5,         // failed to read or write, or the disk is full
 };
 
-/// A message for the user (where, what was found, what was expected, the remedy) and the exit code it leads to.
-/// fail and the checks below make the message printable, since names from outside stand in it.
+/// Carries an exit code and a message for the user: where, what was found, what was expected, the remedy. `fail` and
+/// the checks below escape unprintable characters, since messages contain names from outside.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -33,7 +33,7 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// Throws an Error with a formatted message, on one line.
+/// Throws an Error with a formatted message on one line.
 template <class... Args>
 [[noreturn]] void fail(ExitCode code, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(code, printable(fmt::format(format, std::forward<Args>(args)...)));
@@ -42,19 +42,19 @@ template <class... Args>
 /// Throws an Error with a message of several lines, each made printable.
 [[noreturn]] void fail_lines(ExitCode code, const std::vector<std::string>& lines);
 
-/// A condition on what the user asked for (command line, config): exit code 2.
+/// Checks what the user asked for (command line, config). Throws Error (usage) unless `condition` holds.
 template <class... Args>
 void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) fail(ExitCode::usage, format, std::forward<Args>(args)...);
 }
 
-/// A condition on the contents of a file: exit code 3.
+/// Checks the contents of a file. Throws Error (bad_input) unless `condition` holds.
 template <class... Args>
 void check_input(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) fail(ExitCode::bad_input, format, std::forward<Args>(args)...);
 }
 
-/// A condition on the operating system's answer (reading, writing, disk space): exit code 5.
+/// Checks the operating system's answer (reading, writing, disk space). Throws Error (io) unless `condition` holds.
 template <class... Args>
 void check_io(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) fail(ExitCode::io, format, std::forward<Args>(args)...);

@@ -1,4 +1,4 @@
-// The ends of file names, by which kiln tells kinds of files apart.
+// Returns file extensions, by which kiln tells file types apart.
 #pragma once
 
 #include <filesystem>

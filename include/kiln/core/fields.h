@@ -1,16 +1,16 @@
-// One list of a struct's fields serves its JSON in and out, ranges, path-precise errors, JSON Schema and reference.
+// Derives JSON reading and writing, range checks, JSON Schema and a reference from one list of a struct's fields.
 //
 //   struct OptimizerConfig {
 //     double learning_rate = 1e-3;
 //     template <class V>
-//     void visit(V& v) {  // the only list of fields; the help is one line, the constraint optional
+//     void visit(V& v) {  // the only list of fields: name, value, help on one line, optional constraint
 //       v("learning_rate", learning_rate, "peak, after warm-up", positive());
 //     }
 //   };
 //
-// A field is a bool, int, int64, uint64, double, string, list of strings, CountOrAll, an enumeration (its names, in the
-// order of its values, found as names_of(E)), an optional of the plain ones or of a Duration (null in JSON), or a
-// struct with a visit.
+// A field is a bool, int, int64, uint64, double, string, list of strings, CountOrAll, enumeration, optional int64,
+// double, string or Duration (null in JSON), or a struct with a visit. names_of(E) gives an enumeration's names, in the
+// order of its values.
 #pragma once
 
 #include "kiln/core/duration.h"
@@ -37,15 +37,15 @@ struct CountOrAll {
   bool automatic = false;
 };
 
-/// What a field keeps to beyond its type. A list or string that is required is to be given, and not empty: schema and
-/// reference say so, and the owner's validation checks it, since not every use of a struct needs every field.
+/// The limits of a field's values beyond its type. A required list or string must be given and must not be empty.
+/// Schema and reference say so; the owner's validation checks it, since not every use of a struct needs every field.
 struct Constraint {
   std::optional<double> minimum = std::nullopt;
   std::optional<double> maximum = std::nullopt;
   bool minimum_excluded = false;
   bool maximum_excluded = false;
   bool required = false;
-  bool automatic = false;  // of a CountOrAll: it may be "auto"
+  bool automatic = false;  // a CountOrAll also takes "auto"
 };
 
 constexpr Constraint at_least(double minimum) { return {.minimum = minimum}; }
@@ -61,16 +61,16 @@ constexpr Constraint from_to_below(double minimum, double limit) {
 constexpr Constraint required() { return {.required = true}; }
 constexpr Constraint at_least_or_automatic(double minimum) { return {.minimum = minimum, .automatic = true}; }
 
-/// The range in words, "more than 0 and at most 1"; empty where there is none.
+/// Returns the range in words, "more than 0 and at most 1"; empty if the constraint has none.
 std::string range_text(const Constraint& constraint);
 
-/// What a config calls a value of an enumeration that has names.
+/// Returns the name of an enumeration's value, as configs spell it.
 template <class E>
 std::string_view name_of(E value) {
   return names_of(value)[static_cast<std::size_t>(value)];
 }
 
-/// An enumeration behind its names: value i is called names[i].
+/// Type-erased access to an enumeration: value i is called names[i].
 struct Choice {
   void* value;
   std::span<const std::string_view> names;
@@ -81,7 +81,7 @@ struct Choice {
 struct Field;
 using Fields = std::vector<Field>;
 
-/// Where a field's value lies, by type; Fields is a struct within the struct.
+/// Points to a field's value, by type. Fields is a nested struct.
 using Slot = std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::vector<std::string>*,
                           CountOrAll*, std::optional<std::int64_t>*, std::optional<double>*,
                           std::optional<std::string>*, std::optional<Duration>*, Choice, Fields>;
@@ -93,25 +93,26 @@ struct Field {
   Slot slot;
 };
 
-/// The fields of `object`, which they point into. `visit` lists them; all else is ordinary code over the list.
+/// Lists the fields of `object`, with pointers into it, by calling its `visit`.
 template <class S>
 Fields describe(S& object);
 
-/// Reads a JSON object into the fields that it names; the others keep their values, and so do those with a problem.
-/// Adds a problem for each unknown key (with the nearest known one), wrong type and value out of range. At the root
-/// (pointer "") the key "$schema" is passed over.
+/// Reads a JSON object into the fields that it names. Fields that it does not name, or whose value has a problem, keep
+/// their values. Adds a problem for each unknown key (with the nearest known one), wrong type and value out of range.
+/// Ignores the key "$schema" at the root (pointer "").
 void read_fields(const Json& json, const Fields& fields, Problems& problems, const std::string& pointer = "");
 
-/// The fields' values as a JSON object in their order, which read_fields reads back.
+/// Returns the fields' values as a JSON object, in their order. read_fields reads it back.
 Json write_fields(const Fields& fields);
 
 /// Adds a problem for each value out of range.
 void check_ranges(const Fields& fields, Problems& problems, const std::string& pointer);
 
-/// A JSON Schema (draft 2020-12) of what read_fields accepts; the values at hand are given as defaults.
+/// Returns a JSON Schema (draft 2020-12) of what read_fields accepts. The current values become the defaults.
 Json schema_of(const Fields& fields, std::string_view title);
 
-/// A Markdown reference: a table of key, type, default and meaning for the plain fields, then a headed one a section.
+/// Returns a Markdown reference: a table of key, type, default and meaning for the plain fields, then a headed table
+/// for each section.
 std::string reference_of(const Fields& fields);
 
 template <class S>
@@ -120,11 +121,11 @@ void from_json(const Json& json, S& object, Problems& problems, const std::strin
 }
 
 template <class S>
-auto to_json(S object) {  // auto: Json is known by name alone here
+auto to_json(S object) {  // auto: Json is an incomplete type here
   return write_fields(describe(object));
 }
 
-/// The same check for a struct that did not come from JSON.
+/// Adds a problem for each value of `object` out of range.
 template <class S>
 void check_ranges(S object, Problems& problems, const std::string& pointer) {
   check_ranges(describe(object), problems, pointer);
@@ -142,7 +143,7 @@ std::string markdown_reference() {
   return reference_of(describe(defaults));
 }
 
-/// The visitor that makes the list.
+/// The visitor that collects the fields.
 class FieldLister {
  public:
   template <class T>

@@ -1,4 +1,4 @@
-// Whole files: reading, mapping and atomically replacing them; folders and paths.
+// Reads, maps and atomically replaces whole files; handles folders and paths.
 #pragma once
 
 #include "kiln/core/hash.h"
@@ -13,46 +13,45 @@
 
 namespace kiln {
 
-/// The whole file as bytes. Throws Error (bad_input where it does not exist or is a directory, io where reading fails).
+/// Returns the file's bytes. Throws Error (bad_input if it cannot be opened or is a folder, io if reading fails).
 std::string read_file(const std::filesystem::path& path);
 
-/// Replaces `path` with `bytes` so that a crash leaves either the old or the new file:
-/// temporary beside it, fsync, rename, fsync of the folder. Throws Error (io); the temporary is then removed.
+/// Replaces the contents of `path` so that a crash leaves either the old or the new file: writes a temporary file
+/// beside it, then fsync, rename, fsync of the folder. Throws Error (io) and then removes the temporary file.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
-/// Puts the file `from` where `to` is or will be, flushed to the disk. Throws Error (io).
+/// Renames file `from` to `to`, replacing any file there, and flushes the folder to the disk. Throws Error (io).
 void replace_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Flushes a folder's entries to the disk, so that a rename in it outlives a crash. Throws Error (io).
+/// Flushes a folder's entries to the disk, so that a rename in it survives a crash. Throws Error (io).
 void sync_directory(const std::filesystem::path& directory);
 
-/// Writes `bytes` to a new file and flushes it to the disk. Throws Error (io).
+/// Writes `bytes` to a new file and flushes it to the disk. Returns its size and hash. Throws Error (io).
 FileDigest write_file_synced(const std::filesystem::path& path, std::string_view bytes);
 
-/// Puts the folder `from` where `to` is, flushed to the disk; a folder that is there already changes places with it
-/// (at no instant is there none) and is then removed. Throws Error (io).
+/// Renames folder `from` to `to` and flushes the parent to the disk. If `to` exists, exchanges the two atomically where
+/// the file system can, then removes the old folder. Throws Error (io).
 void replace_directory(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Makes a folder, where it is not there, and those it lies in, each flushed to the disk. Throws Error (io).
+/// Creates a folder and its parents where they are missing, and flushes each to the disk. Throws Error (io).
 void make_directories(const std::filesystem::path& path);
 
-/// What lies in a folder, in the order of the names; nothing where there is no folder. Throws Error (io).
+/// Returns the paths in a folder, sorted; none if there is no such folder. Throws Error (io).
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 
-/// Whether something, or a folder, is there as far as this process may look; unlike std::filesystem's, they never
-/// throw.
+/// Returns whether the path exists, or is a folder. Unlike std::filesystem's functions, these never throw: a path that
+/// this process may not look up does not exist.
 bool path_exists(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 
-/// The path of `name` within `folder`, which it may not leave, be it by "..", a root or a symbolic link.
-/// Throws Error (bad_input).
+/// Returns folder / name. Throws Error (bad_input) if it leaves the folder through "..", a root or a symbolic link.
 std::filesystem::path path_within(const std::filesystem::path& folder, const std::filesystem::path& name);
 
-/// XXH3 of a file's contents, read in pieces. Throws as read_file does.
+/// Returns the XXH3 of a file's contents, read in pieces. Throws as read_file does.
 std::uint64_t hash_file(const std::filesystem::path& path);
 
-/// A read-only memory map of a whole file; an empty file maps to no bytes. A file that is cut short while it is mapped
-/// ends the process as MapGuard says.
+/// Maps a whole file into memory, read-only; an empty file maps to no bytes. If the file is cut short while it is
+/// mapped, the process ends as MapGuard describes.
 class MappedFile {
  public:
   MappedFile() = default;

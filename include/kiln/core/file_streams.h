@@ -1,4 +1,4 @@
-// Files read and written in pieces, and files that grow by whole records.
+// Reads and writes files in pieces, and appends whole records to files.
 #pragma once
 
 #include "kiln/core/descriptor.h"
@@ -15,15 +15,15 @@
 
 namespace kiln {
 
-/// Reads pieces of a file at any place. Unlike a map, a file that shrinks meanwhile is an error, not a signal.
+/// Reads pieces of a file at any offset. Unlike with a map, a file that shrinks meanwhile is an error, not a signal.
 class FileReader {
  public:
   explicit FileReader(const std::filesystem::path& path);  // throws as read_file does
 
   const std::filesystem::path& path() const { return path_; }
-  std::uint64_t size() const { return size_; }  // when it was opened
+  std::uint64_t size() const { return size_; }  // at the time of opening
 
-  /// Fills `bytes` from `offset` on. Throws Error (bad_input where the file ends before, io where reading fails).
+  /// Fills `bytes` from `offset` on. Throws Error (bad_input if the file ends before, io if reading fails).
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
  private:
@@ -32,19 +32,19 @@ class FileReader {
   std::uint64_t size_ = 0;
 };
 
-/// Whether the system keeps in memory what goes to the disk. `bypass` spares the processor that copy, for a large file
-/// that is not read again soon; where the file system knows no such way (O_DIRECT), the file is kept as ever.
+/// Whether written data also stays in the page cache. `bypass` (O_DIRECT) saves that copy, for large files that are not
+/// soon read again; file systems without O_DIRECT use the cache.
 enum class PageCache { use, bypass };
 
-/// Writes a new file in pieces, through a buffer, and hashes what goes by. Until finish() returns nothing is promised.
+/// Writes a new file in pieces, through a buffer, and hashes the data. Nothing is guaranteed before finish() returns.
 class FileWriter {
  public:
-  /// Throws Error (io). A file that is not finished is left to its owner.
+  /// Creates the file. Throws Error (io). An unfinished file is not removed: that is up to the caller.
   explicit FileWriter(const std::filesystem::path& path, PageCache cache = PageCache::use);
 
   void write(std::string_view bytes);  // throws Error (io)
 
-  /// Writes bytes over others that went by before; the digest is still of those. Throws Error (io).
+  /// Overwrites bytes written before; the digest stays that of the original bytes. Throws Error (io).
   void rewrite(std::uint64_t offset, std::string_view bytes);
 
   FileDigest finish();  // flushes to the disk and closes; throws Error (io)
@@ -57,22 +57,22 @@ class FileWriter {
   void flush();
 
   std::filesystem::path path_;
-  std::unique_ptr<char, Free> buffer_;  // of one piece, aligned as O_DIRECT wants it
+  std::unique_ptr<char, Free> buffer_;  // of kPiece bytes, aligned for O_DIRECT
   std::size_t buffered_ = 0;
   Descriptor file_;
   StreamHash hash_;
   std::uint64_t size_ = 0;
 };
 
-/// Appends records to a file, each by one write, so that a reader never sees half of one.
+/// Appends records to a file, each with a single write, so that a reader does not see half a record.
 class RecordAppender {
  public:
-  explicit RecordAppender(const std::filesystem::path& path);  // created where it is missing; throws Error (io)
+  explicit RecordAppender(const std::filesystem::path& path);  // creates a missing file; throws Error (io)
 
-  /// Throws Error (io); what was written of the record is then taken back.
+  /// Appends a record. On failure, removes what was written of it and throws Error (io).
   void append(std::string_view record);
 
-  /// Flushes what was appended to the disk. Throws Error (io).
+  /// Flushes the appended records to the disk. Throws Error (io).
   void sync();
 
  private:
@@ -80,7 +80,7 @@ class RecordAppender {
   Descriptor file_;
 };
 
-/// The same for lines of text; what a crash has left of a line is ended first.
+/// Appends lines of text. On opening, first ends a line that a crash has left incomplete.
 class LineAppender {
  public:
   explicit LineAppender(const std::filesystem::path& path);

@@ -1,4 +1,4 @@
-// Numbers for people.
+// Formats numbers for people.
 #pragma once
 
 #include <cstdint>
@@ -7,25 +7,25 @@
 
 namespace kiln {
 
-/// Thousands set apart by commas: "1,003,854", "12,345.67".
+/// Separates thousands by commas: "1,003,854", "12,345.67".
 std::string grouped(double value, int decimals = 0);
 
-/// The same for a count.
+/// Formats a count with grouped().
 std::string format_count(std::int64_t count);
 
-/// A count of things, the noun given in the singular: "1 token", "2,000 tokens", "3 entries".
+/// Formats a count and a noun, which is given in the singular: "1 token", "2,000 tokens", "3 entries".
 std::string counted(std::int64_t count, std::string_view noun);
 
-/// A measurement with so many decimals, or "NaN", "infinity", "-infinity".
+/// Formats with a fixed number of decimals, or as "NaN", "infinity" or "-infinity".
 std::string fixed(double value, int decimals);
 
-/// The same with so many significant digits.
+/// Formats with up to `digits` significant digits, or as "NaN", "infinity" or "-infinity".
 std::string significant(double value, int digits);
 
-/// A number of bytes: "512 B", "1.50 MB", "2.61 GB" (powers of ten).
+/// Formats a number of bytes: "512 B", "1.50 MB", "2.61 GB" (powers of ten).
 std::string format_bytes(double bytes);
 
-/// A duration: "850 ms", "1.5 s", "42 s", "3 min 20 s", "5 h 12 min", "19 days 5 h".
+/// Formats a duration: "850 ms", "1.5 s", "42 s", "3 min 20 s", "5 h 12 min", "19 days 5 h".
 std::string format_duration(double seconds);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// XXH3 of bytes, as manifests and the names of cached files hold it.
+// Hashes bytes with XXH3, for manifests and the names of cached files.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@ struct XXH3_state_s;
 
 namespace kiln {
 
-/// XXH3, 64 bits, of the bytes; `seed` chains calls.
+/// Returns the 64-bit XXH3 of the bytes. Pass one call's result as the next call's `seed` to chain them.
 std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed = 0);
 
-/// XXH3, 64 bits, of bytes that come in pieces.
+/// Computes the 64-bit XXH3 of bytes that arrive in pieces.
 class StreamHash {
  public:
   StreamHash();
@@ -27,10 +27,10 @@ class StreamHash {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
-/// A hash as 16 hexadecimal digits, the way it stands in manifests and file names.
+/// Formats a hash as 16 hexadecimal digits, as in manifests and file names.
 std::string hex(std::uint64_t value);
 
-/// What a manifest keeps of a file.
+/// A file's entry in a manifest.
 struct FileDigest {
   std::uint64_t size = 0;
   std::uint64_t hash = 0;  // XXH3, 64 bits

@@ -1,4 +1,4 @@
-// JSON text in and out, stricter than the library: positions in errors, and no key given twice.
+// Parses and formats JSON: error messages give line and column, and duplicate keys are errors.
 #pragma once
 
 #include "kiln/core/problems.h"
@@ -13,20 +13,21 @@ namespace kiln {
 
 using Json = nlohmann::ordered_json;  // keys keep their order
 
-/// Parses `text`; a key given twice becomes a problem (the last one counts).
-/// Throws Error (`code`) "source:line:column: not valid JSON: ..." where it is not JSON or a number overflows.
+/// Parses `text`. Adds a problem for a duplicate key, whose last value counts.
+/// Throws Error (`code`) "source:line:column: not valid JSON: ..." if it is not JSON or a number overflows.
 Json parse_json(std::string_view text, std::string_view source, Problems& problems, ExitCode code = ExitCode::usage);
 
-/// The same where no config is being read: a key given twice is thrown as an Error (`code`) too.
+/// Parses `text`, for use outside configs. Throws Error (`code`) on a duplicate key as well.
 Json parse_json(std::string_view text, std::string_view source, ExitCode code = ExitCode::bad_input);
 
-/// The object that a file holds. Throws Error (bad_input; io where reading fails).
+/// Reads a file that holds a JSON object. Throws Error (bad_input; io if reading fails).
 Json read_json_object(const std::filesystem::path& path);
 
-/// The text of a JSON file: two spaces of indentation, a newline at the end; bytes that are not UTF-8 become U+FFFD.
+/// Formats a JSON file: indented by two spaces, a newline at the end. Bytes that are not UTF-8 become U+FFFD.
 std::string format_json(const Json& json);
 
-/// The value on one line, for messages: cut after about 60 characters; bytes that are not UTF-8 become U+FFFD.
+/// Formats a value on one line, for messages: cut after about 60 bytes; "[...]" or "{...}" for a container that is not
+/// empty. Bytes that are not UTF-8 become U+FFFD.
 std::string brief_json(const Json& json);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Messages of several lines, in a log that otherwise keeps each message on one.
+// Logs messages of several lines; the log puts all others on one line.
 #pragma once
 
 #include <spdlog/common.h>
@@ -11,10 +11,10 @@ struct log_msg;
 
 namespace kiln {
 
-/// Logs a text whose line feeds stay. Names from outside in it are printable already, as in the text of an Error.
+/// Logs a text and keeps its line feeds. Names from outside in it must be printable already, as in an Error's text.
 void log_lines(spdlog::level::level_enum level, std::string_view text);
 
-/// Whether log_lines logged the message. All others are for the logger to put on one line, see cli/log.
+/// Returns whether log_lines logged the message. The logger puts all others on one line, see cli/log.
 bool has_lines(const spdlog::details::log_msg& message);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Mapped files that shrink, or whose disk fails, while they are read: a message and an exit code in place of SIGBUS.
+// Ends the process with a message instead of SIGBUS when a mapped file shrinks or its disk fails.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace kiln {
 
-/// While it lives, a read of [begin, begin + size) that the system cannot serve ends the process with exit code 3 and a
-/// message that names `path`: there is no way to go on from there, and the last checkpoint is whole.
+/// Guards [begin, begin + size) during its lifetime. A read there that the system cannot serve ends the process with
+/// exit code 3 and a message that names `path`. The process cannot continue, but the last checkpoint is complete.
 class MapGuard {
  public:
   MapGuard() = default;
@@ -19,7 +19,7 @@ class MapGuard {
   MapGuard& operator=(const MapGuard&) = delete;
 
  private:
-  int place_ = -1;  // in the table that the signal's handler reads; none where it is full
+  int place_ = -1;  // index in the signal handler's table; -1 if the table is full
 };
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// How much memory this process may still take.
+// Reports how much memory is available and how much this process uses.
 #pragma once
 
 #include <cstdint>
@@ -6,19 +6,18 @@
 
 namespace kiln {
 
-/// Bytes that can be allocated without pushing the machine into swap: Linux's MemAvailable, or what the control group
-/// leaves where that is less; the largest value where neither can be read.
+/// Returns the bytes that can be allocated without swapping: Linux's MemAvailable, or what the control group leaves if
+/// that is less. Returns the largest value if neither can be read.
 std::uint64_t available_memory_bytes();
 
-/// Bytes that a control group of version 2 leaves; cached file pages, which it counts as used, make room when asked.
-/// The largest value where the folder sets no limit ("max") or is none of a control group.
+/// Returns the bytes that a control group (version 2) leaves. Its page cache counts as free, since it can be reclaimed.
+/// Returns the largest value if the folder sets no limit ("max") or is not a control group's.
 std::uint64_t memory_left_by(const std::filesystem::path& cgroup);
 
-/// The most memory this process has held so far (its peak resident set), in bytes.
+/// Returns the process's peak resident set size, in bytes.
 std::uint64_t peak_memory_bytes();
 
-/// The memory that this process holds now, and the most since restart_peak_memory was called; 0 where the system does
-/// not tell.
+/// Return the process's resident set size in bytes, now and at its peak since restart_peak_memory(); 0 if unknown.
 std::uint64_t resident_memory_bytes();
 std::uint64_t recent_peak_memory_bytes();
 void restart_peak_memory();

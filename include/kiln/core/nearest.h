@@ -1,4 +1,4 @@
-// The name that a mistyped word was probably meant to be.
+// Finds the name that a mistyped word was probably meant to be.
 #pragma once
 
 #include <span>
@@ -6,9 +6,9 @@
 
 namespace kiln {
 
-/// The candidate that lies the fewest edits from `word` (a character inserted, dropped or changed, or two neighbours
-/// swapped; case does not count), within a third of its length, at least 1. Where none is so near, the only candidate
-/// that begins with `word`. Otherwise an empty view.
+/// Returns the candidate with the smallest edit distance from `word`, at most max(1, a third of its length). An edit
+/// inserts, drops or changes a character, or swaps two neighbours; case is ignored. If there is none, returns the only
+/// candidate that begins with `word`. Otherwise returns an empty view.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace kiln

@@ -1,23 +1,23 @@
-// What this machine's processor can do.
+// Detects the CPU's features.
 #pragma once
 
 #include <string>
 
 namespace kiln {
 
-/// Whether it multiplies bfloat16 in hardware (AVX512-BF16; processors with AMX have it too).
+/// Returns whether the CPU multiplies bfloat16 in hardware (AVX512-BF16; CPUs with AMX have it too).
 bool has_bfloat16_products();
 
-/// Whether it multiplies tiles of bfloat16 (AMX) and the system lets this process do so: Linux asks to be asked, once
-/// (https://docs.kernel.org/arch/x86/xstate.html).
+/// Returns whether the CPU multiplies tiles of bfloat16 (AMX) and Linux grants their use, which this call requests
+/// through arch_prctl (https://docs.kernel.org/arch/x86/xstate.html).
 bool has_bfloat16_tiles();
 
-/// Whether its own products of bfloat16 are faster than those of float: by AMX several times as fast, by AVX512-BF16
-/// twice as fast on AMD's processors and half as fast on Intel's. A fact rather than a measurement, so that a run is
-/// the same twice.
+/// Returns whether bfloat16 products in hardware are faster than float's: with AMX several times as fast; with
+/// AVX512-BF16 twice as fast on AMD's CPUs and half as fast on Intel's. Decided from the CPU's vendor and features, not
+/// by timing, so that runs are reproducible.
 bool has_fast_bfloat16();
 
-/// Its name, "AMD EPYC 9B14"; "unknown processor" where the system does not say.
+/// Returns the CPU's name, "AMD EPYC 9B14"; "unknown processor" if the system does not say.
 std::string processor_name();
 
 }  // namespace kiln

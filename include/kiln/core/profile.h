@@ -1,4 +1,4 @@
-// Where a step's time goes: the conductor's thread books the seconds of named parts, where somebody asked for it.
+// Profiles a step: sums the seconds spent in named parts while a Profile exists.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace kiln {
 
-/// Seconds by part, collected while it lives; at most one at a time, on the thread that made it.
+/// Collects seconds by part during its lifetime, for the thread that made it; at most one per thread.
 class Profile {
  public:
   Profile();
@@ -23,7 +23,7 @@ class Profile {
   std::map<std::string, double> seconds_;
 };
 
-/// Books the time until its end under `part`, a literal. Parts do not nest. Without a Profile it costs a branch.
+/// Adds its lifetime to `part`, a string literal. Parts do not nest. Costs one branch without a Profile.
 class Timed {
  public:
   explicit Timed(const char* part) : profile_(Profile::active), part_(part) {

@@ -1,4 +1,4 @@
-// How far a piece of work has come: a line on the terminal that is drawn over, or a line in the log now and then.
+// Shows progress: a redrawn line on a terminal, or a line in the log now and then.
 #pragma once
 
 #include <atomic>
@@ -9,39 +9,38 @@
 
 namespace kiln {
 
-/// Where a bar shows itself, and by which clock.
+/// Where a bar is shown, and its clock.
 struct ProgressDisplay {
   bool terminal = false;
   bool color = false;
   int width = 80;                                 // columns
-  std::function<double()> seconds;                // since some moment
-  std::function<void(const std::string&)> print;  // bytes for a terminal, else a line for the log; empty: show nothing
+  std::function<double()> seconds;                // since an arbitrary start
+  std::function<void(const std::string&)> print;  // bytes for a terminal, or a line for the log; empty: show nothing
 
-  /// stderr, by the wall's clock; where information is not logged (--quiet), nowhere.
+  /// Returns stderr with a steady clock. Shows nothing if the log level excludes information (--quiet).
   static ProgressDisplay of_stderr();
 };
 
-/// Work of a known size. Nothing is seen of it in its first two seconds; then a terminal has a bar with the rate and
-/// the time that is left, redrawn at most ten times a second and wiped away at the end, and a log a line every ten
-/// seconds.
+/// Shows the progress of work of a known size. A terminal gets a bar with the rate and the time left: after two
+/// seconds, redrawn at most ten times a second, erased at the end. A log gets a line every ten seconds.
 class ProgressBar {
  public:
-  /// `unit` is what the size counts, "bytes" or the plural of anything else; empty for a share alone, without a rate.
+  /// `unit` is what `total` counts: "bytes", or a plural noun; empty to show a percentage without a rate.
   ProgressBar(std::string what, double total, std::string unit, ProgressDisplay display = ProgressDisplay::of_stderr());
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  /// More is done. Any thread may say so.
+  /// Adds to the work done. Thread-safe.
   void add(double done);
 
-  /// So much is done, of the total.
+  /// Sets the share of the total that is done.
   void set_share(double share) { add(share * total_ - done_); }
 
-  /// More is done of what the newest bar stands for, if there is one: for work deep down that does not know who waits.
+  /// Adds to the work done of the newest bar, if there is one: for code that has no access to the bar.
   static void advance(std::int64_t done);
 
-  /// From here on, what this thread does counts for no bar: it is at work behind what those stand for.
+  /// Makes advance() ignore the calling thread from here on: for background work.
   static void detach_this_thread();
 
  private:
@@ -57,10 +56,10 @@ class ProgressBar {
   std::atomic<double> next_draw_;  // by the display's clock
   std::mutex drawing_;
   bool shown_ = false;
-  ProgressBar* outer_;  // the one that was the newest before
+  ProgressBar* outer_;  // the previous newest bar
 };
 
-/// A bar of `width` characters, filled from the left up to the share.
+/// Returns a bar of `width` characters, filled from the left up to `share`.
 std::string bar_of(double share, int width);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Counter-based random numbers: every draw is a pure function of (seed, stream, position).
+// Generates random numbers by counter: every draw is a pure function of (seed, stream, position).
 #pragma once
 
 #include <array>
@@ -8,21 +8,21 @@
 
 namespace kiln {
 
-/// What one count of the generator gives.
+/// The random words of one counter value.
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
-/// Philox4x32-10: four random words for a 64-bit key and a 128-bit counter.
+/// Returns four random words for a 64-bit key and a 128-bit counter, by Philox4x32-10.
 /// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 PhiloxBlock philox(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high);
 
-/// The blocks of successive counters, counter_low the first's, many at a time.
+/// Writes the blocks of consecutive counters from `counter_low` on, several at a time (SIMD).
 void philox_blocks(std::uint64_t key, std::uint64_t counter_low, std::uint64_t counter_high,
                    std::span<PhiloxBlock> blocks);
 
-/// A key for a seed and the name of a purpose ("init/wte.weight", "sampling"), so that purposes never share draws.
+/// Returns the key of a seed and a purpose ("init/wte.weight", "sampling"); different purposes draw different numbers.
 std::uint64_t stream_key(std::uint64_t seed, std::string_view stream);
 
-/// A sequence of draws; its whole state is a position, which may be saved and set.
+/// Draws a sequence of random numbers. Its whole state is a position, which can be saved and set.
 class Rng {
  public:
   Rng(std::uint64_t seed, std::string_view stream, std::uint64_t substream = 0)

@@ -1,4 +1,4 @@
-// Wall time that no change of the system's clock disturbs.
+// Measures wall time with a steady clock.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// One policy for threads: OpenMP, a fixed number, static shares, so that a run repeats itself to the bit.
+// Runs loops on a fixed number of OpenMP threads with static shares, so that results are reproducible bit for bit.
 #pragma once
 
 #include <omp.h>
@@ -9,31 +9,29 @@
 
 namespace kiln {
 
-/// Makes threads that wait for others go to sleep soon, unless the environment says how they wait (OMP_WAIT_POLICY,
-/// GOMP_SPINCOUNT): GCC's OpenMP otherwise spins for milliseconds, which on a machine with other work to do makes a
-/// step ten times slower. It reads the environment before main, so this starts the program again, in the same process.
-/// To be called first thing.
+/// Makes waiting threads sleep soon, unless the environment sets how they wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT).
+/// libgomp otherwise spins for milliseconds, which makes a step ten times slower on a busy machine. libgomp reads the
+/// environment before main, so this sets the variable and executes the program again. Call it first in main.
 void let_waiting_threads_sleep(char** argv);
 
-/// Sets the number of threads for everything that follows; 0 means what OMP_NUM_THREADS says, else one for every core
-/// this process may use.
-/// `deterministic`: no bit of a result may depend on that number, also where this costs speed.
+/// Sets the number of threads; 0 means OMP_NUM_THREADS, or else one for every core that this process may use.
+/// `deterministic`: results must not depend on that number in any bit, even if this costs speed.
 void set_threads(int count, bool deterministic = false);
 
-/// The number of threads in use.
+/// Returns the number of threads in use.
 int threads();
 
-/// Whether work has to be cut by its sizes alone, never by the number of threads. Where that costs nothing it always
-/// is: parallel_for keeps blocks of `grain` together, and whoever sums over blocks does it in their order.
+/// Returns whether work must be partitioned by its sizes alone, never by the number of threads. Where that is free, it
+/// always is: parallel_for keeps blocks of `grain` together, and sums over blocks are taken in their order.
 bool deterministic();
 
-/// From here on this thread works mostly while others wait: for work beside a computation that it must not hold up.
+/// Lowers the calling thread's priority, for work that must not hold up a computation beside it.
 void let_others_go_first();
 
-/// The number of threads that work begun here gets: one inside a parallel region.
+/// Returns the number of threads for a loop that starts here: 1 inside a parallel region.
 inline int threads_here() { return omp_in_parallel() ? 1 : threads(); }
 
-/// While it lives, work begun on its thread stays there, as it does in a parallel region.
+/// Keeps loops started by its thread on that thread during its lifetime, as inside a parallel region.
 class OneThread {
  public:
   OneThread() : before_(threads()) { omp_set_num_threads(1); }
@@ -45,13 +43,12 @@ class OneThread {
   int before_;
 };
 
-/// The calling thread's number in the region it works in, from 0.
+/// Returns the calling thread's index in its parallel region, from 0.
 inline int thread_index() { return omp_get_thread_num(); }
 
-/// Calls body(begin, end) on disjoint shares that cover [0, count), one share a thread, cut between blocks of `grain`
-/// elements alone: so the vectors that a loop over a share works in are the same for any number of threads. The shares
-/// depend on count, grain and threads() alone. The body must not throw. All threads are asked for, with a share or
-/// without: GCC's OpenMP ends those that a region has no use for, and with them all that they keep for the next.
+/// Calls body(begin, end) on disjoint shares that cover [0, count), one per thread. Cuts only between blocks of `grain`
+/// elements, so a loop over a share works on the same vectors for any number of threads. The shares depend on count,
+/// grain and threads() alone. The body must not throw. Uses the full team: libgomp destroys idle threads and caches.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   const std::int64_t blocks = (count + grain - 1) / grain;
@@ -66,15 +63,15 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   }
 }
 
-/// Calls body(i) for every i in [0, count), handed out one by one to whichever thread is free: for uneven work whose
-/// results do not depend on who does it. Throws what a body has thrown; of several, that of the lowest i.
+/// Calls body(i) for every i in [0, count), handed out dynamically: for uneven work whose results do not depend on the
+/// thread. If bodies throw, rethrows the exception of the lowest i.
 template <class Body>
 void parallel_each(std::int64_t count, Body&& body) {
   if (threads_here() == 1 || count <= 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }
-  std::exception_ptr error;  // of body(failed); none may leave the parallel region
+  std::exception_ptr error;  // of body(failed); exceptions must not leave the parallel region
   std::int64_t failed = count;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
   for (std::int64_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// UTF-8 as it is met in the wild: which bytes are characters and which are not.
+// Decodes, encodes and repairs UTF-8, including text with invalid bytes.
 #pragma once
 
 #include <cstddef>
@@ -8,24 +8,23 @@
 
 namespace kiln {
 
-/// The number of bytes (1 to 4) of the well-formed character that starts at text[at], or 0 where none does
-/// (a stray continuation byte, an overlong form, a surrogate, beyond U+10FFFF, cut short). Needs at < text.size().
+/// Returns the length (1 to 4 bytes) of the well-formed character that starts at text[at], or 0 if there is none
+/// (a stray continuation byte, an overlong form, a surrogate, beyond U+10FFFF, cut short). Requires at < text.size().
 std::size_t utf8_length(std::string_view text, std::size_t at);
 
-/// The code point of a character of `length` bytes, as utf8_length found it.
+/// Returns the code point of a character whose `length` utf8_length returned.
 char32_t utf8_decode(std::string_view text, std::size_t at, std::size_t length);
 
-/// The UTF-8 bytes of a code point.
+/// Returns the UTF-8 bytes of a code point.
 std::string utf8_encode(char32_t code_point);
 
-/// The end of the longest well-formed stretch of text from `at` on.
+/// Returns the end of the well-formed text that starts at `at`.
 std::size_t utf8_valid_until(std::string_view text, std::size_t at = 0);
 
-/// The text with U+FFFD in the place of every byte that belongs to no character, for JSON and terminals.
+/// Replaces every byte that belongs to no character by U+FFFD, for JSON and terminals.
 std::string utf8_replace_invalid(std::string_view text);
 
-/// How many bytes at the end of the text (0 to 3) may be the beginning of a character whose rest is yet to come;
-/// a stream holds them back.
+/// Returns how many bytes (0 to 3) at the end may begin a character whose rest is yet to come; streams hold them back.
 std::size_t utf8_incomplete_tail(std::string_view text);
 
 }  // namespace kiln

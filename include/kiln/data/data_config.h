@@ -1,4 +1,4 @@
-// Where a run's text comes from, and what of it is held out.
+// Configures where a run's text comes from, and how much of it is held out.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -18,10 +18,10 @@ struct DataConfig {
   std::vector<std::string> include = kIncludedNames;
   std::string text_field = "text";
 
-  /// Whether any text is held out.
+  /// Returns true if any text is held out.
   bool has_validation() const { return !validation.empty() || validation_fraction > 0; }
 
-  /// Adds a problem where `train` is missing, and for names, patterns and separators that are empty or no names.
+  /// Adds a problem if `train` is missing, and for each empty or invalid name, pattern or separator.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>

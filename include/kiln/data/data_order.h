@@ -1,4 +1,4 @@
-// In which order a run draws its windows of text.
+// Names the orders in which a run can draw its windows of text.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 
 namespace kiln {
 
-/// shuffle: every epoch a seeded permutation of the windows; sequential: as they lie; random: with replacement.
+/// shuffle: a new seeded permutation of the windows each epoch; sequential: in text order; random: with replacement.
 enum class DataOrder { shuffle, sequential, random };
 inline constexpr std::array<std::string_view, 3> kDataOrders{"shuffle", "sequential", "random"};
 inline std::span<const std::string_view> names_of(DataOrder) { return kDataOrders; }

@@ -1,4 +1,4 @@
-// The tokens of a run: encoded once from text, kept in a cache, or read from token files as they are.
+// Provides a run's tokens: encodes text once and caches the result, or reads token files as they are.
 #pragma once
 
 #include "kiln/data/corpus.h"
@@ -15,40 +15,39 @@ namespace kiln {
 
 struct Dataset {
   TokenFile train;
-  TokenFile validation;  // no tokens where nothing is held out
+  TokenFile validation;  // empty if nothing is held out
 
-  /// Tells the tokens of both from others, and what is held out from what is not.
+  /// Returns a hash of both, which depends on where they are split.
   std::uint64_t digest() const;
 };
 
-/// The corpus as tokens. Each document stands between its marks (encode_document), its end only where the corpus has
-/// several documents. Where the tail's cut splits a document, no end stands before the cut and no start after it.
-/// The tokens of each split are kept as cache_directory/SPLIT-KEY.bin, KEY being a hash of the tokenizer.json, the
-/// marks, the split's documents and the version of this code, so that a file whose key is right need not be made again;
-/// one that is damaged is. Without a cache directory they are kept in memory. The files know their text's bytes
-/// (TokenFile::text_bytes). Throws Error (usage: text that the tokenizer cannot encode, by file and place; io: a cache
-/// that cannot be written).
+/// Encodes the corpus. Each document gets its marks (encode_document), its end mark only if the corpus has several
+/// documents. If the tail's cut splits a document, it gets no end mark before the cut and no start mark after it.
+/// Caches each split's tokens as cache_directory/SPLIT-KEY.bin. KEY hashes the tokenizer.json, the marks, the split's
+/// documents and this code's version, so a file with the right key is reused, unless it is damaged. Without a cache
+/// directory, keeps the tokens in memory. The files record the text's bytes (TokenFile::text_bytes).
+/// Throws Error (usage: text that the tokenizer cannot encode, with file and place; io: an unwritable cache).
 Dataset encode_corpus(const Corpus& corpus, const Tokenizer& tokenizer, DocumentMarks marks,
                       const std::filesystem::path& cache_directory = {});
 
-/// What encode_corpus has left in the cache of the same corpus, tokenizer and marks; nothing where a file is missing or
-/// damaged.
+/// Returns what encode_corpus cached for the same corpus, tokenizer and marks; nullopt if a file is missing or damaged.
 std::optional<Dataset> find_encoded(const Corpus& corpus, const Tokenizer& tokenizer, const DocumentMarks& marks,
                                     const std::filesystem::path& cache_directory);
 
-/// The dataset of this digest that lies in a cache, whatever has become of the text; nothing where none does. Token
-/// files that were joined there are cut by `config`, as open_token_dataset cuts them.
+/// Returns the cached dataset with this digest, even if its text has changed since; nullopt if there is none. Cuts
+/// joined token files by `config`, as open_token_dataset does.
 std::optional<Dataset> find_dataset(const DataConfig& config, std::uint64_t digest,
                                     const std::filesystem::path& cache_directory);
 
-/// Whether config.train names token files (.bin) rather than text. Throws Error (usage) as find_source_files does, and
-/// where config.validation names the other kind or a file that is trained on; messages call config.train `key`.
+/// Returns true if config.train names token files (.bin) rather than text. Messages call config.train `key`. Throws
+/// Error (usage) as find_source_files does, and if config.validation names the other kind or a file that is also
+/// trained on.
 bool names_token_files(const DataConfig& config, const std::filesystem::path& base_directory = {},
                        std::string_view key = "data.train");
 
-/// Token files as data: one file is mapped where it lies, several are joined in the cache. Where config.validation is
-/// empty, the first int(n * (1 - validation_fraction)) of n tokens are train's, the others held out.
-/// Throws Error (usage; bad_input: a file that is no token file, or holds a token that is not below vocab_size).
+/// Opens token files: maps a single file in place, and joins several in the cache. If config.validation is empty, the
+/// first int(n * (1 - validation_fraction)) of n tokens are for training, the others held out.
+/// Throws Error (usage; bad_input: a file that is not a token file, or a token not below vocab_size).
 Dataset open_token_dataset(const DataConfig& config, Index vocab_size, const std::filesystem::path& base_directory = {},
                            const std::filesystem::path& cache_directory = {});
 

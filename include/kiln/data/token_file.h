@@ -1,8 +1,8 @@
-// Token ids on disk: nanoGPT's and llm.c's .bin files, mapped, and kiln's own, which are llm.c's.
+// Reads and writes token ids: maps nanoGPT's and llm.c's .bin files; writes kiln's own, a variant of llm.c's.
 //
-// nanoGPT: uint16, nothing else. llm.c: a header of 256 int32, then the ids. kiln fills what llm.c leaves zero:
-//   [0] magic 20240520, [1] version 1: ids are uint16       [2..3] count of ids (llm.c reads [2])
-//       magic 20240801, [1] version 7: ids are uint32       [4..5] bytes of text that they spell, 0: unknown
+// nanoGPT: uint16 ids only. llm.c: a header of 256 int32, then the ids. kiln uses fields that llm.c leaves zero:
+//   [0] magic 20240520, [1] version 1: ids are uint16       [2..3] number of ids (llm.c reads [2])
+//       magic 20240801, [1] version 7: ids are uint32       [4..5] bytes of the text that they encode, 0: unknown
 //                                                           [6..7] XXH3 of ids and header, 0: unknown
 // All little-endian, 64-bit values as (low, high).
 #pragma once
@@ -21,40 +21,40 @@
 
 namespace kiln {
 
-/// A read-only sequence of token ids, mapped from a file or held in memory; copies share it.
+/// A read-only sequence of token ids, mapped from a file or held in memory; copies share the storage.
 class TokenFile {
  public:
   TokenFile() = default;  // no tokens
 
-  /// Maps a file. Throws Error (bad_input) where it cannot be read, is raw with an odd number of bytes, is known to be
-  /// something else (an archive, a model ...), has an unknown version, or is not as long as its header says.
+  /// Maps a file. Throws Error (bad_input) if it cannot be read, is raw with an odd number of bytes, is recognised as
+  /// something else (an archive, a model ...), or has an unknown version or a header that contradicts its size.
   explicit TokenFile(const std::filesystem::path& path);
 
-  /// The same over bytes in memory (TokenFileBuilder's), called `name` in messages.
+  /// Reads bytes in memory (from TokenFileBuilder) likewise; messages call them `name`.
   TokenFile(std::string bytes, std::string name);
 
   Index size() const { return size_; }
   const std::string& name() const { return name_; }
 
-  /// Token i, 0 <= i < size().
+  /// Returns token i. Requires 0 <= i < size().
   std::int32_t operator[](Index i) const;
 
   /// Copies tokens [first, first + count) to out.
   void read(Index first, Index count, std::int32_t* out) const;
 
-  /// Tokens [first, first + count), without copying them.
+  /// Returns tokens [first, first + count), without copying them.
   TokenFile slice(Index first, Index count) const;
 
-  /// Throws Error (bad_input) with the byte offset of the first token that is not below `vocab_size`.
+  /// Throws Error (bad_input), with its byte offset, for the first token that is not below `vocab_size`.
   void check_vocabulary(Index vocab_size) const;
 
-  /// XXH3 of the ids as they lie.
+  /// Returns the XXH3 of the ids as stored.
   std::uint64_t digest() const;
 
-  /// The number of bytes of text that the tokens spell, where the header says.
+  /// Returns the number of bytes of text that the tokens encode, if the header records it.
   std::optional<Index> text_bytes() const;
 
-  /// Whether the header holds the checksum of what the file holds; false too where it holds none.
+  /// Returns true if the header's checksum matches the contents; false also if there is no checksum.
   bool is_intact() const;
 
  private:
@@ -63,22 +63,23 @@ class TokenFile {
 
   std::shared_ptr<const void> owner_;
   std::string name_;
-  std::string_view header_;     // empty in a raw file and a slice
+  std::string_view header_;     // empty for a raw file or a slice
   const char* data_ = nullptr;  // size_ ids of width_ bytes
   std::size_t offset_ = 0;      // of data_ in the file
   std::size_t width_ = 2;
   Index size_ = 0;
 };
 
-/// Tokens as the bytes that a token file holds: uint16 where the vocabulary allows (at most 65,536 ids), else uint32.
+/// Packs tokens into a token file's bytes: uint16 if the vocabulary has at most 65,536 ids, else uint32.
 class TokenPacker {
  public:
   explicit TokenPacker(Index vocab_size);
 
-  /// The bytes, until the next call, of the next ids (each in [0, vocab_size)), which spell `text_bytes` bytes.
+  /// Returns the bytes, valid until the next call, of the next ids (each in [0, vocab_size)), which encode `text_bytes`
+  /// bytes.
   std::string_view pack(std::span<const std::int32_t> tokens, Index text_bytes);
 
-  /// The header that belongs before all that was packed.
+  /// Returns the header for everything packed so far.
   std::string header() const;
 
  private:
@@ -89,14 +90,14 @@ class TokenPacker {
   std::string bytes_;
 };
 
-/// Gathers tokens into a token file in memory.
+/// Builds a token file in memory.
 class TokenFileBuilder {
  public:
   explicit TokenFileBuilder(Index vocab_size);
 
-  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // as TokenPacker::pack
+  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // see TokenPacker::pack
 
-  /// The finished file; nothing more is then appended.
+  /// Returns the finished file. Call it once, after the last append.
   std::string finish();
 
  private:
@@ -104,18 +105,18 @@ class TokenFileBuilder {
   std::string bytes_;
 };
 
-/// Writes a token file piece by piece, in memory that does not depend on its size. Until finish() there is no file of
-/// that name, or the old one.
+/// Writes a token file piece by piece, in memory independent of its size. Until finish(), `path` stays missing or keeps
+/// its old contents.
 class TokenFileWriter {
  public:
   TokenFileWriter(const std::filesystem::path& path, Index vocab_size);  // throws Error (io)
-  ~TokenFileWriter();                                                    // removes what is not finished
+  ~TokenFileWriter();                                                    // removes an unfinished file
   TokenFileWriter(const TokenFileWriter&) = delete;
   TokenFileWriter& operator=(const TokenFileWriter&) = delete;
 
-  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // as TokenPacker::pack; throws Error (io)
+  void append(std::span<const std::int32_t> tokens, Index text_bytes = 0);  // see TokenPacker::pack; throws Error (io)
 
-  /// Puts the file, flushed to the disk, in its place. Throws Error (io).
+  /// Flushes the file to the disk and moves it to its path. Throws Error (io).
   void finish();
 
  private:
@@ -128,12 +129,12 @@ class TokenFileWriter {
 /// Writes a token file atomically. Throws Error (io).
 void write_token_file(const std::filesystem::path& path, std::span<const std::int32_t> tokens, Index vocab_size);
 
-/// The bytes of a raw file as nanoGPT reads it, uint16 and nothing else. Throws Error (usage) where a vocabulary of
-/// this size has ids that do not fit.
+/// Returns the bytes of a raw file for nanoGPT: uint16 ids only. Throws Error (usage) if a vocabulary of this size has
+/// ids that do not fit.
 std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size);
 
-/// Throws Error (usage) with both numbers where fewer than `needed` tokens are there. `what` names them ("data.train"),
-/// `why` says what they are needed for ("a context of 64 (model.n_ctx)").
+/// Throws Error (usage) with both numbers if there are fewer than `needed` tokens. `what` names them ("data.train");
+/// `why` says what needs them ("a context of 64 (model.n_ctx)").
 void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// A whole model as a GGUF file: llama.cpp's architectures gpt2 and llama.
+// Writes a model as a GGUF file of llama.cpp's architecture gpt2 or llama.
 #pragma once
 
 #include "kiln/core/hash.h"
@@ -13,22 +13,22 @@
 
 namespace kiln {
 
-/// Whether a GPT-2 whose embeddings are tied has its unembedding, output.weight, in the file once more. llama.cpp needs
-/// it before March 2025, and takes the embedding in its place since. A tied Llama never has it.
+/// Whether a GPT-2 with tied embeddings also stores its unembedding, output.weight. llama.cpp before March 2025 needs
+/// it; later versions use the embedding instead. A tied Llama never stores it.
 enum class TiedHead { stored, left_out };
 
-/// The tensors of a GGUF file, called as llama.cpp calls them, matrices [out, in].
+/// Returns the tensors of a GGUF file under llama.cpp's names, matrices [out, in].
 std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout,
                                     TiedHead tied_head = TiedHead::stored);
 
-/// Reorders the queries' and keys' columns of every head from halves (pairs are j, j + D/2) to neighbours (2j, 2j + 1),
-/// which is how llama.cpp's llama turns them.
+/// Reorders every head's query and key columns from halves (pairs are j, j + D/2) to neighbours (2j, 2j + 1), the pairs
+/// that llama.cpp's llama rotates.
 void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights);
 
-/// Writes a model that has no obstacles (nor has its tokenizer), flushed to the disk. `name` becomes general.name; of
-/// `type` (F32, F16, BF16) are the matrices, all but the position embedding; the rest stays F32, as llama.cpp's own
-/// converter has it. The weights are taken over, since a llama's are reordered. Throws Error: io; usage where weights
-/// are beyond the type's range, and nothing is written then.
+/// Writes a model and flushes the file to the disk. Neither model nor tokenizer may have obstacles. `name` becomes
+/// general.name. Matrices get `type` (F32, F16, BF16), except the position embedding; the rest stays F32, as in
+/// llama.cpp's converter. Takes the weights by value, since a Llama's are reordered. Throws Error: io; usage if weights
+/// exceed the type's range, before anything is written.
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,
                             Index vocab_size, ParameterBuffer<float> weights, const Tokenizer& tokenizer,
                             const SpecialIds& ids, DataType type = DataType::f32,

@@ -1,4 +1,4 @@
-// What keeps a model from another program: where that computes something else, and would say nothing.
+// Finds the features of a model that another program would silently compute differently.
 #pragma once
 
 #include "kiln/nn/model_config.h"
@@ -11,15 +11,14 @@
 
 namespace kiln {
 
-/// Why neither of llama.cpp's architectures gpt2 and llama computes what the model does, "model.KEY is ...; ...": every
-/// reason, of the nearer architecture. Nothing where one of them does.
+/// Returns why llama.cpp's architectures gpt2 and llama do not compute this model, "model.KEY is ...; ...": all
+/// reasons, of the closer architecture; empty if one of them computes it.
 std::vector<std::string> gguf_obstacles(const ModelConfig& model);
 
-/// The same of llm.c, whose GPT-2 is written into its code.
+/// Returns the reasons for llm.c, whose GPT-2 is hard-coded.
 std::vector<std::string> llmc_obstacles(const ModelConfig& model);
 
-/// A warning for each special token of these that the tokenizer has: kiln inserts them into prompts, `program` does
-/// not.
+/// Returns a warning for each of these tokens that the tokenizer has: kiln inserts it into prompts, `program` does not.
 std::vector<std::string> insertion_warnings(const Tokenizer& tokenizer,
                                             std::initializer_list<std::string_view> inserted, std::string_view program);
 

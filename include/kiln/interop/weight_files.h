@@ -1,4 +1,4 @@
-// A model folder's weights: one safetensors file, or the shards that an index names.
+// Reads and writes a model folder's weights: one safetensors file, or shards listed in an index.
 #pragma once
 
 #include "kiln/core/hash.h"
@@ -26,17 +26,17 @@ struct StoredTensor {
   const TensorInfo* info;
 };
 
-/// The open files of a folder, their headers checked: model.safetensors or, where that is not there, the shards of
+/// Opens a folder's weight files and checks their headers: model.safetensors, or else the shards of
 /// model.safetensors.index.json.
 class WeightFiles {
  public:
-  /// Throws Error (bad_input) where there is neither; where the index names a file outside the folder (be it by "..", a
-  /// path or a symbolic link); and where its tensors are not just those of its files, each in the file that it says.
+  /// Throws Error (bad_input) if neither exists; if the index names a file outside the folder (by "..", a path or a
+  /// symbolic link); or if the index and the files do not list the same tensors, each in the same file.
   explicit WeightFiles(const std::filesystem::path& folder);
 
-  const std::filesystem::path& path() const { return path_; }  // the one file, or the index: for messages
+  const std::filesystem::path& path() const { return path_; }  // the file or the index, for messages
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
-  const StoredTensor* find(std::string_view name) const;  // null where there is none
+  const StoredTensor* find(std::string_view name) const;  // null if there is none
 
  private:
   void open_shards(const std::filesystem::path& folder);
@@ -48,16 +48,16 @@ class WeightFiles {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
-/// Longest file that weights are written to; the reference library's default.
+/// Maximum size of a weight file; Hugging Face's default.
 inline constexpr std::uint64_t kShardBytes = 5'000'000'000;
 
-/// Writes the tensors in their order into a folder, each file flushed to the disk: model.safetensors where they come to
-/// at most `shard_bytes`, else model-00001-of-0000N.safetensors and so on with their index; a tensor longer than that
-/// has a file of its own. Throws Error (io).
+/// Writes the tensors, in order, into a folder and flushes each file to the disk: model.safetensors if they total at
+/// most `shard_bytes`, otherwise model-00001-of-0000N.safetensors and so on with an index. A larger tensor gets its own
+/// file. Throws Error (io).
 FileDigests write_weight_files(const std::filesystem::path& folder, std::span<const TensorSource> tensors,
                                std::uint64_t shard_bytes = kShardBytes);
 
-/// Whether a folder has weights of either form.
+/// Returns whether a folder has weights of either form.
 bool has_weight_files(const std::filesystem::path& folder);
 
 }  // namespace kiln

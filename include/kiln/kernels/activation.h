@@ -1,4 +1,4 @@
-// The MLP's nonlinearity, plain and gated.
+// Applies the MLP's activation function, plain or gated, forward and backward.
 #pragma once
 
 #include "kiln/tensor/view.h"

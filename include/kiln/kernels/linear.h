@@ -1,4 +1,4 @@
-// The linear layer.
+// Computes the linear layer, forward and backward.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -14,7 +14,7 @@ template <class T>
 void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Write write,
                      Vec<Acc<T>> db);
 
-/// sums += sum_n x[n].   x (N, C), sums (C).   Column by column in the order of the rows, whatever the thread count.
+/// sums += sum_n x[n].   x (N, C), sums (C).   Adds rows in order in each column, for any thread count.
 template <class T>
 void add_column_sums(ConstMat<T> x, Vec<Acc<T>> sums);
 

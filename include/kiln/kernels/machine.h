@@ -1,16 +1,16 @@
-// What this machine can do at best, measured: the ceilings that a step's speed is held against.
+// Measures this machine's peak compute and memory rates, to which a step's speed is compared.
 #pragma once
 
 namespace kiln {
 
-/// Operations a second of fused multiply-adds on registers (one is two operations), with all threads: float.
+/// Returns operations per second of float fused multiply-adds (two operations each) on registers, on all threads.
 double measure_float_peak();
 
-/// The same of bfloat16 products summed in float: by the processor's instruction for them, or widened to float where
-/// that is faster or it has none.
+/// Returns operations per second of bfloat16 products summed in float: by the CPU's instruction for them, or widened to
+/// float if that is faster or there is none.
 double measure_bfloat16_peak();
 
-/// Bytes a second of a triad a = b + s c over arrays far larger than the caches, with all threads.
+/// Returns bytes per second of a triad a = b + s c over arrays far larger than the caches, on all threads.
 double measure_memory_bandwidth();
 
 }  // namespace kiln

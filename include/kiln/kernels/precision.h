@@ -9,15 +9,15 @@
 
 namespace kiln {
 
-/// The type of activations and matrix products. `automatic` is bf16 where the processor has instructions for it.
+/// The precision of activations and matrix products. `automatic` means bf16 if the CPU has instructions for it.
 enum class Precision { fp32, bf16, automatic };
 inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
 inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
 
-/// Returns fp32 or bf16: what `automatic` means on this machine, else the precision itself.
+/// Returns fp32 or bf16: the precision itself, or what `automatic` means on this machine.
 Precision resolved(Precision precision);
 
-/// Calls body.operator()<T>() with the type that models of this precision compute in: float or bfloat16.
+/// Calls body.operator()<T>() with the element type of models of this precision: float or bfloat16.
 template <class Body>
 decltype(auto) with_precision(Precision precision, Body&& body) {
   if (resolved(precision) == Precision::bf16) return body.template operator()<bfloat16>();

@@ -1,4 +1,4 @@
-// What turns a gradient into a step of the weights.
+// Defines the interface of optimizers, which update weights from gradients.
 #pragma once
 
 #include "kiln/optim/optimizer_config.h"
@@ -11,20 +11,20 @@
 
 namespace kiln {
 
-/// What differs from one step to the next.
+/// The inputs that change from step to step.
 struct OptimizerStep {
-  double learning_rate_multiplier = 1.0;  // the schedule's
-  double gradient_scale = 1.0;            // the clipping's; multiplies every gradient as it is read
-  Index step = 0;                         // updates made before this one
+  double learning_rate_multiplier = 1.0;  // from the schedule
+  double gradient_scale = 1.0;            // from clipping; multiplies every gradient as it is read
+  Index step = 0;                         // updates before this one
 };
 
-/// A buffer of an optimizer's state, over the parameters that have such a state; saved as "<parameter>.<name>".
+/// A state buffer of an optimizer, over the parameters that have such a state; saved as "<parameter>.<name>".
 struct OptimizerSlot {
   std::string_view name;
   ParameterBuffer<float>* buffer;
 };
 
-/// A rule of update and its state, which all starts at zero.
+/// An update rule and its state, which starts at zero.
 class Optimizer {
  public:
   Optimizer() = default;
@@ -32,30 +32,30 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Moves the trainable weights by one step, and rounds what moved into the copy that a bfloat16 model reads; others,
-  /// and padding, keep every bit. The bits of the result do not depend on the thread count. Allocates nothing; a
-  /// gradient that is not finite would spoil the state, and is the caller's to keep away.
+  /// Updates the trainable weights by one step, and rounds the updated ones into the copy that a bfloat16 model reads.
+  /// Leaves other weights and padding unchanged. The result's bits do not depend on the thread count. Allocates
+  /// nothing. Gradients must be finite; others would corrupt the state.
   virtual void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) = 0;
 
-  /// The state, for checkpoints, always in the same order. With the buffers' contents and the number of the step, a run
-  /// continues as if it had never been interrupted.
+  /// Returns the state for checkpoints, always in the same order. With these buffers' contents and the step number, a
+  /// resumed run continues exactly.
   virtual std::vector<OptimizerSlot> slots() = 0;
 };
 
-/// The optimizer that the config names, for buffers over `layout`, which must outlive it. Which parameters train, decay
-/// and go to Muon is read from the layout here, once.
+/// Makes the config's optimizer for buffers over `layout`, which must outlive it. Reads here, once, which parameters
+/// train, decay and use Muon.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const ParameterLayout& layout);
 
-/// What a slot of that optimizer spans.
+/// An optimizer slot's name and the parameters that it spans.
 struct StateLayout {
   std::string_view name;
   ParameterLayout layout;
 };
 
-/// Its slots, in their order, without their buffers.
+/// Returns the optimizer's slots in order, without buffers.
 std::vector<StateLayout> state_layouts(const OptimizerConfig& config, const ParameterLayout& layout);
 
-/// Bytes that it takes beside its slots; allocates nothing.
+/// Returns the bytes that the optimizer uses beside its slots; allocates nothing.
 std::size_t scratch_bytes(const OptimizerConfig& config, const ParameterLayout& layout);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Which optimizer a run uses, and its settings.
+// Configures a run's optimizer.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -29,7 +29,7 @@ struct OptimizerConfig {
   double muon_momentum = 0.95;
   bool decay_embeddings = true;
 
-  /// Adds a problem for Nesterov without momentum.
+  /// Adds a problem for Nesterov momentum without momentum.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>

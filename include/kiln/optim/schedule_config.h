@@ -1,4 +1,4 @@
-// How the learning rate moves over a run.
+// Configures the learning rate schedule.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -10,8 +10,8 @@
 
 namespace kiln {
 
-/// What follows the linear warm-up: constant; linear or cosine (arXiv:1608.03983) down to min_ratio; wsd, constant and
-/// then linear down (arXiv:2404.06395); inverse_sqrt (arXiv:1706.03762).
+/// The schedule after the linear warm-up: constant; linear or cosine (arXiv:1608.03983) to min_ratio; wsd: constant,
+/// then linear to min_ratio (arXiv:2404.06395); inverse_sqrt (arXiv:1706.03762).
 enum class ScheduleKind { constant, linear, cosine, wsd, inverse_sqrt };
 inline constexpr std::array<std::string_view, 5> kScheduleKinds{"constant", "linear", "cosine", "wsd", "inverse_sqrt"};
 inline std::span<const std::string_view> names_of(ScheduleKind) { return kScheduleKinds; }

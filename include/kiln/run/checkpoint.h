@@ -1,4 +1,4 @@
-// One checkpoint folder: what is in it, whether it is whole, and how it is read back.
+// Writes, verifies and reads one checkpoint folder.
 #pragma once
 
 #include "kiln/interop/huggingface.h"
@@ -14,8 +14,8 @@
 
 namespace kiln {
 
-/// Where training stands between two steps (trainer.json). Random draws are functions of the seed and these counts, so
-/// there is no other state of a generator.
+/// The state of training between two steps (trainer.json). Random draws are functions of the seed and these counts, so
+/// there is no other generator state.
 struct TrainerState {
   std::int64_t step = 0;
   std::int64_t tokens = 0;
@@ -65,7 +65,7 @@ struct TrainerState {
   }
 };
 
-/// All that a checkpoint is made of. Refers to the buffers; nothing is copied.
+/// The contents of a checkpoint. Refers to the buffers; copies nothing.
 struct CheckpointContents {
   const Config& config;
   Index vocab_size;
@@ -75,18 +75,18 @@ struct CheckpointContents {
   TrainerState state;
 };
 
-/// Writes every file into `folder`, which is there and empty, the manifest last, all flushed to the disk.
+/// Writes all files into `folder`, which must exist and be empty, the manifest last, and flushes them to the disk.
 /// Throws Error (io).
 void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents);
 
-/// Holds the files' sizes alone against the manifest, which costs nothing. Throws as verify_checkpoint does.
+/// Checks only the files' sizes against the manifest, which is cheap. Throws as verify_checkpoint does.
 void verify_sizes(const std::filesystem::path& folder);
 
-/// Holds every file against the manifest. Throws Error (bad_input) that names the file which is missing, of another
-/// size or of another checksum, or both format versions where the checkpoint is newer (NewerFormatError).
+/// Checks every file against the manifest. Throws Error (bad_input) that names the missing file, or the file of another
+/// size or checksum; for a newer checkpoint, NewerFormatError with both format versions.
 void verify_checkpoint(const std::filesystem::path& folder);
 
-/// Whether the folder is one that kiln began to write as a checkpoint.
+/// Returns true if kiln began to write the folder as a checkpoint.
 bool is_checkpoint(const std::filesystem::path& folder);
 
 struct CheckpointConfig {
@@ -94,19 +94,19 @@ struct CheckpointConfig {
   Index vocab_size = 0;
 };
 
-// The parts, of a folder that has been verified. The weights are read by read_huggingface_weights. All throw Error
-// (bad_input) where a file is not what it should be.
+// The parts of a verified folder; read_huggingface_weights reads the weights. All throw Error (bad_input) if a file is
+// not as expected.
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
 TrainerState read_trainer_state(const std::filesystem::path& folder);
 
-/// Holds the header of optimizer.safetensors against a state: each slot with its parameters in their shapes, and
-/// nothing of another optimizer's. Throws Error (bad_input). Nothing is read.
+/// Checks the header of optimizer.safetensors against a state: each slot must have its parameters in their shapes, and
+/// nothing may belong to another optimizer. Reads no tensors. Throws Error (bad_input).
 void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state);
 
-/// XXH3 of a config, as the manifest keeps it.
+/// Returns the XXH3 of a config, as stored in the manifest.
 std::uint64_t hash_config(const Json& config);
 
-/// Fills the slots' buffers. Throws as check_optimizer does.
+/// Reads the slots' buffers. Throws as check_optimizer does.
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots);
 
 }  // namespace kiln

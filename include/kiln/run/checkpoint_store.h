@@ -1,4 +1,4 @@
-// The checkpoints of a run: saved so that a crash at any instant leaves one that loads, found again, and pruned.
+// Saves, finds and prunes a run's checkpoints, so that a crash at any instant leaves one that loads.
 #pragma once
 
 #include "kiln/run/checkpoint.h"
@@ -10,15 +10,16 @@
 
 namespace kiln {
 
-/// Saves into `checkpoints` (RUN/checkpoints, made where it is missing) and returns the new folder. In this order: a
-/// temporary folder is written, flushed and renamed; with `is_best` `best`, and then `latest`, is pointed to it; old
-/// checkpoints go, but for the newest `keep` (not counting step 0, best and latest). A folder of the same step is
-/// replaced. Throws Error (io): the temporary is then removed, and `latest` says what it said.
+/// Saves into `checkpoints` (RUN/checkpoints, created if missing) and returns the new folder. Writes a temporary
+/// folder, flushes and renames it; then points `best`, if `is_best`, and `latest` to it; then removes old checkpoints
+/// except the newest `keep` (not counting step 0, best and latest). Replaces a folder of the same step. Throws Error
+/// (io); then the temporary folder is removed, and `latest` is unchanged.
 std::filesystem::path save_checkpoint(const std::filesystem::path& checkpoints, const CheckpointContents& contents,
                                       bool is_best, std::int64_t keep);
 
-/// Removes the checkpoints of step `first` and later, but for `best`; `latest` then names the newest before them. None
-/// goes where there is none before them. Returns the step of the one to go on from. Throws Error (io).
+/// Removes the checkpoints of step `first` and later, except `best`, and points `latest` to the newest before them.
+/// Removes none if there is none before them. Returns the step of the checkpoint to continue from; nullopt if there is
+/// none. Throws Error (io).
 std::optional<std::int64_t> forget_checkpoints(const std::filesystem::path& checkpoints, std::int64_t first);
 
 struct SavedCheckpoint {
@@ -26,28 +27,30 @@ struct SavedCheckpoint {
   std::filesystem::path folder;
 };
 
-/// The folders of checkpoints by step, whole or not; none where there is no such folder. Throws Error (io).
+/// Lists the checkpoint folders by step, intact or not; none if `checkpoints` does not exist. Throws Error (io).
 std::vector<SavedCheckpoint> list_checkpoints(const std::filesystem::path& checkpoints);
 
-/// What saves that did not come to their end have left. Throws Error (io).
+/// Lists what interrupted saves left. Throws Error (io).
 std::vector<std::filesystem::path> list_temporaries(const std::filesystem::path& checkpoints);
 
-/// What a pointer, which is there, says. Throws Error (io).
+/// Returns the contents of a pointer file, which must exist. Throws Error (io).
 std::string read_pointer(const std::filesystem::path& pointer);
 
-/// What `latest` points to; where it is missing, empty or dangling, with a warning, the newest that was finished.
+/// Returns the target of `latest`. If it is missing, empty or dangling, warns and returns the newest finished
+/// checkpoint.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& checkpoints);
 
-/// What `best` points to; nothing where there is no such file or, with a warning, where it is empty or dangling.
+/// Returns the target of `best`; nullopt if the file is missing or, with a warning, if it is empty or dangling.
 std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path& checkpoints);
 
-/// For --resume: what `latest` points to or, where that does not verify, the newest that does; a warning for each that
-/// does not. Nothing where there is none at all. Throws Error (bad_input) where none verifies, and NewerFormatError.
+/// Returns the checkpoint for --resume: the target of `latest`, or the newest checkpoint that verifies, with a warning
+/// for each that does not. Returns nullopt if there are none. Throws Error (bad_input) if none verifies, and
+/// NewerFormatError.
 std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem::path& checkpoints);
 
-/// Does what a crash has kept save_checkpoint from doing: points `latest` to `resumed`, the checkpoint that the run
-/// goes on from, and `best` to that of `best_step` where it is there; removes temporaries and all but `keep` old ones.
-/// Throws Error (io).
+/// Completes what a crash prevented save_checkpoint from doing: points `latest` to `resumed`, the checkpoint that the
+/// run continues from, and `best` to that of `best_step` if it exists; removes temporaries and all but `keep` old
+/// checkpoints. Throws Error (io).
 void recover(const std::filesystem::path& checkpoints, const std::filesystem::path& resumed,
              std::optional<std::int64_t> best_step, std::int64_t keep);
 

@@ -1,4 +1,4 @@
-// Saving while training goes on: a copy is taken at once, another thread brings it to the disk.
+// Saves checkpoints while training continues: copies the state, and writes the copy from another thread.
 #pragma once
 
 #include "kiln/run/checkpoint.h"
@@ -13,14 +13,13 @@
 
 namespace kiln {
 
-/// Memory for the weights and moments of a checkpoint, taken whole from the system at once and used for one after
-/// another.
+/// Memory for the weights and moments of a checkpoint. Allocates it in full at once, and reuses it for each checkpoint.
 class CheckpointCopy {
  public:
-  /// For such weights and such a state, whose layouts must outlive it.
+  /// Allocates for these weights and this state, whose layouts must outlive the copy.
   CheckpointCopy(const ParameterLayout& weights, std::span<const OptimizerSlot> state);
 
-  /// The contents with weights and moments copied; config and layout are still the original's.
+  /// Returns the contents with weights and moments copied; config and layouts are still the original's.
   CheckpointContents take(const CheckpointContents& contents);
 
  private:
@@ -28,28 +27,27 @@ class CheckpointCopy {
   std::vector<ParameterBuffer<float>> moments_;
 };
 
-/// Saves a run's checkpoints in their order, at most one at a time: whoever begins the next waits for the one before.
-/// What went wrong in the background is thrown by the next call; after an Error (io) the pointers say what they said,
-/// as save_checkpoint promises.
+/// Saves a run's checkpoints in order, one at a time. Errors of a background save are thrown by the next poll() or
+/// wait(). After an Error (io) `latest` is unchanged, as save_checkpoint guarantees.
 class CheckpointWriter {
  public:
   using Clock = std::function<double()>;
 
-  /// Saves into `checkpoints` and keeps `keep`, as save_checkpoint does; without a copy each save is awaited. `clock`
-  /// is read by whichever thread writes.
+  /// Saves into `checkpoints` and keeps `keep` old ones, as save_checkpoint does. Without a `copy`, every save blocks.
+  /// The writing thread reads `clock`.
   CheckpointWriter(std::filesystem::path checkpoints, std::int64_t keep, Clock clock,
                    std::optional<CheckpointCopy> copy);
-  ~CheckpointWriter();  // awaits the last save; a failure that nobody has heard of is logged
+  ~CheckpointWriter();  // waits for the last save, and logs its failure if it was not thrown
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
   enum class Await { no, yes };
 
-  /// Begins to save; none is at work when it is called (wait() sees to that). Returns the seconds that the save took
-  /// where it is over on return: with Await::yes, and always without a copy. The config has to outlive the save.
+  /// Starts a save; the previous one must be over (call wait()). Returns the duration in seconds if the save is over on
+  /// return: with Await::yes, and always without a copy. The config must outlive the save.
   std::optional<double> save(const CheckpointContents& contents, bool is_best, Await await);
 
-  /// The seconds that a save in the background took, if it is over and this was not asked before; wait() waits for it.
+  /// Return the duration in seconds of a background save that is over, once per save; wait() blocks until it is over.
   std::optional<double> poll();
   std::optional<double> wait();
 

@@ -1,4 +1,4 @@
-// How two checkpoints differ: in config, tokenizer, and tensor by tensor.
+// Compares two checkpoints: config, tokenizer, and each tensor.
 #pragma once
 
 #include "kiln/run/config.h"
@@ -10,33 +10,33 @@
 
 namespace kiln {
 
-/// One parameter of two models, by the layout's name; a model that lacks it has no shape of it.
+/// One parameter of two models, by its name in the layout; its shape is empty for a model that lacks it.
 struct TensorDifference {
   std::string name;
   std::vector<Index> shape_a, shape_b;
-  bool is_equal = false;  // every bit
-  // Of b - a, where the shapes are the same; NaN where it is not finite.
+  bool is_equal = false;  // bit for bit
+  // Of b - a, if the shapes are equal; NaN if it is not finite.
   double max_abs = 0;
   double rms = 0;
-  double relative_rms = 0;  // rms over that of a; infinite where a is zero and b is not
+  double relative_rms = 0;  // rms / rms of a; infinite if a is zero and b is not
 
   bool is_comparable() const { return shape_a == shape_b; }
 };
 
-/// The difference of two parameters of the same shape.
+/// Compares two parameters of the same shape.
 TensorDifference compare_tensors(const std::string& name, ConstVec<float> a, ConstVec<float> b);
 
 struct Comparison {
-  std::vector<Difference> config;         // of the runs; of the models alone where one is no checkpoint of kiln's
+  std::vector<Difference> config;         // of the runs; of the models only, if one is not a kiln checkpoint
   std::string tokenizer_a, tokenizer_b;   // "byte, 257 entries"; "none"
-  bool same_tokenizer = false;            // every token, merge and rule
-  std::vector<TensorDifference> tensors;  // a's, then those that b alone has
+  bool same_tokenizer = false;            // in every token, merge and rule
+  std::vector<TensorDifference> tensors;  // a's, then those only in b
 
   bool is_equal() const;
   bool has_equal_weights() const;
 };
 
-/// Compares two models as open_model finds them; takes the memory of both. Throws Error (usage, bad_input).
+/// Compares two models from open_model; holds both in memory. Throws Error (usage, bad_input).
 Comparison compare(const ModelSource& a, const ModelSource& b);
 
 }  // namespace kiln

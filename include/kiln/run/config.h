@@ -1,4 +1,4 @@
-// The whole config of a run: read from a file and --set, checked at once, compared with another.
+// Reads a run's whole config from a file and --set, checks it, and compares it with others.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -30,25 +30,25 @@ struct Config {
   ScheduleConfig schedule;
   TrainConfig train;
 
-  // No fields: where this config comes from.
+  // Not fields: where this config comes from.
   std::filesystem::path directory;           // of the config file
-  std::vector<std::filesystem::path> bases;  // of relative paths, in the order in which they are searched; "" is the
-                                             // working directory; where there are none, that and `directory`
+  std::vector<std::filesystem::path> bases;  // of relative paths, in search order; "" is the working directory; if
+                                             // empty, "" and `directory` are searched
 
-  /// Where a path or glob of this config is: in the first base that holds something of that name, else as it stands.
+  /// Returns the location of a path or glob: in the first base where it matches something, or else as it is.
   std::filesystem::path locate(const std::string& path) const;
 
-  /// The tokenizer's settings with the path, where there is one, as locate finds it.
+  /// Returns the tokenizer's settings with their path, if any, located.
   TokenizerConfig located_tokenizer() const;
 
-  /// `data` with its paths located.
+  /// Returns `data` with its paths located.
   DataConfig located_data() const;
 
-  /// Makes the bases absolute and drops those that hold none of the config's relative paths, so that checkpoints record
-  /// where the run found its files.
+  /// Makes the bases absolute and drops those in which none of the config's relative paths exists, so that checkpoints
+  /// record where the run found its files.
   void settle_bases();
 
-  /// The bases, or those that stand for none.
+  /// Returns the bases, or their defaults if there are none.
   std::vector<std::filesystem::path> places() const;
 
   template <class V>
@@ -67,51 +67,51 @@ struct Config {
   }
 };
 
-/// What a config is read for: training needs data.train, counting and checking do not.
+/// The purpose of reading a config: training needs data.train, counting and checking do not.
 enum class Purpose { train, plan };
 
-/// One field in which two configs differ, its values as JSON text.
+/// A field in which two configs differ, with its values as JSON text.
 struct Difference {
   std::string pointer;
   std::string before;
   std::string after;
 
-  /// Whether a run is bound to the value, so that a resume that changes it is refused: model, tokenizer and kind of
-  /// optimizer are, and whether it has momentum. Paths of data and tokenizer are not: what lies there must be the same,
-  /// which is looked at when it is read.
+  /// Returns true if a resume must not change this value: those of model, tokenizer and optimizer type, and whether SGD
+  /// has momentum. Paths of data and tokenizer may change: what is there must be the same, which is checked on reading.
   bool binds_run() const;
 };
 
-/// A config file, read once, since it may be a pipe; a run directory stands for its config.json, whose relative paths
-/// are searched where the run found them. Applies `overrides` ("key.path=value" each, the text after --set;
-/// a value that is no JSON is a string; one of steps, epochs and time_budget takes the place of the others), puts
-/// defaults into fields that are null, takes over from init_from (see init_from.h), and validates. Throws Error (usage)
-/// with every problem, one a line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?",
-/// those of an override as "--set optimizer.learning_rat=1: /optimizer/...".
+/// A config file, read once, since it may be a pipe. A run directory stands for its config.json, whose relative paths
+/// are searched where the run found them. Applies `overrides` ("key.path=value" each, the text after --set; a value
+/// that is not JSON is a string; setting one of steps, epochs and time_budget unsets the others), replaces null fields
+/// by defaults, inherits from init_from (see init_from.h), and validates. Throws Error (usage) with every problem, one
+/// per line: "tiny.json: /optimizer/learning_rat: unknown key; did you mean "learning_rate"?", or, for an override,
+/// "--set optimizer.learning_rat=1: /optimizer/...".
 class ConfigFile {
  public:
   explicit ConfigFile(std::filesystem::path path, std::span<const std::string> overrides = {});
 
-  /// A config that lies in no file; messages call it `source`.
+  /// Wraps a config that is not in a file; messages call it `source`.
   static ConfigFile of(const Json& document, const std::string& source, std::span<const std::string> overrides);
 
-  /// For a run that is resumed, `resumed` is its config.json: what counts is then that config, then what the file has
-  /// changed since the run's last start (see config_changes.h; a run of an older kiln does not know, and the whole file
-  /// counts), then the overrides. init_from's model and tokenizer come from there too, and paths that are found nowhere
-  /// else are searched where the run found them.
+  /// Returns the config. To resume a run, pass its config.json as `resumed`: then the result is that config, with the
+  /// changes to the file since the run's last start (see config_changes.h; runs of older versions did not record it,
+  /// and use the whole file), then the overrides. It also provides the model and tokenizer of init_from, and further
+  /// places in which to search for paths.
   Config config(Purpose purpose = Purpose::train,
                 const std::optional<std::filesystem::path>& resumed = std::nullopt) const;
 
-  /// Returns the keys that the file gives and a run that is resumed has otherwise, those of the overrides left out.
+  /// Returns the keys in the file whose values differ in a resumed run, except those of the overrides.
   std::vector<Difference> kept_by_run(const std::filesystem::path& resumed) const;
 
-  /// The file as it was read.
+  /// Returns the file as it was read.
   const std::string& text() const { return text_; }
 
-  /// The `name` that config() would give, and nothing else looked at. Throws Error (usage) where there is no JSON.
+  /// Returns the `name` that config() would give, without checking anything else. Throws Error (usage) if the file is
+  /// not JSON.
   std::string name() const;
 
-  /// The run directory whose config.json this is.
+  /// Returns the run directory whose config.json this is.
   const std::optional<std::filesystem::path>& run() const { return run_; }
 
  private:
@@ -130,30 +130,30 @@ inline Config read_config(const std::filesystem::path& path, std::span<const std
   return ConfigFile(path, overrides).config(purpose);
 }
 
-/// A run's config.json, which says everything itself. Throws Error (bad_input).
+/// Reads a run's config.json, which is complete in itself. Throws Error (bad_input).
 Config read_resolved_config(const std::filesystem::path& path);
 
-/// What read_config makes of JSON that is at hand, such as a checkpoint's kiln.json; `source` names it in messages,
-/// `code` is what the Error carries.
+/// Returns the config of a JSON document, such as a checkpoint's kiln.json, as read_config does. Messages call it
+/// `source`; the Error has exit code `code`.
 Config config_from_json(const Json& json, std::string_view source, Purpose purpose = Purpose::train,
                         ExitCode code = ExitCode::usage);
 
-/// The config as JSON with every key, which config_from_json reads back.
+/// Returns the config as JSON with every key; config_from_json reads it back.
 Json config_to_json(const Config& config);
 
-/// The config as a person would write it: the keys whose values are not the defaults.
+/// Returns the keys whose values are not the defaults, as a person would write the config.
 Json brief_config(const Config& config);
 
-/// The JSON Schema of config files (`kiln train --schema`, configs/kiln.schema.json).
+/// Returns the JSON Schema of config files (`kiln train --schema`, configs/kiln.schema.json).
 Json config_schema();
 
-/// The config reference of the README, in Markdown.
+/// Returns the config reference of the README, in Markdown.
 std::string config_reference();
 
-/// "/model/n_layers: 4 -> 6".
+/// Returns "/model/n_layers: 4 -> 6".
 std::string to_string(const Difference& difference);
 
-/// The fields that differ, in the struct's order.
+/// Returns the fields that differ, in the struct's order.
 std::vector<Difference> diff(const Config& before, const Config& after);
 
 }  // namespace kiln

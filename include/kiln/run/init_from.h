@@ -1,4 +1,4 @@
-// Training that goes on from a model that is there, kiln's or another's: finetuning.
+// Inherits model, tokenizer and weights from an existing model, kiln's or another's, for finetuning.
 #pragma once
 
 #include "kiln/core/json.h"
@@ -9,17 +9,17 @@
 
 namespace kiln {
 
-/// Completes a config's JSON by what init_from brings with it. `model` becomes its architecture; of the keys that are
-/// there, dropout may be another, and so may n_ctx, which for learned positions can only be shorter: the first rows of
-/// their table are kept. Every other difference becomes a problem. Without `tokenizer` the model's own is used.
-/// Throws Error (usage, bad_input) where there is no such model.
+/// Completes a config's JSON from init_from. `model` becomes its architecture. Of the keys given, dropout may differ,
+/// and so may n_ctx, which learned positions only allow to be shorter: the first rows of their table are kept. Every
+/// other difference becomes a problem. Without `tokenizer`, uses the model's own. Throws Error (usage, bad_input) if
+/// there is no such model.
 void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems);
 
-/// The same for a run that is resumed, from its own config.json: init_from may have moved, grown or gone since.
-/// Throws Error (bad_input).
+/// Does the same for a resumed run, from its own config.json: init_from may have changed or disappeared since. Throws
+/// Error (bad_input).
 void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
-/// Reads the weights of the model that inherit_model has looked at. Throws Error (bad_input).
+/// Reads the weights of the model that inherit_model read. Throws Error (bad_input).
 void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

@@ -1,8 +1,9 @@
-// A metric of one run or several, from their rows to the picture.
+// Makes a figure of a metric from the rows of one or several runs.
 #pragma once
 
-#include "kiln/run/figure.h"
+#include "kiln/plot/figure.h"
 #include "kiln/run/metrics.h"
+#include "kiln/run/run_directory.h"
 
 #include <array>
 #include <optional>
@@ -12,7 +13,7 @@
 
 namespace kiln {
 
-/// What goes up: loss is that of training and validation together.
+/// The metric on the y axis; loss means that of training and validation together.
 enum class PlotMetric {
   loss,
   validation_loss,
@@ -27,18 +28,18 @@ inline constexpr std::array<std::string_view, 8> kPlotMetrics{"loss",       "val
                                                               "perplexity", "accuracy",         "learning_rate",
                                                               "grad_norm",  "tokens_per_second"};
 
-/// Whether evaluations alone measure it.
+/// Returns true if only evaluations measure the metric.
 bool is_of_validation(PlotMetric metric);
 
-/// What goes across. Seconds are shown in the unit that suits the longest run.
+/// The x axis. Seconds are shown in a unit that suits the longest run.
 enum class PlotX { steps, tokens, seconds };
 inline constexpr std::array<std::string_view, 3> kPlotXs{"steps", "tokens", "seconds"};
 
 struct FigureOptions {
   PlotMetric metric = PlotMetric::loss;
   PlotX x = PlotX::steps;
-  /// Weight of the past in a debiased exponential average of what scatters, in [0, 1), 0 for none; where not given, a
-  /// line without lag is laid through metrics that scatter, where there are enough measurements.
+  /// Weight of the past in a debiased exponential average of training metrics, in [0, 1); 0 for none. If not given,
+  /// noisy metrics get a smoothed curve without lag, if there are enough measurements.
   std::optional<double> smoothing = std::nullopt;
 };
 
@@ -47,12 +48,16 @@ struct NamedRows {
   std::vector<MetricsRow> rows;
 };
 
-/// Whether the rows hold a finite value of the metric.
+/// Returns true if the rows contain a finite value of the metric.
 bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric);
 
-/// The picture of one run or several. What was not measured or not finite is left out, as are runs without such a
-/// value; best evaluations are marked. One run has a colour for training and one for validation; of several each has
-/// one of its own, and a label.
+/// Returns the figure of one or several runs. Omits values that are missing or not finite, and runs without any other.
+/// Marks the best evaluations. A single run has one colour for training and one for validation; each of several runs
+/// has its own colour and a label.
 Figure metric_figure(const std::vector<NamedRows>& runs, const FigureOptions& options = {});
+
+/// Draws the losses of RUN/metrics.jsonl into RUN/loss.svg, atomically; an empty plot if there are none. Throws Error
+/// as read_metrics and write_file_atomically do.
+void write_loss_svg(const RunPaths& paths);
 
 }  // namespace kiln

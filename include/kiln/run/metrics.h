@@ -1,4 +1,4 @@
-// metrics.jsonl: one line a row of measurements, whole or not there at all.
+// Reads and writes metrics.jsonl: one line per row of measurements, complete or not there at all.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -13,7 +13,7 @@
 
 namespace kiln {
 
-/// One row. Every row has every key; null stands for what was not measured, or is not finite.
+/// A row. It has every key; null means not measured, or not finite.
 struct MetricsRow {
   std::int64_t step = 0;
   std::int64_t tokens = 0;
@@ -44,14 +44,14 @@ struct MetricsRow {
   }
 };
 
-/// Appends rows to a file; each is one write. A row that the disk does not take is kept for the next try.
+/// Appends rows to a file, each in one write. Keeps a row that could not be written for the next attempt.
 class MetricsWriter {
  public:
   explicit MetricsWriter(const std::filesystem::path& path) : path_(path), lines_(path) {}  // throws Error (io)
   void append(const MetricsRow& row);                                                       // throws Error (io)
-  void sync();  // all rows are then on the disk; throws Error (io)
+  void sync();  // flushes all rows to the disk; throws Error (io)
 
-  /// Puts the row in the place of those of its step and later. Throws Error (io); those that are there then stay.
+  /// Replaces all rows of this step and later by `row`. Throws Error (io) and then leaves the file unchanged.
   void replace(const MetricsRow& row);
 
  private:
@@ -59,22 +59,22 @@ class MetricsWriter {
 
   std::filesystem::path path_;
   LineAppender lines_;
-  std::deque<std::string> kept_;  // rows to be written
+  std::deque<std::string> kept_;  // rows to write
 };
 
-/// The complete lines of a file: its rows, and of those that are none what is wrong with them.
+/// The complete lines of a file: its rows, and the problems of lines that are not rows.
 struct MetricsLines {
   std::vector<MetricsRow> rows;
   std::vector<std::string> problems;  // "runs/x/metrics.jsonl:3: ..."
-  bool ends_within_a_line = false;    // a write was cut off there
+  bool ends_within_a_line = false;    // a write was interrupted there
 };
 MetricsLines scan_metrics(const std::filesystem::path& path);
 
-/// The rows of a file, none where it is missing; a last line without its end is a write that was cut off, and passed
-/// over. Throws Error (bad_input) that names the line that is no row.
+/// Returns the rows of a file; none if it is missing. Ignores an incomplete last line, from an interrupted write.
+/// Throws Error (bad_input) that names the first line that is not a row.
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& path);
 
-/// Removes the rows after `step`, for a run that goes on from there, and lines that a crash has left incomplete.
+/// Removes the rows after `step`, for a run that continues from there, and lines that are incomplete or not rows.
 void truncate_metrics(const std::filesystem::path& path, std::int64_t step);
 
 }  // namespace kiln

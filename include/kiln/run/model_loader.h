@@ -1,4 +1,4 @@
-// A trained model, ready to be evaluated, sampled and looked into.
+// Loads trained models for evaluation, sampling and inspection.
 #pragma once
 
 #include "kiln/nn/language_model.h"
@@ -11,7 +11,7 @@
 
 namespace kiln {
 
-/// The tokenizer as files of a checkpoint folder.
+/// Returns the tokenizer as files of a checkpoint folder.
 TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids);
 
 struct LoadedModel {
@@ -20,27 +20,26 @@ struct LoadedModel {
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ParameterBuffer<float>> weights;
 
-  /// The tokens that begin and end its texts (special_ids.h).
+  /// Returns the tokens that mark where texts start and end (special_ids.h).
   SpecialIds ids() const;
 };
 
-/// Loads what a user calls RUN: a run directory (its best checkpoint where there is one, else the latest, or the one
-/// that `choice` says: "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its
-/// tokenizer, or a model file of llm.c, whose tokenizer is `none`. Throws Error (usage, bad_input), also where
-/// tokenizer and model do not fit together.
+/// Loads the RUN of a command line: a run directory (its best checkpoint, or else the latest, or that of `choice`:
+/// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, or an llm.c model
+/// file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and model do not match.
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
 
-/// The same with the tokenizer that lies at `tokenizer`, a file or a folder; its own is not looked at.
+/// Does the same with the tokenizer at `tokenizer`, a file or folder, instead of the model's own.
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
 
-/// The tokenizer that lies with the model; null where a model of others has none.
+/// Returns the model's own tokenizer; null if a foreign model has none.
 std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source);
 
-/// The model and its weights, `tokenizer` being null.
+/// Loads the model and its weights; `tokenizer` stays null.
 LoadedModel load_weights(ModelSource source);
 
-/// Checks that every id of the tokenizer has a row in the model's embedding; `source` is what the error (bad_input)
-/// names.
+/// Throws Error (bad_input) unless every id of the tokenizer has a row in the model's embedding; the message names
+/// `source`.
 void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source);
 
 }  // namespace kiln

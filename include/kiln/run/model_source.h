@@ -1,4 +1,4 @@
-// From what a user calls a model (RUN) to the folder that holds it.
+// Finds the folder or file of a model (RUN), and reads its description.
 #pragma once
 
 #include "kiln/run/checkpoint.h"
@@ -9,25 +9,25 @@
 
 namespace kiln {
 
-/// A model folder, or a model file of llm.c, and what it says about itself.
+/// A model folder, or an llm.c model file, and its description.
 struct ModelSource {
   std::filesystem::path folder;  // or the file
   ModelConfig model;             // resolved
   Index vocab_size = 0;
-  std::optional<Config> config;  // of the run, where the folder is a checkpoint of kiln's
-  NamedTokens named;             // of the folder
+  std::optional<Config> config;  // of the run, if the folder is a kiln checkpoint
+  NamedTokens named;             // from the folder
 
-  bool is_file() const;  // llm.c's, which has no tokenizer
+  bool is_file() const;  // an llm.c file, which has no tokenizer
 };
 
-/// The folder meant by `argument`: a run directory (its best checkpoint where there is one, else the latest; or the one
-/// that `choice` says: "latest", "best" or a step), a checkpoint folder, or a Hugging Face model folder.
-/// Throws Error (usage) that says what was looked for.
+/// Returns the folder that `argument` means: in a run directory its best checkpoint, or else the latest, or that of
+/// `choice` ("latest", "best" or a step); a checkpoint folder or Hugging Face model folder itself. Throws Error (usage)
+/// that says what is expected.
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice = std::nullopt);
 
-/// Finds the folder, verifies it where it is a checkpoint, and reads its config; or the header of llm.c's file. The
-/// weights are load_model's. Throws Error (usage, bad_input).
+/// Finds the folder, verifies it if it is a checkpoint, and reads its config, or the header of an llm.c file.
+/// load_model reads the weights. Throws Error (usage, bad_input).
 ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice = std::nullopt);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Removing and moving whole runs, with care for what others keep in them or have of them.
+// Removes and moves whole runs; keeps foreign files, and refuses if other runs link into them.
 #pragma once
 
 #include <cstdint>
@@ -8,26 +8,25 @@
 
 namespace kiln {
 
-/// Throws Error (usage) unless `run` is a run directory itself, no link to one, and no process uses it.
+/// Throws Error (usage) unless `run` is a run directory, not a link to one, and not in use by a process.
 void check_changeable(const std::filesystem::path& run);
 
-/// What the runs beside `run` have of it.
+/// References from neighbouring runs to a run.
 struct RunUses {
   std::vector<std::filesystem::path> links;    // symbolic links in them that lead into it
-  std::vector<std::filesystem::path> configs;  // of those that name it, as init_from or for its tokenizer
+  std::vector<std::filesystem::path> configs;  // those that name it, as init_from or for its tokenizer
 };
 RunUses uses_of_run(const std::filesystem::path& run);
 
-/// The bytes of all files in a run directory. Throws Error (io).
+/// Returns the bytes of all files in a run directory. Throws Error (io).
 std::uint64_t size_of_run(const std::filesystem::path& run);
 
-/// Removes what kiln has written in a run directory, its cached tokens too, and the folder where nothing else is in it;
-/// returns what stays. Throws Error: as check_changeable does; usage where links lead into it; io.
+/// Removes what kiln wrote in a run directory, including cached tokens, and then the folder if it is empty. Returns
+/// what remains. Throws Error: as check_changeable does; usage if links lead into it; io.
 std::vector<std::filesystem::path> remove_run(const std::filesystem::path& run);
 
-/// Gives a run directory another name, on the same file system, flushed to the disk.
-/// Throws Error: as check_changeable does; usage where links lead into it, or `to` is taken, lies in the run, or in a
-/// folder that is not there; io.
+/// Renames a run directory within a file system, flushed to the disk. Throws Error: as check_changeable does; usage if
+/// links lead into it, or if `to` exists, is within the run, or is in a missing folder; io.
 void move_run(const std::filesystem::path& run, const std::filesystem::path& to);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// How long a run lasts, how it is batched, and what happens every so often.
+// Configures a run's length, batches and periodic actions.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -16,11 +16,11 @@
 
 namespace kiln {
 
-inline constexpr std::int64_t kSampleTokens = 100;  // of a sample in training
+inline constexpr std::int64_t kSampleTokens = 100;  // length of a sample during training
 
 struct TrainConfig {
   static constexpr std::int64_t kDefaultSteps = 2000;
-  static constexpr double kLongestSeconds = 1e9;  // thirty years
+  static constexpr double kLongestSeconds = 1e9;  // about thirty years
 
   std::optional<std::int64_t> steps;
   std::optional<double> epochs;
@@ -47,20 +47,20 @@ struct TrainConfig {
   std::int64_t max_bad_steps = 10;
   bool tensorboard = true;
 
-  /// The most tokens that an evaluation scores, of windows of `n_ctx`. "auto" follows from the config alone, so that
-  /// equal runs stay equal: 0.3 of the tokens trained between two evaluations in whole windows, at least one. In
-  /// full-batch descent, where every step reads the whole text, it is all.
+  /// Returns the most tokens that an evaluation scores, in windows of `n_ctx`. "auto" follows from the config alone, so
+  /// that equal runs stay equal: 0.3 of the tokens trained between two evaluations, in whole windows, at least one.
+  /// Full-batch descent, where every step reads the whole text, evaluates all tokens.
   std::int64_t most_evaluated_tokens(std::int64_t n_ctx) const;
 
-  /// Whether checkpoints are written while training goes on, from a copy; none is due midway where neither steps nor
-  /// evaluations bring one about.
+  /// Returns true if checkpoints are written from a copy while training continues. Without periodic checkpoints and
+  /// evaluations, none is written midway, and a copy would be of no use.
   bool copies_checkpoints() const { return async_checkpoint && (checkpoint_every > 0 || eval_every > 0); }
 
-  /// Puts the default into `steps` where none of the three lengths of a run is given.
+  /// Sets `steps` to its default if no length is given.
   void resolve();
 
-  /// Adds a problem where more than one of steps, epochs and time_budget is given, for accumulation over batches of
-  /// all, and for early stopping without evaluations.
+  /// Adds a problem for more than one of steps, epochs and time_budget, for accumulation over batches of all, and for
+  /// early stopping or samples at evaluations without evaluations.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>

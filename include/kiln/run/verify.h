@@ -1,4 +1,4 @@
-// What is sound in a run directory and what is not, without changing a byte of it.
+// Examines a run directory for damage, without changing anything.
 #pragma once
 
 #include "kiln/run/manifest.h"
@@ -12,9 +12,9 @@
 
 namespace kiln {
 
-/// Everything that is wrong with a checkpoint folder; empty where it is whole. Beyond the manifest's sizes and
-/// checksums (all files, not the first alone) its parts have to fit together: config, tokenizer, shapes of weights and
-/// moments, step. No tensor is held in memory. Throws Error (io) where reading fails.
+/// Returns all problems of a checkpoint folder; none if it is intact. Checks the manifest's sizes and checksums (of all
+/// files, not just up to the first problem), and that the parts match: config, tokenizer, shapes of weights and
+/// moments, step. Holds no tensor in memory. Throws Error (io) if reading fails.
 std::vector<FileProblem> examine_checkpoint(const std::filesystem::path& folder);
 
 struct CheckpointReport {
@@ -22,32 +22,32 @@ struct CheckpointReport {
   std::vector<FileProblem> problems;
 };
 
-/// Where `latest` or `best` points.
+/// The target of `latest` or `best`.
 struct PointerReport {
   std::string name;
-  std::optional<std::string> target;  // a folder's name; none where there is no such file
+  std::optional<std::string> target;  // a folder's name; nullopt if the file is missing
   std::optional<FileProblem> problem;
 };
 
 struct MetricsReport {
   std::size_t rows = 0;  // complete lines that are rows
   std::int64_t first_step = 0, last_step = 0;
-  bool ends_within_a_line = false;  // a write was cut off there; readers pass it over, --resume removes it
+  bool ends_within_a_line = false;  // a write was interrupted there; readers ignore it, --resume removes it
   std::vector<FileProblem> problems;
 };
 
 struct RunReport {
   std::vector<CheckpointReport> checkpoints;  // by step
-  std::vector<PointerReport> pointers;        // of a run directory, and so are these:
+  std::vector<PointerReport> pointers;        // this and the rest: only for a run directory
   std::optional<MetricsReport> metrics;
-  std::vector<std::string> temporaries;  // what a crash has left in checkpoints/; the next save removes it
+  std::vector<std::string> temporaries;  // left in checkpoints/ by a crash; the next save removes them
 
-  /// Whether there is a checkpoint, and nothing is wrong with any, nor with pointers and metrics.
+  /// Returns true if there is a checkpoint, and checkpoints, pointers and metrics have no problems.
   bool is_good() const;
 };
 
-/// Examines a run directory, or a checkpoint folder alone.
-/// Throws Error (bad_input) where `path` is neither.
+/// Examines a run directory, or a single checkpoint folder. Throws Error (bad_input) if `path` is neither; io if
+/// reading fails.
 RunReport examine(const std::filesystem::path& path);
 
 }  // namespace kiln

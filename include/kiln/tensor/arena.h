@@ -1,4 +1,4 @@
-// Bump memory for activations: sized once, given out in order, and countable before a byte is allocated.
+// Allocates activations from one block with a bump pointer; can count the bytes before it allocates any.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -8,11 +8,11 @@
 
 namespace kiln {
 
-/// Memory aligned to a cache line, zeroed. A large block takes room only where it is written to, page by page.
+/// Zeroed memory, aligned to a cache line. A large block occupies memory page by page, as it is written to.
 class AlignedBlock {
  public:
   AlignedBlock() = default;
-  explicit AlignedBlock(std::size_t bytes);  // throws Error (usage) where the memory cannot be had
+  explicit AlignedBlock(std::size_t bytes);  // throws Error (usage) if the allocation fails
   std::byte* data() const { return memory_.get(); }
 
  private:
@@ -23,8 +23,8 @@ class AlignedBlock {
   std::unique_ptr<std::byte, Free> memory_;
 };
 
-/// Gives out views from one block. A counting arena has no block: it runs the same laying-out code, returns views of
-/// nothing and knows the peak afterwards, so that plans are exact and a second arena can be sized by it.
+/// Allocates views from one block. A counting arena has no block: it runs the same layout code, returns null views and
+/// records the peak, so that plans are exact and a second arena can be sized by it.
 class Arena {
  public:
   static Arena counting() { return Arena(); }
@@ -40,7 +40,7 @@ class Arena {
   }
 
   std::size_t mark() const { return used_; }
-  void release(std::size_t mark) { used_ = mark; }  // what was given out since the mark may be given out again
+  void release(std::size_t mark) { used_ = mark; }  // frees everything allocated since the mark
   std::size_t peak_bytes() const { return peak_; }
   bool is_counting() const { return counting_; }
 
@@ -55,7 +55,7 @@ class Arena {
   bool counting_ = true;
 };
 
-/// The bytes that lay_out(arena) takes.
+/// Returns the peak bytes that lay_out(arena) allocates.
 template <class LayOut>
 std::size_t bytes_of(LayOut&& lay_out) {
   Arena counting = Arena::counting();

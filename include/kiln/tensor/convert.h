@@ -1,4 +1,4 @@
-// Element types into what sums are kept in and back, in a form that compilers vectorise.
+// Converts elements to their accumulation type and back, in a form that compilers vectorise.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -9,7 +9,7 @@
 
 namespace kiln {
 
-/// x as Acc<T>. For bfloat16 some ten times faster in a loop than Eigen's own conversion, which GCC does not vectorise.
+/// Returns x as Acc<T>. For bfloat16 about ten times faster in a loop than Eigen's, which GCC does not vectorise.
 template <class T>
 inline Acc<T> widen(T x) {
   if constexpr (std::is_same_v<T, bfloat16>) {
@@ -19,7 +19,7 @@ inline Acc<T> widen(T x) {
   }
 }
 
-/// x rounded to T, ties to even; NaN stays NaN.
+/// Returns x rounded to T, ties to even; NaN stays NaN.
 template <class T>
 inline T narrow(Acc<T> x) {
   if constexpr (std::is_same_v<T, bfloat16>) {

@@ -1,4 +1,4 @@
-// Safetensors files: a reader that trusts nothing, and a writer that keeps no second copy of a model.
+// Reads safetensors files, validating everything, and writes them without a second copy of a model.
 #pragma once
 
 #include "kiln/core/file_streams.h"
@@ -16,24 +16,24 @@
 
 namespace kiln {
 
-/// An open file whose header has been checked; elements are read from the disk when they are asked for.
+/// Opens a file and checks its header; reads elements from the disk on request.
 class SafetensorsFile {
  public:
-  /// Throws Error (bad_input: the file is no sound safetensors file, named with what is wrong; io).
+  /// Throws Error (bad_input: the file is not a valid safetensors file, with the reason; io).
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
-  const TensorInfo* find(std::string_view name) const;  // null where there is none
+  const TensorInfo* find(std::string_view name) const;  // null if there is none
 
-  /// Reads a tensor of R = out.rows() times S = out.cols() elements, or its transpose: the file then holds (S, R).
-  /// T is float, double or bfloat16 for tensors of F64, F32, F16 and BF16 (converted), and Index for those of integers.
-  /// Throws Error (bad_input) where the tensor's type is another, or the file was cut short meanwhile.
+  /// Reads a tensor of R = out.rows() times S = out.cols() elements, or its transpose: the file then holds (S, R). T is
+  /// float, double or bfloat16 for tensors of F64, F32, F16 and BF16 (converted), and Index for those of integers.
+  /// Throws Error (bad_input) if the tensor has another type or the file was cut short meanwhile.
   template <class T>
   void read(const TensorInfo& tensor, Mat<T> out, bool transposed = false) const;
 
-  /// All elements of a tensor that has to be there: Error (bad_input) where it is not.
+  /// Returns all elements of a tensor. Throws Error (bad_input) if it is missing, and as the other read does.
   template <class T>
   std::vector<T> read(std::string_view name) const;
 
@@ -44,8 +44,8 @@ class SafetensorsFile {
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
-/// Writes a new file, flushed to the disk, in the order that the reference library writes: types of a higher rank
-/// first, then by name. Memory stays below a megabyte or so, whatever the sizes. Throws Error (io).
+/// Writes a new file and flushes it to the disk. Orders tensors as the reference library does: by descending rank of
+/// type, then by name. Memory: see write_elements. Throws Error (io).
 FileDigest write_safetensors(const std::filesystem::path& path, std::span<const TensorSource> tensors,
                              const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 

@@ -1,4 +1,4 @@
-// Row-major views of memory that somebody else owns, passed by value.
+// Defines row-major, non-owning views of memory, passed by value.
 #pragma once
 
 #include <Eigen/Core>
@@ -11,7 +11,7 @@ namespace kiln {
 using Index = std::int64_t;
 using bfloat16 = Eigen::bfloat16;
 
-/// What gradients, norms, softmax, losses and sums of T are kept in: float for float and bfloat16, double for double.
+/// The accumulation type of T, for gradients, norms, softmax, losses and sums: double for double, otherwise float.
 template <class T>
 using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
@@ -30,10 +30,10 @@ using Vec = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>>;
 template <class T>
 using ConstVec = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
 
-/// Whether a result replaces what its output held or is added to it.
+/// Whether a result overwrites its output or is added to it.
 enum class Write { overwrite, accumulate };
 
-/// A matrix view of contiguous rows.
+/// Returns a matrix view of contiguous rows.
 template <class T>
 Mat<T> mat(T* data, Index rows, Index cols) {
   return {data, rows, cols, Eigen::OuterStride<>(cols)};
@@ -43,7 +43,7 @@ ConstMat<T> mat(const T* data, Index rows, Index cols) {
   return {data, rows, cols, Eigen::OuterStride<>(cols)};
 }
 
-/// The read-only form of a view (template arguments are not deduced through a conversion).
+/// Returns a read-only view (template arguments are not deduced through a conversion).
 template <class T>
 ConstMat<T> as_const(Mat<T> m) {
   return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())};
@@ -53,7 +53,7 @@ ConstVec<T> as_const(Vec<T> v) {
   return {v.data(), v.size()};
 }
 
-/// `count` columns from `begin`, as a view with the same row stride.
+/// Returns `count` columns from `begin`, as a view with the same row stride.
 template <class T>
 Mat<T> columns(Mat<T> m, Index begin, Index count) {
   return {m.data() + begin, m.rows(), count, Eigen::OuterStride<>(m.outerStride())};
@@ -63,7 +63,7 @@ ConstMat<T> columns(ConstMat<T> m, Index begin, Index count) {
   return {m.data() + begin, m.rows(), count, Eigen::OuterStride<>(m.outerStride())};
 }
 
-/// `count` rows from `begin`.
+/// Returns `count` rows from `begin`.
 template <class T>
 Mat<T> rows(Mat<T> m, Index begin, Index count) {
   return {m.data() + begin * m.outerStride(), count, m.cols(), Eigen::OuterStride<>(m.outerStride())};
@@ -73,7 +73,7 @@ ConstMat<T> rows(ConstMat<T> m, Index begin, Index count) {
   return {m.data() + begin * m.outerStride(), count, m.cols(), Eigen::OuterStride<>(m.outerStride())};
 }
 
-/// Start of row i.
+/// Returns a pointer to row i.
 template <class T>
 T* row(Mat<T> m, Index i) {
   return m.data() + i * m.outerStride();
@@ -83,7 +83,7 @@ const T* row(ConstMat<T> m, Index i) {
   return m.data() + i * m.outerStride();
 }
 
-/// A view that shows nothing, for an optional tensor that the model does not have (a bias, a gain).
+/// Returns an empty view, for an optional tensor that the model lacks (a bias, a gain).
 template <class T>
 Vec<T> no_vec() {
   return {nullptr, 0};

@@ -1,4 +1,4 @@
-// Byte pair encoding: a vocabulary of byte strings and the ranked merges that build them.
+// Encodes text by byte pair encoding (BPE): a vocabulary of byte strings and the ranked merges that build them.
 #pragma once
 
 #include "kiln/text/token.h"
@@ -13,21 +13,21 @@
 
 namespace kiln {
 
-/// Two neighbours that become one; a merge's rank is its place in the list.
+/// Two neighbouring tokens that merge into one; a merge's rank is its index in the list.
 struct Merge {
   TokenId left, right, result;
   bool operator==(const Merge&) const = default;
 };
 
-/// Encodes pieces by always applying the merge of the lowest rank, leftmost first, until none applies.
+/// Encodes pieces: applies the merge of the lowest rank, leftmost first, until none applies.
 /// Sennrich et al., arXiv:1508.07909; on bytes: Radford et al., "Language models are unsupervised multitask learners".
-/// Everything is const: any number of threads may encode at once, each with a Cache of its own.
+/// Const: any number of threads may encode at once, each with its own Cache.
 class Bpe {
  public:
-  /// tokens[id] are the bytes of an id, empty where the id is not BPE's (special tokens). Each merge's result must be
-  /// its parts' bytes in a row, and each pair may be given once. `whole_pieces`: a piece that is a token as it stands
-  /// becomes that token, whatever the merges say (tokenizer.json's ignore_merges).
-  /// Throws Error (bad_input) that names the byte where one of the 256 has no token.
+  /// tokens[id] holds the bytes of an id, empty if the id is not BPE's (special tokens). Each merge's result must be
+  /// the concatenation of its parts, and each pair may occur once. `whole_pieces`: a piece that is itself a token
+  /// becomes that token, whatever the merges (tokenizer.json's ignore_merges). Throws Error (bad_input) with the byte
+  /// if one of the 256 has no token.
   Bpe(std::vector<std::string> tokens, std::vector<Merge> merges, bool whole_pieces = false);
   ~Bpe();
   Bpe(Bpe&&) noexcept;
@@ -37,7 +37,7 @@ class Bpe {
   const std::vector<Merge>& merges() const { return merges_; }
   bool whole_pieces() const { return whole_pieces_; }
 
-  /// Remembers the ids of pieces met before: a fixed table (4 MiB) in which a new piece displaces an old one.
+  /// Caches the ids of pieces in a fixed table (4 MiB), in which a new piece displaces an old one.
   class Cache {
    public:
     Cache();
@@ -55,12 +55,12 @@ class Bpe {
     Slot* slots_;
   };
 
-  /// Appends the ids of a piece. Time n log n in its bytes; memory beyond the ids is bounded where every merge joins
-  /// what earlier merges made, as it is in trained vocabularies.
+  /// Appends the ids of a piece. Time n log n in its bytes. Memory beyond the ids is bounded if every merge joins
+  /// results of earlier merges, as in trained vocabularies.
   void encode_piece(std::string_view piece, Cache& cache, std::vector<TokenId>& ids) const;
 
-  /// Appends the ids of pieces of `text` (views into it), in their order. Faster than one by one: the cache's slots for
-  /// many pieces are on their way from memory at once.
+  /// Appends the ids of pieces of `text` (views into it), in order. Faster than one by one: prefetches the cache's
+  /// slots of many pieces at once.
   void encode_pieces(std::string_view text, std::span<const std::string_view> pieces, Cache& cache,
                      std::vector<TokenId>& ids) const;
 

@@ -1,4 +1,4 @@
-// Byte-level BPE behind the tokenizers' interface: any bytes in, the same bytes out.
+// Tokenizes any bytes by byte-level BPE, without loss.
 #pragma once
 
 #include "kiln/text/bpe.h"
@@ -10,11 +10,12 @@ namespace kiln {
 
 class BpeTokenizer final : public Tokenizer {
  public:
-  /// Special tokens' ids may not be BPE's. Throws Error (bad_input) where ids are missing or have two meanings.
+  /// Special tokens' ids must differ from BPE's. Throws Error (bad_input) if an id is missing or has two tokens.
   BpeTokenizer(Bpe bpe, SplitPattern pattern, std::vector<SpecialToken> special_tokens);
 
-  /// Trains one of config.vocab_size entries (fewer where the text has no pair left that occurs twice): the 256 bytes,
-  /// the merges, then the special tokens. Throws Error (usage) where there is no room for bytes and special tokens.
+  /// Trains a tokenizer of config.vocab_size entries: the 256 bytes, the merges, then the special tokens. It has fewer
+  /// entries if no remaining pair occurs twice. Throws Error (usage) if vocab_size is less than bytes and special
+  /// tokens.
   static std::unique_ptr<Tokenizer> make(const TokenizerConfig& config, std::span<const std::string_view> documents);
 
   std::string_view type() const override { return "bpe"; }
@@ -31,7 +32,7 @@ class BpeTokenizer final : public Tokenizer {
  private:
   void encode_share(std::string_view share, std::vector<TokenId>& ids) const;
 
-  /// A cache is borrowed for the time of a call, so that short texts find it warm.
+  /// Borrows a cache for the duration of a call, so that short texts find it warm.
   std::unique_ptr<Bpe::Cache> borrow_cache() const;
   void return_cache(std::unique_ptr<Bpe::Cache> cache) const;
 

@@ -1,4 +1,4 @@
-// Learns byte-level BPE from text: which pairs of neighbours to join, the most frequent first.
+// Trains a byte-level BPE tokenizer by merging the most frequent pair of neighbours.
 #pragma once
 
 #include "kiln/text/bpe.h"
@@ -12,22 +12,22 @@
 
 namespace kiln {
 
-/// A piece of text (within the documents) and how often it occurs.
+/// A piece of text (a view into the documents) and how often it occurs.
 struct PieceCount {
   std::string_view piece;
   std::int64_t count;
 };
 
-/// The distinct pieces of the documents, in no particular order; pieces longer than kLongestCounted bytes are counted
-/// as parts of that length, which bounds the cost of text without breaks. Uses all threads, over shares of the text.
+/// Returns the distinct pieces of the documents, in no particular order. Splits pieces longer than kLongestCounted
+/// bytes into parts of that length, which bounds the cost of text without breaks. Uses all threads, over shares of the
+/// text.
 inline constexpr std::size_t kLongestCounted = 256;
 std::vector<PieceCount> count_pieces(SplitPattern pattern, std::span<const std::string_view> documents);
 
-/// Trains at most `max_merges` merges: time and again the pair with the highest count becomes a token, of equal counts
-/// the one with the smallest left id, then right id. Ids are GPT-2's: the bytes in kByteOrder, then merge k as 256+k.
-/// A pair whose bytes are a token already, or stand in `reserved` (special tokens), is passed over. Ends early when no
-/// pair occurs twice. The same for any number of threads. Counts are kept up to date merge by merge with a lazy heap.
-/// Sennrich et al., arXiv:1508.07909.
+/// Trains at most `max_merges` merges. Each merges the pair with the highest count; of equal counts the one with the
+/// smallest left id, then right id. Ids are GPT-2's: the bytes in kByteOrder, then merge k as 256+k. Skips a pair whose
+/// bytes are already a token or in `reserved` (special tokens). Stops when no pair occurs twice. The result is the same
+/// for any number of threads. Updates counts incrementally, with a lazy heap. Sennrich et al., arXiv:1508.07909.
 Bpe train_bpe(std::span<const PieceCount> pieces, std::int64_t max_merges, std::span<const std::string> reserved = {});
 
 }  // namespace kiln

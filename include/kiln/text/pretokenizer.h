@@ -1,4 +1,4 @@
-// Cuts text into the pieces (words, numbers, runs of signs or white space) inside which BPE merges bytes.
+// Splits text into the pieces (words, numbers, runs of signs or white space) inside which BPE merges bytes.
 #pragma once
 
 #include "kiln/text/tokenizer_config.h"
@@ -11,13 +11,13 @@
 
 namespace kiln {
 
-/// The regular expression as tokenizer.json has it (Oniguruma's syntax, in which \s is Unicode's White_Space).
+/// Returns the regular expression as in tokenizer.json (Oniguruma's syntax, in which \s is Unicode's White_Space).
 std::string_view pattern_regex(SplitPattern pattern);
 
-/// Walks over the pieces of a text, in place. Every byte lies in exactly one piece; each byte that belongs to no UTF-8
-/// character is a piece of its own, at which words end. Time is linear in the text and memory constant.
-/// ASCII is cut by hand, the rest by PCRE2, compiled just in time; tests hold the two to each other.
-/// Patterns: GPT-2's encoder.py and tiktoken's cl100k_base; Hugging Face's Digits (individual_digits) before GPT-2's.
+/// Iterates over the pieces of a text. Every byte lies in exactly one piece. Each byte that belongs to no UTF-8
+/// character is its own piece and ends a word. Takes linear time and constant memory. Splits ASCII by hand and the rest
+/// by PCRE2 with JIT; tests compare the two. Patterns: GPT-2's encoder.py and tiktoken's cl100k_base; Hugging Face's
+/// Digits (individual_digits) followed by GPT-2's.
 class PieceReader {
  public:
   /// The text must outlive the reader.
@@ -26,10 +26,10 @@ class PieceReader {
   PieceReader(const PieceReader&) = delete;
   PieceReader& operator=(const PieceReader&) = delete;
 
-  /// The next piece, empty at the end of the text. Throws Error (failure) where PCRE2 gives up.
+  /// Returns the next piece, empty at the end of the text. Throws Error (failure) if PCRE2 fails.
   std::string_view next();
 
-  /// Fills `pieces` with the next ones and returns their number, less than asked for only at the end of the text.
+  /// Fills `pieces` with the next pieces and returns their number, less than requested only at the end of the text.
   std::size_t read(std::span<std::string_view> pieces);
 
  private:
@@ -39,15 +39,15 @@ class PieceReader {
   SplitPattern pattern_;
   std::string_view text_;
   std::size_t at_ = 0;
-  std::size_t valid_end_ = 0;         // end of the well-formed stretch that at_ lies in
-  std::unique_ptr<Matcher> matcher_;  // made when the first piece needs it
+  std::size_t valid_end_ = 0;         // end of the well-formed text around at_
+  std::unique_ptr<Matcher> matcher_;  // created on first use
 };
 
-/// All pieces of a text, by PieceReader.
+/// Returns all pieces of a text, by PieceReader.
 std::vector<std::string_view> split_pieces(SplitPattern pattern, std::string_view text);
 
-/// Cuts a text into shares of about `share_bytes` at places where a piece ends under every pattern, so that the
-/// pieces of the shares are the pieces of the text. A text that offers no such place stays in one share.
+/// Splits a text into shares of about `share_bytes`, only where a piece ends under every pattern, so that the shares'
+/// pieces are the text's pieces. A text without such a place stays in one share.
 std::vector<std::string_view> split_shares(std::string_view text, std::size_t share_bytes);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// The error for text that a tokenizer has no tokens for.
+// Defines the error for text that a tokenizer has no tokens for.
 #pragma once
 
 #include "kiln/core/error.h"
@@ -10,10 +10,10 @@
 
 namespace kiln {
 
-/// An Error that says where in the text the fault lies; callers that know the text's file can name it.
+/// An Error with the fault's place in the text, so that callers can report the text's file.
 class TextError : public Error {
  public:
-  /// `what` ("0xFF") is at byte `offset` of the text called `name` ("" for none), in memory at `at`; `problem` says
+  /// `what` ("0xFF") is at byte `offset` of the text called `name` ("" for none), in memory at `at`. `problem` says
   /// what was expected, and the remedy.
   TextError(ExitCode code, std::string_view name, std::size_t offset, const char* at, std::string what,
             std::string problem)
@@ -26,7 +26,7 @@ class TextError : public Error {
   const char* at() const { return at_; }
   std::size_t offset() const { return offset_; }
 
-  /// Returns the message with another name for the text, and the offset in that.
+  /// Returns the message with another name for the text and the offset within it.
   std::string in(std::string_view name, std::size_t offset) const { return text(name, offset, what_, problem_); }
 
  private:

@@ -1,4 +1,4 @@
-// What tokens are to everyone else: numbers.
+// Defines the type of token ids.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which tokenizer a run uses, and how it is trained.
+// Configures a run's tokenizer and its training.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -14,19 +14,18 @@
 
 namespace kiln {
 
-/// bpe: byte-level pair merges (arXiv:1508.07909); char: the text's distinct characters, sorted; byte: the 256 bytes;
-/// none: the data are ids already.
+/// bpe: byte-level byte pair encoding (arXiv:1508.07909); char: the text's distinct characters, sorted; byte: the 256
+/// bytes; none: the data are token ids.
 enum class TokenizerKind { bpe, character, byte, none };
 inline constexpr std::array<std::string_view, 4> kTokenizerKinds{"bpe", "char", "byte", "none"};
 inline std::span<const std::string_view> names_of(TokenizerKind) { return kTokenizerKinds; }
 
-/// How byte-level BPE cuts text before merging: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit for itself,
-/// which is SmolLM's and StarCoder's way.
+/// How byte-level BPE splits text: as GPT-2, as GPT-4's cl100k, or as GPT-2 with single digits (SmolLM, StarCoder).
 enum class SplitPattern { gpt2, cl100k, gpt2_digits };
 inline constexpr std::array<std::string_view, 3> kSplitPatterns{"gpt2", "cl100k", "gpt2_digits"};
 inline std::span<const std::string_view> names_of(SplitPattern) { return kSplitPatterns; }
 
-inline constexpr std::int64_t kByteCount = 256;  // entries that byte-level vocabularies begin with
+inline constexpr std::int64_t kByteCount = 256;  // byte tokens at the start of a byte-level vocabulary
 
 struct TokenizerConfig {
   TokenizerKind type = TokenizerKind::bpe;
@@ -37,8 +36,8 @@ struct TokenizerConfig {
   std::optional<std::string> end_of_text;
   std::optional<std::string> path;
 
-  /// Adds a problem for a BPE vocabulary too small for its bytes and special tokens, and for special tokens that are
-  /// empty or given twice.
+  /// Adds a problem for a BPE vocabulary smaller than bytes and special tokens, and for empty or repeated special
+  /// tokens.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>

@@ -1,8 +1,8 @@
 // What TensorBoard shows of a run: event files beside metrics.jsonl.
 #pragma once
 
-#include "kiln/run/event_file.h"
 #include "kiln/run/metrics.h"
+#include "kiln/run/tensorboard.h"
 #include "kiln/train/prepare.h"
 #include "kiln/train/update_ratio.h"
 

@@ -1,0 +1,31 @@
+// Approximates the nearest orthogonal matrix by a Newton-Schulz iteration, for Muon.
+#pragma once
+
+#include "kiln/tensor/arena.h"
+#include "kiln/tensor/view.h"
+
+#include <cstddef>
+
+namespace kiln {
+
+/// Workspace for a matrix (rows, cols); K = min(rows, cols). T is float or bfloat16.
+template <class T>
+struct NewtonSchulzRoom {
+  NewtonSchulzRoom(Arena& arena, Index rows, Index cols);
+
+  Mat<T> x;           // (rows, cols), the input
+  Mat<T> next;        // (rows, cols)
+  Mat<T> gram;        // (K, K)
+  Mat<T> polynomial;  // (K, K)
+};
+
+/// Returns approximately U V^T of room.x = U S V^T. Five Newton-Schulz steps move all singular values that are not near
+/// 0 to about 0.7 to 1.2. A zero matrix stays zero. The result lies in room.x or room.next.
+/// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
+template <class T>
+Mat<T> newton_schulz(NewtonSchulzRoom<T> room);
+
+/// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, 0 in bfloat16.
+std::size_t newton_schulz_copy_bytes(Index rows, Index cols);
+
+}  // namespace kiln
