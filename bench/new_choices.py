@@ -4,12 +4,15 @@
     python3 bench/new_choices.py                                   # data/tales.txt, 20 seconds a run: four minutes
     python3 bench/new_choices.py TEXT... --times 1m 5m             # any texts and times, each with each
     python3 bench/new_choices.py TEXT... --times 1m 5m --list      # what it would run, and how long that takes
+    python3 bench/new_choices.py TEXT... --times 1m 5m --plan-only # first, on an idle machine ...
+    python3 bench/new_choices.py TEXT... --times 1m 5m --by-steps  # ... then on a busy one
 
 For each text and time, kiln's choice and the nine configs are trained one after another, and the best checkpoint of each
 is scored on the whole held-out text (`kiln eval`). All have the same recipe, the same held-out text and the same time;
-the nine differ in vocabulary, width, depth, context and dropout. A result is kept in --results as soon as it is there,
-and a run that is there is not made again: stop and start it as you like. Prints a Markdown table for each text and time;
-progress goes to stderr. Standard library only.
+the nine differ in vocabulary, width, depth, context and dropout. With --by-steps each is trained for the steps that
+`kiln plan` says fit into the time on an idle machine (--plan-only writes these plans), so that other work on the machine
+changes nothing. A result is kept in --results as soon as it is there, and a run that is there is not made again: stop and
+start it as you like. Prints a Markdown table for each text and time; progress goes to stderr. Standard library only.
 """
 import argparse
 import hashlib
@@ -83,7 +86,9 @@ def by_hand(base, text, seconds):
 class Campaign:
     def __init__(self, arguments, folder):
         self.kiln, self.folder = Path(arguments.kiln).resolve(), folder
-        self.results = Path(arguments.results)
+        self.results, self.by_steps = Path(arguments.results), arguments.by_steps
+        self.plans = self.results.with_suffix(".plans.json")
+        self.planned = json.loads(self.plans.read_text(encoding="utf-8")) if self.plans.exists() else {}
         self.done = {}
         if self.results.exists():
             for line in self.results.read_text(encoding="utf-8").splitlines():
@@ -100,6 +105,10 @@ class Campaign:
         key = self.key(text, limit, config)
         if key in self.done:
             return self.done[key]
+        if self.by_steps:
+            config = json.loads(json.dumps(config))
+            config["train"]["steps"] = self.planned[key]
+            config["train"].pop("time_budget")
         print(f"{text.name}, {limit:g} s: {name}", file=sys.stderr, flush=True)
         path, out = self.folder / "choice.json", self.folder / "run"
         shutil.rmtree(out, ignore_errors=True)
@@ -116,12 +125,28 @@ class Campaign:
         self.done[key] = result
         return result
 
+    def plan(self, text, limit):
+        """Keeps kiln's choice, and how many steps of each config fit into the time."""
+        config = self.choose(text, limit)
+        path = self.folder / "plan.json"
+        for name, candidate in [("kiln new", config), *by_hand(config, text, limit)]:
+            path.write_text(json.dumps(candidate), encoding="utf-8")
+            plan, _ = run_json([self.kiln, "plan", path, "--json"], self.folder, "steps")
+            busy = ", the machine is busy" if plan["busy"] else ""
+            print(f"{text.name}, {limit:g} s: {name}: {plan['steps']:,} steps{busy}", file=sys.stderr, flush=True)
+            self.planned[self.key(text, limit, candidate)] = plan["steps"]
+        self.plans.write_text(json.dumps(self.planned), encoding="utf-8")
+
     def choose(self, text, limit):
-        """The config that `kiln new` writes."""
+        """The config that `kiln new` writes; the one that was planned with, if any was."""
+        kept = f"{text.name} {limit:g}"
+        if kept in self.planned:
+            return self.planned[kept]
         path = self.folder / "new.json"
         run([self.kiln, "new", "--data", text, "--for", f"{limit:g}s", "--output", path, "--overwrite", "--quiet"],
             self.folder)
-        return json.loads(path.read_text(encoding="utf-8"))
+        self.planned[kept] = json.loads(path.read_text(encoding="utf-8"))
+        return self.planned[kept]
 
     def table(self, text, limit):
         config = self.choose(text, limit)
@@ -146,6 +171,8 @@ def main():
     parser.add_argument("--results", default="new_choices.jsonl", metavar="FILE",
                         help="what is done, a line a run; default: new_choices.jsonl")
     parser.add_argument("--list", action="store_true", help="print what would be run, and how long it takes")
+    parser.add_argument("--plan-only", action="store_true", help="write --results' plans for --by-steps, and train nothing")
+    parser.add_argument("--by-steps", action="store_true", help="train by the steps that --plan-only found, not by time")
     arguments = parser.parse_args()
     texts = [text.resolve() for text in arguments.texts or [HERE.parent / "data" / "tales.txt"]]
     pairs = [(text, limit) for text in texts for limit in arguments.times or [20.0]]
@@ -156,6 +183,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kiln-choices-") as name:
         campaign = Campaign(arguments, Path(name))
         for text, limit in pairs:
+            if arguments.plan_only:
+                campaign.plan(text, limit)
+                continue
             for line in campaign.table(text, limit):
                 print(line, flush=True)
             print()

@@ -1,8 +1,7 @@
 // One text stream a sample, fed token by token.
 #include "kiln/infer/complete.h"
 
-#include "kiln/infer/text_stream.h"
-
+#include "infer/text_stream.h"
 #include <algorithm>
 #include <array>
 

@@ -1,5 +1,5 @@
 // Only what is held back is kept, so a piece costs what it and the stop texts are long.
-#include "kiln/infer/text_stream.h"
+#include "infer/text_stream.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/utf8.h"

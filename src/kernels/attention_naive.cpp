@@ -1,5 +1,5 @@
 // One query at a time, a whole row of probabilities in memory: slow, and short enough to be seen right.
-#include "kiln/kernels/attention_naive.h"
+#include "kernels/attention_naive.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,9 +5,9 @@
 #include "kiln/core/memory.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/plan.h"
-#include "kiln/train/scaling_law.h"
 #include "kiln/train/stepper.h"
 
+#include "train/scaling_law.h"
 #include <algorithm>
 #include <cmath>
 #include <optional>

@@ -1,5 +1,5 @@
 // A sum of what is lost for want of parameters, text, context and steps.
-#include "kiln/train/scaling_law.h"
+#include "train/scaling_law.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // A running mean and variance: exact at first, exponentially weighted after kWindow losses.
-#include "kiln/train/spikes.h"
+#include "train/spikes.h"
 
 #include "kiln/optim/schedule.h"
 

@@ -8,11 +8,11 @@
 #include "kiln/run/metric_figure.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/train/plan.h"
-#include "kiln/train/spikes.h"
 #include "kiln/train/timing.h"
 
 #include <fmt/format.h>
 
+#include "train/spikes.h"
 #include <algorithm>
 #include <cmath>
 #include <utility>

@@ -63,12 +63,6 @@ inline constexpr Door kDoors[] = {
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
 };
 
-/// Public headers that only their own floor includes, still to be moved to src/.
-inline constexpr std::string_view kToBeMoved[] = {
-    "include/kiln/infer/kv_cache.h",  "include/kiln/infer/text_stream.h", "include/kiln/kernels/attention_naive.h",
-    "include/kiln/train/objective.h", "include/kiln/train/scaling_law.h", "include/kiln/train/spikes.h",
-};
-
 inline constexpr int kMaxLines = 450;
 
 /// Returns the includes of a text, in order, except those in // comments.

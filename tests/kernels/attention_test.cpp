@@ -2,10 +2,10 @@
 #include "kiln/kernels/attention.h"
 
 #include "kiln/core/threads.h"
-#include "kiln/kernels/attention_naive.h"
 
 #include <gtest/gtest.h>
 
+#include "kernels/attention_naive.h"
 #include "support/gradient.h"
 #include "support/sequences.h"
 #include <cstring>

@@ -5,21 +5,23 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unistd.h>
 
 namespace kiln::testing {
 
-/// A new folder, removed at the end of the test.
+/// A new folder, removed at the end of the test. Its name is new even where folders of tests that were killed are left.
 class Scratch {
  public:
   Scratch() {
-    static int count = 0;
-    root_ = std::filesystem::temp_directory_path() / fmt::format("kiln-test-{}-{}", ::getpid(), count++);
-    std::filesystem::create_directories(root_);
+    std::string name = (std::filesystem::temp_directory_path() / "kiln-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder for a test: " + name);
+    root_ = name;
   }
   ~Scratch() { std::filesystem::remove_all(root_); }
   Scratch(const Scratch&) = delete;

@@ -1,5 +1,5 @@
 // The law's shape: more of anything helps, repeats help less, and a vocabulary has a size that suits the time.
-#include "kiln/train/scaling_law.h"
+#include "train/scaling_law.h"
 
 #include <gtest/gtest.h>
 

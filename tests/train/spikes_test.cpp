@@ -1,5 +1,5 @@
 // Which losses stand out, and what becomes of the steps that have them.
-#include "kiln/train/spikes.h"
+#include "train/spikes.h"
 
 #include "kiln/core/rng.h"
 #include "kiln/optim/schedule.h"
