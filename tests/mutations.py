@@ -81,7 +81,8 @@ KERNELS = [
          "position[c] = widen(in[c])")),
     *of("src/kernels/dropout.cpp", "kernels_test",
         ("what is kept is not scaled up", "static_cast<float>(1.0 / (1.0 - rate))", "1.0f"),
-        ("every step has the same mask", "  step_ = context.step;\n", ""),
+        ("every sequence has the same mask", "philox_blocks(key_, e / 4, sequence,", "philox_blocks(key_, e / 4, 0,"),
+        ("a sequence's mask depends on where it lies in the batch", "(n - s->row) * cols + c", "n * cols + c"),
         ("the gradient passes what was dropped", "widen(in[i]) * static_cast<A>(factors[i]));\n  });",
          "widen(in[i]) * static_cast<A>(factors[i] > 0 ? factors[i] : 1.0f));\n  });")),
     *of("src/kernels/attention.cpp", "kernels_test",
@@ -106,8 +107,7 @@ KERNELS = [
         ("the scores' gradient is not scaled", "const Packet<A> factor = simd::pset1<Packet<A>>(scale), unit",
          "const Packet<A> factor = simd::pset1<Packet<A>>(A(1)), unit"),
         ("dropout's masks begin at a tile's first query",
-         "dropout.fill(element + static_cast<std::uint64_t>(j * positions + first)",
-         "dropout.fill(element + static_cast<std::uint64_t>(j * positions)")),
+         "static_cast<std::uint64_t>(j * s.length + first)", "static_cast<std::uint64_t>(j * s.length)")),
 ]
 
 OPTIMIZERS = [
@@ -275,8 +275,7 @@ DATA = [
          "if (!is_in_place && place != i) m.row(place) = m.row(i);", ""),
         ("rows that are not scored keep an old gradient", "rows(m, place + 1, end - place - 1).setZero();", "")),
     *of("src/nn/token_rows.cpp", "nn_test infer_test",
-        ("positions begin at 0 after a past", "positions.end(), static_cast<std::int32_t>(past));",
-         "positions.end(), 0);")),
+        ("positions begin at 0 after a past", "static_cast<std::int32_t>(place.past));", "0);")),
     *of("src/nn/attention.cpp", "infer_test",
         ("new keys overwrite the oldest in the cache", "s.slot * cache.slot_size + s.past;", "s.slot * cache.slot_size;")),
     *of("src/nn/block.cpp", "nn_test",

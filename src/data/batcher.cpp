@@ -18,12 +18,12 @@ void Batch::clear() {
   targets.clear();
 }
 
-void Batch::append_window(const TokenFile& tokens, Index first, Index T) {
+void Batch::append_window(const TokenFile& tokens, Index first, Index T, Index number) {
   const auto begin = targets.size(), end = begin + static_cast<std::size_t>(T);
   scored.resize(end);
   targets.resize(end);
   std::iota(scored.begin() + static_cast<std::ptrdiff_t>(begin), scored.end(), rows.size());
-  tokens.read(first, T, rows.append(T).data());
+  tokens.read(first, T, rows.append(T, {.number = static_cast<std::uint64_t>(number)}).data());
   tokens.read(first + 1, T, targets.data() + begin);
 }
 
@@ -65,7 +65,10 @@ Index Batcher::first_token(Index window) {
 
 void Batcher::fill(Index first_window, Index B, Batch& batch) {
   batch.clear();
-  for (Index b = 0; b < B; ++b) batch.append_window(tokens_, first_token(first_window + b), T_);
+  for (Index b = 0; b < B; ++b) {
+    const Index window = first_window + b;
+    batch.append_window(tokens_, first_token(window), T_, window);
+  }
 }
 
 EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets)

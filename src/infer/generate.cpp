@@ -151,7 +151,8 @@ class Generation {
         LiveSample& sample = live_[end];
         if (end > begin && rows_.size() + sample.unfed > most_rows_) break;
         is_mixed |= sample.unfed != length;
-        rows_.append(std::span(sample.tokens).last(static_cast<std::size_t>(sample.unfed)), sample.cached, sample.slot);
+        rows_.append(std::span(sample.tokens).last(static_cast<std::size_t>(sample.unfed)),
+                     {.past = sample.cached, .slot = sample.slot});
         last_rows_.push_back(rows_.size() - 1);
         sample.cached += std::exchange(sample.unfed, 0);
       }

@@ -56,9 +56,9 @@ struct Inputs {
   /// Returns the number of position i of head h, when each sequence's positions lie head by head: where its log-sum-exp
   /// lies.
   Index head_row(const Sequence& s, Index h, Index i) const { return s.row * shape.H + h * s.length + i; }
-  /// Dropout's number of a probability.
+  /// Returns the number of a probability among those of its sequence.
   std::uint64_t element(const Sequence& s, Index h, Index i, Index j) const {
-    return static_cast<std::uint64_t>(head_row(s, h, j) * s.length + i);
+    return static_cast<std::uint64_t>((h * s.length + j) * s.length + i);
   }
 };
 
@@ -124,7 +124,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
-    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, in.element(s, h, first, key), s.length, factors);
+    if (factors != nullptr) dropout_factors<T>(tile, in.dropout, s, in.element(s, h, first, key), factors);
     softmax_tile<T>(tile, in.scale(), factors, scores, rest, maximum, sum, rescale);
     if (key > 0) narrow_rows(out, width, rescale, mat(out, queries, width));
     const A* values = head.values + words<T>(key) * width;
@@ -194,7 +194,7 @@ void forward_query(const Inputs<T>& in, const Sequence& s, Index h, Index t, Mat
   p = (scale * (p.array() - maximum)).exp();
   const A sum = p.sum();
   if (in.dropout.active()) {
-    for (Index j = 0; j < seen; ++j) p[j] *= static_cast<A>(in.dropout.factor(in.element(s, h, t, j)));
+    for (Index j = 0; j < seen; ++j) p[j] *= static_cast<A>(in.dropout.factor(s.number, in.element(s, h, t, j)));
   }
   out.setZero();
   for (Index key = 0; key < seen; key += kKeys) {
@@ -253,7 +253,7 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
     score_product<T>(tile, depth, head.values + key * row_words, row_words, dy_t, dp);
     if (in.slope(h) != A(0)) add_alibi(tile, in.slope(h), scores);
     if (factors != nullptr) {
-      dropout_factors<T>(tile, in.dropout, in.element(s, h, first, key), s.length, factors);
+      dropout_factors<T>(tile, in.dropout, s, in.element(s, h, first, key), factors);
     }
     gradient_tile<T>(tile, in.scale(), shift, delta, factors, scores, rest, dp, ds_across);
     add_to_keys<T>(tile, scores, dy_across, width, head.dvalues + key * width);

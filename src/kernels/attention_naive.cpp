@@ -13,13 +13,13 @@ struct Query {
   Index row, column;      // its place in q and y
   Index key, key_column;  // its first key's place in k and v
   Index visible;          // keys that it sees
-  Index length;           // of its sequence
+  const Sequence& sequence;
   Index lse;              // its place in lse
-  std::uint64_t element;  // dropout's number of its first probability; the next key's is `length` further on
+  std::uint64_t element;  // number of its first probability in its sequence; the next key's is sequence.length more
 
   /// Dropout's factor of the probability of key j.
   float factor(const Dropout& dropout, Index j) const {
-    return dropout.factor(element + static_cast<std::uint64_t>(j * length));
+    return dropout.factor(sequence.number, element + static_cast<std::uint64_t>(j * sequence.length));
   }
 };
 
@@ -29,8 +29,8 @@ void for_each_query(const AttentionShape& shape, Body&& body) {
     for (Index h = 0; h < shape.H; ++h) {
       for (Index t = 0; t < s.length; ++t) {
         body(Query{h, s.row + t, h * shape.D, shape.slot_size > 0 ? s.slot * shape.slot_size : s.row,
-                   h / (shape.H / shape.K) * shape.D, s.past + t + 1, s.length, s.row * shape.H + h * s.length + t,
-                   static_cast<std::uint64_t>((s.row * shape.H + h * s.length) * s.length + t)});
+                   h / (shape.H / shape.K) * shape.D, s.past + t + 1, s, s.row * shape.H + h * s.length + t,
+                   static_cast<std::uint64_t>(h * s.length * s.length + t)});
       }
     }
   }

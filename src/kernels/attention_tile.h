@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/kernels/dropout.h"
+#include "kiln/kernels/sequence.h"
 #include "kiln/tensor/view.h"
 
 #include "kernels/attention_product.h"
@@ -122,14 +123,16 @@ void add_alibi(const Causal& tile, A slope, A* scores) {
   }
 }
 
-/// Dropout's factors of a tile, lying like its scores, zero where a query does not see the key and where a word or a
-/// vector of the tile is not full; `element` numbers query 0 and key 0, the next key's lie `positions` further on.
+/// Writes dropout's factors of a tile, in the order of its scores: zero where a query does not see the key, and beyond the
+/// tile's last query and key. `element` is the number of query 0 and key 0 in sequence s; the next key's is s.length
+/// more.
 template <class T, class A = Acc<T>>
-void dropout_factors(const Causal& tile, const Dropout& dropout, std::uint64_t element, Index positions, A* factors) {
+void dropout_factors(const Causal& tile, const Dropout& dropout, const Sequence& s, std::uint64_t element, A* factors) {
   float kept[kQueries];
   for (Index j = 0; j < words<T>(tile.keys) * kPerWord<T>; ++j) {
     const Index first = j < tile.keys ? std::min(tile.first_query(j), tile.queries) : tile.queries;
-    dropout.fill(element + static_cast<std::uint64_t>(j * positions + first), tile.queries - first, kept + first);
+    dropout.fill(s.number, element + static_cast<std::uint64_t>(j * s.length + first), tile.queries - first,
+                 kept + first);
     A* row = factors + j * kQueries;
     std::fill(row, row + first, A(0));
     std::copy(kept + first, kept + tile.queries, row + first);

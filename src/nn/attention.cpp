@@ -74,7 +74,7 @@ void Attention<T>::forward(const ForwardContext<T>& context, ConstMat<T> x, Acti
   qkv_.forward<T>(context.weights, as_const(a.normed), a.qkv);
   attend(context, a, cache);
   projection_.forward<T>(context.weights, as_const(a.attn_out), out);
-  residual_forward<T>(x, dropout(context, DropoutPlace::attention_branch), out);
+  residual_forward<T>(x, dropout(context, DropoutPlace::attention_branch), context.rows.sequences, out);
 }
 
 // out = x + dropout(projection(attention(norm(x))))
@@ -82,8 +82,8 @@ template <class T>
 void Attention<T>::backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& a, Scratch& s,
                             Mat<T> d_stream, Gradients<Acc<T>>& gradients) const {
   // d_normed serves twice: first for the branch's gradient, then for that of the norm's output.
-  const ConstMat<T> d_branch =
-      residual_backward<T>(as_const(d_stream), dropout(context, DropoutPlace::attention_branch), s.d_normed);
+  const ConstMat<T> d_branch = residual_backward<T>(
+      as_const(d_stream), dropout(context, DropoutPlace::attention_branch), context.rows.sequences, s.d_normed);
   projection_.backward<T>(context.weights, as_const(a.attn_out), d_branch, s.d_attn_out, gradients);
   attend_backward(context, a, s, gradients);
   qkv_.backward<T>(context.weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);

@@ -64,7 +64,8 @@ void Gpt<T>::forward(const ForwardContext<T>& context, GptActivations<T>& a, std
     embedding_forward<T>(context.rows.tokens, context.rows.positions, weights.mat(token_embedding_), table,
                          a.stream.front());
   }
-  dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), a.stream.front());
+  dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences,
+                     a.stream.front());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     blocks_[i].forward(context, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1],
                        cache.empty() ? nullptr : &cache[i]);
@@ -83,7 +84,7 @@ void Gpt<T>::backward(const ForwardContext<T>& context, GptActivations<T>& a, Gr
     if (!is_last) blocks_[i].recompute(context, *a.backward, as_const(a.stream[i]), a.blocks[i]);
     blocks_[i].backward(context, as_const(a.stream[i]), a.blocks[i], *a.scratch, d_stream, gradients);
   }
-  dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), d_stream);
+  dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences, d_stream);
   const Mat<Acc<T>> d_positions =
       position_embedding_ ? gradients.mat(position_embedding_) : mat(static_cast<Acc<T>*>(nullptr), 0, C);
   const Timed timed("embedding");

@@ -40,7 +40,7 @@ template <class T>
 void Mlp<T>::forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& a, Mat<T> out) const {
   activate(context, x, a);
   projection_.forward<T>(context.weights, as_const(a.activated), out);
-  residual_forward<T>(x, dropout(context), out);
+  residual_forward<T>(x, dropout(context), context.rows.sequences, out);
 }
 
 template <class T>
@@ -56,7 +56,8 @@ template <class T>
 void Mlp<T>::backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& a, Scratch& s,
                       Mat<T> d_stream, Gradients<Acc<T>>& gradients) const {
   // d_normed serves twice: first for the branch's gradient, then for that of the norm's output.
-  const ConstMat<T> d_branch = residual_backward<T>(as_const(d_stream), dropout(context), s.d_normed);
+  const ConstMat<T> d_branch =
+      residual_backward<T>(as_const(d_stream), dropout(context), context.rows.sequences, s.d_normed);
   projection_.backward<T>(context.weights, as_const(a.activated), d_branch, s.d_activated, gradients);
   {
     const Timed timed("activation");

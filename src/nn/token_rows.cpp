@@ -13,18 +13,20 @@ void TokenRows::clear() {
   sequences.clear();
 }
 
-std::span<std::int32_t> TokenRows::append(Index length, Index past, Index slot) {
+std::span<std::int32_t> TokenRows::append(Index length, const SequencePlace& place) {
   assert(length >= 1 && rows_in(sequences) == size());
   const auto begin = tokens.size();
-  sequences.push_back({.row = size(), .length = length, .past = past, .slot = slot});
+  sequences.push_back(
+      {.row = size(), .length = length, .past = place.past, .slot = place.slot, .number = place.number});
   tokens.resize(begin + static_cast<std::size_t>(length));
   positions.resize(tokens.size());
-  std::iota(positions.begin() + static_cast<std::ptrdiff_t>(begin), positions.end(), static_cast<std::int32_t>(past));
+  std::iota(positions.begin() + static_cast<std::ptrdiff_t>(begin), positions.end(),
+            static_cast<std::int32_t>(place.past));
   return std::span(tokens).subspan(begin);
 }
 
-void TokenRows::append(std::span<const std::int32_t> new_tokens, Index past, Index slot) {
-  std::ranges::copy(new_tokens, append(std::ssize(new_tokens), past, slot).begin());
+void TokenRows::append(std::span<const std::int32_t> new_tokens, const SequencePlace& place) {
+  std::ranges::copy(new_tokens, append(std::ssize(new_tokens), place).begin());
 }
 
 void TokenRows::round_up(Index rows) {

@@ -24,7 +24,7 @@ class Subject {
       : model_(config, vocab_size),
         weights_(model_.layout),
         gradients_(model_.layout),
-        step_{.training = true, .seed = options.seed, .step = 0} {
+        step_{.training = true, .seed = options.seed} {
     initialise(config, options.seed, weights_);
     disturb(options.seed);
     draw_batch(options);
@@ -60,7 +60,8 @@ class Subject {
     };
     const Index longest = std::min(options.sequence_length, model_.config().n_ctx);
     for (Index b = 0; b < options.batch_size; ++b) {
-      for (std::int32_t& token : rows_.append(std::max<Index>(1, longest - 3 * b))) token = draw();
+      const SequencePlace place{.number = static_cast<std::uint64_t>(b)};
+      for (std::int32_t& token : rows_.append(std::max<Index>(1, longest - 3 * b), place)) token = draw();
     }
     const Index used = rows_.size();
     rows_.round_up(kRowMultiple);

@@ -42,13 +42,13 @@ Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index voca
       optimizer_(make_optimizer(config.optimizer, layout)),
       runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))) {}
 
-double Stepper::accumulate(Weights weights, const StepContext& context, double scale) {
+double Stepper::accumulate(Weights weights, double scale) {
   const auto scored = static_cast<std::size_t>(std::ssize(batch_.scored));
   d_losses_.assign(scored, static_cast<float>(scale));
   losses_.resize(scored);
   const ConstVec<float> d_losses(d_losses_.data(), std::ssize(d_losses_));
   const Vec<float> losses(losses_.data(), std::ssize(losses_));
-  runner_->forward(weights, batch_.rows, context);
+  runner_->forward(weights, batch_.rows, {.training = true, .seed = config_.seed});
   runner_->backward(batch_.scored_targets(), d_losses, losses, gradients_);
   return scale * losses.cast<double>().sum();
 }
@@ -66,9 +66,7 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
       const Timed timed("data");
       batcher.fill(first_window, windows, batch_);
     }
-    // The number of its first window tells each micro-batch of a run from every other.
-    const StepContext context{.training = true, .seed = config_.seed, .step = static_cast<std::uint64_t>(first_window)};
-    result.loss += accumulate(weights, context, 1.0 / positions);
+    result.loss += accumulate(weights, 1.0 / positions);
   }
   const Timed timed("optimizer");
   gradients_.finish();

@@ -102,8 +102,8 @@ TEST_P(Architectures, CachedScoresAreThoseOfTheFullForward) {
       Index& past = done[static_cast<std::size_t>(slot)];
       const Index count = slot == 0 ? 1 : slot == 1 ? std::min<Index>(round + 1, 12 - past) : round == 11 ? 12 : 0;
       if (count == 0) continue;
-      rows.append(std::span(tokens).subspan(static_cast<std::size_t>(past), static_cast<std::size_t>(count)), past,
-                  slot);
+      rows.append(std::span(tokens).subspan(static_cast<std::size_t>(past), static_cast<std::size_t>(count)),
+                  {.past = past, .slot = slot});
       for (Index i = 0; i < count; ++i) expected_rows.push_back(past + i);
       past += count;
     }
@@ -126,11 +126,11 @@ TEST_P(Architectures, ACopiedSlotGoesOnAsItsSourceWould) {
   const auto runner =
       make_runner<float>(m.model.config(), m.model.vocab_size(), {.rows = 6, .slots = 2, .slot_size = 8});
   TokenRows rows;
-  rows.append(std::span(tokens).first(6), 0, 1);
+  rows.append(std::span(tokens).first(6), {.slot = 1});
   runner->forward(m.weights, rows);
   runner->copy_slot(1, 0, 6);
   rows.clear();
-  rows.append(std::span(tokens).last(1), 6, 0);
+  rows.append(std::span(tokens).last(1), {.past = 6});
   runner->forward(m.weights, rows);
   RowMajor<float> logits(1, m.model.vocab_size());
   runner->logits(testing::all_rows(1), mat(logits.data(), 1, m.model.vocab_size()));

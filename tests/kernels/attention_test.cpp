@@ -33,7 +33,7 @@ struct Case {
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
-Dropout make_dropout(const Case& c) { return {StepContext{.training = true, .seed = 5, .step = 3}, c.dropout, 2}; }
+Dropout make_dropout(const Case& c) { return {StepContext{.training = true, .seed = 5}, c.dropout, 2}; }
 
 template <class A>
 Tensor<A> make_slopes(const Case& c) {

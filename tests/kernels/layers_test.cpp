@@ -267,9 +267,9 @@ TEST(CrossEntropy, SurvivesLogitsThatWouldOverflow) {
 }
 
 TEST(Dropout, KeepsTheShareItSaysAndTheMean) {
-  const Dropout dropout({.training = true, .seed = 1, .step = 5}, 0.25, 3);
+  const Dropout dropout({.training = true, .seed = 1}, 0.25, 3);
   std::vector<float> factors(40000);
-  dropout.fill(0, static_cast<Index>(factors.size()), factors.data());
+  dropout.fill(5, 0, static_cast<Index>(factors.size()), factors.data());
   double sum = 0;
   for (const float f : factors) {
     ASSERT_TRUE(f == 0.0f || f == dropout.scale());
@@ -278,36 +278,37 @@ TEST(Dropout, KeepsTheShareItSaysAndTheMean) {
   EXPECT_NEAR(sum / static_cast<double>(factors.size()), 1.0, 0.02);
 }
 
-TEST(Dropout, FillAgreesWithFactorFromAnyStartAndDiffersByStepAndSite) {
-  const Dropout dropout({.training = true, .seed = 1, .step = 5}, 0.5, 3);
+TEST(Dropout, FillAgreesWithFactorFromAnyStartAndDiffersBySequenceAndSite) {
+  const Dropout dropout({.training = true, .seed = 1}, 0.5, 3);
   std::vector<float> factors(21), other(21);
-  dropout.fill(6, 21, factors.data());
-  for (std::size_t i = 0; i < factors.size(); ++i) EXPECT_EQ(factors[i], dropout.factor(6 + i));
-  Dropout({.training = true, .seed = 1, .step = 6}, 0.5, 3).fill(6, 21, other.data());
+  dropout.fill(5, 6, 21, factors.data());
+  for (std::size_t i = 0; i < factors.size(); ++i) EXPECT_EQ(factors[i], dropout.factor(5, 6 + i));
+  dropout.fill(6, 6, 21, other.data());
   EXPECT_NE(factors, other);
-  Dropout({.training = true, .seed = 1, .step = 5}, 0.5, 4).fill(6, 21, other.data());
+  Dropout({.training = true, .seed = 1}, 0.5, 4).fill(5, 6, 21, other.data());
   EXPECT_NE(factors, other);
 }
 
 TEST(Dropout, IsOffOutsideTraining) {
-  EXPECT_FALSE(Dropout({.training = false, .seed = 1, .step = 5}, 0.5, 3).active());
-  EXPECT_FALSE(Dropout({.training = true, .seed = 1, .step = 5}, 0.0, 3).active());
+  EXPECT_FALSE(Dropout({.training = false, .seed = 1}, 0.5, 3).active());
+  EXPECT_FALSE(Dropout({.training = true, .seed = 1}, 0.0, 3).active());
 }
 
 TEST(Residual, BackwardMatchesCentralDifferencesWithAFixedMask) {
   Rng rng(14, "test");
   constexpr Index N = 3, C = 300;  // more than one piece of factors
-  const Dropout dropout({.training = true, .seed = 2, .step = 0}, 0.3, 1);
+  const Dropout dropout({.training = true, .seed = 2}, 0.3, 1);
+  const std::vector<Sequence> sequences{{.row = 0, .length = 2, .number = 7}};  // the last row belongs to none
   Tensor x = randn(rng, N, C), branch = randn(rng, N, C), dy = randn(rng, N, C), memory(N, C);
   auto loss = [&] {
     Tensor y = branch;
-    residual_forward<double>(x.c(), dropout, y.m());
+    residual_forward<double>(x.c(), dropout, sequences, y.m());
     return dot(y.data, dy.data);
   };
-  EXPECT_EQ(residual_backward<double>(dy.c(), dropout, memory.m()).data(), memory.data.data());
+  EXPECT_EQ(residual_backward<double>(dy.c(), dropout, sequences, memory.m()).data(), memory.data.data());
   expect_gradient("branch", branch, memory, loss);
   expect_gradient("x", x, dy, loss);
-  EXPECT_EQ(residual_backward<double>(dy.c(), Dropout(), memory.m()).data(), dy.data.data());
+  EXPECT_EQ(residual_backward<double>(dy.c(), Dropout(), sequences, memory.m()).data(), dy.data.data());
 }
 
 TEST(Kernels, GiveTheSameBitsForAnyThreadCount) {

@@ -45,7 +45,7 @@ double forward_backward(Runner<float>& runner, Weights weights, const Input& inp
   std::vector<float> losses(input.scored.size());
   const Index M = std::ssize(losses);
   const ConstVec<float> d_losses(input.d_losses.data(), M);
-  runner.forward(weights, input.rows, {.training = true, .seed = 1, .step = 0});
+  runner.forward(weights, input.rows, {.training = true, .seed = 1});
   runner.backward({input.scored, input.targets}, d_losses, Vec<float>(losses.data(), M), gradients);
   return ConstVec<float>(losses.data(), M).cast<double>().dot(d_losses.cast<double>());
 }
@@ -199,7 +199,7 @@ struct Model {
     const std::vector<Acc<T>> d_losses(input.d_losses.begin(), input.d_losses.end());
     losses.resize(static_cast<std::size_t>(M));
     Gradients<Acc<T>> gradients(model.layout);
-    runner->forward(weights, input.rows, {.training = true, .seed = 1, .step = 0});
+    runner->forward(weights, input.rows, {.training = true, .seed = 1});
     runner->backward({input.scored, input.targets}, ConstVec<Acc<T>>(d_losses.data(), M), Vec<Acc<T>>(losses.data(), M),
                      gradients);
     gradients.finish();
@@ -216,8 +216,8 @@ Input ragged(const std::vector<Index>& lengths) {
   Input input;
   Rng rng(33, "test");
   const auto draw = [&] { return static_cast<std::int32_t>(rng.below(kSmallVocabulary)); };
-  for (const Index length : lengths) {
-    for (std::int32_t& token : input.rows.append(length)) token = draw();
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    for (std::int32_t& token : input.rows.append(lengths[i], {.number = 10 + i})) token = draw();
   }
   for (Index n = 0; n < input.size(); ++n) {
     if (n % 3 == 1) continue;
@@ -232,7 +232,8 @@ Input ragged(const std::vector<Index>& lengths) {
 Input alone(const Input& batch, const Sequence& s) {
   Input input;
   input.rows.append(
-      std::span(batch.rows.tokens).subspan(static_cast<std::size_t>(s.row), static_cast<std::size_t>(s.length)));
+      std::span(batch.rows.tokens).subspan(static_cast<std::size_t>(s.row), static_cast<std::size_t>(s.length)),
+      {.number = s.number});
   for (std::size_t m = 0; m < batch.scored.size(); ++m) {
     const Index row = batch.scored[m] - s.row;
     if (row < 0 || row >= s.length) continue;
@@ -279,6 +280,7 @@ std::vector<ModelConfig> every_kind_of_position() {
       config.position = position;
       config.n_ctx = 9;
       config.n_layers = 3;
+      config.dropout = position == PositionKind::rope || position == PositionKind::learned ? 0.2 : 0;
       configs.push_back(config);
     }
   }

@@ -10,11 +10,15 @@
 
 namespace kiln::testing {
 
-/// Sequences of these lengths laid end to end; sequence i has slot i.
+/// Sequences of these lengths laid end to end; sequence i has slot i and number i + 3.
 inline std::vector<Sequence> end_to_end(std::span<const Index> lengths, Index past = 0) {
   std::vector<Sequence> sequences;
   for (const Index length : lengths) {
-    sequences.push_back({.row = rows_in(sequences), .length = length, .past = past, .slot = std::ssize(sequences)});
+    sequences.push_back({.row = rows_in(sequences),
+                         .length = length,
+                         .past = past,
+                         .slot = std::ssize(sequences),
+                         .number = sequences.size() + 3});
   }
   return sequences;
 }

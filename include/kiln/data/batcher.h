@@ -23,8 +23,9 @@ struct Batch {
 
   /// Removes all rows; keeps the memory.
   void clear();
-  /// Appends T tokens of a file from token `first` on as one sequence, each scored by the token that follows it.
-  void append_window(const TokenFile& tokens, Index first, Index T);
+  /// Appends T tokens of a file from token `first` on as one sequence, each scored by the token that follows it. `number`
+  /// tells the window from all others of a run.
+  void append_window(const TokenFile& tokens, Index first, Index T, Index number = 0);
 };
 
 /// The order in which a run sees its training windows, counted from 0 at step 0 and on over the epochs.

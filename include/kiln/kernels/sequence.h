@@ -3,6 +3,7 @@
 
 #include "kiln/tensor/view.h"
 
+#include <cstdint>
 #include <span>
 
 namespace kiln {
@@ -11,9 +12,10 @@ namespace kiln {
 /// The sequences of a batch lie end to end, the first at row 0. Rows behind the last one belong to no sequence.
 struct Sequence {
   Index row = 0;
-  Index length = 0;  // at least 1
-  Index past = 0;    // earlier tokens, whose keys and values lie in a cache; 0 without a cache
-  Index slot = 0;    // of the cache
+  Index length = 0;          // at least 1
+  Index past = 0;            // earlier tokens, whose keys and values lie in a cache; 0 without a cache
+  Index slot = 0;            // of the cache
+  std::uint64_t number = 0;  // dropout draws its masks by it: no two sequences of a run share one
 
   Index keys() const { return past + length; }  // that the last token sees
 };

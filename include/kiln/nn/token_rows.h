@@ -9,6 +9,12 @@
 
 namespace kiln {
 
+/// What a sequence has besides its rows; see Sequence.
+struct SequencePlace {
+  Index past = 0, slot = 0;
+  std::uint64_t number = 0;
+};
+
 /// N rows of tokens. Only attention reads `sequences`; every other layer sees rows.
 struct TokenRows {
   std::vector<std::int32_t> tokens;     // (N), each in [0, V)
@@ -20,8 +26,8 @@ struct TokenRows {
   /// Removes all rows; keeps the memory.
   void clear();
   /// Appends a sequence of `length` tokens (at least 1) and returns where they go. The caller writes them.
-  std::span<std::int32_t> append(Index length, Index past = 0, Index slot = 0);
-  void append(std::span<const std::int32_t> tokens, Index past = 0, Index slot = 0);
+  std::span<std::int32_t> append(Index length, const SequencePlace& place = {});
+  void append(std::span<const std::int32_t> tokens, const SequencePlace& place = {});
   /// Appends rows of no sequence (token 0, position 0) up to a multiple of `rows`, so that products see few row counts.
   void round_up(Index rows);
 };

@@ -60,7 +60,7 @@ class Stepper {
 
  private:
   /// Adds the gradients of the micro-batch in batch_, and returns its loss, both times `scale`.
-  double accumulate(Weights weights, const StepContext& context, double scale);
+  double accumulate(Weights weights, double scale);
 
   const Config& config_;
   BatchSizes sizes_;
