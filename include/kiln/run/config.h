@@ -147,7 +147,7 @@ Json brief_config(const Config& config);
 /// Returns the JSON Schema of config files (`kiln train --schema`, configs/kiln.schema.json).
 Json config_schema();
 
-/// Returns the config reference of the README, in Markdown.
+/// Returns the reference of all keys in Markdown (`kiln train --reference`, docs/config.md).
 std::string config_reference();
 
 /// Returns "/model/n_layers: 4 -> 6".
