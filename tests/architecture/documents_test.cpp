@@ -1,12 +1,15 @@
-// Holds what documents say of the tests to the tests that are there.
+// Compares what documents say with the project: the floors, and the tests that they name.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rules.h"
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace kiln::architecture {
 namespace {
@@ -33,6 +36,18 @@ std::set<std::string> names_of_tests() {
   }
   collect(read(tests / "CMakeLists.txt"), in_cmake);
   return names;
+}
+
+TEST(Documents, ArchitectureListsTheFloorsThatAreChecked) {
+  std::istringstream lines(read(fs::path(KILN_SOURCE_DIR) / "docs" / "architecture.md"));
+  const std::regex row(R"(\| (\d+) \| `(\w+)/` \| .*\|)");
+  std::vector<std::string> listed, checked;
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch found;
+    if (std::regex_match(line, found, row)) listed.push_back(found[1].str() + " " + found[2].str());
+  }
+  for (const Floor& floor : kFloors) checked.push_back(std::to_string(floor.level) + " " + std::string(floor.folder));
+  EXPECT_THAT(listed, ::testing::ElementsAreArray(checked));
 }
 
 TEST(Documents, EveryTestThatReliabilityNamesIsThere) {
