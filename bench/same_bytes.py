@@ -45,6 +45,8 @@ RUNS = {  # each is trained as BASE with these changes
                               "data.validation_fraction": 0.3},
     "accumulation": {"train.gradient_accumulation": 3},
     "long context": {"model.n_ctx": 200, "train.batch_size": 2},
+    "windows of 64": {"model.n_ctx": 64, "train.gradient_accumulation": 2},
+    "windows of 64, bf16": {**LLAMA, "model.n_ctx": 64, "train.precision": "bf16", "optimizer.type": "muon"},
     "deterministic": {"train.deterministic": True, "train.batch_size": 7},
 }
 

@@ -19,6 +19,7 @@
 #include "cli/data_arguments.h"
 #include "cli/output.h"
 #include <cmath>
+#include <limits>
 #include <memory>
 
 namespace kiln::cli {
@@ -90,8 +91,11 @@ TokenFile held_out_tokens(const LoadedModel& model) {
 Evaluation evaluate(LoadedModel& model, const TokenFile& tokens, Precision precision) {
   const ModelWeights weights(std::move(model.weights), precision);
   weights.round();
-  const std::unique_ptr<Evaluator> evaluator = make_evaluator(model.model->config(), model.model->vocab_size(),
-                                                              precision, text_bytes_by_token(*model.tokenizer));
+  const std::optional<Config>& run = model.source.config;
+  const std::optional<TokenId> border = run ? document_border(run->data, model.ids()) : std::nullopt;
+  const std::unique_ptr<Evaluator> evaluator =
+      make_evaluator(model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer),
+                     std::numeric_limits<Index>::max(), border);
   ProgressBar bar("scoring", static_cast<double>(tokens.size()), "tokens");
   return evaluator->evaluate(weights.view(), tokens, [&](double share) { bar.set_share(share); });
 }

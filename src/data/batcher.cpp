@@ -12,23 +12,58 @@
 
 namespace kiln {
 
+namespace {
+
+/// Returns a number for the sequence that begins at token `begin` of a window: no two of a run share one.
+std::uint64_t sequence_number(Index window, Index begin) {
+  constexpr int kWindowBits = 40;
+  return static_cast<std::uint64_t>(window) | static_cast<std::uint64_t>(begin) << kWindowBits;
+}
+
+}  // namespace
+
+double Batch::weight() const { return std::accumulate(weights.begin(), weights.end(), 0.0); }
+
 void Batch::clear() {
   rows.clear();
   scored.clear();
   targets.clear();
+  weights.clear();
 }
 
-void Batch::append_window(const TokenFile& tokens, Index first, Index T, Index number) {
-  const auto begin = targets.size(), end = begin + static_cast<std::size_t>(T);
-  scored.resize(end);
-  targets.resize(end);
-  std::iota(scored.begin() + static_cast<std::ptrdiff_t>(begin), scored.end(), rows.size());
-  tokens.read(first, T, rows.append(T, {.number = static_cast<std::uint64_t>(number)}).data());
-  tokens.read(first + 1, T, targets.data() + begin);
+void Batch::append_window(const TokenFile& tokens, Index first, Index T, std::optional<TokenId> border, Index window) {
+  window_.resize(static_cast<std::size_t>(T) + 1);
+  tokens.read(first, T + 1, window_.data());
+  const Index first_row = rows.size();
+  for (Index begin = 0, end = 0; begin < T; begin = end) {
+    while (end < T && window_[static_cast<std::size_t>(end++)] != border) {
+    }
+    const auto sequence =
+        std::span(window_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    rows.append(sequence, {.number = sequence_number(window, begin)});
+  }
+  for (Index t = 0; t < T; ++t) {
+    if (window_[static_cast<std::size_t>(t)] == border) continue;
+    scored.push_back(first_row + t);
+    targets.push_back(window_[static_cast<std::size_t>(t) + 1]);
+    weights.push_back(1.0f);
+  }
 }
 
-Batcher::Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed)
-    : tokens_(std::move(tokens)), T_(T), order_(order), seed_(seed), windows_((tokens_.size() - 1) / T) {
+std::optional<TokenId> document_border(const DataConfig& data, const SpecialIds& ids) {
+  if (data.attend_across_documents) return std::nullopt;
+  check(ids.end.has_value(),
+        "data.attend_across_documents is false, but no token ends documents; name one with tokenizer.end_of_text");
+  return ids.end;
+}
+
+Batcher::Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed, std::optional<TokenId> border)
+    : tokens_(std::move(tokens)),
+      T_(T),
+      order_(order),
+      seed_(seed),
+      border_(border),
+      windows_((tokens_.size() - 1) / T) {
   require_tokens(tokens_, T + 1, "data.train", fmt::format("a context of {} (model.n_ctx)", T));
   if (order_ != DataOrder::shuffle) return;
   check(windows_ <= std::numeric_limits<std::uint32_t>::max(),
@@ -67,12 +102,18 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
   batch.clear();
   for (Index b = 0; b < B; ++b) {
     const Index window = first_window + b;
-    batch.append_window(tokens_, first_token(window), T_, window);
+    batch.append_window(tokens_, first_token(window), T_, border_, window);
   }
 }
 
-EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets)
-    : tokens_(std::move(tokens)), T_(T), B_(B), full_windows_((tokens_.size() - 1) / T), windows_(full_windows_) {
+EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets,
+                                     std::optional<TokenId> border)
+    : tokens_(std::move(tokens)),
+      T_(T),
+      B_(B),
+      full_windows_((tokens_.size() - 1) / T),
+      windows_(full_windows_),
+      border_(border) {
   require_tokens(tokens_, 2, tokens_.name().empty() ? "the text" : tokens_.name(), "an evaluation");
   const Index targets = tokens_.size() - 1;
   if (most_targets < targets && full_windows_ > 0) {
@@ -86,9 +127,9 @@ void EvaluationBatches::fill(Index i, Batch& batch) const {
   assert(i >= 0 && i < size());
   const Index first = i * B_;
   batch.clear();
-  if (first >= windows_) return batch.append_window(tokens_, full_windows_ * T_, rest_);
+  if (first >= windows_) return batch.append_window(tokens_, full_windows_ * T_, rest_, border_);
   for (Index w = first; w < std::min(first + B_, windows_); ++w) {
-    batch.append_window(tokens_, w * full_windows_ / windows_ * T_, T_);
+    batch.append_window(tokens_, w * full_windows_ / windows_ * T_, T_, border_);
   }
 }
 

@@ -1,6 +1,7 @@
 // Forward passes over a text, and the statistics of their losses.
 #include "kiln/train/evaluate.h"
 
+#include "kiln/core/error.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/batcher.h"
 #include "kiln/nn/runner.h"
@@ -19,8 +20,9 @@ constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5%
 
 Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, kBatchTokens / config.n_ctx); }
 
-/// The mean loss and its spread, from one sum of losses a window: tokens of a window share a context, windows do not.
-class WindowStatistics {
+/// The mean loss and its spread, from one sum of losses a sequence: tokens of a sequence share a context, sequences do
+/// not.
+class SequenceStatistics {
  public:
   void add(double sum, Index tokens) {
     sums_.push_back(sum);
@@ -61,15 +63,16 @@ RunnerOptions evaluation_runner(const ModelConfig& config) {
 
 class RunnerEvaluator final : public Evaluator {
  public:
-  RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes, Index most_tokens)
-      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), most_tokens_(most_tokens) {}
+  RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes, Index most_tokens,
+                  std::optional<TokenId> border)
+      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), most_tokens_(most_tokens), border_(border) {}
 
   Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
     const Stopwatch stopwatch;
     const ModelConfig& config = runner_->config();
-    const EvaluationBatches batches(tokens, config.n_ctx, windows_per_batch(config), most_tokens_);
-    WindowStatistics statistics;
-    Index correct = 0;
+    const EvaluationBatches batches(tokens, config.n_ctx, windows_per_batch(config), most_tokens_, border_);
+    SequenceStatistics statistics;
+    Index correct = 0, scored = 0;
     std::uint64_t bytes = 0;  // of text, that the targets stand for
     for (Index i = 0; i < batches.size(); ++i) {
       batches.fill(i, batch_);
@@ -78,21 +81,25 @@ class RunnerEvaluator final : public Evaluator {
       best_.resize(batch_.targets.size());
       runner_->forward(weights, batch_.rows);
       runner_->score(batch_.scored_targets(), Vec<float>(losses_.data(), std::ssize(losses_)), best_);
-      for (const Sequence& window : batch_.rows.sequences) {
+      std::size_t m = 0;
+      for (const Sequence& s : batch_.rows.sequences) {
         double sum = 0;
-        const auto first = static_cast<std::size_t>(window.row);
-        for (auto n = first; n < first + static_cast<std::size_t>(window.length); ++n) {
-          sum += static_cast<double>(losses_[n]);
-          correct += best_[n] == batch_.targets[n] ? 1 : 0;
-          bytes += text_bytes_of(batch_.targets[n]);
+        const std::size_t first = m;
+        for (; m < losses_.size() && batch_.scored[m] < s.row + s.length; ++m) {
+          sum += static_cast<double>(losses_[m]);
+          correct += best_[m] == batch_.targets[m] ? 1 : 0;
+          bytes += text_bytes_of(batch_.targets[m]);
         }
-        statistics.add(sum, window.length);
+        if (m > first) statistics.add(sum, static_cast<Index>(m - first));
       }
+      scored += std::ssize(losses_);
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
     }
+    check(scored > 0, "{}: no token is scored, since every one follows an end token (data.attend_across_documents)",
+          tokens.name());
     Evaluation result = statistics.result();
-    result.tokens = batches.targets();
-    result.accuracy = static_cast<double>(correct) / static_cast<double>(result.tokens);
+    result.tokens = scored;
+    result.accuracy = static_cast<double>(correct) / static_cast<double>(scored);
     if (bytes > 0) result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(bytes);
     result.seconds = stopwatch.seconds();
     return result;
@@ -115,6 +122,7 @@ class RunnerEvaluator final : public Evaluator {
   std::unique_ptr<Runner<float>> runner_;
   std::vector<std::uint32_t> text_bytes_;  // by id
   Index most_tokens_;
+  std::optional<TokenId> border_;
   Batch batch_;
   std::vector<float> losses_;       // (M) of a batch
   std::vector<std::int32_t> best_;  // (M) of a batch
@@ -125,9 +133,10 @@ class RunnerEvaluator final : public Evaluator {
 double Evaluation::perplexity() const { return std::exp(loss); }
 
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                          std::vector<std::uint32_t> text_bytes, Index most_tokens) {
+                                          std::vector<std::uint32_t> text_bytes, Index most_tokens,
+                                          std::optional<TokenId> border) {
   return std::make_unique<RunnerEvaluator>(make_runner(config, vocab_size, precision, evaluation_runner(config)),
-                                           std::move(text_bytes), most_tokens);
+                                           std::move(text_bytes), most_tokens, border);
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {

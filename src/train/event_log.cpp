@@ -21,14 +21,16 @@ constexpr std::pair<std::string_view, std::optional<double> MetricsRow::*> kScal
     {"training/tokens_per_second", &MetricsRow::tokens_per_second},
 };
 
-/// A histogram of each tensor of a buffer, under "HEADING/its name"; a tensor without finite values has none.
-void add_histograms(EventSummary& summary, std::string_view heading, const ParameterBuffer<float>& buffer) {
+/// Adds a histogram of each tensor of a buffer, times `scale`, under "HEADING/its name"; a tensor without finite values
+/// has none.
+void add_histograms(EventSummary& summary, std::string_view heading, const ParameterBuffer<float>& buffer,
+                    float scale = 1) {
   const std::vector<Parameter>& parameters = buffer.layout().parameters();
   std::vector<Histogram> histograms(parameters.size());
   parallel_each(std::ssize(parameters), [&](Index i) {
     const Parameter& parameter = parameters[static_cast<std::size_t>(i)];
-    histograms[static_cast<std::size_t>(i)] =
-        histogram_of({buffer.data() + parameter.offset, static_cast<std::size_t>(parameter.size())});
+    const Eigen::VectorXf scaled = scale * buffer.vec(parameter.id);
+    histograms[static_cast<std::size_t>(i)] = histogram_of({scaled.data(), static_cast<std::size_t>(scaled.size())});
   });
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (histograms[i].count > 0) summary.histogram(fmt::format("{}/{}", heading, parameters[i].name), histograms[i]);
@@ -67,7 +69,7 @@ void EventLog::add_evaluation() {
       summary.scalar(fmt::format("update_to_weight/{}", role), ratio);
   }
   add_histograms(summary, "weights", p_.weights->masters());
-  add_histograms(summary, "gradients", p_.stepper->gradients());
+  add_histograms(summary, "gradients", p_.stepper->gradients(), static_cast<float>(p_.stepper->gradient_scale()));
   append(summary);
 }
 

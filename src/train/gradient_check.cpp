@@ -5,10 +5,11 @@
 #include "kiln/core/rng.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
-#include "kiln/nn/runner.h"
+#include "kiln/train/objective.h"
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace kiln {
 namespace {
@@ -28,31 +29,20 @@ class Subject {
     initialise(config, options.seed, weights_);
     disturb(options.seed);
     draw_batch(options);
-    const Index scored = std::ssize(scored_rows_);
-    runner_ = make_runner<double>(config, vocab_size,
-                                  {.rows = rows_.size(), .scored = scored, .backward = options.recompute});
+    runner_ = make_runner<double>(
+        config, vocab_size,
+        {.rows = batch_.rows.size(), .scored = std::ssize(batch_.scored), .backward = options.recompute});
+    batch_runner_.emplace(*runner_, objective_);
   }
 
-  double loss() {
-    runner_->forward(weights_, rows_, step_);
-    runner_->score(scored(), losses());
-    return losses().dot(d_losses());
-  }
-
-  void compute_gradients() {
-    runner_->forward(weights_, rows_, step_);
-    runner_->backward(scored(), d_losses(), losses(), gradients_);
-  }
+  double loss() { return batch_runner_->loss(weights_, batch_, step_); }
+  void compute_gradients() { batch_runner_->backward(weights_, batch_, step_, gradients_); }
 
   const ParameterLayout& layout() const { return model_.layout; }
   double& weight(ParameterId id, Index entry) { return weights_.vec(id)[entry]; }
   double gradient(ParameterId id, Index entry) { return gradients_.vec(id)[entry]; }
 
  private:
-  Scored scored() const { return {scored_rows_, targets_}; }
-  Vec<double> losses() { return {losses_.data(), std::ssize(losses_)}; }
-  ConstVec<double> d_losses() const { return {d_losses_.data(), std::ssize(d_losses_)}; }
-
   void draw_batch(const GradientCheckOptions& options) {
     Rng rng(options.seed, "gradient check/tokens");
     const auto draw = [&] {
@@ -61,18 +51,15 @@ class Subject {
     const Index longest = std::min(options.sequence_length, model_.config().n_ctx);
     for (Index b = 0; b < options.batch_size; ++b) {
       const SequencePlace place{.number = static_cast<std::uint64_t>(b)};
-      for (std::int32_t& token : rows_.append(std::max<Index>(1, longest - 3 * b), place)) token = draw();
+      for (std::int32_t& token : batch_.rows.append(std::max<Index>(1, longest - 3 * b), place)) token = draw();
     }
-    const Index used = rows_.size();
-    rows_.round_up(kRowMultiple);
+    const Index used = batch_.rows.size();
+    batch_.rows.round_up(kRowMultiple);
     for (Index n = 0; n < used; ++n) {
       if (n % kUnscoredEvery == kUnscoredEvery - 1) continue;
-      scored_rows_.push_back(n);
-      targets_.push_back(draw());
-    }
-    losses_.resize(scored_rows_.size());
-    for (std::size_t m = 0; m < scored_rows_.size(); ++m) {
-      d_losses_.push_back((0.5 + rng.uniform()) / static_cast<double>(scored_rows_.size()));
+      batch_.scored.push_back(n);
+      batch_.targets.push_back(draw());
+      batch_.weights.push_back(static_cast<float>((0.5 + rng.uniform()) / static_cast<double>(used)));
     }
   }
 
@@ -89,11 +76,10 @@ class Subject {
   ParameterBuffer<double> weights_;
   Gradients<double> gradients_;
   StepContext step_;
+  NextToken objective_;
   std::unique_ptr<Runner<double>> runner_;
-  TokenRows rows_;
-  std::vector<Index> scored_rows_;
-  std::vector<std::int32_t> targets_;
-  std::vector<double> losses_, d_losses_;  // (M)
+  std::optional<BatchRunner<double>> batch_runner_;
+  Batch batch_;
 };
 
 std::vector<Index> sample_entries(const Parameter& p, const GradientCheckOptions& options) {

@@ -307,7 +307,9 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.config.settle_bases();
 
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, vocab_size_of(p, base));
-  p.batcher = std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed);
+  const std::optional<TokenId> border = document_border(p.config.data, p.ids);
+  p.batcher =
+      std::make_unique<Batcher>(p.data.train, p.config.model.n_ctx, p.config.train.order, p.config.seed, border);
   const BatchSizes sizes = BatchSizes::of(p.config, p.batcher->windows_per_epoch());
   require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
   p.horizon = horizon_of(p.config.train, sizes, p.batcher->windows_per_epoch());
@@ -323,7 +325,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, sizes);
   if (p.config.train.eval_every > 0 && p.data.validation.size() > 0)
     p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.tokenizer),
-                                 p.config.train.most_evaluated_tokens(p.config.model.n_ctx));
+                                 p.config.train.most_evaluated_tokens(p.config.model.n_ctx), border);
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {

@@ -1,6 +1,7 @@
 // Takes one optimizer step: batcher, forward, backward, clipping, update.
 #include "kiln/train/stepper.h"
 
+#include "kiln/core/error.h"
 #include "kiln/core/profile.h"
 #include "kiln/optim/clip.h"
 
@@ -40,25 +41,15 @@ Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index voca
       sizes_(sizes),
       gradients_(layout),
       optimizer_(make_optimizer(config.optimizer, layout)),
-      runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))) {}
-
-double Stepper::accumulate(Weights weights, double scale) {
-  const auto scored = static_cast<std::size_t>(std::ssize(batch_.scored));
-  d_losses_.assign(scored, static_cast<float>(scale));
-  losses_.resize(scored);
-  const ConstVec<float> d_losses(d_losses_.data(), std::ssize(d_losses_));
-  const Vec<float> losses(losses_.data(), std::ssize(losses_));
-  runner_->forward(weights, batch_.rows, {.training = true, .seed = config_.seed});
-  runner_->backward(batch_.scored_targets(), d_losses, losses, gradients_);
-  return scale * losses.cast<double>().sum();
-}
+      runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))),
+      batch_runner_(*runner_, objective_) {}
 
 StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
-  const double positions = static_cast<double>(sizes_.windows_per_step * config_.model.n_ctx);
   const double multiplier = position.learning_rate_multiplier.value_or(
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.clear();
+  double weight = 0;
   for (Index done = 0; done < sizes_.windows_per_step; done += sizes_.windows_per_micro_batch) {
     const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
     const Index first_window = position.windows_drawn + done;
@@ -66,17 +57,24 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
       const Timed timed("data");
       batcher.fill(first_window, windows, batch_);
     }
-    result.loss += accumulate(weights, 1.0 / positions);
+    result.loss += batch_runner_.backward(weights, batch_, {.training = true, .seed = config_.seed}, gradients_);
+    weight += batch_.weight();
   }
   const Timed timed("optimizer");
+  check(weight > 0,
+        "no token of windows {} to {} is scored: every one follows an end token; set data.attend_across_documents to "
+        "true, or give longer documents",
+        position.windows_drawn, position.windows_drawn + sizes_.windows_per_step - 1);
   gradients_.finish();
-  result.gradient_norm = global_norm(gradients_);
+  gradient_scale_ = 1 / weight;  // the one division: losses and gradients are sums up to here
+  result.loss *= gradient_scale_;
+  result.gradient_norm = global_norm(gradients_) * gradient_scale_;
   result.applied =
       std::isfinite(result.loss) && std::isfinite(result.gradient_norm) && result.loss <= position.loss_limit;
   if (result.applied) {
     optimizer_->step(weights, gradients_,
                      {.learning_rate_multiplier = multiplier,
-                      .gradient_scale = clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
+                      .gradient_scale = gradient_scale_ * clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
                       .step = position.updates});
   }
   return result;

@@ -146,6 +146,53 @@ TEST(Batcher, TooFewTokensAreRefusedWithBothNumbers) {
   }
 }
 
+TokenFile file_of(const std::vector<std::int32_t>& tokens) {
+  TokenFileBuilder builder(100);
+  builder.append(tokens);
+  return TokenFile(builder.finish(), "documents");
+}
+
+TEST(Batcher, ABorderSeparatesDocuments) {
+  // Three documents, the second of them empty, end with 9; the window ends within the last.
+  Batcher batcher(file_of({1, 2, 9, 9, 3, 4, 5, 6}), 6, DataOrder::sequential, 0, 9);
+  Batch batch;
+  batcher.fill(0, 1, batch);
+  EXPECT_THAT(batch.rows.tokens, ElementsAre(1, 2, 9, 9, 3, 4));
+  EXPECT_THAT(batch.rows.positions, ElementsAre(0, 1, 2, 0, 0, 1));
+  ASSERT_EQ(batch.rows.sequences.size(), 3u);
+  EXPECT_EQ(batch.rows.sequences[1].row, 3);
+  EXPECT_EQ(batch.rows.sequences[1].length, 1);
+  EXPECT_EQ(batch.rows.sequences[2].row, 4);
+  EXPECT_THAT(batch.scored, ElementsAre(0, 1, 4, 5));  // an end is predicted; what follows one is not
+  EXPECT_THAT(batch.targets, ElementsAre(2, 9, 4, 5));
+  EXPECT_EQ(batch.weight(), 4);
+}
+
+TEST(Batcher, SequencesOfARunHaveNumbersOfTheirOwn) {
+  Batcher batcher(file_of({1, 9, 2, 9, 3, 9, 4, 9, 5, 9, 6, 9, 7}), 4, DataOrder::sequential, 0, 9);
+  std::set<std::uint64_t> numbers;
+  std::size_t sequences = 0;
+  Batch batch;
+  for (Index window = 0; window < 9; ++window) {
+    batcher.fill(window, 1, batch);
+    for (const Sequence& s : batch.rows.sequences) numbers.insert(s.number);
+    sequences += batch.rows.sequences.size();
+  }
+  EXPECT_EQ(sequences, 18u);
+  EXPECT_EQ(numbers.size(), sequences);
+}
+
+TEST(DocumentBorder, IsTheEndTokenWhereDocumentsDoNotSeeEachOther) {
+  DataConfig data;
+  EXPECT_EQ(document_border(data, {.end = 7}), std::nullopt);
+  data.attend_across_documents = false;
+  EXPECT_EQ(document_border(data, {.end = 7}), 7);
+  expect_error(ExitCode::usage,
+               "data.attend_across_documents is false, but no token ends documents; name one with "
+               "tokenizer.end_of_text",
+               [&] { document_border(data, {}); });
+}
+
 TEST(EvaluationBatches, ScoreEveryTargetOnceInOrder) {
   for (Index n : {2, 5, 9, 10, 13, 33, 34, 100}) {
     for (Index B : {1, 2, 3, 50}) {

@@ -128,6 +128,34 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
   EXPECT_GT(evaluation.margin.value(), 0);
 }
 
+TEST(Evaluator, BehindABorderADocumentIsScoredAsIfItWereAlone) {
+  EvaluatorRig rig;
+  constexpr std::int32_t kEnd = 12;
+  // Of the windows of 5, the second holds two documents.
+  const std::vector<std::vector<std::int32_t>> documents{
+      {1, 2, 3, 4, kEnd}, {5, kEnd}, {6, 7, kEnd}, {8, 9, 10, 11, kEnd}};
+  TokenFileBuilder all(kVocabSize);
+  double total = 0;
+  Index scored = 0;
+  for (const auto& document : documents) {
+    all.append(document);
+    TokenFileBuilder one(kVocabSize);
+    one.append(document);
+    const Evaluation alone = make_evaluator(small_model(), kVocabSize, Precision::fp32)
+                                 ->evaluate(rig.weights, TokenFile(one.finish(), "one"));
+    total += alone.loss * static_cast<double>(alone.tokens);
+    scored += alone.tokens;
+  }
+  const TokenFile text(all.finish(), "all");
+  const auto evaluator =
+      make_evaluator(small_model(), kVocabSize, Precision::fp32, {}, std::numeric_limits<Index>::max(), kEnd);
+  const Evaluation apart = evaluator->evaluate(rig.weights, text);
+  EXPECT_EQ(apart.tokens, scored);  // the first of each document is not predicted
+  EXPECT_NEAR(apart.loss * static_cast<double>(scored), total, 1e-5);
+  const Evaluation across = make_evaluator(small_model(), kVocabSize, Precision::fp32)->evaluate(rig.weights, text);
+  EXPECT_EQ(across.tokens, 14);
+}
+
 TEST(Evaluator, TheIntervalNarrowsWithTheRootOfTheText) {
   EvaluatorRig rig;
   const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);

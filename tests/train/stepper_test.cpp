@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/scratch.h"
 #include <cmath>
 #include <limits>
 
@@ -39,12 +40,13 @@ Config small_config() {
 
 /// A model, its data and a stepper, ready to go.
 struct StepperRig {
-  StepperRig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order)
+  StepperRig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order,
+             std::optional<TokenId> border = {})
       : config(std::move(chosen)),
         model(config.model, vocab_size),
         weights(model.layout),
         rounded(model.layout),
-        batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed),
+        batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed, border),
         stepper(config, model.layout, vocab_size, BatchSizes::of(config, batcher.windows_per_epoch())) {
     set_threads(2);
     initialise(config.model, config.seed, weights);
@@ -123,8 +125,17 @@ TEST(Stepper, AFullBatchSgdStepLowersTheLoss) {
   }
 }
 
+/// Largest difference of two steps' gradients of the mean loss.
+float gradient_distance(const Stepper& a, const Stepper& b) {
+  const auto of_mean = [](const Stepper& s) {
+    return (static_cast<float>(s.gradient_scale()) * s.gradients().all()).eval();
+  };
+  return (of_mean(a) - of_mean(b)).cwiseAbs().maxCoeff();
+}
+
 TEST(Stepper, AccumulationOverMicroBatchesIsOneLargeBatch) {
   Config together = small_config(), apart = small_config();
+  together.model.dropout = apart.model.dropout = 0.2;  // masks follow the window, not the micro-batch
   together.train.batch_size.count = 6;
   apart.train.batch_size.count = 2;
   apart.train.gradient_accumulation = 3;
@@ -133,7 +144,7 @@ TEST(Stepper, AccumulationOverMicroBatchesIsOneLargeBatch) {
   const StepResult a = one.step(), b = three.step();
   EXPECT_NEAR(a.loss, b.loss, 1e-6);
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-5);
-  EXPECT_LT((one.stepper.gradients().all() - three.stepper.gradients().all()).cwiseAbs().maxCoeff(), 1e-6f);
+  EXPECT_LT(gradient_distance(one.stepper, three.stepper), 1e-6f);
 }
 
 TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPosition) {
@@ -147,7 +158,26 @@ TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPositi
   const StepResult a = unequal.step(), b = equal.step();
   EXPECT_NEAR(a.loss, b.loss, 1e-6);
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-6);
-  EXPECT_LT((unequal.stepper.gradients().all() - equal.stepper.gradients().all()).cwiseAbs().maxCoeff(), 1e-6f);
+  EXPECT_LT(gradient_distance(unequal.stepper, equal.stepper), 1e-6f);
+}
+
+TEST(Stepper, TheStepDividesOnceByWhatIsScored) {  // micro-batches of which one has hardly a scored token
+  std::vector<std::int32_t> tokens = random_tokens(4 * 16 + 1, 20);
+  std::fill(tokens.begin(), tokens.begin() + 31, 19);
+  Config together = small_config(), apart = small_config();
+  apart.train.batch_size.count = 1;
+  apart.train.gradient_accumulation = 4;
+  StepperRig one(together, tokens, 20, DataOrder::sequential, 19), four(apart, tokens, 20, DataOrder::sequential, 19);
+  EXPECT_NEAR(one.step().loss, four.step().loss, 1e-6);
+  EXPECT_LT(gradient_distance(one.stepper, four.stepper), 1e-6f);
+}
+
+TEST(Stepper, AStepThatScoresNothingIsAnError) {
+  StepperRig rig(small_config(), std::vector<std::int32_t>(4 * 16 + 1, 7), 20, DataOrder::sequential, 7);
+  testing::expect_error(ExitCode::usage,
+                        "no token of windows 0 to 3 is scored: every one follows an end token; set "
+                        "data.attend_across_documents to true, or give longer documents",
+                        [&] { rig.step(); });
 }
 
 TEST(BatchSizes, WhereTheDataIsNotKnownAllIsTheLargestMicroBatch) {

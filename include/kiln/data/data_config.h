@@ -17,6 +17,7 @@ struct DataConfig {
   std::optional<std::string> document_separator;
   std::vector<std::string> include = kIncludedNames;
   std::string text_field = "text";
+  bool attend_across_documents = true;
 
   /// Returns true if any text is held out.
   bool has_validation() const { return !validation.empty() || validation_fraction > 0; }
@@ -34,6 +35,9 @@ struct DataConfig {
       "what separates the documents of a text file; null: it is one document");
     v("include", include, "names of the files that count in a folder, such as [\"*.py\", \"*.md\"]");
     v("text_field", text_field, "the field of a .jsonl line that holds its text");
+    v("attend_across_documents", attend_across_documents,
+      "whether a token sees earlier documents in its window; false: after each end token attention and positions begin "
+      "again, and the token that follows it is not predicted");
   }
 };
 

@@ -15,7 +15,7 @@ struct SequencePlace {
   std::uint64_t number = 0;
 };
 
-/// N rows of tokens. Only attention reads `sequences`; every other layer sees rows.
+/// N rows of tokens. Attention and dropout read `sequences`; every other layer sees rows.
 struct TokenRows {
   std::vector<std::int32_t> tokens;     // (N), each in [0, V)
   std::vector<std::int32_t> positions;  // (N), each in [0, n_ctx)

@@ -19,11 +19,11 @@ namespace kiln {
 inline constexpr double kForwardSpeed = 2.5;
 
 struct Evaluation {
-  double loss = 0;                      // nats a token, averaged over all targets
-  std::optional<double> margin;         // the 95% interval is loss +- margin, from the spread of the windows' sums;
-                                        // unknown from a single window
-  double accuracy = 0;                  // share of targets that were the likeliest token
-  Index tokens = 0;                     // targets scored: of a whole text one less than its tokens
+  double loss = 0;               // nats a token, averaged over all targets
+  std::optional<double> margin;  // the 95% interval is loss +- margin, from the spread of the windows' sums;
+                                 // unknown from a single window
+  double accuracy = 0;           // share of targets that were the likeliest token
+  Index tokens = 0;              // targets scored: of a whole text one less than its tokens, and those after borders
   std::optional<double> bits_per_byte;  // of the text that the scored targets stand for, where they stand for any
   double seconds = 0;
 
@@ -48,10 +48,12 @@ class Evaluator {
 
 /// Makes an evaluator that computes in this precision. Of texts with more than `most_tokens` targets it scores evenly
 /// spread windows only (data/batcher.h). `text_bytes` (text_bytes_by_token) are the bytes of text that each id stands
-/// for; without them bits per byte are unknown. Allocates memory for batches of a thousand tokens.
+/// for; without them bits per byte are unknown. `border` is a token that no attention runs over (data/batcher.h).
+/// Allocates memory for batches of a thousand tokens.
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes = {},
-                                          Index most_tokens = std::numeric_limits<Index>::max());
+                                          Index most_tokens = std::numeric_limits<Index>::max(),
+                                          std::optional<TokenId> border = {});
 
 /// Returns the bytes that it takes, without taking them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);

@@ -6,10 +6,10 @@
 #include "kiln/optim/optimizer.h"
 #include "kiln/optim/schedule.h"
 #include "kiln/run/config.h"
+#include "kiln/train/objective.h"
 
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace kiln {
 
@@ -26,7 +26,7 @@ struct BatchSizes {
 };
 
 struct StepResult {
-  double loss = 0;           // nats a token, averaged over every position of every window of the step
+  double loss = 0;           // nats a token, averaged over every scored row of the step by its weight
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
   bool applied = false;  // false where loss or gradient was not finite or above the limit: nothing is then touched
@@ -55,20 +55,21 @@ class Stepper {
   StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
+  /// The last step's gradients, a sum over its scored rows; times gradient_scale() they are of its mean loss.
   const ParameterBuffer<float>& gradients() const { return gradients_; }
+  double gradient_scale() const { return gradient_scale_; }
   const BatchSizes& sizes() const { return sizes_; }
 
  private:
-  /// Adds the gradients of the micro-batch in batch_, and returns its loss, both times `scale`.
-  double accumulate(Weights weights, double scale);
-
   const Config& config_;
   BatchSizes sizes_;
   Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
+  double gradient_scale_ = 1;
+  NextToken objective_;
   std::unique_ptr<Runner<float>> runner_;
+  BatchRunner<float> batch_runner_;
   Batch batch_;
-  std::vector<float> d_losses_, losses_;  // of a micro-batch
 };
 
 }  // namespace kiln
