@@ -145,7 +145,13 @@ OPTIMIZERS = [
          "course.total * (1.0 - config.decay_fraction)")),
     *of("src/optim/elementwise.cpp", "optim_test",
         ("gains and biases decay", "is_matrix(parameter.role) && (config.decay", "(config.decay"),
-        ("frozen parameters move", "if (!p.trainable || !covers(p.role)) continue;", "if (!covers(p.role)) continue;")),
+        ("chunks begin at the tensor's first element", "chunks.push_back({p.id, begin,", "chunks.push_back({p.id, 0,")),
+    *of("src/tensor/parameters.cpp", "tensor_test",
+        ("a subset counts its parameters anew", "places_[static_cast<std::size_t>(parameter.id.index)] =",
+         "places_[parameters_.size()] =")),
+    *of("src/run/train_config.cpp", "run_test train_test",
+        ("only the first pattern freezes", "return std::ranges::none_of(config.freeze, [&]",
+         "return std::ranges::none_of(std::span(config.freeze).first(std::min<std::size_t>(1, config.freeze.size())), [&]")),
 ]
 
 RUN = [

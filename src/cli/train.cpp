@@ -166,6 +166,9 @@ void introduce(const Preparation& p, const RunPaths& paths) {
   spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", paths.root.string(),
                counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
                counted(p.data.train.size(), "training token"), format_count(p.data.validation.size()));
+  if (!p.config.train.freeze.empty())
+    spdlog::info("{} are trained, the others frozen (train.freeze)",
+                 counted(p.stepper->gradients().layout().count(), "parameter"));
 }
 
 void say_finished(const Preparation& p, const std::string& root) {

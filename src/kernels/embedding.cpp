@@ -40,8 +40,10 @@ void embedding_backward(std::span<const std::int32_t> tokens, std::span<const st
   parallel_for(dx.cols(), kColumnGrain, [&](Index begin, Index end) {  // by columns: no two threads share an element
     for (Index n = 0; n < dx.rows(); ++n) {
       const T* in = row(dx, n);
-      A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
-      for (Index c = begin; c < end; ++c) token[c] += widen(in[c]);
+      if (dtokens_table.rows() > 0) {
+        A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
+        for (Index c = begin; c < end; ++c) token[c] += widen(in[c]);
+      }
       if (dpositions_table.rows() == 0) continue;
       A* position = row(dpositions_table, positions[static_cast<std::size_t>(n)]);
       for (Index c = begin; c < end; ++c) position[c] += widen(in[c]);

@@ -17,7 +17,7 @@ template <class T>
 void linear_backward(ConstMat<T> x, ConstMat<T> w, ConstMat<T> dy, Mat<T> dx, Mat<Acc<T>> dw, Write write,
                      Vec<Acc<T>> db) {
   matmul_nt(dy, w, dx);
-  matmul_tn(x, dy, dw, write);
+  if (dw.rows() > 0) matmul_tn(x, dy, dw, write);
   if (db.size() > 0) add_column_sums(dy, db);
 }
 

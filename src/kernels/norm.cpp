@@ -17,6 +17,7 @@ constexpr Index kColumnGrain = 32;
 /// dgain[c] += sum_n dy[n,c] (x[n,c] - mean[n]) rstd[n]; an empty mean is zero.
 template <class T>
 void add_gain_gradient(ConstMat<T> x, ConstVec<Acc<T>> mean, ConstVec<Acc<T>> rstd, ConstMat<T> dy, Vec<Acc<T>> dgain) {
+  if (dgain.size() == 0) return;
   using A = Acc<T>;
   parallel_for(x.cols(), kColumnGrain, [&](Index begin, Index end) {
     for (Index n = 0; n < x.rows(); ++n) {

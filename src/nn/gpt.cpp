@@ -85,11 +85,9 @@ void Gpt<T>::backward(const ForwardContext<T>& context, GptActivations<T>& a, Gr
     blocks_[i].backward(context, as_const(a.stream[i]), a.blocks[i], *a.scratch, d_stream, gradients);
   }
   dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences, d_stream);
-  const Mat<Acc<T>> d_positions =
-      position_embedding_ ? gradients.mat(position_embedding_) : mat(static_cast<Acc<T>*>(nullptr), 0, C);
   const Timed timed("embedding");
   embedding_backward<T>(context.rows.tokens, context.rows.positions, as_const(d_stream),
-                        gradients.mat(token_embedding_), d_positions);
+                        gradients.mat(token_embedding_), gradients.mat(position_embedding_));
 }
 
 template class Gpt<float>;

@@ -121,7 +121,7 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, GptAc
     }
     const Timed timed("matmul unembedding");
     const auto [dw, write] = gradients.target(unembedding_);
-    matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
+    if (dw.rows() > 0) matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
     matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(a.d_hidden, first_row + begin, count));
   }
   spread_rows(scored.rows, a.d_hidden);

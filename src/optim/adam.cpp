@@ -15,12 +15,11 @@ using Elements = Eigen::Array<float, Eigen::Dynamic, 1, Eigen::ColMajor, kBlockE
 
 }  // namespace
 
-Adam::Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, bool (*covers)(Role))
+Adam::Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, const ParameterLayout& moved)
     : config_(config),
       decay_(decay),
-      moved_(layout.only(covers)),
-      chunks_(make_chunks(config, layout, covers)),
-      moved_chunks_(make_chunks(config, moved_)),
+      moved_(moved),
+      chunks_(make_chunks(config, moved_)),
       first_moment_(layout),
       second_moment_(moved_) {}
 
@@ -36,29 +35,30 @@ void Adam::step(Weights weights, const ParameterBuffer<float>& gradients, const 
   const auto unbias = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, t)));
   parallel_each(static_cast<Index>(chunks_.size()), [&](Index i) {
     const Chunk& chunk = chunks_[static_cast<std::size_t>(i)];
-    float* const second_moment = second_moment_.data() + moved_chunks_[static_cast<std::size_t>(i)].begin;
+    const float* const gradient_elements = elements(gradients, chunk);
+    float* const weight = elements(weights.masters(), chunk);
+    float *const first_moment = elements(first_moment_, chunk), *const second_moment = elements(second_moment_, chunk);
     const float coupled = decay_ == Decay::in_gradient ? chunk.weight_decay : 0.0f;
     const float keep = decay_ == Decay::decoupled ? 1.0f - static_cast<float>(lr) * chunk.weight_decay : 1.0f;
     for (Index done = 0; done < chunk.count; done += kBlockElements) {
-      const Index begin = chunk.begin + done, count = std::min(kBlockElements, chunk.count - done);
-      const Eigen::Map<const Elements> gradient(gradients.data() + begin, count);
-      Eigen::Map<Elements> w(weights.masters().data() + begin, count);
-      Eigen::Map<Elements> m(first_moment_.data() + begin, count), v(second_moment + done, count);
+      const Index count = std::min(kBlockElements, chunk.count - done);
+      const Eigen::Map<const Elements> gradient(gradient_elements + done, count);
+      Eigen::Map<Elements> w(weight + done, count), m(first_moment + done, count), v(second_moment + done, count);
       const Elements g = scale * gradient + coupled * w;
       m = beta1 * m + rest1 * g;
       v = beta2 * v + rest2 * g.square();
       w = keep * w - size * m / (unbias * v.sqrt() + epsilon);
-      weights.round(begin, count);
+      weights.round(chunk.id, chunk.begin + done, count);
     }
   });
 }
 
 std::unique_ptr<Optimizer> make_adam(const OptimizerConfig& config, const ParameterLayout& layout) {
-  return std::make_unique<Adam>(config, layout, Decay::in_gradient);
+  return std::make_unique<Adam>(config, layout, Decay::in_gradient, layout);
 }
 
 std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& config, const ParameterLayout& layout) {
-  return std::make_unique<Adam>(config, layout, Decay::decoupled);
+  return std::make_unique<Adam>(config, layout, Decay::decoupled, layout);
 }
 
 }  // namespace kiln

@@ -19,20 +19,20 @@ enum class Decay { in_gradient, decoupled };
 ///   w -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)
 class Adam final : public Optimizer {
  public:
-  /// Updates only the parameters whose role is covered. Slot m spans the whole layout, slot v the covered parameters.
-  Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, bool (*covers)(Role) = any_role);
+  /// Updates the parameters of `moved`, all of them or some. Slot m spans the whole layout, slot v those that move.
+  Adam(const OptimizerConfig& config, const ParameterLayout& layout, Decay decay, const ParameterLayout& moved);
 
   void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) override;
   std::vector<OptimizerSlot> slots() override { return {{"m", &first_moment_}, {"v", &second_moment_}}; }
 
-  /// Returns slot m, whose share of uncovered parameters is free for other use.
+  /// Returns slot m, whose share of the other parameters is free for other use.
   ParameterBuffer<float>& first_moment() { return first_moment_; }
 
  private:
   OptimizerConfig config_;
   Decay decay_;
-  ParameterLayout moved_;         // the covered parameters
-  Chunks chunks_, moved_chunks_;  // the same elements, in the whole layout and in moved_
+  ParameterLayout moved_;
+  Chunks chunks_;  // of moved_
   ParameterBuffer<float> first_moment_, second_moment_;
 };
 

@@ -50,19 +50,7 @@ template double sum_of_squares<float>(const float*, Index);
 template double sum_of_squares<bfloat16>(const bfloat16*, Index);
 
 double global_norm(const ParameterBuffer<float>& gradients) {
-  double total = 0;
-  Index begin = 0, end = 0;  // a range of trainable parameters, usually all; the padding inside is zero
-  auto add_stretch = [&] { total += sum_of_squares(gradients.data() + begin, end - begin); };
-  for (const Parameter& p : gradients.layout().parameters()) {
-    if (p.trainable) {
-      end = p.offset + p.size();
-      continue;
-    }
-    add_stretch();
-    begin = end = p.offset + p.size();
-  }
-  add_stretch();
-  return std::sqrt(total);
+  return std::sqrt(sum_of_squares(gradients.data(), gradients.layout().extent()));  // padding is zero
 }
 
 double clip_scale(double norm, double max_norm) { return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0; }

@@ -15,13 +15,12 @@ double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter
   return decays ? config.weight_decay : 0.0;
 }
 
-Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role)) {
+Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout) {
   Chunks chunks;
   for (const Parameter& p : layout.parameters()) {
-    if (!p.trainable || !covers(p.role)) continue;
     const auto weight_decay = static_cast<float>(weight_decay_of(config, p));
     for (Index begin = 0; begin < p.size(); begin += kChunkElements) {
-      chunks.push_back({p.offset + begin, std::min(kChunkElements, p.size() - begin), weight_decay});
+      chunks.push_back({p.id, begin, std::min(kChunkElements, p.size() - begin), weight_decay});
     }
   }
   return chunks;

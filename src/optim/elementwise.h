@@ -9,9 +9,10 @@
 
 namespace kiln {
 
-/// A range of elements of one trainable parameter.
+/// A range of elements of one parameter.
 struct Chunk {
-  Index begin;  // in every buffer
+  ParameterId id;
+  Index begin;  // in the parameter
   Index count;
   float weight_decay;  // the parameter's
 };
@@ -20,9 +21,17 @@ using Chunks = std::vector<Chunk>;
 /// Returns a parameter's weight decay: 0 for vectors, and for embeddings unless the config decays them.
 double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter);
 
-/// Splits the trainable parameters whose role is covered into chunks that depend only on the layout. Threads share out
-/// chunks, so the thread count changes no bit of a result.
-Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout, bool (*covers)(Role) = any_role);
+/// Splits the layout's parameters into chunks that depend only on the layout. Threads share out chunks, so the thread
+/// count changes no bit of a result.
+Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout);
+
+/// Returns a chunk's elements in a buffer that has its parameter.
+inline float* elements(ParameterBuffer<float>& buffer, const Chunk& chunk) {
+  return buffer.vec(chunk.id).data() + chunk.begin;
+}
+inline const float* elements(const ParameterBuffer<float>& buffer, const Chunk& chunk) {
+  return buffer.vec(chunk.id).data() + chunk.begin;
+}
 
 /// Calls formula(weight_decay, g, w, state...) for each element: g is the scaled gradient; w and state are references.
 /// The formula is inlined; without branches, the loop is vectorised.
@@ -30,7 +39,7 @@ template <class Formula, class... State>
 void update_chunk(Formula formula, const Chunk& chunk, float gradient_scale, const float* __restrict gradients,
                   float* __restrict weights, State* __restrict... state) {
   const float weight_decay = chunk.weight_decay;
-  for (Index i = chunk.begin, end = chunk.begin + chunk.count; i < end; ++i) {
+  for (Index i = 0; i < chunk.count; ++i) {
     formula(weight_decay, gradient_scale * gradients[i], weights[i], state[i]...);
   }
 }
@@ -42,9 +51,9 @@ void update_elements(const Chunks& chunks, double gradient_scale, const Paramete
                      Weights weights, Formula formula, Buffer&... state) {
   parallel_each(static_cast<Index>(chunks.size()), [&](Index i) {
     const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
-    update_chunk(formula, chunk, static_cast<float>(gradient_scale), gradients.data(), weights.masters().data(),
-                 state.data()...);
-    weights.round(chunk.begin, chunk.count);
+    update_chunk(formula, chunk, static_cast<float>(gradient_scale), elements(gradients, chunk),
+                 elements(weights.masters(), chunk), elements(state, chunk)...);
+    weights.round(chunk.id, chunk.begin, chunk.count);
   });
 }
 

@@ -12,7 +12,7 @@ using MakeOptimizer = std::unique_ptr<Optimizer>(const OptimizerConfig&, const P
 
 MakeOptimizer make_sgd, make_adam, make_adamw, make_lion, make_muon;
 
-bool is_moved_by_adamw(Role role);  // the roles that Muon does not update
+bool is_moved_by_adamw(const Parameter& parameter);  // one that Muon does not update
 std::size_t muon_scratch_bytes(const ParameterLayout& layout);
 
 }  // namespace kiln

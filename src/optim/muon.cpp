@@ -14,7 +14,8 @@ namespace {
 
 /// A hidden matrix, or one of its column groups.
 struct Part {
-  Index begin;  // in every buffer
+  ParameterId id;
+  Index begin;  // in the parameter
   Index rows, cols;
   Index stride;  // between rows
   float weight_decay;
@@ -23,11 +24,11 @@ struct Part {
 std::vector<Part> find_parts(const OptimizerConfig& config, const ParameterLayout& layout) {
   std::vector<Part> parts;
   for (const Parameter& p : layout.parameters()) {
-    if (!p.trainable || !is_hidden_matrix(p.role)) continue;
+    if (!is_hidden_matrix(p.role)) continue;
     const auto weight_decay = static_cast<float>(weight_decay_of(config, p));
-    Index begin = p.offset;
+    Index begin = 0;
     for (const Index width : p.column_groups) {
-      parts.push_back({begin, p.rows, width, p.cols, weight_decay});
+      parts.push_back({p.id, begin, p.rows, width, p.cols, weight_decay});
       begin += width;
     }
   }
@@ -75,7 +76,7 @@ class Muon final : public Optimizer {
   Muon(const OptimizerConfig& config, const ParameterLayout& layout)
       : config_(config),
         parts_(find_parts(config, layout)),
-        adamw_(config, layout, Decay::decoupled, is_moved_by_adamw) {
+        adamw_(config, layout, Decay::decoupled, layout.subset(is_moved_by_adamw)) {
     for (int i = 0; i < threads(); ++i) scratch_.emplace_back(scratch_for(parts_));
   }
 
@@ -86,9 +87,9 @@ class Muon final : public Optimizer {
       const Part& part = parts_[static_cast<std::size_t>(i)];
       Arena& scratch = scratch_[static_cast<std::size_t>(thread_index())];
       if (weights.has_rounded()) {
-        move_part<bfloat16>(part, weights, gradients.data(), step, scratch);
+        move_part<bfloat16>(part, weights, gradients, step, scratch);
       } else {
-        move_part<float>(part, weights, gradients.data(), step, scratch);
+        move_part<float>(part, weights, gradients, step, scratch);
       }
     });
   }
@@ -97,15 +98,18 @@ class Muon final : public Optimizer {
 
  private:
   template <class T>
-  void move_part(const Part& part, Weights weights, const float* gradients, const OptimizerStep& step, Arena& scratch) {
+  void move_part(const Part& part, Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step,
+                 Arena& scratch) {
     const std::size_t mark = scratch.mark();
     const NewtonSchulzRoom<T> room(scratch, part.rows, part.cols);
     const auto mu = static_cast<float>(config_.muon_momentum);
     const auto gradient_scale = static_cast<float>(step.gradient_scale);
-    float* momentum = adamw_.first_moment().data();  // AdamW does not use the hidden matrices' share
+    const float* const gradient = gradients.vec(part.id).data();
+    float* const weight = weights.masters().vec(part.id).data();
+    float* const momentum = adamw_.first_moment().vec(part.id).data();  // which AdamW does not use
     for (Index i = 0; i < part.rows; ++i) {
       const Index at = part.begin + i * part.stride;
-      look_ahead(part.cols, mu, gradient_scale, gradients + at, momentum + at, row(room.x, i));
+      look_ahead(part.cols, mu, gradient_scale, gradient + at, momentum + at, row(room.x, i));
     }
 
     const Mat<T> orthogonal = newton_schulz(room);
@@ -116,8 +120,8 @@ class Muon final : public Optimizer {
     const auto keep = 1.0f - static_cast<float>(lr) * part.weight_decay;
     for (Index i = 0; i < part.rows; ++i) {
       const Index at = part.begin + i * part.stride;
-      move(part.cols, keep, size, row(orthogonal, i), weights.masters().data() + at);
-      weights.round(at, part.cols);
+      move(part.cols, keep, size, row(orthogonal, i), weight + at);
+      weights.round(part.id, at, part.cols);
     }
     scratch.release(mark);
   }
@@ -134,7 +138,7 @@ std::unique_ptr<Optimizer> make_muon(const OptimizerConfig& config, const Parame
   return std::make_unique<Muon>(config, layout);
 }
 
-bool is_moved_by_adamw(Role role) { return !is_hidden_matrix(role); }
+bool is_moved_by_adamw(const Parameter& parameter) { return !is_hidden_matrix(parameter.role); }
 
 std::size_t muon_scratch_bytes(const ParameterLayout& layout) {
   const std::vector<Part> parts = find_parts({}, layout);

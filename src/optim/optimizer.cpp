@@ -7,9 +7,11 @@
 namespace kiln {
 namespace {
 
+bool any_parameter(const Parameter&) { return true; }
+
 struct Moment {
   std::string_view name;
-  bool (*covers)(Role) = any_role;
+  bool (*covers)(const Parameter&) = any_parameter;
 };
 
 struct Entry {
@@ -53,7 +55,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const P
 std::vector<StateLayout> state_layouts(const OptimizerConfig& config, const ParameterLayout& layout) {
   std::vector<StateLayout> state;
   for (const Moment& moment : entry_of(config.type).moments(config))
-    state.push_back({moment.name, layout.only(moment.covers)});
+    state.push_back({moment.name, layout.subset(moment.covers)});
   return state;
 }
 

@@ -1,9 +1,12 @@
 // Resolves and validates the settings of a run.
 #include "kiln/run/train_config.h"
 
+#include "kiln/core/error.h"
+
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <fnmatch.h>
 #include <limits>
 #include <vector>
 
@@ -50,6 +53,22 @@ void TrainConfig::validate(Problems& problems, const std::string& pointer) const
   if (early_stopping && eval_every == 0) {
     problems.add(child_pointer(pointer, "early_stopping"), "counts evaluations, of which eval_every = 0 makes none");
   }
+}
+
+ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterLayout& layout) {
+  const auto is_named = [](const std::string& pattern, const Parameter& p) {
+    return ::fnmatch(pattern.c_str(), p.name.c_str(), 0) == 0;
+  };
+  for (const std::string& pattern : config.freeze) {
+    check(std::ranges::any_of(layout.parameters(), [&](const Parameter& p) { return is_named(pattern, p); }),
+          "train.freeze: no tensor is named \"{}\"; kiln gradcheck lists the names, such as {} and {}", pattern,
+          layout.parameters().front().name, layout.parameters().back().name);
+  }
+  ParameterLayout trainable = layout.subset([&](const Parameter& p) {
+    return std::ranges::none_of(config.freeze, [&](const std::string& pattern) { return is_named(pattern, p); });
+  });
+  check(trainable.count() > 0, "train.freeze: names every tensor, so that nothing is left to train");
+  return trainable;
 }
 
 }  // namespace kiln

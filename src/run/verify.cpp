@@ -117,8 +117,10 @@ class Examination {
     attempt(std::string(kWeightsFile), "the weights that the config describes",
             [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
     if (manifest_->step > 0 && is_sound(kOptimizerFile)) {  // an imported model has no moments yet
-      attempt(kOptimizerFile, "the moments that the config describes",
-              [&] { check_optimizer(folder_, state_layouts(read.config.optimizer, model.layout)); });
+      attempt(kOptimizerFile, "the moments that the config describes", [&] {
+        const ParameterLayout trained = trainable_parameters(read.config.train, model.layout);
+        check_optimizer(folder_, state_layouts(read.config.optimizer, trained));
+      });
     }
     if (is_sound(kModelConfigFile)) {
       attempt(kModelConfigFile, "a config of the same model", [&] {

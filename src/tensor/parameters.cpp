@@ -22,22 +22,29 @@ ParameterId ParameterLayout::matrix(std::string name, Role role, Index rows, Ind
                                     std::vector<Index> column_groups) {
   assert(is_matrix(role));
   if (column_groups.empty()) column_groups = {cols};
-  return add({std::move(name), role, rows, cols, std::move(column_groups)});
+  return add_new({std::move(name), role, rows, cols, std::move(column_groups)});
 }
 
 ParameterId ParameterLayout::vector(std::string name, Role role, Index size) {
   assert(!is_matrix(role));
-  return add({std::move(name), role, 1, size, {size}});
+  return add_new({std::move(name), role, 1, size, {size}});
 }
 
-ParameterId ParameterLayout::add(Parameter parameter) {
+ParameterId ParameterLayout::add_new(Parameter parameter) {
   assert(!find(parameter.name));
-  parameter.id = {static_cast<int>(parameters_.size())};
+  const ParameterId id{static_cast<int>(places_.size())};
+  parameter.id = id;
+  places_.push_back(-1);
+  add(std::move(parameter));
+  return id;
+}
+
+void ParameterLayout::add(Parameter parameter) {
+  places_[static_cast<std::size_t>(parameter.id.index)] = static_cast<int>(parameters_.size());
   parameter.offset = extent_;
   count_ += parameter.size();
   extent_ += (parameter.size() + kAlignedElements - 1) / kAlignedElements * kAlignedElements;
   parameters_.push_back(std::move(parameter));
-  return parameters_.back().id;
 }
 
 ParameterId ParameterLayout::find(std::string_view name) const {
@@ -51,14 +58,6 @@ Index ParameterLayout::count(Role role) const {
   return total;
 }
 
-ParameterLayout ParameterLayout::only(bool (*covers)(Role)) const {
-  ParameterLayout some;
-  for (const Parameter& p : parameters_) {
-    if (covers(p.role)) some.add(p);
-  }
-  return some;
-}
-
 template <class T>
 void Gradients<T>::finish() {
   for (const Parameter& p : this->layout().parameters()) mat(p.id);
@@ -67,11 +66,20 @@ void Gradients<T>::finish() {
 template class Gradients<float>;
 template class Gradients<double>;
 
-void Weights::round(Index begin, Index count) const {
-  if (rounded_ == nullptr) return;
-  const float* from = masters_->data() + begin;
-  bfloat16* to = rounded_->data() + begin;
+namespace {
+
+void round_elements(const float* from, Index count, bfloat16* to) {
   for (Index i = 0; i < count; ++i) to[i] = narrow<bfloat16>(from[i]);
+}
+
+}  // namespace
+
+void Weights::round(ParameterId id, Index begin, Index count) const {
+  if (rounded_ != nullptr) round_elements(masters_->vec(id).data() + begin, count, rounded_->vec(id).data() + begin);
+}
+
+void Weights::round() const {
+  if (rounded_ != nullptr) round_elements(masters_->data(), masters_->layout().extent(), rounded_->data());
 }
 
 }  // namespace kiln

@@ -154,14 +154,15 @@ double training_flops_per_token(const ModelConfig& config, const ParameterLayout
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
   const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
   const Precision precision = resolved(config.train.precision);
+  const ParameterLayout trained = trainable_parameters(config.train, model.layout);
   std::uint64_t state = 0;
-  for (const StateLayout& slot : state_layouts(config.optimizer, model.layout)) {
+  for (const StateLayout& slot : state_layouts(config.optimizer, trained)) {
     state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);
   }
   const std::uint64_t rounded = precision == Precision::bf16 ? buffer / sizeof(float) * sizeof(bfloat16) : 0;
   return {.weights = buffer + rounded,
-          .gradients = buffer,
-          .optimizer = state + scratch_bytes(config.optimizer, model.layout),
+          .gradients = static_cast<std::uint64_t>(trained.extent()) * sizeof(float),
+          .optimizer = state + scratch_bytes(config.optimizer, trained),
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
@@ -189,7 +190,8 @@ Plan make_plan(const Config& config) {
   plan.available_memory = available_memory_bytes();
   plan.flops_per_token = training_flops_per_token(config.model, model.layout);
   Index saved = model.layout.count();
-  for (const StateLayout& slot : state_layouts(config.optimizer, model.layout)) saved += slot.layout.count();
+  const ParameterLayout trained = trainable_parameters(config.train, model.layout);
+  for (const StateLayout& slot : state_layouts(config.optimizer, trained)) saved += slot.layout.count();
   plan.checkpoint_bytes = static_cast<std::uint64_t>(saved) * sizeof(float);
 
   const bool fits =

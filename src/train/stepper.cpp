@@ -39,8 +39,9 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes) {
 Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes)
     : config_(config),
       sizes_(sizes),
-      gradients_(layout),
-      optimizer_(make_optimizer(config.optimizer, layout)),
+      trainable_(trainable_parameters(config.train, layout)),
+      gradients_(trainable_),
+      optimizer_(make_optimizer(config.optimizer, trainable_)),
       runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))),
       batch_runner_(*runner_, objective_) {}
 

@@ -106,9 +106,9 @@ RowMajor<double> plain_heads(const AttentionRun& run, const RowMajor<double>& q,
           p[j] = std::exp(product / std::sqrt(static_cast<double>(D)) - slope * static_cast<double>(t - j));
         }
         p /= p.sum();
-        for (Index j = 0; j <= t; ++j) {  // the masks' numbers: head by head of a sequence, then key, then query
-          const Index element = (s.row * H + h * s.length + j) * s.length + t;
-          p[j] *= static_cast<double>(dropout.factor(static_cast<std::uint64_t>(element)));
+        for (Index j = 0; j <= t; ++j) {  // a mask's elements: head by head, then key, then query
+          const auto element = static_cast<std::uint64_t>((h * s.length + j) * s.length + t);
+          p[j] *= static_cast<double>(dropout.factor(s.number, element));
         }
         y.row(s.row + t).segment(h * D, D) = p * v.middleRows(s.row, t + 1).middleCols(key_column, D);
       }
@@ -129,7 +129,7 @@ RowMajor<double> plain_attention(const AttentionRun& run) {
                   prepared_heads(run, qkv.middleCols(Q, KV), "attn.k_norm.weight"), qkv.rightCols(KV));
   return testing::plain_residual(
       run.x.data, plain_linear(heads, run.mat("attn.c_proj.weight"), run.vec("attn.c_proj.bias")),
-      Dropout(run.step, config.dropout, dropout_site(kPartLayer, DropoutPlace::attention_branch)));
+      Dropout(run.step, config.dropout, dropout_site(kPartLayer, DropoutPlace::attention_branch)), run.rows.sequences);
 }
 
 TEST(Attention, ForwardOfARaggedBatchIsThePlainFormula) {
@@ -170,7 +170,7 @@ TEST(Attention, BackwardOfARaggedBatchMatchesCentralDifferencesWithAFixedMask) {
 /// Feeds the rows that follow `pasts` in the whole's sequences, and expects the whole's results.
 void expect_next_rows(const AttentionRun& whole, const std::vector<Sequence>& fed, KeyValues<double>& cache) {
   TokenRows rows;
-  for (const Sequence& s : fed) rows.append(s.length, s.past, s.slot);
+  for (const Sequence& s : fed) rows.append(s.length, {.past = s.past, .slot = s.slot});
   AttentionRun part(whole.config, rows);
   part.step = whole.step;
   RowMajor<double> wanted = part.x.data;

@@ -38,7 +38,7 @@ struct TrunkRun {
   ParameterBuffer<double> weights;
   PositionTables<double> tables;
   TokenRows rows;
-  StepContext step{.training = true, .seed = 6, .step = 2};
+  StepContext step{.training = true, .seed = 6};
   Arena arena;
   GptActivations<double> activations;
 };
@@ -73,7 +73,8 @@ TEST(Gpt, HiddenStatesAreTheFinalNormOfTheBlocksOfTheEmbedding) {
         stream.data.row(n) += run.tables.sinusoid_table().row(run.rows.positions[at]);
       }
     }
-    stream.data = testing::plain_residual(RowMajor<double>::Zero(N, C), stream.data, Dropout(run.step, 0.2, 0));
+    stream.data = testing::plain_residual(RowMajor<double>::Zero(N, C), stream.data, Dropout(run.step, 0.2, 0),
+                                          run.rows.sequences);
     for (Index layer = 0; layer < config.n_layers; ++layer) {
       ParameterLayout of_block;
       const Block<double> block(config, layer, of_block);

@@ -71,7 +71,7 @@ RowMajor<double> plain_mlp(const MlpRun& run) {
   }
   return testing::plain_residual(
       run.x.data, testing::plain_linear(activated, run.mat("mlp.c_proj.weight"), run.vec("mlp.c_proj.bias")),
-      Dropout(run.step, config.dropout, dropout_site(kPartLayer, DropoutPlace::mlp_branch)));
+      Dropout(run.step, config.dropout, dropout_site(kPartLayer, DropoutPlace::mlp_branch)), run.rows.sequences);
 }
 
 TEST(Mlp, ForwardIsThePlainFormulaForEveryActivation) {

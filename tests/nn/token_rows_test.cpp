@@ -14,7 +14,7 @@ TEST(TokenRows, SequencesLieEndToEndEachWithPositionsOfItsOwn) {
   TokenRows rows;
   EXPECT_EQ(rows_in(rows.sequences), 0);
   rows.append(std::vector<std::int32_t>{7, 8, 9});
-  const std::span<std::int32_t> to_write = rows.append(2, 0, 5);
+  const std::span<std::int32_t> to_write = rows.append(2, {.slot = 5, .number = 8});
   ASSERT_EQ(to_write.size(), 2u);
   to_write[0] = 4;
   to_write[1] = 6;
@@ -34,8 +34,8 @@ TEST(TokenRows, SequencesLieEndToEndEachWithPositionsOfItsOwn) {
 
 TEST(TokenRows, PositionsFollowThePast) {
   TokenRows rows;
-  rows.append(std::vector<std::int32_t>{1, 2}, 10, 3);
-  rows.append(1, 4, 1);
+  rows.append(std::vector<std::int32_t>{1, 2}, {.past = 10, .slot = 3});
+  rows.append(1, {.past = 4, .slot = 1});
   EXPECT_THAT(rows.positions, ElementsAre(10, 11, 4));
   EXPECT_EQ(rows.sequences[0].past, 10);
   EXPECT_EQ(rows.sequences[0].slot, 3);
@@ -48,7 +48,7 @@ TEST(TokenRows, RoundUpAddsRowsOfNoSequence) {
   TokenRows rows;
   rows.round_up(4);
   EXPECT_EQ(rows.size(), 0);
-  rows.append(std::vector<std::int32_t>{5, 6, 7, 8, 9}, 2);
+  rows.append(std::vector<std::int32_t>{5, 6, 7, 8, 9}, {.past = 2});
   rows.round_up(4);
   EXPECT_THAT(rows.tokens, ElementsAre(5, 6, 7, 8, 9, 0, 0, 0));
   EXPECT_THAT(rows.positions, ElementsAre(2, 3, 4, 5, 6, 0, 0, 0));
@@ -60,7 +60,7 @@ TEST(TokenRows, RoundUpAddsRowsOfNoSequence) {
 
 TEST(TokenRows, ClearKeepsTheMemoryAndNothingElse) {
   TokenRows rows;
-  for (int i = 0; i < 5; ++i) rows.append(std::vector<std::int32_t>{9, 9, 9}, 1, i);
+  for (int i = 0; i < 5; ++i) rows.append(std::vector<std::int32_t>{9, 9, 9}, {.past = 1, .slot = i});
   rows.round_up(16);
   const auto tokens = rows.tokens.capacity(), positions = rows.positions.capacity(),
              sequences = rows.sequences.capacity();

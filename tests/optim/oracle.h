@@ -59,8 +59,9 @@ inline Rows newton_schulz_oracle(Rows x) {
 /// Weights and state in double; step() does what an Optimizer of the same config is to do.
 class OptimizerOracle {
  public:
-  OptimizerOracle(const OptimizerConfig& config, const ParameterBuffer<float>& weights)
+  OptimizerOracle(const OptimizerConfig& config, const ParameterBuffer<float>& weights, const ParameterLayout& trained)
       : config_(config),
+        trained_(trained),
         layout_(weights.layout()),
         w_(weights.data(), weights.data() + layout_.extent()),
         m_(w_.size()),
@@ -70,7 +71,7 @@ class OptimizerOracle {
 
   void step(const ParameterBuffer<float>& gradients, const OptimizerStep& step) {
     for (const Parameter& p : layout_.parameters()) {
-      if (!p.trainable) continue;
+      if (!trained_.has(p.id)) continue;
       const bool embedding = p.role == Role::token_embedding || p.role == Role::position_embedding;
       const bool vector = p.role == Role::norm || p.role == Role::bias;
       const double decay = vector || (embedding && !config_.decay_embeddings) ? 0.0 : config_.weight_decay;
@@ -142,6 +143,7 @@ class OptimizerOracle {
   }
 
   OptimizerConfig config_;
+  const ParameterLayout& trained_;
   const ParameterLayout& layout_;
   std::vector<double> w_, m_, v_;
 };

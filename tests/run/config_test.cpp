@@ -60,7 +60,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
     "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"],
       "start_of_text": null, "end_of_text": null, "path": null},
     "data": {"train": ["data/tales.txt"], "validation": [], "validation_fraction": 0.1, "document_separator": null,
-             "include": ["*.txt", "*.jsonl"], "text_field": "text"},
+             "include": ["*.txt", "*.jsonl"], "text_field": "text", "attend_across_documents": true},
     "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,
       "activation": "relu", "norm": "layernorm", "position": "learned", "rope_theta": 10000.0, "bias": true,
       "qk_norm": false, "tie_embeddings": true, "dropout": 0.0,
@@ -70,7 +70,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
       "muon_momentum": 0.95, "decay_embeddings": true},
     "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
     "train": {"steps": 2000, "epochs": null, "time_budget": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
-      "precision": "fp32", "recompute": "none", "eval_every": 250, "eval_tokens": "auto", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
+      "precision": "fp32", "freeze": [], "recompute": "none", "eval_every": 250, "eval_tokens": "auto", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
       "sample_every": 0, "sample_at_evaluations": false, "sample_prompt": "", "early_stopping": null, "spike_threshold": 6.0, "skip_spikes": false, "threads": 0, "deterministic": false, "max_bad_steps": 10, "tensorboard": true}})"));
 }
 

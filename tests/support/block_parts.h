@@ -42,7 +42,7 @@ inline ParameterBuffer<double> draw_weights(const ParameterLayout& layout) {
 /// Returns sequences of these lengths, then `rest` rows of no sequence.
 inline TokenRows ragged_rows(std::initializer_list<Index> lengths, Index rest = 0) {
   TokenRows rows;
-  for (const Index length : lengths) rows.append(length);
+  for (const Index length : lengths) rows.append(length, {.number = 11 + rows.sequences.size()});
   rows.round_up(rows.size() + rest);
   return rows;
 }
@@ -107,7 +107,7 @@ struct PartRun {
   ParameterBuffer<double> weights;
   PositionTables<double> tables;
   TokenRows rows;
-  StepContext step{.training = true, .seed = 5, .step = 7};
+  StepContext step{.training = true, .seed = 5};
   Arena arena;
   typename Part::Activations activations;
   Tensor<double> x, out;  // (N, C)
@@ -186,10 +186,13 @@ inline RowMajor<double> plain_linear(const RowMajor<double>& x, ConstMat<double>
 
 /// Returns x + dropout(branch).
 inline RowMajor<double> plain_residual(const RowMajor<double>& x, const RowMajor<double>& branch,
-                                       const Dropout& dropout) {
-  RowMajor<double> y = x;
-  for (Index e = 0; e < y.size(); ++e) {
-    y.data()[e] += static_cast<double>(dropout.factor(static_cast<std::uint64_t>(e))) * branch.data()[e];
+                                       const Dropout& dropout, std::span<const Sequence> sequences) {
+  RowMajor<double> y = x + branch;  // in rows of no sequence nothing is dropped
+  for (const Sequence& s : sequences) {
+    for (Index e = 0; e < s.length * y.cols(); ++e) {
+      const double factor = dropout.factor(s.number, static_cast<std::uint64_t>(e));
+      y(s.row + e / y.cols(), e % y.cols()) += (factor - 1) * branch(s.row + e / y.cols(), e % y.cols());
+    }
   }
   return y;
 }

@@ -64,6 +64,28 @@ TEST(ParameterBuffer, AParameterThatIsNotThereIsAnEmptyVector) {
   EXPECT_EQ(buffer.vec(ParameterId{}).size(), 0);
 }
 
+TEST(ParameterLayout, ASubsetKeepsIdsAndNothingOfTheOthers) {
+  const Fixture f;
+  const ParameterLayout some = f.layout.subset([](const Parameter& p) { return p.role != Role::token_embedding; });
+  EXPECT_EQ(some.count(), 27 + 9);
+  EXPECT_EQ(some.extent(), 32 + 16);
+  EXPECT_EQ(some.ids(), 3);
+  EXPECT_FALSE(some.has(f.embedding));
+  EXPECT_EQ(some[f.bias].name, "h.0.attn.c_attn.bias");
+  EXPECT_EQ(some.find("h.0.attn.c_attn.weight").index, f.weight.index);
+  Gradients<float> gradients(some);
+  gradients.clear();
+  EXPECT_EQ(gradients.mat(f.embedding).rows(), 0);
+  EXPECT_EQ(gradients.target(f.embedding).mat.rows(), 0);
+  EXPECT_EQ(gradients.vec(f.embedding).size(), 0);
+  gradients.vec(f.bias).setConstant(2);
+  gradients.finish();
+  EXPECT_EQ(gradients.all().sum(), 18);
+  const ParameterLayout bias_alone = some.subset([](const Parameter& p) { return p.role == Role::bias; });
+  EXPECT_EQ(bias_alone[f.bias].offset, 0);
+  EXPECT_FALSE(bias_alone.has(f.weight));
+}
+
 TEST(Gradients, StartAsZerosToAddTo) {
   const Fixture f;
   Gradients<float> gradients(f.layout);

@@ -180,6 +180,41 @@ TEST(Stepper, AStepThatScoresNothingIsAnError) {
                         [&] { rig.step(); });
 }
 
+TEST(Stepper, FrozenTensorsKeepTheirWeightsAndTheOthersGetTheSameGradients) {
+  const auto tokens = random_tokens(30 * 16 + 1, 20);
+  Config partly = small_config();
+  partly.train.freeze = {"wte.weight", "h.0.*"};
+  StepperRig all(small_config(), tokens, 20, DataOrder::shuffle), frozen(partly, tokens, 20, DataOrder::shuffle);
+  const Eigen::VectorXf before = frozen.weights.all();
+  all.step();
+  frozen.step();
+  const ParameterBuffer<float>& gradients = frozen.stepper.gradients();
+  for (const Parameter& p : frozen.model.layout.parameters()) {
+    const bool is_frozen = p.name == "wte.weight" || p.name.starts_with("h.0.");
+    EXPECT_EQ(gradients.has(p.id), !is_frozen) << p.name;
+    const auto start = before.segment(p.offset, p.size());
+    EXPECT_EQ((frozen.weights.vec(p.id) - start).isZero(0), is_frozen) << p.name;
+    if (is_frozen) continue;
+    EXPECT_EQ(gradients.vec(p.id), all.stepper.gradients().vec(p.id)) << p.name;
+  }
+  for (const OptimizerSlot& slot : frozen.stepper.optimizer().slots())
+    EXPECT_EQ(slot.buffer->layout().count(), gradients.layout().count());
+}
+
+TEST(TrainableParameters, APatternThatNamesNothingOrEverythingIsRefused) {
+  const LanguageModel<float> model(small_config().model, 20);
+  TrainConfig config;
+  config.freeze = {"h.0.*", "h.7.*"};
+  testing::expect_error(
+      ExitCode::usage,
+      "train.freeze: no tensor is named \"h.7.*\"; kiln gradcheck lists the names, such as wte.weight "
+      "and ln_f.bias",
+      [&] { trainable_parameters(config, model.layout); });
+  config.freeze = {"*"};
+  testing::expect_error(ExitCode::usage, "train.freeze: names every tensor, so that nothing is left to train",
+                        [&] { trainable_parameters(config, model.layout); });
+}
+
 TEST(BatchSizes, WhereTheDataIsNotKnownAllIsTheLargestMicroBatch) {
   Config config = small_config();
   EXPECT_EQ(BatchSizes::planned(config).windows_per_step, 4);

@@ -14,7 +14,7 @@ template <class T>
 void embedding_forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions,
                        ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x);
 
-/// dtokens_table[tokens[n]] += dx[n], dpositions_table[positions[n]] += dx[n] (where it has rows).   dx (N, C).
+/// dtokens_table[tokens[n]] += dx[n], dpositions_table[positions[n]] += dx[n]; a table without rows is skipped.   dx (N, C).
 template <class T>
 void embedding_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions, ConstMat<T> dx,
                         Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table);

@@ -9,7 +9,7 @@ namespace kiln {
 template <class T>
 double sum_of_squares(const T* data, Index count);
 
-/// Returns the L2 norm of the gradients of all trainable parameters together; NaN or infinite if one of them is.
+/// Returns the L2 norm of all gradients together; NaN or infinite if one of them is.
 double global_norm(const ParameterBuffer<float>& gradients);
 
 /// Returns the factor that limits a gradient of norm `norm` to `max_norm`: PyTorch's min(1, max_norm / (norm + 1e-6)).

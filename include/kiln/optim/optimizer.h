@@ -32,8 +32,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Updates the trainable weights by one step, and rounds the updated ones into the copy that a bfloat16 model reads.
-  /// Leaves other weights and padding unchanged. The result's bits do not depend on the thread count. Allocates
+  /// Updates the weights by one step, and rounds the updated ones into the copy that a bfloat16 model reads. Leaves
+  /// weights outside the optimizer's layout and padding unchanged. The result's bits do not depend on the thread count. Allocates
   /// nothing. Gradients must be finite; others would corrupt the state.
   virtual void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) = 0;
 
@@ -42,8 +42,8 @@ class Optimizer {
   virtual std::vector<OptimizerSlot> slots() = 0;
 };
 
-/// Makes the config's optimizer for buffers over `layout`, which must outlive it. Reads here, once, which parameters
-/// train, decay and use Muon.
+/// Makes the config's optimizer for the parameters of `layout`, which must outlive it: all of a model's, or those that
+/// train. Gradients are over this layout, weights over it or a larger one with the same ids.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const ParameterLayout& layout);
 
 /// An optimizer slot's name and the parameters that it spans.

@@ -5,6 +5,7 @@
 #include "kiln/data/data_order.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/nn/block.h"
+#include "kiln/tensor/parameters.h"
 #include "kiln/tensor/view.h"
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kiln {
 
@@ -45,6 +47,7 @@ struct TrainConfig {
   int threads = 0;
   bool deterministic = false;
   std::int64_t max_bad_steps = 10;
+  std::vector<std::string> freeze;
   bool tensorboard = true;
 
   /// Returns the most tokens that an evaluation scores, in windows of `n_ctx`. "auto" follows from the config alone, so
@@ -80,6 +83,9 @@ struct TrainConfig {
     v("precision", precision,
       "precision of activations and matrix products; bf16: with float master weights, norms, softmax, loss and "
       "optimizer; auto: bf16 where this processor has instructions for it (AVX512-BF16, AMX), else fp32");
+    v("freeze", freeze,
+      "tensors that keep their weights, by name as in model.safetensors of a kiln model, * standing for any text: "
+      "\"wte.weight\", \"h.0.*\"");
     v("recompute", recompute,
       "activations to recompute in the backward pass instead of keeping them, for less memory and the same results; "
       "mlp: those inside the MLPs; block: all but the residual stream between blocks");
@@ -113,5 +119,9 @@ struct TrainConfig {
     v("tensorboard", tensorboard, "event files for TensorBoard, beside metrics.jsonl");
   }
 };
+
+/// Returns the parameters that train: all but those that a pattern of train.freeze names. Throws Error (usage) for a
+/// pattern that names none, and if nothing is left to train.
+ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterLayout& layout);
 
 }  // namespace kiln

@@ -28,7 +28,6 @@ constexpr bool is_residual_projection(Role role) {
   return role == Role::attention_residual || role == Role::mlp_residual;
 }
 constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
-constexpr bool any_role(Role) { return true; }
 constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
 
 /// Where a parameter stands in its layout. A default id means: this model has no such parameter.
@@ -45,7 +44,6 @@ struct Parameter {
   std::vector<Index> column_groups;  // widths of the matrices that lie side by side: Q, K, V; gate, up; mostly one
   ParameterId id = {};               // given by the layout, as is the offset
   Index offset = 0;                  // of its first element in every buffer
-  bool trainable = true;
 
   Index size() const { return rows * cols; }
   bool is_vector() const { return !is_matrix(role); }
@@ -59,21 +57,35 @@ class ParameterLayout {
   ParameterId vector(std::string name, Role role, Index size);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  const Parameter& operator[](ParameterId id) const { return parameters_[static_cast<std::size_t>(id.index)]; }
-  Parameter& operator[](ParameterId id) { return parameters_[static_cast<std::size_t>(id.index)]; }
+  bool has(ParameterId id) const { return id && place(id) >= 0; }
+  const Parameter& operator[](ParameterId id) const { return parameters_[static_cast<std::size_t>(place(id))]; }
+  /// Returns one more than the largest id: the size of an array by id.
+  Index ids() const { return std::ssize(places_); }
   ParameterId find(std::string_view name) const;  // a false id where there is none
 
   Index count() const { return count_; }    // parameters
   Index extent() const { return extent_; }  // elements of a buffer: count and the padding that aligns each tensor
   Index count(Role role) const;
 
-  /// The parameters alone whose role is covered, in their order; ids and offsets are anew.
-  ParameterLayout only(bool (*covers)(Role)) const;
+  /// Returns the layout of those parameters for which `contains` is true, in their order and with their ids; only the
+  /// offsets are new. A buffer over it has no element for the others.
+  template <class Contains>
+  ParameterLayout subset(Contains&& contains) const {
+    ParameterLayout some;
+    some.places_.assign(places_.size(), -1);
+    for (const Parameter& p : parameters_) {
+      if (contains(p)) some.add(p);
+    }
+    return some;
+  }
 
  private:
-  ParameterId add(Parameter parameter);
+  ParameterId add_new(Parameter parameter);
+  void add(Parameter parameter);
+  int place(ParameterId id) const { return places_[static_cast<std::size_t>(id.index)]; }
 
   std::vector<Parameter> parameters_;
+  std::vector<int> places_;  // by id: where it stands in parameters_; -1: not at all
   Index count_ = 0;
   Index extent_ = 0;
 };
@@ -87,24 +99,28 @@ class ParameterBuffer {
 
   const ParameterLayout& layout() const { return *layout_; }
 
-  /// The tensor as a matrix (rows, cols); a vector has one row.
+  bool has(ParameterId id) const { return layout_->has(id); }
+
+  /// Returns the tensor as a matrix (rows, cols); a vector has one row, and a parameter that is not here none.
   Mat<T> mat(ParameterId id) {
+    if (!has(id)) return kiln::mat(static_cast<T*>(nullptr), 0, 0);
     const Parameter& p = (*layout_)[id];
     return kiln::mat(data() + p.offset, p.rows, p.cols);
   }
   ConstMat<T> mat(ParameterId id) const {
+    if (!has(id)) return kiln::mat(static_cast<const T*>(nullptr), 0, 0);
     const Parameter& p = (*layout_)[id];
     return kiln::mat(data() + p.offset, p.rows, p.cols);
   }
 
-  /// The tensor as a vector of all its elements; an empty one for a parameter that the model does not have.
+  /// Returns the tensor as a vector of all its elements; an empty one for a parameter that is not here.
   Vec<T> vec(ParameterId id) {
-    if (!id) return no_vec<T>();
+    if (!has(id)) return no_vec<T>();
     const Parameter& p = (*layout_)[id];
     return {data() + p.offset, p.size()};
   }
   ConstVec<T> vec(ParameterId id) const {
-    if (!id) return no_const_vec<T>();
+    if (!has(id)) return no_const_vec<T>();
     const Parameter& p = (*layout_)[id];
     return {data() + p.offset, p.size()};
   }
@@ -121,21 +137,21 @@ class ParameterBuffer {
   AlignedBlock block_;
 };
 
-/// The gradients of all parameters, summed over the micro-batches of a step. Clearing them only marks them: the first
-/// product that goes to a tensor is then written over what it held, which spares a large model a pass of zeros and one
-/// of additions. Small tensors are zeroed as they are asked for.
+/// The gradients of the layout's parameters, summed over the micro-batches of a step. Kernels skip the gradient of a
+/// parameter that is not here. Clearing only marks the tensors: the first product then overwrites its tensor, which
+/// saves a large model a pass of zeros and one of additions. Small tensors are zeroed at their first use.
 template <class T>
 class Gradients : public ParameterBuffer<T> {
  public:
   explicit Gradients(const ParameterLayout& layout)
-      : ParameterBuffer<T>(layout), is_stale_(layout.parameters().size(), false) {}
+      : ParameterBuffer<T>(layout), is_stale_(static_cast<std::size_t>(layout.ids()), false) {}
 
   /// Everything counts as zero from here on.
   void clear() { is_stale_.assign(is_stale_.size(), true); }
   /// Zeroes what nothing was written to since then; from here on the whole buffer may be read.
   void finish();
 
-  /// Where the next product of a tensor goes, and how; it must be written.
+  /// Says where the next product of a tensor goes, and how; it must be written, unless the matrix has no rows.
   struct Target {
     Mat<T> mat;
     Write write;
@@ -152,13 +168,14 @@ class Gradients : public ParameterBuffer<T> {
     return ParameterBuffer<T>::mat(id);
   }
   Vec<T> vec(ParameterId id) {
-    if (id && make_fresh(id)) ParameterBuffer<T>::vec(id).setZero();
+    if (make_fresh(id)) ParameterBuffer<T>::vec(id).setZero();
     return ParameterBuffer<T>::vec(id);
   }
 
  private:
-  /// Whether it was stale.
+  /// Returns true if it was stale.
   bool make_fresh(ParameterId id) {
+    if (!this->has(id)) return false;
     const bool was_stale = is_stale_[static_cast<std::size_t>(id.index)];
     is_stale_[static_cast<std::size_t>(id.index)] = false;
     return was_stale;
@@ -193,9 +210,10 @@ class Weights {
     }
   }
 
-  /// Rounds `count` masters from `begin` on into the copy; does nothing where there is no copy.
-  void round(Index begin, Index count) const;
-  void round() const { round(0, masters_->layout().extent()); }
+  /// Rounds `count` masters of a tensor, from its element `begin` on, into the copy; does nothing if there is no copy.
+  void round(ParameterId id, Index begin, Index count) const;
+  /// Rounds all masters.
+  void round() const;
 
  private:
   ParameterBuffer<float>* masters_ = nullptr;

@@ -63,6 +63,7 @@ class Stepper {
  private:
   const Config& config_;
   BatchSizes sizes_;
+  ParameterLayout trainable_;
   Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;
   double gradient_scale_ = 1;
