@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/nearest.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/tokenizer_json.h"
@@ -45,6 +46,19 @@ LoadedModel ModelArguments::load() const {
 void warn_if_diverged(const LoadedModel& model, const std::string& name) {
   if (model.weights->all().allFinite()) return;
   spdlog::warn("{}: some weights are NaN or infinite: the model has diverged, and no program can use it", name);
+}
+
+void warn_of_long_prompts(std::span<const Prompt> prompts, Index n_ctx) {
+  const auto is_long = [n_ctx](const Prompt& prompt) { return std::ssize(prompt) > n_ctx; };
+  const auto count = std::ranges::count_if(prompts, is_long);
+  if (count > 0 && prompts.size() > 1) {
+    spdlog::warn("{} of {} are longer than the model's context of {}: it does not see their beginnings", count,
+                 counted(std::ssize(prompts), "prompt"), n_ctx);
+  } else if (count > 0) {
+    const Index tokens = std::ssize(prompts.front());
+    spdlog::warn("the prompt has {} and the model's context is {}: it does not see the first {}",
+                 counted(tokens, "token"), n_ctx, tokens - n_ctx);
+  }
 }
 
 void ConfigArguments::add_to(CLI::App& command) {

@@ -1,6 +1,7 @@
 // Declares the arguments that several commands share, so that they have the same names and effects everywhere.
 #pragma once
 
+#include "kiln/infer/generate.h"
 #include "kiln/run/config.h"
 #include "kiln/run/model_loader.h"
 
@@ -78,6 +79,9 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, con
   };
   return command.add_option(name, value, help)->transform(CLI::Validator(read, ""));
 }
+
+/// Warns of prompts longer than the context, whose beginnings the model does not see.
+void warn_of_long_prompts(std::span<const Prompt> prompts, Index n_ctx);
 
 /// Returns a check that a text is one of these names; its message suggests the nearest name.
 CLI::Validator one_of(std::vector<std::string> names);

@@ -118,7 +118,7 @@ std::string to_text(const Evaluation& result) {
     table.row({"95% interval", fmt::format("{:.4f}", result.loss - *result.margin),
                fmt::format("to {:.4f}", result.loss + *result.margin)});
   } else {
-    table.row({"95% interval", "unknown", " from a single window"});
+    table.row({"95% interval", "unknown", " from a single sequence"});
   }
   table.row({"perplexity", fmt::format("{:.3f}", result.perplexity())});
   table.row({"bits per byte", result.bits_per_byte ? fmt::format("{:.4f}", *result.bits_per_byte) : "unknown"});

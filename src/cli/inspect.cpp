@@ -135,6 +135,7 @@ void run_inspect(const InspectOptions& options) {
   const std::vector<TokenId> tokens =
       encode_prompt(tokenizer, loaded.ids(), read_prompt_argument(options.prompt),
                     options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
+  warn_of_long_prompts({&tokens, 1}, loaded.model->config().n_ctx);
   const ModelView view(*loaded.model, *loaded.weights);
   const Inspection inspection = inspect(view, tokens, options.top);
   if (options.json) {

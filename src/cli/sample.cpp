@@ -19,6 +19,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <unistd.h>
 
 namespace kiln::cli {
@@ -28,45 +30,58 @@ struct SampleOptions {
   ModelArguments model;
   std::string prompt;  // "-": it comes from standard input
   std::string prompt_file;
-  std::string prompts;  // file of several
+  std::optional<std::string> prompts;  // file of several
   std::string overflow = "half";
   bool allow_special = false;
   bool json = false;
   CompletionOptions completion;
 };
 
-/// Reads a file of prompts: of .jsonl the field "prompt" of each line, else the lines themselves. Empty lines are
-/// passed over.
-std::vector<std::string> read_prompts(const std::string& file) {
+/// A prompt, and the line that it comes from ("prompts.txt:3"), or "".
+struct PromptText {
+  std::string text;
+  std::string place;
+};
+
+/// Reads a file of prompts: of .jsonl the field "prompt" of each line, else the lines themselves. Skips empty lines.
+std::vector<PromptText> read_prompts(const std::string& file) {
   const bool is_json = source_kind(file) == SourceKind::jsonl;
-  const std::string text = file == "-" ? read_stdin() : read_file(file);
-  std::vector<std::string> prompts;
-  std::size_t line_number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string line = text.substr(begin, end - begin);
-    begin = end + 1;
-    ++line_number;
+  std::string text = file == "-" ? read_stdin() : read_file(file);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark
+  std::vector<PromptText> prompts;
+  std::istringstream lines(text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string place = fmt::format("{}:{}", file, ++number);
     if (line.ends_with('\r')) line.pop_back();
-    if (line.empty()) continue;
+    if (line.find_first_not_of(is_json ? " \t" : "") == std::string::npos) continue;
     if (is_json) {
-      const std::string place = fmt::format("{}:{}", file, line_number);
       const Json object = parse_json(line, place);
       check(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
             "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}", place);
       line = object["prompt"].get<std::string>();
     }
-    prompts.push_back(std::move(line));
+    prompts.push_back({std::move(line), place});
   }
   check(!prompts.empty(), "{}: no prompts; write one on each line", file);
   return prompts;
 }
 
-std::vector<std::string> prompts_of(const SampleOptions& options) {
-  if (!options.prompts.empty()) return read_prompts(options.prompts);
-  if (options.prompt_file == "-") return {read_stdin()};
-  if (!options.prompt_file.empty()) return {read_file(options.prompt_file)};
-  return {read_prompt_argument(options.prompt)};
+std::vector<PromptText> prompts_of(const SampleOptions& options) {
+  if (options.prompts) return read_prompts(*options.prompts);
+  if (options.prompt_file == "-") return {{read_stdin(), ""}};
+  if (!options.prompt_file.empty()) return {{read_file(options.prompt_file), ""}};
+  return {{read_prompt_argument(options.prompt), ""}};
+}
+
+/// Encodes a prompt; errors name its line.
+Prompt encode(const LoadedModel& model, const PromptText& prompt, SpecialTokens special) {
+  try {
+    return encode_prompt(*model.tokenizer, model.ids(), prompt.text, special);
+  } catch (const Error& error) {
+    if (prompt.place.empty()) throw;
+    fail(error.code(), "{}: {}", prompt.place, error.what());
+  }
 }
 
 /// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
@@ -74,7 +89,7 @@ class SamplePrinter {
  public:
   /// On a terminal the prompt stands before each sample, and what the terminal would obey is escaped; elsewhere the
   /// output is the samples alone, as they are.
-  SamplePrinter(std::span<const std::string> prompts, Index samples)
+  SamplePrinter(std::span<const PromptText> prompts, Index samples)
       : prompts_(prompts),
         samples_(static_cast<std::size_t>(samples)),
         pending_(prompts.size() * samples_),
@@ -101,7 +116,7 @@ class SamplePrinter {
 
   void begin() {
     if (pending_.size() > 1) write(fmt::format("=== {} ===\n", heading()));
-    const std::string& prompt = prompts_[current_ / samples_];
+    const std::string& prompt = prompts_[current_ / samples_].text;
     if (is_terminal_ && !prompt.empty()) {
       const bool color = output_has_color(STDOUT_FILENO);
       write(fmt::format("{}{}{}", color ? "\x1b[2m" : "", printable_lines(prompt), color ? "\x1b[0m" : ""));
@@ -123,7 +138,7 @@ class SamplePrinter {
     last_byte_ = text.back();
   }
 
-  std::span<const std::string> prompts_;
+  std::span<const PromptText> prompts_;
   std::size_t samples_;  // of each prompt
   std::vector<Pending> pending_;
   bool is_terminal_;
@@ -132,12 +147,12 @@ class SamplePrinter {
   char last_byte_ = '\0';
 };
 
-Json to_json(std::span<const std::string> prompts, const std::vector<Completion>& completions) {
+Json to_json(std::span<const PromptText> prompts, const std::vector<Completion>& completions) {
   Json samples = Json::array();
   const std::size_t samples_a_prompt = completions.size() / prompts.size();
   for (std::size_t i = 0; i < completions.size(); ++i) {
     const Completion& completion = completions[i];
-    samples.push_back({{"prompt", utf8_replace_invalid(prompts[i / samples_a_prompt])},
+    samples.push_back({{"prompt", utf8_replace_invalid(prompts[i / samples_a_prompt].text)},
                        {"text", completion.text},
                        {"tokens", completion.tokens},
                        {"ids", completion.ids},
@@ -163,14 +178,14 @@ std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& optio
   return kiln::complete(model, *loaded.tokenizer, prompts, options.completion, on_text);
 }
 
-/// Says once what happens where samples may outgrow the context.
+/// Logs once what happens if samples may outgrow the context.
 void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const GenerationOptions& generation) {
-  Index prompt = 0;
-  for (const Prompt& tokens : prompts) prompt = std::max(prompt, std::min(std::ssize(tokens), n_ctx));
-  const Index within = n_ctx - prompt + 1;
+  Index longest = 0;
+  for (const Prompt& tokens : prompts) longest = std::max(longest, std::min(std::ssize(tokens), n_ctx));
+  const Index within = n_ctx - longest + 1;
   if (generation.max_tokens <= within) return;
-  const std::string beyond =
-      fmt::format("the model's context is {}: after {} of a sample", counted(n_ctx, "token"), within);
+  const std::string beyond = fmt::format("the model's context is {}: after {} of a sample{}", counted(n_ctx, "token"),
+                                         within, prompts.size() > 1 ? " of the longest prompt" : "");
   switch (generation.overflow) {
     case ContextOverflow::half:
       return spdlog::info("{}, and whenever it is full, the model forgets the older half of it (--context-overflow)",
@@ -186,17 +201,16 @@ void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const G
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
   LoadedModel loaded = options.model.load();
-  const std::vector<std::string> texts = prompts_of(options);
-  const SpecialIds ids = loaded.ids();
+  const std::vector<PromptText> texts = prompts_of(options);
   std::vector<Prompt> prompts;
-  for (const std::string& text : texts) {
-    prompts.push_back(encode_prompt(*loaded.tokenizer, ids, text,
-                                    options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
+  for (const PromptText& text : texts) {
+    prompts.push_back(encode(loaded, text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
   }
   GenerationOptions& generation = options.completion.generation;
-  generation.end_tokens = ids.ends;
+  generation.end_tokens = loaded.ids().ends;
   generation.overflow = value_of<ContextOverflow>(kContextOverflows, options.overflow);
   generation.log_probabilities = options.json;
+  warn_of_long_prompts(prompts, loaded.model->config().n_ctx);
   say_beyond_context(prompts, loaded.model->config().n_ctx, generation);
 
   SamplePrinter printer(texts, generation.samples);

@@ -12,16 +12,6 @@
 
 namespace kiln {
 
-namespace {
-
-/// Returns a number for the sequence that begins at token `begin` of a window: no two of a run share one.
-std::uint64_t sequence_number(Index window, Index begin) {
-  constexpr int kWindowBits = 40;
-  return static_cast<std::uint64_t>(window) | static_cast<std::uint64_t>(begin) << kWindowBits;
-}
-
-}  // namespace
-
 double Batch::weight() const { return std::accumulate(weights.begin(), weights.end(), 0.0); }
 
 void Batch::clear() {
@@ -31,21 +21,17 @@ void Batch::clear() {
   weights.clear();
 }
 
-void Batch::append_window(const TokenFile& tokens, Index first, Index T, std::optional<TokenId> border, Index window) {
-  window_.resize(static_cast<std::size_t>(T) + 1);
-  tokens.read(first, T + 1, window_.data());
-  const Index first_row = rows.size();
-  for (Index begin = 0, end = 0; begin < T; begin = end) {
-    while (end < T && window_[static_cast<std::size_t>(end++)] != border) {
-    }
-    const auto sequence =
-        std::span(window_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-    rows.append(sequence, {.number = sequence_number(window, begin)});
-  }
+void Batch::append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window) {
+  const std::span<std::int32_t> inputs = rows.append(T, {.number = static_cast<std::uint64_t>(window)});
+  std::int32_t last_target = 0;
+  file.read(first, T, inputs.data());
+  file.read(first + T, 1, &last_target);
+  if (border) rows.split_last(*border);
+  const Index first_row = rows.size() - T;
   for (Index t = 0; t < T; ++t) {
-    if (window_[static_cast<std::size_t>(t)] == border) continue;
+    if (inputs[static_cast<std::size_t>(t)] == border) continue;
     scored.push_back(first_row + t);
-    targets.push_back(window_[static_cast<std::size_t>(t) + 1]);
+    targets.push_back(t + 1 < T ? inputs[static_cast<std::size_t>(t) + 1] : last_target);
     weights.push_back(1.0f);
   }
 }

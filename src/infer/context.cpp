@@ -1,10 +1,10 @@
-// Truncation from the left, and the checks.
+// Checks prompts and scores.
 #include "kiln/infer/context.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/format.h"
 
-#include <spdlog/spdlog.h>
+#include <algorithm>
+#include <cstddef>
 
 namespace kiln {
 
@@ -15,11 +15,7 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
           "the prompt has token {}, the model knows ids 0 to {}; was it trained with another tokenizer?", token,
           vocab_size - 1);
   }
-  const auto most = static_cast<std::size_t>(n_ctx);
-  if (tokens.size() <= most) return tokens;
-  spdlog::warn("the prompt has {} and the model's context is {}: it does not see the first {}",
-               counted(std::ssize(tokens), "token"), most, tokens.size() - most);
-  return tokens.last(most);
+  return tokens.last(std::min(tokens.size(), static_cast<std::size_t>(n_ctx)));
 }
 
 void check_finite(ConstVec<float> logits) {

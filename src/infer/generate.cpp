@@ -67,8 +67,12 @@ class Generation {
   }
 
   /// Positions that a slot must hold: every token but the last one drawn is fed to the model.
-  Index slot_size() const { return std::min(n_ctx(), longest_prompt() + options_.max_tokens - 1); }
-  bool may_overflow() const { return longest_prompt() + options_.max_tokens - 1 > n_ctx(); }
+  Index slot_size() const { return longest_prompt() + std::min(options_.max_tokens - 1, n_ctx() - longest_prompt()); }
+  bool may_overflow() const { return options_.max_tokens - 1 > n_ctx() - longest_prompt(); }
+  /// Tokens that a sample which has filled the context keeps.
+  Index kept_tokens() const {
+    return options_.overflow == ContextOverflow::recompute ? n_ctx() : std::max<Index>(1, n_ctx() / 2);
+  }
 
   Index slots() const {
     const ModelConfig& config = model_.config;
@@ -81,9 +85,10 @@ class Generation {
 
   /// Rows of the largest forward: a prompt, a token of each sample, or several prompts.
   Index most_rows() const {
-    const Index longest = may_overflow() ? slot_size() : longest_prompt();
+    const bool refeeds = may_overflow() && options_.overflow != ContextOverflow::stop;
+    const Index longest = refeeds ? std::max(longest_prompt(), kept_tokens()) : longest_prompt();
     const Index rows = std::max(longest, slots_);
-    if (prompts_.size() == 1 && !(may_overflow() && slots_ > 1)) return rows;
+    if (prompts_.size() == 1 && !(refeeds && slots_ > 1)) return rows;
     Index all = 0;
     for (const auto& prompt : prompts_) all += std::ssize(prompt);
     const Index wanted = std::max(rows, std::min(std::max(all, slots_ * longest), kRowsTogether));
@@ -105,15 +110,16 @@ class Generation {
     }
     for (std::size_t i = first; i < live_.size(); ++i) live_[i].unfed = std::ssize(live_[i].tokens);
     feed(first);
+    const std::size_t last_fed = live_.size() - 1;
     for (LiveSample& copy : copies) {
       const auto source = std::ranges::find(live_.begin() + static_cast<std::ptrdiff_t>(first), live_.end(),
                                             copy.prompt, &LiveSample::prompt);
       add_copy(std::move(copy), source->slot, kiln::row(logits_, source - live_.begin()));
     }
     if (live_.size() > first && options_.samples > 1) {
-      const float* logits = kiln::row(logits_, std::ssize(live_) - 1);
-      known_.prompt = live_.back().prompt;
-      known_.slot = live_.back().slot;
+      const float* logits = kiln::row(logits_, static_cast<Index>(last_fed));
+      known_.prompt = live_[last_fed].prompt;
+      known_.slot = live_[last_fed].slot;
       known_.logits.assign(logits, logits + logits_.cols());
     }
   }
@@ -182,7 +188,7 @@ class Generation {
 
   std::optional<Finish> draw_token(LiveSample& sample, float* logits) {
     const Index candidates = std::min(model_.vocab_size, options_.vocab_size.value_or(model_.vocab_size));
-    if (options_.log_probabilities) drawn_from_.assign(logits, logits + model_.vocab_size);  // the sampler spoils them
+    if (options_.log_probabilities) drawn_from_.assign(logits, logits + model_.vocab_size);  // pick() overwrites them
     const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sample), sample.rng);
     if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) return Finish::end;
     sample.tokens.push_back(token);
@@ -202,7 +208,7 @@ class Generation {
   void forget(LiveSample& sample) {
     if (sample.slot == known_.slot) known_.prompt = -1;  // its slot no longer begins with the prompt
     sample.cached = 0;
-    sample.unfed = options_.overflow == ContextOverflow::recompute ? n_ctx() : std::max<Index>(1, n_ctx() / 2);
+    sample.unfed = kept_tokens();
   }
 
   /// Returns log p of a token by the scores that it was drawn from.
@@ -258,6 +264,8 @@ void generate(const ModelView& model, std::span<const Prompt> prompts, const Gen
   std::vector<std::span<const TokenId>> fitting;
   for (const Prompt& prompt : prompts) fitting.push_back(fit_context(prompt, model.config.n_ctx, model.vocab_size));
   if (fitting.empty()) return;
+  check(options.samples <= kMostSamples / std::ssize(prompts), "{} of each of {} are too many; at most {} in all",
+        counted(options.samples, "sample"), counted(std::ssize(prompts), "prompt"), format_count(kMostSamples));
   if (options.max_tokens == 0) {
     for (Index n = 0; n < std::ssize(prompts) * options.samples; ++n) on_finish(n, Finish::length);
     return;

@@ -101,6 +101,8 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
   return product;
 }
 
+constexpr std::size_t kMostProducts = 128;  // that a thread keeps: a model has some twenty, but batches vary in rows
+
 }  // namespace
 
 template <class T, class U>
@@ -112,6 +114,7 @@ void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
                        bias.size(),  threads_here()};
   auto found = products.find(key);
   if (found == products.end()) {
+    if (products.size() == kMostProducts) products.clear();
     found = products.emplace(key, make_product<T, U>(a, b, c, write, bias.size() > 0)).first;
   }
   found->second.run(a.data, b.data, c.data(), bias.data());

@@ -66,7 +66,7 @@ class RunnerOf final : public Runner<Acc<T>> {
   Index vocab_size() const override { return model_.vocab_size(); }
 
   void forward(Weights weights, const TokenRows& rows, const StepContext& step) override {
-    assert(rows.size() <= options_.rows);
+    check_fits(rows);
     weights_ = &weights.as<T>();
     rows_ = &rows;
     step_ = step;
@@ -82,11 +82,13 @@ class RunnerOf final : public Runner<Acc<T>> {
   }
 
   void score(const Scored& scored, Vec<Acc<T>> losses, std::span<std::int32_t> best) override {
+    assert(std::ssize(scored.rows) <= options_.scored);
     model_.head.forward(*weights_, *activations_, scored, head_scratch_, losses, best);
   }
 
   void backward(const Scored& scored, ConstVec<Acc<T>> d_losses, Vec<Acc<T>> losses,
                 Gradients<Acc<T>>& gradients) override {
+    assert(std::ssize(scored.rows) <= options_.scored);
     model_.head.forward_backward(*weights_, *activations_, scored, d_losses, head_scratch_, losses, gradients);
     model_.trunk.backward(context(), *activations_, gradients);
   }
@@ -99,6 +101,17 @@ class RunnerOf final : public Runner<Acc<T>> {
   }
 
  private:
+  /// Throws Error (failure) for more rows, longer sequences or other slots than there is memory for.
+  void check_fits(const TokenRows& rows) const {
+    check(rows.size() <= options_.rows, "{} rows, and memory for {}", rows.size(), options_.rows);
+    const Index positions = options_.slots > 0 ? options_.slot_size : config().n_ctx;
+    for (const Sequence& s : rows.sequences) {
+      check(s.keys() <= positions, "a sequence of {} tokens after {}, and {} positions", s.length, s.past, positions);
+      check(s.slot < std::max<Index>(1, options_.slots), "slot {} of {}", s.slot, options_.slots);
+      check(s.past == 0 || options_.slots > 0, "a past of {} without a cache", s.past);
+    }
+  }
+
   ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_}; }
 
   RunnerOptions options_;

@@ -29,6 +29,22 @@ void TokenRows::append(std::span<const std::int32_t> new_tokens, const SequenceP
   std::ranges::copy(new_tokens, append(std::ssize(new_tokens), place).begin());
 }
 
+void TokenRows::split_last(std::int32_t border) {
+  constexpr int kNumberBits = 40;  // of the sequence; the piece's first token takes the bits above
+  const Sequence whole = sequences.back();
+  assert(whole.past == 0);
+  sequences.pop_back();
+  for (Index begin = 0, end = 0; begin < whole.length; begin = end) {
+    while (end < whole.length && tokens[static_cast<std::size_t>(whole.row + end++)] != border) {
+    }
+    sequences.push_back({.row = whole.row + begin,
+                         .length = end - begin,
+                         .number = whole.number | static_cast<std::uint64_t>(begin) << kNumberBits});
+    const auto first = positions.begin() + (whole.row + begin);
+    std::iota(first, first + (end - begin), 0);
+  }
+}
+
 void TokenRows::round_up(Index rows) {
   const Index rounded = (size() + rows - 1) / rows * rows;
   tokens.resize(static_cast<std::size_t>(rounded), 0);

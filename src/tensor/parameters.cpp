@@ -79,7 +79,8 @@ void Weights::round(ParameterId id, Index begin, Index count) const {
 }
 
 void Weights::round() const {
-  if (rounded_ != nullptr) round_elements(masters_->data(), masters_->layout().extent(), rounded_->data());
+  if (rounded_ != nullptr && masters_ != nullptr)
+    round_elements(masters_->data(), masters_->layout().extent(), rounded_->data());
 }
 
 }  // namespace kiln

@@ -43,7 +43,7 @@ class SequenceStatistics {
  private:
   double mean() const { return total_ / tokens_; }
 
-  /// Standard error of the ratio estimator sum / tokens over windows of unequal size.
+  /// Standard error of the ratio estimator sum / tokens over sequences of unequal size.
   std::optional<double> standard_error() const {
     const double windows = static_cast<double>(sums_.size());
     if (windows < 2) return std::nullopt;

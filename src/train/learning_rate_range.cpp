@@ -59,6 +59,7 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
                                               .updates = step,
                                               .windows_drawn = step * p.stepper->sizes().windows_per_step,
                                               .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
+    if (!result.is_scored) continue;
     if (!result.applied && step == 0) {  // of the weights as they are
       fail(ExitCode::diverged,
            "the loss or its gradient is not finite before the first update: the weights hold NaN or are far too large; "

@@ -31,11 +31,11 @@ double BatchRunner<A>::backward(Weights weights, const Batch& batch, const StepC
   losses_.resize(M);
   d_losses_.resize(M);
   d_outputs_.resize(M);
-  objective_.gradient(batch, outputs_, d_outputs_);
+  objective_.gradient(batch, objective_.reads_outputs() ? outputs_ : std::span<const double>(), d_outputs_);
   for (std::size_t m = 0; m < M; ++m) d_losses_[m] = static_cast<A>(-d_outputs_[m]);
   runner_.backward(batch.scored_targets(), ConstVec<A>(d_losses_.data(), std::ssize(d_losses_)),
                    Vec<A>(losses_.data(), std::ssize(losses_)), gradients);
-  read_outputs();
+  if (!objective_.reads_outputs()) read_outputs();
   return objective_.loss(batch, outputs_);
 }
 

@@ -1,7 +1,6 @@
 // Takes one optimizer step: batcher, forward, backward, clipping, update.
 #include "kiln/train/stepper.h"
 
-#include "kiln/core/error.h"
 #include "kiln/core/profile.h"
 #include "kiln/optim/clip.h"
 
@@ -62,11 +61,9 @@ StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& p
     weight += batch_.weight();
   }
   const Timed timed("optimizer");
-  check(weight > 0,
-        "no token of windows {} to {} is scored: every one follows an end token; set data.attend_across_documents to "
-        "true, or give longer documents",
-        position.windows_drawn, position.windows_drawn + sizes_.windows_per_step - 1);
   gradients_.finish();
+  result.is_scored = weight > 0;
+  if (!result.is_scored) return result;
   gradient_scale_ = 1 / weight;  // the one division: losses and gradients are sums up to here
   result.loss *= gradient_scale_;
   result.gradient_norm = global_norm(gradients_) * gradient_scale_;

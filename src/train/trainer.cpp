@@ -140,10 +140,15 @@ void Trainer::take_step() {
   row_ = MetricsRow();
   row_.step = state.step;
   row_.tokens = state.tokens;
-  row_.loss = if_finite(result.loss);
+  if (result.is_scored) row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
-  row_.grad_norm = if_finite(result.gradient_norm);
+  if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
   if (progress_.is_live()) show();
+  if (!result.is_scored) {
+    ++state.bad_steps;
+    return progress_.warning(
+        fmt::format("step {}: every token follows an end token, so that none is scored; skipped", state.step));
+  }
   const bool is_spike = std::isfinite(result.loss) && result.loss > spike;
   if (is_spike) {
     progress_.warning(

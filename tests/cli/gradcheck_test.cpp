@@ -21,6 +21,15 @@ std::string gradcheck_config(const Scratch& scratch) {
     "model": {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_ctx": 8, "activation": "swiglu", "dropout": 0.1}})");
 }
 
+TEST(GradcheckCommand, ChecksWhatIsRecomputedAndDropped) {
+  const Scratch scratch;
+  for (const char* recompute : {"train.recompute=mlp", "train.recompute=block"}) {
+    const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch), "--set", recompute, "--set",
+                                      "model.dropout=0.2", "--set", "model.n_layers=2"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
+  }
+}
+
 TEST(GradcheckCommand, PrintsALineForEachTensor) {
   const Scratch scratch;
   const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch)});

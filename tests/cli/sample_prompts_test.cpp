@@ -81,6 +81,26 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
   const std::string file = trained().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
+  EXPECT_NE(sample({"--prompts", ""}).code, 0);  // an unset variable of a shell
+  EXPECT_NE(sample({"--prompts", trained().scratch.path().string()}).code, 0);  // a folder
+}
+
+TEST(SamplePrompts, LongerThanTheContextAreCountedInOneWarning) {
+  const std::string longer(40, 'x');
+  const Outcome outcome =
+      sample({"--prompts", "-", "--max-tokens", "2"}, "\xEF\xBB\xBF" + longer + "\n" + longer + "\nb");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("2 of 3 prompts are longer than the model's context of 16"));
+  EXPECT_THAT(outcome.out, HasSubstr("=== prompt 3 of 3 ==="));
+}
+
+TEST(SampleCommand, TakesTheLargestCountOfTokens) {
+  const Outcome outcome =
+      sample({"one", "--max-tokens", "9223372036854775807", "--context-overflow", "stop", "--json", "--greedy"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)[0]["tokens"], 14);
+  EXPECT_EQ(text_alone("one", {"--max-tokens", "1", "--seed", "3"}),
+            text_alone("one", {"--max-tokens", "20", "--seed", "3"}).substr(0, 1));
 }
 
 TEST(SampleCommand, EndsForgetsOrRecomputesWhereTheContextIsFull) {

@@ -197,7 +197,6 @@ TEST(EvaluationBatches, ScoreEveryTargetOnceInOrder) {
   for (Index n : {2, 5, 9, 10, 13, 33, 34, 100}) {
     for (Index B : {1, 2, 3, 50}) {
       const EvaluationBatches batches(counting(n), 4, B);
-      EXPECT_EQ(batches.targets(), n - 1);
       std::vector<std::int32_t> targets;
       Batch batch;
       for (Index i = 0; i < batches.size(); ++i) {
@@ -236,9 +235,9 @@ TEST(EvaluationBatches, OfAPartAreFullWindowsSpreadEvenly) {
     EXPECT_THAT(beginnings(40, B), ElementsAre(0, 4, 8, 12, 16, 20, 24, 28, 32, 36));
     EXPECT_THAT(beginnings(41, B), ElementsAre(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40));
   }
-  EXPECT_EQ(EvaluationBatches(counting(42), 4, 3, 5).targets(), 8);
-  EXPECT_EQ(EvaluationBatches(counting(42), 4, 3, 41).targets(), 41);
-  EXPECT_EQ(EvaluationBatches(counting(3), 4, 3, 1).targets(), 2);  // not one full window: all there is
+  Batch batch;
+  EvaluationBatches(counting(3), 4, 3, 1).fill(0, batch);
+  EXPECT_THAT(batch.targets, ElementsAre(1, 2));  // not one full window: all there is
 }
 
 TEST(EvaluationBatches, OneTokenHasNothingToScore) {

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "infer/models.h"
-#include "support/log_capture.h"
 #include "support/scratch.h"
 #include <array>
 #include <limits>
@@ -16,7 +15,6 @@ namespace {
 
 using testing::expect_error;
 using testing::full_logits;
-using testing::LogCapture;
 using testing::RandomModel;
 using testing::tiny_config;
 
@@ -240,15 +238,12 @@ TEST(Generate, TheCallerEndsASample) {
   EXPECT_EQ(finishes, (std::vector<Finish>{Finish::stop, Finish::stop, Finish::length}));
 }
 
-TEST(Generate, APromptLongerThanTheContextLosesItsBeginningWithAWarning) {
+TEST(Generate, APromptLongerThanTheContextLosesItsBeginning) {
   RandomModel m(tiny_config(PositionKind::learned, 8));
   const std::vector<TokenId> longer{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   const GenerationOptions options{.max_tokens = 5};
-  LogCapture log;
   Generated out = run(m, longer, options);
   EXPECT_EQ(out.tokens[0], run(m, std::span(longer).last(8), options).tokens[0]);
-  EXPECT_EQ(log.text(),
-            "warning: the prompt has 11 tokens and the model's context is 8: it does not see the first 3\n");
 }
 
 TEST(Generate, APromptThatFillsTheContextAndASingleTokenWork) {

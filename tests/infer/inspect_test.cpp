@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "infer/models.h"
-#include "support/log_capture.h"
 #include "support/scratch.h"
 #include <cmath>
 #include <limits>
@@ -14,7 +13,6 @@ namespace {
 
 using testing::expect_error;
 using testing::full_logits;
-using testing::LogCapture;
 using testing::RandomModel;
 using testing::tiny_config;
 
@@ -119,12 +117,10 @@ TEST(Inspect, LogitsAreMadeInChunks) {
 
 TEST(Inspect, OfALongerTextTheEndIsTaken) {
   RandomModel m(tiny_config(PositionKind::learned, 4), kVocabulary);
-  LogCapture log;
   const Inspection inspection = inspect(m.view(), kTokens, 1);
   ASSERT_EQ(inspection.predictions.size(), 3u);
   EXPECT_EQ(inspection.predictions[0].token, 5);
   EXPECT_EQ(inspection.predictions[2].token, 8);
-  EXPECT_EQ(log.text(), "warning: the prompt has 8 tokens and the model's context is 4: it does not see the first 4\n");
 }
 
 TEST(Inspect, RefusesWhatItCannotInspect) {

@@ -7,6 +7,7 @@
 
 #include "support/gradient.h"
 #include "support/sequences.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -34,29 +35,32 @@ ModelConfig config(bool tied) {
   return config;
 }
 
-/// The head's forward and backward over ten hidden states, `chunk` rows at a time, each with a weight of its own.
-Result run(bool tied, Index chunk) {
+/// The head's forward and backward over ten hidden states, of which `rows` are scored, `chunk` at a time. Those of
+/// `weighted` have a weight of their own, the others 0.
+Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::vector<Index>& weighted) {
   const LanguageModel<double> model(config(tied), kVocabSize);
   ParameterBuffer<double> weights(model.layout);
   for (Index i = 0; i < weights.all().size(); ++i) weights.all()[i] = std::sin(static_cast<double>(i));
   Arena arena(std::size_t{1} << 20);
   HeadScratch<double> scratch = model.head.lay_out(arena, chunk);
   GptActivations<double> activations = model.trunk.lay_out(arena, kRows, std::nullopt);
-  Tensor<double> d_losses(1, kRows);
+  Tensor<double> d_losses(1, std::ssize(rows));
   const Index C = config(tied).d_model;
   std::vector<std::int32_t> targets;
   for (Index n = 0; n < kRows; ++n) {
     for (Index c = 0; c < C; ++c) activations.hidden(n, c) = std::cos(static_cast<double>(8 * n + c));
-    d_losses.data(0, n) = n == 4 ? 0 : 0.1 * static_cast<double>(n + 1);
-    targets.push_back(static_cast<std::int32_t>(3 * n % kVocabSize));
   }
-  Result result{.d_hidden = Tensor<double>(kRows, C), .losses = Tensor<double>(1, kRows), .gradients = {}};
+  for (std::size_t m = 0; m < rows.size(); ++m) {
+    const bool counts = std::ranges::find(weighted, rows[m]) != weighted.end();
+    d_losses.data(0, static_cast<Index>(m)) = counts ? 0.1 * static_cast<double>(rows[m] + 1) : 0.0;
+    targets.push_back(static_cast<std::int32_t>(3 * rows[m] % kVocabSize));
+  }
+  Result result{.d_hidden = Tensor<double>(kRows, C), .losses = Tensor<double>(1, std::ssize(rows)), .gradients = {}};
   Gradients<double> gradients(model.layout);
   for (const Parameter& p : model.layout.parameters()) {  // what an earlier step has left
     gradients.vec(p.id).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
-  const std::vector<Index> rows = testing::all_rows(kRows);
   model.head.forward_backward(weights, activations, {rows, targets}, d_losses.cv(), scratch, result.losses.v(),
                               gradients);
   result.d_hidden.data = activations.d_hidden;
@@ -66,15 +70,31 @@ Result run(bool tied, Index chunk) {
 }
 
 TEST(NextTokenHead, ChunksOfRowsGiveWhatAllRowsAtOnceGive) {
+  const std::vector<Index> all = testing::all_rows(kRows), weighted{0, 1, 2, 3, 5, 6, 7, 8, 9};
   for (const bool tied : {true, false}) {
-    const Result whole = run(tied, kRows);
+    const Result whole = run(tied, kRows, all, weighted);
     EXPECT_TRUE(whole.gradients.allFinite());
     for (const Index chunk : {1, 3, 4, 9}) {
-      const Result cut = run(tied, chunk);
+      const Result cut = run(tied, chunk, all, weighted);
       EXPECT_LT((cut.losses.data - whole.losses.data).norm(), 1e-14) << chunk;
       EXPECT_LT((cut.d_hidden.data - whole.d_hidden.data).norm(), 1e-14) << chunk;
       EXPECT_LT((cut.gradients - whole.gradients).norm(), 1e-14) << chunk;
       EXPECT_EQ(cut.d_hidden.data.row(4).norm(), 0);
+    }
+  }
+}
+
+TEST(NextTokenHead, RowsThatAreNotScoredAreAsRowsOfNoWeight) {
+  const std::vector<Index> all = testing::all_rows(kRows);
+  for (const std::vector<Index>& scored : {std::vector<Index>{0, 2, 3, 7, 9}, {3, 4, 5, 6}, {9}, {1, 3}, {0}}) {
+    const Result whole = run(false, kRows, all, scored);
+    for (const Index chunk : {1, 2, 10}) {
+      const Result some = run(false, chunk, scored, scored);
+      for (std::size_t m = 0; m < scored.size(); ++m) {
+        EXPECT_NEAR(some.losses.data(0, static_cast<Index>(m)), whole.losses.data(0, scored[m]), 1e-14);
+      }
+      EXPECT_LT((some.d_hidden.data - whole.d_hidden.data).norm(), 1e-14) << chunk;
+      EXPECT_LT((some.gradients - whole.gradients).norm(), 1e-14) << chunk;
     }
   }
 }

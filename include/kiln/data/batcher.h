@@ -5,7 +5,7 @@
 #include "kiln/data/data_config.h"
 #include "kiln/data/data_order.h"
 #include "kiln/data/token_file.h"
-#include "kiln/nn/heads.h"
+#include "kiln/nn/token_rows.h"
 #include "kiln/tensor/view.h"
 #include "kiln/text/special_ids.h"
 
@@ -33,10 +33,7 @@ struct Batch {
   /// Appends T tokens of a file from token `first` on, each scored by the token that follows it with a weight of 1.
   /// They form one sequence; with a `border`, a new sequence begins after each such token, which is then not scored.
   /// `window` tells these tokens from all others of a run.
-  void append_window(const TokenFile& tokens, Index first, Index T, std::optional<TokenId> border, Index window = 0);
-
- private:
-  std::vector<std::int32_t> window_;  // memory
+  void append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window = 0);
 };
 
 /// Returns the token that separates documents which do not see each other (Batch::append_window): none, unless
@@ -89,7 +86,6 @@ class EvaluationBatches {
                     std::optional<TokenId> border = {});
 
   Index size() const { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
-  Index targets() const { return windows_ * T_ + rest_; }  // those after a border included
 
   /// Fills batch i, 0 <= i < size(). Only the last may hold a window shorter than T.
   void fill(Index i, Batch& batch) const;

@@ -1,4 +1,4 @@
-// What generation and inspection ask of the tokens and of the scores that they are given.
+// Checks that generation and inspection make of prompts and scores.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -9,11 +9,11 @@
 
 namespace kiln {
 
-/// The tokens that the model can look back on: the last n_ctx, with a warning where there are more.
-/// Throws Error (usage) where there is none, or one outside [0, vocab_size).
+/// Returns the tokens that the model can look back on: the last n_ctx.
+/// Throws Error (usage) if there is none, or one outside [0, vocab_size).
 std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ctx, Index vocab_size);
 
-/// Throws Error (diverged) where a logit is infinite or no number.
+/// Throws Error (diverged) if a logit is infinite or NaN.
 void check_finite(ConstVec<float> logits);
 
 /// Throws Error (diverged): what was found of the model, and what to do.

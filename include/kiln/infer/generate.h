@@ -53,7 +53,7 @@ using OnFinish = std::function<void(Index sample, Finish finish)>;
 /// advance together, one token at a time; as one ends, the next begins in its place.
 ///
 /// Keys and values are cached, so that a token costs one row of a forward. Of a prompt longer than n_ctx the last n_ctx
-/// tokens are used, with a warning. The repetition penalty looks back on n_ctx tokens.
+/// tokens are used. The repetition penalty looks back on n_ctx tokens.
 /// Throws Error: usage for options out of range, an empty prompt, ids outside the vocabulary, or memory that cannot be
 /// had; diverged for weights whose scores are not finite.
 void generate(const ModelView& model, std::span<const Prompt> prompts, const GenerationOptions& options,

@@ -29,7 +29,7 @@ struct Inspection {
 };
 
 /// Runs the tokens (at least one) through the model. Each distribution gives its `top` likeliest, all where there are
-/// fewer. Of more than n_ctx tokens the last n_ctx are taken, with a warning.
+/// fewer. Of more than n_ctx tokens the last n_ctx are taken.
 /// Throws Error (usage) for no tokens, one outside the vocabulary, or top < 1; (diverged) where scores are not finite.
 Inspection inspect(const ModelView& model, std::span<const TokenId> tokens, Index top);
 

@@ -48,7 +48,7 @@ template <class T>
 void residual_forward(ConstMat<T> x, Dropout dropout, std::span<const Sequence> sequences, Mat<T> y);
 
 /// Returns dropout(dx): what reaches the branch; the stream itself passes dx on unchanged. Returns dx itself if nothing
-/// is dropped, else writes to `memory`.   dx, memory (N, C), maybe the same.
+/// is dropped, else writes to `memory`.   dx, memory (N, C), may be the same.
 template <class T>
 ConstMat<T> residual_backward(ConstMat<T> dx, Dropout dropout, std::span<const Sequence> sequences, Mat<T> memory);
 

@@ -15,7 +15,7 @@ struct Sequence {
   Index length = 0;          // at least 1
   Index past = 0;            // earlier tokens, whose keys and values lie in a cache; 0 without a cache
   Index slot = 0;            // of the cache
-  std::uint64_t number = 0;  // dropout draws its masks by it: no two sequences of a run share one
+  std::uint64_t number = 0;  // selects dropout's masks; in training no two sequences of a run share one
 
   Index keys() const { return past + length; }  // that the last token sees
 };

@@ -40,12 +40,12 @@ class Block {
   Activations lay_out(Arena& arena, Index N, const typename Mlp<T>::Activations* shared_mlp = nullptr) const;
   Scratch lay_out_scratch(Arena& arena, Index N) const;
 
-  /// x -> out.   x, out (N, C), in inference maybe the same memory. `cache` may be null; see Attention::forward.
+  /// x -> out.   x, out (N, C), in inference may be the same memory. `cache` may be null; see Attention::forward.
   void forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations, Mat<T> out,
                KeyValues<T>* cache) const;
 
-  /// Computes again the activations that were not kept. They equal the forward's: dropout's masks are functions of the
-  /// step.
+  /// Computes again the activations that were not kept. They equal the forward's: dropout draws the same
+  /// masks again.
   void recompute(const ForwardContext<T>& context, Recompute recompute, ConstMat<T> x, Activations& activations) const;
 
   /// Takes the gradient of `out` in d_stream (N, C) to that of x, in place; parameter gradients accumulate.

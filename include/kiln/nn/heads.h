@@ -15,12 +15,6 @@ struct HeadScratch {
   Mat<T> d_logits;     // (chunk, V); the same memory where T is Acc<T>
 };
 
-/// Rows of a forward whose next tokens are scored. M rows, ascending.
-struct Scored {
-  std::span<const Index> rows;            // (M)
-  std::span<const std::int32_t> targets;  // (M), each in [0, V)
-};
-
 /// Scores the next token of chosen rows. Only these rows reach the unembedding.
 template <class T>
 class NextTokenHead {

@@ -21,8 +21,8 @@ struct RunnerOptions {
 };
 
 /// Runs a model forward and backward. Training, evaluation, generation, inspection and the gradient check all use it.
-/// A is the type of scores and gradients: float for models in float and bfloat16, double for models in double. All
-/// memory is allocated by the constructor. A runner is for one thread at a time; the weights may be shared.
+/// A is the type of scores and gradients: float for models in float and bfloat16, double for models in double. The
+/// constructor allocates all activations. A runner is for one thread at a time; the weights may be shared.
 template <class A>
 class Runner {
  public:
@@ -35,8 +35,9 @@ class Runner {
   virtual Index vocab_size() const = 0;
 
   /// Computes the hidden states of up to options.rows rows. With a cache, the keys and values of each sequence follow
-  /// the `past` earlier ones in its slot, and are added to it; without one, pasts are 0. The functions below speak of
-  /// the last forward; weights and rows must live, unchanged, until they are done.
+  /// the `past` earlier ones in its slot, and are added to it; without one, pasts are 0. Throws Error (failure) for
+  /// more than there is memory for. The functions below refer to the last forward; its weights and rows must outlive
+  /// these calls, unchanged.
   virtual void forward(Weights weights, const TokenRows& rows, const StepContext& step = {}) = 0;
 
   /// Writes the scores of all tokens to follow the chosen rows, which ascend.   rows (M), logits (M, V).

@@ -28,8 +28,17 @@ struct TokenRows {
   /// Appends a sequence of `length` tokens (at least 1) and returns where they go. The caller writes them.
   std::span<std::int32_t> append(Index length, const SequencePlace& place = {});
   void append(std::span<const std::int32_t> tokens, const SequencePlace& place = {});
+  /// Cuts the last sequence, without a past, after each token `border`. Positions begin at 0 again; the pieces' numbers
+  /// follow from the sequence's and from where they begin in it.
+  void split_last(std::int32_t border);
   /// Appends rows of no sequence (token 0, position 0) up to a multiple of `rows`, so that products see few row counts.
   void round_up(Index rows);
+};
+
+/// Rows of a forward whose next tokens are scored. M rows, ascending.
+struct Scored {
+  std::span<const Index> rows;            // (M)
+  std::span<const std::int32_t> targets;  // (M), each in [0, V)
 };
 
 }  // namespace kiln

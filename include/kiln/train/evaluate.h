@@ -19,11 +19,11 @@ namespace kiln {
 inline constexpr double kForwardSpeed = 2.5;
 
 struct Evaluation {
-  double loss = 0;               // nats a token, averaged over all targets
-  std::optional<double> margin;  // the 95% interval is loss +- margin, from the spread of the windows' sums;
-                                 // unknown from a single window
-  double accuracy = 0;           // share of targets that were the likeliest token
-  Index tokens = 0;              // targets scored: of a whole text one less than its tokens, and those after borders
+  double loss = 0;                      // nats a token, averaged over all targets
+  std::optional<double> margin;         // the 95% interval is loss +- margin, from the spread of the sequences' sums;
+                                        // unknown from a single sequence
+  double accuracy = 0;                  // share of targets that were the likeliest token
+  Index tokens = 0;                     // targets scored: all tokens but the first and those that follow a border
   std::optional<double> bits_per_byte;  // of the text that the scored targets stand for, where they stand for any
   double seconds = 0;
 

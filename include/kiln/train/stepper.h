@@ -29,7 +29,8 @@ struct StepResult {
   double loss = 0;           // nats a token, averaged over every scored row of the step by its weight
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
-  bool applied = false;  // false where loss or gradient was not finite or above the limit: nothing is then touched
+  bool is_scored = true;  // false if every token follows a border: there is no loss, and nothing is applied
+  bool applied = false;   // false where loss or gradient was not finite or above the limit: nothing is then touched
 };
 
 /// Where a run stands: all that the next step depends on besides weights, moments and the config.
@@ -48,6 +49,9 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes);
 /// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
 class Stepper {
  public:
+  Stepper(const Stepper&) = delete;  // batch_runner_ refers to members
+  Stepper& operator=(const Stepper&) = delete;
+
   /// `layout` is that of a LanguageModel of this config and vocabulary; it must outlive the stepper.
   Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes);
 

@@ -1,4 +1,4 @@
-// Documents that do not see each other, and tensors that do not train, from config to resume.
+// Documents that do not see each other, and tensors that do not train, from a config to a resumed run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -25,6 +25,7 @@ TEST(DocumentsApart, AreTrainedEvaluatedAndResumedTheSameWay) {
   const SmallRun run;
   const std::vector<std::string> sets{"--set", "data.train=" + run.scratch.write("tales.jsonl", documents()),
                                       "--set", "data.attend_across_documents=false",
+                                      "--set", "tokenizer.special_tokens=[\"<|endoftext|>\"]",
                                       "--set", "train.eval_tokens=all"};
   const Outcome trained = run.train(sets);
   ASSERT_EQ(trained.code, 0) << trained.err;
