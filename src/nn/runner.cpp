@@ -27,10 +27,14 @@ std::vector<KeyValues<T>> lay_out_cache(Arena& arena, const ModelConfig& config,
 template <class T>
 std::size_t arena_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
   return bytes_of([&](Arena& arena) {
-    lay_out_cache<T>(arena, model.config(), options);
     model.head.lay_out(arena, options.scored);
     model.trunk.lay_out(arena, options.rows, options.backward);
   });
+}
+
+template <class T>
+std::size_t cache_bytes(const ModelConfig& config, const RunnerOptions& options) {
+  return bytes_of([&](Arena& arena) { lay_out_cache<T>(arena, config, options); });
 }
 
 /// What kernels keep in training: attention for each thread, products for copies of factors and sums of tiles.
@@ -57,8 +61,9 @@ class RunnerOf final : public Runner<Acc<T>> {
       : options_(options),
         model_(config, vocab_size),
         tables_(config),
+        cache_arena_(cache_bytes<T>(config, options)),
+        cache_(lay_out_cache<T>(cache_arena_, config, options)),
         arena_(arena_bytes(model_, options)),
-        cache_(lay_out_cache<T>(arena_, config, options)),
         head_scratch_(model_.head.lay_out(arena_, options.scored)),
         activations_begin_(arena_.mark()) {}
 
@@ -117,8 +122,9 @@ class RunnerOf final : public Runner<Acc<T>> {
   RunnerOptions options_;
   LanguageModel<T> model_;
   PositionTables<T> tables_;
-  Arena arena_;
+  Arena cache_arena_;
   std::vector<KeyValues<T>> cache_;  // by layer; empty without a cache
+  Arena arena_;
   HeadScratch<T> head_scratch_;
   std::size_t activations_begin_;
   std::optional<GptActivations<T>> activations_;  // for as many rows as the last forward had
@@ -144,7 +150,7 @@ std::size_t runner_bytes(const ModelConfig& config, Index vocab_size, Precision 
                          const RunnerOptions& options) {
   return with_precision(precision, [&]<class T>() {
     const LanguageModel<T> model(config, vocab_size);
-    return arena_bytes(model, options) + PositionTables<T>::bytes(config) +
+    return cache_bytes<T>(config, options) + arena_bytes(model, options) + PositionTables<T>::bytes(config) +
            (options.backward ? kernel_bytes(model, options) : 0);
   });
 }

@@ -1,6 +1,7 @@
 // Every orientation, type and way of writing of the matrix product, against plain loops.
 #include "kiln/kernels/matmul.h"
 
+#include "kiln/core/memory.h"
 #include "kiln/core/threads.h"
 
 #include "support/gradient.h"
@@ -167,6 +168,23 @@ TEST(Deterministic, ProductsHaveTheSameBitsForAnyThreadCount) {
     expect_same_bits_for_any_thread_count<double, double>(M, K, N);
     expect_same_bits_for_any_thread_count<bfloat16, float>(M, K, N);
     expect_same_bits_for_any_thread_count<bfloat16, bfloat16>(M, K, N);
+  }
+}
+
+// Batches of sequences of any length bring a row count of their own each.
+TEST(Matmul, MemoryStaysFlatOverTenThousandRowCounts) {
+  constexpr Index kMost = 10'000, kDepth = 8, kColumns = 12;
+  Tensor<float> a(kMost, kDepth, 0.5f), b(kDepth, kColumns, 0.25f), c(kMost, kColumns);
+  const auto multiply_up_to = [&](Index first, Index last) {
+    for (Index count = first; count < last; ++count)
+      matmul<float, float>(rows(a.c(), 0, count), b.c(), rows(c.m(), 0, count));
+  };
+  multiply_up_to(1, 3000);  // fills oneDNN's own cache, of 1,024 primitives
+  const std::uint64_t before = resident_memory_bytes();
+  multiply_up_to(3000, kMost);
+  EXPECT_EQ(c(kMost - 2, kColumns - 1), 1.0f);
+  if (!testing::kSanitized) {  // which keep freed memory
+    EXPECT_LT(resident_memory_bytes(), before + (4u << 20));
   }
 }
 
