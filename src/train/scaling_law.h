@@ -20,10 +20,10 @@ struct TrainingFacts {
 ///   E + A / N'^a + G / M'^g + B / D'^b + C / K^c + H log2(T / 64) / S + R P V / U
 /// in hidden parameters N, embedding parameters M, bytes D, a context of T tokens or K bytes, S steps, vocabulary V,
 /// tokens of the text U and passes over it P. N', M' and D' discount parameters in excess of the text and repeated
-/// text, as in Muennighoff et al., arXiv:2305.16264, equations 5 and 6; D' also discounts the text of early and of small
-/// steps. The optimum in the vocabulary size follows Tao et al., arXiv:2407.13623. The constants were fitted to short
-/// runs of kiln on English (bench/README.md): the law ranks configs for one text, but does not predict the loss on
-/// another.
+/// text, as in Muennighoff et al., arXiv:2305.16264, equations 5 and 6; D' also discounts the text of early and of
+/// small steps. The optimum in the vocabulary size follows Tao et al., arXiv:2407.13623. The constants were fitted to
+/// short runs of kiln on English (bench/README.md): the law ranks configs for one text, but does not predict the loss
+/// on another.
 double expected_bits_per_byte(const TrainingFacts& facts);
 
 }  // namespace kiln

@@ -18,8 +18,8 @@ namespace kiln {
 /// Trains a prepared run to its end, or until a signal or early stopping ends it.
 class Trainer {
  public:
-  /// Called every train.sample_every steps, and with train.sample_at_evaluations at each evaluation; returns the model's
-  /// text. May call leave_if_stopped, which omits the sample.
+  /// Called every train.sample_every steps, and with train.sample_at_evaluations at each evaluation; returns the
+  /// model's text. May call leave_if_stopped, which omits the sample.
   using Sampler = std::function<std::string(const Preparation&)>;
 
   /// Returns the seconds since some moment; never falls.
