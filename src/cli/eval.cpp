@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 struct EvalOptions {
   ModelArguments model;
   std::vector<std::string> data;         // first value of each --data
-  std::vector<std::string> more_data;    // further values: an option with several values would take RUN as one
+  std::vector<std::string> more_data;    // further files: an option with several values would take RUN as one
   std::optional<std::string> separator;  // of documents; null: the run's
   ReadingArguments reading;
   bool json = false;

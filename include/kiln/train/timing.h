@@ -41,8 +41,8 @@ struct GenerationSpeed {
   double decode_tokens_per_second = 0;  // one sequence, one token at a time, by the median token
 };
 
-/// Times generation with random weights in this precision: prompts of 128 tokens, then `decoded` tokens, or half the
-/// context for either if that is less.
+/// Times generation with random weights in this precision: prompts of 128 tokens, or half the context if that is less,
+/// then `decoded` tokens, or the rest of the context if that is less.
 GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded);
 
 /// Returns the operations per second that this machine's multiply-adds reach in this precision, measured in about
