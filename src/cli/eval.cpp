@@ -1,4 +1,4 @@
-// kiln eval: the exact loss of a model over a whole text.
+// kiln eval: computes the exact loss of a model over a whole text.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
@@ -29,14 +29,14 @@ namespace fs = std::filesystem;
 
 struct EvalOptions {
   ModelArguments model;
-  std::vector<std::string> data;         // what follows each --data
-  std::vector<std::string> more_data;    // what follows that: an option of many values would take RUN for one
-  std::optional<std::string> separator;  // of documents; where not given, the run's
+  std::vector<std::string> data;         // first value of each --data
+  std::vector<std::string> more_data;    // further files: an option with several values would take RUN as one
+  std::optional<std::string> separator;  // of documents; null: the run's
   ReadingArguments reading;
   bool json = false;
 };
 
-/// Where the run that a checkpoint lies in keeps its tokens, if it does; else nowhere ("").
+/// Returns the token folder of the checkpoint's run; "" if there is none.
 fs::path token_cache(const ModelSource& source) {
   const fs::path checkpoints = fs::weakly_canonical(source.folder).parent_path();
   const RunPaths run{checkpoints.parent_path()};
@@ -53,7 +53,7 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
   return encode_corpus(corpus, *model.tokenizer, model.ids().marks(), cache);
 }
 
-/// The files of --data as tokens, their documents told apart as asked, else as the run's are.
+/// Returns the tokens of the files of --data, with documents separated as requested, else as in the run.
 TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) {
   DataConfig data;
   if (model.source.config) data = model.source.config->data;
@@ -66,8 +66,8 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
   return encode(data, model, {}, {}, "--data").train;
 }
 
-/// The run's validation split, by the tokens that lie in the run; else by its text, as long as that has not changed:
-/// some of another split was trained on.
+/// Returns the run's validation split, from the run's tokens; else from its text, if that is unchanged: another split
+/// would contain training text.
 TokenFile held_out_tokens(const LoadedModel& model) {
   const std::string folder = model.source.folder.string();
   const std::optional<Config>& config = model.source.config;

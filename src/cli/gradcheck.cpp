@@ -1,4 +1,4 @@
-// kiln gradcheck: the backward pass of a config's model against central differences.
+// kiln gradcheck: compares the backward pass of a config's model with central differences.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
@@ -25,18 +25,19 @@ struct GradcheckOptions {
   bool json = false;
 };
 
-/// The options' entries a tensor, or else as many of them as kWork allows.
+/// Returns the options of a check: `entries` per tensor, or if that is 0, as many as kWork allows.
 GradientCheckOptions sampling(const ParameterLayout& layout, const Config& config, Index entries) {
   GradientCheckOptions check{.seed = config.seed, .recompute = config.train.recompute};
   const auto positions = static_cast<double>(check.batch_size * check.sequence_length);
-  const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication, an addition
+  const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication and an addition
   const double an_entry_of_each = 2 * forward * static_cast<double>(layout.parameters().size());
   const auto affordable = static_cast<Index>(kWork / an_entry_of_each);
   check.entries_per_tensor = entries > 0 ? entries : std::clamp<Index>(affordable, 1, check.entries_per_tensor);
   return check;
 }
 
-/// Weights and gradients in double; the activations of so few tokens do not count beside them.
+/// Throws Error (usage) if weights and gradients in double do not fit into memory. Activations of so few tokens are
+/// negligible.
 void require_memory(const ParameterLayout& layout) {
   const std::uint64_t needed = 2 * static_cast<std::uint64_t>(layout.extent()) * sizeof(double);
   const std::uint64_t available = available_memory_bytes();

@@ -1,4 +1,4 @@
-// kiln inspect: what a model expects after each token of a text.
+// kiln inspect: shows a model's predictions after each token of a text.
 #include "kiln/infer/inspect.h"
 
 #include "kiln/core/error.h"
@@ -20,7 +20,7 @@
 namespace kiln::cli {
 namespace {
 
-constexpr const char* kUntrained = "0";  // the step whose checkpoint holds the first guesses
+constexpr const char* kUntrained = "0";  // the step whose checkpoint holds the initial weights
 
 struct InspectOptions {
   ModelArguments model;
@@ -28,18 +28,18 @@ struct InspectOptions {
   Index top = 10;
   bool untrained = false;
   bool allow_special = false;
-  bool next = false;  // what may follow the text, and nothing else
+  bool next = false;  // show only the predictions after the text
   bool json = false;
 };
 
-/// The bytes of the token; none for a row of the embedding that the tokenizer has no token for.
+/// Returns the token's bytes; none for a row of the embedding without a token in the tokenizer.
 std::string bytes_of(const Tokenizer& tokenizer, TokenId token) {
   return token < tokenizer.vocab_size() ? tokenizer.token_bytes(token) : std::string();
 }
 
 std::string shown(const Tokenizer& tokenizer, TokenId token) { return in_quotes(bytes_of(tokenizer, token)); }
 
-/// The text has U+FFFD for a part of a character, which the bytes tell.
+/// Returns a token as JSON. Its text has U+FFFD for part of a character; its bytes are exact.
 Json token_json(const Tokenizer& tokenizer, TokenId token) {
   const std::string bytes = bytes_of(tokenizer, token);
   Json numbers = Json::array();
@@ -67,7 +67,7 @@ Json to_json(const Tokenizer& tokenizer, const std::vector<Prediction>& predicti
   return entries;
 }
 
-/// A bar of up to 20 cells in eighths of a cell, padded to its full width.
+/// Returns a bar of up to 20 cells in eighths of a cell, padded to its full width.
 std::string bar(double share) {
   constexpr int kCells = 20;
   constexpr std::array<std::string_view, 8> kEighths{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -78,7 +78,7 @@ std::string bar(double share) {
   return text + std::string(static_cast<std::size_t>(kCells - (eighths + 7) / 8), ' ');
 }
 
-/// One line an entry: rank, probability, token; `came` is marked.
+/// Returns one line per entry: rank, probability, token. Marks `came`.
 std::string top_lines(const Tokenizer& tokenizer, const std::vector<TokenProbability>& top,
                       std::optional<TokenId> came = std::nullopt) {
   std::string text;
@@ -98,12 +98,12 @@ std::string mean_line(const std::vector<Prediction>& predictions, Index vocab_si
                      std::log(static_cast<double>(vocab_size)), vocab_size);
 }
 
-/// What may follow the last token.
+/// Returns the table of predictions after the last token.
 std::string next_table(const Tokenizer& tokenizer, TokenId last, const Inspection& inspection) {
   return fmt::format("after {} may come\n", shown(tokenizer, last)) + top_lines(tokenizer, inspection.next);
 }
 
-/// A block for each prediction, and one for what may follow the last token.
+/// Returns a block for each prediction, and one for the predictions after the last token.
 std::string table(const Tokenizer& tokenizer, std::span<const TokenId> tokens, const Inspection& inspection,
                   Index vocab_size) {
   const std::vector<Prediction>& predictions = inspection.predictions;

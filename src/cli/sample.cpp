@@ -28,22 +28,22 @@ namespace {
 
 struct SampleOptions {
   ModelArguments model;
-  std::string prompt;  // "-": it comes from standard input
+  std::string prompt;  // "-": read from standard input
   std::string prompt_file;
-  std::optional<std::string> prompts;  // file of several
+  std::optional<std::string> prompts;  // file with several prompts
   std::string overflow = "half";
   bool allow_special = false;
   bool json = false;
   CompletionOptions completion;
 };
 
-/// A prompt, and the line that it comes from ("prompts.txt:3"), or "".
+/// A prompt, and its line ("prompts.txt:3"), or "".
 struct PromptText {
   std::string text;
   std::string place;
 };
 
-/// Reads a file of prompts: of .jsonl the field "prompt" of each line, else the lines themselves. Skips empty lines.
+/// Reads a file of prompts: the field "prompt" of each line of .jsonl, else the lines themselves. Skips empty lines.
 std::vector<PromptText> read_prompts(const std::string& file) {
   const bool is_json = source_kind(file) == SourceKind::jsonl;
   std::string text = file == "-" ? read_stdin() : read_file(file);
@@ -84,11 +84,11 @@ Prompt encode(const LoadedModel& model, const PromptText& prompt, SpecialTokens 
   }
 }
 
-/// Writes samples that grow side by side one after the other: the first live, the others when their turn comes.
+/// Writes samples that are generated together one after the other: the current one live, the next from a buffer.
 class SamplePrinter {
  public:
-  /// On a terminal the prompt stands before each sample, and what the terminal would obey is escaped; elsewhere the
-  /// output is the samples alone, as they are.
+  /// Writes a heading before each of several samples. On a terminal, also writes the prompt before each sample, and
+  /// escapes control characters.
   SamplePrinter(std::span<const PromptText> prompts, Index samples)
       : prompts_(prompts),
         samples_(static_cast<std::size_t>(samples)),
@@ -134,7 +134,7 @@ class SamplePrinter {
 
   void write(const std::string& text) {
     write_stdout(text);
-    if (std::ferror(stdout) != 0) throw ExitWith{0};  // the reader has gone away and wants no more
+    if (std::ferror(stdout) != 0) throw ExitWith{0};  // the reader has closed the pipe
     last_byte_ = text.back();
   }
 
@@ -178,7 +178,7 @@ std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& optio
   return kiln::complete(model, *loaded.tokenizer, prompts, options.completion, on_text);
 }
 
-/// Logs once what happens if samples may outgrow the context.
+/// Logs once what happens beyond the context, if samples may exceed it.
 void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const GenerationOptions& generation) {
   Index longest = 0;
   for (const Prompt& tokens : prompts) longest = std::max(longest, std::min(std::ssize(tokens), n_ctx));

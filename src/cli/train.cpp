@@ -1,4 +1,4 @@
-// kiln train: from a config to a trained run.
+// kiln train: trains a run from a config.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/file_streams.h"
@@ -32,11 +32,11 @@
 namespace kiln::cli {
 namespace {
 
-constexpr std::string_view kResume = "true", kResumeAuto = "auto";  // as CLI11 reads --resume and --resume=auto
+constexpr std::string_view kResume = "true", kResumeAuto = "auto";  // values of --resume and --resume=auto in CLI11
 
 struct TrainOptions {
   std::string config;
-  std::string init_from;  // a model to finetune, where there is no config; else a change of it, as are the next two
+  std::string init_from;  // a model to finetune if there is no config; else, like the next two, an override
   std::vector<std::string> data;
   std::optional<std::string> time;
   std::string run;
@@ -52,7 +52,7 @@ struct TrainOptions {
   bool json = false;
 };
 
-/// The inside of a shell's $'...', byte by byte where the text is not plain.
+/// Returns the word for a shell's $'...', with bytes that are not plain text escaped.
 std::string escaped_for_shell(std::string_view word) {
   std::string escaped;
   for (const char c : word) {
@@ -62,7 +62,7 @@ std::string escaped_for_shell(std::string_view word) {
   return escaped;
 }
 
-/// A word as a shell reads it back; escapes stand for what a terminal would obey.
+/// Returns the word quoted for a shell, with control characters escaped.
 std::string shell_quoted(std::string_view word) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
@@ -101,7 +101,7 @@ void check_options(const TrainOptions& options) {
         options.init_from);
 }
 
-/// The run's own log, each message whole or not there at all.
+/// Writes the run's log file. Appends each message completely or not at all.
 class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit LogFile(const std::filesystem::path& path) : lines_(path) {}
@@ -118,14 +118,14 @@ class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
   LineAppender lines_;
 };
 
-/// From here on, what is logged goes to the run's own log too, with the time.
+/// Adds the run's log file, with times, to the logger.
 void log_to(const std::filesystem::path& path) {
   auto sink = std::make_shared<LogFile>(path);
   sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
   spdlog::default_logger()->sinks().push_back(std::move(sink));
 }
 
-/// The changes of the config, those that flags stand for among them.
+/// Returns the overrides of the config, including those from flags.
 std::vector<std::string> overrides_of(const TrainOptions& options) {
   std::vector<std::string> overrides;
   const auto set = [&](std::string_view key, const Json& value) {
@@ -136,11 +136,11 @@ std::vector<std::string> overrides_of(const TrainOptions& options) {
   if (options.time) set("train.time_budget", *options.time);
   overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
   if (options.watches_samples) overrides.push_back("train.sample_at_evaluations=true");
-  if (options.prompt) set("train.sample_prompt", *options.prompt);  // quoted: no prompt is taken for a number
+  if (options.prompt) set("train.sample_prompt", *options.prompt);  // quoted, so that no prompt is read as a number
   return overrides;
 }
 
-/// What the model writes at this point of the training.
+/// Returns a sample of the model's text at this point of training.
 std::string sample(const Preparation& p) {
   CompletionOptions options;
   options.generation.max_tokens = kSampleTokens;
@@ -154,8 +154,8 @@ std::string sample(const Preparation& p) {
   return text + completions.front().text;
 }
 
-/// Throws Error (usage) where samples are wanted but the tokenizer cannot encode their prompt: now rather than at the
-/// first of them.
+/// Throws Error (usage) if the config requests samples but the tokenizer cannot encode their prompt: now rather than at
+/// the first sample.
 void check_sample_prompt(const Preparation& p) {
   const TrainConfig& train = p.config.train;
   if (train.sample_every > 0 || train.sample_at_evaluations) encode_prompt(*p.tokenizer, p.ids, train.sample_prompt);
@@ -185,7 +185,7 @@ void say_finished(const Preparation& p, const std::string& root) {
   }
 }
 
-/// Where the run stands when training ends.
+/// Returns the state of the run at the end of training, as JSON.
 Json to_json(const Preparation& p, const std::filesystem::path& root, int code) {
   const TrainerState& state = p.state;
   return {{"run", root.string()},
@@ -202,20 +202,20 @@ Json to_json(const Preparation& p, const std::filesystem::path& root, int code) 
           {"bad_steps", state.bad_steps}};
 }
 
-/// Before a run that is found finished is left alone: a kill may have come after its last save, but before the rest.
+/// Repairs the checkpoints folder of a finished run: a kill may have come right after its last save.
 void recover_from_crash(const Preparation& p, const RunPaths& paths) {
   if (!p.resumed_from) return;
   const std::optional<std::int64_t> best = p.state.best_loss ? std::optional(p.state.best_step) : std::nullopt;
   recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
-/// The command that continues a run, which keeps its config, what options set included.
+/// Returns the command that continues a run. The run's config includes the options' settings.
 std::string resuming_command(const TrainOptions& options, const std::filesystem::path& root) {
   return fmt::format("kiln train {} --resume{}", shell_quoted(root.string()),
                      options.resuming.force_tokenizer ? " --force-tokenizer" : "");
 }
 
-/// Throws Error (usage) if the config is a text; the message has the commands that train on it.
+/// Throws Error (usage) if the config is a text; the message names the commands that train on it.
 void check_no_text(const TrainOptions& options, const ConfigFile& file) {
   const std::filesystem::path path = options.config;
   std::error_code ignored;
@@ -229,7 +229,7 @@ void check_no_text(const TrainOptions& options, const ConfigFile& file) {
                           name_of_path(options.config))});
 }
 
-/// The config that is named, or one chosen for finetuning; of a finetuning that is resumed, the run's own.
+/// Returns the named config, or one chosen for finetuning; for a resumed finetuning the run's own.
 ConfigFile config_file(const TrainOptions& options) {
   const std::vector<std::string> overrides = overrides_of(options);
   if (!options.config.empty()) {
@@ -248,13 +248,13 @@ ConfigFile config_file(const TrainOptions& options) {
   return ConfigFile::of(finetuning_json(finetuning, options.time), "--init-from", overrides);
 }
 
-/// Says which keys of CONFIG do not count for a run that is resumed.
+/// Logs which keys of CONFIG a resumed run ignores.
 void tell_kept(const std::string& config, const std::vector<Difference>& kept) {
   for (const Difference& d : kept)
     spdlog::info("{}: {} is {}; the run keeps its {} (--set changes it)", config, d.pointer, d.before, d.after);
 }
 
-/// The run directory: as given, or the run that stands in the config's place, or runs/NAME.
+/// Returns the run directory: the given one, or the run given as config, or runs/NAME.
 std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& file) {
   const bool is_run = is_folder(options.config);
   std::error_code ignored;
@@ -298,7 +298,7 @@ void run_train(const TrainOptions& options) {
     return;
   }
   check_sample_prompt(*preparation);
-  if (options.overwrite) run.clear();  // not before: a config that cannot be trained costs nobody a run
+  if (options.overwrite) run.clear();  // only now: a config that cannot be trained deletes no run
   log_to(paths.log());
   write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
   std::error_code ignored;
@@ -317,7 +317,7 @@ void run_train(const TrainOptions& options) {
 
 namespace {
 
-/// What finetunes without a config, and changes one that is given.
+/// Adds the options that finetune without a config, and override a given one.
 void add_shortcuts(CLI::App& command, TrainOptions& options) {
   command
       .add_option(

@@ -1,4 +1,4 @@
-// Orders of windows from counter-based draws: nothing to save but a count.
+// Computes the orders of windows from counter-based draws, whose only state is a count.
 #include "kiln/data/batcher.h"
 
 #include "kiln/core/error.h"

@@ -1,4 +1,4 @@
-// One text stream a sample, fed token by token.
+// Decodes each sample through a text stream, token by token.
 #include "kiln/infer/complete.h"
 
 #include "infer/text_stream.h"
@@ -8,18 +8,18 @@
 namespace kiln {
 namespace {
 
-/// One sample's text while it grows.
+/// A sample in progress.
 struct Sample {
   Sample(const std::vector<std::string>& stops, std::span<const TokenId> prompt) : stream(stops) {
     if (!prompt.empty()) previous = prompt.back();
   }
 
   TextStream stream;
-  std::optional<TokenId> previous;  // the prompt's last token, at first
+  std::optional<TokenId> previous;  // at first the prompt's last token
   Completion completion;
 };
 
-/// What a token adds to the text. The one before it matters where tokens are decoded with spaces between them.
+/// Returns the text that a token adds. It depends on the previous token if decoding puts spaces between tokens.
 std::string text_of(const Tokenizer& tokenizer, TokenId token, std::optional<TokenId> previous) {
   const std::array pair{previous.value_or(token), token};
   const std::span<const TokenId> both(pair), first = both.first(1);

@@ -1,4 +1,4 @@
-// Checks prompts and scores.
+// Checks prompts and logits.
 #include "kiln/infer/context.h"
 
 #include "kiln/core/error.h"

@@ -1,4 +1,4 @@
-// Feeds prompts and drawn tokens to a runner with a cache, and draws from the scores.
+// Feeds prompts and drawn tokens to a runner with a cache, and draws from the logits.
 #include "kiln/infer/generate.h"
 
 #include "kiln/core/error.h"
@@ -14,21 +14,21 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;  // of keys and values; samples beyond it wait their turn
+constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;  // of keys and values; further samples wait
 constexpr Index kMostTogether = 64;
-constexpr Index kMostSamples = 1'000'000;  // whose texts fit into memory
-constexpr Index kRowsTogether = 512;       // of prompts that are fed in one forward
-constexpr Index kRowMultiple = 64;         // to which rows of mixed lengths are rounded up
+constexpr Index kMostSamples = 1'000'000;  // so that their texts fit into memory
+constexpr Index kRowsTogether = 512;       // of prompts fed in one forward
+constexpr Index kRowMultiple = 64;         // rows of mixed lengths are rounded up to a multiple
 
-/// A sample that grows.
+/// A sample in progress.
 struct LiveSample {
   Index number;
   Index prompt;
   Index slot;  // of the cache
   Rng rng;
-  std::vector<TokenId> tokens;  // the prompt and what was drawn
+  std::vector<TokenId> tokens;  // the prompt and the drawn tokens
   Index cached = 0;             // positions in its slot
-  Index unfed = 0;              // tokens at the end that the model has not seen at their present positions
+  Index unfed = 0;              // last tokens, which are not in the cache
 };
 
 class Generation {
@@ -66,10 +66,10 @@ class Generation {
     return std::ssize(*std::ranges::max_element(prompts_, {}, [](const auto& prompt) { return prompt.size(); }));
   }
 
-  /// Positions that a slot must hold: every token but the last one drawn is fed to the model.
+  /// Returns the positions per slot: the model is fed every token except the last drawn one.
   Index slot_size() const { return longest_prompt() + std::min(options_.max_tokens - 1, n_ctx() - longest_prompt()); }
   bool may_overflow() const { return options_.max_tokens - 1 > n_ctx() - longest_prompt(); }
-  /// Tokens that a sample which has filled the context keeps.
+  /// Returns the number of tokens that a sample keeps when it has filled the context.
   Index kept_tokens() const {
     return options_.overflow == ContextOverflow::recompute ? n_ctx() : std::max<Index>(1, n_ctx() / 2);
   }
@@ -83,7 +83,7 @@ class Generation {
     return std::min(most, samples());
   }
 
-  /// Rows of the largest forward: a prompt, a token of each sample, or several prompts.
+  /// Returns the rows of the largest forward: a prompt, a token of each sample, or several prompts.
   Index most_rows() const {
     const bool refeeds = may_overflow() && options_.overflow != ContextOverflow::stop;
     const Index longest = refeeds ? std::max(longest_prompt(), kept_tokens()) : longest_prompt();
@@ -98,8 +98,8 @@ class Generation {
   bool has_next() const { return !free_slots_.empty() && next_ < samples(); }
   Index next_prompt() const { return next_ / options_.samples; }
 
-  /// Gives every free slot to the next sample. The first sample of a prompt feeds it; the others copy its keys, values
-  /// and scores.
+  /// Starts a sample in every free slot. The first sample of a prompt feeds it; the others copy its keys, values and
+  /// logits.
   void begin_samples() {
     while (has_next() && next_prompt() == known_.prompt) add_copy(begin_sample(), known_.slot, known_.logits.data());
     const std::size_t first = live_.size();
@@ -124,7 +124,7 @@ class Generation {
     }
   }
 
-  /// Adds a sample whose prompt lies in `slot` and leads to these scores.
+  /// Adds a sample whose prompt is cached in `slot` and has these logits.
   void add_copy(LiveSample sample, Index slot, const float* logits) {
     sample.cached = std::ssize(sample.tokens);
     runner_->copy_slot(slot, sample.slot, sample.cached);
@@ -144,8 +144,8 @@ class Generation {
             .tokens = {tokens.begin(), tokens.end()}};
   }
 
-  /// Feeds what the live samples from `first` on have unfed, in as few forwards as the memory allows, and leaves the
-  /// scores after the last token of sample i in row i of the logits.
+  /// Feeds the unfed tokens of the live samples from `first` on, in as few forwards as the memory allows. Writes the
+  /// logits after the last token of sample i to row i.
   void feed(std::size_t first) {
     for (std::size_t begin = first; begin < live_.size();) {
       rows_.clear();
@@ -169,7 +169,7 @@ class Generation {
     }
   }
 
-  /// Draws a token for every live sample; those that end give up their slots.
+  /// Draws a token for every live sample; frees the slots of those that end.
   void draw_tokens() {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < live_.size(); ++i) {
@@ -204,14 +204,14 @@ class Generation {
     return std::nullopt;
   }
 
-  /// Lets a sample that has filled the context begin again from its newest tokens, at positions 0 and on.
+  /// Restarts a sample that has filled the context: its last tokens are fed again from position 0 on.
   void forget(LiveSample& sample) {
     if (sample.slot == known_.slot) known_.prompt = -1;  // its slot no longer begins with the prompt
     sample.cached = 0;
     sample.unfed = kept_tokens();
   }
 
-  /// Returns log p of a token by the scores that it was drawn from.
+  /// Returns log p of a token by the logits that it was drawn from.
   double log_probability_of(TokenId token) const {
     const float greatest = *std::ranges::max_element(drawn_from_);
     double sum = 0;
@@ -219,7 +219,7 @@ class Generation {
     return static_cast<double>(drawn_from_[static_cast<std::size_t>(token)] - greatest) - std::log(sum);
   }
 
-  /// Returns what the repetition penalty looks back on: the last n_ctx tokens.
+  /// Returns the tokens of the repetition penalty: the last n_ctx.
   std::span<const TokenId> window(const LiveSample& sample) const {
     const std::span<const TokenId> tokens(sample.tokens);
     return tokens.last(std::min(tokens.size(), static_cast<std::size_t>(n_ctx())));
@@ -243,7 +243,7 @@ class Generation {
     Index prompt = -1;
     Index slot = 0;
     std::vector<float> logits;
-  } known_;  // a prompt that a slot begins with, and the scores after it
+  } known_;  // a prompt at the beginning of a slot, and its logits
   TokenRows rows_;
   std::vector<Index> last_rows_;   // of each sequence in rows_
   std::vector<float> drawn_from_;  // (V)

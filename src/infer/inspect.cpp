@@ -1,4 +1,4 @@
-// One forward of the whole text; the logits are made a chunk of rows at a time.
+// Runs one forward of the whole text, and computes the logits in chunks of rows.
 #include "kiln/infer/inspect.h"
 
 #include "kiln/core/error.h"
@@ -11,9 +11,9 @@
 namespace kiln {
 namespace {
 
-constexpr Index kChunkRows = 64;  // whose logits are made at a time
+constexpr Index kChunkRows = 64;  // of logits at a time
 
-/// The distribution that a row of logits stands for.
+/// The distribution given by a row of logits.
 class Distribution {
  public:
   explicit Distribution(ConstVec<float> logits) : logits_(logits), max_(logits.maxCoeff()) {
@@ -37,7 +37,7 @@ class Distribution {
     return rank;
   }
 
-  /// The `count` likeliest. `order` is memory for V ids.
+  /// Returns the `count` likeliest tokens. Uses `order` as memory for V ids.
   std::vector<TokenProbability> top(Index count, std::vector<TokenId>& order) const {
     order.resize(static_cast<std::size_t>(logits_.size()));
     std::iota(order.begin(), order.end(), TokenId{0});

@@ -1,4 +1,4 @@
-// Prompts are documents left open.
+// Encodes prompts as documents without an end.
 #include "kiln/infer/prompt.h"
 
 #include "kiln/text/document.h"

@@ -1,4 +1,4 @@
-// Weights are probabilities before division by their sum: no step but the last needs the sum.
+// Chooses tokens by unnormalised probabilities (weights): no step except top-p and the draw needs their sum.
 #include "kiln/infer/sampler.h"
 
 #include "kiln/core/error.h"
@@ -43,7 +43,7 @@ bool Sampler::is_likelier(const Candidate& a, const Candidate& b) {
   return a.weight > b.weight || (a.weight == b.weight && a.token < b.token);
 }
 
-/// Divides positive logits by the penalty and multiplies negative ones, once for each token that was there.
+/// Divides positive logits by the penalty and multiplies negative ones, once for each distinct token of the context.
 void Sampler::penalise(Vec<float> logits, std::span<const TokenId> context) {
   const auto penalty = static_cast<float>(options_.repetition_penalty);
   seen_.resize(static_cast<std::size_t>(logits.size()), 0);
@@ -59,7 +59,7 @@ void Sampler::penalise(Vec<float> logits, std::span<const TokenId> context) {
   }
 }
 
-/// All tokens become candidates, with weight exp((z - max z) / temperature).
+/// Makes all tokens candidates, with weight exp((z - max z) / temperature).
 void Sampler::weigh(Vec<float> logits) {
   const float temperature = std::max(static_cast<float>(options_.temperature), std::numeric_limits<float>::min());
   logits = ((logits.array() - logits.maxCoeff()) / temperature).exp().matrix();
@@ -75,7 +75,7 @@ void Sampler::keep_top_k() {
   candidates_.resize(static_cast<std::size_t>(options_.top_k));
 }
 
-/// Takes the likeliest from a heap until their probability reaches p: no more is sorted than is kept.
+/// Takes the likeliest from a heap until their probability reaches p: sorts only what it keeps.
 void Sampler::keep_top_p() {
   if (options_.top_p == 1) return;
   const auto is_less_likely = [](const Candidate& a, const Candidate& b) { return is_likelier(b, a); };
@@ -93,7 +93,7 @@ void Sampler::keep_top_p() {
 
 void Sampler::keep_min_p() {
   if (options_.min_p == 0) return;
-  const float least = static_cast<float>(options_.min_p);  // the likeliest token, always kept so far, weighs 1
+  const float least = static_cast<float>(options_.min_p);  // the likeliest token, which is always kept, weighs 1
   std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.weight < least; });
 }
 
@@ -109,7 +109,7 @@ TokenId Sampler::draw(Rng& rng) const {
     left -= candidate.weight;
     if (left < 0) return candidate.token;
   }
-  return std::ranges::min(candidates_, is_likelier).token;  // rounding used the draw up
+  return std::ranges::min(candidates_, is_likelier).token;  // reached by rounding only
 }
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Only what is held back is kept, so a piece costs what it and the stop texts are long.
+// Keeps only the bytes held back, so that a piece's cost depends on its length and the stop texts' alone.
 #include "infer/text_stream.h"
 
 #include "kiln/core/error.h"
@@ -16,7 +16,7 @@ TextStream::TextStream(std::vector<std::string> stops) : stops_(std::move(stops)
 std::string TextStream::push(std::string_view bytes) {
   if (stopped_) return {};
   held_ += bytes;
-  std::pair<std::size_t, std::size_t> first{std::string::npos, 0};  // end and begin of the stop text complete first
+  std::pair<std::size_t, std::size_t> first{std::string::npos, 0};  // end and begin of the first complete stop text
   for (const std::string& stop : stops_) {
     const std::size_t begin = held_.find(stop);
     if (begin != std::string::npos) first = std::min(first, {begin + stop.size(), begin});
@@ -35,7 +35,7 @@ std::string TextStream::push(std::string_view bytes) {
 
 std::string TextStream::finish() { return utf8_replace_invalid(std::exchange(held_, {})); }
 
-/// The length of the longest end of held_ that a stop text begins with.
+/// Returns the length of the longest suffix of held_ that is a prefix of a stop text.
 std::size_t TextStream::held_for_stops() const {
   std::size_t longest = 0;
   for (const std::string& stop : stops_) {

@@ -1,4 +1,4 @@
-// Text that comes in pieces: nothing is passed on that the next piece could take back.
+// Outputs text from pieces of bytes, without the end that a next piece could change.
 #pragma once
 
 #include <string>
@@ -7,19 +7,18 @@
 
 namespace kiln {
 
-/// Takes bytes in pieces of any length and gives out valid UTF-8, up to the first stop text. Held back are the
-/// beginning of a character and what may be the beginning of a stop text. What is given out in all does not depend on
-/// how the bytes were cut into pieces.
+/// Converts bytes in pieces of any length to valid UTF-8, up to the first stop text. Holds back the beginning of a
+/// character and a possible beginning of a stop text. The output in total does not depend on how the bytes were cut.
 class TextStream {
  public:
   /// Throws Error (usage) for an empty stop text.
   explicit TextStream(std::vector<std::string> stops = {});
 
-  /// The text that is certain now. Bytes that belong to no character come as U+FFFD, one each.
-  /// The stop text that is complete first ends the stream: it, what came after and what comes later are dropped.
+  /// Returns the text that no later piece can change. Each byte of no character becomes U+FFFD.
+  /// The stop text that is complete first ends the stream: it and everything after it are dropped.
   std::string push(std::string_view bytes);
 
-  /// What was held back, at the end.
+  /// Returns the rest, which was held back.
   std::string finish();
 
   bool stopped() const { return stopped_; }

@@ -1,11 +1,11 @@
-// Fused attention in tiles of queries and keys. Scores lie key by key with the queries side by side, so that one
-// vector works on as many queries at once and nothing is ever summed across its lanes.
+// Computes fused attention in tiles of queries and keys. Scores are stored key by key with the queries side by side:
+// a vector holds several queries, and the softmax needs no sum across its lanes.
 //
-// Scores, softmax and sums are kept in Acc<T>. Where the processor multiplies pairs of bfloat16, the factors of its
-// products are made of such pairs, probabilities and their gradients rounded to them; elsewhere of Acc<T> as well.
+// Scores, softmax and sums are kept in Acc<T>. If the CPU multiplies pairs of bfloat16, the factors of products are
+// such pairs, with probabilities and their gradients rounded to bfloat16; else they are Acc<T> too.
 //
 // Memory: a thread's scratch holds a few tiles, the keys and values of one key head, and in the backward their
-// gradients; it grows in a model's first step and is then used again.
+// gradients. It grows in a model's first step and is then reused.
 #include "kiln/kernels/attention.h"
 
 #include "kiln/core/threads.h"
@@ -21,11 +21,11 @@ namespace {
 
 using namespace tile;
 
-/// Up to here queries are worked on one by one, reading the keys in place: in generation most lanes of a vector of
-/// queries would be empty.
+/// Sequences of up to so many queries are computed query by query from the keys in place: in generation most lanes of
+/// a vector of queries would be empty.
 constexpr Index kFewQueries = 4;
 
-/// The arguments that forward and backward share, and where things lie in them.
+/// The arguments that forward and backward share, and their layout.
 template <class T>
 struct Inputs {
   using A = Acc<T>;
@@ -35,17 +35,17 @@ struct Inputs {
   Dropout dropout;
 
   A scale() const { return A(1) / std::sqrt(static_cast<A>(shape.D)); }
-  /// Of ALiBi, on the scale of scores before they are scaled.
+  /// Returns ALiBi's slope on the scale of unscaled scores.
   A slope(Index h) const { return slopes.size() > 0 ? slopes[h] / scale() : A(0); }
   Index key_head(Index h) const { return h / (shape.H / shape.K); }
-  /// Rows of head h of a matrix that lies like q, from query `first` of the sequence on.
+  /// Return head h of a matrix laid out like q: `count` queries of the sequence from `first` on.
   ConstMat<T> queries(ConstMat<T> m, const Sequence& s, Index h, Index first, Index count) const {
     return columns(rows(m, s.row + first, count), h * shape.D, shape.D);
   }
   Mat<T> queries(Mat<T> m, const Sequence& s, Index h, Index first, Index count) const {
     return columns(rows(m, s.row + first, count), h * shape.D, shape.D);
   }
-  /// Rows of key head g of a matrix that lies like k, from key `first` of the sequence on.
+  /// Return key head g of a matrix laid out like k: `count` keys of the sequence from `first` on.
   ConstMat<T> keys(ConstMat<T> m, const Sequence& s, Index g, Index first, Index count) const {
     return columns(rows(m, first_key(s) + first, count), g * shape.D, shape.D);
   }
@@ -53,56 +53,55 @@ struct Inputs {
     return columns(rows(m, first_key(s) + first, count), g * shape.D, shape.D);
   }
   Index first_key(const Sequence& s) const { return shape.slot_size > 0 ? s.slot * shape.slot_size : s.row; }
-  /// Returns the number of position i of head h, when each sequence's positions lie head by head: where its log-sum-exp
-  /// lies.
+  /// Returns the index in lse of query i of head h.
   Index head_row(const Sequence& s, Index h, Index i) const { return s.row * shape.H + h * s.length + i; }
-  /// Returns the number of a probability among those of its sequence.
+  /// Returns the number of a probability within its sequence, for dropout.
   std::uint64_t element(const Sequence& s, Index h, Index i, Index j) const {
     return static_cast<std::uint64_t>((h * s.length + j) * s.length + i);
   }
 };
 
-/// The keys and values of one key head, made ready for the products of all the tiles that read them: in words along
-/// their rows, but the forward's values across them. `keys_across` and the gradients, (S, width), the backward adds.
+/// The keys and values of one key head, converted once for the products of all tiles: in words along their rows, except
+/// the forward's values, in words across them. `keys_across` and the gradients (S, width) are the backward's.
 template <class A>
 struct KeyHead {
   const A *keys, *values, *keys_across = nullptr;
   A *dkeys = nullptr, *dvalues = nullptr;
 };
 
-/// Returns the number of tiles that one head's queries take.
+/// Returns the number of query tiles per head.
 Index tiles_of(const Sequence& s) { return (s.length + kQueries - 1) / kQueries; }
 
-/// Returns the pairs of a query and a key that it sees: what one head of a sequence costs.
+/// Returns the number of pairs of a query and a key that it attends to: the cost of one head of a sequence.
 Index pairs_of(const Sequence& s) { return s.length * s.past + s.length * (s.length + 1) / 2; }
 
-/// A part of the work that one thread does alone.
+/// A part of the work, done by one thread.
 struct Unit {
   const Sequence* sequence;
   Index head;             // key head; query head for a single query
   Index part, parts = 1;  // every parts-th tile from tile `part` on; the query for a single query
   Index cost;
 
-  bool operator<(const Unit& other) const {  // the costliest first, else in the order of the batch
+  bool operator<(const Unit& other) const {  // the costliest first, then in batch order
     return std::tuple(-cost, sequence->row, head, part) <
            std::tuple(-other.cost, other.sequence->row, other.head, other.part);
   }
 };
 
-/// The calling thread's list of units, empty. It keeps its memory from call to call.
+/// Returns the calling thread's list of units, cleared. It reuses its memory.
 std::vector<Unit>& empty_units() {
   static thread_local std::vector<Unit> units;
   units.clear();
   return units;
 }
 
-/// Room for what rounding takes from a tile's probabilities, or null where they are not rounded.
+/// Returns memory for the rounding errors of a tile's probabilities; null if these are not rounded.
 template <class T>
 Acc<T>* take_rest(Pieces<Acc<T>>& pieces) {
   return kPerWord<T> > 1 ? pieces.take(kKeys * kQueries) : nullptr;
 }
 
-/// Forward for the queries from `first` on, at most a tile of them, of head h of sequence s.
+/// Computes the forward of one tile of queries, from `first` on, of head h of sequence s.
 template <class T>
 void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces, const Sequence& s, Index h,
                   Index first, Mat<T> y, Vec<Acc<T>> lse) {
@@ -119,7 +118,7 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
   transpose(out, queries, row_words, queries_t);
   std::fill_n(maximum, kQueries, -std::numeric_limits<A>::infinity());
   std::fill_n(sum, kQueries, A(0));
-  const Index seen = past + first + queries;  // by the last query
+  const Index seen = past + first + queries;  // keys of the last query
   for (Index key = 0; key < seen; key += kKeys) {
     const Causal tile{queries, std::min(kKeys, seen - key), past + first - key};
     score_product<T>(tile, depth, head.keys + key * row_words, row_words, queries_t, scores);
@@ -140,8 +139,8 @@ void forward_tile(const Inputs<T>& in, const KeyHead<Acc<T>>& head, Pieces<Acc<T
   narrow_rows(out, width, sum, in.queries(y, s, h, first, queries));
 }
 
-/// Forward for one unit's tiles of the queries that read its key head. Units of one head take tiles in turn, since
-/// later tiles have more keys to work through.
+/// Computes the forward of one unit: its tiles of the queries of its key head. Units of one head take tiles in turn,
+/// since later tiles have more keys.
 template <class T>
 void forward_key_head(const Inputs<T>& in, const Unit& unit, Mat<T> y, Vec<Acc<T>> lse) {
   using A = Acc<T>;
@@ -159,7 +158,7 @@ void forward_key_head(const Inputs<T>& in, const Unit& unit, Mat<T> y, Vec<Acc<T
   }
 }
 
-/// m as Acc<T>: itself, or converted into `memory`.
+/// Returns m as Acc<T>: itself, or converted into `memory`.
 template <class T>
 ConstMat<Acc<T>> as_acc(ConstMat<T> m, Acc<T>* memory) {
   if constexpr (std::is_same_v<T, Acc<T>>) {
@@ -170,7 +169,7 @@ ConstMat<Acc<T>> as_acc(ConstMat<T> m, Acc<T>* memory) {
   }
 }
 
-/// Forward for the single query t of head h of sequence s: all of its scores in one row, two passes over memory.
+/// Computes the forward of query t of head h of sequence s: one row of scores, one pass each over keys and values.
 template <class T>
 void forward_query(const Inputs<T>& in, const Sequence& s, Index h, Index t, Mat<T> y, Vec<Acc<T>> lse) {
   using A = Acc<T>;
@@ -206,7 +205,7 @@ void forward_query(const Inputs<T>& in, const Sequence& s, Index h, Index t, Mat
   narrow_rows(out.data(), width, &inverse, in.queries(y, s, h, t, 1));
 }
 
-/// m in words across its rows: `along`, in words along them, where that is the same, otherwise made in `memory`.
+/// Returns m in words across its rows: `along` (m in words along its rows) if that is the same, else writes `memory`.
 template <class T, class A = Acc<T>>
 const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
   if constexpr (kPerWord<T> == 1) return along;
@@ -214,7 +213,7 @@ const A* across_rows(ConstMat<T> m, const A* along, A* memory) {
   return memory;
 }
 
-/// The backward's results and what only it reads.
+/// The arguments of the backward alone.
 template <class T>
 struct Gradients {
   ConstMat<T> y;
@@ -223,7 +222,7 @@ struct Gradients {
   Mat<T> dq, dk, dv;
 };
 
-/// Backward for a tile of queries from `first` on: writes dq, adds to the key head's dkeys and dvalues.
+/// Computes the backward of a tile of queries from `first` on: writes dq, adds to the key head's dkeys and dvalues.
 template <class T>
 void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<Acc<T>>& head, Pieces<Acc<T>> pieces,
                    const Sequence& s, Index h, Index first) {
@@ -264,15 +263,15 @@ void backward_tile(const Inputs<T>& in, const Gradients<T>& out, const KeyHead<A
   narrow_rows(dq, width, static_cast<const A*>(nullptr), in.queries(out.dq, s, h, first, queries));
 }
 
-/// Returns the elements of a thread's scratch in the backward.
+/// Returns the number of elements of a thread's scratch in the backward.
 template <class A>
 Index backward_scratch(Index length, Index head_size) {
   const Index width = padded<A>(head_size);
   return 5 * length * width + 7 * kQueries * width + (5 * kKeys + 2) * kQueries;
 }
 
-/// Backward for key head g of a sequence and all the query heads that read it, one after the other. One thread writes
-/// all gradients of a key head, in an order that never changes.
+/// Computes the backward of key head g of a sequence and of the query heads that read it, one after the other. One
+/// thread sums all gradients of a key head, in a fixed order.
 template <class T>
 void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, const Sequence& s, Index g) {
   using A = Acc<T>;
@@ -295,7 +294,7 @@ void backward_key_head(const Inputs<T>& in, const Gradients<T>& out, const Seque
   narrow_rows(dvalues, width, static_cast<const A*>(nullptr), in.keys(out.dv, s, g, 0, s.length));
 }
 
-/// Zeroes the rows behind the last sequence.
+/// Zeroes the rows after the last sequence.
 template <class T>
 void clear_rest(const AttentionShape& shape, Mat<T> m) {
   const Index end = rows_in(shape.sequences);
@@ -343,7 +342,7 @@ void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k
       }
       continue;
     }
-    // Enough units for the threads to even out. No more: each converts its key head again.
+    // Enough units to balance the threads, but no more: each unit converts its key head again.
     const Index parts = std::clamp<Index>(4 * threads() * pairs_of(s) / all_pairs, 1, group * tiles_of(s));
     for (Index g = 0; g < shape.K; ++g) {
       for (Index part = 0; part < parts; ++part) units.push_back({&s, g, part, parts, group * pairs_of(s) / parts});

@@ -1,4 +1,4 @@
-// One query at a time, a whole row of probabilities in memory: slow, and short enough to be seen right.
+// Computes attention one query at a time with a whole row of probabilities: slow, but short enough to check by eye.
 #include "kernels/attention_naive.h"
 
 #include <algorithm>
@@ -7,17 +7,17 @@
 namespace kiln {
 namespace {
 
-/// One query of one head: which keys it sees, and where everything lies.
+/// One query of one head: the keys it attends to, and the layout.
 struct Query {
   Index h;
-  Index row, column;      // its place in q and y
-  Index key, key_column;  // its first key's place in k and v
-  Index visible;          // keys that it sees
+  Index row, column;      // in q and y
+  Index key, key_column;  // its first key, in k and v
+  Index visible;          // keys that it attends to
   const Sequence& sequence;
-  Index lse;              // its place in lse
+  Index lse;              // index in lse
   std::uint64_t element;  // number of its first probability in its sequence; the next key's is sequence.length more
 
-  /// Dropout's factor of the probability of key j.
+  /// Returns dropout's factor for the probability of key j.
   float factor(const Dropout& dropout, Index j) const {
     return dropout.factor(sequence.number, element + static_cast<std::uint64_t>(j * sequence.length));
   }
@@ -39,7 +39,7 @@ void for_each_query(const AttentionShape& shape, Body&& body) {
 template <class T>
 using Row = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
-/// p_j = exp(s_j - lse), s_j = q k_j / sqrt(D) - slope (i - j); returns lse = log sum_j exp(s_j).
+/// Computes p_j = exp(s_j - lse), s_j = q k_j / sqrt(D) - slope (i - j). Returns lse = log sum_j exp(s_j).
 template <class T>
 T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, ConstMat<T> k, ConstVec<T> slopes,
                 Row<T>& p) {

@@ -1,4 +1,4 @@
-// Attention as plain loops over whole rows of scores: the oracle that the fused form is tested against.
+// Computes attention by plain loops over whole rows of scores: the tests' oracle for the fused form.
 #pragma once
 
 #include "kiln/kernels/attention.h"
@@ -10,7 +10,7 @@ template <class T>
 void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                              ConstVec<T> slopes, Dropout dropout, Mat<T> y, Vec<T> lse);
 
-/// Computes what attention_backward does, from q, k and v alone, by the softmax's Jacobian.
+/// Computes what attention_backward does, by the softmax's Jacobian, without y and lse.
 template <class T>
 void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                               ConstVec<T> slopes, Dropout dropout, ConstMat<T> dy, Mat<T> dq, Mat<T> dk, Mat<T> dv);

@@ -1,4 +1,4 @@
-// Products of the tiles of fused attention: a block of sums stays in registers, and causal tiles leave parts out.
+// Multiplies tiles of fused attention: keeps a block of sums in registers, and skips parts by the causal rule.
 #pragma once
 
 #include "kernels/vectors.h"
@@ -12,13 +12,13 @@ namespace kiln::tile {
 
 inline constexpr bool kHasManyRegisters = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
 
-/// The block of a product that stays in registers: kRows x kVectors sums, enough to hide the latency of a fused
-/// multiply-add, beside kVectors of the right factor and one of the left.
+/// The block of a product kept in registers: kRows x kVectors sums, enough to hide the latency of a fused multiply-add,
+/// besides kVectors vectors of the right factor and one of the left.
 inline constexpr Index kRows = 4;
 inline constexpr Index kVectors = kHasManyRegisters ? 4 : 2;
 
-/// Holds a vector in its register. GCC 12 would fold the load into each multiply-add that uses it, and a load a
-/// multiply-add is more than the load unit delivers: 88 instead of 103 GFLOP/s (Zen 4, one core, peak 117).
+/// Keeps a vector in a register. GCC 12 would fold its load into each multiply-add that uses it, which exceeds the load
+/// unit's throughput: 88 instead of 103 GFLOP/s (Zen 4, one core, peak 117).
 template <class P>
 void hold([[maybe_unused]] P& packet) {
 #if defined(__GNUC__) && defined(__AVX__)
@@ -26,15 +26,15 @@ void hold([[maybe_unused]] P& packet) {
 #endif
 }
 
-/// A matrix in scratch memory as a product's left factor, in words of T: word (r, k) at data[r * row + k * depth].
+/// The left factor of a product, in scratch memory and words of T: word (r, k) at data[r * row + k * depth].
 template <class T>
 struct Left {
   const Acc<T>* data;
   Index row, depth;
 };
 
-/// R rows and V vectors of c = a b or, accumulating, c += a b; b holds words, c numbers. Rows of b and c are b_row and
-/// c_row apart. Inlined: short products spend a tenth of their time on the call.
+/// Computes R rows and V vectors of c = a b or, if `accumulate`, c += a b. b holds words, c numbers; their rows are
+/// b_row and c_row apart. Inlined: a call would take a tenth of the time of short products.
 template <Index R, Index V, class T, class A = Acc<T>>
 [[gnu::always_inline]] inline void multiply_block(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index depth,
                                                   bool accumulate) {
@@ -67,14 +67,13 @@ template <Index R, Index V, class T, class A = Acc<T>>
   }
 }
 
-/// What a block of rows of a product needs: sums over the words [begin, end) of its depth, for columns [first, last),
-/// whole vectors.
+/// The part of a product that a block of rows computes: sums over words [begin, end) of the depth, for columns
+/// [first, last), in whole vectors.
 struct Part {
   Index begin, end, first, last;
 };
 
-/// R rows of a product, cut into blocks of columns. Not inlined: GCC 12 makes of its copies in callers what is 8%
-/// slower.
+/// Computes R rows of a product in blocks of columns. Not inlined: GCC 12's inlined copies are 8% slower.
 template <Index R, class T, class A = Acc<T>>
 [[gnu::noinline]] void multiply_rows(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Part part,
                                      bool accumulate) {
@@ -97,7 +96,7 @@ template <Index R, class T, class A = Acc<T>>
   }
 }
 
-/// c = a b or c += a b over what a causal tile needs: part_of(r, n) names the part for rows [r, r + n).
+/// Computes c = a b or, if `accumulate`, c += a b, restricted for rows [r, r + n) to part_of(r, n).
 template <class T, class PartOf, class A = Acc<T>>
 void multiply(Left<T> a, const A* b, Index b_row, A* c, Index c_row, Index rows, bool accumulate, PartOf&& part_of) {
   Index r = 0;

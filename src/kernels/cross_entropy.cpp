@@ -1,4 +1,4 @@
-// Log-sum-exp by row, shifted by the largest logit so that nothing overflows.
+// Computes log-sum-exp by row, shifted by the largest logit to prevent overflow.
 #include "kiln/kernels/cross_entropy.h"
 
 #include "kiln/core/threads.h"
@@ -14,12 +14,12 @@ namespace {
 
 constexpr Index kRowGrain = 4;
 
-constexpr Index kBlock = 256;  // of a row, on its way through exp and rounding
+constexpr Index kBlock = 256;  // elements of a row that exp and rounding process at a time
 
 template <class A>
 using ConstRow = Eigen::Map<const Eigen::Array<A, 1, Eigen::Dynamic>>;
 
-/// out[v] = scale exp(z[v] - log_sum), which may lie where z does.
+/// Computes out[v] = scale exp(z[v] - log_sum). `out` may alias z.
 template <class T>
 void write_probabilities(const ConstRow<Acc<T>>& z, Acc<T> log_sum, Acc<T> scale, T* out) {
   Eigen::Array<Acc<T>, 1, Eigen::Dynamic, Eigen::RowMajor, 1, kBlock> block;
@@ -41,7 +41,7 @@ void cross_entropy_forward(ConstMat<A> logits, std::span<const std::int32_t> tar
       const ConstRow<A> z(row(logits, n), logits.cols());
       const auto at = static_cast<std::size_t>(n);
       Index largest = 0;
-      const A top = best.empty() ? z.maxCoeff() : z.maxCoeff(&largest);  // alone it is vectorised
+      const A top = best.empty() ? z.maxCoeff() : z.maxCoeff(&largest);  // vectorised only without the index
       losses[n] = std::log((z - top).exp().sum()) - (z[targets[at]] - top);
       if (!best.empty()) best[at] = static_cast<std::int32_t>(largest);
     }

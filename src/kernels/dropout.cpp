@@ -1,4 +1,4 @@
-// Masks from the counter-based generator, and the sums into the residual stream where they act.
+// Draws dropout masks from the counter-based generator, and applies them in residual sums.
 #include "kiln/kernels/dropout.h"
 
 #include "kiln/core/threads.h"
@@ -13,14 +13,15 @@ namespace kiln {
 namespace {
 
 constexpr Index kRowGrain = 8;
-constexpr Index kPiece = 256;  // factors made at a time, on the stack
+constexpr Index kPiece = 256;  // factors drawn at a time, on the stack
 
-/// Calls body(row, column, count, factors) for pieces of every row of an (N, C) matrix. Rows of no sequence are kept.
+/// Calls body(row, column, count, factors) for pieces of every row of an (N, C) matrix. Rows of no sequence get factors
+/// of 1.
 template <class Body>
 void for_each_piece(Index rows, Index cols, const Dropout& dropout, std::span<const Sequence> sequences, Body&& body) {
   parallel_for(rows, kRowGrain, [&](Index begin, Index end) {
     std::array<float, kPiece> factors;
-    auto after = std::ranges::upper_bound(sequences, begin, {}, &Sequence::row);  // the sequence after row n's
+    auto after = std::ranges::upper_bound(sequences, begin, {}, &Sequence::row);  // the sequence after that of row n
     for (Index n = begin; n < end; ++n) {
       while (after != sequences.end() && after->row <= n) ++after;
       const Sequence* s = after == sequences.begin() ? nullptr : &*std::prev(after);

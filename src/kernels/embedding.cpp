@@ -1,4 +1,4 @@
-// Gathering rows forward, scattering sums backward.
+// Gathers rows in the forward, and scatters sums in the backward.
 #include "kiln/kernels/embedding.h"
 
 #include "kiln/core/threads.h"

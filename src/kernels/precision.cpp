@@ -1,4 +1,4 @@
-// Decides what the automatic precision means on this machine.
+// Resolves the automatic precision on this machine.
 #include "kiln/kernels/precision.h"
 
 #include "kiln/core/processor.h"

@@ -1,4 +1,4 @@
-// Pairs of columns half a head apart, turned by an angle that grows with the position.
+// Rotates pairs of columns half a head apart by an angle proportional to the position.
 #include "kiln/kernels/rope.h"
 
 #include "kiln/core/threads.h"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr Index kRowGrain = 8;
 
-/// (a, b) -> (a cos - b sin, b cos + a sin), with sin times `direction`: 1 rotates forward, -1 back.
+/// Maps (a, b) to (a cos - b sin, b cos + a sin), with sin times `direction`: 1 rotates forward, -1 back.
 template <class T>
 void rotate(Mat<T> x, Index head_size, std::span<const std::int32_t> positions, ConstMat<Acc<T>> table,
             Acc<T> direction) {
@@ -43,7 +43,7 @@ std::vector<Acc<T>> rope_table(Index positions, Index head_size, double theta) {
   const Index half = head_size / 2;
   std::vector<Acc<T>> table(static_cast<std::size_t>(positions * head_size));
   for (Index i = 0; i < half; ++i) {
-    // In double: at position 10^5 a float's angle would be off by up to a hundredth.
+    // In double: at position 10^5 the error of a float angle would be up to 0.01.
     const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_size));
     for (Index p = 0; p < positions; ++p) {
       const double angle = static_cast<double>(p) * frequency;

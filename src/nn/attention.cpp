@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-/// Copies the new keys and values of each sequence behind the `past` earlier ones in its slot.
+/// Appends the new keys and values of each sequence to the `past` earlier ones in its slot.
 template <class T>
 void append_to_cache(std::span<const Sequence> sequences, ConstMat<T> keys, ConstMat<T> values, KeyValues<T>& cache) {
   for (const Sequence& s : sequences) {
@@ -81,7 +81,7 @@ void Attention<T>::forward(const ForwardContext<T>& context, ConstMat<T> x, Acti
 template <class T>
 void Attention<T>::backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& a, Scratch& s,
                             Mat<T> d_stream, Gradients<Acc<T>>& gradients) const {
-  // d_normed serves twice: first for the branch's gradient, then for that of the norm's output.
+  // d_normed is reused: branch gradient first, then the norm output's.
   const ConstMat<T> d_branch = residual_backward<T>(
       as_const(d_stream), dropout(context, DropoutPlace::attention_branch), context.rows.sequences, s.d_normed);
   projection_.backward<T>(context.weights, as_const(a.attn_out), d_branch, s.d_attn_out, gradients);

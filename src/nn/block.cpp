@@ -19,7 +19,7 @@ auto Block<T>::lay_out(Arena& arena, Index N, const typename Mlp<T>::Activations
 template <class T>
 auto Block<T>::lay_out_scratch(Arena& arena, Index N) const -> Scratch {
   const Mat<T> d_normed = arena.matrix<T>(N, attention_.d_model());
-  const std::size_t shared = arena.mark();  // the MLP's backward is done before attention's begins
+  const std::size_t shared = arena.mark();  // the MLP's backward ends before attention's begins
   const typename Mlp<T>::Scratch mlp = mlp_.lay_out_scratch(arena, d_normed);
   const std::size_t mlp_end = arena.mark();
   arena.release(shared);

@@ -80,7 +80,7 @@ void Gpt<T>::backward(const ForwardContext<T>& context, GptActivations<T>& a, Gr
   final_norm_.backward<T>(context.weights, as_const(a.stream.back()), a.final_statistics, as_const(d_stream),
                           mat(static_cast<const T*>(nullptr), 0, C), d_stream, gradients);
   for (std::size_t i = blocks_.size(); i-- > 0;) {
-    const bool is_last = i + 1 == blocks_.size();  // whose activations are still there
+    const bool is_last = i + 1 == blocks_.size();  // no later block has overwritten its activations
     if (!is_last) blocks_[i].recompute(context, *a.backward, as_const(a.stream[i]), a.blocks[i]);
     blocks_[i].backward(context, as_const(a.stream[i]), a.blocks[i], *a.scratch, d_stream, gradients);
   }

@@ -1,4 +1,4 @@
-// One distribution a tensor, drawn in parallel from positions of its stream.
+// Draws each tensor in parallel, by position in its random stream.
 #include "kiln/nn/init.h"
 
 #include "kiln/core/rng.h"
@@ -39,7 +39,7 @@ Distribution distribution(const ModelConfig& config, const Parameter& p, Index i
   return {true, 0.0};
 }
 
-/// Columns [first, first + count) of a matrix; element e of the tensor has draws [4e, 4e + 4) of the stream.
+/// Draws columns [first, first + count) of a matrix. Element e of the tensor uses words [4e, 4e + 4) of the stream.
 template <class A>
 void draw(const Parameter& p, Distribution d, std::uint64_t seed, Index first, Index count, Mat<A> w) {
   constexpr Index kGrain = 16;
@@ -53,7 +53,7 @@ void draw(const Parameter& p, Distribution d, std::uint64_t seed, Index first, I
           value = d.width * rng.normal();
         } else {
           value = d.width * (2.0 * rng.uniform() - 1.0);
-          rng.uniform();  // so that every element takes the same number of draws
+          rng.uniform();  // every element uses the same number of words
         }
         w(r, c) = static_cast<A>(value);
       }

@@ -1,4 +1,4 @@
-// Parameter ids turned into views and handed to the kernels.
+// Calls the kernels with views of the layers' parameters.
 #include "kiln/nn/layers.h"
 
 #include "kiln/core/profile.h"

@@ -55,7 +55,7 @@ void Mlp<T>::activate(const ForwardContext<T>& context, ConstMat<T> x, Activatio
 template <class T>
 void Mlp<T>::backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& a, Scratch& s,
                       Mat<T> d_stream, Gradients<Acc<T>>& gradients) const {
-  // d_normed serves twice: first for the branch's gradient, then for that of the norm's output.
+  // d_normed is reused: branch gradient first, then the norm output's.
   const ConstMat<T> d_branch =
       residual_backward<T>(as_const(d_stream), dropout(context), context.rows.sequences, s.d_normed);
   projection_.backward<T>(context.weights, as_const(a.activated), d_branch, s.d_activated, gradients);

@@ -1,4 +1,4 @@
-// Defaults and checks of the architecture's sizes.
+// Computes defaults of the architecture's sizes, and checks them.
 #include "kiln/nn/model_config.h"
 
 #include <utility>
@@ -6,14 +6,14 @@
 namespace kiln {
 namespace {
 
-constexpr Index kGatedMultiple = 64;            // gated hidden sizes are rounded up to it
+constexpr Index kGatedMultiple = 64;            // default gated sizes are rounded up to a multiple
 constexpr Index kLargestSize = Index{1} << 31;  // of one dimension
 constexpr Index kMostLayers = 100'000;
 constexpr double kMostParameters = 1e15;  // keeps byte counts of any buffer over them well inside 64 bits
 
 Index round_up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/// Parameters of the blocks and positions, give or take the vectors; in double, which does not overflow.
+/// Returns the parameters of the blocks and positions without the vectors; in double, which does not overflow.
 double count_parameters(const ModelConfig& m) {
   auto d = [](Index size) { return static_cast<double>(size); };
   const double attention = 2 * d(m.d_model) * d(m.head_size()) * (d(m.n_heads) + d(m.kv_heads()));
@@ -21,7 +21,7 @@ double count_parameters(const ModelConfig& m) {
   return d(m.n_layers) * (attention + mlp) + d(m.n_ctx) * d(m.d_model);
 }
 
-/// What has to hold for the sizes to be counted with at all.
+/// Checks upper limits, within which products of sizes do not overflow.
 void check_limits(const ModelConfig& m, Problems& problems, const std::string& pointer) {
   const std::pair<const char*, Index> sizes[] = {{"d_model", m.d_model},         {"n_heads", m.n_heads},
                                                  {"n_kv_heads", m.kv_heads()},   {"d_head", m.d_head.value_or(1)},

@@ -1,4 +1,4 @@
-// Sinusoids, rotations and slopes, computed in double and kept in the model's types.
+// Computes sinusoids, rotations and slopes in double, and stores them in the model's types.
 #include "kiln/nn/position_tables.h"
 
 #include "kiln/kernels/attention.h"
@@ -9,7 +9,7 @@
 namespace kiln {
 namespace {
 
-/// sin and cos of position / 10000^(2i/C) in columns 2i and 2i+1 (arXiv:1706.03762).   (positions, C)
+/// Returns sin and cos of position / 10000^(2i/C) in columns 2i and 2i+1 (arXiv:1706.03762).   (positions, C)
 template <class T>
 std::vector<T> make_sinusoids(Index positions, Index C) {
   std::vector<T> table(static_cast<std::size_t>(positions * C));

@@ -1,4 +1,4 @@
-// Appends sequences to a batch.
+// Appends sequences to a batch, and splits them.
 #include "kiln/nn/token_rows.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ void TokenRows::append(std::span<const std::int32_t> new_tokens, const SequenceP
 }
 
 void TokenRows::split_last(std::int32_t border) {
-  constexpr int kNumberBits = 40;  // of the sequence; the piece's first token takes the bits above
+  constexpr int kNumberBits = 40;  // of the sequence's number; the piece's offset takes the bits above
   const Sequence whole = sequences.back();
   assert(whole.past == 0);
   sequences.pop_back();

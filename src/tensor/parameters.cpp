@@ -1,4 +1,4 @@
-// Bookkeeping of the parameter layout.
+// Registers parameters in the layout, and rounds weights.
 #include "kiln/tensor/parameters.h"
 
 #include "kiln/tensor/convert.h"

@@ -1,4 +1,4 @@
-// Training first, whose peak of memory is to be its own; then generation and the tokenizer.
+// Times training first, so that the memory peak is training's alone; then generation and the tokenizer.
 #include "kiln/train/bench.h"
 
 #include "kiln/core/contention.h"
@@ -18,12 +18,12 @@
 namespace kiln {
 namespace {
 
-constexpr double kStepSeconds = 3.0;  // of timed steps, where they are short
+constexpr double kStepSeconds = 3.0;  // of timed steps, if they are short
 constexpr Index kDecodedTokens = 96;
 constexpr std::size_t kLearntBytes = 2'000'000;  // of text that the tokenizer is trained on
 constexpr std::size_t kEncodedBytes = 32'000'000;
 
-/// Bytes a second of encoding the training text, once, by a tokenizer that has not seen a word before.
+/// Returns the bytes per second of encoding the training text once, with a tokenizer whose cache is empty.
 std::optional<double> time_tokenizer(const Config& config) {
   if (config.tokenizer.type == TokenizerKind::none || config.data.train.empty()) return std::nullopt;
   try {
@@ -43,7 +43,7 @@ std::optional<double> time_tokenizer(const Config& config) {
       done += document.size();
     }
     return static_cast<double>(done) / stopwatch.seconds();
-  } catch (const Error&) {  // no such text here: that is no reason to withhold the rest
+  } catch (const Error&) {  // the text cannot be read; the rest is still reported
     return std::nullopt;
   }
 }

@@ -1,5 +1,4 @@
-// Every combination is assessed by its cost and the scaling law; nothing is
-// timed here.
+// Assesses every combination by its cost and the scaling law, without timing.
 #include "train/choice.h"
 
 #include "kiln/core/memory.h"
@@ -17,7 +16,7 @@ namespace {
 
 constexpr Index kShortestContext = 64;
 
-/// Rates that suit a width of 128, lower for wider models.
+/// Sets learning rates: tuned at width 128, lower for wider models.
 void set_learning_rates(OptimizerConfig& optimizer, Index d_model) {
   const auto rounded = [](double rate) { return std::stod(fmt::format("{:.1g}", rate)); };
   const double narrowing = 128.0 / static_cast<double>(d_model);
@@ -25,8 +24,8 @@ void set_learning_rates(OptimizerConfig& optimizer, Index d_model) {
   optimizer.learning_rate = rounded(5e-3 * std::min(1.0, narrowing));
 }
 
-/// The shape with half, its own and twice its context, and windows for half,
-/// its own and twice its tokens a step.
+/// Returns the shape with half, one and two times its context, each with windows for half, one and two times its tokens
+/// per step.
 std::vector<Shape> variants_of(const Shape& shape) {
   std::vector<Shape> variants;
   const Index tokens = shape.n_ctx * shape.batch_size;

@@ -1,4 +1,4 @@
-// The sizes of a model to choose from, and what comes of each in a given time.
+// Lists the model sizes to choose from, and assesses each for a given time.
 #pragma once
 
 #include "kiln/train/proposal.h"
@@ -9,7 +9,7 @@
 
 namespace kiln {
 
-/// Sizes by what a token of theirs costs, the cheapest first. Context and batch are where the choice begins.
+/// Sizes by cost per token, cheapest first. Context and batch are the starting point of the choice.
 struct Shape {
   Index n_layers, d_model, n_heads, n_ctx, batch_size;
 };
@@ -21,21 +21,21 @@ inline constexpr std::array kShapes{
     Shape{24, 1536, 24, 1024, 32},
 };
 
-/// Puts the shape into the config, with learning rates that suit its width.
+/// Sets the config's shape, and learning rates for its width.
 void set_shape(Config& config, const Shape& shape);
 
-/// Whether training takes no more than the share of the available memory that a choice may.
+/// Returns true if training takes at most kMemoryShare of the available memory.
 inline constexpr double kMemoryShare = 0.5;
 bool fits_into_memory(const Config& config, Index vocab_size);
 
-/// What is known before any shape is looked at.
+/// The inputs that all shapes share.
 struct Circumstances {
   const TextFacts& text;
   const std::vector<VocabularyOption>& vocabularies;
   double seconds;  // of training, without evaluations
 };
 
-/// The shape with each vocabulary, in the context and batch from which most is expected, as far as it fits into memory.
+/// Returns the shape with each vocabulary, in the best expected context and batch, if it fits into memory.
 std::vector<Candidate> candidates_of(Config config, const Shape& shape, const StepCost& cost,
                                      const Circumstances& circumstances);
 

@@ -1,4 +1,4 @@
-// Forward passes over a text, and the statistics of their losses.
+// Runs forward passes over a text, and computes the statistics of their losses.
 #include "kiln/train/evaluate.h"
 
 #include "kiln/core/error.h"
@@ -15,13 +15,12 @@
 namespace kiln {
 namespace {
 
-constexpr Index kBatchTokens = 1024;                   // little enough for activations to stay in the cache
+constexpr Index kBatchTokens = 1024;                   // small enough for activations to stay in the cache
 constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5%
 
 Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, kBatchTokens / config.n_ctx); }
 
-/// The mean loss and its spread, from one sum of losses a sequence: tokens of a sequence share a context, sequences do
-/// not.
+/// The mean loss and its spread, from one sum of losses per sequence: sequences are independent, their tokens are not.
 class SequenceStatistics {
  public:
   void add(double sum, Index tokens) {
@@ -32,7 +31,7 @@ class SequenceStatistics {
   }
   double total() const { return total_; }
 
-  /// The loss and its 95% interval.
+  /// Returns the loss and its 95% interval.
   Evaluation result() const {
     Evaluation result;
     result.loss = mean();
@@ -43,7 +42,7 @@ class SequenceStatistics {
  private:
   double mean() const { return total_ / tokens_; }
 
-  /// Standard error of the ratio estimator sum / tokens over sequences of unequal size.
+  /// Returns the standard error of the ratio estimator sum / tokens over sequences of unequal size.
   std::optional<double> standard_error() const {
     const double windows = static_cast<double>(sums_.size());
     if (windows < 2) return std::nullopt;
@@ -73,10 +72,10 @@ class RunnerEvaluator final : public Evaluator {
     const EvaluationBatches batches(tokens, config.n_ctx, windows_per_batch(config), most_tokens_, border_);
     SequenceStatistics statistics;
     Index correct = 0, scored = 0;
-    std::uint64_t bytes = 0;  // of text, that the targets stand for
+    std::uint64_t bytes = 0;  // of the targets' text
     for (Index i = 0; i < batches.size(); ++i) {
       batches.fill(i, batch_);
-      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(runner_->vocab_size());  // says where
+      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(runner_->vocab_size());  // throws with the place
       losses_.resize(batch_.targets.size());
       best_.resize(batch_.targets.size());
       runner_->forward(weights, batch_.rows);
@@ -106,7 +105,7 @@ class RunnerEvaluator final : public Evaluator {
   }
 
  private:
-  /// A model may have more ids than its tokenizer; those stand for nothing.
+  /// Returns the bytes of an id; 0 for ids beyond the tokenizer's.
   std::uint32_t text_bytes_of(std::int32_t id) const {
     const auto index = static_cast<std::size_t>(id);
     return index < text_bytes_.size() ? text_bytes_[index] : 0;

@@ -1,4 +1,4 @@
-// Tags, and what stands behind them.
+// Writes the events of each tag.
 #include "kiln/train/event_log.h"
 
 #include "kiln/core/threads.h"
@@ -21,8 +21,7 @@ constexpr std::pair<std::string_view, std::optional<double> MetricsRow::*> kScal
     {"training/tokens_per_second", &MetricsRow::tokens_per_second},
 };
 
-/// Adds a histogram of each tensor of a buffer, times `scale`, under "HEADING/its name"; a tensor without finite values
-/// has none.
+/// Adds a histogram of each tensor of a buffer, times `scale`, as "HEADING/NAME". Skips tensors without finite values.
 void add_histograms(EventSummary& summary, std::string_view heading, const ParameterBuffer<float>& buffer,
                     float scale = 1) {
   const std::vector<Parameter>& parameters = buffer.layout().parameters();

@@ -1,4 +1,4 @@
-// The text decides on the number of tokens, the machine on the batch, the model's width on the learning rate.
+// Chooses the tokens by the text, the batch by the machine, the learning rate by the model's width.
 #include "kiln/train/finetune.h"
 
 #include "kiln/core/error.h"
@@ -23,22 +23,21 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Index kFewestTokens = 32;        // of training text
-constexpr Index kLeastContext = 64;        // that too little memory may ask for
-constexpr double kUsedMemory = 0.5;        // of what is available
-constexpr Index kMicroBatchTokens = 8192;  // at most: more are no faster
+constexpr Index kLeastContext = 64;        // when memory is short
+constexpr double kUsedMemory = 0.5;        // of the available memory
+constexpr Index kMicroBatchTokens = 8192;  // at most; more are no faster
 constexpr Index kMostTokensPerStep = 16'384;
 constexpr double kAimedSteps = 200;
 constexpr double kEvaluations = 10;
 constexpr double kWarmUpShare = 0.05;
 constexpr double kLongestWarmUp = 100;
-constexpr double kRateOfWidth128 = 2e-3;  // did best, with 4e-3, on a second text in three passes
-constexpr double kNarrowing = 1.7;        // of the rate: 1e-4 at the width of GPT-2, as is usual there
+constexpr double kRateOfWidth128 = 2e-3;  // best, with 4e-3, on another text in three passes
+constexpr double kNarrowing = 1.7;        // of the rate: 1e-4, the usual rate, at GPT-2's width
 constexpr double kHighestRate = 5e-3, kLowestRate = 1e-5;
 
 double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
 
-/// Counts a text's tokens, and puts what the text says into the config: its documents' separator and how much is held
-/// out.
+/// Counts a text's tokens, and sets the document separator and the held-out fraction in the config.
 void read_text(Finetuning& f, const ModelSource& source, const std::string& model) {
   DataConfig& data = f.config.data;
   const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
@@ -72,8 +71,7 @@ std::uint64_t memory_of(const Config& config, Index vocab_size, Index windows) {
   return plan_memory(config, LanguageModel<float>(config.model, vocab_size), windows).total();
 }
 
-/// Chooses the windows that go through the model together; where not even one fits, activations are computed again, and
-/// then the context is shortened.
+/// Chooses the windows of a micro-batch. If not even one fits, recomputes activations, then shortens the context.
 Index choose_micro_batch(Config& config, Index vocab_size, double available) {
   const double budget = kUsedMemory * available;
   const auto fits = [&](Index windows) {
@@ -86,7 +84,7 @@ Index choose_micro_batch(Config& config, Index vocab_size, double available) {
   return windows;
 }
 
-/// The greatest power of two that is at most `limit`, at least 1.
+/// Returns the greatest power of two up to `limit`, at least 1.
 Index power_of_two(double limit) {
   return static_cast<Index>(std::exp2(std::max(0.0, std::floor(std::log2(std::max(limit, 1.0))))));
 }
@@ -126,7 +124,7 @@ void set_course(Finetuning& f) {
   config.train.log_every = std::clamp<std::int64_t>(config.train.eval_every / 4, 1, 10);
 }
 
-/// The run or folder that a model is called by: that of "runs/tales/checkpoints/step-00000100" is "runs/tales".
+/// Returns the run or folder that names a model: "runs/tales" for "runs/tales/checkpoints/step-00000100".
 fs::path named_folder(const fs::path& model) {
   const fs::path folder = fs::weakly_canonical(model);
   const RunPaths run{folder.parent_path().parent_path()};
@@ -154,11 +152,11 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   const Index own_context = config.model.n_ctx;
   config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);
   if (f.held_out_tokens < 2) config.data.validation_fraction = 0;
-  config.train.steps = 1;  // until it is known how many: a plan wants a length
+  config.train.steps = 1;  // placeholder: a plan needs a length
   const Index micro_batch =
       choose_micro_batch(config, source.vocab_size, static_cast<double>(available_memory_bytes()));
   config.train.batch_size = CountOrAll{.count = micro_batch};
-  Config timed = config;  // without the text, whose tokens are counted already
+  Config timed = config;  // without the text, which is already counted
   timed.data.train.clear();
   timed.train.eval_every = 0;
   const Plan plan = make_plan(timed);

@@ -1,4 +1,4 @@
-// One backward, then two forwards for every sampled entry.
+// Runs one backward, then two forwards for every sampled entry.
 #include "kiln/train/gradient_check.h"
 
 #include "kiln/core/progress_bar.h"
@@ -14,11 +14,11 @@
 namespace kiln {
 namespace {
 
-constexpr Index kRowMultiple = 4;    // leaves rows of no sequence behind the last one
-constexpr Index kUnscoredEvery = 5;  // of the rows, one in so many is not scored
+constexpr Index kRowMultiple = 4;    // adds rows of no sequence after the last one
+constexpr Index kUnscoredEvery = 5;  // one row in so many is not scored
 
 /// A model in double with one random batch: sequences of unequal lengths in one forward, some rows not scored, the
-/// others with weights of their own. The loss is a function of the weights.
+/// others with different weights. The loss is a function of the weights.
 class Subject {
  public:
   Subject(const ModelConfig& config, Index vocab_size, const GradientCheckOptions& options)
@@ -63,7 +63,7 @@ class Subject {
     }
   }
 
-  /// Moves every weight off its initial value: tiny weights, zero biases and gains of exactly 1 would hide errors.
+  /// Perturbs every weight: tiny weights, zero biases and gains of exactly 1 would hide errors.
   void disturb(std::uint64_t seed) {
     constexpr double kScale = 0.2;
     for (const Parameter& p : layout().parameters()) {

@@ -1,4 +1,4 @@
-// One measure for both kinds of end: the share of the way.
+// Measures progress as a share of the run, for both kinds of end.
 #include "kiln/train/horizon.h"
 
 #include "kiln/core/error.h"
@@ -10,7 +10,7 @@ namespace kiln {
 
 Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step) {
   constexpr double kMostSteps = 1e15;
-  constexpr double kRounding = 1e-12;  // of a product that would be whole: 0.07 * 100 is more than 7
+  constexpr double kRounding = 1e-12;  // of a product that should be whole: 0.07 * 100 is more than 7
   const double windows = epochs * static_cast<double>(windows_per_epoch);
   const double steps = std::ceil(windows / static_cast<double>(windows_per_step) * (1 - kRounding));
   check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", epochs, steps);

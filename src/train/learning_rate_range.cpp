@@ -1,4 +1,4 @@
-// A run without a schedule; its losses, smoothed, are read along the logarithm of the rate.
+// Runs without a schedule, and finds the steepest fall of the smoothed loss along the logarithm of the rate.
 #include "kiln/train/learning_rate_range.h"
 
 #include "kiln/core/error.h"
@@ -12,17 +12,17 @@ namespace kiln {
 namespace {
 
 constexpr Index kFewestSteps = 20;
-constexpr double kPast = 0.85;     // its weight in the running average of the losses
-constexpr double kRunaway = 1.5;   // times the lowest loss: far enough to have seen it
-constexpr std::size_t kReach = 5;  // steps on either side between which the fall is measured
+constexpr double kPast = 0.85;     // weight of the past in the running average of losses
+constexpr double kRunaway = 1.5;   // times the lowest loss: the test ends
+constexpr std::size_t kReach = 5;  // steps on either side over which the fall is measured
 
-/// The points up to the lowest of the smoothed losses, that one included.
+/// Returns the number of points up to and including the lowest smoothed loss.
 std::size_t descent_length(const std::vector<LearningRatePoint>& points) {
   const auto lowest = std::ranges::min_element(points, {}, &LearningRatePoint::smoothed);
   return static_cast<std::size_t>(lowest - points.begin()) + 1;
 }
 
-/// Where the smoothed loss falls fastest: steps lie evenly along the logarithm of the rate.
+/// Returns the index where the smoothed loss falls fastest. Steps are even along the logarithm of the rate.
 std::size_t steepest(const std::vector<LearningRatePoint>& points, std::size_t count) {
   std::size_t best = 0;
   double fall = -1;
@@ -60,7 +60,7 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
                                               .windows_drawn = step * p.stepper->sizes().windows_per_step,
                                               .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
     if (!result.is_scored) continue;
-    if (!result.applied && step == 0) {  // of the weights as they are
+    if (!result.applied && step == 0) {  // with the initial weights
       fail(ExitCode::diverged,
            "the loss or its gradient is not finite before the first update: the weights hold NaN or are far too large; "
            "{}",

@@ -1,4 +1,4 @@
-// The objectives, and the two passes over a batch that each takes.
+// Implements the objectives, and runs batches for them: scores and gradient.
 #include "kiln/train/objective.h"
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Counting with the layout and a counting arena, timing with the stepper that trains.
+// Counts with the layout and a counting arena, and times with the stepper that trains.
 #include "kiln/train/plan.h"
 
 #include "kiln/core/contention.h"
@@ -23,16 +23,16 @@
 namespace kiln {
 namespace {
 
-constexpr double kLongestStepSeconds = 4.0;        // a step that is expected to take longer is estimated
-constexpr double kShortStep = 4e9;                 // operations of a step that no machine takes as long for
-constexpr double kMostMemory = 0.5;                // share of the available memory that a timing may take
-constexpr double kModelEfficiency = 0.7;           // of the products' speed that whole steps reach, for the estimate
+constexpr double kLongestStepSeconds = 4.0;        // longer steps are estimated
+constexpr double kShortStep = 4e9;                 // operations of a step that is surely shorter
+constexpr double kMostMemory = 0.5;                // share of the available memory for a timing
+constexpr double kModelEfficiency = 0.7;           // speed of whole steps relative to products, for the estimate
 constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
-constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint a second: the disk is not tried
-constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and the like, where no step is taken to see them
-constexpr double kCopySpeed = 4e9;                 // bytes a second of the copy that is written while training goes on
+constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint per second, assumed
+constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and libraries, if no step is timed to measure them
+constexpr double kCopySpeed = 4e9;                 // bytes per second of the copy for background saves
 
-/// Floating-point operations a second of float products with all threads: the best of a few.
+/// Returns the floating-point operations per second of float products with all threads: the best of a few.
 double measure_products() {
   Arena arena(static_cast<std::size_t>(3 * kProductSize * kProductSize) * sizeof(float));
   const Mat<float> a = arena.matrix<float>(kProductSize, kProductSize);
@@ -47,11 +47,11 @@ double measure_products() {
   return best;
 }
 
-/// Tokens a second of training and, with what one of each thing takes, the rest.
+/// Tokens per second of training and evaluation, and seconds per sample.
 struct Speeds {
   double training = 0, evaluation = 0, sample_seconds = 0;
   SpeedSource source = SpeedSource::timed_steps;
-  std::optional<std::uint64_t> program_bytes = std::nullopt;  // what the steps took beyond the buffers that are counted
+  std::optional<std::uint64_t> program_bytes = std::nullopt;  // memory of the steps beyond the counted buffers
 };
 
 Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, const BatchSizes& sizes,
@@ -60,10 +60,10 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const bool samples = train.sample_every > 0 || train.sample_at_evaluations;
   const auto tokens_per_step = static_cast<double>(sizes.windows_per_step * config.model.n_ctx);
   const double operations = tokens_per_step * flops_per_token;
-  if (!fits || operations > kShortStep) {  // a shorter one is timed in any case: no need to take memory for a product
+  if (!fits || operations > kShortStep) {  // a shorter step is always timed, without measuring products
     const double speed = kModelEfficiency * measure_products();
     if (!fits || operations / speed > kLongestStepSeconds) {
-      const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // a token of a sample reads all
+      const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // read by each sampled token
       const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
       const double estimate = speed / flops_per_token;
       return {estimate, kForwardSpeed * estimate, sample, SpeedSource::matrix_products};
@@ -76,7 +76,7 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
   if (held > counted) speeds.program_bytes = held - counted;
   if (train.eval_every > 0) speeds.evaluation = time_evaluation(config, V);
-  if (samples) {  // which come from the float weights
+  if (samples) {  // from the float weights
     constexpr Index kTimedTokens = 16;
     speeds.sample_seconds =
         kSampleTokens / time_generation(config, V, Precision::fp32, kTimedTokens).decode_tokens_per_second;
@@ -84,7 +84,7 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   return speeds;
 }
 
-/// The tokens of one evaluation; 0 where nothing is held out, or all of a text that cannot be read is scored.
+/// Returns the tokens of one evaluation; 0 if nothing is held out, or if all of a text that cannot be read is scored.
 Index evaluated_tokens(const Config& config, const std::optional<TextLength>& text) {
   const TrainConfig& train = config.train;
   if (train.eval_every == 0 || !config.data.has_validation()) return 0;
@@ -93,7 +93,7 @@ Index evaluated_tokens(const Config& config, const std::optional<TextLength>& te
   return most == std::numeric_limits<Index>::max() ? 0 : most;
 }
 
-/// Steps, tokens and time, as far as they are known, of a plan that has its memory and its tokens an evaluation.
+/// Sets a plan's steps, tokens and time as far as known. Its memory and tokens per evaluation must be set.
 void plan_length(const Config& config, const Speeds& speeds, const std::optional<TextLength>& text, Plan& plan) {
   const TrainConfig& train = config.train;
   const Index n_ctx = config.model.n_ctx;

@@ -1,4 +1,4 @@
-// Counted as the trainer's loop does it, without walking through the steps.
+// Counts the work of the trainer's loop in closed form.
 #include "train/planned_work.h"
 
 #include <algorithm>
@@ -7,12 +7,13 @@
 namespace kiln {
 namespace {
 
-/// Steps from 1 to `steps` that are multiples of `a` or of `b` (0: of neither), or the last, where that counts too.
+/// Returns the number of steps from 1 to `steps` that are multiples of `a` or `b` (0: none) or, if `counts_last`, the
+/// last.
 Index occasions(Index steps, Index a, Index b, bool counts_last) {
   const auto multiples = [&](Index every) { return every > 0 ? steps / every : 0; };
   const auto is_multiple = [&](Index every) { return every > 0 && steps % every == 0; };
   const double both = static_cast<double>(a) / static_cast<double>(std::max<Index>(1, std::gcd(a, b))) *
-                      static_cast<double>(b);  // which may be more than can be counted
+                      static_cast<double>(b);  // in double, which does not overflow
   const Index shared = both > 0 && both <= static_cast<double>(steps) ? multiples(std::lcm(a, b)) : 0;
   const bool adds_last = counts_last && steps > 0 && !is_multiple(a) && !is_multiple(b);
   return multiples(a) + multiples(b) - shared + (adds_last ? 1 : 0);

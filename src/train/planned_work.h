@@ -1,4 +1,4 @@
-// What a run does besides its steps: how often, and how long it takes.
+// Counts a run's work besides its steps, and the time it takes.
 #pragma once
 
 #include "kiln/run/train_config.h"
@@ -6,13 +6,13 @@
 
 namespace kiln {
 
-/// Seconds that one of each takes.
+/// Seconds per unit of work.
 struct UnitCosts {
   double step = 0;
-  double evaluation = 0;  // 0: there is nothing to evaluate
+  double evaluation = 0;  // 0: no evaluations
   double sample = 0;
-  double save = 0;             // that training waits for: the first and the last, or all of them
-  double background_save = 0;  // its share of training's time, where it is written meanwhile
+  double save = 0;             // if training waits: for the first and the last, or all
+  double background_save = 0;  // the slowdown of training by a background save
 };
 
 struct WorkPlan {
@@ -20,10 +20,10 @@ struct WorkPlan {
   double seconds = 0;  // of these and the steps
 };
 
-/// The work of a run of so many steps. Every evaluation is assumed to improve, which saves a checkpoint.
+/// Returns the work of a run of `steps` steps. Assumes that every evaluation improves, which saves a checkpoint.
 WorkPlan plan_work(const TrainConfig& train, Index steps, const UnitCosts& costs);
 
-/// The most steps whose work fits into so many seconds; 0 where not one does.
+/// Returns the most steps whose work fits into `seconds`; 0 if none does.
 Index steps_within(const TrainConfig& train, double seconds, const UnitCosts& costs);
 
 }  // namespace kiln

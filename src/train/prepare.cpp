@@ -1,4 +1,4 @@
-// The order matters: what is cheap to check comes before what takes time or memory.
+// Prepares a run, with cheap checks before the parts that take time or memory.
 #include "kiln/train/prepare.h"
 
 #include "kiln/core/file.h"
@@ -25,8 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Refuses changes that a run cannot live with, and logs the others. Names of tokens that the config leaves open stay
-/// the run's.
+/// Refuses changes that bind the run, and logs the others. Keeps the run's token names where the config has none.
 void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
   const Config before = read_checkpoint_config(checkpoint).config;
   TokenizerConfig& names = config.tokenizer;
@@ -46,7 +45,7 @@ void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
     spdlog::info("changed since the checkpoint: {}", to_string(difference));
 }
 
-/// The checkpoint's tokenizer; one that the config names by path must still be the same, or is not looked at.
+/// Returns the checkpoint's tokenizer. One that the config names by path must be the same, unless `force`.
 std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::path& checkpoint, bool force) {
   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(checkpoint);
   const std::optional<std::string> path = config.located_tokenizer().path;
@@ -64,7 +63,7 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const fs::pat
   return tokenizer;
 }
 
-/// Refuses, before a vocabulary is learned, a name that it would not have.
+/// Refuses a token name that a vocabulary would not have, before learning it.
 void check_names_are_special(const TokenizerConfig& config) {
   for (const auto& [key, name] :
        {std::pair("start_of_text", config.start_of_text), {"end_of_text", config.end_of_text}}) {
@@ -74,7 +73,7 @@ void check_names_are_special(const TokenizerConfig& config) {
   }
 }
 
-/// BPE learns from the training split alone; char needs every character there is.
+/// Creates the tokenizer. BPE learns from the training split only; char needs the characters of all splits.
 std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& corpus) {
   const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
   if (is_learnt) check_names_are_special(config.tokenizer);
@@ -92,7 +91,7 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   return tokenizer;
 }
 
-/// Tells of text that is hardly meant: bytes of 0, separators that are learned, repeats, files that were left out.
+/// Logs signs of unintended text: zero bytes, separators learned as text, repeats, files left out.
 void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   if (!corpus.train_files().left.empty()) spdlog::info("data.train: {}", describe_files(corpus.train_files()));
   for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
@@ -108,10 +107,10 @@ void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   }
 }
 
-/// What the model or the tokenizer that the run takes over says of the tokens that begin and end texts; nothing where
-/// the run has another tokenizer.
+/// Returns the tokens that begin and end texts in the model or tokenizer that the run starts from; none if the run has
+/// another tokenizer.
 NamedTokens named_tokens(const Preparation& p, const std::optional<ModelSource>& base) {
-  if (p.resumed_from) {  // verified when it was chosen, and its tokenizer is in use
+  if (p.resumed_from) {  // already verified, and its tokenizer is in use
     return read_named_tokens(*p.resumed_from, p.tokenizer->vocab_size());
   }
   if (base) {
@@ -122,7 +121,7 @@ NamedTokens named_tokens(const Preparation& p, const std::optional<ModelSource>&
   return path && is_folder(*path) ? read_token_names(*path) : NamedTokens();
 }
 
-/// Settles which tokens begin and end texts; the config keeps their names, so that a resume has the same.
+/// Determines the tokens that begin and end texts. Stores their names in the config, so that a resume has the same.
 void settle_ends(Preparation& p, const std::optional<ModelSource>& base, bool has_several_documents) {
   const NamedTokens named = named_tokens(p, base);
   TokenizerConfig& config = p.config.tokenizer;
@@ -130,12 +129,11 @@ void settle_ends(Preparation& p, const std::optional<ModelSource>& base, bool ha
   p.ids = special_ids(*p.tokenizer, config, named);
   const bool from_nothing = !p.resumed_from && !base;
   if (from_nothing && !has_several_documents && !p.ids.start) {
-    p.ids.begin = line_feed(*p.tokenizer);  // most lines follow one, and the end token is never seen
+    p.ids.begin = line_feed(*p.tokenizer);  // most lines follow one, and the end token never occurs
   }
 }
 
-/// Tokens of the text, or the token files, that the config names; and the tokenizer and the ends, where there are none
-/// yet.
+/// Reads the tokens of the config's text or token files. Also creates the tokenizer and the ends if they are not set.
 void read_data(Preparation& p, const RunPaths& paths, const std::optional<ModelSource>& base) {
   const Config& config = p.config;
   const DataConfig data = config.located_data();
@@ -160,7 +158,7 @@ void read_data(Preparation& p, const RunPaths& paths, const std::optional<ModelS
   }
 }
 
-/// Why the text does not give the tokens of this digest any more; nothing where it does.
+/// Returns why the text no longer gives the tokens of this digest; nullopt if it does.
 std::optional<std::string> why_other_tokens(const Preparation& p, std::uint64_t digest, const fs::path& cache) {
   const Config& config = p.config;
   try {
@@ -178,8 +176,8 @@ std::optional<std::string> why_other_tokens(const Preparation& p, std::uint64_t 
   }
 }
 
-/// The tokens that a run was trained on, from its folder, with a warning where the text gives others. Nothing where
-/// they do not lie there, or where the config names other data than the checkpoint's.
+/// Returns the tokens in the run's folder, with a warning if the text gives others; nullopt if they are missing, or the
+/// config names other data than the checkpoint's.
 std::optional<Dataset> tokens_of_run(const Preparation& p, const fs::path& cache) {
   const Config before = read_checkpoint_config(*p.resumed_from).config;
   if (to_json(before.data) != to_json(p.config.data)) return std::nullopt;
@@ -221,8 +219,7 @@ void load_data(Preparation& p, const RunPaths& paths, const std::optional<ModelS
   }
 }
 
-/// Refuses to go on with other tokens, unless that is asked for: the order of windows, and what is held out, is
-/// another.
+/// Refuses to continue with other tokens unless `retokenize`: order of windows and held-out part would differ.
 void check_same_data(Preparation& p, bool retokenize) {
   TrainerState& state = p.state;
   const std::uint64_t digest = p.data.digest();
@@ -241,7 +238,7 @@ void check_same_data(Preparation& p, bool retokenize) {
       state.step, p.data.train.size(), p.data.validation.size());
 }
 
-/// The rows of the embedding: the tokenizer's entries, or those of the model that the run begins with.
+/// Returns the rows of the embedding: those of the run's checkpoint or initial model, else the tokenizer's entries.
 Index vocab_size_of(const Preparation& p, const std::optional<ModelSource>& base) {
   if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
   if (!base) return p.tokenizer->vocab_size();
@@ -261,7 +258,7 @@ void warn_of_long_warmup(const Config& config, double total_steps) {
                config.schedule.warmup_steps, total_steps);
 }
 
-/// Tells where the run cannot go on to the same bits, and notes what it goes on with.
+/// Logs differences of the machine that change the bits of a resumed run, and stores the new state.
 void note_machine(Preparation& p, Precision precision) {
   TrainerState& state = p.state;
   if (p.resumed_from && state.threads != threads() && !deterministic()) {
@@ -291,7 +288,7 @@ void load_checkpoint(Preparation& p) {
 }  // namespace
 
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume, const ResumeOptions& options) {
-  watch_stop_signals();  // before anything here begins a thread
+  watch_stop_signals();  // before any thread starts
   auto result = std::make_unique<Preparation>();
   Preparation& p = *result;
   p.config = std::move(config);
@@ -301,7 +298,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
     if (!p.resumed_from) spdlog::info("{}: no checkpoint to resume; starting at step 0", paths.root.string());
   }
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
-  std::optional<ModelSource> base;  // that the first step begins with
+  std::optional<ModelSource> base;  // the initial weights' model
   if (p.config.init_from && !p.resumed_from) base = open_model(p.config.locate(*p.config.init_from));
   load_data(p, paths, base, options);
   p.config.settle_bases();
@@ -317,7 +314,7 @@ std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool 
 
   const Precision precision = resolved(p.config.train.precision);
   p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
-  if (base) {  // now, since for a moment there are two copies
+  if (base) {  // early, since it briefly needs two copies
     inherit_weights(p.config.locate(*p.config.init_from), p.weights->masters());
     spdlog::info("starting from the weights of {}", *p.config.init_from);
   }

@@ -1,4 +1,4 @@
-// Progress goes to stderr, where it disturbs no result. A thread redraws the line, so that a long step has one too.
+// Writes progress to stderr, separate from results. A thread redraws the line, also during long steps.
 #include "kiln/train/progress.h"
 
 #include "kiln/core/log.h"
@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kMostImportant = 4;
 
-/// Part of a progress line; those of less importance go first where room is short.
+/// Part of a progress line. The least important ones are dropped first.
 struct ProgressFigure {
   int importance;
   std::string text;
@@ -30,13 +30,13 @@ struct ProgressFigure {
 
 constexpr int kBarWidth = 20;
 constexpr std::chrono::milliseconds kRedraw{500};
-constexpr double kLongWork = 1;  // seconds, from which the line says what is at work
+constexpr double kLongWork = 1;  // seconds after which the line names the work
 
 std::string text_of(const std::optional<double>& value, const char* name, int decimals) {
   return fmt::format("{} {}", name, value ? fmt::format("{:.{}f}", *value, decimals) : "not finite");
 }
 
-/// A line of figures that leaves out the least important ones where it would be wider than `width`.
+/// Returns a line of figures, without the least important ones if it would exceed `width`.
 std::string fitted(const std::vector<ProgressFigure>& figures, std::size_t width) {
   for (int least = 0;; ++least) {
     std::string line;
@@ -90,7 +90,7 @@ void Progress::set_share(double share) {
 
 void Progress::tell(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
   standing_.row = row;
-  const double total = horizon.total_steps();  // by the clock unknown before the first step
+  const double total = horizon.total_steps();  // with a time budget unknown before the first step
   standing_.total = total < kEndless ? fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", total) : "?";
   standing_.progress = horizon.progress();
   standing_.remaining_seconds = remaining_seconds;
@@ -103,7 +103,7 @@ std::string Progress::line(std::size_t width) const {
   const std::size_t digits = standing_.total.size() - (standing_.total.starts_with('~') ? 1 : 0);
   std::vector<ProgressFigure> figures{
       {kMostImportant, fmt::format("step {:>{}}/{}", row.step, digits, standing_.total)}};
-  if (row.learning_rate) {  // else no step has been taken
+  if (row.learning_rate) {  // else no step was taken
     figures.push_back({kMostImportant, text_of(row.loss, "loss", 4)});
     figures.push_back({0, fmt::format("lr {:.2e}", *row.learning_rate)});
     figures.push_back({1, text_of(row.grad_norm, "grad norm", 3)});
@@ -127,7 +127,7 @@ void Progress::draw() {
   const std::string text = line(width);
   const bool has_room = text.size() + kBarWidth + 1 <= width;
   const std::string bar = has_room ? bar_of(standing_.progress, kBarWidth) + " " : "";
-  std::fputs(("\r\033[K" + bar + text).c_str(), stderr);  // a terminal that has gone away is no error
+  std::fputs(("\r\033[K" + bar + text).c_str(), stderr);  // a closed terminal is no error
   std::fflush(stderr);
   line_shown_ = true;
 }
@@ -161,7 +161,7 @@ void Progress::warning(const std::string& text) {
 
 void Progress::answer(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  line_shown_ = terminal_;  // or what else stands there: a progress bar, ^C
+  line_shown_ = terminal_;  // also clears other output there: a progress bar, ^C
   clear();
   quiet_ ? spdlog::warn(text) : spdlog::info(text);
 }

@@ -1,5 +1,4 @@
-// Vocabulary, shape, context and batch are chosen together for the time; the
-// number of passes over the text decides on dropout.
+// Chooses vocabulary, shape, context and batch together for the time, and dropout by the pressure to memorise.
 #include "kiln/train/proposal.h"
 
 #include "kiln/core/contention.h"
@@ -24,24 +23,22 @@
 namespace kiln {
 namespace {
 
-constexpr double kShortestSeconds = 10;         // of training: less is not worth a choice
-constexpr double kFewestOfModel = 100;          // a model that cannot take as many is too large
+constexpr double kShortestSeconds = 10;         // of training
+constexpr double kFewestOfModel = 100;          // steps; a model with fewer is too large
 constexpr std::uint64_t kFewestBytes = 10'000;  // of text
 constexpr double kEvaluationShare = 0.04;       // of the time
 constexpr double kMostEvaluations = 20;
-constexpr std::size_t kWorseShapes = 2;  // larger than the best so far, after which no more are tried
+constexpr std::size_t kWorseShapes = 2;  // larger and worse ones than the best, after which the search ends
 constexpr Index kMeasuredEntries = 8192;
 constexpr const char* kSeparator = "<|endoftext|>";
 
-/// What dropout has paid from which pressure on, in trials on Tiny Shakespeare
-/// (bench/README.md).
+/// The dropout that was best from a pressure on, in trials on Tiny Shakespeare (bench/README.md).
 struct DropoutStep {
   double least_pressure, dropout;
 };
 constexpr std::array kDropoutSteps{DropoutStep{150, 0.2}, DropoutStep{32, 0.1}, DropoutStep{0, 0.0}};
 
-/// Reads the text, puts what is known of it into the config, and finds how well
-/// vocabularies compress it.
+/// Reads the text, sets its facts in the config, and measures how well vocabularies compress it.
 TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies) {
   TextFacts text;
   {
@@ -63,15 +60,14 @@ TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies)
   if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
   for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
   text.bytes = bytes_of(corpus.train());
-  text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the cut halves one
+  text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the split cuts one in two
   text.separator = config.data.document_separator;
   text.validation_fraction = config.data.validation_fraction;
   vocabularies = vocabulary_options(config.tokenizer, sample_of(corpus.train(), kSampleBytes));
   return text;
 }
 
-/// A model in the shape of Llama, which other tools read, trained by the recipe
-/// that has won at these sizes.
+/// Returns a model with Llama's architecture, which other tools read, and the best training recipe at these sizes.
 Config recipe() {
   Config config;
   config.model.activation = Activation::swiglu;
@@ -88,13 +84,13 @@ Config recipe() {
   return config;
 }
 
-/// The share of the measurements that is done: the time spent, over that and what the shapes that are left may take,
-/// judged by the speed of the one before. It never falls.
+/// The share of the measurements that is done: the time spent over that plus the estimated time of the remaining
+/// shapes, by the speed of the last one. Never falls.
 class MeasuringProgress {
  public:
   explicit MeasuringProgress(const std::function<void(double)>& tell) : tell_(tell) {}
 
-  /// Shapes from `next` on are left, as far as they have steps enough in `seconds` of training.
+  /// Estimates the time of the shapes from `next` on that have enough steps in `seconds` of training.
   void expect(std::size_t next, double seconds_per_operation, double seconds) {
     remaining_ = 0;
     for (std::size_t i = next; i < kShapes.size(); ++i) {
@@ -109,11 +105,11 @@ class MeasuringProgress {
   void tick() {
     if (!tell_ || !left_) return;
     const double spent = stopwatch_.seconds();
-    left_ = std::clamp(remaining_ - (spent - begun_), kSlowest * *left_, *left_);  // what is left never rises
+    left_ = std::clamp(remaining_ - (spent - begun_), kSlowest * *left_, *left_);  // never rises
     tell_(spent / (spent + *left_));
   }
 
-  /// Roughly those of a step.
+  /// Returns about the operations of a step.
   static double operations(const Shape& shape) {
     const auto C = static_cast<double>(shape.d_model);
     return static_cast<double>(shape.n_ctx * shape.batch_size) *
@@ -126,13 +122,12 @@ class MeasuringProgress {
   const std::function<void(double)>& tell_;
   Stopwatch stopwatch_;
   double remaining_ = 0, begun_ = 0;
-  std::optional<double> left_;  // unknown until a shape was timed
+  std::optional<double> left_;  // null until a shape was timed
 };
 
 bool better(const Candidate& a, const Candidate& b) { return a.expected_bits < b.expected_bits; }
 
-/// Times shapes, the cheapest first, until larger ones are expected to be
-/// worse.
+/// Times shapes, cheapest first, until larger ones are expected to be worse.
 void choose(const ProposalRequest& request, const std::vector<VocabularyOption>& vocabularies,
             const std::function<void(double)>& progress, Proposal& proposal) {
   const Circumstances circumstances{proposal.text, vocabularies, request.seconds * (1 - kEvaluationShare)};
@@ -163,8 +158,7 @@ double suitable_dropout(const Candidate& choice) {
   return std::ranges::find_if(kDropoutSteps, suits)->dropout;
 }
 
-/// Steps between evaluations: as many of these as a small share of the time is
-/// enough for.
+/// Returns the steps between evaluations, whose total takes a small share of the time.
 std::int64_t evaluation_interval(const Candidate& choice, const TextFacts& text, double seconds) {
   const double held_out =
       text.tokens(choice.vocabulary.bytes_per_token) * text.validation_fraction / (1 - text.validation_fraction);
@@ -173,7 +167,7 @@ std::int64_t evaluation_interval(const Candidate& choice, const TextFacts& text,
       std::clamp(std::floor(kEvaluationShare * seconds / evaluation_seconds), 1.0, kMostEvaluations);
   const double interval = std::max(choice.steps() / evaluations, 1.0);
   const double rounded = std::stod(fmt::format("{:.1g}", interval));
-  return static_cast<std::int64_t>(std::min(rounded, std::max(choice.steps(), 1.0)));  // no later than the last step
+  return static_cast<std::int64_t>(std::min(rounded, std::max(choice.steps(), 1.0)));  // at most the last step
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Each file is read by itself, so that one that is damaged costs what it alone would have told.
+// Reads each file independently, so that a damaged one loses only its own facts.
 #include "kiln/train/run_summary.h"
 
 #include "kiln/core/error.h"
@@ -24,25 +24,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What the files say, as far as they could be read.
+/// The contents of the files that could be read.
 struct RunFiles {
   std::optional<Config> config;
   std::optional<TrainerState> state;  // of the newest checkpoint whose state can be read
   std::vector<MetricsRow> rows;
 };
 
-/// Runs `read`; what it throws becomes a problem of the summary.
+/// Runs `read`. Adds its exception to the summary's problems and returns false.
 bool read_or_note(RunSummary& summary, const std::function<void()>& read) {
   try {
     read();
     return true;
-  } catch (const std::exception& error) {  // the file system's too
+  } catch (const std::exception& error) {  // also file system errors
     summary.problems.emplace_back(error.what());
     return false;
   }
 }
 
-/// The newest checkpoint that can be read says where training stands, and how large the model is.
+/// Reads the state of training and the model's size from the newest readable checkpoint.
 void read_checkpoints(const RunPaths& paths, RunSummary& summary, RunFiles& files) {
   std::vector<SavedCheckpoint> saved;
   read_or_note(summary, [&] { saved = list_checkpoints(paths.checkpoints()); });
@@ -58,7 +58,7 @@ void read_checkpoints(const RunPaths& paths, RunSummary& summary, RunFiles& file
   }
 }
 
-/// The steps of the run: the config's, else (epochs, a time) what the last checkpoint knows.
+/// Returns the steps of the run: the config's, else (epochs, a time) the last checkpoint's.
 std::optional<std::int64_t> total_steps(const RunFiles& files) {
   if (files.config && files.config->train.steps) return files.config->train.steps;
   return files.state ? files.state->total_steps : std::nullopt;
@@ -75,12 +75,12 @@ bool is_finished(const RunSummary& summary, const RunFiles& files) {
   return horizon.is_reached();
 }
 
-/// The message of the log's last entry, where that is an error.
+/// Returns the message of the log's last entry if that is an error.
 std::optional<std::string> last_error(const RunPaths& paths) {
   if (!path_exists(paths.log())) return std::nullopt;
   const std::string log = read_file(paths.log());
   static const std::regex entry(R"((?:^|\n)\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (\w+): )");
-  constexpr std::size_t kTail = 1 << 16;  // longer entries are none of kiln's
+  constexpr std::size_t kTail = 1 << 16;  // kiln writes no longer entries
   const std::string tail = log.substr(log.size() - std::min(log.size(), kTail));
   std::optional<std::string> message;
   for (std::sregex_iterator at(tail.begin(), tail.end(), entry), end; at != end; ++at) {
@@ -101,10 +101,10 @@ RunStatus status_of(RunSummary& summary, const RunPaths& paths, const RunFiles& 
     return RunStatus::failed;
   }
   if (summary.step > 0) return RunStatus::interrupted;
-  return files.state && files.state->threads == 0 ? RunStatus::imported : RunStatus::empty;  // saved by no training
+  return files.state && files.state->threads == 0 ? RunStatus::imported : RunStatus::empty;  // not saved by training
 }
 
-/// When any of these was last written, in seconds since 1970.
+/// Returns the time of the last write to a run's files, in seconds since 1970.
 std::int64_t last_change(const RunPaths& paths) {
   std::int64_t last = 0;
   for (const fs::path& path : {paths.root, paths.lock(), paths.metrics(), paths.checkpoints() / kLatestPointer}) {

@@ -1,4 +1,4 @@
-// A sum of what is lost for want of parameters, text, context and steps.
+// Sums the losses from limited parameters, text, context and steps.
 #include "train/scaling_law.h"
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 namespace kiln {
 namespace {
 
-/// What is lost for want of something: `factor` at an amount of `unit`.
+/// The loss from a limited amount: `factor` at an amount of `unit`.
 struct Term {
   double factor, unit, exponent;
   double at(double amount) const { return factor * std::pow(amount / unit, -exponent); }
@@ -18,17 +18,17 @@ constexpr Term kHidden{0.48, 2e5, 0.3};
 constexpr Term kEmbedding{0.19, 1.3e5, 0.35};
 constexpr Term kText{0.77, 5e6, 0.24};
 constexpr Term kContext{0.05, 300, 0.5};
-constexpr double kLearnedContext = 36;         // H: bits for each doubling of the context, times steps
+constexpr double kLearnedContext = 36;         // H: bits per doubling of the context, times steps
 constexpr double kShortContext = 64;           // tokens, from which doublings are counted
-constexpr double kMemorised = 0.15;            // R: bits for each entry a token of the text, in each pass
-constexpr double kMostPasses = 60;             // that count there
+constexpr double kMemorised = 0.15;            // R: bits per pass, times entries per token of the text
+constexpr double kMostPasses = 60;             // limit of the passes P
 constexpr double kSlowStart = 130;             // steps after which text counts half
 constexpr double kNoisyTokens = 200;           // of a step, whose text counts half
-constexpr double kTextRepeats = 15.387756;     // R_D*: passes that a text is worth at most, beyond the first
-constexpr double kParameterExcess = 5.309743;  // R_N*: the same of the parameters that suit the text
-constexpr double kSuitedParameters = 0.08;     // parameters that a byte of text calls for
+constexpr double kTextRepeats = 15.387756;     // R_D*: most passes that repeats are worth
+constexpr double kParameterExcess = 5.309743;  // R_N*: the same for parameters in excess of the text
+constexpr double kSuitedParameters = 0.08;     // parameters per byte of text
 
-/// What `amount` is worth where all beyond `unique` fades with the scale `fading`.
+/// Returns the worth of `amount`, of which the part beyond `unique` fades with the scale `fading`.
 double worth(double amount, double unique, double fading) {
   const double repeats = std::max(amount / unique - 1, 0.0);
   return std::min(amount, unique) + unique * fading * (1 - std::exp(-repeats / fading));

@@ -1,4 +1,4 @@
-// A running mean and variance: exact at first, exponentially weighted after kWindow losses.
+// Keeps a running mean and variance: exact at first, exponentially weighted after kWindow losses.
 #include "train/spikes.h"
 
 #include "kiln/optim/schedule.h"
@@ -10,7 +10,7 @@ namespace kiln {
 namespace {
 
 constexpr std::int64_t kWindow = 50;  // losses
-constexpr std::int64_t kFewest = 20;  // before which nothing stands out
+constexpr std::int64_t kFewest = 20;  // losses before spikes are detected
 
 constexpr double kCalm = 0.01;  // nats
 

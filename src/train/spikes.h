@@ -1,18 +1,18 @@
-// Losses that stand out of those before them.
+// Detects loss spikes.
 #pragma once
 
 #include "kiln/run/checkpoint.h"
 
 namespace kiln {
 
-/// The standard deviation of the recent losses; a hundredth of a nat at least, so that in calm nothing stands out.
+/// Returns the standard deviation of the recent losses, at least 0.01 nats, so that a flat curve has no spikes.
 double loss_deviation(const TrainerState& state);
 
-/// The loss from which a step is a spike: `threshold` deviations above the mean of the recent ones. kEndless
-/// (no loss reaches it) where the threshold is 0, and as long as too few have been seen to tell.
+/// Returns the loss above which a step is a spike: `threshold` deviations above the mean of the recent losses. Returns
+/// kEndless (no spikes) if the threshold is 0 or fewer than 20 losses were noted.
 double spike_limit(const TrainerState& state, double threshold);
 
-/// Takes a finite loss into the mean and variance that the state keeps, which weigh about the last 50 losses.
+/// Updates the state's running mean and variance, over about the last 50 losses, by a finite loss.
 void note_loss(double loss, TrainerState& state);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Two timings, and the line through them.
+// Fits a line through two timings.
 #include "train/step_cost.h"
 
 #include "kiln/train/timing.h"
@@ -25,15 +25,14 @@ Timing time_with(const Config& config, Index vocab_size, const std::function<voi
   const StepTimes times = time_steps(config, vocab_size, sizes, {.seconds = kSeconds, .least = 2, .on_step = on_step});
   const double mean =
       std::accumulate(times.seconds.begin(), times.seconds.end(), 0.0) / static_cast<double>(times.seconds.size());
-  const auto part = [&](const std::string& name) {  // are booked as means
+  const auto part = [&](const std::string& name) {  // parts are means
     const auto found = times.parts.find(name);
     return found == times.parts.end() ? 0 : times.median() * std::min(found->second / mean, 1.0);
   };
   return {.step = times.median(), .update = part("optimizer"), .attention = part("attention")};
 }
 
-/// The slope from few entries to many; noise must not make an entry's cost
-/// negative.
+/// Returns the slope from few entries to many, at least 0 in spite of noise.
 double per_entry(double at_few, double at_many) {
   return std::max(0.0, (at_many - at_few) / static_cast<double>(kManyEntries - kFewEntries));
 }

@@ -1,4 +1,4 @@
-// What a step of a model's shape costs on this machine, for any vocabulary, context and batch.
+// Measures the cost of a step of a model shape on this machine, for any vocabulary, context and batch.
 #pragma once
 
 #include "kiln/run/config.h"
@@ -7,9 +7,8 @@
 
 namespace kiln {
 
-/// Seconds of a step: those of the update, those of each token, and those of its attention to each position of the
-/// context. The first two grow by a fixed amount an entry of the vocabulary (its row of the embedding, its column of
-/// the logits), so that two timings tell all.
+/// Seconds of a step: of the update, per token, and per token and position of the context. The first two grow linearly
+/// with the vocabulary (rows of the embedding, columns of the logits), so that two timings determine them.
 struct StepCost {
   double update = 0, update_per_entry = 0;
   double token = 0, token_per_entry = 0, token_per_position = 0;
@@ -21,8 +20,8 @@ struct StepCost {
   }
 };
 
-/// Times steps of the config with two vocabularies, for a fraction of a second each or a few steps where these are
-/// longer; `on_step` is called after each. Takes the memory of training.
+/// Times steps of the config with two vocabularies, for a fraction of a second each or, if longer, a few steps. Calls
+/// `on_step` after each. Takes the memory of training.
 StepCost measure_step_cost(Config config, const std::function<void()>& on_step);
 
 }  // namespace kiln

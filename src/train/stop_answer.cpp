@@ -1,4 +1,4 @@
-// Sentences for a person at a terminal, from whatever thread answers.
+// Formats the answer to a signal, on any thread.
 #include "kiln/train/stop_answer.h"
 
 #include "kiln/core/format.h"
@@ -28,7 +28,7 @@ std::string StopAnswer::to(int signal) const {
     text += fmt::format("step {} is saved first, without its {}", saving,
                         work == Work::sample ? "sample" : "evaluation, which --resume makes up for");
   }
-  if (signal == SIGHUP) return text;  // of which a second one changes nothing
+  if (signal == SIGHUP) return text;  // a second one has no effect
   text += fmt::format("; a second {} ends at once", name);
   if (saving > saved) text += fmt::format(" and loses the {} since step {}", steps_text(saving - saved), saved);
   return text;

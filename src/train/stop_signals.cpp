@@ -1,5 +1,5 @@
-// A thread that waits for signals, so that none interrupts a computation: a handler would run on the stack of whichever
-// thread is at work, and kernels that oneDNN 2.6 makes for AVX-512 do not survive that.
+// Waits for signals in a thread, so that none interrupts a computation: a handler would run on the stack of a computing
+// thread, which crashes kernels that oneDNN 2.6 generates for AVX-512.
 #include "kiln/train/stop_signals.h"
 
 #include <array>
@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
-// A shell and then the system hang up; timeout(1) stops its child and then the group: neither is impatience.
+// Signals within this time count as one: a hangup comes from shell and system, and timeout(1) stops child and group.
 constexpr std::chrono::milliseconds kEcho{500};
 
 struct State {
@@ -36,7 +36,7 @@ State& state() {
   return state;
 }
 
-/// SIGHUP is not among them under nohup.
+/// Returns the signals to watch: without SIGHUP under nohup.
 sigset_t stop_signals() {
   static const sigset_t signals = [] {
     sigset_t set;
@@ -51,7 +51,7 @@ sigset_t stop_signals() {
   return signals;
 }
 
-/// Does what the signal does where nobody waits for it: mostly it ends the process.
+/// Applies the signal's usual effect, which mostly ends the process.
 void let_through(int signal) {
   sigset_t one;
   ::sigemptyset(&one);
@@ -76,21 +76,21 @@ void take(int signal) {
     try {
       s.answering = std::thread(s.answer, signal);
     } catch (const std::system_error&) {
-      // No thread is to be had: the signal is heeded without a word.
+      // No thread can be started: the signal is noted without an answer.
     }
   } else if (signal != SIGHUP && now - s.noted_at >= kEcho) {
     ::_exit(kSignalExitBase + signal);
   }
 }
 
-/// Takes the signals that were sent to this thread alone, which the watcher does not see.
+/// Takes the signals sent to this thread alone, which the watcher does not receive.
 void take_own() {
   const sigset_t signals = stop_signals();
   const timespec at_once{};
   for (int signal; (signal = ::sigtimedwait(&signals, nullptr, &at_once)) > 0;) take(signal);
 }
 
-/// The signal that was noted, once it has been answered.
+/// Returns the noted signal, after waiting for its answer.
 std::optional<int> noted_and_answered() {
   State& s = state();
   std::unique_lock lock(s.mutex);

@@ -1,4 +1,4 @@
-// Token files say how long they are; of text a sample is encoded.
+// Reads the length of token files, and encodes a sample of text.
 #include "train/text_length.h"
 
 #include "kiln/core/error.h"
@@ -80,7 +80,7 @@ std::optional<TextLength> text_length(const Config& config) {
     const bool tokens = names_token_files(config.data, config.directory);
     const TextLength length = tokens ? length_of_token_files(config) : length_of_text(config);
     if (length.train > 0) return length;
-  } catch (const Error&) {  // a plan does without the data: they may be elsewhere, or still to come
+  } catch (const Error&) {  // a plan does not need the data, which may not exist yet
   }
   return std::nullopt;
 }

@@ -1,4 +1,4 @@
-// The stepper that trains, on tokens that mean nothing.
+// Times the stepper that trains, on random tokens.
 #include "kiln/train/timing.h"
 
 #include "kiln/core/profile.h"
@@ -18,7 +18,7 @@ namespace kiln {
 namespace {
 
 constexpr double kEvaluationSeconds = 0.3;
-constexpr Index kEvaluatedTokens = 4096;  // of an evaluation that is timed, at least
+constexpr Index kEvaluatedTokens = 4096;  // of a timed evaluation, at least
 constexpr Index kPromptTokens = 128;      // or half the context
 constexpr std::size_t kPrompts = 5;
 
@@ -79,7 +79,7 @@ double time_evaluation(const Config& config, Index vocab_size) {
   const Index windows = std::max<Index>(1, kEvaluatedTokens / config.model.n_ctx);
   const TokenFile text = random_tokens(vocab_size, windows * config.model.n_ctx + 1, config.seed);
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(config.model, vocab_size, config.train.precision);
-  double seconds = evaluator->evaluate(weights.view(), text).seconds;  // makes the matrix products
+  double seconds = evaluator->evaluate(weights.view(), text).seconds;  // creates the matrix products
   const Stopwatch total;
   while (total.seconds() < kEvaluationSeconds) {
     seconds = std::min(seconds, evaluator->evaluate(weights.view(), text).seconds);
@@ -98,7 +98,7 @@ GenerationSpeed time_generation(const Config& config, Index vocab_size, Precisio
   Rng rng(config.seed, "bench/prompt");
   for (TokenId& token : prompts.front())
     token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
-  // Seconds up to each token: the first comes after the prompt, the others one by one.
+  // Returns the seconds of each token; the first includes the prompt.
   const auto seconds_of = [&](Index tokens) {
     std::vector<double> seconds;
     Stopwatch stopwatch;
@@ -110,7 +110,7 @@ GenerationSpeed time_generation(const Config& config, Index vocab_size, Precisio
     generate(model, prompts, {.max_tokens = tokens}, on_token, [](Index, Finish) {});
     return seconds;
   };
-  seconds_of(1);  // makes the matrix products
+  seconds_of(1);  // creates the matrix products
   std::vector<double> first_tokens(kPrompts);
   for (double& seconds : first_tokens) seconds = seconds_of(1).front();
   std::vector<double> tokens = seconds_of(1 + most);

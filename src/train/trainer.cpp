@@ -1,4 +1,4 @@
-// One loop: step, log, evaluate, save.
+// Implements the training loop: step, log, evaluate, save.
 #include "kiln/train/trainer.h"
 
 #include "kiln/core/format.h"
@@ -20,17 +20,17 @@
 namespace kiln {
 namespace {
 
-constexpr int kMostFailedSaves = 3;        // in a row, after which a run is not worth going on with
-constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the way back does twice the work
-constexpr int kPeakMeasurements = 4;       // some 25 ms each, at as many rows
-constexpr double kPaceSeconds = 1;         // of steps, over which the live line's tokens/s are taken
+constexpr int kMostFailedSaves = 3;        // in a row, which end the run
+constexpr double kForwardShare = 1.0 / 3;  // of a step's time: the backward does twice the work
+constexpr int kPeakMeasurements = 4;       // about 25 ms each, one per row
+constexpr double kPaceSeconds = 1;         // of steps, over which the live line averages tokens/s
 
 std::optional<double> if_finite(double value) {
   if (!std::isfinite(value)) return std::nullopt;
   return value;
 }
 
-/// Memory to write checkpoints from while training goes on, where the config wants that.
+/// Returns memory for background saves if the config enables them.
 std::optional<CheckpointCopy> checkpoint_copy(const Preparation& p) {
   if (!p.config.train.copies_checkpoints()) return std::nullopt;
   return CheckpointCopy(p.model->layout, p.stepper->optimizer().slots());
@@ -73,7 +73,7 @@ Trainer::Clock Trainer::steady_clock() {
 
 int Trainer::run() {
   progress_.live(row_, p_.horizon, std::nullopt);
-  if (!p_.resumed_from) save(false, Retry::never);  // the first guesses, before anything is learned
+  if (!p_.resumed_from) save(false, Retry::never);  // the initial weights
   started_ = clock_();
   if (const std::optional<int> signal = signals_.received()) return stop(*signal);
   while (!p_.is_finished()) {
@@ -89,12 +89,12 @@ int Trainer::run() {
   return 0;
 }
 
-/// Evaluates, logs, samples and saves what is due. Returns the signal that stops the training, which is then saved.
+/// Evaluates, logs, samples and saves as due. Returns the signal that stops training, after saving.
 std::optional<int> Trainer::after_step() {
   const TrainConfig& train = p_.config.train;
   bear(Retry::later, [&] { return writer_.poll(); });
   const bool is_last = p_.horizon.is_reached();
-  // What would delay the end of a time budget is left to the last step, which evaluates and saves anyway.
+  // Work that would exceed a time budget is left to the last step, which evaluates and saves anyway.
   const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
   const bool is_pending = std::exchange(p_.state.evaluation_pending, false);
   const bool evaluates = p_.evaluator && ((has_time && is_due(train.eval_every)) || is_last || is_pending);
@@ -106,7 +106,7 @@ std::optional<int> Trainer::after_step() {
   if (sampler_ && samples && (has_time || is_last)) sample();
 
   const std::optional<int> signal = signals_.received();
-  const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else what ruined the weights may have been a step ago
+  const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else the weights may already be bad
   const bool save_due = has_time && is_sound && is_due(train.checkpoint_every);
   const bool is_final = is_last || p_.has_stopped_early() || signal;
   if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
@@ -172,7 +172,7 @@ void Trainer::after_bad_step(const StepResult& result, Index first_window) {
   fail_diverged();
 }
 
-/// The weights that the skipped steps started from are no good: no checkpoint of them is what to resume from.
+/// Ends the run. The weights before the skipped steps are already bad: drops checkpoints of them.
 void Trainer::fail_diverged() {
   const TrainerState& state = p_.state;
   bear(Retry::later, [&] { return writer_.wait(); });
@@ -187,15 +187,15 @@ void Trainer::fail_diverged() {
                      : "an optimizer.clip_norm such as 1 (0 does not clip)");
 }
 
-/// Nothing where a signal has ended it: it is then made when the run is resumed.
+/// Evaluates. Returns nullopt if a signal ends the evaluation, which a resumed run then makes up for.
 std::optional<Evaluation> Trainer::evaluate() {
   const double begun = clock_();
   answer_.begin(StopAnswer::Work::evaluation, p_.state.step);
   try {
-    if (p_.state.step > before_.step) events_.add_evaluation();  // while the step's gradients are at hand
+    if (p_.state.step > before_.step) events_.add_evaluation();  // reads the step's gradients
     leave_if_stopped();
     progress_.at_work("evaluating");
-    std::optional<ProgressBar> bar;  // where no line is live
+    std::optional<ProgressBar> bar;  // if there is no live line
     if (!progress_.is_live()) bar.emplace("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
     const Evaluation evaluation = p_.evaluator->evaluate(p_.weights->view(), p_.data.validation, [&](double share) {
       leave_if_stopped();
@@ -210,7 +210,7 @@ std::optional<Evaluation> Trainer::evaluate() {
   }
 }
 
-/// Notes an evaluation in the row and the state.
+/// Stores an evaluation in the row and the state.
 void Trainer::rate(const Evaluation& evaluation) {
   TrainerState& state = p_.state;
   row_.validation_loss = if_finite(evaluation.loss);
@@ -244,7 +244,7 @@ void Trainer::log_row() {
   try {
     replaces ? metrics_.replace(row_) : metrics_.append(row_);
     rows_are_kept_ = false;
-  } catch (const Error& error) {  // a disk that stays full ends the run with its third failed save
+  } catch (const Error& error) {  // a full disk ends the run at its third failed save
     if (!std::exchange(rows_are_kept_, true))
       progress_.warning(fmt::format("{}; rows are kept until there is room", error.what()));
   }
@@ -265,15 +265,15 @@ void Trainer::sample() {
     progress_.message(fmt::format("step {}: sample\n{}\n", p_.state.step, text));
     events_.add_sample(text);
   } catch (const Interrupted&) {
-    // A sample changes nothing: it is left out.
+    // The sample is omitted.
   }
 }
 
-/// Saves in the background where there will be another save, else before it returns.
+/// Saves in the background if a later save follows, else before it returns.
 void Trainer::save(bool is_best, Retry retry) {
   answer_.begin(StopAnswer::Work::save, p_.state.step);
   progress_.at_work("saving");
-  bear(Retry::later, [&] { return writer_.wait(); });  // one at a time, and a failure of the one before counts first
+  bear(Retry::later, [&] { return writer_.wait(); });  // one at a time; reports the previous failure first
   p_.state.seconds = seconds();
   p_.state.total_steps =
       p_.horizon.total_steps() < kEndless ? std::optional(std::llround(p_.horizon.total_steps())) : std::nullopt;
@@ -286,14 +286,14 @@ void Trainer::save(bool is_best, Retry retry) {
   saving_best_ = {p_.state.best_loss, p_.state.best_step};
   saving_step_ = p_.state.step;
   bear(retry, [&] {
-    metrics_.sync();  // a checkpoint on the disk without the rows before it would leave a gap
+    metrics_.sync();  // a checkpoint without the rows before it would leave a gap
     return writer_.save(contents, is_best,
                         retry == Retry::never ? CheckpointWriter::Await::yes : CheckpointWriter::Await::no);
   });
 }
 
-/// Calls `save`, which returns the seconds of a save that is over, and bears with a disk that is full or broken as long
-/// as there is hope.
+/// Calls `save`, which returns the seconds of a completed save. Tolerates up to kMostFailedSaves - 1 failures in a row
+/// if a later save follows.
 template <class Call>
 void Trainer::bear(Retry retry, Call&& save) {
   try {
@@ -311,16 +311,16 @@ void Trainer::bear(Retry retry, Call&& save) {
   }
 }
 
-/// The best weights of which there is no checkpoint are lost: the next to better those on the disk are the best.
+/// Resets the best loss to that of the saved checkpoint, since the best weights could not be saved.
 void Trainer::forget_unsaved_best() {
-  if (p_.state.best_step != saving_best_.step) return;  // a better one has been found meanwhile, and is saved next
+  if (p_.state.best_step != saving_best_.step) return;  // a better one was found meanwhile, and is saved next
   p_.state.best_loss = saved_best_.loss;
   p_.state.best_step = saved_best_.step;
 }
 
 bool Trainer::is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
 
-/// Whether an evaluation is to follow the step to come; by the clock, as it seems from here.
+/// Returns true if an evaluation follows the next step; with a time budget, an estimate.
 bool Trainer::leads_to_evaluation() const {
   const Index step = p_.state.step + 1, every = p_.config.train.eval_every;
   return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
@@ -332,8 +332,8 @@ Index Trainer::evaluated_tokens() const {
 
 double Trainer::seconds() const { return before_.seconds + clock_() - started_; }
 
-/// The mean step, the last evaluation (before the first, what its share of a step's work suggests), sample and
-/// checkpoint. The first step, which also makes kernels and takes memory, suggests nothing of those that follow.
+/// Returns the seconds of the mean step and the last evaluation (at first estimated from the step), sample and
+/// checkpoint. After the first step excludes it, since it also creates kernels and takes memory.
 double Trainer::reserve_seconds() const {
   const auto later_steps = static_cast<double>(p_.state.step - before_.step - 1);
   if (later_steps == 0) return first_step_seconds_ + sample_seconds_ + checkpoint_seconds_;
@@ -347,8 +347,8 @@ double Trainer::reserve_seconds() const {
   return step + evaluation + sample_seconds_ + checkpoint_seconds_;
 }
 
-/// Measures the peak at the first few calls, when the threads are warm and on cores of their own, and keeps the best:
-/// one measurement is over in a moment, in which something else, such as a checkpoint's writer, may have had a core.
+/// Returns the speed relative to the machine's peak. Measures the peak in the first few calls, with warm threads, and
+/// keeps the best: another thread, such as the checkpoint writer, may disturb one short measurement.
 double Trainer::share_of_peak() {
   const double flops = row_.tokens_per_second.value_or(0) * flops_per_token_;
   if (peaks_measured_ < kPeakMeasurements) {
@@ -366,7 +366,7 @@ double Trainer::remaining_seconds() const {
   return (now - before_.seconds) / steps_taken * (p_.horizon.total_steps() - static_cast<double>(p_.state.step));
 }
 
-/// The step just taken, for the live line.
+/// Shows the last step in the live line.
 void Trainer::show() {
   progress_.at_work("");
   if (const double spent = step_seconds_ - pace_.step_seconds; spent >= kPaceSeconds || !pace_.tokens_per_second) {
@@ -381,12 +381,12 @@ void Trainer::show() {
 void Trainer::draw() {
   try {
     write_loss_svg(paths_);
-  } catch (const Error& error) {  // a run that has its weights has not failed for want of a picture
+  } catch (const Error& error) {  // a missing picture does not fail the run
     progress_.warning(error.what());
   }
 }
 
-/// After the save: draws, and says how to go on. Returns the exit code.
+/// Draws the loss, and logs how to resume, after the save. Returns the exit code.
 int Trainer::stop(int signal) {
   draw();
   progress_.end();

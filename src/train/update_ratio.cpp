@@ -1,4 +1,4 @@
-// Elements are picked by the golden ratio, which falls in with no row or column.
+// Samples elements by the golden ratio, which aligns with no row or column.
 #include "kiln/train/update_ratio.h"
 
 #include <algorithm>
@@ -17,10 +17,10 @@ static_assert(kRoleNames.size() == static_cast<std::size_t>(Role::unembedding) +
 
 Index sampled(const Parameter& parameter) { return std::min(parameter.size(), UpdateRatio::kSampledElements); }
 
-/// The place of the i-th sampled element: all in turn where all are sampled.
+/// Returns the place of the i-th sampled element, or of the i-th element if all are sampled.
 Index place(const Parameter& parameter, Index i) {
   if (parameter.size() <= UpdateRatio::kSampledElements) return parameter.offset + i;
-  constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;  // its fraction, in 2^-64
+  constexpr std::uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;  // its fractional part times 2^64
   const std::uint64_t fraction = static_cast<std::uint64_t>(i) * kGoldenRatio >> 32;
   return parameter.offset + static_cast<Index>(fraction * static_cast<std::uint64_t>(parameter.size()) >> 32);
 }

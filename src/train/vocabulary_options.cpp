@@ -1,5 +1,4 @@
-// The first merges of a vocabulary are those of a smaller one, so that one
-// training serves for all sizes.
+// Trains one vocabulary for all sizes: its first merges are those of a smaller one.
 #include "train/vocabulary_options.h"
 
 #include "kiln/core/threads.h"
@@ -15,14 +14,14 @@ namespace {
 constexpr std::int64_t kSmallest = 512, kLargest = 32768;
 constexpr std::int64_t kPiecesAtATime = 8192;
 
-/// The first `size` entries of a vocabulary, special tokens left aside.
+/// Returns the first `size` entries of a vocabulary, without special tokens.
 Bpe beginning_of(const Bpe& bpe, std::int64_t size) {
   const auto tokens = static_cast<std::ptrdiff_t>(size);
   return {{bpe.tokens().begin(), bpe.tokens().begin() + tokens},
           {bpe.merges().begin(), bpe.merges().begin() + tokens - kByteCount}};
 }
 
-/// Tokens of the pieces, each as often as it occurs.
+/// Returns the number of tokens of the pieces, each times its count.
 std::int64_t count_tokens(const Bpe& bpe, const std::vector<PieceCount>& pieces) {
   std::atomic<std::int64_t> total = 0;
   const std::int64_t shares = (std::ssize(pieces) + kPiecesAtATime - 1) / kPiecesAtATime;

@@ -1,4 +1,4 @@
-// How well tokenizers of several sizes would compress a text.
+// Measures how well tokenizers of several sizes compress a text.
 #pragma once
 
 #include "kiln/data/corpus.h"
@@ -9,8 +9,8 @@
 
 namespace kiln {
 
-/// Byte-level BPE vocabularies from 512 entries on, each twice the one before, as far as `sample` has pairs to learn.
-/// One tokenizer is trained, of the largest size: the smaller ones are its first merges. Never empty.
+/// Returns byte-level BPE vocabularies of 512, 1024, ... entries, as far as `sample` has pairs to learn; at least one.
+/// Trains one tokenizer, of the largest size: the smaller ones are its first merges.
 std::vector<VocabularyOption> vocabulary_options(const TokenizerConfig& config, const Documents& sample);
 
 }  // namespace kiln

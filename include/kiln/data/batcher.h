@@ -1,5 +1,5 @@
-// Windows of a token file in the order of a run: a pure function of (seed, window number), so that the number of
-// windows drawn is all the state there is, and any machine can compute any share of a batch.
+// Draws windows of a token file in the order of a run. Each is a pure function of (seed, window number): the number of
+// windows drawn is the only state, and any machine can compute any share of a batch.
 #pragma once
 
 #include "kiln/data/data_config.h"
@@ -16,7 +16,7 @@
 
 namespace kiln {
 
-/// Tokens to run through a model, and the rows of it whose next token is scored.
+/// Tokens to run through a model, and the rows whose next token is scored.
 struct Batch {
   TokenRows rows;                     // (N) inputs
   std::vector<Index> scored;          // (M) rows, ascending
@@ -31,34 +31,34 @@ struct Batch {
   /// Removes all rows; keeps the memory.
   void clear();
   /// Appends T tokens of a file from token `first` on, each scored by the token that follows it with a weight of 1.
-  /// They form one sequence; with a `border`, a new sequence begins after each such token, which is then not scored.
-  /// `window` tells these tokens from all others of a run.
+  /// They form one sequence; with a `border`, a new sequence begins after each such token, whose row is then not
+  /// scored. `window` identifies these tokens within a run.
   void append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window = 0);
 };
 
-/// Returns the token that separates documents which do not see each other (Batch::append_window): none, unless
+/// Returns the token after which a new sequence begins (Batch::append_window): none, unless
 /// data.attend_across_documents is off. Throws Error (usage) if then no token ends documents.
 std::optional<TokenId> document_border(const DataConfig& data, const SpecialIds& ids);
 
-/// The order in which a run sees its training windows, counted from 0 at step 0 and on over the epochs.
+/// The order of a run's training windows, numbered from 0 at step 0 and continued over the epochs.
 class Batcher {
  public:
-  /// With a `border`, no attention and no position runs over such a token (Batch::append_window).
+  /// With a `border`, neither attention nor positions cross such a token (Batch::append_window).
   /// Throws Error (usage) with both numbers if there are fewer than T + 1 tokens.
   Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed, std::optional<TokenId> border = {});
 
-  /// Whole windows in the data: an epoch, and what a batch of "all" holds.
+  /// Returns the whole windows in the data: an epoch, and a batch of "all".
   Index windows_per_epoch() const { return windows_; }
 
-  /// The first token of window k of the run. With n tokens and W windows of T an epoch,
+  /// Returns the first token of window k of the run. With n tokens and W windows of T per epoch:
   /// - sequential: window k mod W, from token 0;
-  /// - shuffle: epoch k / W is a permutation of its W windows, all moved by one draw from [0, n-1 - W*T], so that the
-  ///   tail is seen too over the epochs;
-  /// - random: a draw from [0, n-1 - T] of its own for every k.
+  /// - shuffle: epoch k / W is a permutation of its W windows, all shifted by one draw from [0, n-1 - W*T], so that the
+  ///   epochs cover the tail too;
+  /// - random: an independent draw from [0, n-1 - T] for every k.
   Index first_token(Index window);
 
-  /// Fills the batch with windows [first_window, first_window + B) of the run. Allocates nothing where the batch has
-  /// had that size before.
+  /// Fills the batch with windows [first_window, first_window + B) of the run. Allocates nothing if the batch had that
+  /// size before.
   void fill(Index first_window, Index B, Batch& batch);
 
  private:
@@ -70,17 +70,17 @@ class Batcher {
   std::uint64_t seed_;
   std::optional<TokenId> border_;
   Index windows_;
-  std::vector<std::uint32_t> permutation_;  // of epoch_; shuffle alone
+  std::vector<std::uint32_t> permutation_;  // of epoch_; shuffle only
   Index shift_ = 0;
   Index epoch_ = -1;
 };
 
-/// A token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored once: batches
-/// of up to B windows of T, and one of the shorter rest where there is one. Where that is more than `most_targets`, as
-/// many full windows as hold them, at least one, spread evenly over the file: the same ones each time.
+/// Batches of a token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored
+/// once: up to B windows of T each, and a last one with the shorter rest. If there are more than `most_targets`, takes
+/// only as many full windows as hold these, at least one, always the same and evenly spread over the file.
 class EvaluationBatches {
  public:
-  /// With a `border`, a target that follows such a token is not scored (Batch::append_window).
+  /// With a `border`, targets that follow such a token are not scored (Batch::append_window).
   /// Throws Error (usage) with both numbers if there are fewer than 2 tokens.
   EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets = std::numeric_limits<Index>::max(),
                     std::optional<TokenId> border = {});
@@ -95,7 +95,7 @@ class EvaluationBatches {
   Index T_;
   Index B_;
   Index full_windows_;  // of the file
-  Index windows_;       // of these, scored
+  Index windows_;       // scored ones of these
   std::optional<TokenId> border_;
   Index rest_ = 0;  // targets after the last full window, scored
 };

@@ -1,4 +1,4 @@
-// Continues prompts with drawn tokens, many samples at a time.
+// Continues prompts with drawn tokens, in batches of samples.
 #pragma once
 
 #include "kiln/infer/sampler.h"
@@ -14,14 +14,15 @@
 
 namespace kiln {
 
-/// Why a sample ended: it has max_tokens, or may not outgrow the context; a stop text came up; an end token was drawn.
+/// Why a sample ended. length: it has max_tokens, or has filled the context and may not exceed it; stop: on_token
+/// returned false, as for a stop text; end: an end token was drawn.
 enum class Finish { length, stop, end };
 inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "end"};
 inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
 
-/// What happens when a sample has filled the context. half: the model forgets the older half of it and reads the newer
-/// half again, which costs about 1.1 times as much a token as within the context. recompute: the window moves by one
-/// token, and the whole of it is read again for every token. stop: the sample ends.
+/// What happens when a sample has filled the context. half: drops the older half, and feeds the newer half again; a
+/// token then costs about 1.1 times as much as within the context. recompute: moves the window by one token, and feeds
+/// all of it again for every token. stop: ends the sample.
 enum class ContextOverflow { half, recompute, stop };
 inline constexpr std::array<std::string_view, 3> kContextOverflows{"half", "recompute", "stop"};
 
@@ -29,33 +30,33 @@ struct GenerationOptions {
   SamplingOptions sampling = {};
   Index max_tokens = 200;     // of a sample, beyond the prompt
   Index samples = 1;          // of each prompt
-  std::uint64_t seed = 1337;  // sample s of a prompt draws from substream s of "sampling", whatever else is drawn
-  std::vector<TokenId> end_tokens = {};            // each ends a sample, and is no part of it
-  std::optional<Index> vocab_size = std::nullopt;  // ids from it on are not drawn: the tokenizer has none there
+  std::uint64_t seed = 1337;  // sample s of each prompt draws from substream s of "sampling", independent of others
+  std::vector<TokenId> end_tokens = {};            // each ends a sample, and is not part of it
+  std::optional<Index> vocab_size = std::nullopt;  // of the tokenizer: larger ids are not drawn
   ContextOverflow overflow = ContextOverflow::half;
-  bool log_probabilities = false;  // computes those that OnToken is told
+  bool log_probabilities = false;  // computes those of OnToken
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;
 };
 
-/// The tokens that samples continue, at least one.
+/// The tokens to continue, at least one.
 using Prompt = std::vector<TokenId>;
 
-/// Called for each token as it is drawn; false ends that sample (Finish::stop). The log probability is the natural
-/// logarithm of what the model itself gave the token, before repetition penalty, temperature and truncation, over all
-/// rows of the vocabulary, as `inspect` has it; 0 where the options do not ask for it.
+/// Called for each drawn token; returning false ends the sample (Finish::stop). The log probability is natural, from
+/// the model's own distribution over its whole vocabulary, before repetition penalty, temperature and truncation, as in
+/// `inspect`; 0 unless requested in the options.
 using OnToken = std::function<bool(Index sample, TokenId token, double log_probability)>;
-/// Called once for each sample.
+/// Called once at the end of each sample.
 using OnFinish = std::function<void(Index sample, Finish finish)>;
 
 /// Continues each prompt options.samples times. Sample n belongs to prompt n / options.samples. Samples of all prompts
-/// advance together, one token at a time; as one ends, the next begins in its place.
+/// advance together, one token at a time; when one ends, the next takes its place.
 ///
-/// Keys and values are cached, so that a token costs one row of a forward. Of a prompt longer than n_ctx the last n_ctx
-/// tokens are used. The repetition penalty looks back on n_ctx tokens.
+/// Keys and values are cached, so that a token costs one row of a forward. Prompts longer than n_ctx are cut to their
+/// last n_ctx tokens. The repetition penalty covers the last n_ctx tokens.
 /// Throws Error: usage for options out of range, an empty prompt, ids outside the vocabulary, or memory that cannot be
-/// had; diverged for weights whose scores are not finite.
+/// allocated; diverged if logits are not finite.
 void generate(const ModelView& model, std::span<const Prompt> prompts, const GenerationOptions& options,
               const OnToken& on_token, const OnFinish& on_finish);
 

@@ -1,4 +1,4 @@
-// What a user typed, as the tokens that a model goes on from.
+// Encodes a prompt as the tokens that a model continues.
 #pragma once
 
 #include "kiln/text/special_ids.h"
@@ -9,12 +9,12 @@
 
 namespace kiln {
 
-/// Returns the tokens of a prompt, at least one. Special tokens with a role in documents are inserted as in training
-/// (document.h), and special tokens written in the text are text. With SpecialTokens::allow it is the other way round:
-/// those written in the text are special tokens, and none is inserted.
+/// Returns the tokens of a prompt, at least one. Inserts special tokens as at the beginning of a document in training
+/// (document.h), and encodes special tokens written in the text as text. With SpecialTokens::allow, encodes those as
+/// special tokens, and inserts none.
 ///
-/// An empty prompt becomes the one token that a text begins after: ids.start, else ids.begin, else the token of a line
-/// feed, else token 0. Throws Error (usage) as Tokenizer::encode does.
+/// An empty prompt becomes one token: ids.start, else ids.begin, else the token of a line feed, else token 0.
+/// Throws Error (usage) as Tokenizer::encode does.
 std::vector<TokenId> encode_prompt(const Tokenizer& tokenizer, const SpecialIds& ids, std::string_view text,
                                    SpecialTokens special = SpecialTokens::as_text);
 

@@ -1,4 +1,4 @@
-// From a row of logits to the next token.
+// Chooses the next token from a row of logits.
 #pragma once
 
 #include "kiln/core/rng.h"
@@ -10,14 +10,14 @@
 
 namespace kiln {
 
-/// How the next token is chosen. The defaults draw from the model's distribution as it stands.
+/// How the next token is chosen. The defaults draw from the model's unchanged distribution.
 struct SamplingOptions {
-  double temperature = 1.0;         // divides the logits; 0 takes the likeliest token
-  Index top_k = 0;                  // only the k likeliest tokens; 0, or more than there are: all
-  double top_p = 1.0;               // only the smallest set whose probability reaches p (arXiv:1904.09751)
+  double temperature = 1.0;         // divides the logits; 0: the likeliest token
+  Index top_k = 0;                  // only the k likeliest tokens; 0: all
+  double top_p = 1.0;               // only the smallest set of probability >= p (arXiv:1904.09751)
   double min_p = 0.0;               // only tokens at least min_p times as probable as the likeliest (arXiv:2407.01082)
-  double repetition_penalty = 1.0;  // makes tokens that were there less likely; 1: no penalty (arXiv:1909.05858)
-  bool greedy = false;              // takes the likeliest token, whatever the temperature
+  double repetition_penalty = 1.0;  // makes earlier tokens less likely; 1: no penalty (arXiv:1909.05858)
+  bool greedy = false;              // takes the likeliest token at any temperature
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;
@@ -25,22 +25,22 @@ struct SamplingOptions {
   bool takes_likeliest() const { return greedy || temperature == 0; }
 };
 
-/// Chooses tokens. The steps follow each other as in Hugging Face's transformers: repetition penalty, temperature,
-/// top-k, top-p, min-p, each on what the one before has left, its probabilities summing to 1.
-/// (llama.cpp applies the temperature last.) Keeps buffers between calls; one for each thread.
+/// Chooses tokens. Applies the steps in the order of Hugging Face's transformers: repetition penalty, temperature,
+/// top-k, top-p, min-p, each on the renormalised result of the previous one. (llama.cpp applies the temperature last.)
+/// Keeps buffers between calls; use one per thread.
 class Sampler {
  public:
   /// Throws Error (usage) as SamplingOptions::validate does.
   explicit Sampler(const SamplingOptions& options);
 
-  /// The next token, in [0, V). O(V) time, and O(V + m log V) with top-p where m tokens pass it.
-  /// logits (V) are overwritten; `context` is what came before, for the repetition penalty; ids outside [0, V) in it
-  /// are passed over. Equal logits rank by id. Throws Error (diverged) where a logit is not finite.
+  /// Returns the next token, in [0, V). Takes O(V) time; O(V + m log V) with top-p if m tokens pass it.
+  /// Overwrites logits (V). `context` has the earlier tokens, for the repetition penalty; ids outside [0, V) are
+  /// ignored. Equal logits rank by id. Throws Error (diverged) if a logit is not finite.
   TokenId pick(Vec<float> logits, std::span<const TokenId> context, Rng& rng);
 
  private:
   struct Candidate {
-    float weight;  // its probability over that of the likeliest token
+    float weight;  // probability relative to the likeliest token's
     TokenId token;
   };
   static bool is_likelier(const Candidate& a, const Candidate& b);

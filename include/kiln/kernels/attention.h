@@ -1,4 +1,4 @@
-// Causal self-attention, fused: no (T, T) matrix is kept beyond a tile.
+// Computes fused causal self-attention: of the (T, T) matrices only a tile exists at a time.
 #pragma once
 
 #include "kiln/kernels/dropout.h"
@@ -11,10 +11,10 @@
 
 namespace kiln {
 
-/// Where the queries, keys and values of a batch lie. A sequence has its queries in its rows of q. Without a cache
+/// The layout of a batch's queries, keys and values. A sequence has its queries in its rows of q. Without a cache
 /// (slot_size 0) its keys and values lie in the same rows of k and v, and its past is 0. With a cache they lie in rows
-/// [slot * slot_size, slot * slot_size + past + length) of k and v. Query t of a sequence sees its first past + t + 1
-/// keys.
+/// [slot * slot_size, slot * slot_size + past + length) of k and v. Query t of a sequence attends to its first
+/// past + t + 1 keys.
 struct AttentionShape {
   std::span<const Sequence> sequences;
   Index H;  // query heads; head h takes columns [h*D, (h+1)*D) of q
@@ -23,27 +23,28 @@ struct AttentionShape {
   Index slot_size = 0;
 };
 
-/// ALiBi's slopes, one a head: 2^(-8(h+1)/H), with the paper's interleaving where H is no power of two
+/// Returns ALiBi's slope of each head: 2^(-8(h+1)/H), with the paper's interleaving if H is not a power of two
 /// (arXiv:2108.12409).
 std::vector<double> alibi_slopes(Index heads);
 
-/// y = dropout(softmax(q k^T / sqrt(D) - slope (i - j))) v over the keys j that query i sees, head by head
-/// (arXiv:1706.03762; tiles with a running maximum and sum, arXiv:2205.14135). Rows of no sequence become zero.
+/// Computes y = dropout(softmax(q k^T / sqrt(D) - slope (i - j))) v over the keys j that query i attends to, for each
+/// head (arXiv:1706.03762; tiles with a running maximum and sum, arXiv:2205.14135). Zeroes rows of no sequence.
 /// q, y (N, H*D); k and v (N, K*D), or the cache's rows; slopes (H) or empty;
-/// lse (H*N): log-sum-exp of the scores, those of a sequence head by head from row*H on, for the backward; empty where
-/// none follows. Dropout needs pasts of 0.
+/// lse (H*N): log-sum-exp of the scores for the backward, head by head from row*H on in each sequence; or empty.
+/// Dropout requires pasts of 0.
 template <class T>
 void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                        ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Vec<Acc<T>> lse);
 
-/// Writes the gradients of q, k and v; recomputes the probabilities from lse, tile by tile. Pasts are 0 here.
+/// Writes the gradients of q, k and v; recomputes the probabilities from lse, tile by tile. Pasts must be 0.
 /// y and lse are the forward's; dy (N, H*D); dq like q, dk and dv like k; zero in rows of no sequence.
 template <class T>
 void attention_backward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                         ConstVec<Acc<T>> slopes, Dropout dropout, ConstMat<T> y, ConstVec<Acc<T>> lse, ConstMat<T> dy,
                         Mat<T> dq, Mat<T> dk, Mat<T> dv);
 
-/// Returns the bytes that each thread keeps, from the first backward on, for sequences of up to `length` tokens.
+/// Returns the bytes of scratch that each thread keeps from its first backward on, for sequences of up to `length`
+/// tokens.
 template <class T>
 std::size_t attention_scratch_bytes(Index length, Index head_size);
 

@@ -1,4 +1,4 @@
-// The types that a model computes in.
+// Selects the type of a model's computation.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -14,7 +14,7 @@ enum class Precision { fp32, bf16, automatic };
 inline constexpr std::array<std::string_view, 3> kPrecisions{"fp32", "bf16", "auto"};
 inline std::span<const std::string_view> names_of(Precision) { return kPrecisions; }
 
-/// Returns fp32 or bf16: the precision itself, or what `automatic` means on this machine.
+/// Returns the precision itself, or what `automatic` means on this machine: fp32 or bf16.
 Precision resolved(Precision precision);
 
 /// Calls body.operator()<T>() with the element type of models of this precision: float or bfloat16.

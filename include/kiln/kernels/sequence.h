@@ -1,4 +1,4 @@
-// The rows of a batch that form one sequence.
+// Describes the rows of a batch that form one sequence.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -8,16 +8,16 @@
 
 namespace kiln {
 
-/// One sequence of a batch. Its tokens take rows [row, row + length) and stand at positions past .. past + length - 1.
-/// The sequences of a batch lie end to end, the first at row 0. Rows behind the last one belong to no sequence.
+/// One sequence of a batch. Its tokens take rows [row, row + length) and positions past .. past + length - 1.
+/// The sequences of a batch lie end to end, the first at row 0. Rows after the last belong to no sequence.
 struct Sequence {
   Index row = 0;
   Index length = 0;          // at least 1
-  Index past = 0;            // earlier tokens, whose keys and values lie in a cache; 0 without a cache
+  Index past = 0;            // earlier tokens, with keys and values in a cache; 0 without a cache
   Index slot = 0;            // of the cache
   std::uint64_t number = 0;  // selects dropout's masks; in training no two sequences of a run share one
 
-  Index keys() const { return past + length; }  // that the last token sees
+  Index keys() const { return past + length; }  // that the last token attends to
 };
 
 /// Returns the number of rows that belong to a sequence.

@@ -1,4 +1,4 @@
-// The attention half of a block: norm, queries/keys/values, attention, projection, sum into the residual stream.
+// Computes the attention half of a block: norm, queries/keys/values, attention, projection, residual sum.
 #pragma once
 
 #include "kiln/kernels/attention.h"
@@ -10,18 +10,18 @@ namespace kiln {
 template <class T>
 class Attention {
  public:
-  /// What the backward needs of the forward. N rows.
+  /// Forward results that the backward reads. N rows.
   struct Activations {
     Mat<T> normed;  // (N, C)
     NormStatistics<T> statistics;
     Mat<T> qkv;                        // (N, (H+2K)*D): queries, keys, values
-    Mat<T> queries_and_keys;           // (N, (H+K)*D), as attention reads them; without qk_norm a slice of qkv
+    Mat<T> queries_and_keys;           // (N, (H+K)*D): input of attention; without qk_norm a slice of qkv
     Vec<Acc<T>> query_rstd, key_rstd;  // (H*N), (K*N), with qk_norm only
     Mat<T> attn_out;                   // (N, H*D), before the projection
     Vec<Acc<T>> lse;                   // (H*N)
   };
 
-  /// Memory that a backward uses and leaves to the next one.
+  /// Memory of the backward, reused by every call.
   struct Scratch {
     Mat<T> d_normed;    // (N, C)
     Mat<T> d_attn_out;  // (N, H*D)
@@ -37,12 +37,12 @@ class Attention {
   /// `d_normed` (N, C) is shared with the block's other half.
   Scratch lay_out_scratch(Arena& arena, Mat<T> d_normed) const;
 
-  /// out = x + dropout(projection(attention(norm(x)))).   x, out (N, C). With a cache (or null), the keys and values of
-  /// each sequence follow the `past` earlier ones in its slot, and are added to it.
+  /// Computes out = x + dropout(projection(attention(norm(x)))).   x, out (N, C). Appends the keys and values of each
+  /// sequence to the `past` earlier ones in its slot of `cache`, unless that is null.
   void forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations, KeyValues<T>* cache,
                Mat<T> out) const;
 
-  /// Takes the gradient of `out` in d_stream (N, C) to that of x, in place; parameter gradients accumulate.
+  /// Replaces the gradient of `out` in d_stream (N, C) by that of x; adds the parameter gradients.
   void backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& activations, Scratch& scratch,
                 Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 

@@ -1,4 +1,4 @@
-// One transformer block: attention and MLP, each behind a norm and added to the residual stream.
+// Computes one transformer block: attention and MLP, each behind a norm and added to the residual stream.
 #pragma once
 
 #include "kiln/nn/attention.h"
@@ -11,8 +11,8 @@
 
 namespace kiln {
 
-/// Which activations a backward computes again in place of keeping them: none; those inside the MLPs; or all but the
-/// residual stream between the blocks (arXiv:1604.06174).
+/// Activations that the backward recomputes instead of keeping them: none; those inside the MLPs; or all except the
+/// residual stream between blocks (arXiv:1604.06174).
 enum class Recompute { none, mlp, block };
 inline constexpr std::array<std::string_view, 3> kRecomputes{"none", "mlp", "block"};
 inline std::span<const std::string_view> names_of(Recompute) { return kRecomputes; }
@@ -20,14 +20,14 @@ inline std::span<const std::string_view> names_of(Recompute) { return kRecompute
 template <class T>
 class Block {
  public:
-  /// What the backward needs of the forward. N rows.
+  /// Forward results that the backward reads. N rows.
   struct Activations {
     typename Attention<T>::Activations attention;
     Mat<T> resid_mid;  // (N, C): the stream between the halves
     typename Mlp<T>::Activations mlp;
   };
 
-  /// Memory that a backward uses and leaves to the next one. The halves share theirs.
+  /// Memory of the backward, reused by every call. The halves share theirs.
   struct Scratch {
     typename Attention<T>::Scratch attention;
     typename Mlp<T>::Scratch mlp;
@@ -36,19 +36,19 @@ class Block {
   /// Registers the block's parameters as h.<layer>.*.
   Block(const ModelConfig& config, Index layer, ParameterLayout& layout);
 
-  /// Lays out activations of its own, or with the MLP's of another block where those are shared.
+  /// Lays out the block's activations; uses the MLP's of another block if `shared_mlp` is given.
   Activations lay_out(Arena& arena, Index N, const typename Mlp<T>::Activations* shared_mlp = nullptr) const;
   Scratch lay_out_scratch(Arena& arena, Index N) const;
 
-  /// x -> out.   x, out (N, C), in inference may be the same memory. `cache` may be null; see Attention::forward.
+  /// Computes out from x.   x, out (N, C), in inference possibly the same memory. `cache` may be null; see
+  /// Attention::forward.
   void forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations, Mat<T> out,
                KeyValues<T>* cache) const;
 
-  /// Computes again the activations that were not kept. They equal the forward's: dropout draws the same
-  /// masks again.
+  /// Recomputes the activations that were not kept. They equal the forward's, since dropout redraws the same masks.
   void recompute(const ForwardContext<T>& context, Recompute recompute, ConstMat<T> x, Activations& activations) const;
 
-  /// Takes the gradient of `out` in d_stream (N, C) to that of x, in place; parameter gradients accumulate.
+  /// Replaces the gradient of `out` in d_stream (N, C) by that of x; adds the parameter gradients.
   void backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& activations, Scratch& scratch,
                 Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 

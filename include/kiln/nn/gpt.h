@@ -1,4 +1,4 @@
-// The trunk: tokens in, hidden states out, and the way back.
+// Runs the trunk: computes hidden states from tokens, and propagates their gradient back.
 #pragma once
 
 #include "kiln/nn/block.h"
@@ -9,21 +9,21 @@
 
 namespace kiln {
 
-/// Views of everything that a forward writes and a backward reads. N rows.
+/// Views of all that a forward writes and a backward reads. N rows.
 template <class T>
 struct GptActivations {
   Index N;
-  std::optional<Recompute> backward;  // what the backward recomputes; null where none follows
-  std::vector<Mat<T>> stream;         // L+1 times (N, C): before and after each block; what is not kept shares memory
+  std::optional<Recompute> backward;  // what the backward recomputes; null: no backward
+  std::vector<Mat<T>> stream;         // L+1 times (N, C): before and after each block; shared memory if no backward
   std::vector<typename Block<T>::Activations> blocks;
   NormStatistics<T> final_statistics;
   Mat<T> hidden;    // (N, C): the final hidden states, which the heads read
-  Mat<T> d_hidden;  // (N, C): their gradient, which the heads write; also the heads' memory for chosen rows
+  Mat<T> d_hidden;  // (N, C): their gradient, written by the heads; also holds the rows that the heads gather
   std::optional<typename Block<T>::Scratch> scratch;  // for a backward
 };
 
-/// A decoder-only transformer without its head (arXiv:1706.03762, pre-norm as in GPT-2). It is stateless: weights,
-/// activations and gradients belong to the caller.
+/// A decoder-only transformer without its head (arXiv:1706.03762, pre-norm as in GPT-2). Stateless: the caller owns
+/// weights, activations and gradients.
 template <class T>
 class Gpt {
  public:
@@ -33,17 +33,17 @@ class Gpt {
   const ModelConfig& config() const { return config_; }
   ParameterId token_embedding() const { return token_embedding_; }
 
-  /// Lays out views for N rows. `backward` says what a backward recomputes, or that none follows (null). Works on a
-  /// counting arena too.
+  /// Lays out views for N rows. `backward` says what the backward recomputes; null: no backward. Accepts a counting
+  /// arena.
   GptActivations<T> lay_out(Arena& arena, Index N, std::optional<Recompute> backward) const;
 
-  /// Writes activations.hidden from the context's rows, of which there are activations.N. `cache` has each layer's keys
-  /// and values, or is empty.
+  /// Computes activations.hidden from the context's activations.N rows. `cache` holds each layer's keys and values, or
+  /// is empty.
   void forward(const ForwardContext<T>& context, GptActivations<T>& activations,
                std::span<KeyValues<T>> cache = {}) const;
 
-  /// Takes the gradient in activations.d_hidden down to the embeddings; parameter gradients accumulate. Everything else
-  /// in the activations, and the context, is the forward's. Pasts are 0.
+  /// Propagates the gradient in activations.d_hidden to the embeddings; adds the parameter gradients. The context and
+  /// all other activations must be the forward's. Pasts must be 0.
   void backward(const ForwardContext<T>& context, GptActivations<T>& activations, Gradients<Acc<T>>& gradients) const;
 
  private:

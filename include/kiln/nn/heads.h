@@ -1,4 +1,4 @@
-// The next-token head: unembedding and cross-entropy over the trunk's hidden states.
+// Computes next-token logits and losses: unembedding and cross-entropy over the trunk's hidden states.
 #pragma once
 
 #include "kiln/nn/gpt.h"
@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-/// Memory for one chunk of rows: logits are never kept for a whole batch.
+/// Memory for one chunk of rows. Logits of a whole batch are never kept.
 template <class T>
 struct HeadScratch {
   Mat<Acc<T>> logits;  // (chunk, V)
@@ -19,7 +19,7 @@ struct HeadScratch {
 template <class T>
 class NextTokenHead {
  public:
-  /// Unembeds with the trunk's token embedding where the config ties them, else registers lm_head.weight (V, C).
+  /// Unembeds with the trunk's token embedding if the config ties them; else registers lm_head.weight (V, C).
   NextTokenHead(const ModelConfig& config, Index vocab_size, ParameterId token_embedding, ParameterLayout& layout);
 
   Index vocab_size() const { return vocab_size_; }
@@ -27,17 +27,18 @@ class NextTokenHead {
   /// Lays out memory for up to `rows` scored rows. Allocate once for the largest batch; smaller batches reuse it.
   HeadScratch<T> lay_out(Arena& arena, Index rows) const;
 
-  /// logits = hidden[rows] W^T.   logits (M, V). Uses activations.d_hidden where the rows do not follow each other.
+  /// Computes logits = hidden[rows] W^T.   logits (M, V). Gathers rows that are not consecutive in
+  /// activations.d_hidden.
   void logits(const ParameterBuffer<T>& weights, GptActivations<T>& activations, std::span<const Index> rows,
               Mat<Acc<T>> logits) const;
 
-  /// losses[m] = -log p(targets[m]) in nats; best[m] the likeliest token (or an empty span).   losses (M). Uses
-  /// activations.d_hidden as logits does.
+  /// Computes losses[m] = -log p(targets[m]) in nats and, unless `best` is empty, the likeliest token best[m].
+  /// losses, best (M). Uses activations.d_hidden as logits does.
   void forward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, const Scored& scored,
                HeadScratch<T>& scratch, Vec<Acc<T>> losses, std::span<std::int32_t> best) const;
 
-  /// The forward, and the gradient of sum_m d_losses[m] * losses[m]: writes that of the hidden states to
-  /// activations.d_hidden, zero in rows that are not scored, and adds that of the unembedding.   d_losses (M).
+  /// Computes losses as forward does, and the gradient of sum_m d_losses[m] * losses[m]: writes that of the hidden
+  /// states to activations.d_hidden, zero in rows not scored, and adds that of the unembedding.   d_losses (M).
   void forward_backward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, const Scored& scored,
                         ConstVec<Acc<T>> d_losses, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
                         Gradients<Acc<T>>& gradients) const;

@@ -1,4 +1,4 @@
-// Random first guesses.
+// Draws the initial weights.
 #pragma once
 
 #include "kiln/nn/model_config.h"
@@ -8,13 +8,14 @@
 
 namespace kiln {
 
-/// Fills the buffer with a scheme's first guesses: gains 1, biases 0, matrices drawn, each tensor from the stream
-/// "init/<name>" of the seed and each element at a place of its own there, so that neither the thread count nor other
-/// tensors change what it gets. A is float or double.
+/// Fills the buffer with initial weights: gains 1, biases 0, matrices drawn by the scheme. Each tensor draws from the
+/// stream "init/<name>" of the seed, each element at its own position, so that the values depend neither on the thread
+/// count nor on other tensors. A is float or double.
 ///
-/// gpt2: N(0, std), residual projections std / sqrt(2 n_layers). normal: N(0, std). xavier: U(-a, a), a =
-/// sqrt(6 / (in + out)) (Glorot and Bengio 2010). kaiming: N(0, 2 / in) (arXiv:1502.01852). uniform: U(-std, std).
-/// zero: 0. Embeddings have no fan-in: xavier and kaiming draw them from N(0, std).
+/// N(0, s) has standard deviation s. gpt2: N(0, std), residual projections std / sqrt(2 n_layers). normal: N(0, std).
+/// xavier: U(-a, a), a = sqrt(6 / (in + out)) (Glorot and Bengio 2010). kaiming: N(0, sqrt(2 / in))
+/// (arXiv:1502.01852). uniform: U(-std, std). zero: 0. Embeddings have no fan-in: xavier and kaiming draw them from
+/// N(0, std).
 template <class A>
 void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights);
 

@@ -1,4 +1,4 @@
-// A trunk and its next-token head over one layout: what is trained, evaluated and sampled.
+// Combines trunk and next-token head over one layout: the model that is trained, evaluated and sampled.
 #pragma once
 
 #include "kiln/nn/gpt.h"

@@ -1,4 +1,4 @@
-// The two layers that hold parameters inside a block: a linear map and a norm.
+// Defines the two layers inside a block that hold parameters: a linear map and a norm.
 #pragma once
 
 #include "kiln/nn/model_config.h"
@@ -9,15 +9,15 @@
 
 namespace kiln {
 
-/// y = x W + b, by the ids of W and b.
+/// A linear layer, by the ids of W and b.
 struct Linear {
   ParameterId weight, bias;
-  const char* part;  // what core/profile books its products under
+  const char* part;  // name of its products in core/profile
 
   Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
          std::vector<Index> column_groups = {});
 
-  /// x (N, in), y (N, out).
+  /// Computes y = x W + b.   x (N, in), y (N, out).
   template <class T>
   void forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const;
 
@@ -27,14 +27,14 @@ struct Linear {
                 Gradients<Acc<T>>& gradients) const;
 };
 
-/// What a norm's backward needs of its forward.
+/// Forward results that the backward of a norm reads.
 template <class T>
 struct NormStatistics {
   Vec<Acc<T>> mean = no_vec<Acc<T>>();  // (N), layernorm only
   Vec<Acc<T>> rstd = no_vec<Acc<T>>();  // (N)
 };
 
-/// Layernorm or rmsnorm, as the config says.
+/// Layernorm or RMSNorm, as the config selects.
 struct Norm {
   NormKind kind;
   double epsilon;
@@ -45,11 +45,12 @@ struct Norm {
   template <class T>
   NormStatistics<T> lay_out(Arena& arena, Index rows) const;
 
-  /// x, y (N, C).
+  /// Computes y and the statistics.   x, y (N, C).
   template <class T>
   void forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y, NormStatistics<T>& statistics) const;
 
-  /// dx = dskip + the norm's own gradient; dskip may have no rows, dx may be dskip or dy. Adds the parameter gradients.
+  /// Writes dx = dskip + the norm's own gradient; adds the parameter gradients. dskip may have no rows; dx may be dskip
+  /// or dy.
   template <class T>
   void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const NormStatistics<T>& statistics, ConstMat<T> dy,
                 ConstMat<T> dskip, Mat<T> dx, Gradients<Acc<T>>& gradients) const;

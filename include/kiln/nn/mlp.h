@@ -1,4 +1,4 @@
-// The MLP half of a block: norm, expansion, activation, projection, sum into the residual stream.
+// Computes the MLP half of a block: norm, expansion, activation, projection, residual sum.
 #pragma once
 
 #include "kiln/nn/forward_context.h"
@@ -9,7 +9,7 @@ namespace kiln {
 template <class T>
 class Mlp {
  public:
-  /// What the backward needs of the forward. N rows.
+  /// Forward results that the backward reads. N rows.
   struct Activations {
     Mat<T> normed;  // (N, C)
     NormStatistics<T> statistics;
@@ -17,7 +17,7 @@ class Mlp {
     Mat<T> activated;  // (N, F)
   };
 
-  /// Memory that a backward uses and leaves to the next one.
+  /// Memory of the backward, reused by every call.
   struct Scratch {
     Mat<T> d_normed;     // (N, C)
     Mat<T> d_activated;  // (N, F)
@@ -31,12 +31,12 @@ class Mlp {
   /// `d_normed` (N, C) is shared with the block's other half.
   Scratch lay_out_scratch(Arena& arena, Mat<T> d_normed) const;
 
-  /// out = x + dropout(projection(activation(fc(norm(x))))).   x, out (N, C).
+  /// Computes out = x + dropout(projection(activation(fc(norm(x))))).   x, out (N, C).
   void forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations, Mat<T> out) const;
-  /// The forward up to the activation: all that a backward needs.
+  /// Runs the forward up to the activation, which is all that the backward reads.
   void activate(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations) const;
 
-  /// Takes the gradient of `out` in d_stream (N, C) to that of x, in place; parameter gradients accumulate.
+  /// Replaces the gradient of `out` in d_stream (N, C) by that of x; adds the parameter gradients.
   void backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& activations, Scratch& scratch,
                 Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;
 
@@ -45,7 +45,7 @@ class Mlp {
 
   ModelConfig config_;
   Index layer_;
-  Index F_, fc_size_;  // fc_size_: 2F where the activation is gated
+  Index F_, fc_size_;  // fc_size_: 2F if the activation is gated, else F
   Norm norm_;
   Linear fc_, projection_;
 };

@@ -1,4 +1,4 @@
-// The architecture, fixed in advance: sizes and kinds, validated once.
+// Describes the architecture: sizes and kinds, validated once.
 #pragma once
 
 #include "kiln/core/fields.h"
@@ -58,16 +58,16 @@ struct ModelConfig {
   InitConfig init;
   double norm_epsilon = 1e-5;
 
-  /// Sizes with their defaults put in (the optional fields are null until resolve()).
+  /// Return the optional sizes, or their defaults where they are null.
   Index kv_heads() const { return n_kv_heads.value_or(n_heads); }
   Index head_size() const { return d_head.value_or(n_heads > 0 ? d_model / n_heads : 0); }
   Index mlp_size() const;
 
-  /// Puts the defaults into the fields that are null.
+  /// Sets the sizes that are null to their defaults.
   void resolve();
 
-  /// Adds a problem for each pair of fields that cannot stand together (n_heads not a multiple of n_kv_heads, d_model
-  /// not of n_heads where d_head is null, an odd head size with rope, ...).
+  /// Adds a problem for each field out of range and each conflict between fields (n_heads not a multiple of n_kv_heads,
+  /// d_model not one of n_heads with d_head null, an odd head size with rope, too many parameters).
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>

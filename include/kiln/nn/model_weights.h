@@ -1,4 +1,4 @@
-// The weights of a model in the precision that it computes in.
+// Holds the weights of a model in the precision of its computation.
 #pragma once
 
 #include "kiln/kernels/precision.h"
@@ -10,13 +10,13 @@
 
 namespace kiln {
 
-/// Owns float masters and, for a model that computes in bfloat16, the rounded copy that it reads.
+/// Owns the float masters and, in bfloat16, the rounded copy that the model reads.
 class ModelWeights {
  public:
-  /// Allocates masters of zero.
+  /// Allocates zeroed masters.
   ModelWeights(const ParameterLayout& layout, Precision precision)
       : ModelWeights(std::make_unique<ParameterBuffer<float>>(layout), precision) {}
-  /// Takes the masters over; round() makes the copy.
+  /// Takes ownership of the masters. round() fills the copy.
   ModelWeights(std::unique_ptr<ParameterBuffer<float>> masters, Precision precision)
       : precision_(resolved(precision)), masters_(std::move(masters)) {
     if (precision_ == Precision::bf16) rounded_ = std::make_unique<ParameterBuffer<bfloat16>>(masters_->layout());
@@ -30,7 +30,7 @@ class ModelWeights {
   }
 
   void round() const { view().round(); }
-  /// Rounds the masters and keeps only what the model reads: in bfloat16 a third of the memory.
+  /// Rounds the masters, and frees what the model does not read: in bfloat16 a third of the memory remains.
   void keep_only_what_is_read() {
     round();
     if (rounded_) masters_.reset();
@@ -42,20 +42,20 @@ class ModelWeights {
   std::unique_ptr<ParameterBuffer<bfloat16>> rounded_;  // null in fp32
 };
 
-/// A model to be run. It refers to what the caller owns.
+/// Refers to a model to run, whose parts the caller owns.
 struct ModelView {
   const ModelConfig& config;
   Index vocab_size;
   Precision precision;
-  Weights weights;  // what a model of this precision reads, at least
+  Weights weights;  // at least the buffer that this precision reads
 
   ModelView(const LanguageModel<float>& model, const ModelWeights& owned)
       : config(model.config()), vocab_size(model.vocab_size()), precision(owned.precision()), weights(owned.view()) {}
-  /// A model in float.
+  /// Refers to a model in float.
   ModelView(const LanguageModel<float>& model, ParameterBuffer<float>& masters)
       : config(model.config()), vocab_size(model.vocab_size()), precision(Precision::fp32), weights(masters) {}
 
-  /// Makes a runner of this model. Throws Error (usage) where the memory cannot be had.
+  /// Returns a runner of this model. Throws Error (usage) if the memory cannot be allocated.
   std::unique_ptr<Runner<float>> make_runner(const RunnerOptions& options) const {
     return kiln::make_runner(config, vocab_size, precision, options);
   }

@@ -1,4 +1,4 @@
-// What position embeddings that are not learned consist of: sinusoids, rotations, slopes.
+// Computes the tables of position encodings that are not learned: sinusoids, rotations, slopes.
 #pragma once
 
 #include "kiln/nn/model_config.h"
@@ -9,12 +9,12 @@
 
 namespace kiln {
 
-/// Tables that tell positions apart, made once for a model; those that its kind does not use are empty.
+/// Tables of a model's position encoding, computed once. Those that its kind does not use are empty.
 template <class T>
 struct PositionTables {
   explicit PositionTables(const ModelConfig& config);
 
-  /// What the tables of a validated config take, which no parameter's size bears out.
+  /// Returns the bytes of a valid config's tables, which the parameters do not include.
   static std::size_t bytes(const ModelConfig& config);
 
   Index d_model, d_head;

@@ -1,4 +1,4 @@
-// A model in one precision, with memory for N rows: the one way to run a model.
+// Runs a model in one precision, with memory for N rows.
 #pragma once
 
 #include "kiln/kernels/precision.h"
@@ -11,18 +11,18 @@
 
 namespace kiln {
 
-/// What a runner's memory is for.
+/// Sizes of a runner's memory.
 struct RunnerOptions {
-  Index rows = 1;                                    // most rows of a forward
-  Index scored = 0;                                  // most rows that score and backward take
-  std::optional<Recompute> backward = std::nullopt;  // what a backward recomputes; null: none follows a forward
-  Index slots = 0;                                   // sequences that the key/value cache holds; 0: no cache
-  Index slot_size = 0;                               // positions that each of them can take, at most n_ctx
+  Index rows = 1;                                    // of a forward, at most
+  Index scored = 0;                                  // rows of a score or backward, at most
+  std::optional<Recompute> backward = std::nullopt;  // what the backward recomputes; null: no backward
+  Index slots = 0;                                   // sequences in the key/value cache; 0: no cache
+  Index slot_size = 0;                               // positions of each, at most n_ctx
 };
 
 /// Runs a model forward and backward. Training, evaluation, generation, inspection and the gradient check all use it.
 /// A is the type of scores and gradients: float for models in float and bfloat16, double for models in double. The
-/// constructor allocates all activations. A runner is for one thread at a time; the weights may be shared.
+/// constructor allocates all activations. Only one thread at a time may use a runner; runners may share weights.
 template <class A>
 class Runner {
  public:
@@ -34,35 +34,35 @@ class Runner {
   virtual const ModelConfig& config() const = 0;
   virtual Index vocab_size() const = 0;
 
-  /// Computes the hidden states of up to options.rows rows. With a cache, the keys and values of each sequence follow
-  /// the `past` earlier ones in its slot, and are added to it; without one, pasts are 0. Throws Error (failure) for
-  /// more than there is memory for. The functions below refer to the last forward; its weights and rows must outlive
-  /// these calls, unchanged.
+  /// Computes the hidden states of up to options.rows rows. With a cache, appends the keys and values of each sequence
+  /// to the `past` earlier ones in its slot; without one, pasts must be 0. Throws Error (failure) if the rows or
+  /// positions exceed the memory. The functions below refer to the last forward; its weights and rows must stay
+  /// unchanged until the last such call.
   virtual void forward(Weights weights, const TokenRows& rows, const StepContext& step = {}) = 0;
 
-  /// Writes the scores of all tokens to follow the chosen rows, which ascend.   rows (M), logits (M, V).
+  /// Writes the next token's logits for the chosen rows.   rows (M), ascending; logits (M, V).
   virtual void logits(std::span<const Index> rows, Mat<A> logits) = 0;
 
-  /// Writes -log p of each target in nats, and the likeliest token (or nothing into an empty span).   losses, best (M).
+  /// Writes -log p of each target in nats and, unless `best` is empty, the likeliest token.   losses, best (M).
   virtual void score(const Scored& scored, Vec<A> losses, std::span<std::int32_t> best = {}) = 0;
 
   /// Writes the losses as `score` does and adds the gradient of sum_m d_losses[m] * losses[m] with respect to every
-  /// parameter. Once a forward.   d_losses, losses (M).
+  /// parameter. May be called once per forward.   d_losses, losses (M).
   virtual void backward(const Scored& scored, ConstVec<A> d_losses, Vec<A> losses, Gradients<A>& gradients) = 0;
 
   /// Copies the first `positions` keys and values of slot `from` to slot `to`.
   virtual void copy_slot(Index from, Index to, Index positions) = 0;
 };
 
-/// Makes a runner that computes in T: float, bfloat16 or double. The layout of its parameters is that of a
-/// LanguageModel of the same config and vocabulary. Throws Error (usage) where the memory cannot be had.
+/// Returns a runner that computes in T: float, bfloat16 or double. Its parameter layout is that of a LanguageModel of
+/// the same config and vocabulary. Throws Error (usage) if the memory cannot be allocated.
 template <class T>
 std::unique_ptr<Runner<Acc<T>>> make_runner(const ModelConfig& config, Index vocab_size, const RunnerOptions& options);
 std::unique_ptr<Runner<float>> make_runner(const ModelConfig& config, Index vocab_size, Precision precision,
                                            const RunnerOptions& options);
 
-/// Returns the bytes that such a runner takes, without taking them: activations, cache, position tables and, where a
-/// backward follows, what kernels keep for each thread.
+/// Returns the bytes of such a runner without allocating them: activations, cache, position tables and, with a
+/// backward, the kernels' scratch for each thread.
 std::size_t runner_bytes(const ModelConfig& config, Index vocab_size, Precision precision,
                          const RunnerOptions& options);
 

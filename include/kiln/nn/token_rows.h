@@ -1,4 +1,4 @@
-// The tokens of a forward: sequences laid end to end, so that no padding exists.
+// Holds the tokens of a forward: sequences end to end, without padding between them.
 #pragma once
 
 #include "kiln/kernels/sequence.h"
@@ -9,13 +9,13 @@
 
 namespace kiln {
 
-/// What a sequence has besides its rows; see Sequence.
+/// The fields of a Sequence other than its rows.
 struct SequencePlace {
   Index past = 0, slot = 0;
   std::uint64_t number = 0;
 };
 
-/// N rows of tokens. Attention and dropout read `sequences`; every other layer sees rows.
+/// N rows of tokens. Only attention and dropout read `sequences`; all other layers work row by row.
 struct TokenRows {
   std::vector<std::int32_t> tokens;     // (N), each in [0, V)
   std::vector<std::int32_t> positions;  // (N), each in [0, n_ctx)
@@ -25,13 +25,13 @@ struct TokenRows {
 
   /// Removes all rows; keeps the memory.
   void clear();
-  /// Appends a sequence of `length` tokens (at least 1) and returns where they go. The caller writes them.
+  /// Appends a sequence of `length` tokens (at least 1) and returns them for the caller to write.
   std::span<std::int32_t> append(Index length, const SequencePlace& place = {});
   void append(std::span<const std::int32_t> tokens, const SequencePlace& place = {});
-  /// Cuts the last sequence, without a past, after each token `border`. Positions begin at 0 again; the pieces' numbers
-  /// follow from the sequence's and from where they begin in it.
+  /// Splits the last sequence, which must have no past, after each token `border`. The positions of each piece begin
+  /// at 0. Its number combines the sequence's number and the piece's offset.
   void split_last(std::int32_t border);
-  /// Appends rows of no sequence (token 0, position 0) up to a multiple of `rows`, so that products see few row counts.
+  /// Appends rows of no sequence (token 0, position 0) up to a multiple of `rows`: products then have few row counts.
   void round_up(Index rows);
 };
 

@@ -1,4 +1,4 @@
-// One layout of all parameters, and the buffers over it: weights, gradients, moments, averages.
+// Defines the layout of all parameters, and the buffers over it: weights, gradients, moments, averages.
 #pragma once
 
 #include "kiln/tensor/arena.h"
@@ -10,7 +10,7 @@
 
 namespace kiln {
 
-/// What a parameter is for. Initialisation, weight decay, Muon, freezing and counting by part all read it.
+/// The role of a parameter, for initialisation, weight decay, Muon, freezing and counting by part.
 enum class Role {
   token_embedding,
   position_embedding,
@@ -30,7 +30,7 @@ constexpr bool is_residual_projection(Role role) {
 constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
 constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
 
-/// Where a parameter stands in its layout. A default id means: this model has no such parameter.
+/// Identifies a parameter of a layout. A default id means that the model has no such parameter.
 struct ParameterId {
   int index = -1;
   explicit operator bool() const { return index >= 0; }
@@ -41,8 +41,8 @@ struct Parameter {
   Role role;
   Index rows;                        // [in] of a weight, V of an embedding, 1 of a vector
   Index cols;                        // [out] of a weight, C of an embedding, the length of a vector
-  std::vector<Index> column_groups;  // widths of the matrices that lie side by side: Q, K, V; gate, up; mostly one
-  ParameterId id = {};               // given by the layout, as is the offset
+  std::vector<Index> column_groups;  // widths of matrices side by side: Q, K, V; gate, up; usually one
+  ParameterId id = {};               // set by the layout, like the offset
   Index offset = 0;                  // of its first element in every buffer
 
   Index size() const { return rows * cols; }
@@ -50,7 +50,7 @@ struct Parameter {
   std::vector<Index> shape() const;  // [rows, cols], or [cols] of a vector
 };
 
-/// The list of all parameters of a model, each named once. Layers add to it when they are built, and keep ids.
+/// The list of all parameters of a model, with unique names. Layers register theirs at construction, and keep the ids.
 class ParameterLayout {
  public:
   ParameterId matrix(std::string name, Role role, Index rows, Index cols, std::vector<Index> column_groups = {});
@@ -61,14 +61,14 @@ class ParameterLayout {
   const Parameter& operator[](ParameterId id) const { return parameters_[static_cast<std::size_t>(place(id))]; }
   /// Returns one more than the largest id: the size of an array by id.
   Index ids() const { return std::ssize(places_); }
-  ParameterId find(std::string_view name) const;  // a false id where there is none
+  ParameterId find(std::string_view name) const;  // a false id if there is none
 
   Index count() const { return count_; }    // parameters
-  Index extent() const { return extent_; }  // elements of a buffer: count and the padding that aligns each tensor
+  Index extent() const { return extent_; }  // elements of a buffer: parameters and padding that aligns each tensor
   Index count(Role role) const;
 
-  /// Returns the layout of those parameters for which `contains` is true, in their order and with their ids; only the
-  /// offsets are new. A buffer over it has no element for the others.
+  /// Returns the layout of the parameters for which `contains` is true, in the same order and with the same ids, but
+  /// new offsets. A buffer over it has no elements for the others.
   template <class Contains>
   ParameterLayout subset(Contains&& contains) const {
     ParameterLayout some;
@@ -85,12 +85,12 @@ class ParameterLayout {
   int place(ParameterId id) const { return places_[static_cast<std::size_t>(id.index)]; }
 
   std::vector<Parameter> parameters_;
-  std::vector<int> places_;  // by id: where it stands in parameters_; -1: not at all
+  std::vector<int> places_;  // by id: index in parameters_; -1: not contained
   Index count_ = 0;
   Index extent_ = 0;
 };
 
-/// One aligned block of elements over a layout, which must outlive it; zeroed at first. Padding stays zero.
+/// One aligned block of elements over a layout, which must outlive it; initially zero. Padding stays zero.
 template <class T>
 class ParameterBuffer {
  public:
@@ -101,7 +101,7 @@ class ParameterBuffer {
 
   bool has(ParameterId id) const { return layout_->has(id); }
 
-  /// Returns the tensor as a matrix (rows, cols); a vector has one row, and a parameter that is not here none.
+  /// Return the tensor as a matrix (rows, cols): one row for a vector, none for a parameter not in the layout.
   Mat<T> mat(ParameterId id) {
     if (!has(id)) return kiln::mat(static_cast<T*>(nullptr), 0, 0);
     const Parameter& p = (*layout_)[id];
@@ -113,7 +113,7 @@ class ParameterBuffer {
     return kiln::mat(data() + p.offset, p.rows, p.cols);
   }
 
-  /// Returns the tensor as a vector of all its elements; an empty one for a parameter that is not here.
+  /// Return the tensor as a vector of all its elements, empty for a parameter not in the layout.
   Vec<T> vec(ParameterId id) {
     if (!has(id)) return no_vec<T>();
     const Parameter& p = (*layout_)[id];
@@ -125,7 +125,7 @@ class ParameterBuffer {
     return {data() + p.offset, p.size()};
   }
 
-  /// Every element, padding included: what sums, norms and copies run over.
+  /// Return all elements, padding included, for sums, norms and copies.
   Vec<T> all() { return {data(), layout_->extent()}; }
   ConstVec<T> all() const { return {data(), layout_->extent()}; }
 
@@ -138,20 +138,20 @@ class ParameterBuffer {
 };
 
 /// The gradients of the layout's parameters, summed over the micro-batches of a step. Kernels skip the gradient of a
-/// parameter that is not here. Clearing only marks the tensors: the first product then overwrites its tensor, which
-/// saves a large model a pass of zeros and one of additions. Small tensors are zeroed at their first use.
+/// parameter not in the layout. clear() only marks the tensors: the first product then overwrites its tensor, which
+/// saves passes of zeroing and adding. Other tensors are zeroed at their first use.
 template <class T>
 class Gradients : public ParameterBuffer<T> {
  public:
   explicit Gradients(const ParameterLayout& layout)
       : ParameterBuffer<T>(layout), is_stale_(static_cast<std::size_t>(layout.ids()), false) {}
 
-  /// Everything counts as zero from here on.
+  /// Marks every tensor as zero.
   void clear() { is_stale_.assign(is_stale_.size(), true); }
-  /// Zeroes what nothing was written to since then; from here on the whole buffer may be read.
+  /// Zeroes the tensors not written since clear(). The whole buffer may then be read.
   void finish();
 
-  /// Says where the next product of a tensor goes, and how; it must be written, unless the matrix has no rows.
+  /// The destination of a tensor's next product, and how to write it. It must be written, unless it has no rows.
   struct Target {
     Mat<T> mat;
     Write write;
@@ -160,9 +160,9 @@ class Gradients : public ParameterBuffer<T> {
     return {ParameterBuffer<T>::mat(id), make_fresh(id) ? Write::overwrite : Write::accumulate};
   }
 
-  using ParameterBuffer<T>::mat, ParameterBuffer<T>::vec;  // to be read
+  using ParameterBuffer<T>::mat, ParameterBuffer<T>::vec;  // for reading
 
-  /// The tensor, to be added to.
+  /// Return the tensor for adding to it.
   Mat<T> mat(ParameterId id) {
     if (make_fresh(id)) ParameterBuffer<T>::mat(id).setZero();
     return ParameterBuffer<T>::mat(id);
@@ -173,7 +173,7 @@ class Gradients : public ParameterBuffer<T> {
   }
 
  private:
-  /// Returns true if it was stale.
+  /// Clears a tensor's mark. Returns true if it was set.
   bool make_fresh(ParameterId id) {
     if (!this->has(id)) return false;
     const bool was_stale = is_stale_[static_cast<std::size_t>(id.index)];
@@ -184,9 +184,9 @@ class Gradients : public ParameterBuffer<T> {
   std::vector<bool> is_stale_;  // by parameter
 };
 
-/// The weights of a model: a view of buffers that the caller owns. Training has float masters that optimizers move and,
-/// for a model that computes in bfloat16, the rounded copy that its products read. Inference may have the rounded copy
-/// alone, and a gradient check weights in double.
+/// The weights of a model: a view of buffers that the caller owns. Training has float masters, which optimizers update,
+/// and in bfloat16 a rounded copy, which the model reads. Inference may have only the rounded copy; a gradient check
+/// has weights in double.
 class Weights {
  public:
   Weights(ParameterBuffer<float>& masters) : masters_(&masters) {}
@@ -198,7 +198,7 @@ class Weights {
   ParameterBuffer<float>& masters() const { return *masters_; }
   bool has_rounded() const { return rounded_ != nullptr; }
 
-  /// Returns what a model of T reads, which must be there.
+  /// Returns the buffer that a model of T reads, which must exist.
   template <class T>
   const ParameterBuffer<T>& as() const {
     if constexpr (std::is_same_v<T, float>) {
@@ -210,7 +210,7 @@ class Weights {
     }
   }
 
-  /// Rounds `count` masters of a tensor, from its element `begin` on, into the copy; does nothing if there is no copy.
+  /// Rounds `count` masters of a tensor, from element `begin` on, into the copy; does nothing without a copy.
   void round(ParameterId id, Index begin, Index count) const;
   /// Rounds all masters.
   void round() const;

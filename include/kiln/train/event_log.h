@@ -1,4 +1,4 @@
-// What TensorBoard shows of a run: event files beside metrics.jsonl.
+// Writes a run's event files for TensorBoard, beside metrics.jsonl.
 #pragma once
 
 #include "kiln/run/metrics.h"
@@ -13,21 +13,20 @@
 namespace kiln {
 
 /// Writes scalars with every row, and with every evaluation the update-to-weight ratio and a histogram of each tensor's
-/// weights and gradient. A record that cannot be written is lost, with a warning for the first in a row: a run that has
-/// its weights and metrics has not failed for want of it.
+/// weights and gradient. Drops a record that cannot be written, with a warning for the first in a row: such a failure
+/// does not end the run.
 class EventLog {
  public:
   using Warn = std::function<void(const std::string&)>;
 
-  /// Begins an event file in the run directory, unless train.tensorboard is off. `preparation` must outlive this
-  /// object.
+  /// Begins an event file in the run directory, unless train.tensorboard is off. `preparation` must outlive the log.
   EventLog(const Preparation& preparation, const std::filesystem::path& directory, Warn warn);
 
-  /// To be called before a step that an evaluation follows.
+  /// Must be called before each step that is followed by an evaluation.
   void before_evaluated_step();
 
   void add_row(const MetricsRow& row);
-  void add_evaluation();  // of the step just taken: reads its gradients
+  void add_evaluation();  // of the last step: reads its gradients
   void add_sample(const std::string& text);
 
  private:
@@ -38,7 +37,7 @@ class EventLog {
   Warn warn_;
   std::optional<EventFile> file_;
   std::optional<UpdateRatio> update_ratio_;
-  std::optional<Index> remembered_step_;  // after which update_ratio_ remembers the weights
+  std::optional<Index> remembered_step_;  // step whose weights update_ratio_ keeps
   bool has_warned_ = false;
 };
 

@@ -1,4 +1,4 @@
-// Analytic against central-difference gradients, in double, for a whole model.
+// Compares analytic gradients with central differences, in double, for a whole model.
 #pragma once
 
 #include "kiln/nn/block.h"
@@ -15,10 +15,10 @@ struct GradientCheckOptions {
   Recompute recompute = Recompute::none;
   Index batch_size = 2;          // sequences
   Index sequence_length = 8;     // of the longest; cut to n_ctx
-  Index entries_per_tensor = 8;  // sampled without order; small tensors are checked whole
-  double step = 1e-6;            // of the central difference: small, since relu has a kink
+  Index entries_per_tensor = 8;  // sampled at random; small tensors are checked whole
+  double step = 1e-6;            // of the central difference; small because of relu's kink
   double tolerance = 1e-5;       // of |analytic - numeric| / max(|analytic|, |numeric|, floor)
-  double floor = 1e-3;           // gradients below it are compared absolutely, against tolerance * floor
+  double floor = 1e-3;           // smaller gradients are compared absolutely, with tolerance * floor
 };
 
 /// The worst entry of one parameter tensor.
@@ -29,14 +29,14 @@ struct TensorGradientCheck {
   double error = 0;  // as the tolerance measures it
   bool passed = false;
 
-  /// Takes one more entry in. An error of NaN is the worst there is.
+  /// Updates the worst entry. An error of NaN counts as the worst.
   void add(double entry_analytic, double entry_numeric, const GradientCheckOptions& options);
 };
 
-/// Compares analytic gradients with central differences through the runner that trains, in double. Initialises the
+/// Compares analytic gradients with central differences, in double, with the runner that trains. Initialises the
 /// weights from the seed, at a scale where every part of the model matters, and draws a batch: random sequences of
-/// unequal lengths laid end to end, some rows not scored, the others weighted. Dropout acts with a fixed mask.
-/// Allocates weights, gradients and activations in double; the caller checks that there is memory.
+/// unequal lengths end to end, some rows not scored, the others weighted. Dropout uses a fixed mask.
+/// Allocates weights, gradients and activations in double; the caller must check the available memory.
 std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Index vocab_size,
                                                  const GradientCheckOptions& options);
 

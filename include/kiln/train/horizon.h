@@ -1,4 +1,4 @@
-// Where a run ends, and how far from there it is.
+// Tracks how far a run has come towards its end.
 #pragma once
 
 #include "kiln/optim/schedule.h"
@@ -6,33 +6,32 @@
 
 namespace kiln {
 
-/// The steps of so many passes over the training windows, at least 1. Throws Error (usage) for more than can be
-/// counted.
+/// Returns the steps of `epochs` passes over the training windows, at least 1. Throws Error (usage) if that overflows.
 Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step);
 
-/// The end of a run: after a number of steps, or where the clock says so. The learning rate, the progress line and the
-/// loop of training know it by how far the run has come and by its total of steps, exact or estimated.
+/// The end of a run: after a number of steps, or after a wall time. Learning rate, progress line and training loop read
+/// its progress and its total of steps, exact or estimated.
 class Horizon {
  public:
   static Horizon after_steps(Index steps) { return {static_cast<double>(steps), false}; }
 
-  /// After so much wall time the run is to be over and saved: its last step ends TrainerState::reserve_seconds before.
+  /// Ends the run, last save included, after this wall time: its last step ends TrainerState::reserve_seconds earlier.
   static Horizon after_seconds(double seconds) { return {seconds, true}; }
 
-  /// Moves on to where the run stands.
+  /// Updates the progress to this state.
   void advance(const TrainerState& state);
 
-  /// The share of the run that lies behind, from 0 to 1. It never falls, though what is kept back may shrink.
+  /// Returns the share of the run that is done, from 0 to 1. Never falls, even if reserve_seconds shrinks.
   double progress() const { return progress_; }
   bool is_reached() const { return progress_ >= 1; }
 
-  /// The steps of the run; by the clock, as many as the pace so far comes to, which is kEndless before the first.
+  /// Returns the steps of the run; with a wall time, an estimate from the pace so far, kEndless before the first step.
   double total_steps() const;
 
-  /// The time that may be spent on other things than steps; kEndless where steps are counted.
+  /// Returns the wall time left before the reserve; kEndless if steps are counted.
   double spare_seconds() const { return spare_seconds_; }
 
-  /// Whether total_steps may still change.
+  /// Returns true if total_steps may still change.
   bool is_estimate() const { return by_clock_ && !is_reached(); }
 
  private:

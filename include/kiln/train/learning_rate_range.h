@@ -1,4 +1,4 @@
-// Which learning rate suits a config, from one short run in which it rises (arXiv:1506.01186).
+// Suggests a learning rate for a config, from a short run with a rising rate (arXiv:1506.01186).
 #pragma once
 
 #include "kiln/train/prepare.h"
@@ -8,30 +8,31 @@
 
 namespace kiln {
 
-/// The learning rate rises from `from` to `to` by the same factor every step.
+/// A learning rate that rises from `from` to `to` by the same factor every step.
 struct LearningRateRange {
   double from = 1e-5;
   double to = 1.0;
   Index steps = 100;
 
-  /// Throws Error (usage) unless 0 < from < to and there are enough steps to see a curve.
+  /// Throws Error (usage) unless 0 < from < to and steps >= 20.
   void validate() const;
 };
 
 struct LearningRatePoint {
   double learning_rate;
-  double loss;      // of the step's batch, nats a token
-  double smoothed;  // averaged with those before it
+  double loss;      // of the step's batch, nats per token
+  double smoothed;  // running average up to this step
 };
 
 struct LearningRateTest {
-  std::vector<LearningRatePoint> points;  // as far as the test went: it ends where the loss has run away
+  std::vector<LearningRatePoint> points;  // up to the end of the test, which a diverging loss ends early
   double lowest;                          // the learning rate where the smoothed loss was lowest
-  double suggested;                       // where it fell fastest along the logarithm of the rate, before that
+  double suggested;                       // where it fell fastest before that, along the logarithm of the rate
 };
 
-/// Trains the model that was prepared, which is of no use afterwards. The rate of optimizer.learning_rate rises as the
-/// range says, and muon_learning_rate with it. `progress` is told the share done.
+/// Trains the prepared model, which must not be used afterwards. optimizer.learning_rate rises through the range, and
+/// muon_learning_rate in proportion. Calls `progress` with the share done. Throws Error: usage if the loss diverges
+/// within the first steps; diverged if it is not finite before the first update.
 LearningRateTest test_learning_rates(Preparation& preparation, const LearningRateRange& range,
                                      const std::function<void(double)>& progress = {});
 

@@ -1,4 +1,4 @@
-// What training minimises: a function of the outputs of scored rows, and its gradient.
+// Defines the objective of training: a function of the outputs of scored rows, and its gradient.
 #pragma once
 
 #include "kiln/data/batcher.h"
@@ -10,7 +10,7 @@
 namespace kiln {
 
 /// Maps the outputs of a batch's M scored rows, log p of their targets, to a loss. The loss and its gradient are sums
-/// over the batch: the step divides them once, by the weight of all its batches.
+/// over the batch; the step divides them once, by the weight of all its batches.
 class Objective {
  public:
   Objective() = default;
@@ -18,8 +18,8 @@ class Objective {
   Objective(const Objective&) = delete;
   Objective& operator=(const Objective&) = delete;
 
-  /// Returns true if the gradient depends on the outputs. The logits are then computed twice, once for the outputs and
-  /// once for the gradient of the hidden states; else once.
+  /// Returns true if the gradient depends on the outputs. The logits are then computed twice: for the outputs, and for
+  /// the gradient of the hidden states.
   virtual bool reads_outputs() const = 0;
   /// Returns the loss.   outputs (M).
   virtual double loss(const Batch& batch, std::span<const double> outputs) const = 0;
@@ -36,7 +36,7 @@ class NextToken final : public Objective {
 };
 
 /// Runs batches through a model for an objective. A is the type of the model's scores: float, or double in the gradient
-/// check, which so runs the code that trains.
+/// check, which thus tests the code that trains.
 template <class A>
 class BatchRunner {
  public:
@@ -45,7 +45,7 @@ class BatchRunner {
 
   /// Returns the loss of a batch.
   double loss(Weights weights, const Batch& batch, const StepContext& step);
-  /// Returns the loss of a batch and adds its gradient. Of a batch without scored rows both are 0.
+  /// Returns the loss of a batch and adds its gradient. Both are 0 for a batch without scored rows.
   double backward(Weights weights, const Batch& batch, const StepContext& step, Gradients<A>& gradients);
 
  private:
@@ -54,8 +54,8 @@ class BatchRunner {
 
   Runner<A>& runner_;
   const Objective& objective_;
-  std::vector<A> losses_, d_losses_;         // (M): -log p, as the runner has it
-  std::vector<double> outputs_, d_outputs_;  // (M): log p, as the objective has it
+  std::vector<A> losses_, d_losses_;         // (M): -log p, as in the runner
+  std::vector<double> outputs_, d_outputs_;  // (M): log p, as in the objective
 };
 
 }  // namespace kiln

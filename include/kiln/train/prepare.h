@@ -1,4 +1,4 @@
-// Everything a run needs before its first step: tokenizer, tokens, model, weights, where it stands.
+// Prepares a run for its first step: tokenizer, tokens, model, weights, state.
 #pragma once
 
 #include "kiln/data/dataset.h"
@@ -25,7 +25,7 @@ struct Preparation {
   std::unique_ptr<ModelWeights> weights;
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<Stepper> stepper;
-  std::unique_ptr<Evaluator> evaluator;  // null where nothing is held out or evaluated
+  std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
   Horizon horizon = Horizon::after_steps(0);
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
@@ -36,18 +36,19 @@ struct Preparation {
   bool is_finished() const { return !state.evaluation_pending && (horizon.is_reached() || has_stopped_early()); }
 };
 
-/// How a run goes on from its checkpoint.
+/// How a run continues from its checkpoint.
 struct ResumeOptions {
-  bool force_tokenizer = false;  // with the checkpoint's tokenizer though the config names one that has changed since
-  bool retokenize = false;       // with the tokens that the text gives now
+  bool force_tokenizer = false;  // use the checkpoint's tokenizer even if the config's file has changed since
+  bool retokenize = false;       // use the tokens of the text as it is now
 };
 
-/// Reads or makes all of it, and watches the signals that are to stop a training (stop_signals.h). With `resume` it
-/// takes the newest valid checkpoint, or begins at step 0 (saying so) where there is none: config changes that the run
-/// is bound to (Difference::binds_run) are then refused with the list of them; other changes are logged. The tokens
-/// stay those that it was trained on, in the run's folder, though the text has changed or gone (with a warning); tokens
-/// that the config's changes bring, or that lie there no more, are refused unless `retokenize` takes them.
-/// Throws Error (usage: config against data, checkpoint or memory; bad_input; io).
+/// Reads or creates all parts of a run, and watches the signals that stop training (stop_signals.h).
+///
+/// With `resume`, takes the newest valid checkpoint, or logs that there is none and begins at step 0. Refuses config
+/// changes that the run is bound to (Difference::binds_run), listing them; logs other changes. Keeps the tokens in the
+/// run's folder even if the text has changed or is missing, with a warning. If the config names other data, or those
+/// tokens are missing, refuses different tokens unless `retokenize`.
+/// Throws Error (usage: the config does not fit data, checkpoint or memory; bad_input; io).
 std::unique_ptr<Preparation> prepare(Config config, const RunPaths& paths, bool resume,
                                      const ResumeOptions& options = {});
 

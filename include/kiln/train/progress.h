@@ -1,4 +1,4 @@
-// What a person sees of a run: on a terminal one line that is rewritten at least once a second, plain lines elsewhere.
+// Shows a run's progress: on a terminal by one line, rewritten at least once a second, elsewhere by plain lines.
 #pragma once
 
 #include "kiln/core/format.h"
@@ -14,12 +14,12 @@
 
 namespace kiln {
 
-/// How much of a run is shown. Converts from "quiet".
+/// How much of a run is shown. Converts from `quiet`.
 struct Shown {
   Shown(bool is_quiet, bool wants_live = true) : quiet(is_quiet), live(wants_live) {}
 
-  bool quiet;  // warnings alone
-  bool live;   // the line that is rewritten between log rows too, where stderr is a terminal
+  bool quiet;  // warnings only
+  bool live;   // rewrite the line between log rows too, if stderr is a terminal
 };
 
 class Progress {
@@ -29,39 +29,39 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// The figures of a log row, the share of the machine's measured peak at which it ran, and the time that the run is
-  /// expected to take from here to its horizon.
+  /// Shows the figures of a log row, the share of the machine's measured peak that it reached, and the estimated time
+  /// to the horizon.
   void step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds);
 
-  /// Whether there is a line to keep up to date between log rows, by the next three.
+  /// Returns true if the line is updated between log rows, by the next three functions.
   bool is_live() const { return live_; }
 
-  /// The figures of a step, of which nothing is logged. Cheap: the line is drawn twice a second by a thread.
+  /// Shows the figures of a step without logging them. Cheap: a thread draws the line twice a second.
   void live(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds);
 
-  /// What is at work from now on ("step 13", "evaluating"), and the share of it that is done.
+  /// Set the current work ("step 13", "evaluating"), and the share of it that is done.
   void at_work(std::string what);
   void set_share(double share);
 
-  /// A line that stays.
+  /// Log a line.
   void message(const std::string& text);
   void warning(const std::string& text);
 
-  /// The same for an answer to a person, on any thread, with --quiet too.
+  /// Logs a line even with --quiet. May be called from any thread.
   void answer(const std::string& text);
 
-  /// Nothing is drawn from here on.
+  /// Stops drawing.
   void end();
 
  private:
-  /// What the line is made of.
+  /// The contents of the line.
   struct Standing {
     MetricsRow row;
     double share_of_peak = 0;  // 0: not measured yet
     std::string total;         // steps, "~2000"
     double progress = 0;
     std::optional<double> remaining_seconds;
-    double at = 0;  // when it was told, by the stopwatch
+    double at = 0;  // time of the update, by the stopwatch
     std::string work;
     double work_begun = 0;
     std::optional<double> work_share;
@@ -77,7 +77,7 @@ class Progress {
   bool terminal_;
   bool live_;
   Stopwatch stopwatch_;
-  std::mutex mutex_;  // of all that follows, and of what is on the terminal
+  std::mutex mutex_;  // guards the members below and the terminal
   std::condition_variable ended_;
   bool has_ended_ = false;
   bool line_shown_ = false;

@@ -1,4 +1,4 @@
-// One optimizer step: micro-batches through the model, clipping, the update.
+// Takes optimizer steps: runs micro-batches through the model, clips the gradient, updates the weights.
 #pragma once
 
 #include "kiln/data/batcher.h"
@@ -13,53 +13,53 @@
 
 namespace kiln {
 
-/// How many windows a step sees, and how many of them go through the model at a time.
+/// The windows of a step and of a micro-batch.
 struct BatchSizes {
   Index windows_per_step;
   Index windows_per_micro_batch;  // the last micro-batch of a step may be smaller
 
-  /// `batch_size: "all"` is every window of an epoch, in micro-batches that bound the memory.
+  /// Returns a config's sizes. `batch_size: "all"` is every window of an epoch, in micro-batches of bounded memory.
   static BatchSizes of(const Config& config, Index windows_per_epoch);
 
-  /// Where the data is not known: "all" is then taken for one micro-batch, as large as there may be.
+  /// Returns the sizes if the data is not known: takes "all" for one micro-batch of the largest size.
   static BatchSizes planned(const Config& config);
 };
 
 struct StepResult {
-  double loss = 0;           // nats a token, averaged over every scored row of the step by its weight
+  double loss = 0;           // nats per token, weighted mean over the scored rows of the step
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
-  bool is_scored = true;  // false if every token follows a border: there is no loss, and nothing is applied
-  bool applied = false;   // false where loss or gradient was not finite or above the limit: nothing is then touched
+  bool is_scored = true;  // false if every token follows a border: there is no loss and no update
+  bool applied = false;   // false if loss or gradient was not finite, or the loss above the limit: no update
 };
 
-/// Where a run stands: all that the next step depends on besides weights, moments and the config.
+/// The position of a run: all that the next step depends on besides weights, moments and config.
 struct StepPosition {
-  Index step = 0;                 // steps taken; those that were skipped for a bad gradient count
-  Index updates = 0;              // steps that moved the weights
+  Index step = 0;                 // steps taken, including those skipped for a bad gradient
+  Index updates = 0;              // steps that updated the weights
   Index windows_drawn = 0;        // by all steps so far
-  double total_steps = kEndless;  // of the run; where the clock ends it, as many as it seems from here
-  double loss_limit = kEndless;   // of a loss above it no update is made
-  std::optional<double> learning_rate_multiplier = std::nullopt;  // in place of the schedule's
+  double total_steps = kEndless;  // of the run; with a time budget, an estimate
+  double loss_limit = kEndless;   // a loss above it is not applied
+  std::optional<double> learning_rate_multiplier = std::nullopt;  // instead of the schedule's
 };
 
-/// Returns what a step's runner is made for: memory for a micro-batch of windows.
+/// Returns the options of a step's runner: memory for a micro-batch of windows.
 RunnerOptions training_runner(const Config& config, const BatchSizes& sizes);
 
-/// The model's gradients, activations and optimizer, and how a step uses them. All memory is taken at construction.
+/// Owns the gradients, activations and optimizer of training. The constructor allocates all memory.
 class Stepper {
  public:
   Stepper(const Stepper&) = delete;  // batch_runner_ refers to members
   Stepper& operator=(const Stepper&) = delete;
 
-  /// `layout` is that of a LanguageModel of this config and vocabulary; it must outlive the stepper.
+  /// `layout` must be that of a LanguageModel of this config and vocabulary; both must outlive the stepper.
   Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes);
 
   /// Takes the step after `position`, on the batcher's next windows_per_step windows.
   StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
-  /// The last step's gradients, a sum over its scored rows; times gradient_scale() they are of its mean loss.
+  /// Returns the last step's gradients, a sum over its scored rows; times gradient_scale() those of its mean loss.
   const ParameterBuffer<float>& gradients() const { return gradients_; }
   double gradient_scale() const { return gradient_scale_; }
   const BatchSizes& sizes() const { return sizes_; }

@@ -1,4 +1,4 @@
-// What a training says to the signal that stops it: what it still does, and what a second signal costs.
+// Writes the answer to a signal that stops training: the work still done, and the cost of a second signal.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -8,20 +8,21 @@
 
 namespace kiln {
 
-/// Told by the training where it stands; read by the thread that answers.
+/// The state that the answer needs. Training sets it; the answering thread reads it.
 class StopAnswer {
  public:
   enum class Work { step, evaluation, sample, save };
 
-  /// What is at work from here on: the step after `step`, or something else after it.
+  /// Sets the current work: the step after `step`, or other work after it.
   void begin(Work work, Index step) {
     step_ = step;
     work_ = work;
   }
 
-  /// The step of the newest checkpoint on the disk.
+  /// Sets the step of the newest checkpoint on disk.
   void set_saved(Index step) { saved_ = step; }
 
+  /// Returns the answer:
   /// "Ctrl-C: step 8 is finished and saved first; a second Ctrl-C ends at once and loses the 7 steps since step 0".
   std::string to(int signal) const;
 

@@ -1,4 +1,4 @@
-// A config's steps, evaluations and samples on random tokens, timed: what `plan` predicts from and `bench` reports.
+// Times a config's steps, evaluations and samples on random tokens, for `plan` and `bench`.
 #pragma once
 
 #include "kiln/run/config.h"
@@ -11,28 +11,29 @@
 
 namespace kiln {
 
-/// The middle one of some values, at least one, in any order; of an even number the upper one.
+/// Returns the median of at least one value, in any order; of an even number the upper one.
 double median(std::vector<double> values);
 
 struct StepTimes {
   std::vector<double> seconds;          // of each step, ascending
-  std::map<std::string, double> parts;  // mean seconds a step, by the names that core/profile books
+  std::map<std::string, double> parts;  // mean seconds per step, by the names of core/profile
 
   double median() const { return kiln::median(seconds); }
 };
 
-/// How long to go on: at least `least` steps, then until `seconds` have passed or there are `most`.
+/// How long to time: at least `least` steps, then until `seconds` have passed or `most` steps are done.
 struct TimingLimits {
   double seconds = 2.0;
   std::size_t least = 1;
   std::size_t most = 200;
-  std::function<void()> on_step = {};  // called after each, where there is something to call
+  std::function<void()> on_step = {};  // called after each step, if set
 };
 
-/// Takes the memory of training. The first step is not counted: it touches the memory and makes the matrix products.
+/// Times steps. Takes the memory of training. Excludes the first step, which touches the memory and creates the matrix
+/// products.
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits);
 
-/// Tokens a second that an evaluation scores. Takes the memory of weights and evaluation.
+/// Returns the tokens per second that an evaluation scores. Takes the memory of weights and evaluation.
 double time_evaluation(const Config& config, Index vocab_size);
 
 struct GenerationSpeed {
@@ -40,12 +41,12 @@ struct GenerationSpeed {
   double decode_tokens_per_second = 0;  // one sequence, one token at a time, by the median token
 };
 
-/// Generates by random weights in this precision: prompts of 128 tokens, then `decoded` tokens, or half the context of
-/// either where that is less.
+/// Times generation with random weights in this precision: prompts of 128 tokens, or half the context if that is less,
+/// then `decoded` tokens, or the rest of the context if that is less.
 GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded);
 
-/// Operations a second that this machine's multiply-adds reach in this precision, measured in some 30 ms: what a step's
-/// speed is a share of. That of fp32 where bf16 has no instructions.
+/// Returns the operations per second that this machine's multiply-adds reach in this precision, measured in about
+/// 30 ms. Measures fp32 if the CPU has no bf16 instructions.
 double measure_peak(Precision precision);
 
 }  // namespace kiln

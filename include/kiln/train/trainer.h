@@ -1,4 +1,4 @@
-// The conductor: steps, and what happens between them.
+// Runs training: steps, and the logging, evaluations, samples and saves between them.
 #pragma once
 
 #include "kiln/run/checkpoint_writer.h"
@@ -18,19 +18,19 @@ namespace kiln {
 /// Trains a prepared run to its end, or until a signal or early stopping ends it.
 class Trainer {
  public:
-  /// Called every train.sample_every steps, and with train.sample_at_evaluations at each of them; returns what the
-  /// model writes. May call leave_if_stopped: the sample is then left out.
+  /// Called every train.sample_every steps, and with train.sample_at_evaluations at each evaluation; returns the
+  /// model's text. May call leave_if_stopped, which omits the sample.
   using Sampler = std::function<std::string(const Preparation&)>;
 
-  /// Seconds since some moment, never less than before.
-  using Clock = CheckpointWriter::Clock;  // read by the thread that writes checkpoints, too
+  /// Returns the seconds since some moment; never falls.
+  using Clock = CheckpointWriter::Clock;  // also read by the thread that writes checkpoints
 
   Trainer(Preparation& preparation, const RunPaths& paths, Shown shown, Sampler sampler = {},
           Clock clock = steady_clock());
 
-  /// Returns the exit code: 0, or 128 + the signal that asked it to stop and save. The signal ends an evaluation too,
-  /// which is then made when the run is resumed, before its next step.
-  /// Throws Error: diverged after train.max_bad_steps bad steps in a row; io where checkpoints or metrics cannot be
+  /// Trains. Returns the exit code: 0, or 128 + the signal that stopped it. A signal also ends a current evaluation;
+  /// resuming the run makes up for it before the next step.
+  /// Throws Error: diverged after train.max_bad_steps bad steps in a row; io if checkpoints or metrics cannot be
   /// written.
   int run();
 
@@ -45,7 +45,7 @@ class Trainer {
   void rate(const Evaluation& evaluation);
   void report(const Evaluation& evaluation, bool is_best);
   void sample();
-  enum class Retry { later, never };  // whether there will be another save to make up for one that fails
+  enum class Retry { later, never };  // whether a later save can make up for a failed one
   void save(bool is_best, Retry retry);
   template <class Call>
   void bear(Retry retry, Call&& save);
@@ -77,15 +77,15 @@ class Trainer {
   int peaks_measured_ = 0;
   TrainerState before_;  // where training (re)started
   MetricsRow row_;
-  bool row_is_logged_ = false;                // by the process that left the evaluation out
+  bool row_is_logged_ = false;                // by the process that omitted the evaluation
   std::optional<double> evaluation_seconds_;  // of the last one
   double sample_seconds_ = 0;                 // of the last one
-  double checkpoint_seconds_ = 0;             // of the last one, in the background or not
+  double checkpoint_seconds_ = 0;             // of the last one, background or not
   double step_seconds_ = 0;                   // in steps alone, since training (re)started
-  double step_seconds_logged_ = 0;            // the same, at the last row
-  double first_step_seconds_ = 0;             // of the first since training (re)started
+  double step_seconds_logged_ = 0;            // step_seconds_ at the last row
+  double first_step_seconds_ = 0;             // of the first step since training (re)started
   Index tokens_logged_ = 0;
-  /// How fast the live line says that training is.
+  /// The speed shown in the live line.
   struct Pace {
     double step_seconds = 0;
     Index tokens = 0;
@@ -97,11 +97,11 @@ class Trainer {
     std::optional<double> loss;
     Index step;
   };
-  Best saved_best_;   // of what is on the disk
-  Best saving_best_;  // the same once the save at work is over
+  Best saved_best_;   // of the checkpoints on disk
+  Best saving_best_;  // the same after the current save
   Index saving_step_ = 0;
   int failed_saves_ = 0;
-  bool rows_are_kept_ = false;  // since the disk did not take them
+  bool rows_are_kept_ = false;  // because they could not be written
   TokenizerFiles tokenizer_;
   CheckpointWriter writer_;
 };
