@@ -126,9 +126,9 @@ class SamplePrinter {
   }
 
   std::string heading() const {
-    const std::string sample = fmt::format("sample {} of {}", current_ % samples_ + 1, samples_);
+    std::string sample = fmt::format("sample {} of {}", current_ % samples_ + 1, samples_);
     if (prompts_.size() == 1) return sample;
-    const std::string prompt = fmt::format("prompt {} of {}", current_ / samples_ + 1, prompts_.size());
+    std::string prompt = fmt::format("prompt {} of {}", current_ / samples_ + 1, prompts_.size());
     return samples_ == 1 ? prompt : fmt::format("{}, {}", prompt, sample);
   }
 

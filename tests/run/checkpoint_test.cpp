@@ -182,7 +182,8 @@ TEST_F(DamagedCheckpoint, AnotherOptimizersStateIsRefused) {
 
 // Muon's, which had a second moment of zeros for the matrices that AdamW leaves to it.
 TEST_F(DamagedCheckpoint, AnOlderOnesZerosAreNoMatter) {
-  const ParameterLayout vectors = training_.small.layout().subset([](const Parameter& p) { return !is_hidden_matrix(p.role); });
+  const ParameterLayout vectors =
+      training_.small.layout().subset([](const Parameter& p) { return !is_hidden_matrix(p.role); });
   ASSERT_LT(vectors.parameters().size(), training_.small.layout().parameters().size());
   ParameterBuffer<float> m(training_.small.layout()), v(vectors);
   read_optimizer(scratch_.path(), std::vector<OptimizerSlot>{{"m", &m}, {"v", &v}});

@@ -33,8 +33,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// Updates the weights by one step, and rounds the updated ones into the copy that a bfloat16 model reads. Leaves
-  /// weights outside the optimizer's layout and padding unchanged. The result's bits do not depend on the thread count. Allocates
-  /// nothing. Gradients must be finite; others would corrupt the state.
+  /// weights outside the optimizer's layout and padding unchanged. The result's bits do not depend on the thread count.
+  /// Allocates nothing. Gradients must be finite; others would corrupt the state.
   virtual void step(Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step) = 0;
 
   /// Returns the state for checkpoints, always in the same order. With these buffers' contents and the step number, a
