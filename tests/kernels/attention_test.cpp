@@ -56,8 +56,8 @@ struct Problem {
 
   Problem(const Case& c, Rng& rng) : Problem(c.sequences(), 0, c, rng) {}
   /// With a slot_size, k and v are a cache of that many positions for each sequence.
-  Problem(std::vector<Sequence> laid_out, Index slot, const Case& c, Rng& rng)
-      : Problem(std::move(laid_out), rows_in(laid_out), slot, c, rng) {}
+  Problem(const std::vector<Sequence>& laid_out, Index slot, const Case& c, Rng& rng)
+      : Problem(laid_out, rows_in(laid_out), slot, c, rng) {}
   /// N rows, some of which may belong to no sequence.
   Problem(std::vector<Sequence> laid_out, Index N, Index slot, const Case& c, Rng& rng)
       : sequences(std::move(laid_out)),
