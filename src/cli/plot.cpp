@@ -60,7 +60,7 @@ fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
     return options.output;
   }
   if (options.runs.size() > 1 || options.metric != kPlotMetrics[0]) return {};
-  const fs::path file = RunPaths{options.runs[0]}.plot();
+  fs::path file = RunPaths{options.runs[0]}.plot();
   try {
     write_file_atomically(file, to_picture(figure, file));
   } catch (const Error& error) {

@@ -77,7 +77,7 @@ std::string words_of(const CLI::App& command, const CLI::ParseError& error) {
   const std::vector<std::string> rest = command.remaining();
   const auto unknown = std::ranges::find_if(rest, is_option);
   if (unknown != rest.end()) return "unknown option " + unknown->substr(0, unknown->find('='));
-  const std::string text = error.what();
+  std::string text = error.what();
   if (is<CLI::ExtrasError>(error)) return unexpected(rest);
   if (is<CLI::ConversionError>(error)) return inconvertible(command, text);
   if (is<CLI::ArgumentMismatch>(error)) return mismatched(text);
