@@ -92,7 +92,7 @@ class Canvas {
     std::string text;
     std::string gap;
     for (int column = 0; column < columns_; ++column) {
-      const Cell& at = cells_[static_cast<std::size_t>(index * columns_ + column)];
+      const Cell& at = cells_[place(column, index)];
       if (at.dots == 0 && at.glyph.empty()) {
         gap += ' ';
         continue;
@@ -111,7 +111,10 @@ class Canvas {
     std::string glyph;
   };
 
-  Cell& cell(int column, int row) { return cells_[static_cast<std::size_t>(row * columns_ + column)]; }
+  Cell& cell(int column, int row) { return cells_[place(column, row)]; }
+  std::size_t place(int column, int row) const {
+    return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) + static_cast<std::size_t>(column);
+  }
 
   int columns_;
   int rows_;
