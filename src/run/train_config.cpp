@@ -28,7 +28,8 @@ std::int64_t TrainConfig::most_evaluated_tokens(std::int64_t n_ctx) const {
   const std::int64_t interval = std::min(std::max<std::int64_t>(eval_every, 1), steps.value_or(kEverything));
   const double windows = static_cast<double>(interval) * static_cast<double>(batch_size.count) *
                          static_cast<double>(gradient_accumulation);
-  const double most = std::clamp(kEvaluatedShare * windows, 1.0, static_cast<double>(kEverything / 2 / n_ctx));
+  const std::int64_t ceiling = kEverything / 2 / n_ctx;
+  const double most = std::clamp(kEvaluatedShare * windows, 1.0, static_cast<double>(ceiling));
   return static_cast<std::int64_t>(most) * n_ctx;
 }
 
