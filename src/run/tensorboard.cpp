@@ -233,12 +233,13 @@ fs::path new_path(const fs::path& directory) {
 
 }  // namespace
 
-Histogram histogram_of(std::span<const float> values) {
+Histogram histogram_of(std::span<const float> values, float scale) {
   Histogram histogram;
   histogram.min = std::numeric_limits<double>::infinity();
   histogram.max = -histogram.min;
   Counts counts;
-  for (const float value : values) {
+  for (const float unscaled : values) {
+    const float value = scale * unscaled;
     const auto bits = std::bit_cast<std::uint32_t>(value);
     const std::size_t bucket = (bits & 0x7FFFFFFFU) >> kShift;
     if (bucket >= kInfinite) continue;

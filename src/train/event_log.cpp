@@ -28,8 +28,8 @@ void add_histograms(EventSummary& summary, std::string_view heading, const Param
   std::vector<Histogram> histograms(parameters.size());
   parallel_each(std::ssize(parameters), [&](Index i) {
     const Parameter& parameter = parameters[static_cast<std::size_t>(i)];
-    const Eigen::VectorXf scaled = scale * buffer.vec(parameter.id);
-    histograms[static_cast<std::size_t>(i)] = histogram_of({scaled.data(), static_cast<std::size_t>(scaled.size())});
+    const std::span<const float> values(buffer.data() + parameter.offset, static_cast<std::size_t>(parameter.size()));
+    histograms[static_cast<std::size_t>(i)] = histogram_of(values, scale);
   });
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (histograms[i].count > 0) summary.histogram(fmt::format("{}/{}", heading, parameters[i].name), histograms[i]);

@@ -152,7 +152,7 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   const Index own_context = config.model.n_ctx;
   config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);
   if (f.held_out_tokens < 2) config.data.validation_fraction = 0;
-  config.train.steps = 1;  // placeholder: a plan needs a length
+  config.train.steps = 1;  // the plan below measures one step; set_length sets the length of the run
   const Index micro_batch =
       choose_micro_batch(config, source.vocab_size, static_cast<double>(available_memory_bytes()));
   config.train.batch_size = CountOrAll{.count = micro_batch};

@@ -136,13 +136,7 @@ TEST(Attention, ForwardOfARaggedBatchIsThePlainFormula) {
   for (const AttentionCase& c : kAttentionCases) {
     SCOPED_TRACE(c.name);
     AttentionRun run(c.config());
-    run.forward();
-    testing::expect_near(run.out.data, plain_attention(run));
-    const RowMajor<double> in_training = run.out.data;
-    run.step.training = false;  // drops nothing
-    run.forward();
-    testing::expect_near(run.out.data, plain_attention(run));
-    EXPECT_NE(run.out.data, in_training);
+    testing::expect_plain_forward(run, plain_attention);
   }
 }
 

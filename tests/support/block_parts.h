@@ -197,4 +197,16 @@ inline RowMajor<double> plain_residual(const RowMajor<double>& x, const RowMajor
   return y;
 }
 
+/// Expects a part's forward to equal the plain formula, with dropout and without, and dropout to matter.
+template <class Run, class Plain>
+void expect_plain_forward(Run& run, Plain&& plain) {
+  run.forward();
+  expect_near(run.out.data, plain(run));
+  const RowMajor<double> in_training = run.out.data;
+  run.step.training = false;
+  run.forward();
+  expect_near(run.out.data, plain(run));
+  EXPECT_NE(run.out.data, in_training);
+}
+
 }  // namespace kiln::testing

@@ -11,10 +11,11 @@
 
 namespace kiln {
 
-/// The layout of a batch's queries, keys and values. A sequence has its queries in its rows of q. Without a cache
-/// (slot_size 0) its keys and values lie in the same rows of k and v, and its past is 0. With a cache they lie in rows
-/// [slot * slot_size, slot * slot_size + past + length) of k and v. Query t of a sequence attends to its first
-/// past + t + 1 keys.
+/// Describes where a batch's queries, keys and values lie. Each sequence has its queries in its own rows of q.
+/// - Without a cache (slot_size 0), its keys and values are the same rows of k and v. Its past is 0.
+/// - With a cache, its keys and values are the first past + length rows of its slot, which begins at row
+///   slot * slot_size of k and v.
+/// Query t of a sequence attends to the first past + t + 1 keys.
 struct AttentionShape {
   std::span<const Sequence> sequences;
   Index H;  // query heads; head h takes columns [h*D, (h+1)*D) of q

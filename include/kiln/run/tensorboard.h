@@ -24,7 +24,8 @@ struct Histogram {
   std::vector<double> counts;
 };
 
-Histogram histogram_of(std::span<const float> values);
+/// Counts finite values, each times `scale`, by TensorBoard's buckets.
+Histogram histogram_of(std::span<const float> values, float scale = 1);
 
 /// The values of one step, each with a tag. TensorBoard groups values by the part of the tag before "/".
 class EventSummary {
