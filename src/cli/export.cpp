@@ -2,15 +2,15 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/obstacles.h"
+#include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/train/prepare.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -208,7 +208,7 @@ void run_export(const ExportOptions& options) {
   }
   const Index parameters = job.loaded.model->layout.count();
   {
-    const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
+    const Work work("writing weights", static_cast<double>(parameters), "parameters");
     write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   }
   spdlog::info("{}: {} as {}", options.output, counted(parameters, "parameter"), options.type);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -90,6 +91,27 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
     const Index window = first_window + b;
     batch.append_window(tokens_, first_token(window), T_, border_, window);
   }
+}
+
+Index WindowBatches::fill(Index first, Index micro_batch, Batch& batch) {
+  const Index done = micro_batch * sizes_.windows_per_micro_batch;
+  const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
+  if (windows <= 0) return 0;
+  batcher_.fill(first, windows, batch);
+  return windows;
+}
+
+Index WindowBatches::steps_of_epochs(double epochs) const {
+  return kiln::steps_of_epochs(epochs, epoch(), sizes_.windows_per_step);
+}
+
+Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step) {
+  constexpr double kMostSteps = 1e15;
+  constexpr double kRounding = 1e-12;  // of a product that should be whole: 0.07 * 100 is more than 7
+  const double windows = epochs * static_cast<double>(windows_per_epoch);
+  const double steps = std::ceil(windows / static_cast<double>(windows_per_step) * (1 - kRounding));
+  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", epochs, steps);
+  return std::max<Index>(1, static_cast<Index>(steps));
 }
 
 EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets,

@@ -2,19 +2,18 @@
 #pragma once
 
 #include "kiln/tensor/view.h"
+#include "kiln/train/training_monitor.h"
 
 #include <atomic>
 #include <string>
 
-namespace kiln {
+namespace kiln::cli {
 
 /// The state that the answer needs. Training sets it; the answering thread reads it.
 class StopAnswer {
  public:
-  enum class Work { step, evaluation, sample, save };
-
   /// Sets the current work: the step after `step`, or other work after it.
-  void begin(Work work, Index step) {
+  void begin(TrainingWork work, Index step) {
     step_ = step;
     work_ = work;
   }
@@ -27,8 +26,8 @@ class StopAnswer {
   std::string to(int signal) const;
 
  private:
-  std::atomic<Work> work_ = Work::save;
+  std::atomic<TrainingWork> work_ = TrainingWork::save;
   std::atomic<Index> step_ = 0, saved_ = 0;
 };
 
-}  // namespace kiln
+}  // namespace kiln::cli

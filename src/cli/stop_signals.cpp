@@ -1,6 +1,6 @@
 // Waits for signals in a thread, so that none interrupts a computation: a handler would run on the stack of a computing
 // thread, which crashes kernels that oneDNN 2.6 generates for AVX-512.
-#include "kiln/train/stop_signals.h"
+#include "cli/stop_signals.h"
 
 #include <array>
 #include <chrono>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace kiln {
+namespace kiln::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -116,13 +116,6 @@ void watch_stop_signals() {
   });
 }
 
-void leave_if_stopped() {
-  take_own();
-  State& s = state();
-  const std::lock_guard lock(s.mutex);
-  if (s.is_awaited && s.noted) throw Interrupted();
-}
-
 StopSignals::StopSignals(Answer answer) {
   watch_stop_signals();
   const std::lock_guard lock(state().mutex);
@@ -149,4 +142,4 @@ std::string_view name_of_signal(int signal) {
   return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
 }
 
-}  // namespace kiln
+}  // namespace kiln::cli

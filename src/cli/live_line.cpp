@@ -1,13 +1,14 @@
 // Writes progress to stderr, separate from results. A thread redraws the line, also during long steps.
-#include "kiln/train/progress.h"
+#include "cli/live_line.h"
 
-#include "kiln/core/log.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/format.h"
 #include "kiln/core/terminal.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "cli/log.h"
+#include "cli/progress_bar.h"
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -17,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace kiln {
+namespace kiln::cli {
 namespace {
 
 constexpr int kMostImportant = 4;
@@ -52,30 +53,56 @@ std::string fitted(const std::vector<ProgressFigure>& figures, std::size_t width
 
 }  // namespace
 
-Progress::Progress(Shown shown)
-    : quiet_(shown.quiet), terminal_(is_terminal(STDERR_FILENO)), live_(terminal_ && shown.live && !shown.quiet) {}
+/// Writes the share of a piece of work into the line.
+class LiveLine::WorkMeter final : public Meter {
+ public:
+  WorkMeter(LiveLine& line, const std::string& what, double total) : line_(line), total_(total) { line.set_work(what); }
 
-Progress::~Progress() {
+  void show(double done) override {
+    const std::lock_guard lock(line_.mutex_);
+    line_.standing_.work_share = done / total_;
+  }
+
+ private:
+  LiveLine& line_;
+  double total_;
+};
+
+LiveLine::LiveLine(Shown shown)
+    : before_(set_reporter(this)),
+      quiet_(shown.quiet),
+      terminal_(is_terminal(STDERR_FILENO)),
+      live_(terminal_ && shown.live && !shown.quiet) {}
+
+LiveLine::~LiveLine() {
   end();
   if (line_shown_) std::fputs("\n", stderr);
+  set_reporter(before_);
 }
 
-void Progress::step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds) {
+std::unique_ptr<Meter> LiveLine::meter(const std::string& what, double total, const std::string& unit) {
+  if (live_) return std::make_unique<WorkMeter>(*this, what, total);
+  return before_ != nullptr ? before_->meter(what, total, unit) : nullptr;
+}
+
+void LiveLine::show_row(const StepFigures& figures, double share_of_peak) {
   if (quiet_) return;
   const std::lock_guard lock(mutex_);
   standing_.share_of_peak = share_of_peak;
-  tell(row, horizon, horizon.is_reached() ? std::nullopt : std::optional(remaining_seconds));
+  tell(figures, figures.row.tokens_per_second);
   terminal_ ? draw() : spdlog::info(line(std::string::npos));
 }
 
-void Progress::live(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
+void LiveLine::show_step(const StepFigures& figures) {
   if (!live_) return;
   const std::lock_guard lock(mutex_);
-  tell(row, horizon, remaining_seconds);
+  tell(figures, figures.tokens_per_second);
+  standing_.work.clear();
+  standing_.work_share.reset();
   if (!drawing_.joinable() && !has_ended_) drawing_ = std::thread([this] { keep_drawing(); });
 }
 
-void Progress::at_work(std::string what) {
+void LiveLine::set_work(std::string what) {
   if (!live_) return;
   const std::lock_guard lock(mutex_);
   standing_.work = std::move(what);
@@ -83,21 +110,18 @@ void Progress::at_work(std::string what) {
   standing_.work_share.reset();
 }
 
-void Progress::set_share(double share) {
-  const std::lock_guard lock(mutex_);
-  standing_.work_share = share;
-}
-
-void Progress::tell(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds) {
-  standing_.row = row;
+void LiveLine::tell(const StepFigures& figures, std::optional<double> tokens_per_second) {
+  const Horizon& horizon = figures.horizon;
+  standing_.row = figures.row;
+  standing_.row.tokens_per_second = tokens_per_second;
   const double total = horizon.total_steps();  // with a time budget unknown before the first step
   standing_.total = total < kEndless ? fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", total) : "?";
   standing_.progress = horizon.progress();
-  standing_.remaining_seconds = remaining_seconds;
+  standing_.remaining_seconds = figures.remaining_seconds;
   standing_.at = stopwatch_.seconds();
 }
 
-std::string Progress::line(std::size_t width) const {
+std::string LiveLine::line(std::size_t width) const {
   const MetricsRow& row = standing_.row;
   const double now = stopwatch_.seconds(), working = now - standing_.work_begun;
   const std::size_t digits = standing_.total.size() - (standing_.total.starts_with('~') ? 1 : 0);
@@ -122,7 +146,7 @@ std::string Progress::line(std::size_t width) const {
   return fitted(figures, width);
 }
 
-void Progress::draw() {
+void LiveLine::draw() {
   const auto width = static_cast<std::size_t>(output_width(STDERR_FILENO) - 1);  // a full line would wrap
   const std::string text = line(width);
   const bool has_room = text.size() + kBarWidth + 1 <= width;
@@ -132,12 +156,12 @@ void Progress::draw() {
   line_shown_ = true;
 }
 
-void Progress::keep_drawing() {
+void LiveLine::keep_drawing() {
   std::unique_lock lock(mutex_);
   while (!ended_.wait_for(lock, kRedraw, [&] { return has_ended_; })) draw();
 }
 
-void Progress::end() {
+void LiveLine::end() {
   std::unique_lock lock(mutex_);
   has_ended_ = true;
   std::thread drawing = std::exchange(drawing_, {});
@@ -146,29 +170,30 @@ void Progress::end() {
   if (drawing.joinable()) drawing.join();
 }
 
-void Progress::message(const std::string& text) {
+void LiveLine::message(Severity severity, const std::string& text) {
+  if (quiet_ && severity == Severity::info) return;
+  const std::lock_guard lock(mutex_);
+  clear();
+  spdlog::log(severity == Severity::warning ? spdlog::level::warn : spdlog::level::info, "{}", text);
+}
+
+void LiveLine::lines(const std::string& text) {
   if (quiet_) return;
   const std::lock_guard lock(mutex_);
   clear();
   log_lines(spdlog::level::info, text);
 }
 
-void Progress::warning(const std::string& text) {
-  const std::lock_guard lock(mutex_);
-  clear();
-  log_lines(spdlog::level::warn, text);
-}
-
-void Progress::answer(const std::string& text) {
+void LiveLine::answer(const std::string& text) {
   const std::lock_guard lock(mutex_);
   line_shown_ = terminal_;  // also clears other output there: a progress bar, ^C
   clear();
   quiet_ ? spdlog::warn(text) : spdlog::info(text);
 }
 
-void Progress::clear() {
+void LiveLine::clear() {
   if (line_shown_) std::fputs("\r\033[K", stderr);
   line_shown_ = false;
 }
 
-}  // namespace kiln
+}  // namespace kiln::cli

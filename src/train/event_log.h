@@ -3,9 +3,10 @@
 
 #include "kiln/run/metrics.h"
 #include "kiln/run/tensorboard.h"
-#include "kiln/train/prepare.h"
-#include "kiln/train/update_ratio.h"
 
+#include "train/training_parts.h"
+#include "train/update_ratio.h"
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,10 +18,8 @@ namespace kiln {
 /// does not end the run.
 class EventLog {
  public:
-  using Warn = std::function<void(const std::string&)>;
-
-  /// Begins an event file in the run directory, unless train.tensorboard is off. `preparation` must outlive the log.
-  EventLog(const Preparation& preparation, const std::filesystem::path& directory, Warn warn);
+  /// Begins an event file in the run directory, unless train.tensorboard is off. `parts` must outlive the log.
+  EventLog(const TrainingParts& parts, const std::filesystem::path& directory);
 
   /// Must be called before each step that is followed by an evaluation.
   void before_evaluated_step();
@@ -33,8 +32,7 @@ class EventLog {
   void append(const EventSummary& summary);
   void try_to(const std::function<void()>& write);
 
-  const Preparation& p_;
-  Warn warn_;
+  const TrainingParts& p_;
   std::optional<EventFile> file_;
   std::optional<UpdateRatio> update_ratio_;
   std::optional<Index> remembered_step_;  // step whose weights update_ratio_ keeps

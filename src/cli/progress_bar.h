@@ -1,13 +1,14 @@
 // Shows progress: a redrawn line on a terminal, or a line in the log now and then.
 #pragma once
 
+#include "kiln/core/report.h"
+
 #include <atomic>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
 
-namespace kiln {
+namespace kiln::cli {
 
 /// Where a bar is shown, and its clock.
 struct ProgressDisplay {
@@ -23,28 +24,16 @@ struct ProgressDisplay {
 
 /// Shows the progress of work of a known size. A terminal gets a bar with the rate and the time left: after two
 /// seconds, redrawn at most ten times a second, erased at the end. A log gets a line every ten seconds.
-class ProgressBar {
+class ProgressBar final : public Meter {
  public:
-  /// `unit` is what `total` counts: "bytes", or a plural noun; empty to show a percentage without a rate.
+  /// `unit` as in Reporter::meter; without one the bar shows no rate.
   ProgressBar(std::string what, double total, std::string unit, ProgressDisplay display = ProgressDisplay::of_stderr());
-  ~ProgressBar();
-  ProgressBar(const ProgressBar&) = delete;
-  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar() override;
 
-  /// Adds to the work done. Thread-safe.
-  void add(double done);
-
-  /// Sets the share of the total that is done.
-  void set_share(double share) { add(share * total_ - done_); }
-
-  /// Adds to the work done of the newest bar, if there is one: for code that has no access to the bar.
-  static void advance(std::int64_t done);
-
-  /// Makes advance() ignore the calling thread from here on: for background work.
-  static void detach_this_thread();
+  void show(double done) override;
 
  private:
-  void draw(double seconds);
+  void draw(double done, double seconds);
   std::string rate_text(double rate) const;
 
   std::string what_;
@@ -52,14 +41,12 @@ class ProgressBar {
   std::string unit_;
   ProgressDisplay display_;
   double begun_;                   // by the display's clock
-  std::atomic<double> done_ = 0;   // of the total
   std::atomic<double> next_draw_;  // by the display's clock
   std::mutex drawing_;
   bool shown_ = false;
-  ProgressBar* outer_;  // the previous newest bar
 };
 
 /// Returns a bar of `width` characters, filled from the left up to `share`.
 std::string bar_of(double share, int width);
 
-}  // namespace kiln
+}  // namespace kiln::cli

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace kiln {
+namespace kiln::cli {
 
 inline constexpr int kSignalExitBase = 128;  // a shell's code for "ended by signal n" is 128 + n
 
@@ -16,12 +16,6 @@ std::string_view name_of_signal(int signal);
 /// any other thread starts: a signal delivered to an earlier thread still ends the process. An ignored SIGHUP stays
 /// ignored, for nohup.
 void watch_stop_signals();
-
-/// Thrown by leave_if_stopped.
-struct Interrupted {};
-
-/// Throws Interrupted if a StopSignals has noted a signal. For work that can be abandoned, between its parts.
-void leave_if_stopped();
 
 /// Notes the first such signal of its lifetime for received(), and answers it at once: calls `answer` with it on a
 /// separate thread, which ends before received() returns the signal. A later signal ends the process at once with 128 +
@@ -40,4 +34,4 @@ class StopSignals {
   std::optional<int> received() const;
 };
 
-}  // namespace kiln
+}  // namespace kiln::cli

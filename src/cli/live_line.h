@@ -1,18 +1,19 @@
 // Shows a run's progress: on a terminal by one line, rewritten at least once a second, elsewhere by plain lines.
 #pragma once
 
-#include "kiln/core/format.h"
+#include "kiln/core/report.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/run/metrics.h"
-#include "kiln/train/horizon.h"
+#include "kiln/train/training_monitor.h"
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
-namespace kiln {
+namespace kiln::cli {
 
 /// How much of a run is shown. Converts from `quiet`.
 struct Shown {
@@ -22,33 +23,33 @@ struct Shown {
   bool live;   // rewrite the line between log rows too, if stderr is a terminal
 };
 
-class Progress {
+/// During its lifetime, it is the program's reporter, so that messages do not disturb the line.
+class LiveLine final : public Reporter {
  public:
-  explicit Progress(Shown shown);
-  ~Progress();  // leaves the terminal on a line of its own
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  explicit LiveLine(Shown shown);
+  ~LiveLine() override;  // leaves the terminal on a line of its own
 
-  /// Shows the figures of a log row, the share of the machine's measured peak that it reached, and the estimated time
-  /// to the horizon.
-  void step(const MetricsRow& row, double share_of_peak, const Horizon& horizon, double remaining_seconds);
+  /// Shows a row of metrics.jsonl, and the share of the machine's measured peak that it reached.
+  void show_row(const StepFigures& figures, double share_of_peak);
 
-  /// Returns true if the line is updated between log rows, by the next three functions.
+  /// Returns true if the line is updated between rows, by the next two functions.
   bool is_live() const { return live_; }
 
   /// Shows the figures of a step without logging them. Cheap: a thread draws the line twice a second.
-  void live(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds);
+  void show_step(const StepFigures& figures);
 
-  /// Set the current work ("step 13", "evaluating"), and the share of it that is done.
-  void at_work(std::string what);
-  void set_share(double share);
+  /// Sets the current work: "step 13", "saving".
+  void set_work(std::string what);
 
-  /// Log a line.
-  void message(const std::string& text);
-  void warning(const std::string& text);
+  /// Logs a line, or several.
+  void message(Severity severity, const std::string& text) override;
+  void lines(const std::string& text);
 
   /// Logs a line even with --quiet. May be called from any thread.
   void answer(const std::string& text);
+
+  /// Shows the share of the work that is done in the line, or by a bar if there is no live line.
+  std::unique_ptr<Meter> meter(const std::string& what, double total, const std::string& unit) override;
 
   /// Stops drawing.
   void end();
@@ -67,12 +68,15 @@ class Progress {
     std::optional<double> work_share;
   };
 
-  void tell(const MetricsRow& row, const Horizon& horizon, std::optional<double> remaining_seconds);
+  class WorkMeter;
+
+  void tell(const StepFigures& figures, std::optional<double> tokens_per_second);
   std::string line(std::size_t width) const;
   void draw();
   void keep_drawing();
   void clear();
 
+  Reporter* before_;
   bool quiet_;
   bool terminal_;
   bool live_;
@@ -85,4 +89,4 @@ class Progress {
   std::thread drawing_;
 };
 
-}  // namespace kiln
+}  // namespace kiln::cli

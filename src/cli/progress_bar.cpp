@@ -1,5 +1,5 @@
 // Draws on the first thread that finds a redraw due; the others do not wait for it.
-#include "kiln/core/progress_bar.h"
+#include "cli/progress_bar.h"
 
 #include "kiln/core/format.h"
 #include "kiln/core/stopwatch.h"
@@ -13,17 +13,14 @@
 #include <unistd.h>
 #include <utility>
 
-namespace kiln {
+namespace kiln::cli {
 namespace {
 
 constexpr double kPatienceSeconds = 2;  // before a bar is shown
 constexpr double kRedrawSeconds = 0.1;
 constexpr double kLogSeconds = 10;
-constexpr int kBarWidth = 20;
+constexpr int kProgressBarWidth = 20;
 constexpr const char* kWipe = "\r\033[K";
-
-std::atomic<ProgressBar*> newest = nullptr;
-thread_local bool detached = false;
 
 }  // namespace
 
@@ -48,29 +45,19 @@ ProgressBar::ProgressBar(std::string what, double total, std::string unit, Progr
       unit_(std::move(unit)),
       display_(std::move(display)),
       begun_(display_.seconds()),
-      next_draw_(begun_ + (display_.terminal ? kPatienceSeconds : kLogSeconds)),
-      outer_(newest.exchange(this)) {}
+      next_draw_(begun_ + (display_.terminal ? kPatienceSeconds : kLogSeconds)) {}
 
 ProgressBar::~ProgressBar() {
-  newest = outer_;
   if (shown_ && display_.terminal) display_.print(kWipe);
 }
 
-void ProgressBar::add(double done) {
-  done_ += done;
+void ProgressBar::show(double done) {
   if (!display_.print) return;
   const double now = display_.seconds();
   if (now < next_draw_) return;
   const std::unique_lock lock(drawing_, std::try_to_lock);
-  if (lock.owns_lock() && now >= next_draw_) draw(now);
+  if (lock.owns_lock() && now >= next_draw_) draw(done, now);
 }
-
-void ProgressBar::advance(std::int64_t done) {
-  if (detached) return;
-  if (ProgressBar* bar = newest) bar->add(static_cast<double>(done));
-}
-
-void ProgressBar::detach_this_thread() { detached = true; }
 
 std::string ProgressBar::rate_text(double rate) const {
   if (unit_.empty()) return "";
@@ -78,18 +65,18 @@ std::string ProgressBar::rate_text(double rate) const {
   return fmt::format("  {} {}/s", rate < 10 ? fmt::format("{:.2g}", rate) : grouped(rate), unit_);
 }
 
-void ProgressBar::draw(double seconds) {
+void ProgressBar::draw(double done, double seconds) {
   next_draw_ = seconds + (display_.terminal ? kRedrawSeconds : kLogSeconds);
-  const double share = total_ > 0 ? std::clamp(done_ / total_, 0.0, 1.0) : 1;
-  const double rate = done_ / (seconds - begun_);
+  const double share = total_ > 0 ? std::clamp(done / total_, 0.0, 1.0) : 1;
+  const double rate = done / (seconds - begun_);
   std::string figures = fmt::format("{:3.0f}%{}", 100 * share, rate_text(rate));
   if (share > 0 && share < 1) figures += "  ETA " + format_duration((seconds - begun_) * (1 - share) / share);
   if (!display_.terminal) return display_.print(fmt::format("{}: {}", what_, figures));
 
   const int columns = display_.width - 1;  // a full line would wrap
   std::string line = fmt::format("{}  {}", what_, figures).substr(0, static_cast<std::size_t>(std::max(columns, 0)));
-  if (std::ssize(line) + kBarWidth + 2 <= columns) {
-    const std::string bar = bar_of(share, kBarWidth);
+  if (std::ssize(line) + kProgressBarWidth + 2 <= columns) {
+    const std::string bar = bar_of(share, kProgressBarWidth);
     line = fmt::format("{}  {}  {}", what_, display_.color ? "\033[36m" + bar + "\033[0m" : bar, figures);
   }
   display_.print(kWipe + line);
@@ -102,4 +89,4 @@ std::string bar_of(double share, int width) {
   return text;
 }
 
-}  // namespace kiln
+}  // namespace kiln::cli
