@@ -28,6 +28,7 @@ JsonRecord parse_array(std::string_view text, const std::filesystem::path& file)
               "{}: holds an object; expected an array of objects. If each line is an object, give the file a name that "
               "ends in .jsonl",
               file.string());
+  check_input(text.find('\0') == std::string_view::npos, "{}: not valid JSON: holds a byte of 0", file.string());
   JsonRecord array;
   try {
     array = JsonRecord::parse(text.begin(), text.end());
