@@ -5,9 +5,9 @@
 #include "kiln/core/extension.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/memory.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -17,9 +17,10 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kOutputBytes = 256 << 10;    // decompressed at a time
-constexpr std::size_t kMostInputBytes = 1u << 30;  // given to zlib at a time, which counts in 32 bits
-constexpr int kGzipWindow = 15 + 16;               // the largest window; a gzip header, and no other
+constexpr std::size_t kOutputBytes = 256 << 10;                 // decompressed at a time
+constexpr std::size_t kMostInputBytes = 1u << 30;               // given to zlib at a time, which counts in 32 bits
+constexpr int kGzipWindow = 15 + 16;                            // the largest window; a gzip header, and no other
+constexpr int kSmallestWindowLog = 10, kLargestWindowLog = 27;  // zstd's smallest; what zstd --ultra writes
 constexpr std::string_view kMakeAnew = "download it again, or compress it anew";
 
 bool has_extension(const std::filesystem::path& file, std::string_view extension) {
@@ -29,14 +30,14 @@ bool has_extension(const std::filesystem::path& file, std::string_view extension
 /// Gathers what comes out of a file.
 class Output {
  public:
-  explicit Output(std::string name) : name_(std::move(name)), most_bytes_(available_memory_bytes()) {}
+  Output(std::string name, std::uint64_t most_bytes) : name_(std::move(name)), most_bytes_(most_bytes) {}
 
   char* room() { return piece_.get(); }
 
   void take(std::size_t count) {
     check_input(bytes_.size() + count <= most_bytes_,
-                "{}: decompresses to more than the {} of free memory; decompress it to a file and name that", name_,
-                format_bytes(static_cast<double>(most_bytes_)));
+                "{}: decompresses to more than the {} that there is memory for; decompress it to a file and name that",
+                name_, format_bytes(static_cast<double>(most_bytes_)));
     bytes_.append(piece_.get(), count);
   }
 
@@ -52,11 +53,11 @@ struct EndInflate {
   void operator()(z_stream* stream) const { ::inflateEnd(stream); }
 };
 
-std::string gunzip(const std::string& name, std::string_view input) {
+std::string gunzip(const std::string& name, std::string_view input, std::uint64_t most_bytes) {
   z_stream stream{};
   check_io(::inflateInit2(&stream, kGzipWindow) == Z_OK, "{}: no memory to decompress it with", name);
   const std::unique_ptr<z_stream, EndInflate> owner(&stream);
-  Output output(name);
+  Output output(name, most_bytes);
   for (bool is_within_member = true; is_within_member || !input.empty();) {
     if (!is_within_member) ::inflateReset(&stream);  // one more member follows
     const std::size_t given = std::min(input.size(), kMostInputBytes);
@@ -75,10 +76,12 @@ std::string gunzip(const std::string& name, std::string_view input) {
   return output.finish();
 }
 
-std::string unzstd(const std::string& name, std::string_view input) {
+std::string unzstd(const std::string& name, std::string_view input, std::uint64_t most_bytes) {
   const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(::ZSTD_createDCtx(), ::ZSTD_freeDCtx);
   check_io(context != nullptr, "{}: no memory to decompress it with", name);
-  Output output(name);
+  Output output(name, most_bytes);
+  const int most_log = std::clamp(static_cast<int>(std::bit_width(most_bytes)), kSmallestWindowLog, kLargestWindowLog);
+  ::ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, most_log);
   ZSTD_inBuffer in{input.data(), input.size(), 0};
   bool is_within_frame = true, has_more_output = false;
   while (is_within_frame || in.pos < in.size) {
@@ -104,10 +107,10 @@ std::filesystem::path without_compression(const std::filesystem::path& file) {
   return is_compressed(file) ? std::filesystem::path(file).replace_extension() : file;
 }
 
-std::string read_decompressed(const std::filesystem::path& file) {
+std::string read_decompressed(const std::filesystem::path& file, std::uint64_t most_bytes) {
   std::string bytes = read_file(file);
-  if (has_extension(file, ".gz")) return gunzip(file.string(), bytes);
-  if (has_extension(file, ".zst")) return unzstd(file.string(), bytes);
+  if (has_extension(file, ".gz")) return gunzip(file.string(), bytes, most_bytes);
+  if (has_extension(file, ".zst")) return unzstd(file.string(), bytes, most_bytes);
   return bytes;
 }
 

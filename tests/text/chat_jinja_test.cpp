@@ -1,4 +1,4 @@
-// The Jinja of the built-in templates under a real Jinja engine, and which foreign templates are recognised.
+// The Jinja of the built-in templates under real Jinja engines, and which foreign templates are recognised.
 #include "kiln/core/utf8.h"
 #include "kiln/text/chat_template.h"
 
@@ -10,6 +10,7 @@
 namespace kiln {
 namespace {
 
+constexpr int kNotFound = 127;         // a shell's code for a program that is not there
 constexpr int kNothingToRunWith = 77;  // the script's exit code where the engine is not installed
 
 Json chat_json(const std::vector<ChatMessage>& messages) {
@@ -20,7 +21,7 @@ Json chat_json(const std::vector<ChatMessage>& messages) {
   return list;
 }
 
-/// Conversations with what each template makes of them, as check_chat_template.mjs reads them.
+/// Conversations with what each template makes of them, as tests/oracles/check_chat_template reads them.
 Json rendered_chats() {
   Rng rng(34, "chats");
   const auto tokenizer = testing::chat_bytes();
@@ -40,15 +41,19 @@ Json rendered_chats() {
   return cases;
 }
 
-TEST(ChatJinja, AnEngineRendersTheSameText) {
-  const std::string script =
-      (std::filesystem::path(KILN_SOURCE_DIR) / "tests/oracles/check_chat_template.mjs").string();
-  const testing::Outcome outcome = testing::run({"node", script, "-"}, format_json(rendered_chats()));
-  if (outcome.code == 127) GTEST_SKIP() << "node is not installed; the golden texts of ChatTemplate stand in";
+/// Runs a script of tests/oracles on the conversations.
+void expect_agreement(const std::string& interpreter, const std::string& script) {
+  const std::filesystem::path path = std::filesystem::path(KILN_SOURCE_DIR) / "tests/oracles" / script;
+  const testing::Outcome outcome = testing::run({interpreter, path.string(), "-"}, format_json(rendered_chats()));
+  if (outcome.code == kNotFound) GTEST_SKIP() << interpreter << " is not installed; the golden texts stand in";
   if (outcome.code == kNothingToRunWith) GTEST_SKIP() << outcome.err;
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "1800 renderings agree\n");
 }
+
+TEST(ChatJinja, HuggingFacesJavaScriptRendersTheSameText) { expect_agreement("node", "check_chat_template.mjs"); }
+
+TEST(ChatJinja, PythonRendersTheSameText) { expect_agreement("python3", "check_chat_template.py"); }
 
 TEST(ChatJinja, GoldenTemplates) {
   const auto tokenizer = testing::chat_bytes();

@@ -1,6 +1,9 @@
 // Reads files that gzip or zstd compressed, whole and into memory.
 #pragma once
 
+#include "kiln/core/memory.h"
+
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -14,7 +17,7 @@ std::filesystem::path without_compression(const std::filesystem::path& file);
 
 /// Returns the file's bytes, decompressed if its name ends in .gz or .zst. Reads several gzip members or zstd frames in
 /// a row. Throws Error as read_file does, and (bad_input) if the file is not what its name says, damaged, cut short or
-/// followed by other bytes, or if its contents do not fit into the free memory.
-std::string read_decompressed(const std::filesystem::path& file);
+/// followed by other bytes, or if more than `most_bytes` come out.
+std::string read_decompressed(const std::filesystem::path& file, std::uint64_t most_bytes = available_memory_bytes());
 
 }  // namespace kiln
