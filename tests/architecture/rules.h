@@ -63,6 +63,8 @@ struct Door {
 
 inline constexpr Door kDoors[] = {
     {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
+    {"zlib.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
+    {"zstd.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
     {"spdlog/", {"src/cli/", ""}, "only the program logs; the library reports through core/report"},

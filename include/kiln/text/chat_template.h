@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,7 +25,13 @@ struct ChatMessage {
   bool operator==(const ChatMessage&) const = default;
 };
 
-/// A built-in template. plain: "User: ...\n\nAssistant: ..." for models without chat tokens.
+/// A built-in template:
+/// - chatml: "<|im_start|>ROLE\nCONTENT<|im_end|>\n" for each message;
+/// - llama3: "<|begin_of_text|>" once, then "<|start_header_id|>ROLE<|end_header_id|>\n\nCONTENT<|eot_id|>"; the role
+/// of
+///   a tool is "ipython", as in Meta's templates;
+/// - plain: "User: CONTENT" and "Assistant: CONTENT" with an empty line between, for models without chat tokens. The
+///   model's end token ends an assistant message. The model's start token, if it has one, begins the conversation.
 enum class ChatTemplateKind { chatml, llama3, plain };
 inline constexpr std::array<std::string_view, 3> kChatTemplateKinds{"chatml", "llama3", "plain"};
 inline std::span<const std::string_view> names_of(ChatTemplateKind) { return kChatTemplateKinds; }
@@ -40,13 +45,17 @@ inline std::span<const std::string_view> names_of(Supervise) { return kSupervise
 /// The tokens of a conversation, and which of them the loss scores.
 struct ChatTokens {
   std::vector<TokenId> ids;              // (N)
-  std::vector<std::uint8_t> supervised;  // (N) 1: the model learns to predict this token
+  std::vector<std::uint8_t> supervised;  // (N) 1: the model learns to predict this token; never the first
 };
 
-/// A template bound to a tokenizer. Immutable. Content is trimmed of surrounding white space, as the Jinja does, and is
-/// encoded as text: a marker that a user typed stays text.
+/// A template bound to a tokenizer. Immutable. Content is trimmed (trim_content) and encoded as text: a marker that a
+/// user typed stays text.
 ///
-/// The tokens of a conversation begin with those of its first messages: a longer conversation extends a shorter one.
+/// Each message is encoded by itself, so the tokens of a longer conversation begin with those of its first messages.
+/// They are also the tokens of the whole text, encoded with special tokens allowed, if no content spells a special
+/// token, except that
+/// - in llama3, a tokenizer that splits as GPT-2 does makes two tokens of the line feeds before content;
+/// - in plain, one that splits as cl100k does joins the line feeds after a message to its last punctuation mark.
 class ChatTemplate {
  public:
   /// Throws Error (usage) if the tokenizer lacks a special token of the template, naming those it lacks, or if `plain`
@@ -55,31 +64,60 @@ class ChatTemplate {
 
   ChatTemplateKind kind() const { return kind_; }
 
-  /// Returns the tokens of a conversation, and which are supervised.
+  /// Returns the tokens of a conversation, and which are supervised: of an assistant message its content and the token
+  /// that ends it, but no token of its header.
   /// Throws Error (usage) as Tokenizer::encode does.
   ChatTokens tokens(std::span<const ChatMessage> messages, Supervise supervise = Supervise::assistant) const;
 
   /// Returns the tokens that the model's answer follows: the conversation, and the opening of an assistant message.
+  /// Throws Error (usage) as Tokenizer::encode does.
   std::vector<TokenId> prompt(std::span<const ChatMessage> messages) const;
 
   /// Returns the same as text, special tokens spelled out: what Jinja renders.
   std::string text(std::span<const ChatMessage> messages, bool opens_answer = false) const;
 
   /// Returns the token that ends an assistant message.
-  TokenId end_of_turn() const;
+  TokenId end_of_turn() const { return end_of_turn_; }
 
-  /// Returns the template in Jinja, for tokenizer_config.json and chat_template.jinja. transformers and llama.cpp
-  /// render the same text with it.
+  /// Returns the template in Jinja, for tokenizer_config.json and chat_template.jinja. transformers, llama.cpp and
+  /// @huggingface/jinja render text() with it, the latter two except for rare white space (see trim_content).
   std::string jinja() const;
 
   /// Returns a hash of the template: equal for equal tokens of every conversation.
   std::uint64_t hash() const;
 
  private:
+  struct Piece;  // a special token or a text
+
+  std::vector<Piece> pieces(std::span<const ChatMessage> messages, bool opens_answer) const;
+  void add_message(const ChatMessage& message, std::size_t index, std::vector<Piece>& pieces) const;
+  void add_opening(ChatRole role, bool is_first, std::vector<Piece>& pieces) const;
+  void append(const Piece& piece, std::vector<TokenId>& ids) const;
+  std::string spelled(TokenId id) const;
+
   ChatTemplateKind kind_;
+  const Tokenizer* tokenizer_;
+  std::optional<TokenId> begin_;       // before the first message
+  std::optional<TokenId> open_;        // begins a header: <|im_start|>, <|start_header_id|>
+  std::optional<TokenId> header_end_;  // <|end_header_id|>
+  TokenId end_of_turn_ = 0;
 };
 
 /// Returns the special tokens that a template needs in the vocabulary; none for plain.
 std::vector<std::string> chat_special_tokens(ChatTemplateKind kind);
+
+/// Returns content without white space at its ends, as Python's str.strip: Unicode's white space and U+001C to U+001F.
+/// Other programs' `trim` agrees on what people type, but JavaScript's keeps U+001C to U+001F and U+0085 and drops
+/// U+FEFF, and llama.cpp's knows ASCII alone.
+std::string_view trim_content(std::string_view content);
+
+/// Returns the built-in template that a Jinja template renders, or nullopt if that is not certain. Certain are the
+/// texts that jinja() returns, and templates that
+/// - use no names but those of a plain loop over role and content (no tools, no dates, no macros),
+/// - compare no roles, and
+/// - spell, in order, exactly the text around role and content of chatml or llama3, and the opening of an answer.
+/// So a template with a system message of its own is not recognised. One without `trim` is: it differs only for content
+/// with white space at its ends.
+std::optional<ChatTemplateKind> recognise_chat_template(std::string_view jinja);
 
 }  // namespace kiln
