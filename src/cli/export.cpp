@@ -7,6 +7,7 @@
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/obstacles.h"
+#include "kiln/run/model_chat.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
@@ -72,7 +73,9 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
-                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids()), {.type = job.type});
+                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
+                                           read_chat_template(job.loaded.source.folder)),
+                           {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {

@@ -101,7 +101,7 @@ Index WindowBatches::fill(Index first, Index micro_batch, Batch& batch) {
   return windows;
 }
 
-Index WindowBatches::steps_of_epochs(double epochs) const {
+Index WindowBatches::steps_of_epochs(double epochs) {
   return kiln::steps_of_epochs(epochs, epoch(), sizes_.windows_per_step);
 }
 
@@ -129,6 +129,15 @@ EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index m
   } else {
     rest_ = targets - full_windows_ * T_;
   }
+}
+
+void EvaluationSource::fail_vocabulary(Index vocab_size) const {
+  fail(ExitCode::bad_input, "{}: holds a token outside the vocabulary of {}", name(), vocab_size);
+}
+
+void EvaluationBatches::fail_vocabulary(Index vocab_size) const {
+  tokens_.check_vocabulary(vocab_size);  // throws, with the place
+  EvaluationSource::fail_vocabulary(vocab_size);
 }
 
 void EvaluationBatches::fill(Index i, Batch& batch) const {

@@ -150,7 +150,8 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   write(kModelConfigFile, format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
   write(kGenerationConfigFile, format_json(huggingface_generation_config(tokenizer.ids)));
   write(kTokenizerFile, tokenizer.tokenizer);
-  write("tokenizer_config.json", tokenizer.config);
+  write(kTokenizerConfigFile, tokenizer.config);
+  write(kChatTemplateFile, tokenizer.chat);
   digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
 }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace kiln {
@@ -67,7 +68,9 @@ void inherit_weights(ModelSource source, ParameterBuffer<float>& weights) {
   for (const Parameter& p : weights.layout().parameters()) {
     Mat<float> to = weights.mat(p.id);
     const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
-    to = from.topRows(to.rows());  // there may be fewer positions
+    const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
+    to.topRows(rows) = from.topRows(rows);
+    if (to.rows() > rows) to.bottomRows(to.rows() - rows).rowwise() = from.colwise().mean();
   }
 }
 

@@ -26,7 +26,8 @@ CheckpointSaver::CheckpointSaver(TrainingParts& parts, const RunPaths& paths, Tr
     : p_(parts),
       clock_(clock),
       monitor_(monitor),
-      tokenizer_(tokenizer_files(*parts.data.tokenizer, parts.config.model, parts.data.ids)),
+      tokenizer_(tokenizer_files(*parts.data.tokenizer, parts.config.model, parts.data.ids,
+                                 parts.data.chat ? parts.data.chat->jinja() : "")),
       saved_{parts.state.best_loss, parts.state.best_step},
       saving_(saved_),
       writer_(paths.checkpoints(), parts.config.train.keep_checkpoints, clock.clock(), checkpoint_copy(parts)) {}

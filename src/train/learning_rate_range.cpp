@@ -57,7 +57,7 @@ LearningRateTest test_learning_rates(const Config& config, const std::filesystem
   double rate = range.from;
   Index drawn = 0;
   for (Index step = 0; step < range.steps; ++step, rate *= factor) {
-    const StepResult result = p->stepper->run(p->weights->view(), *p->batches,
+    const StepResult result = p->stepper->run(p->weights->view(), *p->data.batches,
                                               {.step = step,
                                                .updates = step,
                                                .examples_drawn = drawn,

@@ -5,7 +5,6 @@
 #include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/infer/complete.h"
-#include "kiln/infer/prompt.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metric_figure.h"
 
@@ -100,7 +99,7 @@ void Trainer::take_step() {
                               .examples_drawn = state.windows,
                               .total_steps = p_.horizon.total_steps(),
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
-  const StepResult result = p_.stepper->run(p_.weights->view(), *p_.batches, position);
+  const StepResult result = p_.stepper->run(p_.weights->view(), *p_.data.batches, position);
   clock_.add_step(clock_.now() - begun, result.tokens);
   ++state.step;
   state.seconds = clock_.seconds();
@@ -133,7 +132,7 @@ void Trainer::after_bad_step(const StepResult& result, Index first_example) {
   TrainerState& state = p_.state;
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
-  warn("step {}: loss {} and gradient norm {} on windows {} to {}; the update is skipped ({} in a row)", state.step,
+  warn("step {}: loss {} and gradient norm {} on examples {} to {}; the update is skipped ({} in a row)", state.step,
        significant(result.loss, 4), significant(result.gradient_norm, 4), first_example, state.windows - 1,
        state.bad_steps_in_a_row);
   if (state.bad_steps_in_a_row >= p_.config.train.max_bad_steps) fail_diverged();
@@ -166,7 +165,7 @@ std::optional<Evaluation> Trainer::evaluate() {
       if (monitor_.should_stop()) throw Stopped();
       work.set_share(share);
     };
-    const Evaluation evaluation = p_.evaluator->evaluate(p_.weights->view(), p_.data.tokens.validation, progress);
+    const Evaluation evaluation = p_.evaluator->evaluate(p_.weights->view(), *p_.data.validation, progress);
     clock_.set_evaluation(clock_.now() - begun);
     rate(evaluation);
     return evaluation;
@@ -183,6 +182,7 @@ void Trainer::rate(const Evaluation& evaluation) {
   row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
   row_.perplexity = if_finite(evaluation.perplexity());
   if (row_.validation_loss) row_.accuracy = evaluation.accuracy;
+  if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
   state.validation_loss = row_.validation_loss;
   if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
     state.best_loss = state.validation_loss;
@@ -217,14 +217,14 @@ void Trainer::sample() {
   options.generation.end_tokens = p_.data.ids.ends;
   const std::string& prompt = p_.config.train.sample_prompt;
   const ModelView model(*p_.model, p_.weights->masters());
-  const std::array prompts{encode_prompt(*p_.data.tokenizer, p_.data.ids, prompt)};
+  const std::array prompts{p_.data.prompt(prompt)};
   const auto leave_if_stopped = [&](Index, std::string_view, bool) {
     if (monitor_.should_stop()) throw Stopped();
   };
   try {
     if (monitor_.should_stop()) return;
     const std::vector<Completion> texts = complete(model, *p_.data.tokenizer, prompts, options, leave_if_stopped);
-    const std::string text = prompt + texts.front().text;
+    const std::string text = (p_.data.chat ? prompt + "\n" : prompt) + texts.front().text;
     clock_.set_sample(clock_.now() - begun);
     monitor_.on_sample(p_.state.step, text);
     events_.add_sample(text);
@@ -245,9 +245,7 @@ bool Trainer::leads_to_evaluation() const {
   return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
 }
 
-Index Trainer::evaluated_tokens() const {
-  return std::min(p_.data.tokens.validation.size(), p_.config.train.most_evaluated_tokens(p_.config.model.n_ctx));
-}
+Index Trainer::evaluated_tokens() const { return p_.data.validation ? p_.data.validation->targets() : 0; }
 
 StepFigures Trainer::figures() { return {row_, p_.horizon, clock_.pace(), remaining_seconds()}; }
 

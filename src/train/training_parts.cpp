@@ -4,7 +4,6 @@
 #include "kiln/core/error.h"
 #include "kiln/core/report.h"
 #include "kiln/core/threads.h"
-#include "kiln/infer/prompt.h"
 #include "kiln/nn/init.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
@@ -43,30 +42,33 @@ void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
 /// Refuses to continue with other tokens unless `retokenize`: order of windows and held-out part would differ.
 void check_same_data(TrainingParts& p, bool retokenize) {
   TrainerState& state = p.state;
-  const std::uint64_t digest = p.data.tokens.digest();
+  const std::uint64_t digest = p.data.digest;
   const std::uint64_t before = std::exchange(state.data_digest, digest);
   if (!p.resumed_from || before == 0 || before == digest) return;
   check(retokenize,
         "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
         "has changed, come or gone; put the data back, go on with what it is now by --retokenize, or start another run "
         "with --run DIR or --overwrite",
-        p.resumed_from->string(), p.data.tokens.train.size(), p.data.tokens.validation.size());
+        p.resumed_from->string(), p.data.training_tokens, p.data.held_out_tokens);
   state.best_loss.reset();  // of other text
   state.validation_loss.reset();
   state.best_step = state.evaluations_since_best = 0;
   warn("step {}: the run goes on with other data ({} tokens, {} held out); its best validation loss counts from here",
-       state.step, p.data.tokens.train.size(), p.data.tokens.validation.size());
+       state.step, p.data.training_tokens, p.data.held_out_tokens);
 }
 
-/// Returns the rows of the embedding: those of the run's checkpoint or initial model, else the tokenizer's entries.
+/// Returns the rows of the embedding: those of the run's checkpoint; else those of the initial model, or more if the
+/// chat template added tokens; else the tokenizer's entries.
 Index vocab_size_of(const TrainingParts& p, const std::optional<ModelSource>& base) {
   if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
-  if (!base) return p.data.tokenizer->vocab_size();
+  const Index entries = p.data.tokenizer->vocab_size();
+  if (!base) return entries;
+  if (p.data.chat) return std::max(base->vocab_size, entries);
   check_tokenizer_fits(*p.data.tokenizer, base->vocab_size, *p.config.init_from);
   return base->vocab_size;
 }
 
-Horizon horizon_of(const TrainConfig& train, const BatchSource& batches) {
+Horizon horizon_of(const TrainConfig& train, BatchSource& batches) {
   if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
   return Horizon::after_steps(train.steps ? *train.steps : batches.steps_of_epochs(*train.epochs));
 }
@@ -95,6 +97,18 @@ void note_machine(TrainingParts& p, Precision precision) {
   state.threads = threads();
 }
 
+/// Refuses a template that renders otherwise than the run's did.
+void check_same_template(TrainingParts& p) {
+  const std::uint64_t hash = p.data.chat ? p.data.chat->hash() : 0;
+  const std::uint64_t before = std::exchange(p.state.chat_template, hash);
+  check(
+      !p.resumed_from || before == hash,
+      "{}: was trained with another chat template (hash {:016x}) than {} (hash {:016x}); start another run with --run "
+      "DIR or --overwrite",
+      p.resumed_from ? p.resumed_from->string() : "", before, p.data.chat ? name_of(p.data.chat->kind()) : "none",
+      hash);
+}
+
 void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
   read_huggingface_weights(folder, p.config.model, p.weights->masters());
@@ -106,7 +120,7 @@ void load_checkpoint(TrainingParts& p) {
 
 /// Throws Error (usage) if the tokenizer cannot encode the prompt of the samples: now rather than at the first sample.
 void check_sample_prompt(const TrainingParts& p) {
-  if (p.config.train.samples()) encode_prompt(*p.data.tokenizer, p.data.ids, p.config.train.sample_prompt);
+  if (p.config.train.samples()) p.data.prompt(p.config.train.sample_prompt);
 }
 
 void check_threads(const TrainConfig& train) {
@@ -134,14 +148,11 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.config.settle_bases();
   check_sample_prompt(p);
 
-  const Index V = vocab_size_of(p, places.base), n_ctx = p.config.model.n_ctx;
+  const Index V = vocab_size_of(p, places.base);
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, V);
-  const std::optional<TokenId> border = document_border(p.config.data, p.data.ids);
-  Batcher batcher(p.data.tokens.train, n_ctx, p.config.train.order, p.config.seed, border);
-  const BatchSizes sizes = batch_sizes(p.config, batcher.windows_per_epoch());
-  p.batches = std::make_unique<WindowBatches>(std::move(batcher), sizes);
-  require_memory(p.config, *p.model, sizes.windows_per_micro_batch);
-  p.horizon = horizon_of(p.config.train, *p.batches);
+  const Index n_ctx = p.config.model.n_ctx;
+  require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);
+  p.horizon = horizon_of(p.config.train, *p.data.batches);
   warn_of_long_warmup(p.config, p.horizon.total_steps());
 
   const Precision precision = resolved(p.config.train.precision);
@@ -150,16 +161,18 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
     inherit_weights(*std::move(places.base), p.weights->masters());
     inform("starting from the weights of {}", *p.config.init_from);
   }
-  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, training_runner(p.config, sizes));
-  if (p.config.train.eval_every > 0 && p.data.tokens.validation.size() > 0)
-    p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer),
-                                 p.config.train.most_evaluated_tokens(n_ctx), border);
+  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, p.data.runner);
+  if (p.config.train.eval_every > 0 && p.data.validation) {
+    const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
+    p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
+  }
   if (p.resumed_from) {
     load_checkpoint(p);
   } else if (!p.config.init_from) {
     initialise(p.config.model, p.config.seed, p.weights->masters());
   }
   note_machine(p, precision);
+  check_same_template(p);
   check_same_data(p, options.retokenize);
   p.horizon.advance(p.state);
   p.weights->round();

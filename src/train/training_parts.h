@@ -1,7 +1,6 @@
 // Prepares everything that training needs: data, model, weights, optimizer, state.
 #pragma once
 
-#include "kiln/data/batch.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
@@ -23,7 +22,6 @@ struct TrainingParts {
   TrainingData data;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ModelWeights> weights;
-  std::unique_ptr<BatchSource> batches;
   std::unique_ptr<Stepper> stepper;
   std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
   Horizon horizon = Horizon::after_steps(0);

@@ -64,8 +64,8 @@ ModelView TrainingRun::model() const { return {*parts_->model, *parts_->weights}
 const ParameterLayout& TrainingRun::layout() const { return parts_->model->layout; }
 const TrainerState& TrainingRun::state() const { return parts_->state; }
 const Horizon& TrainingRun::horizon() const { return parts_->horizon; }
-Index TrainingRun::training_tokens() const { return parts_->data.tokens.train.size(); }
-Index TrainingRun::held_out_tokens() const { return parts_->data.tokens.validation.size(); }
+Index TrainingRun::training_tokens() const { return parts_->data.training_tokens; }
+Index TrainingRun::held_out_tokens() const { return parts_->data.held_out_tokens; }
 Index TrainingRun::trained_parameters() const { return parts_->stepper->gradients().layout().count(); }
 
 }  // namespace kiln

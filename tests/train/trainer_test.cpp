@@ -193,7 +193,7 @@ TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   config.train.steps.reset();
   config.train.epochs = 0.5;
   TrainingRun run(config, scratch.path("run"));
-  const double windows = static_cast<double>(run.parts().batches->epoch());
+  const double windows = static_cast<double>(run.parts().data.batches->epoch());
   EXPECT_EQ(run.horizon().total_steps(), std::ceil(windows / 2 / 4));
 }
 
@@ -207,7 +207,7 @@ TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
   config.train.steps.reset();
   config.train.epochs = 0.07;  // times 100 windows is 7.000000000000001
   TrainingRun run(config, scratch.path("run"));
-  ASSERT_EQ(run.parts().batches->epoch(), 100);
+  ASSERT_EQ(run.parts().data.batches->epoch(), 100);
   EXPECT_EQ(run.horizon().total_steps(), 7);
 }
 
@@ -256,8 +256,8 @@ TEST(Trainer, EvaluatesAsManyTokensAsTheConfigAllows) {
   const RunPaths paths = train(scratch, config, "part");
   TrainingRun run(config, paths.root, {.mode = OpenMode::resume});
   const TrainingParts& p = run.parts();
-  const auto evaluator = make_evaluator(config.model, p.model->vocab_size(), Precision::fp32, {}, config.model.n_ctx);
-  const double part = evaluator->evaluate(p.weights->view(), p.data.tokens.validation).loss;
+  const auto evaluator = make_evaluator(config.model, p.model->vocab_size(), Precision::fp32);
+  const double part = evaluator->evaluate(p.weights->view(), *p.data.validation).loss;
   EXPECT_NE(part, whole);
   EXPECT_EQ(*read_metrics(paths.metrics()).back().validation_loss, part);
 }

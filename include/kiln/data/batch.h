@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace kiln {
@@ -50,7 +51,27 @@ class BatchSource {
   virtual Index fill(Index first, Index micro_batch, Batch& batch) = 0;
 
   /// Returns the steps of `epochs` passes, at least 1. Throws Error (usage) if that overflows.
-  virtual Index steps_of_epochs(double epochs) const = 0;
+  virtual Index steps_of_epochs(double epochs) = 0;
+};
+
+/// The batches of an evaluation, which score each target once. Their sequences do not depend on each other.
+class EvaluationSource {
+ public:
+  EvaluationSource() = default;
+  virtual ~EvaluationSource() = default;
+  EvaluationSource(const EvaluationSource&) = delete;
+  EvaluationSource& operator=(const EvaluationSource&) = delete;
+
+  /// Returns the number of batches.
+  virtual Index size() const = 0;
+  /// Fills batch i, 0 <= i < size().
+  virtual void fill(Index i, Batch& batch) const = 0;
+  /// Returns about the number of targets.
+  virtual Index targets() const = 0;
+  /// Returns a name for messages.
+  virtual std::string name() const = 0;
+  /// Throws Error (bad_input) that names a token of the source outside [0, vocab_size), which is known to hold one.
+  [[noreturn]] virtual void fail_vocabulary(Index vocab_size) const;
 };
 
 }  // namespace kiln

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -67,7 +68,7 @@ class WindowBatches final : public BatchSource {
 
   Index epoch() const override { return batcher_.windows_per_epoch(); }
   Index fill(Index first, Index micro_batch, Batch& batch) override;
-  Index steps_of_epochs(double epochs) const override;
+  Index steps_of_epochs(double epochs) override;
 
  private:
   Batcher batcher_;
@@ -80,17 +81,20 @@ Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_
 /// Batches of a token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored
 /// once: up to B windows of T each, and a last one with the shorter rest. If there are more than `most_targets`, takes
 /// only as many full windows as hold these, at least one, always the same and evenly spread over the file.
-class EvaluationBatches {
+class EvaluationBatches final : public EvaluationSource {
  public:
   /// With a `border`, targets that follow such a token are not scored (Batch::append_window).
   /// Throws Error (usage) with both numbers if there are fewer than 2 tokens.
   EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets = std::numeric_limits<Index>::max(),
                     std::optional<TokenId> border = {});
 
-  Index size() const { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
+  Index size() const override { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
 
-  /// Fills batch i, 0 <= i < size(). Only the last may hold a window shorter than T.
-  void fill(Index i, Batch& batch) const;
+  /// Fills batch i. Only the last may hold a window shorter than T.
+  void fill(Index i, Batch& batch) const override;
+  Index targets() const override { return windows_ * T_ + rest_; }
+  std::string name() const override { return tokens_.name(); }
+  [[noreturn]] void fail_vocabulary(Index vocab_size) const override;
 
  private:
   TokenFile tokens_;

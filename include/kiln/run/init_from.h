@@ -20,7 +20,8 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
 /// Error (bad_input).
 void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
-/// Reads the weights of the model that inherit_model described. Throws Error (bad_input).
+/// Reads the weights of the model that inherit_model described. Tokens that it lacks begin as the mean of its
+/// embedding. Throws Error (bad_input).
 void inherit_weights(ModelSource source, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

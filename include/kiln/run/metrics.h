@@ -29,6 +29,7 @@ struct MetricsRow {
   std::optional<double> bits_per_byte;
   std::optional<double> perplexity;
   std::optional<double> accuracy;
+  std::optional<double> end_accuracy;
 
   template <class V>
   void visit(V& v);
@@ -49,7 +50,7 @@ struct Metric {
 };
 
 /// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
-inline constexpr std::array<Metric, 8> kMetrics{{
+inline constexpr std::array<Metric, 9> kMetrics{{
     {&MetricsRow::loss, "loss", "in nats per token, of the step's batch before its update", "training loss",
      "loss (nats per token)", "loss/training", true},
     {&MetricsRow::learning_rate, "learning_rate", "of the step", "learning rate", "learning rate",
@@ -67,6 +68,9 @@ inline constexpr std::array<Metric, 8> kMetrics{{
      "validation/perplexity", false, Metric::Best::lowest},
     {&MetricsRow::accuracy, "accuracy", "share of the same tokens that were the model's likeliest", "accuracy",
      "accuracy of validation (share)", "validation/accuracy", false, Metric::Best::highest},
+    {&MetricsRow::end_accuracy, "end_accuracy", "the same of the tokens that end a turn, in conversations",
+     "end-of-turn accuracy", "accuracy of the ends of turns (share)", "validation/end_accuracy", false,
+     Metric::Best::highest},
 }};
 
 /// The keys of kMetrics.
