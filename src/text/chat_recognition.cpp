@@ -23,6 +23,7 @@ struct Skeleton {
   std::vector<std::string> names;  // in tags
   bool begins = false;             // writes <|begin_of_text|> or bos_token
   bool begins_in_loop = false;     // and does so after the loop's beginning
+  bool opens_on_request = false;   // writes "assistant" directly after "if add_generation_prompt"
 
   bool has(std::string_view name) const { return std::ranges::find(names, name) != names.end(); }
 
@@ -156,9 +157,15 @@ class JinjaSkeleton {
     constexpr std::string_view kBegin = "<|begin_of_text|>";
     const std::size_t at = text.find(kBegin);
     skeleton_.text += text.substr(0, at);
+    if (text.find("assistant") != std::string_view::npos) skeleton_.opens_on_request = follows_request();
     if (at == std::string_view::npos) return;
     skeleton_.begin();
     add_text(text.substr(at + kBegin.size()));
+  }
+
+  bool follows_request() const {
+    const std::vector<std::string>& names = skeleton_.names;
+    return names.size() > 1 && names.back() == kGenerationPrompt && names[names.size() - 2] == "if";
   }
 
   std::string_view rest_;
@@ -173,7 +180,7 @@ std::optional<ChatTemplateKind> recognise_chat_template(std::string_view jinja) 
   if (jinja.ends_with('\n')) jinja.remove_suffix(1);  // as Jinja itself does
   if (const std::optional<ChatTemplateKind> kind = built_in_jinja(jinja)) return kind;
   const std::optional<Skeleton> skeleton = JinjaSkeleton(jinja).read();
-  if (!skeleton || !skeleton->has("role") || !skeleton->has("content") || !skeleton->has(kGenerationPrompt) ||
+  if (!skeleton || !skeleton->has("role") || !skeleton->has("content") || !skeleton->opens_on_request ||
       std::ranges::count(skeleton->names, "for") != 1) {
     return std::nullopt;
   }

@@ -1,5 +1,4 @@
 // The Jinja of the built-in templates under real Jinja engines, and which foreign templates are recognised.
-#include "kiln/core/utf8.h"
 #include "kiln/text/chat_template.h"
 
 #include <gmock/gmock.h>
@@ -135,6 +134,8 @@ TEST(ChatJinja, TemplatesThatMayWriteOtherTextAreNot) {
                end + opening,
            loop + "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}" +
                end + opening,
+           loop + body + end + "{% if not add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+           "{% if add_generation_prompt %}{% endif %}" + loop + body + end + "{{ '<|im_start|>assistant\\n' }}",
            loop + body + end + loop + end + opening}) {
     EXPECT_EQ(recognise_chat_template(jinja), std::nullopt) << jinja;
   }

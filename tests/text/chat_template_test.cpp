@@ -1,8 +1,6 @@
 // Golden renderings and masks, and what holds for the tokens of every conversation.
 #include "kiln/text/chat_template.h"
 
-#include "kiln/core/utf8.h"
-
 #include <gmock/gmock.h>
 
 #include "chats.h"

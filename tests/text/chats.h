@@ -6,6 +6,7 @@
 
 #include "fixtures.h"
 #include "text/byte_tokenizer.h"
+#include <array>
 
 namespace kiln::testing {
 
