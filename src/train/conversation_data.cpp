@@ -106,6 +106,7 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   data.runner = {.rows = (rows + kConversationRows - 1) / kConversationRows * kConversationRows,
                  .scored = rows,
                  .backward = settings.recompute};
+  data.census = train.census();
   data.training_tokens = train.census().tokens;
   data.held_out_tokens = validation.census().tokens;
   const std::uint64_t digests[] = {train.digest(), validation.digest()};

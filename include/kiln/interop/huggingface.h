@@ -14,7 +14,7 @@ namespace kiln {
 struct TokenizerFiles {
   std::string tokenizer;  // tokenizer.json
   std::string config;     // tokenizer_config.json
-  std::string chat;       // chat_template.jinja; tokenizer_config.json holds it too
+  std::string chat = {};  // chat_template.jinja; tokenizer_config.json holds it too
   SpecialIds ids;
 };
 
