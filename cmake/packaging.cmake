@@ -25,7 +25,7 @@ install(FILES ${generated}/kiln.bash RENAME kiln COMPONENT kiln
 install(FILES ${generated}/_kiln DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT kiln)
 install(FILES ${generated}/kiln.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT kiln)
 install(DIRECTORY configs data DESTINATION ${CMAKE_INSTALL_DATADIR}/kiln COMPONENT kiln
-  FILES_MATCHING PATTERN "*.json" PATTERN "tales.txt" PATTERN "__pycache__" EXCLUDE)
+  FILES_MATCHING PATTERN "*.json" PATTERN "tales.txt" PATTERN "chat*.jsonl" PATTERN "__pycache__" EXCLUDE)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT kiln)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT kiln
   FILES_MATCHING PATTERN "*.md" PATTERN "example" EXCLUDE)
