@@ -41,7 +41,7 @@ TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& mo
   Json config = tokenizer_config_json(tokenizer, model.n_ctx, ids);
   if (!chat_template.empty()) config["chat_template"] = chat_template;
   return {
-      .tokenizer = format_tokenizer_json(tokenizer), .config = format_json(config), .chat = chat_template, .ids = ids};
+      .tokenizer = format_tokenizer_json(tokenizer), .config = format_json(config), .ids = ids, .chat = chat_template};
 }
 
 SpecialIds LoadedModel::ids() const {

@@ -14,8 +14,8 @@ namespace kiln {
 struct TokenizerFiles {
   std::string tokenizer;  // tokenizer.json
   std::string config;     // tokenizer_config.json
-  std::string chat = {};  // chat_template.jinja; tokenizer_config.json holds it too
   SpecialIds ids;
+  std::string chat = {};  // chat_template.jinja; tokenizer_config.json holds it too
 };
 
 struct HuggingFaceOptions {
