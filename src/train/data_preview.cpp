@@ -47,7 +47,10 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
   DataPlaces places{.checkpoint = {}, .base = {}, .cache = cache};
   if (config.init_from) places.base = open_model(config.locate(*config.init_from), std::nullopt, Verify::no);
   TrainingData data = load_training_data(config, places, {});
-  DataPreview preview{.epoch = data.batches->epoch(), .census = data.census};
+  DataPreview preview{.epoch = data.batches->epoch(),
+                      .training_tokens = data.training_tokens,
+                      .held_out_tokens = data.held_out_tokens,
+                      .census = data.census};
   Batch batch;
   for (Index drawn = 0; std::ssize(preview.examples) < count && drawn < preview.epoch;) {
     Index micro_batch = 0;
@@ -57,7 +60,7 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
       if (std::ssize(preview.examples) == count) break;
     }
   }
-  if (data.census) preview.packing = packing_of(*data.batches, data.runner.scored);
+  if (data.census && count > 0) preview.packing = packing_of(*data.batches, data.runner.scored);
   preview.tokenizer = std::move(data.tokenizer);
   return preview;
 }

@@ -6,6 +6,7 @@
 #include "kiln/data/source_files.h"
 #include "kiln/text/document.h"
 #include "kiln/text/tokenizer.h"
+#include "kiln/train/data_preview.h"
 
 namespace kiln {
 namespace {
@@ -40,6 +41,11 @@ TextLength length_of_text(const Config& config) {
   if (sample.empty()) return {};
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config.located_tokenizer(), sample);
   return estimate_length(corpus, *tokenizer, special_ids(*tokenizer, config.tokenizer).marks());
+}
+
+TextLength length_of_conversations(const Config& config) {
+  const DataPreview preview = preview_data(config, 0, {});
+  return {.train = preview.training_tokens, .validation = preview.held_out_tokens};
 }
 
 }  // namespace
@@ -77,6 +83,7 @@ TextLength estimate_length(const Corpus& corpus, const Tokenizer& tokenizer, Doc
 std::optional<TextLength> text_length(const Config& config) {
   if (config.data.train.empty()) return std::nullopt;
   try {
+    if (config.objective.type == ObjectiveKind::sft) return length_of_conversations(config);
     const bool tokens = names_token_files(config.data, config.directory);
     const TextLength length = tokens ? length_of_token_files(config) : length_of_text(config);
     if (length.train > 0) return length;

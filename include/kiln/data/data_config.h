@@ -27,7 +27,11 @@ struct DataConfig {
 
   template <class V>
   void visit(V& v) {
-    v("train", train, "files, folders or globs: text, .jsonl (a document a line), .bin (token files)", required());
+    v("train", train,
+      "files, folders or globs: text, .jsonl (a document a line), .bin (token files); for objective sft .jsonl or "
+      ".json "
+      "with conversations; text and JSON may be compressed (.gz, .zst)",
+      required());
     v("validation", validation, "the same, for the text that is held out");
     v("validation_fraction", validation_fraction,
       "share of the training text's tail held out where validation is empty", from_to_below(0, 1));
