@@ -77,7 +77,7 @@ void run_tokens(Chat& chat, const std::string&) {
   if (text.ends_with(' ')) text.back() = '\n';
   text +=
       fmt::format("{} of {} that fit", format_count(std::ssize(view.ids)), counted(chat.session.context(), "token"));
-  if (view.dropped_turns > 0) text += fmt::format("; without the first {}", counted(view.dropped_turns, "turn"));
+  if (view.dropped_turns > 0) text += fmt::format("; without the oldest {}", counted(view.dropped_turns, "turn"));
   chat.talk.say(text + "\n");
 }
 

@@ -87,8 +87,9 @@ bool ChatTalk::hear(std::string_view piece) {
 /// Says what the text of the answer does not show.
 void ChatTalk::report(const Answer& answer) {
   if (answer.dropped_turns > dropped_turns_) {
-    note(fmt::format("the context of {} is full: the model no longer reads the first {}",
-                     counted(session_.context(), "token"), counted(answer.dropped_turns, "turn")));
+    const Index turns = answer.dropped_turns;
+    note(fmt::format("the context of {} is full: the model no longer reads the oldest {}",
+                     counted(session_.context(), "token"), turns == 1 ? "turn" : counted(turns, "turn")));
   }
   if (answer.interrupted) {
     note(answer.text.empty() ? "stopped before the answer began; the message is taken back" : "stopped");

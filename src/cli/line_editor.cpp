@@ -87,8 +87,10 @@ class LineEditor final : public LineSource {
   }
 
   Line read(const std::string& prompt) override {
-    const bool color = output_has_color(STDOUT_FILENO);
-    prompt_ = color ? "\1\x1b[1m\1" + prompt + "\1\x1b[0m\1" : prompt;
+    prompt_ = prompt;
+    if (output_has_color(STDOUT_FILENO) && prompt.ends_with(' ')) {  // libedit drops an escape at the very end
+      prompt_ = "\1\x1b[1m\1" + prompt.substr(0, prompt.size() - 1) + "\1\x1b[0m\1 ";
+    }
     interrupted_ = false;
     typed_.clear();
     int size = 0;
