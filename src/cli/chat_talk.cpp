@@ -57,7 +57,7 @@ void ChatTalk::note(std::string_view text) const {
 void ChatTalk::show(const std::function<Answer(const OnPiece&)>& ask) {
   ended_by_.reset();
   Answer answer = ask([this](std::string_view piece) { return hear(piece); });
-  if (output_ != ChatOutput::json && last_byte_ != '\n') write("\n");
+  if (output_ == ChatOutput::text || (output_ == ChatOutput::person && !answer.text.empty())) write("\n");
   if (output_ != ChatOutput::json) report(answer);
   if (output_ == ChatOutput::person) write("\n");
   if (ended_by_) throw ExitWith{kSignalExit + *ended_by_};
@@ -103,7 +103,6 @@ void ChatTalk::report(const Answer& answer) {
 void ChatTalk::write(std::string_view text) {
   write_stdout(text);
   if (std::ferror(stdout) != 0) throw ExitWith{0};  // the reader has closed the pipe
-  last_byte_ = text.back();
 }
 
 }  // namespace kiln::cli

@@ -37,7 +37,7 @@ class ChatTalk {
   void show(const std::function<Answer(const OnPiece&)>& ask);
   bool hear(std::string_view piece);
   void report(const Answer& answer);
-  void write(std::string_view text);
+  static void write(std::string_view text);
 
   ChatSession& session_;
   PendingSignals& signals_;
@@ -46,7 +46,6 @@ class ChatTalk {
   std::optional<Answer> last_;
   Index dropped_turns_ = 0;      // of the last answer
   std::optional<int> ended_by_;  // a signal during this answer
-  char last_byte_ = '\n';
 };
 
 }  // namespace kiln::cli

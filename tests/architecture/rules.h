@@ -60,6 +60,7 @@ struct Door {
 inline constexpr Door kDoors[] = {
     {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
+    {"histedit.h", {"src/cli/line_editor"}, "cli/line_editor alone edits lines"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
 };
 

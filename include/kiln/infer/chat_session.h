@@ -1,4 +1,4 @@
-// Holds a conversation with a model, whose keys and values stay in memory between turns.
+// Holds a conversation with a model. Keys and values stay in memory between turns.
 #pragma once
 
 #include "kiln/infer/generate.h"
@@ -50,9 +50,9 @@ using OnPiece = std::function<bool(std::string_view piece)>;
 /// A conversation with one model. A turn is a user message with what follows it, up to the next one.
 ///
 /// The model reads only tokens that are new: the longest common beginning of the cached and the wanted tokens is kept.
-/// If the conversation leaves an answer no more than the room of max_tokens, at most a quarter of the context, the
-/// model reads it without its oldest turns. They stay in messages(), and after undo() the model may read them again.
-/// System messages before the first turn are always read.
+/// An answer needs room for max_tokens, or for a quarter of the context if that is less. Where the conversation leaves
+/// less room, the model reads it without its oldest turns. They stay in messages(), and after undo() the model may read
+/// them again. System messages before the first turn are always read.
 ///
 /// Where answer() or retry() throws, and where the callback stops an answer before its first word, the conversation is
 /// as it was before the call.
