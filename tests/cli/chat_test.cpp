@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 using testing::chat_command;
-using testing::chat_run;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
