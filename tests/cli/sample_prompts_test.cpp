@@ -81,7 +81,7 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
   const std::string file = sampled_run().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
-  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                 // an unset variable of a shell
+  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                     // an unset variable of a shell
   EXPECT_NE(sample({"--prompts", sampled_run().scratch.path().string()}).code, 0);  // a folder
 }
 
