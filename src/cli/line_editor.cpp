@@ -94,6 +94,7 @@ class LineEditor final : public LineSource {
     interrupted_ = false;
     typed_.clear();
     int size = 0;
+    ::el_set(editor_.get(), EL_PREP_TERM, 1);  // before the prompt: what is typed at its sight is not echoed twice
     const char* text = ::el_gets(editor_.get(), &size);
     if (ended_) throw ExitWith{kSignalExit + *ended_};
     if (interrupted_) {

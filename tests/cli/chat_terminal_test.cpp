@@ -34,7 +34,7 @@ std::vector<std::string> long_talk(const testing::Scratch& state) {
   static const testing::SmallRun run;
   static const testing::Outcome outcome =
       run.train({"--set", testing::kChatTokens, "--set", "model.n_ctx=2048", "--set", "model.d_model=64", "--set",
-                 "model.n_layers=4", "--set", "model.dropout=0", "--set", "train.steps=10", "--set",
+                 "model.n_layers=4", "--set", "model.dropout=0", "--set", "train.steps=3", "--set",
                  "train.batch_size=1", "--set", "train.eval_every=0"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   return with_state(state, testing::kiln({"chat", run.folder, "--greedy", "--max-tokens", "1900"}));
@@ -128,7 +128,7 @@ TEST(ChatOnATerminal, CtrlCStopsAnAnswerAndTheChatGoesOn) {
   ASSERT_TRUE(terminal.wait_for("three\r\n"));
   ASSERT_TRUE(terminal.wait_for_more(3));
   terminal.type("\x03");
-  ASSERT_TRUE(terminal.wait_for("(stopped)"));
+  ASSERT_TRUE(terminal.wait_for("(stopped)")) << terminal.seen();
   ASSERT_TRUE(terminal.wait_for("> "));
   terminal.type("/tokens\r");
   ASSERT_TRUE(terminal.wait_for("<|im_start|> \"a\" \"s\" \"s\" \"i\" \"s\" \"t\" \"a\" \"n\" \"t\""));

@@ -72,6 +72,9 @@ class OnTerminal {
     return seen_;
   }
 
+  /// All that has come so far.
+  const std::string& seen() const { return seen_; }
+
   void type(std::string_view text) const { EXPECT_EQ(::write(master_, text.data(), text.size()), std::ssize(text)); }
 
   /// Gives the window another width.
