@@ -8,6 +8,8 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 if(KILN_ONEDNN)  # looked for by hand: Debian's dnnl-config.cmake asks for OpenCL, which kiln does not use
   find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp)
   find_library(ONEDNN_LIBRARY dnnl)
@@ -26,7 +28,7 @@ target_compile_definitions(kiln_settings INTERFACE
   KILN_VERSION="${PROJECT_VERSION}" EIGEN_DONT_PARALLELIZE SPDLOG_FMT_EXTERNAL)
 target_link_libraries(kiln_settings INTERFACE
   OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json
-  PkgConfig::PCRE2 PkgConfig::XXHASH)
+  PkgConfig::PCRE2 PkgConfig::XXHASH PkgConfig::ZLIB PkgConfig::ZSTD)
 if(ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
   message(STATUS "Matrix products: oneDNN (${ONEDNN_LIBRARY})")
   target_compile_definitions(kiln_settings INTERFACE KILN_ONEDNN)

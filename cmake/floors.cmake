@@ -2,6 +2,7 @@
 # Its property KILN_FLOORS lists it and every floor below it, so that a floor's tests link nothing higher.
 function(kiln_floor name)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")  # tests have a main of their own
   set(floors ${name})
   foreach(below IN LISTS ARGN)
     get_property(under GLOBAL PROPERTY KILN_FLOORS_${below})

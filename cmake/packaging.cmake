@@ -25,7 +25,7 @@ install(FILES ${generated}/kiln.bash RENAME kiln COMPONENT kiln
 install(FILES ${generated}/_kiln DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT kiln)
 install(FILES ${generated}/kiln.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT kiln)
 install(DIRECTORY configs data DESTINATION ${CMAKE_INSTALL_DATADIR}/kiln COMPONENT kiln
-  FILES_MATCHING PATTERN "*.json" PATTERN "tales.txt" PATTERN "__pycache__" EXCLUDE)
+  FILES_MATCHING PATTERN "*.json" PATTERN "tales.txt" PATTERN "chat*.jsonl" PATTERN "__pycache__" EXCLUDE)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT kiln)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT kiln
   FILES_MATCHING PATTERN "*.md" PATTERN "example" EXCLUDE)
@@ -52,7 +52,7 @@ set(CPACK_DEBIAN_KILN_PACKAGE_NAME kiln)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_NAME libkiln-dev)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_DEPENDS
-  "libeigen3-dev, libfmt-dev, libspdlog-dev, nlohmann-json3-dev, libpcre2-dev, libxxhash-dev, libdnnl-dev, librsvg2-dev")
+  "libeigen3-dev, libfmt-dev, libspdlog-dev, nlohmann-json3-dev, libpcre2-dev, libxxhash-dev, zlib1g-dev, libzstd-dev, libdnnl-dev, librsvg2-dev")
 set(CPACK_COMPONENT_KILN_DESCRIPTION "Trains GPT-style transformers, from raw text to a model that other tools load")
 set(CPACK_COMPONENT_LIBKILN-DEV_DESCRIPTION "The library that kiln is made of")
 include(CPack)

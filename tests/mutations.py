@@ -200,7 +200,7 @@ RUN = [
     *of("src/train/horizon.cpp", "train_test:Horizon*",
         ("by the clock a run has no steps before its first", "return step_ > 0 && progress_ > 0 ?",
          "return progress_ > 0 ?")),
-    *of("src/train/horizon.cpp", "train_test:Trainer.Epochs*",
+    *of("src/data/batcher.cpp", "train_test:Trainer.Epochs*",
         ("epochs that are whole steps gain one by rounding", " * (1 - kRounding)", " * (1 + kRounding)")),
     *of("src/train/trainer.cpp", "cli_test:Faults.ADiverged*",
         ("weights that were ruined are saved as if nothing had happened", "has_time && is_sound && is_due(",

@@ -2,8 +2,7 @@
 #include <iostream>
 #include <kiln/infer/complete.h>
 #include <kiln/infer/prompt.h>
-#include <kiln/run/run_directory.h>
-#include <kiln/train/trainer.h>
+#include <kiln/train/training_run.h>
 
 int main(int argc, char** argv) try {
   kiln::check(argc == 3, "usage: example TEXT RUN");
@@ -16,15 +15,13 @@ int main(int argc, char** argv) try {
   config.train.batch_size.count = 8;
   config.train.resolve();
 
-  kiln::RunDirectory run(argv[2], kiln::OpenMode::fresh);
-  const auto prepared = kiln::prepare(config, run.paths(), false);
-  const int code = kiln::Trainer(*prepared, run.paths(), false).run();
+  kiln::TrainingRun run(config, argv[2]);
+  run.train();
 
-  const kiln::ModelView model(*prepared->model, *prepared->weights);
-  const std::vector<kiln::Prompt> prompts{kiln::encode_prompt(*prepared->tokenizer, prepared->ids, "Once")};
-  const auto texts = kiln::complete(model, *prepared->tokenizer, prompts, {});
+  const std::vector<kiln::Prompt> prompts{kiln::encode_prompt(run.tokenizer(), run.ids(), "Once")};
+  const auto texts = kiln::complete(run.model(), run.tokenizer(), prompts, {});
   std::cout << "Once" << texts.front().text << "\n";
-  return code;
+  return 0;
 } catch (const kiln::Error& error) {
   std::cerr << "error: " << error.what() << "\n";
   return static_cast<int>(error.code());

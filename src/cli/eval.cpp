@@ -2,7 +2,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/data/dataset.h"
 #include "kiln/infer/context.h"
 #include "kiln/nn/model_weights.h"
@@ -93,11 +93,11 @@ Evaluation evaluate(LoadedModel& model, const TokenFile& tokens, Precision preci
   weights.round();
   const std::optional<Config>& run = model.source.config;
   const std::optional<TokenId> border = run ? document_border(run->data, model.ids()) : std::nullopt;
-  const std::unique_ptr<Evaluator> evaluator =
-      make_evaluator(model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer),
-                     std::numeric_limits<Index>::max(), border);
-  ProgressBar bar("scoring", static_cast<double>(tokens.size()), "tokens");
-  return evaluator->evaluate(weights.view(), tokens, [&](double share) { bar.set_share(share); });
+  const std::unique_ptr<Evaluator> evaluator = make_evaluator(model.model->config(), model.model->vocab_size(),
+                                                              precision, text_bytes_by_token(*model.tokenizer));
+  const auto source = make_text_evaluation(model.model->config(), tokens, std::numeric_limits<Index>::max(), border);
+  Work work("scoring", static_cast<double>(tokens.size()), "tokens");
+  return evaluator->evaluate(weights.view(), *source, [&](double share) { work.set_share(share); });
 }
 
 Json to_json(const Evaluation& result) {

@@ -2,15 +2,16 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/obstacles.h"
+#include "kiln/run/model_chat.h"
+#include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
 #include "kiln/text/tokenizer_json.h"
-#include "kiln/train/prepare.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -72,7 +73,9 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
-                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids()), {.type = job.type});
+                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
+                                           read_chat_template(job.loaded.source.folder)),
+                           {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {
@@ -208,7 +211,7 @@ void run_export(const ExportOptions& options) {
   }
   const Index parameters = job.loaded.model->layout.count();
   {
-    const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
+    const Work work("writing weights", static_cast<double>(parameters), "parameters");
     write_in_place(output, target.folder, [&](const fs::path& path) { target.write(path, job); });
   }
   spdlog::info("{}: {} as {}", options.output, counted(parameters, "parameter"), options.type);

@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -66,8 +66,8 @@ Finetuning choose_finetuning(const std::string& model, const DataConfig& data, c
     check(duration.has_value(), "--for {}: a duration such as {} is expected", *time, kDurationExamples);
     request.seconds = duration->seconds;
   }
-  ProgressBar bar("reading the text, timing this machine", 1, "");
-  return propose_finetuning(request, [&](double share) { bar.set_share(share); });
+  Work work("reading the text, timing this machine", 1, "");
+  return propose_finetuning(request, [&](double share) { work.set_share(share); });
 }
 
 Json finetuning_json(const Finetuning& finetuning, const std::optional<std::string>& time) {

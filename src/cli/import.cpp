@@ -1,7 +1,7 @@
 // kiln import: makes a run from another tool's model.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
@@ -59,7 +59,7 @@ void run_import(const ImportOptions& options) {
   TrainerState state;
   state.seed = config.seed;
   const Index parameters = model.model->layout.count();
-  const ProgressBar bar("writing weights", static_cast<double>(parameters), "parameters");
+  const Work work("writing weights", static_cast<double>(parameters), "parameters");
   const std::filesystem::path folder =
       save_checkpoint(run.paths().checkpoints(),
                       {.config = config,

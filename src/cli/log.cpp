@@ -1,15 +1,19 @@
 // Makes messages printable before any sink sees them, on the terminal and in a run's own log.
 #include "cli/log.h"
 
-#include "kiln/core/log.h"
+#include "kiln/core/file_streams.h"
+#include "kiln/core/report.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "cli/progress_bar.h"
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -17,6 +21,10 @@
 
 namespace kiln::cli {
 namespace {
+
+constexpr const char* kLines = "kiln: a text of several lines";  // marks messages, as their source location
+
+bool has_lines(const spdlog::details::log_msg& message) { return message.source.filename == kLines; }
 
 /// Writes "warning: " and the like before messages of levels other than info.
 class LevelPrefix final : public spdlog::custom_flag_formatter {
@@ -45,6 +53,33 @@ class PrintableLogger final : public spdlog::logger {
   }
 };
 
+/// Logs the library's messages, and shows the progress of its work by bars.
+class LogReporter final : public Reporter {
+ public:
+  void message(Severity severity, const std::string& text) override {
+    spdlog::log(severity == Severity::warning ? spdlog::level::warn : spdlog::level::info, "{}", text);
+  }
+  std::unique_ptr<Meter> meter(const std::string& what, double total, const std::string& unit) override {
+    return std::make_unique<ProgressBar>(what, total, unit);
+  }
+};
+
+class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit LogFile(const std::filesystem::path& path) : lines_(path) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);  // with a newline, which LineAppender adds
+    lines_.append(std::string_view(text.data(), text.size() - 1));
+  }
+  void flush_() override {}
+
+ private:
+  LineAppender lines_;
+};
+
 }  // namespace
 
 void set_up_log() {
@@ -56,6 +91,18 @@ void set_up_log() {
   auto logger = std::make_shared<PrintableLogger>("kiln", std::move(sink));
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
+  static LogReporter reporter;
+  set_reporter(&reporter);
+}
+
+void log_to(const std::filesystem::path& path) {
+  auto sink = std::make_shared<LogFile>(path);
+  sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
+  spdlog::default_logger()->sinks().push_back(std::move(sink));
+}
+
+void log_lines(spdlog::level::level_enum level, std::string_view text) {
+  spdlog::default_logger_raw()->log(spdlog::source_loc{kLines, 1, ""}, level, spdlog::string_view_t(text));
 }
 
 }  // namespace kiln::cli

@@ -1,6 +1,5 @@
 // Declares the commands, runs the one given, and turns errors into messages and exit codes.
 #include "kiln/core/error.h"
-#include "kiln/core/log.h"
 #include "kiln/core/nearest.h"
 #include "kiln/core/threads.h"
 

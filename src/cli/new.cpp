@@ -2,7 +2,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
 #include "kiln/train/proposal.h"
@@ -199,12 +199,12 @@ void run_new(const NewOptions& options) {
   const std::string reasons = path + ".why.md";
   check_outputs(options, path, reasons);
   Proposal proposal = [&] {
-    ProgressBar bar("measuring this machine", 1, "");
+    Work work("measuring this machine", 1, "");
     DataConfig reading;
     options.reading.apply_to(reading);
     return propose(
         {.data = options.data, .seconds = time->seconds, .include = reading.include, .text_field = reading.text_field},
-        [&](double share) { bar.set_share(share); });
+        [&](double share) { work.set_share(share); });
   }();
   proposal.config.name = name;
   Json config = brief_config(proposal.config);

@@ -28,7 +28,7 @@ constexpr int kGreatestWidth = 240;  // wider plots are no easier to read
 
 struct PlotOptions {
   std::vector<std::string> runs;
-  std::string metric{kPlotMetrics[0]};
+  std::string metric{kMetricKeys[0]};
   std::string x{kPlotXs[0]};
   std::optional<double> smoothing;
   std::string output;
@@ -59,7 +59,7 @@ fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
     write_file_atomically(options.output, to_picture(figure, options.output));
     return options.output;
   }
-  if (options.runs.size() > 1 || options.metric != kPlotMetrics[0]) return {};
+  if (options.runs.size() > 1 || options.metric != kMetricKeys[0]) return {};
   fs::path file = RunPaths{options.runs[0]}.plot();
   try {
     write_file_atomically(file, to_picture(figure, file));
@@ -86,15 +86,15 @@ Json to_json(const Figure& figure, const fs::path& output) {
 
 void run_plot(const PlotOptions& options) {
   if (!options.output.empty()) check_picture_file("--output", options.output);
-  const auto metric = value_of<PlotMetric>(kPlotMetrics, options.metric);
   const std::vector<NamedRows> runs = read_runs(options.runs);
-  const Figure figure =
-      metric_figure(runs, {.metric = metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
+  const Figure figure = metric_figure(
+      runs, {.metric = options.metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
+  const bool is_of_training = metric_of(options.metric).best == Metric::Best::none;
   const std::string what = options.metric == "loss" ? "losses" : options.metric;
   check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
-        RunPaths{options.runs[0]}.metrics().string(), what, is_of_validation(metric) ? "eval_every" : "log_every");
+        RunPaths{options.runs[0]}.metrics().string(), what, is_of_training ? "log_every" : "eval_every");
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (!is_measured(runs[i].rows, metric))
+    if (!is_measured(runs[i].rows, options.metric))
       spdlog::warn("{}: holds no {} yet, and is not drawn", options.runs[i], what);
   }
   const fs::path output = draw_picture(figure, options);  // first, so that the JSON names an existing file
@@ -114,7 +114,7 @@ void add_plot(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
   command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
-  add_choice(*command, "--metric", options->metric, kPlotMetrics, "what to draw");
+  add_choice(*command, "--metric", options->metric, kMetricKeys, "what to draw");
   add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis");
   command
       ->add_option("--smooth", options->smoothing,

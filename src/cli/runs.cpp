@@ -1,7 +1,6 @@
 // kiln runs: lists the runs in a folder, and their results.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/core/log.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/train/run_summary.h"
@@ -11,6 +10,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/log.h"
 #include "cli/output.h"
 #include "cli/runs_change.h"
 #include <algorithm>

@@ -4,7 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/token_file.h"
@@ -139,7 +139,7 @@ void run_encode(const UseOptions& options) {
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
   const std::string text = read_stdin();
   const std::vector<TokenId> ids = [&] {
-    const ProgressBar bar("encoding", static_cast<double>(text.size()), "bytes");
+    const Work work("encoding", static_cast<double>(text.size()), "bytes");
     try {
       return tokenizer->encode(text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
     } catch (const TextError& error) {

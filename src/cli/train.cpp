@@ -1,30 +1,27 @@
 // kiln train: trains a run from a config.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
-#include "kiln/core/file_streams.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
-#include "kiln/core/log.h"
 #include "kiln/core/shown_text.h"
-#include "kiln/infer/complete.h"
-#include "kiln/infer/prompt.h"
-#include "kiln/run/checkpoint_store.h"
+#include "kiln/core/threads.h"
 #include "kiln/run/config.h"
 #include "kiln/run/run_directory.h"
-#include "kiln/train/plan.h"
-#include "kiln/train/trainer.h"
+#include "kiln/train/finetune.h"
+#include "kiln/train/training_run.h"
 
 #include <nlohmann/json.hpp>
-#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/finetune.h"
+#include "cli/log.h"
 #include "cli/output.h"
+#include "cli/stop_signals.h"
+#include "cli/training_view.h"
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -101,30 +98,6 @@ void check_options(const TrainOptions& options) {
         options.init_from);
 }
 
-/// Writes the run's log file. Appends each message completely or not at all.
-class LogFile final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit LogFile(const std::filesystem::path& path) : lines_(path) {}
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t text;
-    formatter_->format(message, text);  // with a newline, which LineAppender adds
-    lines_.append(std::string_view(text.data(), text.size() - 1));
-  }
-  void flush_() override {}
-
- private:
-  LineAppender lines_;
-};
-
-/// Adds the run's log file, with times, to the logger.
-void log_to(const std::filesystem::path& path) {
-  auto sink = std::make_shared<LogFile>(path);
-  sink->set_pattern("%Y-%m-%d %H:%M:%S %l: %v");
-  spdlog::default_logger()->sinks().push_back(std::move(sink));
-}
-
 /// Returns the overrides of the config, including those from flags.
 std::vector<std::string> overrides_of(const TrainOptions& options) {
   std::vector<std::string> overrides;
@@ -140,73 +113,36 @@ std::vector<std::string> overrides_of(const TrainOptions& options) {
   return overrides;
 }
 
-/// Returns a sample of the model's text at this point of training.
-std::string sample(const Preparation& p) {
-  CompletionOptions options;
-  options.generation.max_tokens = kSampleTokens;
-  options.generation.seed = p.config.seed;
-  const std::string& text = p.config.train.sample_prompt;
-  options.generation.end_tokens = p.ids.ends;
-  const ModelView model(*p.model, p.weights->masters());
-  const std::array prompts{encode_prompt(*p.tokenizer, p.ids, text)};
-  const auto completions =
-      complete(model, *p.tokenizer, prompts, options, [](Index, std::string_view, bool) { leave_if_stopped(); });
-  return text + completions.front().text;
-}
-
-/// Throws Error (usage) if the config requests samples but the tokenizer cannot encode their prompt: now rather than at
-/// the first sample.
-void check_sample_prompt(const Preparation& p) {
-  const TrainConfig& train = p.config.train;
-  if (train.sample_every > 0 || train.sample_at_evaluations) encode_prompt(*p.tokenizer, p.ids, train.sample_prompt);
-}
-
-void introduce(const Preparation& p, const RunPaths& paths) {
-  const ParameterCounts counts = ParameterCounts::of(p.model->layout);
-  spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", paths.root.string(),
-               counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
-               counted(p.data.train.size(), "training token"), format_count(p.data.validation.size()));
-  if (!p.config.train.freeze.empty())
-    spdlog::info("{} are trained, the others frozen (train.freeze)",
-                 counted(p.stepper->gradients().layout().count(), "parameter"));
-}
-
-void say_finished(const Preparation& p, const std::string& root) {
-  if (const auto& budget = p.config.train.time_budget; budget && p.horizon.is_reached()) {
+void say_finished(const TrainingRun& run, const std::string& root) {
+  const TrainConfig& train = run.config().train;
+  if (train.time_budget && run.horizon().is_reached()) {
     spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
-                 format_duration(budget->seconds));
-  } else if (p.horizon.is_reached()) {
-    const auto steps = static_cast<std::int64_t>(p.horizon.total_steps());
+                 format_duration(train.time_budget->seconds));
+  } else if (run.horizon().is_reached()) {
+    const auto steps = static_cast<std::int64_t>(run.horizon().total_steps());
     spdlog::info("{}: finished after {}; raise train.steps to go on", root, counted(steps, "step"));
   } else {
     spdlog::info(
         "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to go on",
-        root, p.state.step, counted(p.state.evaluations_since_best, "evaluation"));
+        root, run.state().step, counted(run.state().evaluations_since_best, "evaluation"));
   }
 }
 
 /// Returns the state of the run at the end of training, as JSON.
-Json to_json(const Preparation& p, const std::filesystem::path& root, int code) {
-  const TrainerState& state = p.state;
-  return {{"run", root.string()},
-          {"finished", p.is_finished()},
+Json to_json(const TrainingRun& run, int code) {
+  const TrainerState& state = run.state();
+  return {{"run", run.paths().root.string()},
+          {"finished", run.is_finished()},
           {"exit_code", code},
           {"step", state.step},
           {"total_steps", or_null(state.total_steps)},
           {"tokens", state.tokens},
           {"seconds", state.seconds},
-          {"parameters", p.model->layout.count()},
+          {"parameters", run.layout().count()},
           {"validation_loss", or_null(state.validation_loss)},
           {"best_validation_loss", or_null(state.best_loss)},
           {"best_step", state.best_loss ? Json(state.best_step) : Json()},
           {"bad_steps", state.bad_steps}};
-}
-
-/// Repairs the checkpoints folder of a finished run: a kill may have come right after its last save.
-void recover_from_crash(const Preparation& p, const RunPaths& paths) {
-  if (!p.resumed_from) return;
-  const std::optional<std::int64_t> best = p.state.best_loss ? std::optional(p.state.best_step) : std::nullopt;
-  recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
 }
 
 /// Returns the command that continues a run. The run's config includes the options' settings.
@@ -284,38 +220,32 @@ void run_train(const TrainOptions& options) {
   const bool goes_on = resumes(options) && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   if (goes_on) tell_kept(options.config, file.kept_by_run(resumed));
-  const bool samples = config.train.sample_every > 0 || config.train.sample_at_evaluations;
-  check(samples || !options.prompt, "--prompt is for samples, and the config asks for none; add --watch-samples");
+  check(config.train.samples() || !options.prompt,
+        "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
-  RunDirectory run(root, open_mode(options));
-  const RunPaths& paths = run.paths();
 
-  const std::unique_ptr<Preparation> preparation = prepare(config, paths, resumes(options), options.resuming);
-  recover_from_crash(*preparation, paths);
-  if (preparation->is_finished()) {
-    say_finished(*preparation, root.string());
-    if (options.json) write_json(to_json(*preparation, root, 0));
-    return;
-  }
-  check_sample_prompt(*preparation);
-  if (options.overwrite) run.clear();  // only now: a config that cannot be trained deletes no run
-  log_to(paths.log());
-  write_file_atomically(paths.config(), format_json(config_to_json(preparation->config)));
+  watch_stop_signals();  // before any thread starts
+  set_threads(config.train.threads, config.train.deterministic);
   std::error_code ignored;
   const bool is_own = file.run() && std::filesystem::equivalent(*file.run(), root, ignored);
-  if (!is_own) write_file_atomically(paths.given(), file.text());
-  truncate_metrics(paths.metrics(), preparation->state.step);
-  introduce(*preparation, paths);
-  const int code = Trainer(*preparation, paths, {options.quiet, !options.json}, sample).run();
+  TrainingRun run(config, root,
+                  {.mode = open_mode(options),
+                   .resume = options.resuming,
+                   .given = is_own ? std::nullopt : std::optional(file.text())});
+  if (run.is_finished()) {
+    say_finished(run, root.string());
+    if (options.json) write_json(to_json(run, 0));
+    return;
+  }
+  TrainingView view(run, {options.quiet, !options.json});
+  const TrainingEnd end = run.train(view);
+  view.conclude(end);
+  const int code = end == TrainingEnd::stopped ? kSignalExitBase + view.signal().value_or(0) : 0;
   spdlog::info("the run is in {}", root.string());
   if (code != 0) log_lines(spdlog::level::info, "to go on:\n  " + resuming_command(options, root));
-  if (options.json) write_json(to_json(*preparation, root, code));
+  if (options.json) write_json(to_json(run, code));
   if (code != 0) throw ExitWith{code};
 }
-
-}  // namespace
-
-namespace {
 
 /// Adds the options that finetune without a config, and override a given one.
 void add_shortcuts(CLI::App& command, TrainOptions& options) {

@@ -1,9 +1,10 @@
 // kiln tune lr: finds a learning rate for a config in a short run in which it rises.
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/threads.h"
 #include "kiln/plot/braille_plot.h"
 #include "kiln/plot/picture.h"
 #include "kiln/run/run_directory.h"
@@ -83,10 +84,11 @@ void run_tune_lr(const TuneOptions& options) {
   options.range.validate();
   if (!options.output.empty()) check_picture_file("--output", options.output);
   const Config config = read_config(options.config.config, options.config.overrides);
-  const std::unique_ptr<Preparation> preparation = prepare(config, RunPaths{"runs/" + config.name}, false);
+  set_threads(config.train.threads, config.train.deterministic);
   const LearningRateTest test = [&] {
-    ProgressBar bar("trying learning rates", static_cast<double>(options.range.steps), "steps");
-    return test_learning_rates(*preparation, options.range, [&](double share) { bar.set_share(share); });
+    Work work("trying learning rates", static_cast<double>(options.range.steps), "steps");
+    return test_learning_rates(config, RunPaths{"runs/" + config.name}.tokens(), options.range,
+                               [&](double share) { work.set_share(share); });
   }();
   const Json keys = suggestion(test, config.optimizer);
   const Figure figure = figure_of(test, config);

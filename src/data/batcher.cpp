@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -92,6 +93,27 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
   }
 }
 
+Index WindowBatches::fill(Index first, Index micro_batch, Batch& batch) {
+  const Index done = micro_batch * sizes_.windows_per_micro_batch;
+  const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
+  if (windows <= 0) return 0;
+  batcher_.fill(first, windows, batch);
+  return windows;
+}
+
+Index WindowBatches::steps_of_epochs(double epochs) {
+  return kiln::steps_of_epochs(epochs, epoch(), sizes_.windows_per_step);
+}
+
+Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step) {
+  constexpr double kMostSteps = 1e15;
+  constexpr double kRounding = 1e-12;  // of a product that should be whole: 0.07 * 100 is more than 7
+  const double windows = epochs * static_cast<double>(windows_per_epoch);
+  const double steps = std::ceil(windows / static_cast<double>(windows_per_step) * (1 - kRounding));
+  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", epochs, steps);
+  return std::max<Index>(1, static_cast<Index>(steps));
+}
+
 EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets,
                                      std::optional<TokenId> border)
     : tokens_(std::move(tokens)),
@@ -107,6 +129,15 @@ EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index m
   } else {
     rest_ = targets - full_windows_ * T_;
   }
+}
+
+void EvaluationSource::fail_vocabulary(Index vocab_size) const {
+  fail(ExitCode::bad_input, "{}: holds a token outside the vocabulary of {}", name(), vocab_size);
+}
+
+void EvaluationBatches::fail_vocabulary(Index vocab_size) const {
+  tokens_.check_vocabulary(vocab_size);  // throws, with the place
+  EvaluationSource::fail_vocabulary(vocab_size);
 }
 
 void EvaluationBatches::fill(Index i, Batch& batch) const {

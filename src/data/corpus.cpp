@@ -1,11 +1,11 @@
 // Maps text files and splits them into documents; decodes the lines of each .jsonl file into one string.
 #include "kiln/data/corpus.h"
 
+#include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 
-#include <nlohmann/json.hpp>
-
 #include "data/foreign_content.h"
+#include "data/json_lines.h"
 #include <algorithm>
 #include <functional>
 #include <iterator>
@@ -18,17 +18,6 @@ namespace {
 constexpr std::uintmax_t kMappedBytes = 64 << 10;  // smaller files are copied
 constexpr std::size_t kBeginning = 1024;           // bytes of a file in which to look for zero bytes
 
-/// Removes the first line from `text`. Returns it without and with its line end.
-std::pair<std::string_view, std::string_view> take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view whole = text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
-  text.remove_prefix(whole.size());
-  std::string_view content = whole;
-  if (content.ends_with('\n')) content.remove_suffix(1);
-  if (content.ends_with('\r')) content.remove_suffix(1);
-  return {content, whole};
-}
-
 bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
 /// Returns the offset at which character `number` (from 0) starts. Requires number < count_characters(text).
@@ -40,7 +29,7 @@ std::size_t start_of_character(std::string_view text, Index number) {
 }
 
 /// Lists the record's other string fields, for a message.
-std::string other_texts(const nlohmann::json& record) {
+std::string other_texts(const JsonRecord& record) {
   std::string names;
   for (const auto& [name, value] : record.items()) {
     if (value.is_string()) names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
@@ -48,14 +37,10 @@ std::string other_texts(const nlohmann::json& record) {
   return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
 }
 
-/// Returns a field of a line of JSON. Refuses NUL, at which the parser would stop and lose the rest.
-std::string text_of_line(std::string_view line, const std::string& field, const std::filesystem::path& file,
-                         Index number) {
-  nlohmann::json record = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
-  check_input(!record.is_discarded() && line.find('\0') == std::string_view::npos,
-              "{}:{}: not valid JSON; each line of a .jsonl file is one JSON object", file.string(), number);
+/// Returns a field of a line's record.
+std::string text_of(JsonRecord& record, const std::string& field, const std::string& place) {
   const bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
-  check_input(has_text, "{}:{}: no field \"{}\" that is a string{}", file.string(), number, field,
+  check_input(has_text, "{}: no field \"{}\" that is a string{}", place, field,
               record.is_object() ? other_texts(record) : "");
   return std::move(record[field].get_ref<std::string&>());
 }
@@ -133,7 +118,7 @@ TextPlace Corpus::place_of(const char* byte) const {
     if (source.lines.empty()) return {source.file.string(), offset};
     const auto after = std::ranges::upper_bound(source.lines, offset, {}, &Source::Line::begin);
     const Source::Line& line = *std::prev(after);
-    return {fmt::format("{}:{}", source.file.string(), line.number), offset - line.begin};
+    return {line_place(source.file, line.number), offset - line.begin};
   }
   return {};
 }
@@ -160,6 +145,7 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const Da
 
 /// Copies small files, since Linux limits the number of maps per process (65,530 by default).
 std::string_view Corpus::read_text(const std::filesystem::path& file) {
+  if (is_compressed(file)) return texts_.emplace_back(read_decompressed(file));
   std::error_code no_file;  // e.g. a pipe, which has no size and cannot be mapped
   const std::uintmax_t size = std::filesystem::file_size(file, no_file);
   if (!no_file && size >= kMappedBytes) return mapped_.emplace_back(file).bytes();
@@ -167,21 +153,18 @@ std::string_view Corpus::read_text(const std::filesystem::path& file) {
 }
 
 void Corpus::read_json_lines(const std::filesystem::path& file, const std::string& field, Documents& documents) {
-  const MappedFile mapped(file);
-  check_is_text(file, mapped.bytes());
+  const FileText contents(file);
+  check_is_text(file, contents.text());
   std::string& decoded = texts_.emplace_back();
-  decoded.reserve(mapped.size());  // JSON is never shorter than the text it encodes, so the views below stay valid
-  std::string_view rest = mapped.bytes();
+  decoded.reserve(contents.text().size());  // JSON is never shorter than its text, so the views below stay valid
   std::vector<Source::Line> lines;
-  for (Index number = 1; !rest.empty(); ++number) {
-    const std::string_view line = take_line(rest).first;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string text = text_of_line(line, field, file, number);
-    if (text.empty()) continue;
+  for_each_json_line(contents.text(), file, [&](JsonRecord& record, std::int64_t number) {
+    const std::string text = text_of(record, field, line_place(file, number));
+    if (text.empty()) return;
     lines.push_back({decoded.size(), number});
     decoded += text;
     documents.push_back(std::string_view(decoded).substr(lines.back().begin));
-  }
+  });
   sources_.push_back({file, decoded, std::move(lines)});
 }
 

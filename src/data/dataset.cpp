@@ -6,7 +6,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/file_lock.h"
 #include "kiln/core/json.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/data/source_files.h"
 #include "kiln/text/document.h"
@@ -165,7 +165,7 @@ void encode_documents(const Split& split, const Tokenizer& tokenizer, const Appe
   std::span<const std::string_view> documents = split.documents;
   std::size_t bytes = 0;
   for (const std::string_view document : documents) bytes += document.size();
-  const ProgressBar bar("tokenizing", static_cast<double>(bytes), "bytes");
+  const Work work("tokenizing", static_cast<double>(bytes), "bytes");
   std::vector<std::vector<TokenId>> tokens;
   while (!documents.empty()) {
     const std::size_t first = split.documents.size() - documents.size();

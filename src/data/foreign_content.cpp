@@ -1,6 +1,7 @@
 // Recognises most files by a table of first bytes; safetensors, GGUF, Parquet, UTF-16 and JSON need further checks.
 #include "data/foreign_content.h"
 
+#include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
 #include "kiln/core/utf8.h"
@@ -166,7 +167,14 @@ void check_is_text(const std::filesystem::path& file, std::string_view contents)
   }
   if (const auto finding = find_binary(contents)) refuse(name, *finding, kExpected);
   if (const auto finding = find_encoding(contents)) refuse(name, *finding, kExpected);
-  if (const auto finding = find_json(contents, lower_extension(file))) refuse(name, *finding, kExpected);
+  if (const auto finding = find_json(contents, lower_extension(without_compression(file))))
+    refuse(name, *finding, kExpected);
+}
+
+void check_is_json(const std::filesystem::path& file, std::string_view contents) {
+  constexpr std::string_view kExpected = "JSON is";
+  if (const auto finding = find_binary(contents)) refuse(file.string(), *finding, kExpected);
+  if (const auto finding = find_encoding(contents)) refuse(file.string(), *finding, kExpected);
 }
 
 void check_is_ids(std::string_view file, std::string_view contents) {

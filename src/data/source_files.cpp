@@ -2,6 +2,7 @@
 // machine.
 #include "kiln/data/source_files.h"
 
+#include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
 #include "kiln/core/file.h"
@@ -30,9 +31,12 @@ bool is_kilns_folder(const fs::path& folder) {
   return is_file_lock(folder / "lock") || (path_exists(folder / "kiln.json") && path_exists(folder / "manifest.json"));
 }
 
+/// Returns true if a pattern matches the name, or the name of what the file compresses.
 bool matches_any(const std::string& name, const std::vector<std::string>& patterns) {
+  const std::string inner = without_compression(name).string();
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {
-    return ::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0;
+    return ::fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) == 0 ||
+           ::fnmatch(pattern.c_str(), inner.c_str(), FNM_CASEFOLD) == 0;
   });
 }
 
@@ -111,7 +115,7 @@ std::string what_is_missing(const fs::path& pattern, const SourceFiles& found, c
 }  // namespace
 
 SourceKind source_kind(const fs::path& file) {
-  const std::string extension = lower_extension(file);
+  const std::string extension = lower_extension(without_compression(file));
   return extension == ".jsonl" ? SourceKind::jsonl : extension == ".bin" ? SourceKind::tokens : SourceKind::text;
 }
 

@@ -4,7 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/interop/weight_files.h"
 #include "kiln/nn/position_tables.h"
@@ -150,7 +150,8 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   write(kModelConfigFile, format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
   write(kGenerationConfigFile, format_json(huggingface_generation_config(tokenizer.ids)));
   write(kTokenizerFile, tokenizer.tokenizer);
-  write("tokenizer_config.json", tokenizer.config);
+  write(kTokenizerConfigFile, tokenizer.config);
+  write(kChatTemplateFile, tokenizer.chat);
   digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
 }
@@ -186,7 +187,7 @@ ParameterBuffer<float> read_huggingface_weights(const std::filesystem::path& fol
                                                 const ParameterLayout& layout) {
   const WeightsReader reader(folder, model, layout);
   ParameterBuffer<float> weights(layout);
-  const ProgressBar bar("reading weights", static_cast<double>(layout.count()), "parameters");
+  const Work work("reading weights", static_cast<double>(layout.count()), "parameters");
   reader.read_into(weights);
   return weights;
 }

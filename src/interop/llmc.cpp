@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file_streams.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/interop/tensor_table.h"
 
 #include <array>
@@ -115,7 +115,7 @@ class LlmcReader {
     LlmcModel read{std::make_unique<LanguageModel<float>>(config_, header_[kVocabularyAt]), nullptr};
     const ParameterLayout& layout = read.model->layout;
     read.weights = std::make_unique<ParameterBuffer<float>>(layout);
-    const ProgressBar bar("reading weights", static_cast<double>(layout.count()), "parameters");
+    const Work work("reading weights", static_cast<double>(layout.count()), "parameters");
     std::uint64_t offset = kHeaderBytes;
     for (const LlmcPlace& place : file_order(config_.n_layers)) {
       const Mat<float> values = read.weights->mat(layout.find(place.name));

@@ -2,9 +2,9 @@
 #include "kiln/run/checkpoint_store.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/report.h"
 #include "kiln/run/run_directory.h"
 
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <system_error>
@@ -40,14 +40,14 @@ void discard(const fs::path& folder) {
   std::error_code error;
   fs::rename(folder, temporary, error);
   if (!error) fs::remove_all(temporary, error);
-  if (error) spdlog::warn("{}: cannot be removed: {}", folder.string(), error.message());
+  if (error) warn("{}: cannot be removed: {}", folder.string(), error.message());
 }
 
 void remove_temporaries(const fs::path& checkpoints) {
   for (const fs::path& path : list_temporaries(checkpoints)) {
     std::error_code error;
     fs::remove_all(path, error);
-    if (error) spdlog::warn("{}: cannot be removed: {}", path.string(), error.message());
+    if (error) warn("{}: cannot be removed: {}", path.string(), error.message());
   }
 }
 
@@ -127,7 +127,7 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
   }
   for (const SavedCheckpoint& saved : newest_first(checkpoints)) {
     if (!is_finished(saved.folder)) continue;
-    spdlog::warn("{}: names no checkpoint; using the newest one: {}", pointer.string(),
+    warn("{}: names no checkpoint; using the newest one: {}", pointer.string(),
                  saved.folder.filename().string());
     return saved.folder;
   }
@@ -138,7 +138,7 @@ std::optional<std::filesystem::path> best_checkpoint(const std::filesystem::path
   const fs::path pointer = checkpoints / kBestPointer;
   if (!path_exists(pointer)) return std::nullopt;
   std::optional<fs::path> folder = follow(checkpoints, kBestPointer);
-  if (!folder) spdlog::warn("{}: names no checkpoint", pointer.string());
+  if (!folder) warn("{}: names no checkpoint", pointer.string());
   return folder;
 }
 
@@ -155,7 +155,7 @@ std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem:
       throw;
     } catch (const Error& error) {
       if (error.code() != ExitCode::bad_input) throw;
-      spdlog::warn("{} is passed over: {}", saved.folder.filename().string(), error.what());
+      warn("{} is passed over: {}", saved.folder.filename().string(), error.what());
     }
   }
   fail(ExitCode::bad_input, "{}: none of the {} checkpoints is whole; start again with --overwrite",

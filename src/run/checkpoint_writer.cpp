@@ -1,11 +1,10 @@
 // Uses one thread per save, which only writes to the disk: results do not depend on how many threads compute.
 #include "kiln/run/checkpoint_writer.h"
 
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/run/checkpoint_store.h"
 
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cassert>
@@ -60,7 +59,7 @@ CheckpointWriter::~CheckpointWriter() {
   try {
     wait();
   } catch (const std::exception& error) {
-    spdlog::warn("{}", error.what());
+    warn("{}", error.what());
   }
 }
 
@@ -75,7 +74,7 @@ std::optional<double> CheckpointWriter::save(const CheckpointContents& contents,
   if (await == Await::yes || !copy_) return write(contents, is_best);
   try {
     at_work_ = std::async(std::launch::async, [this, copied = copy_->take(contents), is_best] {
-      ProgressBar::detach_this_thread();
+      Work::detach_this_thread();
       let_others_go_first();
       return write(copied, is_best);
     });

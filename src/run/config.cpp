@@ -89,11 +89,22 @@ void check_together(const Config& config, Problems& problems) {
   }
 }
 
+/// Adds the chat template's tokens to a vocabulary that will be made.
+void reserve_chat_tokens(Config& config) {
+  const std::optional<ChatTemplateKind> kind = config.chat.kind();
+  if (!kind || config.tokenizer.path || config.tokenizer.type == TokenizerKind::none) return;
+  std::vector<std::string>& special = config.tokenizer.special_tokens;
+  for (const std::string& token : chat_special_tokens(*kind)) {
+    if (std::ranges::find(special, token) == special.end()) special.push_back(token);
+  }
+}
+
 /// Reads, checks and completes a config; `problems` may already contain some.
 Config finish(const Json& json, Problems& problems, std::string_view source, Purpose purpose, ExitCode code) {
   Config config;
   from_json(json, config, problems);
   if (!json.is_object()) problems.throw_if_any(source, code);  // further problems would only be noise
+  reserve_chat_tokens(config);
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
   config.model.validate(problems, "/model");
@@ -335,7 +346,8 @@ std::string config_reference() { return markdown_reference<Config>(); }
 bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
   return pointer.starts_with("/model/") || (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
-         pointer == "/data/attend_across_documents" ||                  // the model has learned under it
+         pointer == "/data/attend_across_documents" || pointer == "/chat/template" ||
+         pointer == "/objective/type" ||                                // the model has learned under it
          pointer == "/train/freeze" || pointer == "/optimizer/type" ||  // the checkpoints contain its moments
          (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }

@@ -7,6 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <utility>
+
 namespace kiln {
 namespace {
 
@@ -43,7 +46,7 @@ void merge_model(Json& document, const ModelConfig& inherited, Problems& problem
 }  // namespace
 
 void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems) {
-  const ModelSource source = open_model(init_from);
+  const ModelSource source = open_model(init_from, std::nullopt, Verify::no);
   merge_model(document, source.model, problems);
   if (document.contains("tokenizer")) return;
   if (source.is_file()) {
@@ -60,12 +63,14 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
   if (!document.contains("tokenizer")) document["tokenizer"] = to_json(config.tokenizer);
 }
 
-void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights) {
-  const LoadedModel loaded = load_weights(open_model(init_from));
+void inherit_weights(ModelSource source, ParameterBuffer<float>& weights) {
+  const LoadedModel loaded = load_weights(std::move(source));
   for (const Parameter& p : weights.layout().parameters()) {
     Mat<float> to = weights.mat(p.id);
     const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
-    to = from.topRows(to.rows());  // there may be fewer positions
+    const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
+    to.topRows(rows) = from.topRows(rows);
+    if (to.rows() > rows) to.bottomRows(to.rows() - rows).rowwise() = from.colwise().mean();
   }
 }
 

@@ -18,29 +18,6 @@ constexpr double kWindows = 50;        // a smoothing window is 1/kWindows of a 
 constexpr double kSmallestWindow = 2;  // a smaller window would smooth nothing
 constexpr double kMostOfAUnit = 300;   // seconds or minutes; more are shown in the next larger unit
 
-struct Curve {
-  std::optional<double> MetricsRow::*column;
-  const char* name;     // in the legend
-  const char* y_label;  // including the unit
-  bool scatters;
-  enum class Best { none, lowest, highest } best = Best::none;  // which evaluation is marked
-};
-
-/// Returns the column of a metric and its names.
-const Curve& curve_of(PlotMetric metric) {
-  static constexpr std::array<Curve, kPlotMetrics.size()> kCurves{{
-      {&MetricsRow::loss, "training loss", "loss (nats per token)", true},
-      {&MetricsRow::validation_loss, "validation loss", "validation loss (nats per token)", false, Curve::Best::lowest},
-      {&MetricsRow::bits_per_byte, "bits per byte", "bits per byte of validation", false, Curve::Best::lowest},
-      {&MetricsRow::perplexity, "perplexity", "perplexity of validation", false, Curve::Best::lowest},
-      {&MetricsRow::accuracy, "accuracy", "accuracy of validation (share)", false, Curve::Best::highest},
-      {&MetricsRow::learning_rate, "learning rate", "learning rate", false},
-      {&MetricsRow::grad_norm, "gradient norm", "norm of the gradient, before clipping", true},
-      {&MetricsRow::tokens_per_second, "tokens per second", "tokens per second", true},
-  }};
-  return kCurves[static_cast<std::size_t>(metric)];
-}
-
 struct TimeUnit {
   double seconds;
   const char* label;
@@ -96,44 +73,44 @@ std::string value_text(double value) {
   return size >= 1000 && size < 1e9 ? grouped(value, size < 1e5 ? 1 : 0) : fmt::format("{:.4g}", value);
 }
 
-/// Returns the curve of evaluations in a metric's plot: the validation loss for the training loss.
-const Curve& evaluated_curve(PlotMetric metric) {
-  return curve_of(metric == PlotMetric::loss ? PlotMetric::validation_loss : metric);
+/// Returns the metric whose evaluations a figure of `metric` marks: the validation loss for the training loss.
+const Metric& evaluated(const Metric& metric) {
+  return metric.value == &MetricsRow::loss ? metric_of("validation_loss") : metric;
 }
 
 /// Returns the row of the best evaluation; null if none is finite, or if the curve is not of evaluations.
-const MetricsRow* best_of(const std::vector<MetricsRow>& rows, const Curve& curve) {
-  if (curve.best == Curve::Best::none) return nullptr;
-  const double sign = curve.best == Curve::Best::highest ? -1 : 1;
+const MetricsRow* best_of(const std::vector<MetricsRow>& rows, const Metric& metric) {
+  if (metric.best == Metric::Best::none) return nullptr;
+  const double sign = metric.best == Metric::Best::highest ? -1 : 1;
   const MetricsRow* best = nullptr;
   for (const MetricsRow& row : rows) {
-    const std::optional<double>& value = row.*curve.column;
+    const std::optional<double>& value = row.*metric.value;
     const bool is_finite = value && std::isfinite(*value);
-    if (is_finite && (best == nullptr || sign * *value < sign * *(best->*curve.column))) best = &row;
+    if (is_finite && (best == nullptr || sign * *value < sign * *(best->*metric.value))) best = &row;
   }
   return best;
 }
 
-std::string best_text(const MetricsRow& best, const Curve& curve) {
-  return fmt::format("best {} at step {}", value_text(*(best.*curve.column)), format_count(best.step));
+std::string best_text(const MetricsRow& best, const Metric& metric) {
+  return fmt::format("best {} at step {}", value_text(*(best.*metric.value)), format_count(best.step));
 }
 
 /// Adds the evaluations, and marks the best with a note. If the figure has labels, they carry the note's text.
-void add_validation(Figure& figure, const NamedRows& run, const Curve& curve, PlotX x, int color) {
-  const MetricsRow* best = best_of(run.rows, curve);
+void add_validation(Figure& figure, const NamedRows& run, const Metric& metric, PlotX x, int color) {
+  const MetricsRow* best = best_of(run.rows, metric);
   if (best == nullptr) return;
   const bool is_alone = run.name.empty();
-  figure.notes.push_back({{across(*best, x), *(best->*curve.column)}, is_alone ? best_text(*best, curve) : "", color});
-  figure.series.push_back({(is_alone ? "" : run.name + ": ") + curve.name, points_of(run.rows, curve.column, x),
-                           Stroke::markers, color, curve.name});
+  figure.notes.push_back({{across(*best, x), *(best->*metric.value)}, is_alone ? best_text(*best, metric) : "", color});
+  figure.series.push_back({(is_alone ? "" : run.name + ": ") + metric.name, points_of(run.rows, metric.value, x),
+                           Stroke::markers, color, metric.name});
 }
 
 /// Adds the run's label at the end of its last series; call it after add_curves.
-void add_label(Figure& figure, const NamedRows& run, PlotMetric metric, int color) {
-  const Curve& curve = evaluated_curve(metric);
-  const MetricsRow* best = best_of(run.rows, curve);
+void add_label(Figure& figure, const NamedRows& run, const Metric& plotted, int color) {
+  const Metric& metric = evaluated(plotted);
+  const MetricsRow* best = best_of(run.rows, metric);
   figure.labels.push_back(
-      {figure.series.back().points.back(), run.name, best != nullptr ? best_text(*best, curve) : "", color});
+      {figure.series.back().points.back(), run.name, best != nullptr ? best_text(*best, metric) : "", color});
 }
 
 void scale_x(Figure& figure, double unit) {
@@ -152,30 +129,28 @@ std::string subtitle_of(const std::vector<MetricsRow>& rows) {
 
 /// Adds a run's curves. Prefixes their names with `run.name`, which is empty if the figure shows one run.
 void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
-  const Curve& curve = curve_of(options.metric);
-  if (curve.best != Curve::Best::none) return add_validation(figure, run, curve, options.x, color);
-  const std::string name = (run.name.empty() ? "" : run.name + ": ") + curve.name;
-  std::vector<Point> points = points_of(run.rows, curve.column, options.x);
+  const Metric& metric = metric_of(options.metric);
+  if (metric.best != Metric::Best::none) return add_validation(figure, run, metric, options.x, color);
+  const std::string name = (run.name.empty() ? "" : run.name + ": ") + metric.name;
+  std::vector<Point> points = points_of(run.rows, metric.value, options.x);
   std::vector<Point> trend =
-      curve.scatters || options.smoothing ? trend_of(points, options.smoothing) : std::vector<Point>();
+      metric.is_noisy || options.smoothing ? trend_of(points, options.smoothing) : std::vector<Point>();
   if (!trend.empty()) {
     const std::string smooth = ", smoothed";
-    figure.series.push_back({name, std::move(points), Stroke::noise, color, curve.name});
-    figure.series.push_back({name + smooth, std::move(trend), Stroke::curve, color, curve.name + smooth});
+    figure.series.push_back({name, std::move(points), Stroke::noise, color, metric.name});
+    figure.series.push_back({name + smooth, std::move(trend), Stroke::curve, color, metric.name + smooth});
   } else if (!points.empty()) {
-    figure.series.push_back({name, std::move(points), Stroke::curve, color, curve.name});
+    figure.series.push_back({name, std::move(points), Stroke::curve, color, metric.name});
   }
-  if (options.metric != PlotMetric::loss) return;
-  add_validation(figure, run, curve_of(PlotMetric::validation_loss), options.x, validation_color);
+  if (const Metric& shown = evaluated(metric); &shown != &metric)
+    add_validation(figure, run, shown, options.x, validation_color);
 }
 
 }  // namespace
 
-bool is_of_validation(PlotMetric metric) { return curve_of(metric).best != Curve::Best::none; }
-
-bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric) {
-  return !points_of(rows, curve_of(metric).column, PlotX::steps).empty() ||
-         (metric == PlotMetric::loss && best_of(rows, evaluated_curve(metric)) != nullptr);
+bool is_measured(const std::vector<MetricsRow>& rows, std::string_view key) {
+  const Metric& metric = metric_of(key);
+  return !points_of(rows, metric.value, PlotX::steps).empty() || best_of(rows, evaluated(metric)) != nullptr;
 }
 
 Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& options) {
@@ -188,10 +163,10 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
   figure.title =
       is_alone ? (runs.empty() ? all : runs)[0].name : fmt::format("{} runs", runs.empty() ? all.size() : runs.size());
   figure.x_label = options.x == PlotX::steps ? "step" : options.x == PlotX::tokens ? "tokens trained on" : unit.label;
-  figure.y_label = curve_of(options.metric).y_label;
+  figure.y_label = metric_of(options.metric).axis;
   figure.x_is_count = options.x != PlotX::seconds;
   if (runs.empty()) {
-    figure.subtitle = options.metric == PlotMetric::loss ? "no losses yet" : "nothing measured yet";
+    figure.subtitle = options.metric == "loss" ? "no losses yet" : "nothing measured yet";
     return figure;
   }
   if (is_alone) {
@@ -201,7 +176,7 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
     for (std::size_t i = 0; i < runs.size(); ++i) {
       const int color = static_cast<int>(i);
       add_curves(figure, runs[i], options, color, color);
-      add_label(figure, runs[i], options.metric, color);
+      add_label(figure, runs[i], metric_of(options.metric), color);
     }
   }
   scale_x(figure, unit.seconds);

@@ -3,10 +3,12 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/report.h"
 
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -51,7 +53,7 @@ std::string rows_up_to(const std::filesystem::path& path, std::int64_t step) {
       if (parse_row(line, source_of(path, number)).step > step) return;
       kept.append(line).push_back('\n');
     } catch (const Error& error) {
-      spdlog::warn("{}: the line is dropped", error.what());
+      warn("{}: the line is dropped", error.what());
     }
   });
   return kept;
@@ -91,6 +93,12 @@ MetricsLines scan_metrics(const std::filesystem::path& path) {
     }
   });
   return lines;
+}
+
+const Metric& metric_of(std::string_view key) {
+  const auto* found = std::ranges::find(kMetrics, key, &Metric::key);
+  assert(found != kMetrics.end());
+  return *found;
 }
 
 std::vector<MetricsRow> read_metrics(const std::filesystem::path& path) {

@@ -36,10 +36,12 @@ void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const st
               source, tokenizer.vocab_size(), vocab_size);
 }
 
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids) {
-  return {.tokenizer = format_tokenizer_json(tokenizer),
-          .config = format_json(tokenizer_config_json(tokenizer, model.n_ctx, ids)),
-          .ids = ids};
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids,
+                               const std::string& chat_template) {
+  Json config = tokenizer_config_json(tokenizer, model.n_ctx, ids);
+  if (!chat_template.empty()) config["chat_template"] = chat_template;
+  return {
+      .tokenizer = format_tokenizer_json(tokenizer), .config = format_json(config), .ids = ids, .chat = chat_template};
 }
 
 SpecialIds LoadedModel::ids() const {

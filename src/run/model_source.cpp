@@ -85,7 +85,8 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   return argument;
 }
 
-ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
+ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice,
+                       Verify verify) {
   if (is_model_file(argument)) {
     check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", argument.string());
     check_kind(argument);
@@ -94,7 +95,7 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
   }
   const fs::path folder = find_model_folder(argument, choice);
   if (is_checkpoint(folder)) {
-    verify_checkpoint(folder);
+    if (verify == Verify::yes) verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
     check_claims(folder, read.config.model);
     NamedTokens named = read_named_tokens(folder, read.vocab_size);

@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file_streams.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 
 #include <algorithm>
 #include <bit>
@@ -111,7 +111,7 @@ bool read_elements(const FileReader& file, std::uint64_t offset, DataType type, 
     } else {
       out.middleRows(begin, count) = piece;
     }
-    ProgressBar::advance(piece.size());
+    Work::advance(piece.size());
   }
   return true;
 }
@@ -147,7 +147,7 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
       default:
         write(file, piece);
     }
-    ProgressBar::advance(piece.size());
+    Work::advance(piece.size());
   }
 }
 

@@ -2,7 +2,7 @@
 #include "kiln/text/bpe_tokenizer.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_trainer.h"
 #include "kiln/text/byte_level.h"
@@ -87,7 +87,7 @@ void BpeTokenizer::encode_share(std::string_view share, std::vector<TokenId>& id
     bpe_.encode_pieces(share, std::span(pieces).first(count), *cache, ids);
   }
   return_cache(std::move(cache));
-  ProgressBar::advance(std::ssize(share));
+  Work::advance(std::ssize(share));
 }
 
 std::unique_ptr<Bpe::Cache> BpeTokenizer::borrow_cache() const {

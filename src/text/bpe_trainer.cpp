@@ -2,7 +2,7 @@
 #include "kiln/text/bpe_trainer.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/text/byte_level.h"
 
 #include "text/pair_map.h"
@@ -63,7 +63,7 @@ class Trainer {
   }
 
   Bpe run(std::int64_t max_merges) {
-    ProgressBar bar("learning merges", static_cast<double>(max_merges), "merges");
+    Work work("learning merges", static_cast<double>(max_merges), "merges");
     while (std::ssize(merges_) < max_merges && !heap_.empty()) {
       const Candidate best = heap_.top();
       heap_.pop();
@@ -79,7 +79,7 @@ class Trainer {
       tokens_.push_back(std::move(bytes));
       merges_.push_back({best.pair.first, best.pair.second, id});
       apply(merges_.back(), std::exchange(state.words, {}));
-      bar.add(1);
+      work.add(1);
     }
     return Bpe(std::move(tokens_), std::move(merges_));
   }

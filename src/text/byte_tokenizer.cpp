@@ -1,7 +1,7 @@
 // Writes tokenizer.json as byte-level BPE without merges, whose ids are the bytes' values.
 #include "text/byte_tokenizer.h"
 
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/text/byte_level.h"
 
 #include <nlohmann/json.hpp>
@@ -26,7 +26,7 @@ std::string ByteTokenizer::token_bytes(TokenId id) const {
 void ByteTokenizer::encode_text(std::string_view text, std::size_t, std::vector<TokenId>& ids) const {
   ids.reserve(ids.size() + text.size());
   for (const char byte : text) ids.push_back(static_cast<unsigned char>(byte));
-  ProgressBar::advance(std::ssize(text));
+  Work::advance(std::ssize(text));
 }
 
 Json ByteTokenizer::to_json() const {

@@ -2,7 +2,7 @@
 #include "text/char_tokenizer.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/utf8.h"
 #include "kiln/text/text_error.h"
 
@@ -104,7 +104,7 @@ void CharTokenizer::encode_text(std::string_view text, std::size_t offset, std::
     ids.push_back(found->second);
     at += length;
   }
-  ProgressBar::advance(std::ssize(text));
+  Work::advance(std::ssize(text));
 }
 
 Json CharTokenizer::to_json() const {

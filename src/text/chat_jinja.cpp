@@ -1,8 +1,5 @@
-// Writes the templates in the part of Jinja that all its readers share, and recognises templates that render the same.
+// Writes the templates in the part of Jinja that all its readers share.
 #include "text/chat_jinja.h"
-
-#include <algorithm>
-#include <array>
 
 namespace kiln {
 namespace {
@@ -58,12 +55,6 @@ std::string jinja_literal(std::string_view text) {
   return literal + "'";
 }
 
-bool is_plain_jinja(std::string_view jinja) {
-  const std::size_t at = jinja.find(kPlainMessages);
-  return at != std::string_view::npos && jinja.substr(0, at).find('%') == std::string_view::npos &&
-         jinja.substr(at + kPlainMessages.size()).ends_with(kPlainOpening);
-}
-
 }  // namespace
 
 std::string chat_jinja(ChatTemplateKind kind, std::string_view begin, std::string_view end) {
@@ -80,11 +71,13 @@ std::string chat_jinja(ChatTemplateKind kind, std::string_view begin, std::strin
   return jinja.append(kPlainMessages).append(jinja_literal(end)).append(kPlainOpening);
 }
 
-std::optional<ChatTemplateKind> recognise_chat_template(std::string_view jinja) {
+std::optional<ChatTemplateKind> built_in_jinja(std::string_view jinja) {
   if (jinja == kChatmlJinja) return ChatTemplateKind::chatml;
   if (jinja == kLlama3Jinja) return ChatTemplateKind::llama3;
-  if (is_plain_jinja(jinja)) return ChatTemplateKind::plain;
-  return std::nullopt;
+  const std::size_t at = jinja.find(kPlainMessages);
+  const bool is_plain = at != std::string_view::npos && jinja.substr(0, at).find('%') == std::string_view::npos &&
+                        jinja.substr(at + kPlainMessages.size()).ends_with(kPlainOpening);
+  return is_plain ? std::optional(ChatTemplateKind::plain) : std::nullopt;
 }
 
 }  // namespace kiln

@@ -1,7 +1,7 @@
 // Writes tokenizer.json as a WordLevel model in which the word "12" is token 12.
 #include "kiln/text/none_tokenizer.h"
 
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/text/text_error.h"
 
 #include <nlohmann/json.hpp>
@@ -55,7 +55,7 @@ std::string NoneTokenizer::decode(std::span<const TokenId> ids, SpecialText) con
 void NoneTokenizer::encode_text(std::string_view text, std::size_t offset, std::vector<TokenId>& ids) const {
   append_ids(text, offset, "the tokenizer is \"none\", so text is ids separated by spaces, such as \"12 7 33\"",
              vocab_size_, ids);
-  ProgressBar::advance(std::ssize(text));
+  Work::advance(std::ssize(text));
 }
 
 Json NoneTokenizer::to_json() const {

@@ -1,5 +1,5 @@
 // Counts distinct pieces: a hash table for each share of the text, then their sum.
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_trainer.h"
 
@@ -73,7 +73,7 @@ void count_share(SplitPattern pattern, std::string_view share, Counter& counter)
   for (std::string_view piece = reader.next(); !piece.empty(); piece = reader.next()) {
     counted += piece.size();
     if (counted - told >= kToldAtATime)
-      ProgressBar::advance(static_cast<std::int64_t>(counted - std::exchange(told, counted)));
+      Work::advance(static_cast<std::int64_t>(counted - std::exchange(told, counted)));
     for (; piece.size() > kLongestCounted; piece.remove_prefix(kLongestCounted)) {
       counter.add(piece.substr(0, kLongestCounted), 1);
     }
@@ -108,7 +108,7 @@ std::vector<PieceCount> count_pieces(SplitPattern pattern, std::span<const std::
   const std::vector<std::vector<std::string_view>> dealt = deal(documents);
   std::size_t bytes = 0;
   for (const std::string_view document : documents) bytes += document.size();
-  const ProgressBar bar("counting words", static_cast<double>(bytes), "bytes");
+  const Work work("counting words", static_cast<double>(bytes), "bytes");
   std::vector<Counter> counters(dealt.size());
   parallel_each(static_cast<std::int64_t>(dealt.size()), [&](std::int64_t hand) {
     const auto at = static_cast<std::size_t>(hand);

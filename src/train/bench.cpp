@@ -52,7 +52,7 @@ std::optional<double> time_tokenizer(const Config& config) {
 
 BenchReport run_bench(const Config& config, std::size_t steps) {
   const Index V = config.tokenizer.vocab_size;
-  const BatchSizes sizes = BatchSizes::planned(config);
+  const BatchSizes sizes = planned_batch_sizes(config);
   BenchReport report;
   report.precision = resolved(config.train.precision);
   const LanguageModel<float> model(config.model, V);

@@ -84,7 +84,7 @@ bool fits_into_memory(const Config& config, Index vocab_size) {
   Config resolved = config;
   resolved.model.resolve();
   const LanguageModel<float> model(resolved.model, vocab_size);
-  const BatchSizes sizes = BatchSizes::of(resolved, resolved.train.batch_size.count);
+  const BatchSizes sizes = batch_sizes(resolved, resolved.train.batch_size.count);
   const auto memory = static_cast<double>(plan_memory(resolved, model, sizes.windows_per_micro_batch).total());
   return memory <= kMemoryShare * static_cast<double>(available_memory_bytes());
 }

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/batcher.h"
+#include "kiln/data/conversation_batches.h"
 #include "kiln/nn/runner.h"
 
 #include <algorithm>
@@ -56,26 +57,25 @@ class SequenceStatistics {
 };
 
 RunnerOptions evaluation_runner(const ModelConfig& config) {
-  const Index rows = windows_per_batch(config) * config.n_ctx;
-  return {.rows = rows, .scored = rows};
+  // Conversations of mixed lengths are rounded up, beyond what they hold.
+  const Index rows = (evaluation_rows(config) + kConversationRows - 1) / kConversationRows * kConversationRows;
+  return {.rows = rows, .scored = evaluation_rows(config)};
 }
 
 class RunnerEvaluator final : public Evaluator {
  public:
-  RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes, Index most_tokens,
-                  std::optional<TokenId> border)
-      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), most_tokens_(most_tokens), border_(border) {}
+  RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes,
+                  std::optional<TokenId> end_of_turn)
+      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), end_of_turn_(end_of_turn) {}
 
-  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
+  Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
     const Stopwatch stopwatch;
-    const ModelConfig& config = runner_->config();
-    const EvaluationBatches batches(tokens, config.n_ctx, windows_per_batch(config), most_tokens_, border_);
     SequenceStatistics statistics;
-    Index correct = 0, scored = 0;
+    Index correct = 0, scored = 0, ends = 0, correct_ends = 0;
     std::uint64_t bytes = 0;  // of the targets' text
-    for (Index i = 0; i < batches.size(); ++i) {
-      batches.fill(i, batch_);
-      if (!is_in_vocabulary(batch_)) tokens.check_vocabulary(runner_->vocab_size());  // throws with the place
+    for (Index i = 0; i < source.size(); ++i) {
+      source.fill(i, batch_);
+      if (!is_in_vocabulary(batch_)) source.fail_vocabulary(runner_->vocab_size());
       losses_.resize(batch_.targets.size());
       best_.resize(batch_.targets.size());
       runner_->forward(weights, batch_.rows);
@@ -86,25 +86,33 @@ class RunnerEvaluator final : public Evaluator {
         const std::size_t first = m;
         for (; m < losses_.size() && batch_.scored[m] < s.row + s.length; ++m) {
           sum += static_cast<double>(losses_[m]);
-          correct += best_[m] == batch_.targets[m] ? 1 : 0;
+          const bool is_correct = best_[m] == batch_.targets[m];
+          correct += is_correct ? 1 : 0;
+          if (batch_.targets[m] == end_of_turn_) {
+            ++ends;
+            correct_ends += is_correct ? 1 : 0;
+          }
           bytes += text_bytes_of(batch_.targets[m]);
         }
         if (m > first) statistics.add(sum, static_cast<Index>(m - first));
       }
       scored += std::ssize(losses_);
-      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
+      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
     }
     check(scored > 0, "{}: no token is scored, since every one follows an end token (data.attend_across_documents)",
-          tokens.name());
+          source.name());
     Evaluation result = statistics.result();
     result.tokens = scored;
     result.accuracy = static_cast<double>(correct) / static_cast<double>(scored);
+    if (ends > 0) result.end_accuracy = static_cast<double>(correct_ends) / static_cast<double>(ends);
     if (bytes > 0) result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(bytes);
     result.seconds = stopwatch.seconds();
     return result;
   }
 
  private:
+  const ModelConfig& config() const override { return runner_->config(); }
+
   /// Returns the bytes of an id; 0 for ids beyond the tokenizer's.
   std::uint32_t text_bytes_of(std::int32_t id) const {
     const auto index = static_cast<std::size_t>(id);
@@ -120,8 +128,7 @@ class RunnerEvaluator final : public Evaluator {
 
   std::unique_ptr<Runner<float>> runner_;
   std::vector<std::uint32_t> text_bytes_;  // by id
-  Index most_tokens_;
-  std::optional<TokenId> border_;
+  std::optional<TokenId> end_of_turn_;
   Batch batch_;
   std::vector<float> losses_;       // (M) of a batch
   std::vector<std::int32_t> best_;  // (M) of a batch
@@ -131,11 +138,21 @@ class RunnerEvaluator final : public Evaluator {
 
 double Evaluation::perplexity() const { return std::exp(loss); }
 
+Evaluation Evaluator::evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) {
+  return evaluate(weights, *make_text_evaluation(config(), tokens), progress);
+}
+
+Index evaluation_rows(const ModelConfig& config) { return windows_per_batch(config) * config.n_ctx; }
+
+std::unique_ptr<EvaluationSource> make_text_evaluation(const ModelConfig& config, const TokenFile& tokens,
+                                                       Index most_tokens, std::optional<TokenId> border) {
+  return std::make_unique<EvaluationBatches>(tokens, config.n_ctx, windows_per_batch(config), most_tokens, border);
+}
+
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                          std::vector<std::uint32_t> text_bytes, Index most_tokens,
-                                          std::optional<TokenId> border) {
+                                          std::vector<std::uint32_t> text_bytes, std::optional<TokenId> end_of_turn) {
   return std::make_unique<RunnerEvaluator>(make_runner(config, vocab_size, precision, evaluation_runner(config)),
-                                           std::move(text_bytes), most_tokens, border);
+                                           std::move(text_bytes), end_of_turn);
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {

@@ -1,6 +1,8 @@
 // Writes the events of each tag.
-#include "kiln/train/event_log.h"
+#include "train/event_log.h"
 
+#include "kiln/core/error.h"
+#include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 
 #include <fmt/format.h>
@@ -9,17 +11,6 @@
 
 namespace kiln {
 namespace {
-
-constexpr std::pair<std::string_view, std::optional<double> MetricsRow::*> kScalars[] = {
-    {"loss/training", &MetricsRow::loss},
-    {"loss/validation", &MetricsRow::validation_loss},
-    {"validation/bits_per_byte", &MetricsRow::bits_per_byte},
-    {"validation/perplexity", &MetricsRow::perplexity},
-    {"validation/accuracy", &MetricsRow::accuracy},
-    {"training/learning_rate", &MetricsRow::learning_rate},
-    {"training/gradient_norm", &MetricsRow::grad_norm},
-    {"training/tokens_per_second", &MetricsRow::tokens_per_second},
-};
 
 /// Adds a histogram of each tensor of a buffer, times `scale`, as "HEADING/NAME". Skips tensors without finite values.
 void add_histograms(EventSummary& summary, std::string_view heading, const ParameterBuffer<float>& buffer,
@@ -38,8 +29,7 @@ void add_histograms(EventSummary& summary, std::string_view heading, const Param
 
 }  // namespace
 
-EventLog::EventLog(const Preparation& preparation, const std::filesystem::path& directory, Warn warn)
-    : p_(preparation), warn_(std::move(warn)) {
+EventLog::EventLog(const TrainingParts& parts, const std::filesystem::path& directory) : p_(parts) {
   if (!p_.config.train.tensorboard) return;
   const auto resumed_step = p_.resumed_from ? std::optional(p_.state.step) : std::nullopt;
   try_to([&] { file_.emplace(directory, resumed_step); });
@@ -54,8 +44,8 @@ void EventLog::before_evaluated_step() {
 
 void EventLog::add_row(const MetricsRow& row) {
   EventSummary summary;
-  for (const auto& [tag, column] : kScalars) {
-    if (row.*column) summary.scalar(tag, *(row.*column));
+  for (const Metric& metric : kMetrics) {
+    if (const std::optional<double>& value = row.*metric.value) summary.scalar(metric.tag, *value);
   }
   append(summary);
 }
@@ -87,7 +77,7 @@ void EventLog::try_to(const std::function<void()>& write) {
     write();
     has_warned_ = false;
   } catch (const Error& error) {
-    if (!std::exchange(has_warned_, true)) warn_(fmt::format("{}; TensorBoard will miss it", error.what()));
+    if (!std::exchange(has_warned_, true)) warn("{}; TensorBoard will miss it", error.what());
   }
 }
 

@@ -1,7 +1,7 @@
 // Runs one backward, then two forwards for every sampled entry.
 #include "kiln/train/gradient_check.h"
 
-#include "kiln/core/progress_bar.h"
+#include "kiln/core/report.h"
 #include "kiln/core/rng.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
@@ -108,7 +108,7 @@ TensorGradientCheck check_tensor(Subject& subject, ParameterId id, const Gradien
     const double below = subject.loss();
     weight = original;
     const double numeric = (above - below) / (2 * options.step), analytic = subject.gradient(id, entry);
-    ProgressBar::advance(1);
+    Work::advance(1);
     check.add(analytic, numeric, options);
   }
   return check;
@@ -132,7 +132,7 @@ std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Inde
   subject.compute_gradients();
   Index entries = 0;
   for (const Parameter& p : subject.layout().parameters()) entries += std::min(p.size(), options.entries_per_tensor);
-  const ProgressBar bar("checking", static_cast<double>(entries), "entries");
+  const Work work("checking", static_cast<double>(entries), "entries");
   std::vector<TensorGradientCheck> checks;
   for (const Parameter& p : subject.layout().parameters()) checks.push_back(check_tensor(subject, p.id, options));
   return checks;

@@ -1,21 +1,9 @@
 // Measures progress as a share of the run, for both kinds of end.
 #include "kiln/train/horizon.h"
 
-#include "kiln/core/error.h"
-
 #include <algorithm>
-#include <cmath>
 
 namespace kiln {
-
-Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step) {
-  constexpr double kMostSteps = 1e15;
-  constexpr double kRounding = 1e-12;  // of a product that should be whole: 0.07 * 100 is more than 7
-  const double windows = epochs * static_cast<double>(windows_per_epoch);
-  const double steps = std::ceil(windows / static_cast<double>(windows_per_step) * (1 - kRounding));
-  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", epochs, steps);
-  return std::max<Index>(1, static_cast<Index>(steps));
-}
 
 void Horizon::advance(const TrainerState& state) {
   step_ = static_cast<double>(state.step);

@@ -2,11 +2,12 @@
 #include "kiln/train/learning_rate_range.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/report.h"
 
-#include <spdlog/spdlog.h>
-
+#include "train/training_parts.h"
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace kiln {
 namespace {
@@ -46,25 +47,28 @@ void LearningRateRange::validate() const {
   check(steps >= kFewestSteps, "{} steps: at least {} are expected, to see a curve", steps, kFewestSteps);
 }
 
-LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& range,
-                                     const std::function<void(double)>& progress) {
+LearningRateTest test_learning_rates(const Config& config, const std::filesystem::path& cache,
+                                     const LearningRateRange& range, const std::function<void(double)>& progress) {
   range.validate();
+  const std::unique_ptr<TrainingParts> p = prepare(config, cache, std::nullopt);
   const double factor = std::pow(range.to / range.from, 1.0 / static_cast<double>(range.steps - 1));
   LearningRateTest test{};
   double average = 0, weights = 0;
   double rate = range.from;
+  Index drawn = 0;
   for (Index step = 0; step < range.steps; ++step, rate *= factor) {
-    const StepResult result = p.stepper->run(p.weights->view(), *p.batcher,
-                                             {.step = step,
-                                              .updates = step,
-                                              .windows_drawn = step * p.stepper->sizes().windows_per_step,
-                                              .learning_rate_multiplier = rate / p.config.optimizer.learning_rate});
+    const StepResult result = p->stepper->run(p->weights->view(), *p->data.batches,
+                                              {.step = step,
+                                               .updates = step,
+                                               .examples_drawn = drawn,
+                                               .learning_rate_multiplier = rate / config.optimizer.learning_rate});
+    drawn += result.examples;
     if (!result.is_scored) continue;
     if (!result.applied && step == 0) {  // with the initial weights
       fail(ExitCode::diverged,
            "the loss or its gradient is not finite before the first update: the weights hold NaN or are far too large; "
            "{}",
-           p.config.init_from ? "choose another init_from" : "lower init.std");
+           config.init_from ? "choose another init_from" : "lower init.std");
     }
     if (!result.applied) break;
     average = kPast * average + (1 - kPast) * result.loss;
@@ -81,9 +85,9 @@ LearningRateTest test_learning_rates(Preparation& p, const LearningRateRange& ra
   test.lowest = test.points[count - 1].learning_rate;
   test.suggested = test.points[steepest(test.points, count)].learning_rate;
   if (count == test.points.size() && std::ssize(test.points) == range.steps) {
-    spdlog::warn("the loss still falls at {:.2g}, where the test ends; raise --to", test.lowest);
+    warn("the loss still falls at {:.2g}, where the test ends; raise --to", test.lowest);
   } else if (test.suggested == test.lowest) {
-    spdlog::warn("{} steps are too few to tell where the loss falls fastest; raise --steps", range.steps);
+    warn("{} steps are too few to tell where the loss falls fastest; raise --steps", range.steps);
   }
   return test;
 }

@@ -102,7 +102,7 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
   plan.by_clock = train.time_budget.has_value();
   if (plan.by_clock) plan.wall_seconds = train.time_budget->seconds;
   if ((train.batch_size.all || train.epochs) && !windows_per_epoch) return;
-  const Index windows_per_step = BatchSizes::of(config, windows_per_epoch.value_or(0)).windows_per_step;
+  const Index windows_per_step = batch_sizes(config, windows_per_epoch.value_or(0)).windows_per_step;
   const Index tokens_per_step = windows_per_step * n_ctx;
   const auto bytes = static_cast<double>(plan.checkpoint_bytes);
   const UnitCosts costs{
@@ -183,7 +183,7 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
 
 Plan make_plan(const Config& config) {
   const LanguageModel<float> model(config.model, config.tokenizer.vocab_size);
-  const BatchSizes sizes = BatchSizes::planned(config);
+  const BatchSizes sizes = planned_batch_sizes(config);
   Plan plan;
   plan.parameters = ParameterCounts::of(model.layout);
   plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);

@@ -5,12 +5,11 @@
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
+#include "kiln/core/report.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/repeats.h"
 #include "kiln/train/evaluate.h"
-
-#include <spdlog/spdlog.h>
 
 #include "train/choice.h"
 #include "train/text_length.h"
@@ -46,7 +45,7 @@ TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies)
     whole.validation_fraction = 0;
     const Corpus corpus(whole, {}, "--data");
     text.sources = corpus.train_files();
-    spdlog::info("--data: {}", describe_files(text.sources));
+    inform("--data: {}", describe_files(text.sources));
     const std::uint64_t bytes = bytes_of(corpus.train());
     check(bytes >= kFewestBytes, "{}: {} of text; at least {} are needed to learn from", config.data.train.front(),
           format_bytes(static_cast<double>(bytes)), format_bytes(static_cast<double>(kFewestBytes)));
@@ -57,8 +56,8 @@ TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies)
     config.data.validation_fraction = std::stod(fmt::format("{:.1g}", share));
   }
   const Corpus corpus(config.data, {}, "--data");
-  if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
-  for (const std::string& warning : find_repeats(corpus)) spdlog::warn("{}", warning);
+  if (corpus.file_unlike_text()) warn("{}", zero_bytes_warning(corpus));
+  for (const std::string& warning : find_repeats(corpus)) warn("{}", warning);
   text.bytes = bytes_of(corpus.train());
   text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the split cuts one in two
   text.separator = config.data.document_separator;

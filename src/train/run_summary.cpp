@@ -4,13 +4,12 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/file_lock.h"
+#include "kiln/core/report.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/config.h"
 #include "kiln/run/metrics.h"
 #include "kiln/train/horizon.h"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -160,7 +159,7 @@ std::vector<RunSummary> list_runs(const std::filesystem::path& folder) {
       try {
         if (is_run_directory(path)) runs.push_back(summarise_run(path));
       } catch (const Error& error) {
-        spdlog::warn("{}; left out", error.what());
+        warn("{}; left out", error.what());
       }
     }
   }

@@ -21,7 +21,7 @@ struct Timing {
 };
 
 Timing time_with(const Config& config, Index vocab_size, const std::function<void()>& on_step) {
-  const BatchSizes sizes = BatchSizes::of(config, config.train.batch_size.count);
+  const BatchSizes sizes = batch_sizes(config, config.train.batch_size.count);
   const StepTimes times = time_steps(config, vocab_size, sizes, {.seconds = kSeconds, .least = 2, .on_step = on_step});
   const double mean =
       std::accumulate(times.seconds.begin(), times.seconds.end(), 0.0) / static_cast<double>(times.seconds.size());

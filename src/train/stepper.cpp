@@ -15,7 +15,7 @@ constexpr Index kFullBatchTokens = 16384;  // a micro-batch of batch_size "all"
 
 }  // namespace
 
-BatchSizes BatchSizes::of(const Config& config, Index windows_per_epoch) {
+BatchSizes batch_sizes(const Config& config, Index windows_per_epoch) {
   const TrainConfig& train = config.train;
   if (train.batch_size.all) {
     const Index at_a_time = std::max<Index>(1, kFullBatchTokens / config.model.n_ctx);
@@ -24,8 +24,8 @@ BatchSizes BatchSizes::of(const Config& config, Index windows_per_epoch) {
   return {train.batch_size.count * train.gradient_accumulation, train.batch_size.count};
 }
 
-BatchSizes BatchSizes::planned(const Config& config) {
-  const BatchSizes endless = of(config, std::numeric_limits<Index>::max());
+BatchSizes planned_batch_sizes(const Config& config) {
+  const BatchSizes endless = batch_sizes(config, std::numeric_limits<Index>::max());
   return config.train.batch_size.all ? BatchSizes{endless.windows_per_micro_batch, endless.windows_per_micro_batch}
                                      : endless;
 }
@@ -35,30 +35,30 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes) {
   return {.rows = rows, .scored = rows, .backward = config.train.recompute};
 }
 
-Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes)
+Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner)
     : config_(config),
-      sizes_(sizes),
       trainable_(trainable_parameters(config.train, layout)),
       gradients_(trainable_),
       optimizer_(make_optimizer(config.optimizer, trainable_)),
-      runner_(make_runner(config.model, vocab_size, config.train.precision, training_runner(config, sizes))),
+      runner_(make_runner(config.model, vocab_size, config.train.precision, runner)),
       batch_runner_(*runner_, objective_) {}
 
-StepResult Stepper::run(Weights weights, Batcher& batcher, const StepPosition& position) {
+StepResult Stepper::run(Weights weights, BatchSource& source, const StepPosition& position) {
   const double multiplier = position.learning_rate_multiplier.value_or(
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   gradients_.clear();
   double weight = 0;
-  for (Index done = 0; done < sizes_.windows_per_step; done += sizes_.windows_per_micro_batch) {
-    const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
-    const Index first_window = position.windows_drawn + done;
-    {
-      const Timed timed("data");
-      batcher.fill(first_window, windows, batch_);
-    }
+  const auto fill = [&](Index micro_batch) {
+    const Timed timed("data");
+    return source.fill(position.examples_drawn + result.examples, micro_batch, batch_);
+  };
+  Index micro_batch = 0;
+  for (Index examples; (examples = fill(micro_batch)) > 0; ++micro_batch) {
     result.loss += batch_runner_.backward(weights, batch_, {.training = true, .seed = config_.seed}, gradients_);
     weight += batch_.weight();
+    result.examples += examples;
+    for (const Sequence& sequence : batch_.rows.sequences) result.tokens += sequence.length;
   }
   const Timed timed("optimizer");
   gradients_.finish();

@@ -53,16 +53,18 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
   const ModelWeights owned = initial_weights(config, model.layout, config.train.precision);
   const Weights weights = owned.view();
 
-  Batcher batcher(random_tokens(vocab_size, sizes.windows_per_step * config.model.n_ctx + 1, config.seed),
-                  config.model.n_ctx, DataOrder::sequential, config.seed);
-  Stepper stepper(config, model.layout, vocab_size, sizes);
-  stepper.run(weights, batcher, {});
+  const Index n_ctx = config.model.n_ctx;
+  Batcher windows(random_tokens(vocab_size, sizes.windows_per_step * n_ctx + 1, config.seed), n_ctx,
+                  DataOrder::sequential, config.seed);
+  WindowBatches batches(std::move(windows), sizes);
+  Stepper stepper(config, model.layout, vocab_size, training_runner(config, sizes));
+  stepper.run(weights, batches, {});
   StepTimes times;
   const Profile profile;
   const Stopwatch total;
   do {
     const Stopwatch step;
-    stepper.run(weights, batcher, {.step = static_cast<Index>(times.seconds.size()) + 1});
+    stepper.run(weights, batches, {.step = static_cast<Index>(times.seconds.size()) + 1});
     times.seconds.push_back(step.seconds());
     if (limits.on_step) limits.on_step();
   } while (times.seconds.size() < limits.least ||

@@ -1,5 +1,5 @@
 // Samples elements by the golden ratio, which aligns with no row or column.
-#include "kiln/train/update_ratio.h"
+#include "train/update_ratio.h"
 
 #include <algorithm>
 #include <array>

@@ -169,6 +169,16 @@ TEST(ArchitectureChecker, RefusesALibraryThroughAnotherDoor) {
   EXPECT_EQ(violations({source("src/kernels/linear.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n")}),
             "src/kernels/linear.cpp:2: <oneapi/dnnl/dnnl.hpp>: kernels/matmul is the one door to matrix products\n");
   EXPECT_THAT(violations({header("include/kiln/train/trainer.h", "#include <CLI/CLI.hpp>\n")}), HasSubstr("top floor"));
+  EXPECT_THAT(violations({source("src/infer/generate.cpp", "#include <spdlog/spdlog.h>\n")}),
+              HasSubstr("the library reports through core/report"));
+}
+
+TEST(ArchitectureChecker, RefusesEffectsBelowTheTopFloor) {
+  EXPECT_EQ(violations({source("src/train/trainer.cpp", "\nvoid f() { set_threads(2); }\n")}),
+            "src/train/trainer.cpp:3: set_threads(: the top floor alone changes the process and prints\n");
+  EXPECT_EQ(violations({source("src/cli/train.cpp", "void f() { set_threads(2); }\n"),
+                        source("src/core/threads.cpp", "void set_threads() {}\n")}),
+            "");
 }
 
 TEST(ArchitectureChecker, RefusesAFolderWithoutAFloor) {

@@ -58,6 +58,7 @@ class Checker {
   std::vector<Violation> run() {
     for (const auto& [path, text] : files_) {
       check_form(path, text);
+      check_edge(path, text);
       for (const Include& include : find_includes(text)) check_include(path, include);
     }
     check_public_headers();
@@ -85,6 +86,17 @@ class Checker {
     if (placed && !level_of(folder_of(path))) {
       add(path, 0,
           "the folder stands on no floor; name it in kFloors (tests/architecture/rules.h) and docs/architecture.md");
+    }
+  }
+
+  void check_edge(const std::string& path, std::string_view text) {
+    const bool may = path.starts_with("src/cli/") || path.starts_with("tests/") || folder_of(path) == "core";
+    if (may) return;
+    for (const std::string_view call : kEdgeCalls) {
+      const std::size_t at = text.find(call);
+      if (at == std::string_view::npos) continue;
+      const auto line = static_cast<int>(1 + std::count(text.begin(), text.begin() + static_cast<long>(at), '\n'));
+      add(path, line, std::string(call) + ": the top floor alone changes the process and prints");
     }
   }
 

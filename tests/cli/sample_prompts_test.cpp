@@ -17,7 +17,7 @@ using testing::run_kiln;
 using testing::SmallRun;
 
 /// A trained run with a context of 16 bytes.
-const SmallRun& sampled_run() {
+const SmallRun& run_to_prompt() {
   static const SmallRun run;
   static const Outcome outcome = run.train();
   EXPECT_EQ(outcome.code, 0) << outcome.err;
@@ -25,7 +25,7 @@ const SmallRun& sampled_run() {
 }
 
 Outcome sample(std::vector<std::string> more, const std::string& input = "") {
-  more.insert(more.begin(), {"sample", sampled_run().folder});
+  more.insert(more.begin(), {"sample", run_to_prompt().folder});
   return run_kiln(more, input);
 }
 
@@ -38,7 +38,7 @@ std::string text_alone(const std::string& prompt, const std::vector<std::string>
 }
 
 TEST(SamplePrompts, OfALineEachAreContinuedAsEachByItself) {
-  const std::string file = sampled_run().scratch.write("prompts.txt", "one\n\ntwo three four\r\nfive six\n");
+  const std::string file = run_to_prompt().scratch.write("prompts.txt", "one\n\ntwo three four\r\nfive six\n");
   const std::vector<std::string> options{"--max-tokens", "12", "--seed", "4"};
   std::vector<std::string> command{"--prompts", file, "--json"};
   command.insert(command.end(), options.begin(), options.end());
@@ -55,7 +55,7 @@ TEST(SamplePrompts, OfALineEachAreContinuedAsEachByItself) {
 
 TEST(SamplePrompts, OfJsonLinesHaveAField) {
   const std::string lines = "{\"prompt\": \"one\\ntwo\"}\n{\"prompt\": \"three\", \"id\": 7}\n";
-  const std::string file = sampled_run().scratch.write("prompts.jsonl", lines);
+  const std::string file = run_to_prompt().scratch.write("prompts.jsonl", lines);
   const Outcome outcome = sample({"--prompts", file, "--max-tokens", "3", "--samples", "2", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const json samples = json::parse(outcome.out);
@@ -78,11 +78,11 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
     EXPECT_THAT(outcome.err, HasSubstr(message));
   };
   expect_refusal(sample({"--prompts", "-"}, "\n\n"), "-: no prompts; write one on each line");
-  const std::string file = sampled_run().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
+  const std::string file = run_to_prompt().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
-  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                     // an unset variable of a shell
-  EXPECT_NE(sample({"--prompts", sampled_run().scratch.path().string()}).code, 0);  // a folder
+  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                 // an unset variable of a shell
+  EXPECT_NE(sample({"--prompts", run_to_prompt().scratch.path().string()}).code, 0);  // a folder
 }
 
 TEST(SamplePrompts, LongerThanTheContextAreCountedInOneWarning) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "data/small_data.h"
+#include "support/compress.h"
 #include "support/scratch.h"
 #include <cstdlib>
 
@@ -222,6 +223,37 @@ TEST(Corpus, ASeparatorOfSeveralLinesIsRefused) {
                "data.document_separator: holds a line feed, but is compared with single lines without their ends; "
                "leave it out",
                [&] { Corpus corpus(config); });
+}
+
+TEST(Corpus, CompressedFilesAreReadAsWhatTheyHold) {
+  Scratch scratch;
+  const std::string gz = scratch.write("d/a.txt.gz", testing::gzip("one\n---\ntwo"));
+  const std::string zst =
+      scratch.write("d/b.jsonl.ZST", testing::zstd("{\"text\": \"three\"}\n\n{\"text\": \"four\"}"));
+  DataConfig config = config_of({scratch.path("d").string()});
+  config.document_separator = "---";
+  const Corpus corpus(config);
+  EXPECT_THAT(corpus.train(), ElementsAre("one\n", "two", "three", "four"));
+  EXPECT_EQ(corpus.place_of(corpus.train()[1].data() + 1).name, gz);
+  EXPECT_EQ(corpus.place_of(corpus.train()[1].data() + 1).offset, 9u) << "in the decompressed text";
+  EXPECT_EQ(corpus.place_of(corpus.train()[3].data()).name, zst + ":3");
+}
+
+TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
+  Scratch scratch;
+  const std::string cut = scratch.write("a.txt.gz", testing::gzip("some text").substr(0, 15));
+  expect_error(ExitCode::bad_input, cut + ": the gzip data is cut short; download it again, or compress it anew",
+               [&] { Corpus corpus(config_of({cut})); });
+  const std::string twice = scratch.write("b.txt.zst", testing::zstd(testing::gzip("some text")));
+  expect_error(ExitCode::bad_input,
+               twice + ": is compressed by gzip; text is expected: decompress it (gzip -dk FILE) and name the result",
+               [&] { Corpus corpus(config_of({twice})); });
+  const std::string array = scratch.write("c.json.gz", testing::gzip("[1, 2]"));
+  expect_error(ExitCode::bad_input,
+               array +
+                   ": is a JSON array; text is expected: write one object a line (jq -c '.[]' FILE > NAME.jsonl) and "
+                   "name that",
+               [&] { Corpus corpus(config_of({array})); });
 }
 
 TEST(Corpus, TokenFilesAreNotText) {

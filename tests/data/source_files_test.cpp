@@ -91,6 +91,16 @@ TEST(SourceFiles, FoldersGiveTheNamesThatAreIncluded) {
   EXPECT_EQ(names(scratch, {"d/notes.txt"}, {"*.py"}), (Names{"d/notes.txt"})) << "a file that is named is taken";
 }
 
+TEST(SourceFiles, CompressedFilesCountByTheNameOfWhatTheyHold) {
+  Scratch scratch;
+  for (const char* name : {"d/a.txt.gz", "d/B.JSONL.ZST", "d/c.py.gz", "d/d.gz"}) scratch.write(name, "x");
+  EXPECT_EQ(names(scratch, {"d"}), (Names{"d/B.JSONL.ZST", "d/a.txt.gz"}));
+  EXPECT_EQ(names(scratch, {"d"}, {"*.gz"}), (Names{"d/a.txt.gz", "d/c.py.gz", "d/d.gz"}));
+  EXPECT_EQ(source_kind("a.jsonl.gz"), SourceKind::jsonl);
+  EXPECT_EQ(source_kind("a.bin.zst"), SourceKind::tokens);
+  EXPECT_EQ(source_kind("a.gz"), SourceKind::text);
+}
+
 TEST(SourceFiles, WhatIsLeftIsCounted) {
   Scratch scratch;
   for (const char* name : {"d/a.txt", "d/a.py", "d/b.PY", "d/c.py", "d/readme.md", "d/Makefile"})

@@ -3,6 +3,7 @@
 
     tests/fuzz/make_corpus.py          writes them anew, and removes what is none of them
 """
+import gzip
 import json
 import pathlib
 import struct
@@ -328,8 +329,54 @@ def run_files():
     yield "bad_name", "no file of a run"
 
 
-TARGETS = (config, gguf, jsonl, llmc_model, manifest, model_folder, prompt, run_files, safetensors, token_file,
-           tokenizer_json, vocab_and_merges, weights_index)
+ZSTD = bytes.fromhex("28b52ffd") + bytes([0x20, 5]) + (5 << 3 | 1).to_bytes(3, "little") + b"Hello"  # one raw block
+
+
+def compressed():
+    member = gzip.compress(b"Hello, hello, hello.", mtime=0)
+    yield "gzip", member
+    yield "gzip_two", member + gzip.compress(b"", mtime=0)
+    yield "gzip_zeros", gzip.compress(bytes(2**20), mtime=0)
+    yield "gzip_bad_bomb", gzip.compress(bytes(2**22), mtime=0)
+    yield "gzip_bad_cut", member[:-1]
+    yield "gzip_bad_checksum", member[:-8] + bytes(8)
+    yield "gzip_bad_rest", member + b"more"
+    yield "zstd", ZSTD
+    yield "zstd_two", ZSTD + ZSTD
+    yield "zstd_skipped", bytes.fromhex("502a4d18") + (3).to_bytes(4, "little") + b"abc" + ZSTD
+    yield "zstd_bad_cut", ZSTD[:-1]
+    yield "zstd_bad_size", ZSTD.replace(bytes([0x20, 5]), bytes([0x20, 6]))
+    yield "zstd_bad_window", bytes.fromhex("28b52ffd") + bytes([0x00, 0xF8]) + ZSTD[6:]
+    yield "zstd_bad_bomb", bytes.fromhex("28b52ffd0050") + 9 * (2**17 << 3 | 2).to_bytes(3, "little").join((b"", b"a"))
+    yield "bad_text", "neither"
+
+
+def conversations():
+    answer = {"role": "assistant", "content": "a"}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "é"}]}, answer]
+    replies = [{"role": "assistant", "text": "a", "rank": 1, "replies": []},
+               {"role": "assistant", "text": "b", "rank": 0, "deleted": True}]
+    records = [{"messages": [{"role": "system", "content": "s"}, *messages]},
+               {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+               {"prompt": "q", "completion": "a"}, {"prompt": messages[:1], "completion": [answer]},
+               {"instruction": "i", "input": "x", "output": "o"}, {"instruction": "i", "instances": [{"output": "o"}]},
+               {"prompt": {"role": "prompter", "text": "q", "replies": replies}}, {"text": "t"}, {"messages": []}]
+    yield "lines", "\n".join(map(compact, records))
+    yield "array", compact(records)
+    for name, record in (("bad_role", {"messages": [answer | {"role": "x"}]}),
+                         ("bad_content", {"messages": [{"role": "user"}]}),
+                         ("bad_part", {"messages": [answer | {"content": [{"type": "image"}]}]}),
+                         ("bad_calls", {"messages": [answer | {"tool_calls": [1]}]}), ("bad_list", {"messages": {}}),
+                         ("bad_rank", {"prompt": {"role": "user", "text": "", "replies": [{"rank": "x"}]}}),
+                         ("bad_keys", {"prompt": "q", "chosen": "a"}), ("bad_value", 7)):
+        yield name, compact(record)
+    yield "array_bad_json", "[{"
+    yield "array_bad_nul", "[]\0["
+    yield "bad_utf8", b'{"text":"\xff"}'
+
+
+TARGETS = (compressed, config, conversations, gguf, jsonl, llmc_model, manifest, model_folder, prompt, run_files,
+           safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
 
 
 def main():

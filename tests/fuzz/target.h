@@ -43,7 +43,9 @@ struct Target {
 /// How GoogleTest names it.
 inline void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
+void fuzz_compressed(std::string_view input);
 void fuzz_config(std::string_view input);
+void fuzz_conversations(std::string_view input);
 void fuzz_gguf(std::string_view input);
 void fuzz_jsonl(std::string_view input);
 void fuzz_llmc_model(std::string_view input);
@@ -59,7 +61,9 @@ void fuzz_weights_index(std::string_view input);
 
 /// All targets; CMakeLists.txt names them too, for a program each.
 inline constexpr std::array kTargets{
+    Target{"compressed", fuzz_compressed},
     Target{"config", fuzz_config},
+    Target{"conversations", fuzz_conversations},
     Target{"gguf", fuzz_gguf},
     Target{"jsonl", fuzz_jsonl},
     Target{"llmc_model", fuzz_llmc_model},

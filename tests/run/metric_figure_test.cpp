@@ -53,27 +53,27 @@ std::vector<std::string> names(const Figure& figure) {
 }
 
 TEST(MetricFigure, ShowsEachMetricWithItsUnit) {
-  const auto only = [](PlotMetric metric) {
+  const auto only = [](std::string_view metric) {
     Figure figure = metric_figure({{"run", rows(4)}}, {.metric = metric});
     EXPECT_EQ(figure.series.size(), 1u);
     return figure;
   };
-  const Figure rate = only(PlotMetric::learning_rate);
+  const Figure rate = only("learning_rate");
   EXPECT_EQ(rate.y_label, "learning rate");
   EXPECT_EQ(rate.series[0].points[3], (Point{4, 0.1 / 4}));
-  EXPECT_EQ(only(PlotMetric::grad_norm).series[0].points[0], (Point{1, 20}));
-  EXPECT_EQ(only(PlotMetric::tokens_per_second).series[0].points[0], (Point{1, 1010}));
-  const Figure validation = only(PlotMetric::validation_loss);
+  EXPECT_EQ(only("grad_norm").series[0].points[0], (Point{1, 20}));
+  EXPECT_EQ(only("tokens_per_second").series[0].points[0], (Point{1, 1010}));
+  const Figure validation = only("validation_loss");
   EXPECT_THAT(validation.series[0].points, ElementsAre(Point{3, 4}));
   EXPECT_EQ(validation.notes[0].text, "best 4.0000 at step 3");
   EXPECT_EQ(validation.y_label, "validation loss (nats per token)");
-  const Figure bits = only(PlotMetric::bits_per_byte),
-               accuracy = metric_figure({{"run", rows(6)}}, {.metric = PlotMetric::accuracy});
+  const Figure bits = only("bits_per_byte"),
+               accuracy = metric_figure({{"run", rows(6)}}, {.metric = "accuracy"});
   EXPECT_EQ(bits.notes[0].text, "best 8.0000 at step 3");
   EXPECT_EQ(bits.series[0].name, "bits per byte");
   EXPECT_EQ(accuracy.notes[0].text, "best 0.8333 at step 6");  // the highest
-  EXPECT_TRUE(is_of_validation(PlotMetric::perplexity));
-  EXPECT_FALSE(is_of_validation(PlotMetric::loss));
+  EXPECT_EQ(metric_of("perplexity").best, Metric::Best::lowest);
+  EXPECT_EQ(metric_of("loss").best, Metric::Best::none);
 }
 
 TEST(MetricFigure, GoesAcrossByTokensOrByTimeInAUnitThatSuits) {
@@ -154,18 +154,18 @@ TEST(MetricFigure, ASeventhRunIsDashed) {
 
 TEST(MetricFigure, SmoothsAsAsked) {
   const std::vector<NamedRows> runs{{"run", rows(200)}};
-  EXPECT_THAT(names(metric_figure(runs, {.metric = PlotMetric::grad_norm, .smoothing = 0})),
+  EXPECT_THAT(names(metric_figure(runs, {.metric = "grad_norm", .smoothing = 0})),
               ElementsAre("gradient norm"));
-  const Figure figure = metric_figure({{"run", rows(3)}}, {.metric = PlotMetric::grad_norm, .smoothing = 0.5});
+  const Figure figure = metric_figure({{"run", rows(3)}}, {.metric = "grad_norm", .smoothing = 0.5});
   ASSERT_THAT(names(figure), ElementsAre("gradient norm", "gradient norm, smoothed"));
   EXPECT_EQ(figure.series[0].stroke, Stroke::noise);
-  EXPECT_THAT(names(metric_figure(runs, {.metric = PlotMetric::learning_rate})), ElementsAre("learning rate"));
+  EXPECT_THAT(names(metric_figure(runs, {.metric = "learning_rate"})), ElementsAre("learning rate"));
 }
 
 TEST(MetricFigure, OfNothingMeasuredSaysSo) {
   MetricsRow empty;
   empty.step = 1;
-  EXPECT_EQ(metric_figure({{"run", {empty}}}, {.metric = PlotMetric::grad_norm}).subtitle, "nothing measured yet");
+  EXPECT_EQ(metric_figure({{"run", {empty}}}, {.metric = "grad_norm"}).subtitle, "nothing measured yet");
   EXPECT_EQ(metric_figure({{"run", {}}}).subtitle, "no losses yet");
   EXPECT_EQ(metric_figure({{"a", {}}, {"b", {}}}).subtitle, "no losses yet");
 }

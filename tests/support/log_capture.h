@@ -1,32 +1,35 @@
-// What is logged while a test runs, as text.
+// Captures what the library reports while a test runs, as text.
 #pragma once
 
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
+#include "kiln/core/report.h"
 
 #include <memory>
-#include <sstream>
+#include <mutex>
 #include <string>
 
 namespace kiln::testing {
 
-/// Takes the place of the default logger, and gives it back.
-class LogCapture {
+/// Takes the place of the reporter, and gives it back. One line a message: "warning: ...".
+class LogCapture final : public Reporter {
  public:
-  LogCapture() : before_(spdlog::default_logger()) {
-    auto logger = std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(stream_));
-    logger->set_pattern("%l: %v");
-    spdlog::set_default_logger(std::move(logger));
-  }
-  ~LogCapture() { spdlog::set_default_logger(before_); }
-  LogCapture(const LogCapture&) = delete;
-  LogCapture& operator=(const LogCapture&) = delete;
+  LogCapture() : before_(set_reporter(this)) {}
+  ~LogCapture() override { set_reporter(before_); }
 
-  std::string text() const { return stream_.str(); }
+  void message(Severity severity, const std::string& text) override {
+    const std::lock_guard lock(mutex_);
+    text_ += (severity == Severity::warning ? "warning: " : "info: ") + text + "\n";
+  }
+  std::unique_ptr<Meter> meter(const std::string&, double, const std::string&) override { return nullptr; }
+
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
 
  private:
-  std::ostringstream stream_;
-  std::shared_ptr<spdlog::logger> before_;
+  Reporter* before_;
+  mutable std::mutex mutex_;
+  std::string text_;
 };
 
 }  // namespace kiln::testing

@@ -86,11 +86,13 @@ TEST(Allocation, AStepTakesNothingButSmallChange) {
     TokenFileBuilder builder(kVocabSize);
     builder.append(std::vector<std::int32_t>(1000, 3));
     Batcher batcher(TokenFile(builder.finish(), "test"), 16, DataOrder::random, 1);
-    Stepper stepper(config, model.layout, kVocabSize, BatchSizes::of(config, batcher.windows_per_epoch()));
-    stepper.run(weights, batcher, {});  // the first makes the matrix products
+    const BatchSizes sizes = batch_sizes(config, batcher.windows_per_epoch());
+    WindowBatches batches(std::move(batcher), sizes);
+    Stepper stepper(config, model.layout, kVocabSize, training_runner(config, sizes));
+    stepper.run(weights, batches, {});  // the first makes the matrix products
     largest = 0;
     counting = true;
-    for (Index step = 1; step < 4; ++step) stepper.run(weights, batcher, {.step = step, .updates = step});
+    for (Index step = 1; step < 4; ++step) stepper.run(weights, batches, {.step = step, .updates = step});
     counting = false;
     EXPECT_LT(largest, 1024u) << c.name;
   }

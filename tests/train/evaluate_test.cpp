@@ -63,7 +63,8 @@ TEST(Evaluator, OfAPartScoresItsWindowsAlone) {
   EvaluatorRig rig;
   const TokenFile text = tokens(43);
   const auto evaluate = [&](Index most, const TokenFile& file) {
-    return make_evaluator(small_model(), kVocabSize, Precision::fp32, kTextBytes, most)->evaluate(rig.weights, file);
+    return make_evaluator(small_model(), kVocabSize, Precision::fp32, kTextBytes)
+        ->evaluate(rig.weights, *make_text_evaluation(small_model(), file, most));
   };
   const Evaluation part = evaluate(9, text);  // windows 0 and 4 of 8
   EXPECT_EQ(part.tokens, 10);
@@ -147,9 +148,9 @@ TEST(Evaluator, BehindABorderADocumentIsScoredAsIfItWereAlone) {
     scored += alone.tokens;
   }
   const TokenFile text(all.finish(), "all");
-  const auto evaluator =
-      make_evaluator(small_model(), kVocabSize, Precision::fp32, {}, std::numeric_limits<Index>::max(), kEnd);
-  const Evaluation apart = evaluator->evaluate(rig.weights, text);
+  const auto evaluator = make_evaluator(small_model(), kVocabSize, Precision::fp32);
+  const Evaluation apart = evaluator->evaluate(
+      rig.weights, *make_text_evaluation(small_model(), text, std::numeric_limits<Index>::max(), kEnd));
   EXPECT_EQ(apart.tokens, scored);  // the first of each document is not predicted
   EXPECT_NEAR(apart.loss * static_cast<double>(scored), total, 1e-5);
   const Evaluation across = make_evaluator(small_model(), kVocabSize, Precision::fp32)->evaluate(rig.weights, text);

@@ -1,16 +1,20 @@
 // What a run leaves for TensorBoard, as a reader of its own finds it; and the ratio of updates to weights.
-#include "kiln/train/event_log.h"
+#include "train/event_log.h"
 
 #include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/train/trainer.h"
+#include "kiln/train/training_run.h"
 
 #include <gmock/gmock.h>
 
 #include "support/event_reader.h"
 #include "support/file_size_limit.h"
+#include "support/log_capture.h"
 #include "support/small_models.h"
 #include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
+#include <algorithm>
 #include <cmath>
 
 namespace kiln {
@@ -25,16 +29,13 @@ using testing::SmallModel;
 using testing::tiny_config;
 using testing::value_at;
 
-/// Trains in a directory of that name; a signal stops it after `stop_after` steps.
+/// Trains in a directory of that name; stops after `stop_after` steps.
 RunPaths train_with_samples(const Scratch& scratch, const Config& config, const std::string& name, bool resume = false,
                             Index stop_after = -1) {
-  const RunDirectory run(scratch.path(name), resume ? OpenMode::resume : OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
-  const auto sampler = [&](const Preparation& at) {
-    if (at.state.step == stop_after) std::raise(SIGTERM);
-    return fmt::format("sample of step {}", at.state.step);
-  };
-  Trainer(*p, run.paths(), true, sampler).run();
+  TrainingRun run(config, scratch.path(name), {.mode = resume ? OpenMode::resume : OpenMode::fresh});
+  testing::TrainingHooks hooks;
+  testing::stop_after(hooks, stop_after);
+  run.train(hooks);
   return run.paths();
 }
 
@@ -167,8 +168,10 @@ TEST(EventLog, HoldsSamples) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.sample_every = 10;
+  config.train.sample_prompt = "one two";
   const std::vector<json> events = only_events(train_with_samples(scratch, config, "run"));
-  EXPECT_EQ(value_at(events, 10, "sample")["tensor"]["strings"][0], "    sample of step 10");
+  const std::string sample = value_at(events, 10, "sample")["tensor"]["strings"][0];
+  EXPECT_THAT(sample, ::testing::StartsWith("    one two"));
   EXPECT_TRUE(value_at(events, 11, "sample").is_null());
 }
 
@@ -217,33 +220,33 @@ TEST(EventLog, ChangesNoBitOfTheRunAndMayBeOff) {
 
 TEST(EventLog, AFileThatCannotBeWrittenCostsAWarningAlone) {
   const Scratch scratch;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(tiny_config(scratch), run.paths(), false);
-  std::vector<std::string> warnings;
-  EventLog log(*p, scratch.path("nowhere"), [&](const std::string& text) { warnings.push_back(text); });
+  TrainingRun run(tiny_config(scratch), scratch.path("run"));
+  const testing::LogCapture said;
+  EventLog log(run.parts(), scratch.path("nowhere"));
   log.before_evaluated_step();
   log.add_row({});
   log.add_evaluation();
   log.add_sample("text");
-  ASSERT_EQ(warnings.size(), 1u);
-  EXPECT_THAT(warnings[0], ::testing::HasSubstr("cannot be opened for writing"));
-  EXPECT_THAT(warnings[0], ::testing::EndsWith("; TensorBoard will miss it"));
+  const std::string text = said.text();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+  EXPECT_THAT(text, ::testing::HasSubstr("cannot be opened for writing"));
+  EXPECT_THAT(text, ::testing::EndsWith("; TensorBoard will miss it\n"));
 }
 
 TEST(EventLog, RecordsThatFindNoRoomAreLostWithOneWarningAndLeaveNoTrace) {
   if (!testing::has_python()) GTEST_SKIP() << "needs python3";
   const Scratch scratch;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(tiny_config(scratch), run.paths(), false);
-  std::vector<std::string> warnings;
-  EventLog log(*p, run.paths().root, [&](const std::string& text) { warnings.push_back(text); });
+  TrainingRun run(tiny_config(scratch), scratch.path("run"));
+  const testing::LogCapture said;
+  EventLog log(run.parts(), run.paths().root);
   {
     const FileSizeLimit limit(1000);
     log.add_evaluation();
     log.add_evaluation();
   }
   log.add_sample("room again");
-  EXPECT_EQ(warnings.size(), 1u);
+  const std::string text = said.text();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
   const std::vector<json> events = only_events(run.paths());
   ASSERT_EQ(events.size(), 2u);
   EXPECT_FALSE(value_at(events, 0, "sample").is_null());

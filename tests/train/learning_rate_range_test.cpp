@@ -7,7 +7,7 @@
 #include "support/scratch.h"
 #include "support/tiny_run.h"
 #include <cmath>
-#include <memory>
+#include <functional>
 
 namespace kiln {
 namespace {
@@ -16,19 +16,14 @@ using testing::expect_error_with;
 using testing::Scratch;
 using testing::tiny_config;
 
-struct Tiny {
-  Scratch scratch;
-  std::unique_ptr<Preparation> prepare_again() const {
-    return prepare(tiny_config(scratch), RunPaths{scratch.path("run")}, false);
-  }
-};
+LearningRateTest test_tiny(const LearningRateRange& range, const std::function<void(double)>& progress = {}) {
+  const Scratch scratch;
+  return test_learning_rates(tiny_config(scratch), scratch.path("tokens"), range, progress);
+}
 
 TEST(LearningRateRange, RisesByOneFactorAndSuggestsARateBeforeTheLowestLoss) {
-  const Tiny tiny;
-  const std::unique_ptr<Preparation> preparation = tiny.prepare_again();
   double share = 0;
-  const LearningRateTest test =
-      test_learning_rates(*preparation, {.from = 1e-4, .to = 0.1, .steps = 60}, [&](double done) { share = done; });
+  const LearningRateTest test = test_tiny({.from = 1e-4, .to = 0.1, .steps = 60}, [&](double done) { share = done; });
   ASSERT_EQ(test.points.size(), 60u);
   EXPECT_EQ(share, 1.0);
   EXPECT_DOUBLE_EQ(test.points.front().learning_rate, 1e-4);
@@ -44,16 +39,14 @@ TEST(LearningRateRange, RisesByOneFactorAndSuggestsARateBeforeTheLowestLoss) {
 }
 
 TEST(LearningRateRange, EndsWhereTheLossHasRunAway) {
-  const Tiny tiny;
-  const LearningRateTest test = test_learning_rates(*tiny.prepare_again(), {.from = 1e-3, .to = 1e6, .steps = 200});
+  const LearningRateTest test = test_tiny({.from = 1e-3, .to = 1e6, .steps = 200});
   EXPECT_LT(test.points.size(), 200u);
   EXPECT_LT(test.suggested, 1.0);
 }
 
 TEST(LearningRateRange, IsTheSameEveryTime) {
-  const Tiny tiny;
-  const LearningRateTest once = test_learning_rates(*tiny.prepare_again(), {.steps = 30});
-  const LearningRateTest again = test_learning_rates(*tiny.prepare_again(), {.steps = 30});
+  const LearningRateTest once = test_tiny({.steps = 30});
+  const LearningRateTest again = test_tiny({.steps = 30});
   ASSERT_EQ(once.points.size(), again.points.size());
   for (std::size_t i = 0; i < once.points.size(); ++i) EXPECT_EQ(once.points[i].loss, again.points[i].loss);
 }

@@ -3,16 +3,16 @@
 
 #include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/train/trainer.h"
+#include "kiln/train/training_run.h"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
 #include "support/error_parts.h"
 #include "support/tiny_run.h"
+#include "support/training_hooks.h"
 #include <chrono>
 #include <cmath>
-#include <csignal>
 
 namespace kiln {
 namespace {
@@ -24,16 +24,12 @@ using ::testing::IsEmpty;
 using testing::Scratch;
 using testing::tiny_config;
 
-/// Trains as kiln train does, as far as the folder shows; stops by a signal after `stop_after` steps.
+/// Trains as kiln train does, as far as the folder shows; stops after `stop_after` steps.
 RunPaths train_until(const Scratch& scratch, const Config& config, const std::string& name, Index stop_after = -1) {
-  const RunDirectory run(scratch.path(name), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  write_file_atomically(run.paths().config(), format_json(config_to_json(p->config)));
-  if (stop_after > 0) p->config.train.sample_every = 1;
-  Trainer(*p, run.paths(), true, [&](const Preparation& at) {
-    if (at.state.step == stop_after) std::raise(SIGTERM);
-    return std::string();
-  }).run();
+  TrainingRun run(config, scratch.path(name));
+  testing::TrainingHooks hooks;
+  testing::stop_after(hooks, stop_after);
+  run.train(hooks);
   return run.paths();
 }
 

@@ -46,18 +46,19 @@ struct StepperRig {
         model(config.model, vocab_size),
         weights(model.layout),
         rounded(model.layout),
-        batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed, border),
-        stepper(config, model.layout, vocab_size, BatchSizes::of(config, batcher.windows_per_epoch())) {
+        sizes(batch_sizes(config, (std::ssize(tokens) - 1) / config.model.n_ctx)),
+        batches(Batcher(token_file(tokens, vocab_size), config.model.n_ctx, order, config.seed, border), sizes),
+        stepper(config, model.layout, vocab_size, training_runner(config, sizes)) {
     set_threads(2);
     initialise(config.model, config.seed, weights);
     Weights(weights, rounded).round();
   }
 
   StepResult step() {
-    const StepResult result = stepper.run(Weights(weights, rounded), batcher, position);
+    const StepResult result = stepper.run(Weights(weights, rounded), batches, position);
     ++position.step;
     if (result.applied) ++position.updates;
-    position.windows_drawn += stepper.sizes().windows_per_step;
+    position.examples_drawn += result.examples;
     return result;
   }
 
@@ -65,7 +66,8 @@ struct StepperRig {
   LanguageModel<float> model;
   ParameterBuffer<float> weights;
   ParameterBuffer<bfloat16> rounded;
-  Batcher batcher;
+  BatchSizes sizes;
+  WindowBatches batches;
   Stepper stepper;
   StepPosition position;
 };
@@ -116,7 +118,7 @@ TEST(Stepper, AFullBatchSgdStepLowersTheLoss) {
   config.optimizer.learning_rate = 0.1;
   config.train.batch_size.all = true;
   StepperRig rig(config, random_tokens(40 * 16 + 1, 20), 20, DataOrder::shuffle);
-  EXPECT_EQ(rig.stepper.sizes().windows_per_step, 40);
+  EXPECT_EQ(rig.sizes.windows_per_step, 40);
   double before = rig.step().loss;
   for (int i = 0; i < 5; ++i) {
     const double after = rig.step().loss;
@@ -154,7 +156,7 @@ TEST(Stepper, FullBatchInSeveralMicroBatchesOfUnequalSizeAveragesOverEveryPositi
   halves.train.gradient_accumulation = 2;
   const auto tokens = random_tokens(1030 * 16 + 1, 20);  // micro-batches of 1024 windows: the second has 6
   StepperRig unequal(all, tokens, 20, DataOrder::sequential), equal(halves, tokens, 20, DataOrder::sequential);
-  ASSERT_EQ(unequal.stepper.sizes().windows_per_micro_batch, 1024);
+  ASSERT_EQ(unequal.sizes.windows_per_micro_batch, 1024);
   const StepResult a = unequal.step(), b = equal.step();
   EXPECT_NEAR(a.loss, b.loss, 1e-6);
   EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-6);
@@ -218,9 +220,9 @@ TEST(TrainableParameters, APatternThatNamesNothingOrEverythingIsRefused) {
 
 TEST(BatchSizes, WhereTheDataIsNotKnownAllIsTheLargestMicroBatch) {
   Config config = small_config();
-  EXPECT_EQ(BatchSizes::planned(config).windows_per_step, 4);
+  EXPECT_EQ(planned_batch_sizes(config).windows_per_step, 4);
   config.train.batch_size.all = true;
-  const BatchSizes planned = BatchSizes::planned(config), real = BatchSizes::of(config, 1030);
+  const BatchSizes planned = planned_batch_sizes(config), real = batch_sizes(config, 1030);
   EXPECT_EQ(planned.windows_per_micro_batch, real.windows_per_micro_batch);
   EXPECT_EQ(planned.windows_per_step, 1024);
 }
@@ -233,7 +235,7 @@ TEST(Stepper, DropoutDiffersBetweenTheMicroBatchesOfAStepAndRepeatsItself) {
   const StepResult a = first.step(), b = again.step();
   EXPECT_EQ(a.loss, b.loss);
   EXPECT_EQ(a.gradient_norm, b.gradient_norm);
-  again.position.windows_drawn = first.position.windows_drawn + 30;  // the same windows an epoch on: other masks
+  again.position.examples_drawn = first.position.examples_drawn + 30;  // the same windows an epoch on: other masks
   EXPECT_NE(first.step().loss, again.step().loss);
 }
 

@@ -2,7 +2,7 @@
 #include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
-#include "kiln/train/trainer.h"
+#include "kiln/train/training_run.h"
 
 #include <gmock/gmock.h>
 
@@ -10,9 +10,10 @@
 #include "support/file_size_limit.h"
 #include "support/log_capture.h"
 #include "support/tiny_run.h"
+#include "support/training_hooks.h"
 #include "support/wait.h"
+#include "train/training_parts.h"
 #include <chrono>
-#include <csignal>
 #include <functional>
 #include <limits>
 #include <thread>
@@ -25,6 +26,7 @@ using testing::FileSizeLimit;
 using testing::LogCapture;
 using testing::Scratch;
 using testing::tiny_config;
+using testing::TrainingHooks;
 using testing::wait_until;
 
 /// Trains for 40 steps, saving every 5th, on a disk that is full from the save of step `from` on until `room` says
@@ -36,21 +38,19 @@ RunPaths train_on_a_full_disk(
   config.train.eval_every = 0;
   config.train.keep_checkpoints = 100;
   config.train.async_checkpoint = async;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->config.train.sample_every = 1;
+  TrainingRun run(config, scratch.path("run"));
   std::optional<FileSizeLimit> full;
-  const auto fill = [&](const Preparation& at) {
+  TrainingHooks hooks;
+  hooks.after_step = [&](Index step) {
     const std::string last = checkpoint_name(from - 5) + "\n";
-    if (at.state.step == from) {
+    if (step == from) {
       EXPECT_TRUE(wait_until([&] { return read_file(run.paths().checkpoints() / "latest") == last; }));
       full.emplace(100);
     }
     if (full) std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
     if (room()) full.reset();
-    return std::string();
   };
-  EXPECT_EQ(Trainer(*p, run.paths(), true, fill).run(), 0);
+  EXPECT_EQ(run.train(hooks), TrainingEnd::finished);
   return run.paths();
 }
 
@@ -94,18 +94,16 @@ TEST(Faults, TheBestThatCouldNotBeSavedGivesWayToTheNext) {
     config.train.steps = 10;
     config.train.eval_every = 5;
     config.train.async_checkpoint = async;
-    const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-    const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-    p->config.train.sample_every = 1;
+    TrainingRun run(config, scratch.path("run"));
     std::optional<FileSizeLimit> full;
-    const auto disturb = [&](const Preparation& at) {
-      if (at.state.step == 4) full.emplace(100);
+    TrainingHooks hooks;
+    hooks.after_step = [&](Index step) {
+      if (step == 4) full.emplace(100);
       std::this_thread::sleep_for(std::chrono::milliseconds(50));  // a save in the background fails meanwhile
       if (log.text().find("(1 of 3)") != std::string::npos) full.reset();
-      if (at.state.step == 9) p->weights->masters().all().setZero();  // worse than what step 5 had
-      return std::string();
+      if (step == 9) run.parts().weights->masters().all().setZero();  // worse than what step 5 had
     };
-    ASSERT_EQ(Trainer(*p, run.paths(), true, disturb).run(), 0);
+    ASSERT_EQ(run.train(hooks), TrainingEnd::finished);
     EXPECT_THAT(log.text(), ::testing::HasSubstr("(1 of 3)"));
     const std::vector<MetricsRow> rows = read_metrics(run.paths().metrics());
     ASSERT_EQ(rows.size(), 10u);
@@ -127,18 +125,16 @@ TEST(Faults, ManyBadStepsInARowDiverge) {
   const Scratch scratch;
   Config config = tiny_config(scratch);
   config.train.max_bad_steps = 3;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
-  Trainer trainer(*p, run.paths(), true);
+  TrainingRun run(config, scratch.path("run"));
+  run.parts().weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
   try {
-    trainer.run();
+    run.train();
     FAIL() << "a run of NaN went on";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::diverged);
     EXPECT_THAT(error.what(), ::testing::HasSubstr("3 steps in a row"));
   }
-  EXPECT_EQ(p->state.bad_steps, 3);
+  EXPECT_EQ(run.state().bad_steps, 3);
 }
 
 /// Trains 40 steps, saving every 5th, of which the 31st meets weights that were spoilt, and are as they were
@@ -149,21 +145,20 @@ RunPaths train_with_a_spike(const Scratch& scratch, bool skip, const std::string
   config.train.steps = 40;
   config.train.eval_every = 0;
   config.train.skip_spikes = skip;
-  const RunDirectory run(scratch.path(name), resume ? OpenMode::resume : OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
-  p->config.train.sample_every = 1;
+  TrainingRun run(config, scratch.path(name), {.mode = resume ? OpenMode::resume : OpenMode::fresh});
+  ParameterBuffer<float>& weights = run.parts().weights->masters();
   Eigen::VectorXf good;
-  const auto spoil = [&](const Preparation& at) {
-    if (at.state.step == 30) {
-      good = p->weights->masters().all();
-      p->weights->masters().all() *= 8;
-    } else if (at.state.step == 31 && skip) {
-      p->weights->masters().all() = good;
+  TrainingHooks hooks;
+  hooks.after_step = [&](Index step) {
+    if (step == 30) {
+      good = weights.all();
+      weights.all() *= 8;
+    } else if (step == 31 && skip) {
+      weights.all() = good;
     }
-    if (at.state.step == stop_at) std::raise(SIGTERM);
-    return std::string();
+    hooks.stop = step == stop_at;
   };
-  EXPECT_EQ(Trainer(*p, run.paths(), true, spoil).run(), stop_at < 0 ? 0 : 128 + SIGTERM);
+  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop_at >= 0);
   return run.paths();
 }
 

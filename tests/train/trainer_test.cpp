@@ -1,42 +1,40 @@
 // Whole runs: what they leave behind, and that going on from a checkpoint changes nothing.
-#include "kiln/train/trainer.h"
-
 #include "kiln/core/file.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
+#include "kiln/train/training_run.h"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
 #include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
 #include <cmath>
-#include <csignal>
 
 namespace kiln {
 namespace {
 
 using testing::Scratch;
+using testing::stop_after;
 using testing::tiny_config;
+using testing::TrainingHooks;
 
-/// Trains in a directory of that name and returns its paths; `steps` of the config's, where they are fewer, interrupt.
+OpenMode mode(bool resume) { return resume ? OpenMode::resume : OpenMode::fresh; }
+
+/// Trains in a directory of that name, to the end, and returns its paths.
 RunPaths train(const Scratch& scratch, const Config& config, const std::string& name, bool resume = false) {
-  const RunDirectory run(scratch.path(name), resume ? OpenMode::resume : OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
-  EXPECT_EQ(Trainer(*p, run.paths(), true).run(), 0);
+  TrainingRun run(config, scratch.path(name), {.mode = mode(resume)});
+  EXPECT_NE(run.train(), TrainingEnd::stopped);
   return run.paths();
 }
 
-/// Trains until a signal, sent after `steps` steps, has been heeded.
-RunPaths train_interrupted(const Scratch& scratch, const Config& config, const std::string& name, Index steps,
-                           int signal) {
-  const RunDirectory run(scratch.path(name), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  p->config.train.sample_every = 1;
-  const auto interrupt = [&](const Preparation& at) {
-    if (at.state.step == steps) std::raise(signal);
-    return std::string();
-  };
-  EXPECT_EQ(Trainer(*p, run.paths(), true, interrupt).run(), 128 + signal);
+/// Trains until it is stopped after `steps` steps.
+RunPaths train_interrupted(const Scratch& scratch, const Config& config, const std::string& name, Index steps) {
+  TrainingRun run(config, scratch.path(name));
+  TrainingHooks hooks;
+  stop_after(hooks, steps);
+  EXPECT_EQ(run.train(hooks), TrainingEnd::stopped);
   return run.paths();
 }
 
@@ -79,7 +77,7 @@ TEST(Trainer, ResumingGivesTheSameBytesAsNeverHavingStopped) {
     config.train.precision = precision;
     config.optimizer.momentum = kind == OptimizerKind::sgd ? 0.9 : 0.0;
     const RunPaths whole = train(scratch, config, "whole");
-    const RunPaths parts = train_interrupted(scratch, config, "parts", 7, SIGTERM);
+    const RunPaths parts = train_interrupted(scratch, config, "parts", 7);
     EXPECT_EQ(latest_checkpoint(parts.checkpoints())->filename(), checkpoint_name(7));
     train(scratch, config, "parts", true);
     EXPECT_EQ(bytes(whole, 20, "model.safetensors"), bytes(parts, 20, "model.safetensors"));
@@ -94,23 +92,6 @@ TEST(Trainer, ResumingGivesTheSameBytesAsNeverHavingStopped) {
   }
 }
 
-/// An evaluator that is sent a signal within the evaluation `which`, counted from 1.
-class SignalledEvaluator final : public Evaluator {
- public:
-  SignalledEvaluator(std::unique_ptr<Evaluator> inner, int which) : inner_(std::move(inner)), left_(which) {}
-  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
-    const bool is_it = --left_ == 0;
-    return inner_->evaluate(weights, tokens, [&](double share) {
-      if (is_it) std::raise(SIGINT);
-      progress(share);
-    });
-  }
-
- private:
-  std::unique_ptr<Evaluator> inner_;
-  int left_;
-};
-
 /// The state of a checkpoint but for what the clock says.
 TrainerState timeless_state(const RunPaths& paths, std::int64_t step) {
   TrainerState state = read_trainer_state(paths.checkpoints() / checkpoint_name(step));
@@ -118,7 +99,7 @@ TrainerState timeless_state(const RunPaths& paths, std::int64_t step) {
   return state;
 }
 
-TEST(Trainer, AnEvaluationThatASignalEndsIsMadeByTheResume) {
+TEST(Trainer, AnEvaluationThatIsStoppedIsMadeByTheResume) {
   for (const int which : {1, 2, 4}) {  // after step 6, 12 and 20, the last
     const Scratch scratch;
     const Config config = tiny_config(scratch);
@@ -126,11 +107,13 @@ TEST(Trainer, AnEvaluationThatASignalEndsIsMadeByTheResume) {
     const std::int64_t stopped = which == 4 ? 20 : 6 * which;
     RunPaths parts;
     {
-      const RunDirectory run(scratch.path("parts"), OpenMode::fresh);
+      TrainingRun run(config, scratch.path("parts"));
       parts = run.paths();
-      const std::unique_ptr<Preparation> p = prepare(config, parts, false);
-      p->evaluator = std::make_unique<SignalledEvaluator>(std::move(p->evaluator), which);
-      EXPECT_EQ(Trainer(*p, parts, true).run(), 128 + SIGINT);
+      TrainingHooks hooks;
+      hooks.before_work = [&, left = which](TrainingWork work, Index) mutable {
+        if (work == TrainingWork::evaluation && --left == 0) hooks.stop = true;
+      };
+      EXPECT_EQ(run.train(hooks), TrainingEnd::stopped);
     }
     EXPECT_TRUE(timeless_state(parts, stopped).evaluation_pending);
     EXPECT_FALSE(read_metrics(parts.metrics()).back().validation_loss);
@@ -199,10 +182,9 @@ TEST(Trainer, StopsEarlyWhereTheValidationLossNoLongerImproves) {
   EXPECT_EQ(state.step, state.best_step + 2);
 
   // Taken up again it is finished, and stays so until it is allowed to go on.
-  const RunDirectory run(scratch.path("run"), OpenMode::resume);
-  EXPECT_TRUE(prepare(config, run.paths(), true)->is_finished());
+  EXPECT_TRUE(TrainingRun(config, scratch.path("run"), {.mode = OpenMode::resume}).is_finished());
   config.train.early_stopping = 3;
-  EXPECT_FALSE(prepare(config, run.paths(), true)->is_finished());
+  EXPECT_FALSE(TrainingRun(config, scratch.path("run"), {.mode = OpenMode::resume}).is_finished());
 }
 
 TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
@@ -210,10 +192,9 @@ TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   Config config = tiny_config(scratch);
   config.train.steps.reset();
   config.train.epochs = 0.5;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  const double windows = static_cast<double>(p->batcher->windows_per_epoch());
-  EXPECT_EQ(p->horizon.total_steps(), std::ceil(windows / 2 / 4));
+  TrainingRun run(config, scratch.path("run"));
+  const double windows = static_cast<double>(run.parts().data.batches->epoch());
+  EXPECT_EQ(run.horizon().total_steps(), std::ceil(windows / 2 / 4));
 }
 
 TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
@@ -225,10 +206,9 @@ TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
   config.train.batch_size.count = 1;
   config.train.steps.reset();
   config.train.epochs = 0.07;  // times 100 windows is 7.000000000000001
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
-  ASSERT_EQ(p->batcher->windows_per_epoch(), 100);
-  EXPECT_EQ(p->horizon.total_steps(), 7);
+  TrainingRun run(config, scratch.path("run"));
+  ASSERT_EQ(run.parts().data.batches->epoch(), 100);
+  EXPECT_EQ(run.horizon().total_steps(), 7);
 }
 
 /// A config whose run is as long as a clock says.
@@ -240,22 +220,6 @@ Config config_by_clock(const Scratch& scratch, double seconds) {
   return config;
 }
 
-/// An evaluator that takes `seconds` of a clock's time.
-class SlowEvaluator final : public Evaluator {
- public:
-  SlowEvaluator(std::unique_ptr<Evaluator> inner, double& now, double seconds)
-      : inner_(std::move(inner)), now_(now), seconds_(seconds) {}
-  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress) override {
-    now_ += seconds_;
-    return inner_->evaluate(weights, tokens, progress);
-  }
-
- private:
-  std::unique_ptr<Evaluator> inner_;
-  double& now_;
-  double seconds_;
-};
-
 constexpr double kTick = 0.01;
 constexpr double kSlack = 20 * kTick;  // what is looked at between two steps, where time passes for that alone
 
@@ -263,17 +227,14 @@ constexpr double kSlack = 20 * kTick;  // what is looked at between two steps, w
 /// after the step `stop_at`.
 RunPaths train_by_clock(const Scratch& scratch, const Config& config, double evaluation_seconds, Index stop_at = -1,
                         bool resume = false) {
-  const RunDirectory run(scratch.path("run"), resume ? OpenMode::resume : OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), resume);
   double now = 1000;
-  p->evaluator = std::make_unique<SlowEvaluator>(std::move(p->evaluator), now, evaluation_seconds);
-  p->config.train.sample_every = 1;
-  const auto interrupt = [&](const Preparation& at) {
-    if (at.state.step == stop_at) std::raise(SIGTERM);
-    return std::string();
+  TrainingRun run(config, scratch.path("run"), {.mode = mode(resume), .clock = [&now] { return now += kTick; }});
+  TrainingHooks hooks;
+  if (stop_at >= 0) stop_after(hooks, stop_at);
+  hooks.before_work = [&](TrainingWork work, Index) {
+    if (work == TrainingWork::evaluation) now += evaluation_seconds;
   };
-  Trainer trainer(*p, run.paths(), true, interrupt, [&now] { return now += kTick; });
-  EXPECT_EQ(trainer.run(), stop_at < 0 ? 0 : 128 + SIGTERM);
+  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop_at >= 0);
   return run.paths();
 }
 
@@ -293,9 +254,10 @@ TEST(Trainer, EvaluatesAsManyTokensAsTheConfigAllows) {
   EXPECT_EQ(automatic, loss_of({.count = 7 * config.model.n_ctx}, "seven"));  // of 6 * 4 windows between evaluations
   config.train.eval_tokens = CountOrAll{.count = config.model.n_ctx};
   const RunPaths paths = train(scratch, config, "part");
-  const std::unique_ptr<Preparation> p = prepare(config, paths, true);
-  const auto evaluator = make_evaluator(config.model, p->model->vocab_size(), Precision::fp32, {}, config.model.n_ctx);
-  const double part = evaluator->evaluate(p->weights->view(), p->data.validation).loss;
+  TrainingRun run(config, paths.root, {.mode = OpenMode::resume});
+  const TrainingParts& p = run.parts();
+  const auto evaluator = make_evaluator(config.model, p.model->vocab_size(), Precision::fp32);
+  const double part = evaluator->evaluate(p.weights->view(), *p.data.validation).loss;
   EXPECT_NE(part, whole);
   EXPECT_EQ(*read_metrics(paths.metrics()).back().validation_loss, part);
 }
@@ -326,11 +288,12 @@ TEST(Trainer, AFirstStepThatIsSlowDoesNotUseUpATimeBudget) {
   Config config = config_by_clock(scratch, 10);
   config.train.batch_size = {.count = 1};  // so that an evaluation is worth many steps
   config.train.eval_every = 1000;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
   double now = 0;
-  Trainer trainer(*p, run.paths(), true, {}, [&] { return now += p->state.step == 0 ? 1 : kTick; });
-  EXPECT_EQ(trainer.run(), 0);
+  const TrainingRun* at = nullptr;
+  const auto clock = [&] { return now += at == nullptr || at->state().step == 0 ? 1 : kTick; };
+  TrainingRun run(config, scratch.path("run"), {.clock = clock});
+  at = &run;
+  EXPECT_EQ(run.train(), TrainingEnd::finished);
   EXPECT_GT(last_state(run.paths()).step, 50);
 }
 
@@ -362,8 +325,7 @@ TEST(Trainer, AUsedUpTimeBudgetIsFinishedUntilItIsRaised) {
   Config config = config_by_clock(scratch, 3);
   train_by_clock(scratch, config, 0.1);
   const auto is_finished = [&] {
-    const RunDirectory run(scratch.path("run"), OpenMode::resume);
-    return prepare(config, run.paths(), true)->is_finished();
+    return TrainingRun(config, scratch.path("run"), {.mode = OpenMode::resume}).is_finished();
   };
   EXPECT_TRUE(is_finished());
   config.train.time_budget = Duration{4};
@@ -377,9 +339,8 @@ TEST(Trainer, RefusesToResumeAnotherModelAndSaysWhatDiffers) {
   train(scratch, config, "run");
   config.model.n_layers = 2;
   config.optimizer.learning_rate = 1e-3;  // may change
-  const RunDirectory run(scratch.path("run"), OpenMode::resume);
   try {
-    prepare(config, run.paths(), true);
+    const TrainingRun run(config, scratch.path("run"), {.mode = OpenMode::resume});
     FAIL() << "another model was resumed";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
@@ -392,21 +353,21 @@ TEST(Trainer, ATimeBudgetHasRoomForSamples) {
   const Scratch scratch;
   Config config = config_by_clock(scratch, 6);
   config.train.sample_every = 3;
-  const RunDirectory run(scratch.path("run"), OpenMode::fresh);
-  const std::unique_ptr<Preparation> p = prepare(config, run.paths(), false);
   double now = 0;
   int samples = 0;
   Index last = 0;
-  const auto sampler = [&](const Preparation& at) {
+  TrainingRun run(config, scratch.path("run"), {.clock = [&now] { return now += kTick; }});
+  TrainingHooks hooks;
+  hooks.before_work = [&](TrainingWork work, Index step) {
+    if (work != TrainingWork::sample) return;
     now += 0.5;
     ++samples;
-    last = at.state.step;
-    return std::string();
+    last = step;
   };
-  EXPECT_EQ(Trainer(*p, run.paths(), true, sampler, [&now] { return now += kTick; }).run(), 0);
+  EXPECT_EQ(run.train(hooks), TrainingEnd::finished);
   EXPECT_LE(last_state(run.paths()).seconds, 6 + kSlack);
   EXPECT_GT(samples, 3);
-  EXPECT_GE(last, p->state.step - 3);
+  EXPECT_GE(last, run.state().step - 3);
 }
 
 }  // namespace

@@ -2,39 +2,19 @@
 // windows drawn is the only state, and any machine can compute any share of a batch.
 #pragma once
 
+#include "kiln/data/batch.h"
 #include "kiln/data/data_config.h"
 #include "kiln/data/data_order.h"
-#include "kiln/data/token_file.h"
-#include "kiln/nn/token_rows.h"
-#include "kiln/tensor/view.h"
 #include "kiln/text/special_ids.h"
 
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace kiln {
-
-/// Tokens to run through a model, and the rows whose next token is scored.
-struct Batch {
-  TokenRows rows;                     // (N) inputs
-  std::vector<Index> scored;          // (M) rows, ascending
-  std::vector<std::int32_t> targets;  // (M) the token that follows each
-  std::vector<float> weights;         // (M) of each in the loss
-
-  /// Returns the sum of the weights, which the step divides by.
-  double weight() const;
-
-  Scored scored_targets() const { return {scored, targets}; }
-
-  /// Removes all rows; keeps the memory.
-  void clear();
-  /// Appends T tokens of a file from token `first` on, each scored by the token that follows it with a weight of 1.
-  /// They form one sequence; with a `border`, a new sequence begins after each such token, whose row is then not
-  /// scored. `window` identifies these tokens within a run.
-  void append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window = 0);
-};
 
 /// Returns the token after which a new sequence begins (Batch::append_window): none, unless
 /// data.attend_across_documents is off. Throws Error (usage) if then no token ends documents.
@@ -75,20 +55,46 @@ class Batcher {
   Index epoch_ = -1;
 };
 
+/// The windows of a step, and of a micro-batch of it, whose last may be smaller.
+struct BatchSizes {
+  Index windows_per_step;
+  Index windows_per_micro_batch;
+};
+
+/// The batches of pre-training: each step takes the next windows of a Batcher.
+class WindowBatches final : public BatchSource {
+ public:
+  WindowBatches(Batcher batcher, BatchSizes sizes) : batcher_(std::move(batcher)), sizes_(sizes) {}
+
+  Index epoch() const override { return batcher_.windows_per_epoch(); }
+  Index fill(Index first, Index micro_batch, Batch& batch) override;
+  Index steps_of_epochs(double epochs) override;
+
+ private:
+  Batcher batcher_;
+  BatchSizes sizes_;
+};
+
+/// Returns the steps of `epochs` passes over the training windows, at least 1. Throws Error (usage) if that overflows.
+Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step);
+
 /// Batches of a token file for evaluation, in order and without overlap, so that each of its n-1 targets is scored
 /// once: up to B windows of T each, and a last one with the shorter rest. If there are more than `most_targets`, takes
 /// only as many full windows as hold these, at least one, always the same and evenly spread over the file.
-class EvaluationBatches {
+class EvaluationBatches final : public EvaluationSource {
  public:
   /// With a `border`, targets that follow such a token are not scored (Batch::append_window).
   /// Throws Error (usage) with both numbers if there are fewer than 2 tokens.
   EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets = std::numeric_limits<Index>::max(),
                     std::optional<TokenId> border = {});
 
-  Index size() const { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
+  Index size() const override { return (windows_ + B_ - 1) / B_ + (rest_ > 0 ? 1 : 0); }
 
-  /// Fills batch i, 0 <= i < size(). Only the last may hold a window shorter than T.
-  void fill(Index i, Batch& batch) const;
+  /// Fills batch i. Only the last may hold a window shorter than T.
+  void fill(Index i, Batch& batch) const override;
+  Index targets() const override { return windows_ * T_ + rest_; }
+  std::string name() const override { return tokens_.name(); }
+  [[noreturn]] void fail_vocabulary(Index vocab_size) const override;
 
  private:
   TokenFile tokens_;

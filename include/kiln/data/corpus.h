@@ -26,8 +26,9 @@ struct TextPlace {
   std::size_t offset = 0;
 };
 
-/// Holds the train and validation documents; none is empty. Maps text files unless they are small. Decodes and
-/// normalises nothing: BOM, CRLF, NUL and invalid UTF-8 stay as they are.
+/// Holds the train and validation documents; none is empty. Maps text files unless they are small; decompresses those
+/// whose names end in .gz or .zst into memory. Decodes and normalises nothing: BOM, CRLF, NUL and invalid UTF-8 stay as
+/// they are.
 class Corpus {
  public:
   /// Reads config.train and config.validation (see find_source_files); messages call the first `key`. A text file is
@@ -35,7 +36,8 @@ class Corpus {
   /// one document: its field config.text_field. If config.validation is empty, holds out the tail of the whole text
   /// (cut_tail).
   /// Throws Error (usage: a name that matches nothing, token files, a separator of several lines; bad_input: a file
-  /// that cannot be read or is recognised as something other than text (an archive, a document, UTF-16, a JSON array
+  /// that cannot be read, is damaged or is recognised as something other than text (an archive, a document, UTF-16, a
+  /// JSON array
   /// ...), or a bad .jsonl line, as file:line).
   explicit Corpus(const DataConfig& config, const std::filesystem::path& base_directory = {},
                   std::string_view key = "data.train");

@@ -10,7 +10,8 @@
 
 namespace kiln {
 
-/// The kind of a file, by its extension in any case: .jsonl, .bin, or text for all others.
+/// The kind of a file, by its extension in any case: .jsonl, .bin, or text for all others. Of a compressed file (.gz,
+/// .zst), the extension before that one counts.
 enum class SourceKind { text, jsonl, tokens };
 SourceKind source_kind(const std::filesystem::path& file);
 
@@ -24,7 +25,8 @@ struct SourceFiles {
 };
 
 /// Finds the files that `patterns` name, in the order of the patterns, sorted by path within each. A pattern is a file,
-/// a folder (all files in it, at any depth, whose name matches one of `include` in any case) or a glob (* ? [abc], each
+/// a folder (all files in it, at any depth, whose name matches one of `include` in any case, with or without the .gz or
+/// .zst of a compressed file) or a glob (* ? [abc], each
 /// within one path component; folders that it matches are searched too). Looks for each in the current directory, then
 /// in `base_directory` (the config file's folder; "" for none). Skips hidden files and folders in a search, and kiln's
 /// own output: runs, checkpoints, tokens, and the reasons beside a config.

@@ -15,6 +15,7 @@ struct TokenizerFiles {
   std::string tokenizer;  // tokenizer.json
   std::string config;     // tokenizer_config.json
   SpecialIds ids;
+  std::string chat = {};  // chat_template.jinja; tokenizer_config.json holds it too
 };
 
 struct HuggingFaceOptions {

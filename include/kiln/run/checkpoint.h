@@ -25,6 +25,7 @@ struct TrainerState {
   std::optional<std::int64_t> total_steps;
   std::uint64_t seed = 0;
   std::uint64_t data_digest = 0;
+  std::uint64_t chat_template = 0;
   int threads = 0;
   Precision precision = Precision::automatic;
   std::optional<double> validation_loss;
@@ -49,6 +50,7 @@ struct TrainerState {
     v("total_steps", total_steps, "of the run; by the clock, as many as it seemed then");
     v("seed", seed, "of every random draw");
     v("data_digest", data_digest, "XXH3 of the tokens to train on and of those held out; 0: not known");
+    v("chat_template", chat_template, "hash of the template that the conversations were read with; 0: none");
     v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
     v("precision", precision, "of the last steps: in another one the bits of a run differ; auto: not known");
     v("validation_loss", validation_loss, "of these weights, where they were evaluated");

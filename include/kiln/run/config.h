@@ -6,6 +6,7 @@
 #include "kiln/nn/model_config.h"
 #include "kiln/optim/optimizer_config.h"
 #include "kiln/optim/schedule_config.h"
+#include "kiln/run/objective_config.h"
 #include "kiln/run/train_config.h"
 #include "kiln/text/tokenizer_config.h"
 
@@ -24,7 +25,9 @@ struct Config {
   std::uint64_t seed = 1337;
   std::optional<std::string> init_from;
   TokenizerConfig tokenizer;
+  ChatConfig chat;
   DataConfig data;
+  ObjectiveConfig objective;
   ModelConfig model;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -59,7 +62,9 @@ struct Config {
       "model to start from: a run, a checkpoint, a Hugging Face folder or a llm.c file; its architecture and tokenizer "
       "come with it");
     v("tokenizer", tokenizer, "how text becomes tokens");
+    v("chat", chat, "conversations");
     v("data", data, "the text");
+    v("objective", objective, "what training minimises");
     v("model", model, "the architecture");
     v("optimizer", optimizer, "how gradients move the weights");
     v("schedule", schedule, "how the learning rate changes over the run");

@@ -3,6 +3,7 @@
 
 #include "kiln/core/json.h"
 #include "kiln/nn/model_config.h"
+#include "kiln/run/model_source.h"
 #include "kiln/tensor/parameters.h"
 
 #include <filesystem>
@@ -12,14 +13,15 @@ namespace kiln {
 /// Completes a config's JSON from init_from. `model` becomes its architecture. Of the keys given, dropout may differ,
 /// and so may n_ctx, which learned positions only allow to be shorter: the first rows of their table are kept. Every
 /// other difference becomes a problem. Without `tokenizer`, uses the model's own. Throws Error (usage, bad_input) if
-/// there is no such model.
+/// there is no such model. Does not verify a checkpoint's weights.
 void inherit_model(Json& document, const std::filesystem::path& init_from, Problems& problems);
 
 /// Does the same for a resumed run, from its own config.json: init_from may have changed or disappeared since. Throws
 /// Error (bad_input).
 void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
-/// Reads the weights of the model that inherit_model read. Throws Error (bad_input).
-void inherit_weights(const std::filesystem::path& init_from, ParameterBuffer<float>& weights);
+/// Reads the weights of the model that inherit_model described. Tokens that it lacks begin as the mean of its
+/// embedding. Throws Error (bad_input).
+void inherit_weights(ModelSource source, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

@@ -13,30 +13,12 @@
 
 namespace kiln {
 
-/// The metric on the y axis; loss means that of training and validation together.
-enum class PlotMetric {
-  loss,
-  validation_loss,
-  bits_per_byte,
-  perplexity,
-  accuracy,
-  learning_rate,
-  grad_norm,
-  tokens_per_second
-};
-inline constexpr std::array<std::string_view, 8> kPlotMetrics{"loss",       "validation_loss",  "bits_per_byte",
-                                                              "perplexity", "accuracy",         "learning_rate",
-                                                              "grad_norm",  "tokens_per_second"};
-
-/// Returns true if only evaluations measure the metric.
-bool is_of_validation(PlotMetric metric);
-
 /// The x axis. Seconds are shown in a unit that suits the longest run.
 enum class PlotX { steps, tokens, seconds };
 inline constexpr std::array<std::string_view, 3> kPlotXs{"steps", "tokens", "seconds"};
 
 struct FigureOptions {
-  PlotMetric metric = PlotMetric::loss;
+  std::string_view metric = kMetricKeys[0];  // a key of kMetrics; the loss shows training and validation together
   PlotX x = PlotX::steps;
   /// Weight of the past in a debiased exponential average of training metrics, in [0, 1); 0 for none. If not given,
   /// noisy metrics get a smoothed curve without lag, if there are enough measurements.
@@ -48,8 +30,8 @@ struct NamedRows {
   std::vector<MetricsRow> rows;
 };
 
-/// Returns true if the rows contain a finite value of the metric.
-bool is_measured(const std::vector<MetricsRow>& rows, PlotMetric metric);
+/// Returns true if the rows contain a finite value of the metric, or of the evaluations that its figure shows.
+bool is_measured(const std::vector<MetricsRow>& rows, std::string_view metric);
 
 /// Returns the figure of one or several runs. Omits values that are missing or not finite, and runs without any other.
 /// Marks the best evaluations. A single run has one colour for training and one for validation; each of several runs

@@ -4,11 +4,14 @@
 #include "kiln/core/fields.h"
 #include "kiln/core/file_streams.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
@@ -26,23 +29,67 @@ struct MetricsRow {
   std::optional<double> bits_per_byte;
   std::optional<double> perplexity;
   std::optional<double> accuracy;
+  std::optional<double> end_accuracy;
 
   template <class V>
-  void visit(V& v) {
-    v("step", step, "steps taken, those whose update was skipped among them");
-    v("tokens", tokens, "tokens trained on");
-    v("seconds", seconds, "of wall time since training began, to the microsecond, summed over resumes");
-    v("loss", loss, "in nats a token, of the step's batch before its update");
-    v("learning_rate", learning_rate, "of the step");
-    v("grad_norm", grad_norm, "before clipping");
-    v("tokens_per_second", tokens_per_second, "since the last row");
-    v("validation_loss", validation_loss,
-      "over the validation split, or train.eval_tokens of it, where there was an evaluation");
-    v("bits_per_byte", bits_per_byte, "of the same text, where its number of bytes is known");
-    v("perplexity", perplexity, "exp(validation_loss)");
-    v("accuracy", accuracy, "share of the same tokens that the model held for the likeliest");
-  }
+  void visit(V& v);
 };
+
+/// A measured column of a row: its key in metrics.jsonl, and how figures and TensorBoard show it.
+struct Metric {
+  enum class Best { none, lowest, highest };  // none: a metric of training; else which evaluation is the best
+
+  std::optional<double> MetricsRow::*value;
+  std::string_view key;
+  std::string_view help;
+  const char* name;       // in a figure's legend
+  const char* axis;       // of a figure, with the unit
+  const char* tag;        // of TensorBoard
+  bool is_noisy = false;  // figures add a smoothed curve
+  Best best = Best::none;
+};
+
+/// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
+inline constexpr std::array<Metric, 9> kMetrics{{
+    {&MetricsRow::loss, "loss", "in nats per token, of the step's batch before its update", "training loss",
+     "loss (nats per token)", "loss/training", true},
+    {&MetricsRow::learning_rate, "learning_rate", "of the step", "learning rate", "learning rate",
+     "training/learning_rate"},
+    {&MetricsRow::grad_norm, "grad_norm", "before clipping", "gradient norm", "norm of the gradient, before clipping",
+     "training/gradient_norm", true},
+    {&MetricsRow::tokens_per_second, "tokens_per_second", "since the last row", "tokens per second",
+     "tokens per second", "training/tokens_per_second", true},
+    {&MetricsRow::validation_loss, "validation_loss",
+     "over the validation split, or train.eval_tokens of it, if it was evaluated", "validation loss",
+     "validation loss (nats per token)", "loss/validation", false, Metric::Best::lowest},
+    {&MetricsRow::bits_per_byte, "bits_per_byte", "of the same text, if its number of bytes is known", "bits per byte",
+     "bits per byte of validation", "validation/bits_per_byte", false, Metric::Best::lowest},
+    {&MetricsRow::perplexity, "perplexity", "exp(validation_loss)", "perplexity", "perplexity of validation",
+     "validation/perplexity", false, Metric::Best::lowest},
+    {&MetricsRow::accuracy, "accuracy", "share of the same tokens that were the model's likeliest", "accuracy",
+     "accuracy of validation (share)", "validation/accuracy", false, Metric::Best::highest},
+    {&MetricsRow::end_accuracy, "end_accuracy", "the same of the tokens that end a turn, in conversations",
+     "end-of-turn accuracy", "accuracy of the ends of turns (share)", "validation/end_accuracy", false,
+     Metric::Best::highest},
+}};
+
+/// The keys of kMetrics.
+inline constexpr auto kMetricKeys = [] {
+  std::array<std::string_view, kMetrics.size()> keys;
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = kMetrics[i].key;
+  return keys;
+}();
+
+/// Returns the metric with this key, which must exist.
+const Metric& metric_of(std::string_view key);
+
+template <class V>
+void MetricsRow::visit(V& v) {
+  v("step", step, "steps taken, including those whose update was skipped");
+  v("tokens", tokens, "tokens trained on");
+  v("seconds", seconds, "of wall time since training began, to the microsecond, summed over resumes");
+  for (const Metric& metric : kMetrics) v(metric.key, this->*metric.value, metric.help);
+}
 
 /// Appends rows to a file, each in one write. Keeps a row that could not be written for the next attempt.
 class MetricsWriter {

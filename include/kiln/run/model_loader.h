@@ -11,8 +11,9 @@
 
 namespace kiln {
 
-/// Returns the tokenizer as files of a checkpoint folder.
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids);
+/// Returns the tokenizer, and a chat template in Jinja if there is one, as files of a checkpoint folder.
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids,
+                               const std::string& chat_template = "");
 
 struct LoadedModel {
   ModelSource source;

@@ -26,8 +26,12 @@ struct ModelSource {
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice = std::nullopt);
 
+/// Whether every file of a checkpoint is hashed when it is opened, or only its config is read.
+enum class Verify { no, yes };
+
 /// Finds the folder, verifies it if it is a checkpoint, and reads its config, or the header of an llm.c file.
 /// load_model reads the weights. Throws Error (usage, bad_input).
-ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice = std::nullopt);
+ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice = std::nullopt,
+                       Verify verify = Verify::yes);
 
 }  // namespace kiln

@@ -59,6 +59,9 @@ struct TrainConfig {
   /// evaluations, none is written midway, and a copy would be of no use.
   bool copies_checkpoints() const { return async_checkpoint && (checkpoint_every > 0 || eval_every > 0); }
 
+  /// Returns true if the run writes samples.
+  bool samples() const { return sample_every > 0 || sample_at_evaluations; }
+
   /// Sets `steps` to its default if no length is given.
   void resolve();
 

@@ -54,7 +54,7 @@ struct ChatTokens {
 /// Each message is encoded by itself, so the tokens of a longer conversation begin with those of its first messages.
 /// They are also the tokens of the whole text, encoded with special tokens allowed, if no content spells a special
 /// token, except that
-/// - in llama3, a tokenizer that splits as GPT-2 does makes two tokens of the line feeds before content;
+/// - in llama3, a tokenizer that splits as GPT-2 does parts the two line feeds before content in the whole text;
 /// - in plain, one that splits as cl100k does joins the line feeds after a message to its last punctuation mark.
 class ChatTemplate {
  public:
@@ -114,7 +114,8 @@ std::string_view trim_content(std::string_view content);
 /// Returns the built-in template that a Jinja template renders, or nullopt if that is not certain. Certain are the
 /// texts that jinja() returns, and templates that
 /// - use no names but those of a plain loop over role and content (no tools, no dates, no macros),
-/// - compare no roles, and
+/// - compare no roles,
+/// - write the opening of an answer directly after "if add_generation_prompt", and
 /// - spell, in order, exactly the text around role and content of chatml or llama3, and the opening of an answer.
 /// So a template with a system message of its own is not recognised. One without `trim` is: it differs only for content
 /// with white space at its ends.

@@ -15,6 +15,8 @@
 namespace kiln {
 
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
+inline constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
+inline constexpr const char* kChatTemplateFile = "chat_template.jinja";
 
 /// Loads a tokenizer.json, a folder that holds one (a checkpoint), or a folder with vocab.json and merges.txt. Throws
 /// Error (usage) if `path` is none of these, (bad_input) if a file of the folder is a link that leads out of it, and as

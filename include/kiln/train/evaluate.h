@@ -1,7 +1,7 @@
 // Computes the loss over a text, exactly over all of it or estimated from a part.
 #pragma once
 
-#include "kiln/data/batcher.h"
+#include "kiln/data/batch.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/nn/model_config.h"
 #include "kiln/tensor/parameters.h"
@@ -23,6 +23,7 @@ struct Evaluation {
   std::optional<double> margin;         // 95% interval: loss +- margin, from the spread of the sequences' sums;
                                         // null for a single sequence
   double accuracy = 0;                  // share of targets that were the likeliest token
+  std::optional<double> end_accuracy;   // the same of the targets that end a turn; null if there are none
   Index tokens = 0;                     // targets scored: all except the first token and those that follow a border
   std::optional<double> bits_per_byte;  // of the text of the scored targets; null if that is unknown or empty
   double seconds = 0;
@@ -31,7 +32,7 @@ struct Evaluation {
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
 };
 
-/// Scores texts in non-overlapping windows of n_ctx tokens, each target once.
+/// Scores texts and conversations.
 class Evaluator {
  public:
   Evaluator() = default;
@@ -42,18 +43,32 @@ class Evaluator {
   /// Called between batches with the share done, in [0, 1]. Its exceptions end the evaluation.
   using Progress = std::function<void(double)>;
 
-  /// Throws Error: usage if the text has fewer than 2 tokens; bad_input for a token outside the vocabulary.
-  virtual Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress = {}) = 0;
+  /// Scores each target of the source once; a batch may have evaluation_rows(). Throws Error: bad_input for a token
+  /// outside the vocabulary; usage if no token is scored.
+  virtual Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress = {}) = 0;
+
+  /// Scores a whole text, with attention across its documents. Throws Error (usage) if it has fewer than 2 tokens.
+  Evaluation evaluate(Weights weights, const TokenFile& tokens, const Progress& progress = {});
+
+ private:
+  virtual const ModelConfig& config() const = 0;
 };
 
-/// Returns an evaluator that computes in this precision. In texts with more than `most_tokens` targets it scores only
-/// evenly spread windows (data/batcher.h). `text_bytes` (text_bytes_by_token) are the bytes of text of each id; without
-/// them bits per byte are unknown. No attention crosses a token `border` (data/batcher.h). Allocates memory for batches
-/// of a thousand tokens.
+/// Returns the most rows of a batch: those of about a thousand tokens, at least n_ctx.
+Index evaluation_rows(const ModelConfig& config);
+
+/// Returns the windows of a text that an evaluation scores: all, or evenly spread ones with about `most_tokens` targets
+/// (data/batcher.h). No attention crosses a token `border`. Throws Error (usage) if the text has fewer than 2 tokens.
+std::unique_ptr<EvaluationSource> make_text_evaluation(const ModelConfig& config, const TokenFile& tokens,
+                                                       Index most_tokens = std::numeric_limits<Index>::max(),
+                                                       std::optional<TokenId> border = {});
+
+/// Returns an evaluator that computes in this precision. `text_bytes` (text_bytes_by_token) are the bytes of text of
+/// each id; without them bits per byte are unknown. `end_of_turn` is the token of end_accuracy. Allocates memory for
+/// batches of evaluation_rows().
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes = {},
-                                          Index most_tokens = std::numeric_limits<Index>::max(),
-                                          std::optional<TokenId> border = {});
+                                          std::optional<TokenId> end_of_turn = {});
 
 /// Returns the bytes of an evaluator without allocating them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);

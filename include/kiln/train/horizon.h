@@ -6,9 +6,6 @@
 
 namespace kiln {
 
-/// Returns the steps of `epochs` passes over the training windows, at least 1. Throws Error (usage) if that overflows.
-Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_step);
-
 /// The end of a run: after a number of steps, or after a wall time. Learning rate, progress line and training loop read
 /// its progress and its total of steps, exact or estimated.
 class Horizon {

@@ -1,8 +1,10 @@
 // Suggests a learning rate for a config, from a short run with a rising rate (arXiv:1506.01186).
 #pragma once
 
-#include "kiln/train/prepare.h"
+#include "kiln/run/config.h"
+#include "kiln/tensor/view.h"
 
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -30,10 +32,11 @@ struct LearningRateTest {
   double suggested;                       // where it fell fastest before that, along the logarithm of the rate
 };
 
-/// Trains the prepared model, which must not be used afterwards. optimizer.learning_rate rises through the range, and
-/// muon_learning_rate in proportion. Calls `progress` with the share done. Throws Error: usage if the loss diverges
-/// within the first steps; diverged if it is not finite before the first update.
-LearningRateTest test_learning_rates(Preparation& preparation, const LearningRateRange& range,
-                                     const std::function<void(double)>& progress = {});
+/// Trains the config's model, which it does not keep; caches the text's tokens in the folder `cache`, for the training
+/// to come. optimizer.learning_rate rises through the range, and muon_learning_rate in proportion. Calls `progress`
+/// with the share done. Throws Error: usage if the loss diverges within the first steps; diverged if it is not finite
+/// before the first update; and as TrainingRun's constructor does.
+LearningRateTest test_learning_rates(const Config& config, const std::filesystem::path& cache,
+                                     const LearningRateRange& range, const std::function<void(double)>& progress = {});
 
 }  // namespace kiln

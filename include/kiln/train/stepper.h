@@ -13,23 +13,19 @@
 
 namespace kiln {
 
-/// The windows of a step and of a micro-batch.
-struct BatchSizes {
-  Index windows_per_step;
-  Index windows_per_micro_batch;  // the last micro-batch of a step may be smaller
+/// Returns a config's batch sizes. `batch_size: "all"` is every window of an epoch, in micro-batches of bounded memory.
+BatchSizes batch_sizes(const Config& config, Index windows_per_epoch);
 
-  /// Returns a config's sizes. `batch_size: "all"` is every window of an epoch, in micro-batches of bounded memory.
-  static BatchSizes of(const Config& config, Index windows_per_epoch);
-
-  /// Returns the sizes if the data is not known: takes "all" for one micro-batch of the largest size.
-  static BatchSizes planned(const Config& config);
-};
+/// Returns the sizes if the data is not known: takes "all" for one micro-batch of the largest size.
+BatchSizes planned_batch_sizes(const Config& config);
 
 struct StepResult {
   double loss = 0;           // nats per token, weighted mean over the scored rows of the step
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
   bool is_scored = true;  // false if every token follows a border: there is no loss and no update
+  Index examples = 0;     // drawn: windows or conversations
+  Index tokens = 0;       // of these
   bool applied = false;   // false if loss or gradient was not finite, or the loss above the limit: no update
 };
 
@@ -37,7 +33,7 @@ struct StepResult {
 struct StepPosition {
   Index step = 0;                 // steps taken, including those skipped for a bad gradient
   Index updates = 0;              // steps that updated the weights
-  Index windows_drawn = 0;        // by all steps so far
+  Index examples_drawn = 0;       // by all steps so far
   double total_steps = kEndless;  // of the run; with a time budget, an estimate
   double loss_limit = kEndless;   // a loss above it is not applied
   std::optional<double> learning_rate_multiplier = std::nullopt;  // instead of the schedule's
@@ -52,21 +48,20 @@ class Stepper {
   Stepper(const Stepper&) = delete;  // batch_runner_ refers to members
   Stepper& operator=(const Stepper&) = delete;
 
-  /// `layout` must be that of a LanguageModel of this config and vocabulary; both must outlive the stepper.
-  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, BatchSizes sizes);
+  /// `layout` must be that of a LanguageModel of this config and vocabulary; both must outlive the stepper. `runner` as
+  /// training_runner returns it.
+  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner);
 
-  /// Takes the step after `position`, on the batcher's next windows_per_step windows.
-  StepResult run(Weights weights, Batcher& batcher, const StepPosition& position);
+  /// Takes the step after `position`, on the source's next batches.
+  StepResult run(Weights weights, BatchSource& source, const StepPosition& position);
 
   Optimizer& optimizer() { return *optimizer_; }
   /// Returns the last step's gradients, a sum over its scored rows; times gradient_scale() those of its mean loss.
   const ParameterBuffer<float>& gradients() const { return gradients_; }
   double gradient_scale() const { return gradient_scale_; }
-  const BatchSizes& sizes() const { return sizes_; }
 
  private:
   const Config& config_;
-  BatchSizes sizes_;
   ParameterLayout trainable_;
   Gradients<float> gradients_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -1,0 +1,77 @@
+// Defines a batch of scored tokens, and the source of a run's batches.
+#pragma once
+
+#include "kiln/data/token_file.h"
+#include "kiln/nn/token_rows.h"
+#include "kiln/tensor/view.h"
+#include "kiln/text/token.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Tokens to run through a model, and the rows whose next token is scored.
+struct Batch {
+  TokenRows rows;                     // (N) inputs
+  std::vector<Index> scored;          // (M) rows, ascending
+  std::vector<std::int32_t> targets;  // (M) the token that follows each
+  std::vector<float> weights;         // (M) of each in the loss
+
+  /// Returns the sum of the weights, which the step divides by.
+  double weight() const;
+
+  Scored scored_targets() const { return {scored, targets}; }
+
+  /// Removes all rows; keeps the memory.
+  void clear();
+  /// Appends T tokens of a file from token `first` on, each scored by the token that follows it with a weight of 1.
+  /// They form one sequence; with a `border`, a new sequence begins after each such token, whose row is then not
+  /// scored. `window` identifies these tokens within a run.
+  void append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window = 0);
+};
+
+/// Draws the batches of a run. Examples (windows of a text, conversations) are numbered from 0 at the run's start and
+/// continued over the epochs. What a batch holds is a pure function of the seed and the number of its first example, so
+/// that the count of examples drawn is the only state.
+class BatchSource {
+ public:
+  BatchSource() = default;
+  virtual ~BatchSource() = default;
+  BatchSource(const BatchSource&) = delete;
+  BatchSource& operator=(const BatchSource&) = delete;
+
+  /// Returns the examples of an epoch.
+  virtual Index epoch() const = 0;
+
+  /// Fills the batch with micro-batch `micro_batch` of a step; `first` is its first example. Returns the number of its
+  /// examples; 0 if the step has no such micro-batch.
+  virtual Index fill(Index first, Index micro_batch, Batch& batch) = 0;
+
+  /// Returns the steps of `epochs` passes, at least 1. Throws Error (usage) if that overflows.
+  virtual Index steps_of_epochs(double epochs) = 0;
+};
+
+/// The batches of an evaluation, which score each target once. Their sequences do not depend on each other.
+class EvaluationSource {
+ public:
+  EvaluationSource() = default;
+  virtual ~EvaluationSource() = default;
+  EvaluationSource(const EvaluationSource&) = delete;
+  EvaluationSource& operator=(const EvaluationSource&) = delete;
+
+  /// Returns the number of batches.
+  virtual Index size() const = 0;
+  /// Fills batch i, 0 <= i < size().
+  virtual void fill(Index i, Batch& batch) const = 0;
+  /// Returns about the number of targets.
+  virtual Index targets() const = 0;
+  /// Returns a name for messages.
+  virtual std::string name() const = 0;
+  /// Throws Error (bad_input) that names a token of the source outside [0, vocab_size), which is known to hold one.
+  [[noreturn]] virtual void fail_vocabulary(Index vocab_size) const;
+};
+
+}  // namespace kiln

@@ -1,0 +1,71 @@
+// Lays conversations end to end, for training and for evaluation.
+#pragma once
+
+#include "kiln/data/batch.h"
+#include "kiln/data/data_order.h"
+#include "kiln/data/encoded_conversations.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Rows of a batch of conversations are rounded up to a multiple of this, so that products see few different sizes.
+inline constexpr Index kConversationRows = 64;
+
+/// The order and the sizes of training batches.
+struct ConversationBatchOptions {
+  Index rows = 0;           // of a micro-batch, at most: no conversation has more
+  Index micro_batches = 1;  // of a step; 0: as many as an epoch takes
+  DataOrder order = DataOrder::shuffle;
+  std::uint64_t seed = 0;
+};
+
+/// The batches of training on conversations: the next ones in the run's order, as many as fit into the rows. Each is a
+/// sequence of its own with positions from 0; a row is scored if the token after it is supervised.
+class ConversationBatches final : public BatchSource {
+ public:
+  /// There must be at least one conversation.
+  ConversationBatches(EncodedConversations conversations, const ConversationBatchOptions& options);
+
+  /// Returns the conversation that is example `example` of the run. With n conversations, example e is number e mod n
+  /// of the file order (sequential), of a permutation for each epoch (shuffle), or an independent draw (random).
+  Index conversation(Index example);
+
+  Index epoch() const override { return conversations_.size(); }
+  Index fill(Index first, Index micro_batch, Batch& batch) override;
+  Index steps_of_epochs(double epochs) override;
+
+  const EncodedConversations& conversations() const { return conversations_; }
+
+ private:
+  /// Returns how many examples from `first` on make micro-batch `micro_batch` of a step.
+  Index count(Index first, Index micro_batch);
+
+  EncodedConversations conversations_;
+  ConversationBatchOptions options_;
+  std::vector<Index> permutation_;  // of epoch_; shuffle only
+  Index epoch_ = -1;
+};
+
+/// The batches of an evaluation: all conversations in order, or, if they hold more than `most_targets` supervised
+/// tokens, an evenly spread part of them, always the same.
+class ConversationEvaluation final : public EvaluationSource {
+ public:
+  /// `rows` of a batch, at most: no conversation has more.
+  ConversationEvaluation(EncodedConversations conversations, Index rows, Index most_targets);
+
+  Index size() const override { return std::ssize(begins_) - 1; }
+  void fill(Index i, Batch& batch) const override;
+  Index targets() const override { return targets_; }
+  std::string name() const override { return "the conversations"; }
+
+ private:
+  EncodedConversations conversations_;
+  std::vector<Index> chosen_;
+  std::vector<Index> begins_;  // in chosen_, of each batch, and the end of the last
+  Index targets_ = 0;
+};
+
+}  // namespace kiln

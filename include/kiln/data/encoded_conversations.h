@@ -1,0 +1,89 @@
+// Encodes conversations as the tokens that a model reads, and counts what they hold.
+#pragma once
+
+#include "kiln/data/conversation.h"
+#include "kiln/data/data_config.h"
+#include "kiln/tensor/view.h"
+#include "kiln/text/chat_template.h"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// What happens to a conversation longer than the context. drop: it is left out; cut: its oldest turns are, and it is
+/// left out only if its last turn alone is too long. A system message stays.
+enum class TooLong { drop, cut };
+inline constexpr std::array<std::string_view, 2> kTooLong{"drop", "cut"};
+inline std::span<const std::string_view> names_of(TooLong) { return kTooLong; }
+
+struct ChatEncoding {
+  Supervise supervise = Supervise::assistant;
+  TooLong too_long = TooLong::drop;
+  Index n_ctx = 0;  // the inputs of a conversation are all its tokens but the last
+};
+
+/// What a set of conversations holds.
+struct ChatCensus {
+  Index conversations = 0;   // encoded
+  Index tokens = 0;          // of these
+  Index supervised = 0;      // of these tokens
+  Index longest = 0;         // tokens of the longest, before any was dropped or cut
+  Index dropped = 0;         // too long
+  Index cut = 0;             // too long, and shortened
+  Index without_answer = 0;  // left out: nothing in them is supervised
+};
+
+/// Conversations as tokens, end to end.
+class EncodedConversations {
+ public:
+  Index size() const { return std::ssize(begins_) - 1; }
+  std::span<const TokenId> ids(Index i) const { return part(ids_, i); }
+  std::span<const std::uint8_t> supervised(Index i) const { return part(supervised_, i); }
+  const ChatCensus& census() const { return census_; }
+
+  /// Returns a hash of all tokens and of which are supervised.
+  std::uint64_t digest() const;
+
+  /// Appends a conversation. `tokens` holds a supervised token other than the first.
+  void append(const ChatTokens& tokens);
+  ChatCensus& census() { return census_; }
+
+ private:
+  template <class T>
+  std::span<const T> part(const std::vector<T>& all, Index i) const {
+    const auto begin = static_cast<std::size_t>(begins_[static_cast<std::size_t>(i)]);
+    const auto end = static_cast<std::size_t>(begins_[static_cast<std::size_t>(i) + 1]);
+    return std::span(all).subspan(begin, end - begin);
+  }
+
+  std::vector<TokenId> ids_;
+  std::vector<std::uint8_t> supervised_;
+  std::vector<Index> begins_{0};  // of each conversation, and the end of the last
+  ChatCensus census_;
+};
+
+/// Encodes conversations, on all threads. A document without roles is encoded as in pre-training, all of it supervised.
+/// Throws Error (usage) as Tokenizer::encode does, with the conversation's place.
+EncodedConversations encode_conversations(std::span<const Conversation> conversations, const ChatTemplate& chat,
+                                          const Tokenizer& tokenizer, const SpecialIds& ids,
+                                          const ChatEncoding& encoding);
+
+/// The conversations of a config's data.
+struct Conversations {
+  std::vector<Conversation> train;
+  std::vector<Conversation> validation;  // data.validation, or else the tail of data.train
+  Index without_answer = 0;              // skipped by the reader
+};
+
+/// Reads them. In folders only .jsonl and .json files count, unless data.include names others. Throws Error as
+/// find_source_files and read_conversations do, and usage if there is none to train on, or if a file is both trained on
+/// and held out.
+Conversations read_conversations(const DataConfig& config, const std::filesystem::path& base_directory,
+                                 std::string_view key = "data.train");
+
+}  // namespace kiln

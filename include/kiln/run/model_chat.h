@@ -1,0 +1,30 @@
+// Determines the chat template of a model.
+#pragma once
+
+#include "kiln/text/chat_template.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kiln {
+
+/// Returns a model folder's template in Jinja: chat_template.jinja, or else that of tokenizer_config.json; empty if it
+/// has none. Throws Error (bad_input) for files that cannot be read.
+std::string read_chat_template(const std::filesystem::path& folder);
+
+/// Returns the built-in template that this is; nullopt if the folder has none. Throws Error (usage) if it is another
+/// one; the message names `key` ("--template"), which chooses one.
+std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key);
+
+/// Returns the template to talk with: that of the folder; else chatml or llama3 if the vocabulary has its tokens; else
+/// plain. Throws as folder_chat_template does.
+ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                                     std::string_view key);
+
+/// Returns the tokenizer with the template's special tokens, at new ids where it lacks them.
+std::unique_ptr<Tokenizer> with_chat_tokens(std::unique_ptr<Tokenizer> tokenizer, ChatTemplateKind kind);
+
+}  // namespace kiln

@@ -1,0 +1,34 @@
+// Shows a run's training data as the model sees them.
+#pragma once
+
+#include "kiln/data/encoded_conversations.h"
+#include "kiln/run/config.h"
+#include "kiln/text/tokenizer.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace kiln {
+
+/// A sequence of the run's first batches.
+struct DataExample {
+  std::vector<TokenId> ids;              // (N) inputs, and the last target
+  std::vector<std::uint8_t> supervised;  // (N) 1: the loss scores this token
+};
+
+struct DataPreview {
+  std::unique_ptr<Tokenizer> tokenizer = {};
+  std::vector<DataExample> examples = {};
+  Index epoch = 0;                   // examples in one pass
+  std::optional<ChatCensus> census;  // of conversations
+  double packing = 0;                // rows that hold tokens, of all rows of an epoch's batches
+};
+
+/// Returns the first `count` examples in the order of the run. Loads no weights. Caches a text's tokens in the folder
+/// `cache`. Throws Error as TrainingRun's constructor does.
+DataPreview preview_data(Config config, Index count, const std::filesystem::path& cache);
+
+}  // namespace kiln

@@ -1,0 +1,118 @@
+// kiln data show: prints a run's first training examples as the model sees them, and counts what the data hold.
+#include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/shown_text.h"
+#include "kiln/core/terminal.h"
+#include "kiln/core/threads.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/train/data_preview.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include <memory>
+#include <span>
+#include <string>
+#include <unistd.h>
+
+namespace kiln::cli {
+namespace {
+
+struct DataShowOptions {
+  ConfigArguments config;
+  Index count = 3;
+  bool json = false;
+};
+
+/// Returns stretches of equal supervision as text: supervised ones in green, or, without colour, in 「」.
+std::string marked(const DataExample& example, const Tokenizer& tokenizer, bool color) {
+  std::string text;
+  for (std::size_t begin = 0, end = 0; begin < example.ids.size(); begin = end) {
+    const bool supervised = example.supervised[begin] != 0;
+    while (end < example.ids.size() && (example.supervised[end] != 0) == supervised) ++end;
+    const std::string part = printable_lines(tokenizer.decode(std::span(example.ids).subspan(begin, end - begin)));
+    if (!supervised) {
+      text += part;
+    } else {
+      text += color ? "\033[32m" + part + "\033[0m" : "「" + part + "」";
+    }
+  }
+  return text;
+}
+
+double share(Index part, Index whole) { return static_cast<double>(part) / static_cast<double>(whole); }
+
+std::string to_text(const DataPreview& preview, bool color) {
+  std::string text;
+  for (std::size_t i = 0; i < preview.examples.size(); ++i) {
+    const DataExample& example = preview.examples[i];
+    text += fmt::format(
+        "-- example {}: {}, {} of them supervised\n{}\n", i + 1, counted(std::ssize(example.ids), "token"),
+        format_count(std::ranges::count(example.supervised, 1)), marked(example, *preview.tokenizer, color));
+  }
+  text += fmt::format("-- {} in one pass\n", counted(preview.epoch, "example"));
+  if (!preview.census) return text;
+  const ChatCensus& census = *preview.census;
+  Table table;
+  table.row({"tokens", format_count(census.tokens)});
+  table.row({"supervised", fmt::format("{:.1f}%", 100 * share(census.supervised, census.tokens))});
+  table.row({"longest", format_count(census.longest), " tokens"});
+  table.row({"too long", format_count(census.dropped), " left out"});
+  table.row({"cut", format_count(census.cut)});
+  table.row({"without an answer", format_count(census.without_answer), " left out"});
+  table.row({"packing", fmt::format("{:.1f}%", 100 * preview.packing), " of the batches' rows hold tokens"});
+  return text + table.text();
+}
+
+Json to_json(const DataPreview& preview) {
+  Json examples = Json::array();
+  for (const DataExample& example : preview.examples) {
+    examples.push_back({{"text", printable_lines(preview.tokenizer->decode(example.ids))},
+                        {"ids", example.ids},
+                        {"supervised", example.supervised}});
+  }
+  Json counts = {{"examples", preview.epoch}};
+  if (preview.census) {
+    const ChatCensus& census = *preview.census;
+    counts.update({{"tokens", census.tokens},
+                   {"supervised", census.supervised},
+                   {"supervised_share", share(census.supervised, census.tokens)},
+                   {"longest", census.longest},
+                   {"too_long", census.dropped},
+                   {"cut", census.cut},
+                   {"without_answer", census.without_answer},
+                   {"packing", preview.packing}});
+  }
+  return {{"examples", std::move(examples)}, {"census", std::move(counts)}};
+}
+
+void run_data_show(const DataShowOptions& options) {
+  check(options.count >= 0, "--count {}: a number of examples is expected", options.count);
+  const Config config = read_config(options.config.config, options.config.overrides);
+  set_threads(config.train.threads, config.train.deterministic);
+  const DataPreview preview = preview_data(config, options.count, RunPaths{"runs/" + config.name}.tokens());
+  options.json ? write_json(to_json(preview)) : write_stdout(to_text(preview, output_has_color(STDOUT_FILENO)));
+}
+
+}  // namespace
+
+void add_data(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "Look at the data of a config");
+  data->require_subcommand(1);
+  auto options = std::make_shared<DataShowOptions>();
+  CLI::App* command =
+      data->add_subcommand("show", "Print training examples as the model sees them, and count the data");
+  options->config.add_to(*command);
+  add_count(*command, "--count", options->count, "number of examples", 0)->type_name("N");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Special tokens are spelled out. What the loss scores is green, or in 「」 where there is no colour.\n"
+      "Example: kiln data show configs/chatbot.json --count 5");
+  command->callback([options] { run_data_show(*options); });
+}
+
+}  // namespace kiln::cli

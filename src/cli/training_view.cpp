@@ -1,0 +1,108 @@
+// Puts the events of a training into words.
+#include "cli/training_view.h"
+
+#include "kiln/core/format.h"
+#include "kiln/nn/language_model.h"
+#include "kiln/train/plan.h"
+#include "kiln/train/timing.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/log.h"
+#include <algorithm>
+
+namespace kiln::cli {
+namespace {
+
+constexpr int kPeakMeasurements = 4;  // about 25 ms each, one per row
+
+}  // namespace
+
+TrainingView::TrainingView(const TrainingRun& run, Shown shown)
+    : run_(run),
+      line_(shown),
+      signals_([this](int signal) { line_.answer(answer_.to(signal)); }),
+      flops_per_token_(training_flops_per_token(run.config().model, run.layout())) {
+  answer_.set_saved(run.state().step);
+  answer_.begin(TrainingWork::save, run.state().step);
+}
+
+void TrainingView::on_start() {
+  log_to(run_.paths().log());
+  introduce();
+}
+
+void TrainingView::introduce() const {
+  const ParameterCounts counts = ParameterCounts::of(run_.layout());
+  spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", run_.paths().root.string(),
+               counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
+               counted(run_.training_tokens(), "training token"), format_count(run_.held_out_tokens()));
+  if (!run_.config().train.freeze.empty())
+    spdlog::info("{} are trained, the others frozen (train.freeze)", counted(run_.trained_parameters(), "parameter"));
+}
+
+void TrainingView::on_work(TrainingWork work, Index step) {
+  answer_.begin(work, step);
+  if (!line_.is_live()) return;
+  line_.set_work(work == TrainingWork::step         ? fmt::format("step {}", step + 1)
+                 : work == TrainingWork::evaluation ? "evaluating"
+                 : work == TrainingWork::sample     ? "sampling"
+                                                    : "saving");
+}
+
+void TrainingView::on_step(const StepFigures& figures) { line_.show_step(figures); }
+
+void TrainingView::on_row(const StepFigures& figures) {
+  line_.show_row(figures, share_of_peak(figures.row.tokens_per_second.value_or(0)));
+}
+
+void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
+  const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
+  line_.lines(fmt::format("step {}: validation loss {}{}, accuracy {:.1f}%{}", step, fixed(evaluation.loss, 4), bits,
+                          100 * evaluation.accuracy, is_best ? ", the best so far" : ""));
+}
+
+void TrainingView::on_sample(Index step, const std::string& text) {
+  line_.lines(fmt::format("step {}: sample\n{}\n", step, text));
+}
+
+/// Returns the speed relative to the machine's peak. Measures the peak in the first few calls, with warm threads, and
+/// keeps the best: another thread, such as the checkpoint writer, may disturb one short measurement.
+double TrainingView::share_of_peak(double tokens_per_second) {
+  const double flops = tokens_per_second * flops_per_token_;
+  if (peaks_measured_ < kPeakMeasurements) {
+    ++peaks_measured_;
+    peak_flops_ = std::max(peak_flops_, measure_peak(run_.config().train.precision));
+  }
+  peak_flops_ = std::max(peak_flops_, flops);
+  return flops / peak_flops_;
+}
+
+void TrainingView::conclude(TrainingEnd end) {
+  line_.end();
+  const TrainerState& state = run_.state();
+  if (const std::optional<int> signal = signals_.received(); end == TrainingEnd::stopped && signal) {
+    return line_.lines(
+        fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(*signal), state.step));
+  }
+  if (end == TrainingEnd::early) {
+    line_.lines(fmt::format("no better validation loss in {} evaluations: stopped at step {}",
+                            state.evaluations_since_best, state.step));
+  }
+  line_.lines(summary());
+}
+
+std::string TrainingView::summary() const {
+  const TrainerState& state = run_.state();
+  std::string text = fmt::format("{}, {} in {}", counted(state.step, "step"), counted(state.tokens, "token"),
+                                 format_duration(state.seconds));
+  if (state.best_loss)
+    text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
+  if (const std::int64_t warmup = run_.config().schedule.warmup_steps; state.step < warmup)
+    text += fmt::format("; all of them within the warm-up (schedule.warmup_steps {})", warmup);
+  if (state.bad_steps > 0) text += fmt::format("; {} skipped", counted(state.bad_steps, "bad step"));
+  return text;
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,46 @@
+// Reads a file's text, and the JSON objects of its lines, for all readers of data.
+#pragma once
+
+#include "kiln/core/file.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kiln {
+
+using JsonRecord = nlohmann::json;
+
+/// A file's bytes: mapped, or decompressed into memory if its name ends in .gz or .zst.
+class FileText {
+ public:
+  /// Throws Error as read_file and read_decompressed do.
+  explicit FileText(const std::filesystem::path& file);
+  FileText(const FileText&) = delete;  // text() may point into it
+  FileText& operator=(const FileText&) = delete;
+
+  std::string_view text() const { return text_; }
+
+ private:
+  MappedFile mapped_;
+  std::string bytes_;
+  std::string_view text_;
+};
+
+/// Removes the first line from `text`. Returns it without and with its line end.
+std::pair<std::string_view, std::string_view> take_line(std::string_view& text);
+
+/// Returns "a.jsonl:3", for messages.
+std::string line_place(const std::filesystem::path& file, std::int64_t number);
+
+/// Calls `visit` with the value of each line, and the line's number from 1 on; skips blank lines. `file` is for
+/// messages. Throws Error (bad_input), as file:line, for a line that is not JSON or holds NUL.
+void for_each_json_line(std::string_view text, const std::filesystem::path& file,
+                        const std::function<void(JsonRecord& record, std::int64_t number)>& visit);
+
+}  // namespace kiln

@@ -1,0 +1,65 @@
+// Reads a folder's Jinja template, and adds special tokens to a tokenizer.
+#include "kiln/run/model_chat.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/text/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace kiln {
+
+std::string read_chat_template(const std::filesystem::path& folder) {
+  if (!is_folder(folder)) return "";
+  if (const auto file = folder / kChatTemplateFile; path_exists(file)) return read_file(file);
+  const auto file = folder / kTokenizerConfigFile;
+  if (!path_exists(file)) return "";
+  const Json config = parse_json(read_file(file), file.string(), ExitCode::bad_input);
+  const Json jinja = config.is_object() ? config.value("chat_template", Json()) : Json();
+  return jinja.is_string() ? jinja.get<std::string>() : "";
+}
+
+std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key) {
+  const std::string jinja = read_chat_template(folder);
+  if (jinja.empty()) return std::nullopt;
+  const std::optional<ChatTemplateKind> kind = recognise_chat_template(jinja);
+  check(kind.has_value(),
+        "{}: its chat template is none that kiln has built in; choose the nearest of chatml, llama3 and plain by {}",
+        folder.string(), key);
+  return kind;
+}
+
+ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                                     std::string_view key) {
+  if (const auto kind = folder_chat_template(folder, key)) return *kind;
+  for (const ChatTemplateKind kind : {ChatTemplateKind::chatml, ChatTemplateKind::llama3}) {
+    const auto has = [&](const std::string& token) { return tokenizer.special(token).has_value(); };
+    if (std::ranges::all_of(chat_special_tokens(kind), has)) return kind;
+  }
+  return ChatTemplateKind::plain;
+}
+
+std::unique_ptr<Tokenizer> with_chat_tokens(std::unique_ptr<Tokenizer> tokenizer, ChatTemplateKind kind) {
+  Json json;
+  for (const std::string& token : chat_special_tokens(kind)) {
+    if (tokenizer->special(token)) continue;
+    if (json.is_null()) json = tokenizer->to_json();
+    Json added = {{"id", tokenizer->vocab_size()},
+                  {"content", token},
+                  {"single_word", false},
+                  {"lstrip", false},
+                  {"rstrip", false},
+                  {"normalized", false},
+                  {"special", true}};
+    json["added_tokens"].push_back(std::move(added));
+    tokenizer = read_tokenizer_json(json.dump(), "the tokenizer with the chat template's tokens");
+  }
+  return tokenizer;
+}
+
+}  // namespace kiln

@@ -1,0 +1,201 @@
+// Loads the text of pre-training. Prefers the tokens of the run to those of the text.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/core/report.h"
+#include "kiln/data/batcher.h"
+#include "kiln/data/dataset.h"
+#include "kiln/data/repeats.h"
+#include "kiln/run/checkpoint.h"
+#include "kiln/text/document.h"
+#include "kiln/train/evaluate.h"
+#include "kiln/train/stepper.h"
+
+#include <nlohmann/json.hpp>
+
+#include "train/training_data.h"
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Refuses a token name that a vocabulary would not have, before learning it.
+void check_names_are_special(const TokenizerConfig& config) {
+  for (const auto& [key, name] :
+       {std::pair("start_of_text", config.start_of_text), {"end_of_text", config.end_of_text}}) {
+    const bool is_usual = !name || name->empty() || *name == kStart || *name == kEndOfText;
+    check(is_usual || std::ranges::find(config.special_tokens, *name) != config.special_tokens.end(),
+          "tokenizer.{}: \"{}\" is not one of tokenizer.special_tokens; add it there", key, name.value_or(""));
+  }
+}
+
+/// Creates the tokenizer. BPE learns from the training split only; char needs the characters of all splits.
+std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& corpus) {
+  const bool is_learnt = config.tokenizer.type == TokenizerKind::bpe && !config.tokenizer.path;
+  if (is_learnt) check_names_are_special(config.tokenizer);
+  Documents documents = corpus.train();
+  if (config.tokenizer.type == TokenizerKind::character) {
+    documents.insert(documents.end(), corpus.validation().begin(), corpus.validation().end());
+  }
+  std::unique_ptr<Tokenizer> tokenizer =
+      corpus.naming_places([&] { return make_tokenizer(config.located_tokenizer(), documents); });
+  inform("tokenizer: {}, {}", tokenizer->type(), counted(tokenizer->vocab_size(), "entry"));
+  if (is_learnt && tokenizer->vocab_size() < config.tokenizer.vocab_size) {
+    warn("fewer entries than tokenizer.vocab_size {}: no further pair of tokens occurs twice in the text",
+         config.tokenizer.vocab_size);
+  }
+  return tokenizer;
+}
+
+/// Logs signs of unintended text: zero bytes, separators learned as text, repeats, files left out.
+void warn_of_odd_text(const Config& config, const Corpus& corpus) {
+  if (!corpus.train_files().left.empty()) inform("data.train: {}", describe_files(corpus.train_files()));
+  for (const std::string& warning : find_repeats(corpus)) warn("{}", warning);
+  const std::string zero_bytes = zero_bytes_warning(corpus);
+  if (!zero_bytes.empty() && config.tokenizer.type != TokenizerKind::byte) warn("{}", zero_bytes);
+  constexpr std::size_t kSearched = 1 << 20;  // bytes
+  const std::string_view beginning = corpus.train().empty() ? "" : corpus.train().front().substr(0, kSearched);
+  if (!config.data.document_separator && !beginning.empty() && has_line(beginning, kEndOfText)) {
+    warn(
+        "data.train: holds lines of {}, which are learnt as text; with data.document_separator \"{}\" documents end "
+        "there",
+        kEndOfText, kEndOfText);
+  }
+}
+
+void check_lengths(const Config& config, const Dataset& tokens) {
+  const std::string why =
+      fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
+  require_tokens(tokens.train, config.model.n_ctx + 1, "data.train", why);
+  if (tokens.validation.size() > 0) {
+    const std::string what = config.data.validation.empty()
+                                 ? fmt::format("the tail of data.train that is held out (data.validation_fraction {})",
+                                               config.data.validation_fraction)
+                                 : "data.validation";
+    require_tokens(tokens.validation, 2, what, "an evaluation");
+  } else if (config.data.has_validation()) {
+    warn("no text is held out, so there is no evaluation and no best checkpoint");
+  }
+}
+
+class TextLoader {
+ public:
+  TextLoader(Config& config, const DataPlaces& places) : config_(config), places_(places) {}
+
+  TrainingData load(const ResumeOptions& options) {
+    std::optional<Dataset> kept;
+    if (places_.checkpoint) {
+      data_.tokenizer = resumed_tokenizer(config_, *places_.checkpoint, options.force_tokenizer);
+      settle_ends(true);
+      if (!options.retokenize) kept = tokens_of_run();
+    }
+    if (!kept) read_tokens();
+    if (kept) tokens_ = *std::move(kept);
+    check_lengths(config_, tokens_);
+    make_batches();
+    return std::move(data_);
+  }
+
+ private:
+  void make_batches() {
+    const Index n_ctx = config_.model.n_ctx;
+    const TrainConfig& train = config_.train;
+    const std::optional<TokenId> border = document_border(config_.data, data_.ids);
+    Batcher batcher(tokens_.train, n_ctx, train.order, config_.seed, border);
+    const BatchSizes sizes = batch_sizes(config_, batcher.windows_per_epoch());
+    data_.batches = std::make_unique<WindowBatches>(std::move(batcher), sizes);
+    data_.runner = training_runner(config_, sizes);
+    data_.training_tokens = tokens_.train.size();
+    data_.held_out_tokens = tokens_.validation.size();
+    data_.digest = tokens_.digest();
+    if (tokens_.validation.size() == 0) return;
+    data_.validation =
+        make_text_evaluation(config_.model, tokens_.validation, train.most_evaluated_tokens(n_ctx), border);
+  }
+
+  /// Determines the tokens that begin and end texts, and names them in the config.
+  void settle_ends(bool has_several_documents) {
+    const NamedTokens named = named_tokens(config_, places_, *data_.tokenizer);
+    const Tokenizer& tokenizer = *data_.tokenizer;
+    config_.tokenizer = with_names(config_.tokenizer, tokenizer, special_ids(tokenizer, config_.tokenizer, named));
+    data_.ids = special_ids(tokenizer, config_.tokenizer, named);
+    const bool from_nothing = !places_.checkpoint && !places_.base;
+    if (from_nothing && !has_several_documents && !data_.ids.start) {
+      data_.ids.begin = line_feed(tokenizer);  // most lines follow one, and the end token never occurs
+    }
+  }
+
+  /// Reads the tokens of the config's text or token files. Also creates the tokenizer and the ends if they are not set.
+  void read_tokens() {
+    const DataConfig located = config_.located_data();
+    if (names_token_files(located, config_.directory)) return open_token_files(located);
+    const Corpus corpus(located, config_.directory);
+    warn_of_odd_text(config_, corpus);
+    if (!data_.tokenizer) data_.tokenizer = new_tokenizer(config_, corpus);
+    settle_ends(corpus.has_several_documents());
+    const DocumentMarks marks{data_.ids.start, corpus.has_several_documents() ? data_.ids.end : std::nullopt};
+    if (const std::string text = describe(marks, *data_.tokenizer); !text.empty()) inform("{}", text);
+    tokens_ = encode_corpus(corpus, *data_.tokenizer, data_.ids.marks(), places_.cache);
+  }
+
+  void open_token_files(const DataConfig& located) {
+    const TokenizerConfig& wanted = config_.tokenizer;
+    const bool would_learn =
+        (wanted.type == TokenizerKind::bpe || wanted.type == TokenizerKind::character) && !wanted.path;
+    check(data_.tokenizer || !would_learn,
+          "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
+          "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
+    if (!data_.tokenizer) data_.tokenizer = make_tokenizer(config_.located_tokenizer(), {});
+    settle_ends(true);
+    tokens_ = open_token_dataset(located, data_.tokenizer->vocab_size(), config_.directory, places_.cache);
+  }
+
+  /// Returns the tokens in the run's folder, with a warning if the text gives others; nullopt if they are missing, or
+  /// the config names other data than the checkpoint's.
+  std::optional<Dataset> tokens_of_run() const {
+    const Config before = read_checkpoint_config(*places_.checkpoint).config;
+    if (to_json(before.data) != to_json(config_.data)) return std::nullopt;
+    const std::uint64_t digest = read_trainer_state(*places_.checkpoint).data_digest;
+    std::optional<Dataset> tokens = find_dataset(config_.data, digest, places_.cache);
+    if (!tokens) return std::nullopt;
+    if (const auto reason = why_other_tokens(digest)) {
+      warn("{}; the run goes on with its own tokens, in {}; --retokenize takes the text as it is now", *reason,
+           places_.cache.string());
+    }
+    return tokens;
+  }
+
+  /// Returns why the text no longer gives the tokens of this digest; nullopt if it does.
+  std::optional<std::string> why_other_tokens(std::uint64_t digest) const {
+    try {
+      const DataConfig located = config_.located_data();
+      std::optional<Dataset> now;
+      if (names_token_files(located, config_.directory)) {
+        now = open_token_dataset(located, data_.tokenizer->vocab_size(), config_.directory, places_.cache);
+      } else {
+        now = find_encoded(Corpus(located, config_.directory), *data_.tokenizer, data_.ids.marks(), places_.cache);
+      }
+      if (now && now->digest() == digest) return std::nullopt;
+      return "data.train and data.validation give other tokens now: a file has changed, come or gone";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
+  Config& config_;
+  const DataPlaces& places_;
+  TrainingData data_;
+  Dataset tokens_;
+};
+
+}  // namespace
+
+TrainingData load_text(Config& config, const DataPlaces& places, const ResumeOptions& options) {
+  return TextLoader(config, places).load(options);
+}
+
+}  // namespace kiln

@@ -1,0 +1,56 @@
+// Runs training: steps, and the logging, evaluations, samples and saves between them.
+#pragma once
+
+#include "kiln/run/metrics.h"
+#include "kiln/train/training_monitor.h"
+#include "kiln/train/training_run.h"
+
+#include "train/checkpoint_saver.h"
+#include "train/event_log.h"
+#include "train/training_clock.h"
+#include "train/training_parts.h"
+#include <functional>
+#include <optional>
+
+namespace kiln {
+
+/// Trains prepared parts to the run's end, or until the monitor or early stopping ends it.
+class Trainer {
+ public:
+  /// All references must outlive the trainer.
+  Trainer(TrainingParts& parts, const RunPaths& paths, TrainingMonitor& monitor, std::function<double()> clock = {});
+
+  /// Trains, as TrainingRun::train describes.
+  TrainingEnd run();
+
+ private:
+  bool after_step();
+  void take_step();
+  [[noreturn]] void fail_diverged();
+  void after_bad_step(const StepResult& result, Index first_example);
+  void log_row();
+  std::optional<Evaluation> evaluate();
+  void rate(const Evaluation& evaluation);
+  void sample();
+  void save(bool is_best, CheckpointSaver::Retry retry);
+  bool is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
+  bool leads_to_evaluation() const;
+  Index evaluated_tokens() const;
+  StepFigures figures();
+  std::optional<double> remaining_seconds() const;
+  void draw() const;
+
+  TrainingParts& p_;
+  const RunPaths& paths_;
+  TrainingMonitor& monitor_;
+  const TrainerState before_;  // where training (re)started
+  TrainingClock clock_;
+  MetricsWriter metrics_;
+  EventLog events_;
+  CheckpointSaver saver_;
+  MetricsRow row_;
+  bool row_is_logged_ = false;  // by the process that omitted the evaluation
+  bool rows_are_kept_ = false;  // because they could not be written
+};
+
+}  // namespace kiln

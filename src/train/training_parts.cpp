@@ -1,0 +1,182 @@
+// Prepares a run, with cheap checks before the parts that take time or memory.
+#include "train/training_parts.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/report.h"
+#include "kiln/core/threads.h"
+#include "kiln/nn/init.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/init_from.h"
+#include "kiln/run/model_loader.h"
+#include "kiln/text/document.h"
+#include "kiln/train/plan.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Refuses changes that bind the run, and logs the others. Keeps the run's token names where the config has none.
+void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
+  const Config before = read_checkpoint_config(checkpoint).config;
+  TokenizerConfig& names = config.tokenizer;
+  if (!names.start_of_text) names.start_of_text = before.tokenizer.start_of_text;
+  if (!names.end_of_text) names.end_of_text = before.tokenizer.end_of_text;
+  const std::vector<Difference> differences = diff(before, config);
+  std::vector<std::string> refused{
+      fmt::format("{}: the config changes what must stay the same within a run:", checkpoint.string())};
+  for (const Difference& difference : differences) {
+    if (difference.binds_run()) refused.push_back("  " + to_string(difference));
+  }
+  if (refused.size() > 1) {
+    refused.emplace_back("set these back, or start another run with --run DIR or --overwrite");
+    fail_lines(ExitCode::usage, refused);
+  }
+  for (const Difference& difference : differences) inform("changed since the checkpoint: {}", to_string(difference));
+}
+
+/// Refuses to continue with other tokens unless `retokenize`: order of windows and held-out part would differ.
+void check_same_data(TrainingParts& p, bool retokenize) {
+  TrainerState& state = p.state;
+  const std::uint64_t digest = p.data.digest;
+  const std::uint64_t before = std::exchange(state.data_digest, digest);
+  if (!p.resumed_from || before == 0 || before == digest) return;
+  check(retokenize,
+        "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
+        "has changed, come or gone; put the data back, go on with what it is now by --retokenize, or start another run "
+        "with --run DIR or --overwrite",
+        p.resumed_from->string(), p.data.training_tokens, p.data.held_out_tokens);
+  state.best_loss.reset();  // of other text
+  state.validation_loss.reset();
+  state.best_step = state.evaluations_since_best = 0;
+  warn("step {}: the run goes on with other data ({} tokens, {} held out); its best validation loss counts from here",
+       state.step, p.data.training_tokens, p.data.held_out_tokens);
+}
+
+/// Returns the rows of the embedding: those of the run's checkpoint; else those of the initial model, or more if the
+/// chat template added tokens; else the tokenizer's entries.
+Index vocab_size_of(const TrainingParts& p, const std::optional<ModelSource>& base) {
+  if (p.resumed_from) return read_checkpoint_config(*p.resumed_from).vocab_size;
+  const Index entries = p.data.tokenizer->vocab_size();
+  if (!base) return entries;
+  if (p.data.chat) return std::max(base->vocab_size, entries);
+  check_tokenizer_fits(*p.data.tokenizer, base->vocab_size, *p.config.init_from);
+  return base->vocab_size;
+}
+
+Horizon horizon_of(const TrainConfig& train, BatchSource& batches) {
+  if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
+  return Horizon::after_steps(train.steps ? *train.steps : batches.steps_of_epochs(*train.epochs));
+}
+
+void warn_of_long_warmup(const Config& config, double total_steps) {
+  if (static_cast<double>(config.schedule.warmup_steps) <= total_steps) return;
+  warn("schedule.warmup_steps {} is longer than the run; the warm-up ends with its last step, {:.0f}",
+       config.schedule.warmup_steps, total_steps);
+}
+
+/// Logs differences of the machine that change the bits of a resumed run, and stores the new state.
+void note_machine(TrainingParts& p, Precision precision) {
+  TrainerState& state = p.state;
+  if (p.resumed_from && state.threads != threads() && !deterministic()) {
+    warn(
+        "the checkpoint was made with {} threads and this machine uses {}: results will differ in their last bits; "
+        "train.deterministic avoids that",
+        state.threads, threads());
+  }
+  const Precision before = std::exchange(state.precision, precision);
+  if (before != Precision::automatic && before != precision) {
+    warn("the checkpoint was made in {}, the run goes on in {}; train.precision chooses", name_of(before),
+         name_of(precision));
+  }
+  state.seed = p.config.seed;
+  state.threads = threads();
+}
+
+/// Refuses a template that renders otherwise than the run's did.
+void check_same_template(TrainingParts& p) {
+  const std::uint64_t hash = p.data.chat ? p.data.chat->hash() : 0;
+  const std::uint64_t before = std::exchange(p.state.chat_template, hash);
+  check(
+      !p.resumed_from || before == hash,
+      "{}: was trained with another chat template (hash {:016x}) than {} (hash {:016x}); start another run with --run "
+      "DIR or --overwrite",
+      p.resumed_from ? p.resumed_from->string() : "", before, p.data.chat ? name_of(p.data.chat->kind()) : "none",
+      hash);
+}
+
+void load_checkpoint(TrainingParts& p) {
+  const fs::path& folder = *p.resumed_from;
+  read_huggingface_weights(folder, p.config.model, p.weights->masters());
+  const std::vector<OptimizerSlot> slots = p.stepper->optimizer().slots();
+  read_optimizer(folder, slots);
+  p.state = read_trainer_state(folder);
+  inform("resuming at step {} from {}", p.state.step, folder.string());
+}
+
+/// Throws Error (usage) if the tokenizer cannot encode the prompt of the samples: now rather than at the first sample.
+void check_sample_prompt(const TrainingParts& p) {
+  if (p.config.train.samples()) p.data.prompt(p.config.train.sample_prompt);
+}
+
+void check_threads(const TrainConfig& train) {
+  check(!train.deterministic || deterministic(),
+        "train.deterministic is on, but the threads are not set so; call set_threads before the run is opened");
+}
+
+}  // namespace
+
+bool TrainingParts::has_stopped_early() const {
+  return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
+}
+
+std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, const std::optional<fs::path>& checkpoint,
+                                       const ResumeOptions& options) {
+  auto result = std::make_unique<TrainingParts>();
+  TrainingParts& p = *result;
+  p.config = std::move(config);
+  p.resumed_from = checkpoint;
+  check_threads(p.config.train);
+  if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
+  DataPlaces places{.checkpoint = p.resumed_from, .base = {}, .cache = cache};
+  if (p.config.init_from && !p.resumed_from) places.base = open_model(p.config.locate(*p.config.init_from));
+  p.data = load_training_data(p.config, places, options);
+  p.config.settle_bases();
+  check_sample_prompt(p);
+
+  const Index V = vocab_size_of(p, places.base);
+  p.model = std::make_unique<LanguageModel<float>>(p.config.model, V);
+  const Index n_ctx = p.config.model.n_ctx;
+  require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);
+  p.horizon = horizon_of(p.config.train, *p.data.batches);
+  warn_of_long_warmup(p.config, p.horizon.total_steps());
+
+  const Precision precision = resolved(p.config.train.precision);
+  p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
+  if (places.base) {  // early, since it briefly needs two copies
+    inherit_weights(*std::move(places.base), p.weights->masters());
+    inform("starting from the weights of {}", *p.config.init_from);
+  }
+  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, p.data.runner);
+  if (p.config.train.eval_every > 0 && p.data.validation) {
+    const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
+    p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
+  }
+  if (p.resumed_from) {
+    load_checkpoint(p);
+  } else if (!p.config.init_from) {
+    initialise(p.config.model, p.config.seed, p.weights->masters());
+  }
+  note_machine(p, precision);
+  check_same_template(p);
+  check_same_data(p, options.retokenize);
+  p.horizon.advance(p.state);
+  p.weights->round();
+  return result;
+}
+
+}  // namespace kiln

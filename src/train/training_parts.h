@@ -1,0 +1,41 @@
+// Prepares everything that training needs: data, model, weights, optimizer, state.
+#pragma once
+
+#include "kiln/nn/language_model.h"
+#include "kiln/nn/model_weights.h"
+#include "kiln/run/checkpoint.h"
+#include "kiln/run/run_directory.h"
+#include "kiln/train/evaluate.h"
+#include "kiln/train/horizon.h"
+#include "kiln/train/stepper.h"
+#include "kiln/train/training_run.h"
+
+#include "train/training_data.h"
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace kiln {
+
+struct TrainingParts {
+  Config config;
+  TrainingData data;
+  std::unique_ptr<LanguageModel<float>> model;
+  std::unique_ptr<ModelWeights> weights;
+  std::unique_ptr<Stepper> stepper;
+  std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
+  Horizon horizon = Horizon::after_steps(0);
+  TrainerState state;
+  std::optional<std::filesystem::path> resumed_from;
+
+  bool has_stopped_early() const;
+  bool is_finished() const { return !state.evaluation_pending && (horizon.is_reached() || has_stopped_early()); }
+};
+
+/// Reads or creates all parts of a run, as TrainingRun's constructor describes; with a verified `checkpoint`, those
+/// that resume it. Caches tokens in the folder `cache`.
+std::unique_ptr<TrainingParts> prepare(Config config, const std::filesystem::path& cache,
+                                       const std::optional<std::filesystem::path>& checkpoint,
+                                       const ResumeOptions& options = {});
+
+}  // namespace kiln

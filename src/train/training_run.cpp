@@ -1,0 +1,71 @@
+// Opens a run's folder, prepares its parts, and hands them to the trainer.
+#include "kiln/train/training_run.h"
+
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/core/report.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+
+#include <nlohmann/json.hpp>
+
+#include "train/trainer.h"
+#include "train/training_parts.h"
+#include <utility>
+
+namespace kiln {
+namespace {
+
+/// Returns the newest valid checkpoint of a run to resume, or reports that there is none.
+std::optional<std::filesystem::path> checkpoint_of(const RunPaths& paths) {
+  std::optional<std::filesystem::path> checkpoint = checkpoint_to_resume(paths.checkpoints());
+  if (!checkpoint) inform("{}: no checkpoint to resume; starting at step 0", paths.root.string());
+  return checkpoint;
+}
+
+/// Repairs the checkpoints folder: the run may have been killed right after its last save.
+void recover_from_crash(const TrainingParts& p, const RunPaths& paths) {
+  if (!p.resumed_from) return;
+  const std::optional<std::int64_t> best = p.state.best_loss ? std::optional(p.state.best_step) : std::nullopt;
+  recover(paths.checkpoints(), *p.resumed_from, best, p.config.train.keep_checkpoints);
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(Config config, const std::filesystem::path& root, TrainingRunOptions options)
+    : directory_(root, options.mode), options_(std::move(options)) {
+  const auto checkpoint = options_.mode == OpenMode::resume ? checkpoint_of(paths()) : std::nullopt;
+  parts_ = prepare(std::move(config), paths().tokens(), checkpoint, options_.resume);
+  recover_from_crash(*parts_, paths());
+}
+
+TrainingRun::~TrainingRun() = default;
+
+TrainingEnd TrainingRun::train(TrainingMonitor& monitor) {
+  if (options_.mode == OpenMode::overwrite)
+    directory_.clear();  // only now: a config that cannot be trained deletes no run
+  write_file_atomically(paths().config(), format_json(config_to_json(parts_->config)));
+  if (options_.given) write_file_atomically(paths().given(), *options_.given);
+  truncate_metrics(paths().metrics(), parts_->state.step);
+  monitor.on_start();
+  return Trainer(*parts_, paths(), monitor, options_.clock).run();
+}
+
+TrainingEnd TrainingRun::train() {
+  TrainingMonitor none;
+  return train(none);
+}
+
+bool TrainingRun::is_finished() const { return parts_->is_finished(); }
+const Config& TrainingRun::config() const { return parts_->config; }
+const Tokenizer& TrainingRun::tokenizer() const { return *parts_->data.tokenizer; }
+const SpecialIds& TrainingRun::ids() const { return parts_->data.ids; }
+ModelView TrainingRun::model() const { return {*parts_->model, *parts_->weights}; }
+const ParameterLayout& TrainingRun::layout() const { return parts_->model->layout; }
+const TrainerState& TrainingRun::state() const { return parts_->state; }
+const Horizon& TrainingRun::horizon() const { return parts_->horizon; }
+Index TrainingRun::training_tokens() const { return parts_->data.training_tokens; }
+Index TrainingRun::held_out_tokens() const { return parts_->data.held_out_tokens; }
+Index TrainingRun::trained_parameters() const { return parts_->stepper->gradients().layout().count(); }
+
+}  // namespace kiln

@@ -1,0 +1,192 @@
+// Supervised finetuning as runs: it learns the answers alone, resumes to the byte, and leaves its template.
+#include "kiln/core/file.h"
+#include "kiln/infer/complete.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/run/model_chat.h"
+#include "kiln/run/model_loader.h"
+#include "kiln/train/training_run.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/log_capture.h"
+#include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
+#include <string>
+
+namespace kiln {
+namespace {
+
+using testing::expect_error_with;
+using ::testing::HasSubstr;
+using testing::LogCapture;
+using testing::Scratch;
+using testing::stop_after;
+using testing::tiny_config;
+using testing::TrainingHooks;
+
+/// Questions whose answers follow from them.
+std::string chats() {
+  std::string lines;
+  for (int i = 0; i < 120; ++i) {
+    const std::string letter(1, static_cast<char>('a' + i % 8));
+    lines += R"({"messages":[{"role":"user","content":"say )" + letter + R"("},{"role":"assistant","content":")" +
+             letter + letter + letter + R"("}]})" + "\n";
+  }
+  return lines;
+}
+
+/// A byte-level model from nothing, on conversations in chatml.
+Config chat_config(const Scratch& scratch) {
+  Config config = tiny_config(scratch);
+  config.data.train = {scratch.write("chats.jsonl", chats())};
+  config.objective.type = ObjectiveKind::sft;
+  config.chat.choice = ChatTemplateChoice::chatml;
+  config.tokenizer.special_tokens = chat_special_tokens(ChatTemplateKind::chatml);
+  config.model.n_ctx = 64;
+  config.model.d_model = 32;
+  config.model.dropout = 0;
+  config.model.d_head.reset();
+  config.model.d_mlp.reset();
+  config.model.resolve();
+  config.train.steps = 150;
+  config.train.batch_size.count = 4;
+  config.train.eval_every = 50;
+  config.train.checkpoint_every = 40;
+  return config;
+}
+
+RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
+  TrainingRun run(config, root, {.mode = mode});
+  TrainingHooks hooks;
+  if (stop >= 0) stop_after(hooks, stop);
+  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
+  return run.paths();
+}
+
+TEST(ConversationTraining, LearnsToAnswerAndToStop) {
+  const Scratch scratch;
+  const LogCapture log;
+  TrainingRun run(chat_config(scratch), scratch.path("run"));
+  EXPECT_THAT(log.text(),
+              HasSubstr("template chatml; 108 conversations, 3,132 tokens, 14% of them supervised, longest 29"));
+  run.train();
+  const std::vector<MetricsRow> rows = read_metrics(run.paths().metrics());
+  EXPECT_LT(*rows.back().validation_loss, 0.3);
+  EXPECT_GT(*rows.back().end_accuracy, 0.95);
+  const TrainingParts& parts = run.parts();
+  CompletionOptions options;
+  options.generation.max_tokens = 20;
+  options.generation.sampling.greedy = true;
+  options.generation.end_tokens = run.ids().ends;
+  const std::vector<Prompt> prompts{parts.data.prompt("say c")};
+  const Completion answer = complete(run.model(), run.tokenizer(), prompts, options).front();
+  EXPECT_EQ(answer.text, "ccc");
+  EXPECT_EQ(answer.finish, Finish::end);
+}
+
+TEST(ConversationTraining, ResumesToTheByte) {
+  const Scratch scratch;
+  Config config = chat_config(scratch);
+  config.train.steps = 60;
+  config.train.gradient_accumulation = 2;
+  config.model.dropout = 0.1;
+  const RunPaths whole = train(config, scratch.path("whole"));
+  const RunPaths parts = train(config, scratch.path("parts"), 23);
+  train(config, scratch.path("parts"), -1, OpenMode::resume);
+  for (const char* file : {"model.safetensors", "optimizer.safetensors", "tokenizer_config.json"}) {
+    EXPECT_EQ(read_file(whole.checkpoints() / checkpoint_name(60) / file),
+              read_file(parts.checkpoints() / checkpoint_name(60) / file))
+        << file;
+  }
+}
+
+TEST(ConversationTraining, TheCheckpointHasTheTemplateTwiceAndStopsAtTheEndOfATurn) {
+  const Scratch scratch;
+  Config config = chat_config(scratch);
+  config.train.steps = 2;
+  const RunPaths paths = train(config, scratch.path("run"));
+  const std::filesystem::path folder = *latest_checkpoint(paths.checkpoints());
+  const Json tokenizer = parse_json(read_file(folder / "tokenizer_config.json"), "tokenizer_config.json");
+  EXPECT_EQ(tokenizer["chat_template"], read_file(folder / "chat_template.jinja"));
+  EXPECT_EQ(tokenizer["eos_token"], "<|im_end|>");
+  EXPECT_EQ(folder_chat_template(folder, "--template"), ChatTemplateKind::chatml);
+  EXPECT_NE(read_trainer_state(folder).chat_template, 0u);
+  const LoadedModel loaded = load_model(paths.root.string());
+  EXPECT_EQ(loaded.ids().ends.front(), loaded.tokenizer->special("<|im_end|>"));
+}
+
+TEST(ConversationTraining, OtherConversationsAreRefusedOnResume) {
+  const Scratch scratch;
+  Config config = chat_config(scratch);
+  config.train.steps = 4;
+  train(config, scratch.path("run"), 2);
+  scratch.write("chats.jsonl", chats() + R"({"prompt":"new","completion":"line"})");
+  expect_error_with(ExitCode::usage, {"was trained on other data", "--retokenize"},
+                    [&] { TrainingRun(config, scratch.path("run"), {.mode = OpenMode::resume}); });
+}
+
+/// A text model of bytes without chat tokens, to start from.
+std::string text_model(const Scratch& scratch) {
+  Config config = tiny_config(scratch);
+  config.model.n_ctx = 64;
+  config.model.dropout = 0;
+  config.train.steps = 3;
+  config.train.eval_every = 0;
+  return train(config, scratch.path("base")).root.string();
+}
+
+Config finetuning(const Scratch& scratch, const std::string& base) {
+  const std::string file = scratch.write("sft.json", R"({"init_from": ")" + base + R"(", "objective": {"type": "sft"},
+      "chat": {"template": "chatml"}, "data": {"train": [")" +
+                                                         scratch.write("chats.jsonl", chats()) +
+                                                         R"("]}, "train": {"steps": 2, "batch_size": 2}})");
+  return ConfigFile(file).config();
+}
+
+TEST(ConversationTraining, AModelWithoutTheTemplatesTokensGetsThemAsTheMeanOfItsEmbedding) {
+  const Scratch scratch;
+  const LogCapture log;
+  {
+    TrainingRun run(finetuning(scratch, text_model(scratch)), scratch.path("run"));
+    EXPECT_THAT(log.text(),
+                HasSubstr("lacks 2 tokens of the template chatml; they begin as the mean of the embedding"));
+    const TrainingParts& p = run.parts();
+    ASSERT_EQ(p.model->vocab_size(), 258);
+    const ConstMat<float> wte = as_const(p.weights->masters().mat(p.model->layout.find("wte.weight")));
+    EXPECT_LT((wte.row(257) - wte.topRows(256).colwise().mean()).norm(), 1e-5f);
+    run.train();
+  }
+  TrainingRun again(finetuning(scratch, scratch.path("base")), scratch.path("run"), {.mode = OpenMode::resume});
+  EXPECT_TRUE(again.is_finished());
+}
+
+TEST(ConversationTraining, AnotherTemplateThanTheModelsIsRefusedAndNamed) {
+  const Scratch scratch;
+  const std::string base = text_model(scratch);
+  TrainingRun(finetuning(scratch, base), scratch.path("chatml")).train();
+  Config config = finetuning(scratch, scratch.path("chatml"));
+  config.chat.choice = ChatTemplateChoice::plain;
+  expect_error_with(ExitCode::usage, {"chat.template: is plain", "was finetuned with chatml"},
+                    [&] { TrainingRun(config, scratch.path("plain")); });
+  config.chat.choice = ChatTemplateChoice::automatic;
+  EXPECT_EQ(TrainingRun(config, scratch.path("auto")).config().chat.kind(), ChatTemplateKind::chatml);
+}
+
+TEST(ConversationTraining, NeedsATokenizerAndConversationsThatFit) {
+  const Scratch scratch;
+  Config config = chat_config(scratch);
+  config.tokenizer.type = TokenizerKind::bpe;
+  expect_error_with(ExitCode::usage, {"objective.type sft: needs the tokenizer of a trained model", "init_from"},
+                    [&] { TrainingRun(config, scratch.path("run")); });
+  config = chat_config(scratch);
+  config.model.n_ctx = 16;
+  expect_error_with(ExitCode::usage, {"none of its conversations can be used", "raise model.n_ctx"},
+                    [&] { TrainingRun(config, scratch.path("run")); });
+}
+
+}  // namespace
+}  // namespace kiln
