@@ -3,7 +3,6 @@
 
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
-#include "kiln/core/log.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
@@ -12,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/commands.h"
+#include "cli/log.h"
 #include "cli/output.h"
 #include <algorithm>
 #include <csignal>
