@@ -59,11 +59,11 @@ std::string to_text(const DataPreview& preview, bool color) {
   Table table;
   table.row({"tokens", format_count(census.tokens)});
   table.row({"supervised", fmt::format("{:.1f}%", 100 * share(census.supervised, census.tokens))});
-  table.row({"longest", format_count(census.longest), " tokens"});
-  table.row({"too long", format_count(census.dropped), " left out"});
+  table.row({"longest", format_count(census.longest) + " tokens"});
+  table.row({"too long", format_count(census.dropped) + " left out"});
   table.row({"cut", format_count(census.cut)});
-  table.row({"without an answer", format_count(census.without_answer), " left out"});
-  table.row({"packing", fmt::format("{:.1f}%", 100 * preview.packing), " of the batches' rows hold tokens"});
+  table.row({"without an answer", format_count(census.without_answer) + " left out"});
+  table.row({"packing", fmt::format("{:.1f}% of the rows hold tokens", 100 * preview.packing)});
   return text + table.text();
 }
 

@@ -17,6 +17,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/data_arguments.h"
+#include "cli/eval_answers.h"
 #include "cli/output.h"
 #include <cmath>
 #include <limits>
@@ -33,6 +34,8 @@ struct EvalOptions {
   std::vector<std::string> more_data;    // further files: an option with several values would take RUN as one
   std::optional<std::string> separator;  // of documents; null: the run's
   ReadingArguments reading;
+  std::string questions;  // a file, whose answers are generated
+  Index max_tokens = 100;
   bool json = false;
 };
 
@@ -88,22 +91,35 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   return data.validation;
 }
 
-Evaluation evaluate(LoadedModel& model, const TokenFile& tokens, Precision precision) {
-  const ModelWeights weights(std::move(model.weights), precision);
-  weights.round();
+/// Returns the text to score, with its documents kept apart if the run kept them so.
+std::unique_ptr<EvaluationSource> text_to_score(const LoadedModel& model, const EvalOptions& options) {
+  const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
   const std::optional<Config>& run = model.source.config;
   const std::optional<TokenId> border = run ? document_border(run->data, model.ids()) : std::nullopt;
-  const std::unique_ptr<Evaluator> evaluator = make_evaluator(model.model->config(), model.model->vocab_size(),
-                                                              precision, text_bytes_by_token(*model.tokenizer));
-  const auto source = make_text_evaluation(model.model->config(), tokens, std::numeric_limits<Index>::max(), border);
-  Work work("scoring", static_cast<double>(tokens.size()), "tokens");
-  return evaluator->evaluate(weights.view(), *source, [&](double share) { work.set_share(share); });
+  return make_text_evaluation(model.model->config(), tokens, std::numeric_limits<Index>::max(), border);
+}
+
+Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, Precision precision) {
+  const ModelWeights weights(std::move(model.weights), precision);
+  weights.round();
+  const auto end_of_turn = is_chat_run(model) ? std::optional(chat_template_of(model).end_of_turn()) : std::nullopt;
+  const std::unique_ptr<Evaluator> evaluator = make_evaluator(
+      model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer), end_of_turn);
+  Work work("scoring", static_cast<double>(source.targets()), "tokens");
+  return evaluator->evaluate(weights.view(), source, [&](double share) { work.set_share(share); });
+}
+
+void answer_questions(LoadedModel& model, const EvalOptions& options) {
+  const ModelWeights weights(std::move(model.weights), options.model.precision_of(model));
+  weights.round();
+  evaluate_answers(model, ModelView(*model.model, weights), options.questions, options.max_tokens, options.json);
 }
 
 Json to_json(const Evaluation& result) {
   Json json{{"loss", result.loss}, {"perplexity", result.perplexity()}};
   json["bits_per_byte"] = or_null(result.bits_per_byte);
   json["accuracy"] = result.accuracy;
+  if (result.end_accuracy) json["end_accuracy"] = *result.end_accuracy;
   json["tokens"] = result.tokens;
   json["tokens_per_second"] = result.tokens_per_second();
   json["confidence_interval"] = Json();
@@ -123,6 +139,7 @@ std::string to_text(const Evaluation& result) {
   table.row({"perplexity", fmt::format("{:.3f}", result.perplexity())});
   table.row({"bits per byte", result.bits_per_byte ? fmt::format("{:.4f}", *result.bits_per_byte) : "unknown"});
   table.row({"accuracy", fmt::format("{:.2f}%", 100 * result.accuracy)});
+  if (result.end_accuracy) table.row({"ends of turns", fmt::format("{:.2f}%", 100 * *result.end_accuracy)});
   table.row({"tokens", format_count(result.tokens)});
   table.row({"tokens/s", grouped(result.tokens_per_second())});
   return table.text();
@@ -130,8 +147,11 @@ std::string to_text(const Evaluation& result) {
 
 void run_eval(const EvalOptions& options) {
   LoadedModel model = options.model.load();
-  const TokenFile tokens = options.data.empty() ? held_out_tokens(model) : tokens_of_files(model, options);
-  const Evaluation result = evaluate(model, tokens, options.model.precision_of(model));
+  if (!options.questions.empty()) return answer_questions(model, options);
+  std::vector<std::string> files = options.data;
+  files.insert(files.end(), options.more_data.begin(), options.more_data.end());
+  const auto source = is_chat_run(model) ? conversations_to_score(model, files) : text_to_score(model, options);
+  const Evaluation result = evaluate(model, *source, options.model.precision_of(model));
   if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
@@ -154,9 +174,18 @@ void add_eval(CLI::App& app) {
       ->type_name("TEXT")
       ->needs("--data");
   options->reading.add_to(*command);
+  command
+      ->add_option("--generate", options->questions,
+                   "conversations (.jsonl, .json) whose last answers are generated, greedily, and compared")
+      ->type_name("FILE")
+      ->excludes("--data");
+  add_count(*command, "--max-tokens", options->max_tokens, "of a generated answer, at most", 1)
+      ->type_name("N")
+      ->needs("--generate");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
+      "Of a model that was finetuned on conversations, the answers are scored: --data then names conversations.\n"
       "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"
       "Example: kiln eval runs/tales --data other.txt --json");
   command->callback([options] { run_eval(*options); });

@@ -59,6 +59,7 @@ ConversationCounts read_conversations(const std::filesystem::path& file,
       }
       ++counts.conversations;
       conversation.place = place;
+      if (record.contains("kind") && record["kind"].is_string()) conversation.kind = record["kind"].get<std::string>();
       visit(std::move(conversation));
     }
   };

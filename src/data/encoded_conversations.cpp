@@ -104,6 +104,11 @@ std::uint64_t EncodedConversations::digest() const {
   return hash(std::vector<std::uint64_t>{hash(ids_), hash(supervised_), hash(begins_)});
 }
 
+std::uint64_t digest_of(const EncodedConversations& train, const EncodedConversations& validation) {
+  const std::uint64_t digests[] = {train.digest(), validation.digest()};
+  return hash_bytes({reinterpret_cast<const char*>(digests), sizeof digests});
+}
+
 EncodedConversations encode_conversations(std::span<const Conversation> conversations, const ChatTemplate& chat,
                                           const Tokenizer& tokenizer, const SpecialIds& ids,
                                           const ChatEncoding& encoding) {

@@ -1,7 +1,6 @@
 // Loads the conversations of supervised finetuning, and their template.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/core/hash.h"
 #include "kiln/core/report.h"
 #include "kiln/data/conversation_batches.h"
 #include "kiln/data/encoded_conversations.h"
@@ -109,8 +108,7 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   data.census = train.census();
   data.training_tokens = train.census().tokens;
   data.held_out_tokens = validation.census().tokens;
-  const std::uint64_t digests[] = {train.digest(), validation.digest()};
-  data.digest = hash_bytes({reinterpret_cast<const char*>(digests), sizeof digests});
+  data.digest = digest_of(train, validation);
   data.batches = std::make_unique<ConversationBatches>(
       std::move(train),
       ConversationBatchOptions{.rows = rows,

@@ -15,7 +15,8 @@ namespace kiln {
 struct Conversation {
   std::vector<ChatMessage> messages;
   std::string text;
-  std::string place;  // "a.jsonl:3" or "a.json[2]", for messages
+  std::string place = {};  // "a.jsonl:3" or "a.json[2]", for messages
+  std::string kind = {};   // the record's "kind", which groups the results of an evaluation
 };
 
 /// What a file held.

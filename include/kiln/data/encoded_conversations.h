@@ -67,6 +67,9 @@ class EncodedConversations {
   ChatCensus census_;
 };
 
+/// Returns a hash of both, by which a resumed run knows its data.
+std::uint64_t digest_of(const EncodedConversations& train, const EncodedConversations& validation);
+
 /// Encodes conversations, on all threads. A document without roles is encoded as in pre-training, all of it supervised.
 /// Throws Error (usage) as Tokenizer::encode does, with the conversation's place.
 EncodedConversations encode_conversations(std::span<const Conversation> conversations, const ChatTemplate& chat,

@@ -1,0 +1,125 @@
+// Scores conversations with the template that the model was trained with.
+#include "cli/eval_answers.h"
+
+#include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/report.h"
+#include "kiln/data/conversation_batches.h"
+#include "kiln/data/encoded_conversations.h"
+#include "kiln/run/checkpoint.h"
+#include "kiln/run/model_chat.h"
+#include "kiln/train/answers.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/output.h"
+#include <limits>
+
+namespace kiln::cli {
+namespace {
+
+/// Throws Error (usage) unless these are the conversations of the training.
+void check_same_conversations(const LoadedModel& model, const EncodedConversations& train,
+                              const EncodedConversations& validation) {
+  const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
+  check(trained_on == digest_of(train, validation),
+        "{}: was trained on other conversations than the run's data.train and data.validation give now; put the files "
+        "back, or name others with --data FILE",
+        model.source.folder.string());
+}
+
+Json to_json(const AnswerReport& report) {
+  Json scores = Json::array();
+  for (const AnswerScore& score : report.scores) {
+    const auto [low, high] = wilson_interval(score.exact, score.asked);
+    const auto asked = static_cast<double>(score.asked);
+    scores.push_back({{"kind", score.kind.empty() ? Json() : Json(score.kind)},
+                      {"asked", score.asked},
+                      {"exact", static_cast<double>(score.exact) / asked},
+                      {"confidence_interval", {low, high}},
+                      {"ended", static_cast<double>(score.ended) / asked}});
+  }
+  Json answers = Json::array();
+  for (const AnsweredQuestion& question : report.questions) {
+    const std::vector<ChatMessage>& messages = question.conversation.messages;
+    answers.push_back({{"place", question.conversation.place},
+                       {"question", messages[messages.size() - 2].content},
+                       {"expected", messages.back().content},
+                       {"answer", question.answer},
+                       {"exact", question.exact},
+                       {"ended", question.ended}});
+  }
+  return {{"scores", std::move(scores)}, {"answers", std::move(answers)}};
+}
+
+std::string to_text(const AnswerReport& report) {
+  Table table;
+  table.row({"questions", "asked", "exact", "95% interval", "ended"});
+  for (const AnswerScore& score : report.scores) {
+    const auto [low, high] = wilson_interval(score.exact, score.asked);
+    const auto percent = [&](Index part) {
+      return fmt::format("{:.1f}%", 100 * static_cast<double>(part) / static_cast<double>(score.asked));
+    };
+    table.row({score.kind.empty() ? "all" : score.kind, format_count(score.asked), percent(score.exact),
+               fmt::format("{:.1f}% to {:.1f}%", 100 * low, 100 * high), percent(score.ended)});
+  }
+  return table.text();
+}
+
+}  // namespace
+
+bool is_chat_run(const LoadedModel& model) {
+  return model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
+}
+
+ChatTemplate chat_template_of(const LoadedModel& model) {
+  return {model_chat_template(model.source.folder, *model.tokenizer, "chat.template"), *model.tokenizer, model.ids()};
+}
+
+std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,
+                                                         const std::vector<std::string>& files) {
+  const Config& run = *model.source.config;
+  const ChatTemplate chat = chat_template_of(model);
+  const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, run.model.n_ctx};
+  const auto encode = [&](const std::vector<Conversation>& conversations) {
+    return encode_conversations(conversations, chat, *model.tokenizer, model.ids(), encoding);
+  };
+  EncodedConversations scored;
+  if (files.empty()) {
+    const Conversations read = read_conversations(run.located_data(), run.directory);
+    scored = encode(read.validation);
+    check_same_conversations(model, encode(read.train), scored);
+    spdlog::info("scoring the run's validation split; --data FILE names other conversations");
+  } else {
+    DataConfig data = run.data;
+    data.train = files;
+    data.validation.clear();
+    data.validation_fraction = 0;
+    scored = encode(read_conversations(data, {}, "--data").train);
+  }
+  check(scored.size() > 0, "there is no conversation to score: {} are longer than n_ctx, {} have no answer",
+        scored.census().dropped, scored.census().without_answer);
+  return std::make_unique<ConversationEvaluation>(std::move(scored), evaluation_rows(model.model->config()),
+                                                  std::numeric_limits<Index>::max());
+}
+
+void evaluate_answers(const LoadedModel& model, const ModelView& view, const std::string& file, Index max_tokens,
+                      bool json) {
+  std::vector<Conversation> conversations;
+  read_conversations(file, [&](Conversation one) { conversations.push_back(std::move(one)); });
+  const ChatTemplate chat = chat_template_of(model);
+  CompletionOptions options;
+  options.generation.sampling.greedy = true;
+  options.generation.max_tokens = max_tokens;
+  options.generation.overflow = ContextOverflow::stop;
+  options.generation.end_tokens = model.ids().ends;
+  options.generation.end_tokens.push_back(chat.end_of_turn());
+  Work work("answering", static_cast<double>(conversations.size()), "questions");
+  const AnswerReport report =
+      ask_questions(view, *model.tokenizer, chat, conversations, options, [&](double share) { work.set_share(share); });
+  json ? write_json(to_json(report)) : write_stdout(to_text(report));
+}
+
+}  // namespace kiln::cli

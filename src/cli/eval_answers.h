@@ -1,0 +1,30 @@
+// The part of kiln eval for conversations: their loss, and the answers to questions.
+#pragma once
+
+#include "kiln/nn/model_weights.h"
+#include "kiln/run/model_loader.h"
+#include "kiln/train/evaluate.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln::cli {
+
+/// Returns true if the model's run was trained on conversations.
+bool is_chat_run(const LoadedModel& model);
+
+/// Returns the template of a run that was trained on conversations, or of another model as for `kiln chat`.
+ChatTemplate chat_template_of(const LoadedModel& model);
+
+/// Returns the conversations to score: those of the files, or those that the run held out if there are none. Throws
+/// Error (usage) if the run's data have changed.
+std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,
+                                                         const std::vector<std::string>& files);
+
+/// Answers the questions of a file, and writes the comparison to stdout.
+void evaluate_answers(const LoadedModel& model, const ModelView& view, const std::string& file, Index max_tokens,
+                      bool json);
+
+}  // namespace kiln::cli
