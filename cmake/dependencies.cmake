@@ -17,6 +17,9 @@ endif()
 if(KILN_PNG AND NOT KILN_SANITIZE)  # the fonts that it reads are kept to the end, which would count as leaks
   pkg_check_modules(RSVG IMPORTED_TARGET librsvg-2.0>=2.52)
 endif()
+if(KILN_EDIT)
+  pkg_check_modules(EDIT IMPORTED_TARGET libedit>=3.1)
+endif()
 
 add_library(kiln_settings INTERFACE)
 target_include_directories(kiln_settings INTERFACE
@@ -41,6 +44,11 @@ if(TARGET PkgConfig::RSVG)
   target_link_libraries(kiln_settings INTERFACE PkgConfig::RSVG)
 else()
   message(STATUS "Plots: SVG alone (librsvg is absent or switched off)")
+endif()
+if(TARGET PkgConfig::EDIT)  # for src/cli alone, so no part of what programs link
+  message(STATUS "Chat: lines are edited with libedit (${EDIT_VERSION})")
+else()
+  message(STATUS "Chat: lines are not edited (libedit is absent or switched off)")
 endif()
 if(KILN_NATIVE)
   target_compile_options(kiln_settings INTERFACE -march=native)

@@ -108,6 +108,27 @@ CLI::Validator one_of(std::vector<std::string> names) {
   return {refuse, ""};  // no description: the help shows the names as the option's type
 }
 
+void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
+  command.add_option("--temperature", sampling.temperature,
+                     "lower: more predictable; higher: more varied; 0: always the likeliest token");
+  add_count(command, "--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
+  command.add_option("--top-p", sampling.top_p,
+                     "draw from the fewest tokens that have this probability together; 1: all");
+  command.add_option("--min-p", sampling.min_p,
+                     "draw from tokens at least this many times as probable as the likeliest; 0: all");
+  command.add_option("--repetition-penalty", sampling.repetition_penalty,
+                     "above 1: make tokens of the context less likely");
+  command.add_flag("--greedy", sampling.greedy, "always take the likeliest token");
+}
+
+void add_stop(CLI::App& command, std::vector<std::string>& stops, const std::string& what) {
+  add_repeated(command, "--stop", stops,
+               fmt::format("end {} before this text, or at the special token of this name; $'\\n' is a line feed; may "
+                           "be repeated",
+                           what))
+      ->type_name("TEXT");
+}
+
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help) {
   CLI::Option* option = command.add_option(name, values, help)->allow_extra_args(false);

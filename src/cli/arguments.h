@@ -102,6 +102,12 @@ E value_of(const Names& names, std::string_view name) {
   return static_cast<E>(std::ranges::find(names, name) - names.begin());
 }
 
+/// Adds the options of SamplingOptions: --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --greedy.
+void add_sampling_options(CLI::App& command, SamplingOptions& sampling);
+
+/// Adds --stop: a text or the name of a special token that ends `what` ("a sample").
+void add_stop(CLI::App& command, std::vector<std::string>& stops, const std::string& what);
+
 /// Adds an option that is repeated for each of its values, which may have any form ("[CLS]").
 CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                           const std::string& help);

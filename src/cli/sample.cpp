@@ -247,19 +247,6 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
                    "read special tokens in the prompt as such, and insert none");
 }
 
-void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
-  command.add_option("--temperature", sampling.temperature,
-                     "lower: more predictable; higher: more varied; 0: always the likeliest token");
-  add_count(command, "--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
-  command.add_option("--top-p", sampling.top_p,
-                     "draw from the fewest tokens that have this probability together; 1: all");
-  command.add_option("--min-p", sampling.min_p,
-                     "draw from tokens at least this many times as probable as the likeliest; 0: all");
-  command.add_option("--repetition-penalty", sampling.repetition_penalty,
-                     "above 1: make tokens of the context less likely");
-  command.add_flag("--greedy", sampling.greedy, "always take the likeliest token");
-}
-
 }  // namespace
 
 void add_sample(CLI::App& app) {
@@ -271,10 +258,7 @@ void add_sample(CLI::App& app) {
   add_prompt_options(*command, *options);
   add_count(*command, "--max-tokens", generation.max_tokens, "most tokens of a sample");
   add_sampling_options(*command, generation.sampling);
-  add_repeated(
-      *command, "--stop", options->completion.stops,
-      "end a sample before this text, or at the special token of this name; $'\\n' is a line feed; may be repeated")
-      ->type_name("TEXT");
+  add_stop(*command, options->completion.stops, "a sample");
   add_count(*command, "--samples", generation.samples, "number of samples", 1, 1'000'000);
   add_count(*command, "--seed", generation.seed, "seed of the draws; the same seed gives the same samples");
   add_choice(*command, "--context-overflow", options->overflow, kContextOverflows,

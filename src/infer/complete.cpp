@@ -1,32 +1,17 @@
 // Decodes each sample through a text stream, token by token.
 #include "kiln/infer/complete.h"
 
-#include "infer/text_stream.h"
-#include <algorithm>
-#include <array>
+#include "infer/token_stream.h"
+#include <utility>
 
 namespace kiln {
 namespace {
 
 /// A sample in progress.
 struct Sample {
-  Sample(const std::vector<std::string>& stops, std::span<const TokenId> prompt) : stream(stops) {
-    if (!prompt.empty()) previous = prompt.back();
-  }
-
-  TextStream stream;
-  std::optional<TokenId> previous;  // at first the prompt's last token
+  TokenStream stream;
   Completion completion;
 };
-
-/// Returns the text that a token adds. It depends on the previous token if decoding puts spaces between tokens.
-std::string text_of(const Tokenizer& tokenizer, TokenId token, std::optional<TokenId> previous) {
-  const std::array pair{previous.value_or(token), token};
-  const std::span<const TokenId> both(pair), first = both.first(1);
-  if (!previous) return tokenizer.decode(first, SpecialText::meaning);
-  const std::size_t known = tokenizer.decode(first, SpecialText::meaning).size();
-  return tokenizer.decode(both, SpecialText::meaning).substr(known);
-}
 
 }  // namespace
 
@@ -37,13 +22,11 @@ std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokeni
   generation.validate();
   std::vector<Sample> samples;
   for (const Prompt& prompt : prompts) {
-    samples.insert(samples.end(), static_cast<std::size_t>(generation.samples), Sample(options.stops, prompt));
+    const std::optional<TokenId> last = prompt.empty() ? std::nullopt : std::optional(prompt.back());
+    samples.insert(samples.end(), static_cast<std::size_t>(generation.samples),
+                   {TokenStream(tokenizer, options.stops, last), {}});
   }
 
-  const auto is_stop = [&](TokenId token) {
-    const SpecialToken* special = tokenizer.special_by_id(token);
-    return special != nullptr && std::ranges::find(options.stops, special->content) != options.stops.end();
-  };
   const auto add = [&](Index index, const std::string& piece, bool last) {
     samples[static_cast<std::size_t>(index)].completion.text += piece;
     if (on_text) on_text(index, piece, last);
@@ -53,9 +36,7 @@ std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokeni
     ++sample.completion.tokens;
     sample.completion.ids.push_back(token);
     if (generation.log_probabilities) sample.completion.log_probabilities.push_back(log_probability);
-    if (is_stop(token)) return false;
-    add(index, sample.stream.push(text_of(tokenizer, token, sample.previous)), false);
-    sample.previous = token;
+    add(index, sample.stream.push(token), false);
     return !sample.stream.stopped();
   };
   const auto on_finish = [&](Index index, Finish finish) {

@@ -1,10 +1,9 @@
-// Checks prompts and logits.
+// Checks prompts and logits; counts the cache's memory.
 #include "kiln/infer/context.h"
 
 #include "kiln/core/error.h"
 
 #include <algorithm>
-#include <cstddef>
 
 namespace kiln {
 
@@ -16,6 +15,12 @@ std::span<const TokenId> fit_context(std::span<const TokenId> tokens, Index n_ct
           vocab_size - 1);
   }
   return tokens.last(std::min(tokens.size(), static_cast<std::size_t>(n_ctx)));
+}
+
+std::size_t cache_bytes(const ModelView& model, Index positions) {
+  const ModelConfig& config = model.config;
+  const std::size_t element = model.precision == Precision::bf16 ? sizeof(bfloat16) : sizeof(float);
+  return static_cast<std::size_t>(2 * config.n_layers * positions * config.kv_heads() * config.head_size()) * element;
 }
 
 void check_finite(ConstVec<float> logits) {

@@ -5,8 +5,8 @@
 #include "kiln/core/format.h"
 #include "kiln/infer/context.h"
 
+#include "infer/token_drawer.h"
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -14,8 +14,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kMemoryBytes = std::size_t{1} << 30;  // of keys and values; further samples wait
-constexpr Index kMostTogether = 64;
+constexpr Index kMostTogether = 64;        // and no more than fit into kCacheBytes; further samples wait
 constexpr Index kMostSamples = 1'000'000;  // so that their texts fit into memory
 constexpr Index kRowsTogether = 512;       // of prompts fed in one forward
 constexpr Index kRowMultiple = 64;         // rows of mixed lengths are rounded up to a multiple
@@ -40,7 +39,7 @@ class Generation {
         options_(options),
         on_token_(on_token),
         on_finish_(on_finish),
-        sampler_(options.sampling),
+        drawer_(options.sampling, candidates(), options.log_probabilities),
         slots_(slots()),
         most_rows_(most_rows()),
         runner_(model.make_runner({.rows = most_rows_, .slots = slots_, .slot_size = slot_size()})),
@@ -61,6 +60,7 @@ class Generation {
 
  private:
   Index n_ctx() const { return model_.config.n_ctx; }
+  Index candidates() const { return std::min(model_.vocab_size, options_.vocab_size.value_or(model_.vocab_size)); }
   Index samples() const { return std::ssize(prompts_) * options_.samples; }
   Index longest_prompt() const {
     return std::ssize(*std::ranges::max_element(prompts_, {}, [](const auto& prompt) { return prompt.size(); }));
@@ -75,11 +75,8 @@ class Generation {
   }
 
   Index slots() const {
-    const ModelConfig& config = model_.config;
-    const std::size_t element = model_.precision == Precision::bf16 ? sizeof(bfloat16) : sizeof(float);
-    const std::size_t a_slot =
-        static_cast<std::size_t>(2 * config.n_layers * slot_size() * config.kv_heads() * config.head_size()) * element;
-    const Index most = std::clamp(static_cast<Index>(kMemoryBytes / a_slot), Index{1}, kMostTogether);
+    const std::size_t a_slot = cache_bytes(model_, slot_size());
+    const Index most = std::clamp(static_cast<Index>(kCacheBytes / a_slot), Index{1}, kMostTogether);
     return std::min(most, samples());
   }
 
@@ -187,13 +184,11 @@ class Generation {
   }
 
   std::optional<Finish> draw_token(LiveSample& sample, float* logits) {
-    const Index candidates = std::min(model_.vocab_size, options_.vocab_size.value_or(model_.vocab_size));
-    if (options_.log_probabilities) drawn_from_.assign(logits, logits + model_.vocab_size);  // pick() overwrites them
-    const TokenId token = sampler_.pick(Vec<float>(logits, candidates), window(sample), sample.rng);
+    const auto [token, log_probability] =
+        drawer_.draw(Vec<float>(logits, model_.vocab_size), window(sample), sample.rng);
     if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) return Finish::end;
     sample.tokens.push_back(token);
     sample.unfed = 1;
-    const double log_probability = options_.log_probabilities ? log_probability_of(token) : 0;
     if (!on_token_(sample.number, token, log_probability)) return Finish::stop;
     const Index prompt_size = std::ssize(prompts_[static_cast<std::size_t>(sample.prompt)]);
     if (std::ssize(sample.tokens) - prompt_size == options_.max_tokens) return Finish::length;
@@ -211,14 +206,6 @@ class Generation {
     sample.unfed = kept_tokens();
   }
 
-  /// Returns log p of a token by the logits that it was drawn from.
-  double log_probability_of(TokenId token) const {
-    const float greatest = *std::ranges::max_element(drawn_from_);
-    double sum = 0;
-    for (const float logit : drawn_from_) sum += std::exp(static_cast<double>(logit - greatest));
-    return static_cast<double>(drawn_from_[static_cast<std::size_t>(token)] - greatest) - std::log(sum);
-  }
-
   /// Returns the tokens of the repetition penalty: the last n_ctx.
   std::span<const TokenId> window(const LiveSample& sample) const {
     const std::span<const TokenId> tokens(sample.tokens);
@@ -230,7 +217,7 @@ class Generation {
   const GenerationOptions& options_;
   const OnToken& on_token_;
   const OnFinish& on_finish_;
-  Sampler sampler_;
+  TokenDrawer drawer_;
   Index slots_;      // samples that advance together, at most
   Index most_rows_;  // of a forward
   std::unique_ptr<Runner<float>> runner_;
@@ -245,8 +232,7 @@ class Generation {
     std::vector<float> logits;
   } known_;  // a prompt at the beginning of a slot, and its logits
   TokenRows rows_;
-  std::vector<Index> last_rows_;   // of each sequence in rows_
-  std::vector<float> drawn_from_;  // (V)
+  std::vector<Index> last_rows_;  // of each sequence in rows_
 };
 
 }  // namespace

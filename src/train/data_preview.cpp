@@ -60,7 +60,7 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
       if (std::ssize(preview.examples) == count) break;
     }
   }
-  if (data.census && count > 0) preview.packing = packing_of(*data.batches, data.runner.scored);
+  if (data.census) preview.packing = packing_of(*data.batches, data.runner.scored);
   preview.tokenizer = std::move(data.tokenizer);
   return preview;
 }

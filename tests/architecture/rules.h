@@ -66,6 +66,7 @@ inline constexpr Door kDoors[] = {
     {"zlib.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"zstd.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
+    {"histedit.h", {"src/cli/line_editor"}, "cli/line_editor alone edits lines"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
     {"spdlog/", {"src/cli/", ""}, "only the program logs; the library reports through core/report"},
     {"csignal", {"src/cli/", "src/core/map_guard"}, "only the program handles signals"},

@@ -58,13 +58,32 @@ class OnTerminal {
     return true;
   }
 
+  /// Reads until so many further bytes have come; false as wait_for.
+  bool wait_for_more(std::size_t bytes) {
+    while (seen_.size() < searched_ + bytes) {
+      if (!read(60'000)) return false;
+    }
+    return true;
+  }
+
   /// All that has come when the process has ended.
   const std::string& all() {
     while (read(60'000)) continue;
     return seen_;
   }
 
+  /// All that has come so far.
+  const std::string& seen() const { return seen_; }
+
   void type(std::string_view text) const { EXPECT_EQ(::write(master_, text.data(), text.size()), std::ssize(text)); }
+
+  /// Gives the window another width.
+  void resize(int width) const {
+    const winsize size{.ws_row = 24, .ws_col = static_cast<unsigned short>(width), .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(master_, TIOCSWINSZ, &size);
+  }
+
+  void send(int signal) const { ::kill(id_, signal); }
 
   /// Closes the terminal and returns the exit code.
   int hang_up() {

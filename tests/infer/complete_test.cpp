@@ -7,59 +7,32 @@
 #include "infer/models.h"
 #include "support/scratch.h"
 #include "text/byte_tokenizer.h"
+#include <array>
 
 namespace kiln {
 namespace {
 
+using testing::byte_tokens;
 using testing::expect_error;
 using testing::RandomModel;
 using testing::tiny_config;
 
 constexpr TokenId kEnd = 256;
 
-/// A model of bytes that says one text over and over: its hidden state is the position alone.
-struct Parrot {
-  static constexpr Index kSize = 64;
-
-  explicit Parrot(const std::vector<TokenId>& says) : model(config(), 257), weights(model.layout) {
-    set_threads(1);
-    const auto set = [&](std::string_view name, auto&& fill) { fill(weights.mat(model.layout.find(name))); };
-    set("wpe.weight", [&](Mat<float> w) { w.setIdentity(); });
-    set("ln_f.weight", [&](Mat<float> w) { w.setOnes(); });
-    set("lm_head.weight", [&](Mat<float> w) {
-      for (std::size_t i = 0; i < says.size(); ++i) w(says[i], static_cast<Index>(i)) = 1;
-    });
-  }
-
-  static ModelConfig config() {
-    ModelConfig config = tiny_config(PositionKind::learned, kSize);
-    config.d_model = kSize;
-    config.tie_embeddings = false;
-    config.n_kv_heads = config.d_head = config.d_mlp = std::nullopt;
-    config.resolve();
-    return config;
-  }
+/// Continues a line feed with a parrot of bytes.
+struct Speaker : testing::Parrot {
+  using Parrot::Parrot;
 
   std::vector<Completion> complete(CompletionOptions options, const OnText& on_text = {}) {
     const ByteTokenizer tokenizer({{"<|endoftext|>", kEnd}});
     options.generation.sampling.greedy = true;
     if (options.generation.end_tokens.empty()) options.generation.end_tokens = {kEnd};
-    const ModelView view(model, weights);
-    return kiln::complete(view, tokenizer, std::array{Prompt{'\n'}}, options, on_text);
+    return kiln::complete(view(), tokenizer, std::array{Prompt{'\n'}}, options, on_text);
   }
-
-  LanguageModel<float> model;
-  ParameterBuffer<float> weights;
 };
 
-std::vector<TokenId> tokens_of(std::string_view text) {
-  std::vector<TokenId> tokens;
-  for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
-  return tokens;
-}
-
 TEST(Complete, EndsAfterMaxTokens) {
-  Parrot parrot(tokens_of("Once upon a time"));
+  Speaker parrot(byte_tokens("Once upon a time"));
   const Completion completion = parrot.complete({.generation = {.max_tokens = 9}}).front();
   EXPECT_EQ(completion.text, "Once upon");
   EXPECT_EQ(completion.tokens, 9);
@@ -67,16 +40,16 @@ TEST(Complete, EndsAfterMaxTokens) {
 }
 
 TEST(Complete, TheEndOfTextTokenEndsASampleAndIsNoPartOfIt) {
-  std::vector<TokenId> says = tokens_of("The end");
+  std::vector<TokenId> says = byte_tokens("The end");
   says.push_back(kEnd);
-  const Completion completion = Parrot(says).complete({}).front();
+  const Completion completion = Speaker(says).complete({}).front();
   EXPECT_EQ(completion.text, "The end");
   EXPECT_EQ(completion.tokens, 7);
   EXPECT_EQ(completion.finish, Finish::end);
 }
 
 TEST(Complete, AStopTextSpansTokensAndIsCutOff) {
-  Parrot parrot(tokens_of("One. Two. Three."));
+  Speaker parrot(byte_tokens("One. Two. Three."));
   std::string streamed;
   const Completion completion =
       parrot.complete({.stops = {"zzz", ". T"}}, [&](Index, std::string_view piece, bool) { streamed += piece; })
@@ -88,7 +61,7 @@ TEST(Complete, AStopTextSpansTokensAndIsCutOff) {
 }
 
 TEST(Complete, CharactersArriveWholeAndTheEndIsAnnounced) {
-  Parrot parrot(tokens_of("é€🎉"));
+  Speaker parrot(byte_tokens("é€🎉"));
   std::vector<std::string> pieces;
   std::vector<bool> lasts;
   const Completion completion = parrot
@@ -134,27 +107,27 @@ TEST(Complete, AModelWithMoreRowsThanItsTokenizerHasIdsStaysWithinThem) {
 
 TEST(Complete, AnEmptyStopTextIsAUsageError) {
   expect_error(ExitCode::usage, "a stop text is empty; give it at least one character",
-               [] { Parrot(tokens_of("a")).complete({.stops = {""}}); });
+               [] { Speaker(byte_tokens("a")).complete({.stops = {""}}); });
 }
 
 TEST(Complete, AnyOfTheEndTokensEndsASample) {
   for (const std::vector<TokenId>& ends : {std::vector<TokenId>{' ', 'u'}, {'u', ' '}, {' '}}) {
     CompletionOptions options;
     options.generation.end_tokens = ends;
-    const Completion completion = Parrot(tokens_of("Once upon")).complete(options).front();
+    const Completion completion = Speaker(byte_tokens("Once upon")).complete(options).front();
     EXPECT_EQ(completion.text, "Once");
     EXPECT_EQ(completion.finish, Finish::end);
   }
 }
 
 TEST(Complete, TheNameOfASpecialTokenStopsAtThatToken) {
-  std::vector<TokenId> says = tokens_of("Once");
+  std::vector<TokenId> says = byte_tokens("Once");
   says.push_back(kEnd);
   CompletionOptions options{.stops = {"<|endoftext|>"}};
   options.generation.end_tokens = {'z'};  // another than the one to stop at
   std::string streamed;
   const Completion completion =
-      Parrot(says).complete(options, [&](Index, std::string_view piece, bool) { streamed += piece; }).front();
+      Speaker(says).complete(options, [&](Index, std::string_view piece, bool) { streamed += piece; }).front();
   EXPECT_EQ(completion.text, "Once");
   EXPECT_EQ(completion.finish, Finish::stop);
   EXPECT_EQ(streamed, "Once");

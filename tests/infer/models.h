@@ -10,7 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "support/sequences.h"
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace kiln::testing {
@@ -45,6 +47,42 @@ inline ModelConfig tiny_config(PositionKind position = PositionKind::learned, In
   config.init.std = 0.3;
   config.resolve();
   return config;
+}
+
+/// A model that says one text over and over: its hidden state is the position alone, and after position p comes token
+/// says[p].
+struct Parrot {
+  explicit Parrot(const std::vector<TokenId>& says, Index vocab_size = 257, Index n_ctx = 64)
+      : model(config(n_ctx), vocab_size), weights(model.layout) {
+    set_threads(1);
+    const auto set = [&](std::string_view name, auto&& fill) { fill(weights.mat(model.layout.find(name))); };
+    set("wpe.weight", [&](Mat<float> w) { w.setIdentity(); });
+    set("ln_f.weight", [&](Mat<float> w) { w.setOnes(); });
+    set("lm_head.weight", [&](Mat<float> w) {
+      for (std::size_t i = 0; i < says.size(); ++i) w(says[i], static_cast<Index>(i)) = 1;
+    });
+  }
+
+  static ModelConfig config(Index n_ctx) {
+    ModelConfig config = tiny_config(PositionKind::learned, n_ctx);
+    config.d_model = n_ctx;
+    config.tie_embeddings = false;
+    config.n_kv_heads = config.d_head = config.d_mlp = std::nullopt;
+    config.resolve();
+    return config;
+  }
+
+  ModelView view() { return {model, weights}; }
+
+  LanguageModel<float> model;
+  ParameterBuffer<float> weights;
+};
+
+/// The tokens of a text, a byte each.
+inline std::vector<TokenId> byte_tokens(std::string_view text) {
+  std::vector<TokenId> tokens;
+  for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
+  return tokens;
 }
 
 /// Logits (T, V) of one sequence, without a cache.

@@ -74,6 +74,12 @@ class Process {
     return wait_until([&] { return !is_running() || has_come(); }) && has_come();
   }
 
+  /// Waits until stdout holds so many bytes; false as wait_for_error_text.
+  bool wait_for_output(std::size_t bytes) {
+    const auto has_come = [&] { return read(out_.get()).size() >= bytes; };
+    return wait_until([&] { return !is_running() || has_come(); }) && has_come();
+  }
+
   /// Waits for the end. What a sanitizer has to say of the process fails the test.
   Outcome finish() {
     struct rusage usage {};

@@ -1,0 +1,34 @@
+// Draws tokens from logits, with the probability that the model gave them.
+#pragma once
+
+#include "kiln/infer/sampler.h"
+
+#include <span>
+#include <vector>
+
+namespace kiln {
+
+struct DrawnToken {
+  TokenId token = 0;
+  double log_probability = 0;  // natural, before repetition penalty, temperature and truncation; 0 unless requested
+};
+
+/// Chooses tokens as Sampler does. Keeps buffers between calls; use one per thread.
+class TokenDrawer {
+ public:
+  /// `candidates`: ids from this one on are not drawn. Throws Error (usage) as SamplingOptions::validate does.
+  TokenDrawer(const SamplingOptions& sampling, Index candidates, bool log_probabilities)
+      : sampler_(sampling), candidates_(candidates), log_probabilities_(log_probabilities) {}
+
+  /// Returns the next token. Overwrites logits (V). `context` has the earlier tokens, for the repetition penalty.
+  /// Throws Error (diverged) if a logit of a candidate is not finite.
+  DrawnToken draw(Vec<float> logits, std::span<const TokenId> context, Rng& rng);
+
+ private:
+  Sampler sampler_;
+  Index candidates_;
+  bool log_probabilities_;
+  std::vector<float> drawn_from_;  // (V)
+};
+
+}  // namespace kiln

@@ -1,0 +1,40 @@
+// Turns the tokens of one sample into text, as they are drawn.
+#pragma once
+
+#include "kiln/text/tokenizer.h"
+
+#include "infer/text_stream.h"
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// Decodes tokens to valid UTF-8 up to the first stop text, as TextStream does. Special tokens appear by their meaning
+/// (document.h). The name of a special token among the stop texts also matches that token.
+class TokenStream {
+ public:
+  /// `previous` is the token before the first one: some tokenizers put spaces between tokens. `tokenizer` must outlive
+  /// the stream. Throws Error (usage) for an empty stop text.
+  TokenStream(const Tokenizer& tokenizer, std::vector<std::string> stops, std::optional<TokenId> previous);
+
+  /// Returns the text that no later token can change. Returns nothing once the stream has stopped.
+  std::string push(TokenId token);
+
+  /// Returns the rest, which was held back.
+  std::string finish() { return stream_.finish(); }
+
+  /// Returns whether a stop text or a stop token has come.
+  bool stopped() const { return stopped_ || stream_.stopped(); }
+
+ private:
+  std::string text_of(TokenId token) const;
+
+  const Tokenizer* tokenizer_;
+  std::vector<TokenId> stop_tokens_;
+  TextStream stream_;
+  std::optional<TokenId> previous_;
+  bool stopped_ = false;  // at a stop token
+};
+
+}  // namespace kiln
