@@ -3,6 +3,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/report.h"
+#include "kiln/data/batcher.h"
 #include "kiln/data/dataset.h"
 #include "kiln/infer/context.h"
 #include "kiln/nn/model_weights.h"
