@@ -4,6 +4,7 @@
 #include "kiln/core/format.h"
 #include "kiln/core/terminal.h"
 #include "kiln/infer/chat_session.h"
+#include "kiln/run/model_chat.h"
 
 #include <spdlog/spdlog.h>
 
@@ -14,7 +15,6 @@
 #include "cli/commands.h"
 #include "cli/line_source.h"
 #include "cli/output.h"
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -34,20 +34,16 @@ struct ChatArguments {
   ChatOptions chat;
 };
 
-/// Returns the template to use: the one chosen, else the first whose special tokens are all in the vocabulary, else
-/// plain.
-ChatTemplateKind template_of(const LoadedModel& model, const std::optional<std::string>& choice) {
-  if (choice) return value_of<ChatTemplateKind>(kChatTemplateKinds, *choice);
-  for (const ChatTemplateKind kind : {ChatTemplateKind::chatml, ChatTemplateKind::llama3}) {
-    const std::vector<std::string> needed = chat_special_tokens(kind);
-    if (std::ranges::all_of(needed, [&](const auto& name) { return model.tokenizer->special(name).has_value(); })) {
-      return kind;
-    }
+/// Returns the template to talk with, with a note if the model has none.
+ChatTemplate template_of(const LoadedModel& model, const std::optional<std::string>& choice) {
+  const auto chosen = choice ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *choice)) : std::nullopt;
+  ChatTemplate chat = chat_template_of(model, chosen, "--template");
+  if (!choice && chat.kind() == ChatTemplateKind::plain && read_chat_template(model.source.folder).empty()) {
+    spdlog::info(
+        "the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see "
+        "--template");
   }
-  spdlog::info(
-      "the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see "
-      "--template");
-  return ChatTemplateKind::plain;
+  return chat;
 }
 
 /// Returns where a person's lines are kept between chats, in a folder that exists; nullopt if there can be none.
@@ -114,7 +110,7 @@ void run_chat(ChatArguments& arguments) {
   const ChatOutput output = arguments.json ? ChatOutput::json : is_person ? ChatOutput::person : ChatOutput::text;
   PendingSignals signals(is_person);  // before any thread starts
   LoadedModel loaded = arguments.model.load();
-  const ChatTemplate chat_template(template_of(loaded, arguments.chat_template), *loaded.tokenizer, loaded.ids());
+  const ChatTemplate chat_template = template_of(loaded, arguments.chat_template);
   ModelWeights weights(std::move(loaded.weights), arguments.model.precision_of(loaded));
   weights.keep_only_what_is_read();
   const ModelView model(*loaded.model, weights);

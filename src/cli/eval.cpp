@@ -8,6 +8,7 @@
 #include "kiln/infer/context.h"
 #include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
+#include "kiln/run/model_chat.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
 #include "kiln/train/evaluate.h"
@@ -103,7 +104,9 @@ std::unique_ptr<EvaluationSource> text_to_score(const LoadedModel& model, const 
 Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, Precision precision) {
   const ModelWeights weights(std::move(model.weights), precision);
   weights.round();
-  const auto end_of_turn = is_chat_run(model) ? std::optional(chat_template_of(model).end_of_turn()) : std::nullopt;
+  const auto end_of_turn = is_chat_run(model)
+                               ? std::optional(chat_template_of(model, std::nullopt, "chat.template").end_of_turn())
+                               : std::nullopt;
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(
       model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer), end_of_turn);
   Work work("scoring", static_cast<double>(source.targets()), "tokens");

@@ -16,6 +16,7 @@
 
 #include "cli/output.h"
 #include <limits>
+#include <optional>
 
 namespace kiln::cli {
 namespace {
@@ -74,14 +75,10 @@ bool is_chat_run(const LoadedModel& model) {
   return model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
 }
 
-ChatTemplate chat_template_of(const LoadedModel& model) {
-  return {model_chat_template(model.source.folder, *model.tokenizer, "chat.template"), *model.tokenizer, model.ids()};
-}
-
 std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,
                                                          const std::vector<std::string>& files) {
   const Config& run = *model.source.config;
-  const ChatTemplate chat = chat_template_of(model);
+  const ChatTemplate chat = chat_template_of(model, std::nullopt, "chat.template");
   const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, run.model.n_ctx};
   const auto encode = [&](const std::vector<Conversation>& conversations) {
     return encode_conversations(conversations, chat, *model.tokenizer, model.ids(), encoding);
@@ -109,7 +106,7 @@ void evaluate_answers(const LoadedModel& model, const ModelView& view, const std
                       bool json) {
   std::vector<Conversation> conversations;
   read_conversations(file, [&](Conversation one) { conversations.push_back(std::move(one)); });
-  const ChatTemplate chat = chat_template_of(model);
+  const ChatTemplate chat = chat_template_of(model, std::nullopt, "chat.template");
   CompletionOptions options;
   options.generation.sampling.greedy = true;
   options.generation.max_tokens = max_tokens;

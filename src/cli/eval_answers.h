@@ -15,9 +15,6 @@ namespace kiln::cli {
 /// Returns true if the model's run was trained on conversations.
 bool is_chat_run(const LoadedModel& model);
 
-/// Returns the template of a run that was trained on conversations, or of another model as for `kiln chat`.
-ChatTemplate chat_template_of(const LoadedModel& model);
-
 /// Returns the conversations to score: those of the files, or those that the run held out if there are none. Throws
 /// Error (usage) if the run's data have changed.
 std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/run/checkpoint.h"
 #include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
@@ -42,6 +43,25 @@ ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const 
     if (std::ranges::all_of(chat_special_tokens(kind), has)) return kind;
   }
   return ChatTemplateKind::plain;
+}
+
+ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
+                              std::string_view key) {
+  const std::filesystem::path& folder = model.source.folder;
+  const bool is_run = model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
+  const std::optional<ChatTemplateKind> own = is_run ? model.source.config->chat.kind() : std::nullopt;
+  check(!own || !choice || own == choice, "{} {}: {} was finetuned with the template {}; leave the choice out", key,
+        name_of(choice.value_or(ChatTemplateKind::plain)), folder.string(),
+        name_of(own.value_or(ChatTemplateKind::plain)));
+  const ChatTemplateKind kind = choice ? *choice : own ? *own : model_chat_template(folder, *model.tokenizer, key);
+  ChatTemplate chat(kind, *model.tokenizer, model.ids());
+  if (!is_run) return chat;
+  const std::uint64_t hash = read_trainer_state(folder).chat_template;
+  check(hash == 0 || hash == chat.hash(),
+        "{}: was finetuned with another form of the template {} (hash {:016x}) than this kiln has (hash {:016x}); use "
+        "the kiln that made it",
+        folder.string(), name_of(kind), hash, chat.hash());
+  return chat;
 }
 
 std::unique_ptr<Tokenizer> with_chat_tokens(std::unique_ptr<Tokenizer> tokenizer, ChatTemplateKind kind) {

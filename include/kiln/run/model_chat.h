@@ -1,6 +1,7 @@
 // Determines the chat template of a model.
 #pragma once
 
+#include "kiln/run/model_loader.h"
 #include "kiln/text/chat_template.h"
 
 #include <filesystem>
@@ -23,6 +24,12 @@ std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path
 /// plain. Throws as folder_chat_template does.
 ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                      std::string_view key);
+
+/// Returns the template to talk with, bound to the model's tokenizer: the choice, else model_chat_template. Throws
+/// Error (usage) for a choice that is not the template the model was finetuned with, and if a checkpoint was written by
+/// a kiln whose template rendered otherwise; the message names both.
+ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
+                              std::string_view key);
 
 /// Returns the tokenizer with the template's special tokens, at new ids where it lacks them.
 std::unique_ptr<Tokenizer> with_chat_tokens(std::unique_ptr<Tokenizer> tokenizer, ChatTemplateKind kind);
