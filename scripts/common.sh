@@ -1,4 +1,4 @@
-# Shared by the scripts beside it (sourced, not run): where the repository lies, how many jobs, timed headings.
+# Shared by the scripts beside it (sourced, not run): where the repository lies, how to build it, timed headings.
 # shellcheck shell=bash
 
 REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -37,4 +37,15 @@ configure() {
   local -a generator=()
   if [[ ! -f "$folder/CMakeCache.txt" ]] && command -v ninja >/dev/null; then generator=(-G Ninja); fi
   cmake -S "$REPOSITORY" -B "$folder" ${generator[@]+"${generator[@]}"} "$@"
+}
+
+# Installs what is missing and builds the program into build/, without the tests.
+build_kiln() {
+  say "Checking for the libraries"
+  "$REPOSITORY/scripts/install_dependencies.sh"
+  say "Building (Release, without the tests)"
+  local -a unity=()  # several files a compiler call: half the time of a first build
+  if [[ ! -f build/CMakeCache.txt ]]; then unity=(-DCMAKE_UNITY_BUILD=ON); fi
+  configure build -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=OFF ${unity[@]+"${unity[@]}"} >/dev/null
+  cmake --build build --target kiln_binary --parallel "$(build_jobs)"
 }

@@ -11,14 +11,7 @@ run="${KILN_RUN:-runs/quickstart}"
 prompt="${PROMPT:-Once there lived}"
 kiln=build/kiln
 
-say "Checking for the libraries"
-scripts/install_dependencies.sh
-
-say "Building (Release, without the tests)"
-unity=()  # several files a compiler call: half the time of a first build
-if [[ ! -f build/CMakeCache.txt ]]; then unity=(-DCMAKE_UNITY_BUILD=ON); fi
-configure build -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=OFF ${unity[@]+"${unity[@]}"} >/dev/null
-cmake --build build --target kiln_binary --parallel "$(build_jobs)"
+build_kiln
 built=$SECONDS
 
 say "Training configs/quickstart.json"  # the run is this script's own, so a second call starts afresh

@@ -1,0 +1,123 @@
+// Finetuning on conversations by command: what is shown of the data, learned, scored and answered.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+
+/// Questions whose answers repeat a letter; two kinds.
+std::string echo_chats(int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i) {
+    const std::string letter(1, static_cast<char>('a' + i % 8));
+    lines += R"({"prompt":"say )" + letter + R"(","completion":")" + letter + letter + R"(","kind":")" +
+             (i % 2 == 0 ? "even" : "odd") + "\"}\n";
+  }
+  return lines;
+}
+
+/// A finetuned model of bytes, in a folder of its own.
+struct ChatModel {
+  ChatModel() {
+    scratch.write("chats.jsonl", echo_chats(160));
+    scratch.write("questions.jsonl", echo_chats(8));
+    scratch.write("sft.json", R"({"name": "sft", "tokenizer": {"type": "byte", "special_tokens": []},
+      "chat": {"template": "chatml"}, "data": {"train": ["chats.jsonl"]}, "objective": {"type": "sft"},
+      "model": {"n_layers": 1, "d_model": 32, "n_heads": 2, "n_ctx": 64, "dropout": 0},
+      "optimizer": {"learning_rate": 0.01}, "schedule": {"warmup_steps": 2},
+      "train": {"steps": 150, "batch_size": 4, "eval_every": 50, "threads": 2}})");
+    trained = kiln({"train", "sft.json"});
+  }
+  Outcome kiln(const std::vector<std::string>& command, const std::string& in = "") const {
+    return run_kiln(command, in, scratch.path());
+  }
+  Scratch scratch;
+  Outcome trained;
+};
+
+const ChatModel& chat_model() {
+  static const ChatModel model;
+  return model;
+}
+
+TEST(ConversationCommands, ShowTheDataAsTheModelSeesThem) {
+  const Outcome text = chat_model().kiln({"data", "show", "sft.json", "--count", "1"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("-- example 1: 28 tokens, 3 of them supervised"),
+                              HasSubstr("<|im_start|>user\n"), HasSubstr("assistant\n「"), HasSubstr("<|im_end|>」"),
+                              HasSubstr("144 examples in one pass"), HasSubstr("without an answer")));
+  const Json json = Json::parse(chat_model().kiln({"data", "show", "sft.json", "--count", "2", "--json"}).out);
+  ASSERT_EQ(json["examples"].size(), 2u);
+  EXPECT_EQ(json["census"]["examples"], 144);
+  EXPECT_EQ(json["census"]["too_long"], 0);
+  const Json& example = json["examples"][0];
+  ASSERT_EQ(example["ids"].size(), example["supervised"].size());
+  EXPECT_EQ(example["supervised"].back(), 1);
+  EXPECT_GT(json["census"]["packing"], 0.8);
+}
+
+TEST(ConversationCommands, AFinetunedModelAnswersAndStops) {
+  ASSERT_EQ(chat_model().trained.code, 0) << chat_model().trained.err;
+  const Outcome chat = chat_model().kiln({"chat", "runs/sft", "--greedy"}, "say d\nsay b\n");
+  EXPECT_EQ(chat.code, 0) << chat.err;
+  EXPECT_EQ(chat.out, "dd\nbb\n");
+}
+
+TEST(ConversationCommands, EvalScoresTheAnswersAlone) {
+  const Json split = Json::parse(chat_model().kiln({"eval", "runs/sft", "--json"}).out);
+  EXPECT_LT(split["loss"], 0.2);
+  EXPECT_EQ(split["end_accuracy"], 1.0);
+  EXPECT_EQ(split["tokens"], 16 * 3);
+  const Json file = Json::parse(chat_model().kiln({"eval", "runs/sft", "--data", "questions.jsonl", "--json"}).out);
+  EXPECT_EQ(file["tokens"], 8 * 3);
+}
+
+TEST(ConversationCommands, EvalComparesGeneratedAnswers) {
+  const Json json = Json::parse(chat_model().kiln({"eval", "runs/sft", "--generate", "questions.jsonl", "--json"}).out);
+  ASSERT_EQ(json["scores"].size(), 3u);  // all, even, odd
+  EXPECT_EQ(json["scores"][0]["asked"], 8);
+  EXPECT_EQ(json["scores"][0]["exact"], 1.0);
+  EXPECT_EQ(json["scores"][0]["ended"], 1.0);
+  EXPECT_EQ(json["scores"][1]["kind"], "even");
+  EXPECT_EQ(json["answers"][3]["expected"], "dd");
+  const Outcome text = chat_model().kiln({"eval", "runs/sft", "--generate", "questions.jsonl"});
+  EXPECT_THAT(text.out, AllOf(HasSubstr("exact"), HasSubstr("67.6% to 100.0%")));
+}
+
+TEST(ConversationCommands, ChangedConversationsAreNotScoredAsTheRunsOwn) {
+  const ChatModel changed;
+  changed.scratch.write("chats.jsonl", echo_chats(150));
+  const Outcome outcome = changed.kiln({"eval", "runs/sft"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("was trained on other conversations than the run's data.train"));
+}
+
+TEST(ConversationCommands, AnotherTemplateIsRefusedWithBothNames) {
+  const Outcome outcome = chat_model().kiln({"chat", "runs/sft", "--template", "plain"}, "say d\n");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("--template plain: "), HasSubstr("was finetuned with the template chatml")));
+}
+
+TEST(ConversationCommands, PlanCountsTheConversations) {
+  const Outcome outcome =
+      chat_model().kiln({"plan", "sft.json", "--set", "train.epochs=2", "--set", "train.steps=null", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json plan = Json::parse(outcome.out);
+  EXPECT_NEAR(plan["steps"].get<double>(), 2 * 144 * 28 / 256.0, 4);
+}
+
+}  // namespace
+}  // namespace kiln
