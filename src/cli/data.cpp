@@ -53,7 +53,7 @@ std::string to_text(const DataPreview& preview, bool color) {
         "-- example {}: {}, {} of them supervised\n{}\n", i + 1, counted(std::ssize(example.ids), "token"),
         format_count(std::ranges::count(example.supervised, 1)), marked(example, *preview.tokenizer, color));
   }
-  text += fmt::format("-- {} in one pass\n", counted(preview.epoch, "example"));
+  text += fmt::format("-- {} in one pass\n", format_count(preview.epoch) + " " + preview.unit);
   if (!preview.census) return text;
   const ChatCensus& census = *preview.census;
   Table table;

@@ -48,6 +48,7 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
   if (config.init_from) places.base = open_model(config.locate(*config.init_from), std::nullopt, Verify::no);
   TrainingData data = load_training_data(config, places, {});
   DataPreview preview{.epoch = data.batches->epoch(),
+                      .unit = std::string(data.batches->unit()),
                       .training_tokens = data.training_tokens,
                       .held_out_tokens = data.held_out_tokens,
                       .census = data.census};

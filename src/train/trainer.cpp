@@ -132,9 +132,9 @@ void Trainer::after_bad_step(const StepResult& result, Index first_example) {
   TrainerState& state = p_.state;
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
-  warn("step {}: loss {} and gradient norm {} on examples {} to {}; the update is skipped ({} in a row)", state.step,
-       significant(result.loss, 4), significant(result.gradient_norm, 4), first_example, state.windows - 1,
-       state.bad_steps_in_a_row);
+  warn("step {}: loss {} and gradient norm {} on {} {} to {}; the update is skipped ({} in a row)", state.step,
+       significant(result.loss, 4), significant(result.gradient_norm, 4), p_.data.batches->unit(), first_example,
+       state.windows - 1, state.bad_steps_in_a_row);
   if (state.bad_steps_in_a_row >= p_.config.train.max_bad_steps) fail_diverged();
 }
 

@@ -56,9 +56,9 @@ const ChatModel& chat_model() {
 TEST(ConversationCommands, ShowTheDataAsTheModelSeesThem) {
   const Outcome text = chat_model().kiln({"data", "show", "sft.json", "--count", "1"});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, AllOf(HasSubstr("-- example 1: 28 tokens, 3 of them supervised"),
+  EXPECT_THAT(text.out, AllOf(HasSubstr("-- example 1: 27 tokens, 3 of them supervised"),
                               HasSubstr("<|im_start|>user\n"), HasSubstr("assistant\n「"), HasSubstr("<|im_end|>」"),
-                              HasSubstr("144 examples in one pass"), HasSubstr("without an answer")));
+                              HasSubstr("144 conversations in one pass"), HasSubstr("without an answer")));
   const Json json = Json::parse(chat_model().kiln({"data", "show", "sft.json", "--count", "2", "--json"}).out);
   ASSERT_EQ(json["examples"].size(), 2u);
   EXPECT_EQ(json["census"]["examples"], 144);

@@ -90,11 +90,11 @@ TEST(Inputs, WhatIsHardlyMeantIsWarnedOf) {
   };
   std::string bytes;
   for (int i = 0; i < 2000; ++i) bytes += static_cast<char>(i * i % 251);
-  EXPECT_THAT(train("a.gz", bytes, "bpe"), HasSubstr("a.gz: holds bytes of 0, as text does not"));
-  EXPECT_THAT(train("a.gz", bytes, "byte"), Not(HasSubstr("bytes of 0")));
-  const std::string made = run.scratch.path("made.json").string(), file = run.scratch.path("a.gz").string();
+  EXPECT_THAT(train("a.dat", bytes, "bpe"), HasSubstr("a.dat: holds bytes of 0, as text does not"));
+  EXPECT_THAT(train("a.dat", bytes, "byte"), Not(HasSubstr("bytes of 0")));
+  const std::string made = run.scratch.path("made.json").string(), file = run.scratch.path("a.dat").string();
   EXPECT_THAT(run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", made}).err,
-              HasSubstr("a.gz: holds bytes of 0, as text does not"));
+              HasSubstr("a.dat: holds bytes of 0, as text does not"));
   std::string tales;
   for (int i = 0; i < 200; ++i) tales += "once upon a time\n<|endoftext|>\n";
   EXPECT_THAT(train("tales.txt", tales, "byte"), HasSubstr("holds lines of <|endoftext|>, which are learnt as text"));

@@ -10,7 +10,7 @@ run(${CMAKE_COMMAND} -S ${SOURCE}/docs/example -B ${work}/build -DCMAKE_PREFIX_P
     -DCMAKE_CXX_COMPILER=${COMPILER})
 run(${CMAKE_COMMAND} --build ${work}/build)
 run(${work}/build/example ${SOURCE}/data/tales.txt ${work}/run)
-if(NOT output MATCHES "\nOnce")
+if(NOT output MATCHES "^Once")
   message(FATAL_ERROR "the example printed: ${output}")
 endif()
 # The library leaves a whole run: the program verifies, resumes and evaluates it.

@@ -59,6 +59,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
     "name": "run", "seed": 1337, "init_from": null,
     "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"],
       "start_of_text": null, "end_of_text": null, "path": null},
+    "chat": {"template": "auto"}, "objective": {"type": "next_token", "supervise": "assistant", "too_long": "drop"},
     "data": {"train": ["data/tales.txt"], "validation": [], "validation_fraction": 0.1, "document_separator": null,
              "include": ["*.txt", "*.jsonl"], "text_field": "text", "attend_across_documents": true},
     "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,

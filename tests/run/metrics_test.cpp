@@ -41,7 +41,7 @@ std::vector<std::int64_t> steps_in(const std::filesystem::path& path) {
 
 constexpr const char* kLine =
     R"({"step":10,"tokens":7680,"seconds":1.234568,"loss":2.5,"learning_rate":0.001,"grad_norm":0.75,)"
-    R"("tokens_per_second":1000.0,"validation_loss":null,"bits_per_byte":null,"perplexity":null,"accuracy":null})"
+    R"("tokens_per_second":1000.0,"validation_loss":null,"bits_per_byte":null,"perplexity":null,"accuracy":null,"end_accuracy":null})"
     "\n";
 
 TEST(Metrics, EveryRowHasEveryKeyAndMicroseconds) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
@@ -42,6 +43,9 @@ class BatchSource {
   virtual ~BatchSource() = default;
   BatchSource(const BatchSource&) = delete;
   BatchSource& operator=(const BatchSource&) = delete;
+
+  /// Returns what examples are called: "windows".
+  virtual std::string_view unit() const = 0;
 
   /// Returns the examples of an epoch.
   virtual Index epoch() const = 0;

@@ -11,6 +11,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,7 @@ class WindowBatches final : public BatchSource {
  public:
   WindowBatches(Batcher batcher, BatchSizes sizes) : batcher_(std::move(batcher)), sizes_(sizes) {}
 
+  std::string_view unit() const override { return "windows"; }
   Index epoch() const override { return batcher_.windows_per_epoch(); }
   Index fill(Index first, Index micro_batch, Batch& batch) override;
   Index steps_of_epochs(double epochs) override;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
@@ -33,6 +34,7 @@ class ConversationBatches final : public BatchSource {
   /// of the file order (sequential), of a permutation for each epoch (shuffle), or an independent draw (random).
   Index conversation(Index example);
 
+  std::string_view unit() const override { return "conversations"; }
   Index epoch() const override { return conversations_.size(); }
   Index fill(Index first, Index micro_batch, Batch& batch) override;
   Index steps_of_epochs(double epochs) override;
