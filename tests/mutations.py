@@ -352,4 +352,37 @@ DATA = [
         ("kaiming: the 2", "std::sqrt(2.0 / static_cast<double>(in))", "std::sqrt(1.0 / static_cast<double>(in))")),
 ]
 
-MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA
+CONVERSATIONS = [
+    *of("src/text/chat_template.cpp", "text_test:ChatTemplate*",
+        ("the end of a turn is not supervised", "pieces.push_back({end_of_turn_, {}, answer});",
+         "pieces.push_back({end_of_turn_, {}, kNoMessage});"),
+        ("users' messages are supervised", "const std::size_t answer = is_answer ? index : kNoMessage;",
+         "const std::size_t answer = index;"),
+        ("content is not trimmed", "std::string content(trim_content(message.content));",
+         "std::string content(message.content);")),
+    *of("src/data/conversation_batches.cpp", "data_test:Conversation*",
+        ("the mask is that of inputs, not of targets", "if (supervised[t + 1] == 0) continue;",
+         "if (supervised[t] == 0) continue;"),
+        ("a target is its own input", "batch.targets.push_back(ids[t + 1]);", "batch.targets.push_back(ids[t]);"),
+        ("the last target is fed as an input", "batch.rows.append(ids.first(ids.size() - 1), {.number = number});",
+         "batch.rows.append(ids, {.number = number});"),
+        ("every epoch has the same order", "static_cast<std::uint64_t>(epoch_));", "std::uint64_t{0});"),
+        ("a step of an epoch goes on into the next", "if (takes_epochs && examples > 0 && (first + examples) % epoch() == 0) break;",
+         "")),
+    *of("src/data/encoded_conversations.cpp", "data_test:EncodedConversations*",
+        ("a conversation may be one token longer than the context", "std::ssize(tokens.ids) - 1 <= encoding_.n_ctx",
+         "std::ssize(tokens.ids) - 2 <= encoding_.n_ctx"),
+        ("cutting drops the system message", "messages.begin() + (has_system ? 1 : 0)", "messages.begin()"),
+        ("the digest does not know the mask", "hash(ids_), hash(supervised_), hash(begins_)",
+         "hash(ids_), hash(ids_), hash(begins_)")),
+    *of("src/train/evaluate.cpp", "cli_test:ConversationCommands*",
+        ("every target counts as the end of a turn", "if (batch_.targets[m] == end_of_turn_) {", "if (true) {")),
+    *of("src/train/answers.cpp", "cli_test:ConversationCommands*",
+        ("the question holds its answer", "messages.first(messages.size() - 1)", "messages")),
+    *of("src/run/init_from.cpp", "train_test:ConversationTraining*",
+        ("new tokens begin at zero", "rowwise() = from.colwise().mean();", "rowwise() = 0 * from.colwise().mean();")),
+    *of("src/train/training_parts.cpp", "train_test:ConversationTraining*",
+        ("the checkpoint forgets its template", "std::exchange(p.state.chat_template, hash);", "p.state.chat_template;")),
+]
+
+MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS
