@@ -37,6 +37,7 @@ struct EvalOptions {
   std::optional<std::string> separator;  // of documents; null: the run's
   ReadingArguments reading;
   std::string questions;  // a file, whose answers are generated
+  std::string tasks;      // a file of multiple-choice questions
   Index max_tokens = 100;
   bool json = false;
 };
@@ -113,10 +114,13 @@ Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, Precisio
   return evaluator->evaluate(weights.view(), source, [&](double share) { work.set_share(share); });
 }
 
-void answer_questions(LoadedModel& model, const EvalOptions& options) {
+/// Asks the questions of --generate or --tasks.
+void ask(LoadedModel& model, const EvalOptions& options) {
   const ModelWeights weights(std::move(model.weights), options.model.precision_of(model));
   weights.round();
-  evaluate_answers(model, ModelView(*model.model, weights), options.questions, options.max_tokens, options.json);
+  const ModelView view(*model.model, weights);
+  if (!options.tasks.empty()) return evaluate_choices(model, view, options.tasks, options.json);
+  evaluate_answers(model, view, options.questions, options.max_tokens, options.json);
 }
 
 Json to_json(const Evaluation& result) {
@@ -151,7 +155,7 @@ std::string to_text(const Evaluation& result) {
 
 void run_eval(const EvalOptions& options) {
   LoadedModel model = options.model.load();
-  if (!options.questions.empty()) return answer_questions(model, options);
+  if (!options.questions.empty() || !options.tasks.empty()) return ask(model, options);
   std::vector<std::string> files = options.data;
   files.insert(files.end(), options.more_data.begin(), options.more_data.end());
   const auto source = is_chat_run(model) ? conversations_to_score(model, files) : text_to_score(model, options);
@@ -186,6 +190,12 @@ void add_eval(CLI::App& app) {
   add_count(*command, "--max-tokens", options->max_tokens, "of a generated answer, at most", 1)
       ->type_name("N")
       ->needs("--generate");
+  command
+      ->add_option("--tasks", options->tasks,
+                   "multiple-choice questions (.jsonl: prompt, choices, answer), answered by the likeliest choice")
+      ->type_name("FILE")
+      ->excludes("--data")
+      ->excludes("--generate");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -9,6 +9,7 @@
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/model_chat.h"
 #include "kiln/train/answers.h"
+#include "kiln/train/choices.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include "cli/output.h"
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace kiln::cli {
 namespace {
@@ -117,6 +119,47 @@ void evaluate_answers(const LoadedModel& model, const ModelView& view, const std
   const AnswerReport report =
       ask_questions(view, *model.tokenizer, chat, conversations, options, [&](double share) { work.set_share(share); });
   json ? write_json(to_json(report)) : write_stdout(to_text(report));
+}
+
+void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::string& file, bool json) {
+  const std::vector<ChoiceQuestion> questions = read_choice_questions(file);
+  std::optional<ChatTemplate> chat;
+  if (is_chat_run(model)) chat.emplace(chat_template_of(model, std::nullopt, "chat.template"));
+  Work work("scoring", static_cast<double>(questions.size()), "questions");
+  const std::vector<RatedQuestion> rated =
+      rate_choices(view, *model.tokenizer, model.ids(), chat, questions, [&](double share) { work.set_share(share); });
+  Index by_sum = 0, per_byte = 0;
+  Json answers = Json::array();
+  for (std::size_t i = 0; i < rated.size(); ++i) {
+    by_sum += rated[i].likeliest == questions[i].answer ? 1 : 0;
+    per_byte += rated[i].likeliest_per_byte == questions[i].answer ? 1 : 0;
+    answers.push_back({{"place", questions[i].place},
+                       {"answer", questions[i].answer},
+                       {"likeliest", rated[i].likeliest},
+                       {"likeliest_per_byte", rated[i].likeliest_per_byte},
+                       {"log_probabilities", rated[i].log_probabilities}});
+  }
+  const Index asked = std::ssize(questions);
+  const auto share = [&](Index correct) { return static_cast<double>(correct) / static_cast<double>(asked); };
+  if (json) {
+    const auto score = [&](Index correct) {
+      const auto [low, high] = wilson_interval(correct, asked);
+      return Json{{"accuracy", share(correct)}, {"confidence_interval", {low, high}}};
+    };
+    return write_json({{"asked", asked},
+                       {"by_sum", score(by_sum)},
+                       {"per_byte", score(per_byte)},
+                       {"questions", std::move(answers)}});
+  }
+  Table table;
+  table.row({"choice by", "accuracy", "95% interval"});
+  for (const auto& [name, correct] : {std::pair("log p", by_sum), {"log p per byte", per_byte}}) {
+    const auto [low, high] = wilson_interval(correct, asked);
+    table.row(
+        {name, fmt::format("{:.1f}%", 100 * share(correct)), fmt::format("{:.1f}% to {:.1f}%", 100 * low, 100 * high)});
+  }
+  table.row({"questions", format_count(asked)});
+  write_stdout(table.text());
 }
 
 }  // namespace kiln::cli

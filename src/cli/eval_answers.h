@@ -24,4 +24,8 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
 void evaluate_answers(const LoadedModel& model, const ModelView& view, const std::string& file, Index max_tokens,
                       bool json);
 
+/// Rates the multiple-choice questions of a file, and writes the accuracy to stdout. A model that was finetuned on
+/// conversations reads them in its template.
+void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::string& file, bool json);
+
 }  // namespace kiln::cli

@@ -81,7 +81,7 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
 void write_gguf(const fs::path& path, ExportJob& job) {
   warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
-                   job.loaded.ids(), job.type, job.tied_head);
+                   job.loaded.ids(), job.type, job.tied_head, read_chat_template(job.loaded.source.folder));
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {

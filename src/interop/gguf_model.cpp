@@ -127,7 +127,8 @@ void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights
 
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,
                             Index vocab_size, ParameterBuffer<float> weights, const Tokenizer& tokenizer,
-                            const SpecialIds& ids, DataType type, TiedHead tied_head) {
+                            const SpecialIds& ids, DataType type, TiedHead tied_head,
+                            const std::string& chat_template) {
   if (family_of(model) == Family::llama) interleave_rotary(model, weights);
   TensorSources sources(gguf_table(model, weights.layout(), tied_head), weights, type);
   for (TensorSource& tensor : sources.list()) {
@@ -137,6 +138,7 @@ FileDigest write_gguf_model(const std::filesystem::path& path, const std::string
   std::vector<GgufKey> keys = model_keys(model, vocab_size, type);
   if (!name.empty()) keys.push_back({"general.name", name});
   std::ranges::move(gguf_tokenizer_keys(tokenizer, vocab_size, ids), std::back_inserter(keys));
+  if (!chat_template.empty()) keys.push_back({"tokenizer.chat_template", chat_template});
   return write_gguf(path, keys, sources.list());
 }
 

@@ -36,7 +36,7 @@ struct ChatModel {
     scratch.write("questions.jsonl", echo_chats(8));
     scratch.write("sft.json", R"({"name": "sft", "tokenizer": {"type": "byte", "special_tokens": []},
       "chat": {"template": "chatml"}, "data": {"train": ["chats.jsonl"]}, "objective": {"type": "sft"},
-      "model": {"n_layers": 1, "d_model": 32, "n_heads": 2, "n_ctx": 64, "dropout": 0},
+      "model": {"n_layers": 1, "d_model": 32, "n_heads": 2, "n_ctx": 64, "dropout": 0, "activation": "gelu_new"},
       "optimizer": {"learning_rate": 0.01}, "schedule": {"warmup_steps": 2},
       "train": {"steps": 150, "batch_size": 4, "eval_every": 50, "threads": 2}})");
     trained = kiln({"train", "sft.json"});
@@ -109,6 +109,40 @@ TEST(ConversationCommands, AnotherTemplateIsRefusedWithBothNames) {
   const Outcome outcome = chat_model().kiln({"chat", "runs/sft", "--template", "plain"}, "say d\n");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("--template plain: "), HasSubstr("was finetuned with the template chatml")));
+}
+
+TEST(ConversationCommands, TasksAreAnsweredByTheLikeliestChoice) {
+  const ChatModel& model = chat_model();
+  model.scratch.write("tasks.jsonl", R"({"prompt": "say c", "choices": ["aa", "cc", "ccc"], "answer": 1}
+{"prompt": "say f", "choices": ["ff", "g"], "answer": "ff"}
+
+{"prompt": "say b", "choices": ["b", "bb"], "answer": 0}
+)");
+  const Json json = Json::parse(model.kiln({"eval", "runs/sft", "--tasks", "tasks.jsonl", "--json"}).out);
+  EXPECT_EQ(json["asked"], 3);
+  EXPECT_NEAR(json["by_sum"]["accuracy"].get<double>(), 2.0 / 3, 1e-9);
+  EXPECT_EQ(json["questions"][2]["likeliest"], 1);
+  EXPECT_EQ(json["questions"][1]["place"], "tasks.jsonl:2");
+  EXPECT_THAT(model.kiln({"eval", "runs/sft", "--tasks", "tasks.jsonl"}).out, HasSubstr("66.7%"));
+  model.scratch.write("wrong.jsonl", "{\"prompt\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}\n");
+  const Outcome wrong = model.kiln({"eval", "runs/sft", "--tasks", "wrong.jsonl"});
+  EXPECT_EQ(wrong.code, 3);
+  EXPECT_THAT(wrong.err, HasSubstr("wrong.jsonl:1: \"answer\", the index of the right choice"));
+}
+
+TEST(ConversationCommands, ExportsHoldTheTemplate) {
+  const ChatModel& model = chat_model();
+  ASSERT_EQ(model.kiln({"export", "runs/sft", "--to", "hf", "--output", "hf"}).code, 0);
+  const std::string jinja = read_file(model.scratch.path("hf/chat_template.jinja"));
+  EXPECT_THAT(jinja, HasSubstr("<|im_start|>"));
+  EXPECT_EQ(Json::parse(read_file(model.scratch.path("hf/tokenizer_config.json")))["chat_template"], jinja);
+  const Outcome chat = model.kiln({"chat", "hf", "--greedy"}, "say c\n");
+  EXPECT_EQ(chat.out, "cc\n") << chat.err;
+  ASSERT_EQ(model.kiln({"export", "runs/sft", "--to", "gguf", "--output", "m.gguf"}).code, 0);
+  const std::string gguf = read_file(model.scratch.path("m.gguf"));
+  const std::size_t key = gguf.find("tokenizer.chat_template");
+  ASSERT_NE(key, std::string::npos);
+  EXPECT_NE(gguf.find(jinja, key), std::string::npos);
 }
 
 TEST(ConversationCommands, PlanCountsTheConversations) {

@@ -31,7 +31,7 @@ void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights
 /// exceed the type's range, before anything is written.
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,
                             Index vocab_size, ParameterBuffer<float> weights, const Tokenizer& tokenizer,
-                            const SpecialIds& ids, DataType type = DataType::f32,
-                            TiedHead tied_head = TiedHead::stored);
+                            const SpecialIds& ids, DataType type = DataType::f32, TiedHead tied_head = TiedHead::stored,
+                            const std::string& chat_template = "");
 
 }  // namespace kiln
