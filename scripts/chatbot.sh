@@ -34,4 +34,4 @@ say "Done: $((built / 60)) min $((built % 60)) s to build, $(((trained - built) 
 echo "What to try next:"
 printf '  # %s\n  %s\n' "talk with it" "$kiln chat $runs/chatbot" \
   "what it was trained on, as it sees it" "$kiln data show configs/chatbot.json --set init_from=$runs/chatbot-tales" \
-  "your own conversations" "$kiln train configs/chatbot.json --init-from $runs/chatbot-tales --run $runs/mine --data my.jsonl"
+  "your own conversations" "$kiln train configs/chatbot.json --init-from $runs/chatbot-tales --run $runs/mine --data my.jsonl --set 'data.validation=[]'"

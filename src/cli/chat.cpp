@@ -145,9 +145,10 @@ void add_chat(CLI::App& app) {
   arguments->model.add_to(*command);
   arguments->model.add_precision_to(*command);
   command->add_option("--system", arguments->system, "system message, which opens the conversation")->type_name("TEXT");
-  add_choice(*command, "--template", arguments->chat_template, kChatTemplateKinds,
-             "how the conversation is written for the model; default: that whose special tokens the vocabulary has, "
-             "else plain");
+  add_choice(
+      *command, "--template", arguments->chat_template, kChatTemplateKinds,
+      "how the conversation is written for the model; default: the model's own, else that whose special tokens the "
+      "vocabulary has, else plain");
   add_count(*command, "--max-tokens", arguments->chat.max_tokens, "most tokens of an answer", 1);
   add_count(*command, "--context", arguments->chat.context,
             "most tokens of the conversation that the model reads; when there are more, it no longer reads the oldest "

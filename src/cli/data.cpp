@@ -4,7 +4,6 @@
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/threads.h"
-#include "kiln/run/run_directory.h"
 #include "kiln/train/data_preview.h"
 
 #include <fmt/format.h>
@@ -13,10 +12,12 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
 #include <unistd.h>
+#include <utility>
 
 namespace kiln::cli {
 namespace {
@@ -70,9 +71,8 @@ std::string to_text(const DataPreview& preview, bool color) {
 Json to_json(const DataPreview& preview) {
   Json examples = Json::array();
   for (const DataExample& example : preview.examples) {
-    examples.push_back({{"text", printable_lines(preview.tokenizer->decode(example.ids))},
-                        {"ids", example.ids},
-                        {"supervised", example.supervised}});
+    examples.push_back(
+        {{"text", preview.tokenizer->decode(example.ids)}, {"ids", example.ids}, {"supervised", example.supervised}});
   }
   Json counts = {{"examples", preview.epoch}};
   if (preview.census) {
@@ -93,7 +93,7 @@ void run_data_show(const DataShowOptions& options) {
   check(options.count >= 0, "--count {}: a number of examples is expected", options.count);
   const Config config = read_config(options.config.config, options.config.overrides);
   set_threads(config.train.threads, config.train.deterministic);
-  const DataPreview preview = preview_data(config, options.count, RunPaths{"runs/" + config.name}.tokens());
+  const DataPreview preview = preview_data(config, options.count, {});
   options.json ? write_json(to_json(preview)) : write_stdout(to_text(preview, output_has_color(STDOUT_FILENO)));
 }
 

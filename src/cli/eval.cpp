@@ -22,8 +22,13 @@
 #include "cli/eval_answers.h"
 #include "cli/output.h"
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace kiln::cli {
 namespace {
@@ -38,6 +43,7 @@ struct EvalOptions {
   ReadingArguments reading;
   std::string questions;  // a file, whose answers are generated
   std::string tasks;      // a file of multiple-choice questions
+  std::optional<std::string> chat_template;
   Index max_tokens = 100;
   bool json = false;
 };
@@ -102,25 +108,33 @@ std::unique_ptr<EvaluationSource> text_to_score(const LoadedModel& model, const 
   return make_text_evaluation(model.model->config(), tokens, std::numeric_limits<Index>::max(), border);
 }
 
-Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, Precision precision) {
+Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, std::optional<TokenId> end_of_turn,
+                    Precision precision) {
   const ModelWeights weights(std::move(model.weights), precision);
   weights.round();
-  const auto end_of_turn = is_chat_run(model)
-                               ? std::optional(chat_template_of(model, std::nullopt, "chat.template").end_of_turn())
-                               : std::nullopt;
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(
       model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer), end_of_turn);
-  Work work("scoring", static_cast<double>(source.targets()), "tokens");
+  Work work("scoring", static_cast<double>(source.tokens()), "tokens");
   return evaluator->evaluate(weights.view(), source, [&](double share) { work.set_share(share); });
 }
 
 /// Asks the questions of --generate or --tasks.
-void ask(LoadedModel& model, const EvalOptions& options) {
+void ask(LoadedModel& model, const std::optional<ChatTemplate>& chat, const EvalOptions& options) {
   const ModelWeights weights(std::move(model.weights), options.model.precision_of(model));
   weights.round();
   const ModelView view(*model.model, weights);
-  if (!options.tasks.empty()) return evaluate_choices(model, view, options.tasks, options.json);
-  evaluate_answers(model, view, options.questions, options.max_tokens, options.json);
+  if (!options.tasks.empty()) return evaluate_choices(model, view, chat, options.tasks, options.json);
+  evaluate_answers(model, view, *chat, options.questions, options.max_tokens, options.json);
+}
+
+/// Returns the template of a model that was finetuned on conversations, or that answers questions; nullopt to score
+/// plain text.
+std::optional<ChatTemplate> template_for(const LoadedModel& model, const EvalOptions& options) {
+  const auto chosen = options.chat_template
+                          ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *options.chat_template))
+                          : std::nullopt;
+  if (!chosen && options.questions.empty() && !is_chat_run(model)) return std::nullopt;
+  return chat_template_of(model, chosen, "--template");
 }
 
 Json to_json(const Evaluation& result) {
@@ -155,11 +169,17 @@ std::string to_text(const Evaluation& result) {
 
 void run_eval(const EvalOptions& options) {
   LoadedModel model = options.model.load();
-  if (!options.questions.empty() || !options.tasks.empty()) return ask(model, options);
+  const std::optional<ChatTemplate> chat = template_for(model, options);
+  if (!options.questions.empty() || !options.tasks.empty()) return ask(model, chat, options);
   std::vector<std::string> files = options.data;
   files.insert(files.end(), options.more_data.begin(), options.more_data.end());
-  const auto source = is_chat_run(model) ? conversations_to_score(model, files) : text_to_score(model, options);
-  const Evaluation result = evaluate(model, *source, options.model.precision_of(model));
+  const bool scores_chats = is_chat_run(model);
+  check(!scores_chats || !options.separator,
+        "--document-separator: is for text, and this model was finetuned on conversations; leave it out");
+  const auto source =
+      scores_chats ? conversations_to_score(model, *chat, files, options.reading) : text_to_score(model, options);
+  const auto end_of_turn = scores_chats ? std::optional(chat->end_of_turn()) : std::nullopt;
+  const Evaluation result = evaluate(model, *source, end_of_turn, options.model.precision_of(model));
   if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
@@ -196,6 +216,9 @@ void add_eval(CLI::App& app) {
       ->type_name("FILE")
       ->excludes("--data")
       ->excludes("--generate");
+  add_choice(*command, "--template", options->chat_template, kChatTemplateKinds,
+             "template of questions and conversations; default: the model's own, else that whose special tokens the "
+             "vocabulary has, else plain");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(

@@ -3,7 +3,6 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/core/report.h"
 #include "kiln/data/conversation_batches.h"
 #include "kiln/data/encoded_conversations.h"
 #include "kiln/run/checkpoint.h"
@@ -73,14 +72,10 @@ std::string to_text(const AnswerReport& report) {
 
 }  // namespace
 
-bool is_chat_run(const LoadedModel& model) {
-  return model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
-}
-
-std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,
-                                                         const std::vector<std::string>& files) {
+std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model, const ChatTemplate& chat,
+                                                         const std::vector<std::string>& files,
+                                                         const ReadingArguments& reading) {
   const Config& run = *model.source.config;
-  const ChatTemplate chat = chat_template_of(model, std::nullopt, "chat.template");
   const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, run.model.n_ctx};
   const auto encode = [&](const std::vector<Conversation>& conversations) {
     return encode_conversations(conversations, chat, *model.tokenizer, model.ids(), encoding);
@@ -96,38 +91,37 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
     data.train = files;
     data.validation.clear();
     data.validation_fraction = 0;
+    reading.apply_to(data);
     scored = encode(read_conversations(data, {}, "--data").train);
   }
-  check(scored.size() > 0, "there is no conversation to score: {} are longer than n_ctx, {} have no answer",
+  check(scored.size() > 0,
+        "there is no conversation to score: {} are longer than n_ctx, {} have no answer; name others with --data FILE",
         scored.census().dropped, scored.census().without_answer);
   return std::make_unique<ConversationEvaluation>(std::move(scored), evaluation_rows(model.model->config()),
                                                   std::numeric_limits<Index>::max());
 }
 
-void evaluate_answers(const LoadedModel& model, const ModelView& view, const std::string& file, Index max_tokens,
-                      bool json) {
+void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
+                      const std::string& file, Index max_tokens, bool json) {
   std::vector<Conversation> conversations;
   read_conversations(file, [&](Conversation one) { conversations.push_back(std::move(one)); });
-  const ChatTemplate chat = chat_template_of(model, std::nullopt, "chat.template");
   CompletionOptions options;
   options.generation.sampling.greedy = true;
   options.generation.max_tokens = max_tokens;
   options.generation.overflow = ContextOverflow::stop;
   options.generation.end_tokens = model.ids().ends;
   options.generation.end_tokens.push_back(chat.end_of_turn());
-  Work work("answering", static_cast<double>(conversations.size()), "questions");
-  const AnswerReport report =
-      ask_questions(view, *model.tokenizer, chat, conversations, options, [&](double share) { work.set_share(share); });
+  const AnswerReport report = ask_questions(view, *model.tokenizer, chat, conversations, options);
+  if (report.too_long > 0)
+    spdlog::warn("{}: {} leave no room for an answer in the context of {}, and count as not answered", file,
+                 counted(report.too_long, "question"), view.config.n_ctx);
   json ? write_json(to_json(report)) : write_stdout(to_text(report));
 }
 
-void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::string& file, bool json) {
+void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::optional<ChatTemplate>& chat,
+                      const std::string& file, bool json) {
   const std::vector<ChoiceQuestion> questions = read_choice_questions(file);
-  std::optional<ChatTemplate> chat;
-  if (is_chat_run(model)) chat.emplace(chat_template_of(model, std::nullopt, "chat.template"));
-  Work work("scoring", static_cast<double>(questions.size()), "questions");
-  const std::vector<RatedQuestion> rated =
-      rate_choices(view, *model.tokenizer, model.ids(), chat, questions, [&](double share) { work.set_share(share); });
+  const std::vector<RatedQuestion> rated = rate_choices(view, *model.tokenizer, model.ids(), chat, questions);
   Index by_sum = 0, per_byte = 0;
   Json answers = Json::array();
   for (std::size_t i = 0; i < rated.size(); ++i) {

@@ -5,6 +5,7 @@
 #include "kiln/run/model_loader.h"
 #include "kiln/train/evaluate.h"
 
+#include "cli/data_arguments.h"
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,20 +13,19 @@
 
 namespace kiln::cli {
 
-/// Returns true if the model's run was trained on conversations.
-bool is_chat_run(const LoadedModel& model);
-
 /// Returns the conversations to score: those of the files, or those that the run held out if there are none. Throws
 /// Error (usage) if the run's data have changed.
-std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model,
-                                                         const std::vector<std::string>& files);
+std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model, const ChatTemplate& chat,
+                                                         const std::vector<std::string>& files,
+                                                         const ReadingArguments& reading);
 
 /// Answers the questions of a file, and writes the comparison to stdout.
-void evaluate_answers(const LoadedModel& model, const ModelView& view, const std::string& file, Index max_tokens,
-                      bool json);
+void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
+                      const std::string& file, Index max_tokens, bool json);
 
-/// Rates the multiple-choice questions of a file, and writes the accuracy to stdout. A model that was finetuned on
-/// conversations reads them in its template.
-void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::string& file, bool json);
+/// Rates the multiple-choice questions of a file, and writes the accuracy to stdout. With a template, they are read as
+/// conversations.
+void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::optional<ChatTemplate>& chat,
+                      const std::string& file, bool json);
 
 }  // namespace kiln::cli

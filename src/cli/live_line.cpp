@@ -69,10 +69,10 @@ class LiveLine::WorkMeter final : public Meter {
 };
 
 LiveLine::LiveLine(Shown shown)
-    : before_(set_reporter(this)),
-      quiet_(shown.quiet),
+    : quiet_(shown.quiet),
       terminal_(is_terminal(STDERR_FILENO)),
-      live_(terminal_ && shown.live && !shown.quiet) {}
+      live_(terminal_ && shown.live && !shown.quiet),
+      before_(set_reporter(this)) {}
 
 LiveLine::~LiveLine() {
   end();

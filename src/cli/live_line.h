@@ -76,7 +76,6 @@ class LiveLine final : public Reporter {
   void keep_drawing();
   void clear();
 
-  Reporter* before_;
   bool quiet_;
   bool terminal_;
   bool live_;
@@ -87,6 +86,7 @@ class LiveLine final : public Reporter {
   bool line_shown_ = false;
   Standing standing_;
   std::thread drawing_;
+  Reporter* before_;  // last: reports arrive as soon as it is set
 };
 
 }  // namespace kiln::cli

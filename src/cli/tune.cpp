@@ -85,11 +85,7 @@ void run_tune_lr(const TuneOptions& options) {
   if (!options.output.empty()) check_picture_file("--output", options.output);
   const Config config = read_config(options.config.config, options.config.overrides);
   set_threads(config.train.threads, config.train.deterministic);
-  const LearningRateTest test = [&] {
-    Work work("trying learning rates", static_cast<double>(options.range.steps), "steps");
-    return test_learning_rates(config, RunPaths{"runs/" + config.name}.tokens(), options.range,
-                               [&](double share) { work.set_share(share); });
-  }();
+  const LearningRateTest test = test_learning_rates(config, RunPaths{"runs/" + config.name}.tokens(), options.range);
   const Json keys = suggestion(test, config.optimizer);
   const Figure figure = figure_of(test, config);
   if (options.json) {

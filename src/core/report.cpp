@@ -2,12 +2,14 @@
 #include "kiln/core/report.h"
 
 #include <atomic>
+#include <mutex>
 
 namespace kiln {
 namespace {
 
 std::atomic<Reporter*> current = nullptr;
-std::atomic<Work*> newest = nullptr;
+std::atomic<Work*> newest = nullptr;  // the others follow through State::outer
+std::mutex works;                     // guards the list, except for reading `newest`
 thread_local bool detached = false;
 
 }  // namespace
@@ -28,10 +30,20 @@ struct Work::State {
 Work::Work(const std::string& what, double total, const std::string& unit) : state_(std::make_unique<State>()) {
   state_->total = total;
   if (Reporter* reporter = current) state_->meter = reporter->meter(what, total, unit);
+  const std::lock_guard lock(works);
   state_->outer = newest.exchange(this);
 }
 
-Work::~Work() { newest = state_->outer; }
+Work::~Work() {
+  const std::lock_guard lock(works);
+  if (newest == this) {
+    newest = state_->outer;
+    return;
+  }
+  Work* newer = newest;  // ended before a work that began later, on another thread
+  while (newer->state_->outer != this) newer = newer->state_->outer;
+  newer->state_->outer = state_->outer;
+}
 
 void Work::add(double done) {
   const double sum = state_->done += done;

@@ -110,7 +110,8 @@ Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_
   constexpr double kRounding = 1e-12;  // of a product that should be whole: 0.07 * 100 is more than 7
   const double windows = epochs * static_cast<double>(windows_per_epoch);
   const double steps = std::ceil(windows / static_cast<double>(windows_per_step) * (1 - kRounding));
-  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted", epochs, steps);
+  check(steps <= kMostSteps, "train.epochs {} are {:.2g} steps, more than can be counted; lower it, or set train.steps",
+        epochs, steps);
   return std::max<Index>(1, static_cast<Index>(steps));
 }
 

@@ -74,14 +74,16 @@ Index ConversationBatches::fill(Index first, Index micro_batch, Batch& batch) {
   for (Index example = first; example < first + examples; ++example) {
     append_conversation(conversations_, conversation(example), static_cast<std::uint64_t>(example), batch);
   }
-  batch.rows.round_up(kConversationRows);
+  batch.rows.round_up(kRowMultiple);
   return examples;
 }
 
 Index ConversationBatches::steps_of_epochs(double epochs) {
-  constexpr double kMostExamples = 1e12;
+  constexpr double kMostExamples = 1e9;
   const double wanted = std::ceil(epochs * static_cast<double>(epoch()) * (1 - 1e-12));  // 0.07 * 100 is more than 7
-  check(wanted <= kMostExamples, "train.epochs {} are {:.2g} conversations, more than can be counted", epochs, wanted);
+  check(wanted <= kMostExamples,
+        "train.epochs {} are {:.2g} conversations, more than can be counted; lower it, or set train.steps", epochs,
+        wanted);
   Index steps = 0;
   for (Index drawn = 0; static_cast<double>(drawn) < std::max(wanted, 1.0); ++steps) {
     Index micro_batch = 0;
@@ -90,12 +92,12 @@ Index ConversationBatches::steps_of_epochs(double epochs) {
   return steps;
 }
 
-ConversationEvaluation::ConversationEvaluation(EncodedConversations conversations, Index rows, Index most_targets)
+ConversationEvaluation::ConversationEvaluation(EncodedConversations conversations, Index rows, Index most_tokens)
     : conversations_(std::move(conversations)) {
-  const Index all = conversations_.size(), supervised = conversations_.census().supervised;
+  const Index all = conversations_.size(), tokens = conversations_.census().tokens;
   Index count = all;
-  if (supervised > most_targets) {
-    const double share = static_cast<double>(most_targets) / static_cast<double>(supervised);
+  if (tokens > most_tokens) {
+    const double share = static_cast<double>(most_tokens) / static_cast<double>(tokens);
     count = std::clamp<Index>(static_cast<Index>(std::ceil(share * static_cast<double>(all))), 1, all);
   }
   Index filled = rows + 1;
@@ -107,7 +109,7 @@ ConversationEvaluation::ConversationEvaluation(EncodedConversations conversation
     }
     filled += length;
     chosen_.push_back(i);
-    targets_ += std::ranges::count(conversations_.supervised(i), 1);
+    tokens_ += length;
   }
   begins_.push_back(count);
 }
@@ -119,7 +121,7 @@ void ConversationEvaluation::fill(Index i, Batch& batch) const {
   for (Index k = begins_[at]; k < begins_[at + 1]; ++k) {
     append_conversation(conversations_, chosen_[static_cast<std::size_t>(k)], 0, batch);
   }
-  batch.rows.round_up(kConversationRows);
+  batch.rows.round_up(kRowMultiple);
 }
 
 }  // namespace kiln

@@ -72,6 +72,15 @@ class ConversationEncoder {
   const ChatEncoding& encoding_;
 };
 
+double bytes_of(std::span<const Conversation> conversations) {
+  std::size_t bytes = 0;
+  for (const Conversation& conversation : conversations) {
+    bytes += conversation.text.size();
+    for (const ChatMessage& message : conversation.messages) bytes += message.content.size();
+  }
+  return static_cast<double>(bytes);
+}
+
 void note(const Encoded& encoded, EncodedConversations& result) {
   ChatCensus& census = result.census();
   census.longest = std::max(census.longest, encoded.full_length);
@@ -114,6 +123,7 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
                                           const ChatEncoding& encoding) {
   const ConversationEncoder encoder(chat, tokenizer, ids, encoding);
   std::vector<Encoded> encoded(conversations.size());
+  const Work work("encoding", bytes_of(conversations), "bytes");  // the tokenizer advances it
   parallel_each(std::ssize(conversations), [&](Index i) {
     const Conversation& conversation = conversations[static_cast<std::size_t>(i)];
     try {
@@ -131,16 +141,18 @@ Conversations read_conversations(const DataConfig& config, const std::filesystem
                                  std::string_view key) {
   const std::vector<std::string>& include = config.include == kIncludedNames ? kConversationNames : config.include;
   Conversations result;
-  const auto read = [&](const std::vector<std::filesystem::path>& files, std::vector<Conversation>& to) {
+  const auto read = [](const std::vector<std::filesystem::path>& files, std::vector<Conversation>& to) {
+    Index without_answer = 0;
     for (const std::filesystem::path& file : files) {
-      result.without_answer +=
+      without_answer +=
           read_conversations(file, [&](Conversation one) { to.push_back(std::move(one)); }).without_answer;
     }
+    return without_answer;
   };
   const SourceFiles train = find_source_files(config.train, key, base_directory, include);
   const SourceFiles validation = find_source_files(config.validation, "data.validation", base_directory, include);
   check_held_out(train.files, validation.files);
-  read(train.files, result.train);
+  result.train_without_answer = read(train.files, result.train);
   read(validation.files, result.validation);
   if (config.validation.empty()) {
     const auto held_out = static_cast<Index>(config.validation_fraction * static_cast<double>(result.train.size()));

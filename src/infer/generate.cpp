@@ -17,7 +17,6 @@ namespace {
 constexpr Index kMostTogether = 64;        // and no more than fit into kCacheBytes; further samples wait
 constexpr Index kMostSamples = 1'000'000;  // so that their texts fit into memory
 constexpr Index kRowsTogether = 512;       // of prompts fed in one forward
-constexpr Index kRowMultiple = 64;         // rows of mixed lengths are rounded up to a multiple
 
 /// A sample in progress.
 struct LiveSample {
@@ -89,7 +88,7 @@ class Generation {
     Index all = 0;
     for (const auto& prompt : prompts_) all += std::ssize(prompt);
     const Index wanted = std::max(rows, std::min(std::max(all, slots_ * longest), kRowsTogether));
-    return (wanted + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
+    return rounded_up_rows(wanted);
   }
 
   bool has_next() const { return !free_slots_.empty() && next_ < samples(); }

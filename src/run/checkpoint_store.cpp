@@ -5,7 +5,6 @@
 #include "kiln/core/report.h"
 #include "kiln/run/run_directory.h"
 
-
 #include <algorithm>
 #include <system_error>
 
@@ -127,8 +126,7 @@ std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::pa
   }
   for (const SavedCheckpoint& saved : newest_first(checkpoints)) {
     if (!is_finished(saved.folder)) continue;
-    warn("{}: names no checkpoint; using the newest one: {}", pointer.string(),
-                 saved.folder.filename().string());
+    warn("{}: names no checkpoint; using the newest one: {}", pointer.string(), saved.folder.filename().string());
     return saved.folder;
   }
   return std::nullopt;

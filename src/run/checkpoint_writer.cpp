@@ -5,7 +5,6 @@
 #include "kiln/core/threads.h"
 #include "kiln/run/checkpoint_store.h"
 
-
 #include <algorithm>
 #include <cassert>
 #include <chrono>

@@ -347,7 +347,7 @@ bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
   return pointer.starts_with("/model/") || (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
          pointer == "/data/attend_across_documents" || pointer == "/chat/template" ||
-         pointer == "/objective/type" ||                                // the model has learned under it
+         pointer.starts_with("/objective/") ||                          // the model has learned under it
          pointer == "/train/freeze" || pointer == "/optimizer/type" ||  // the checkpoints contain its moments
          (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }

@@ -63,14 +63,16 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
   if (!document.contains("tokenizer")) document["tokenizer"] = to_json(config.tokenizer);
 }
 
-void inherit_weights(ModelSource source, ParameterBuffer<float>& weights) {
+void inherit_weights(ModelSource source, Index known_tokens, ParameterBuffer<float>& weights) {
   const LoadedModel loaded = load_weights(std::move(source));
   for (const Parameter& p : weights.layout().parameters()) {
     Mat<float> to = weights.mat(p.id);
     const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
     const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
     to.topRows(rows) = from.topRows(rows);
-    if (to.rows() > rows) to.bottomRows(to.rows() - rows).rowwise() = from.colwise().mean();
+    const bool is_of_tokens = p.role == Role::token_embedding || p.role == Role::unembedding;
+    if (known_tokens == 0 || !is_of_tokens) continue;
+    to.bottomRows(to.rows() - known_tokens).rowwise() = from.topRows(known_tokens).colwise().mean();
   }
 }
 

@@ -45,10 +45,14 @@ ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const 
   return ChatTemplateKind::plain;
 }
 
+bool is_chat_run(const LoadedModel& model) {
+  return model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
+}
+
 ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
                               std::string_view key) {
   const std::filesystem::path& folder = model.source.folder;
-  const bool is_run = model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
+  const bool is_run = is_chat_run(model);
   const std::optional<ChatTemplateKind> own = is_run ? model.source.config->chat.kind() : std::nullopt;
   check(!own || !choice || own == choice, "{} {}: {} was finetuned with the template {}; leave the choice out", key,
         name_of(choice.value_or(ChatTemplateKind::plain)), folder.string(),

@@ -85,8 +85,7 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
   return argument;
 }
 
-ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice,
-                       Verify verify) {
+ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice, Verify verify) {
   if (is_model_file(argument)) {
     check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", argument.string());
     check_kind(argument);

@@ -2,10 +2,12 @@
 #include "kiln/train/answers.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/report.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string_view>
 
 namespace kiln {
 namespace {
@@ -44,24 +46,31 @@ std::pair<double, double> wilson_interval(Index hits, Index trials) {
 }
 
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
-                           std::span<const Conversation> conversations, const CompletionOptions& options,
-                           const std::function<void(double)>& progress) {
+                           std::span<const Conversation> conversations, const CompletionOptions& options) {
   AnswerReport report;
   std::vector<Prompt> prompts;
+  std::vector<std::size_t> asked;  // in report.questions, of each prompt
   for (const Conversation& conversation : conversations) {
     if (!ends_with_answer(conversation)) continue;
     const std::span<const ChatMessage> messages(conversation.messages);
-    prompts.push_back(chat.prompt(messages.first(messages.size() - 1)));
-    report.questions.push_back({.conversation = conversation, .answer = {}});
+    Prompt prompt = chat.prompt(messages.first(messages.size() - 1));
+    const bool fits = std::ssize(prompt) < model.config.n_ctx;
+    report.questions.push_back({.conversation = conversation, .answer = {}, .too_long = !fits});
+    report.too_long += fits ? 0 : 1;
+    if (!fits) continue;
+    prompts.push_back(std::move(prompt));
+    asked.push_back(report.questions.size() - 1);
   }
-  check(!prompts.empty(), "there is no conversation that ends with an answer, so there is nothing to compare with");
-  std::size_t ended = 0;
+  check(!prompts.empty(),
+        "no conversation ends with an assistant's message and fits into the context, so there is nothing to ask; give "
+        "each line \"prompt\" and \"completion\", or \"messages\" that end with an answer");
+  Work work("answering", static_cast<double>(prompts.size()), "questions");
   const auto on_text = [&](Index, std::string_view, bool last) {
-    if (last && progress) progress(static_cast<double>(++ended) / static_cast<double>(prompts.size()));
+    if (last) work.add(1);
   };
   const std::vector<Completion> answers = complete(model, tokenizer, prompts, options, on_text);
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    AnsweredQuestion& question = report.questions[i];
+    AnsweredQuestion& question = report.questions[asked[i]];
     question.answer = answers[i].text;
     question.ended = answers[i].finish == Finish::end;
     question.exact =

@@ -5,6 +5,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/report.h"
 #include "kiln/data/batch.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/nn/runner.h"
@@ -15,6 +16,8 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 namespace kiln {
@@ -26,9 +29,10 @@ void expect(bool holds, const std::string& place, std::string_view what) { check
 ChoiceQuestion question_of(const Json& record, std::string place) {
   expect(record.is_object() && record.contains("prompt") && record["prompt"].is_string(), place,
          "an object with \"prompt\", a text, is expected");
-  const bool has_choices = record.contains("choices") && record["choices"].is_array() && record["choices"].size() > 1 &&
-                           std::ranges::all_of(record["choices"], [](const Json& one) { return one.is_string(); });
-  expect(has_choices, place, "\"choices\", a list of at least two texts, is expected");
+  const bool has_choices =
+      record.contains("choices") && record["choices"].is_array() && record["choices"].size() > 1 &&
+      std::ranges::all_of(record["choices"], [](const Json& one) { return one.is_string() && one != ""; });
+  expect(has_choices, place, "\"choices\", a list of at least two texts that are not empty, is expected");
   ChoiceQuestion question{.prompt = record["prompt"].get<std::string>(),
                           .choices = record["choices"].get<std::vector<std::string>>(),
                           .place = std::move(place)};
@@ -67,9 +71,10 @@ Continuation continuation_of(const ChoiceQuestion& question, const std::string& 
     const std::vector<TokenId> more = tokenizer.encode(choice);
     continuation.ids.insert(continuation.ids.end(), more.begin(), more.end());
   }
+  check(continuation.first > 0, "{}: the prompt has no token before the choice; give it text", question.place);
   const auto excess = std::max<Index>(0, std::ssize(continuation.ids) - 1 - n_ctx);
-  check(static_cast<std::size_t>(excess) < continuation.first, "{}: a choice has more tokens than the context of {}",
-        question.place, n_ctx);
+  check(static_cast<std::size_t>(excess) < continuation.first,
+        "{}: a choice has more tokens than the context of {}; shorten it", question.place, n_ctx);
   continuation.ids.erase(continuation.ids.begin(), continuation.ids.begin() + excess);
   continuation.first -= static_cast<std::size_t>(excess);
   return continuation;
@@ -81,7 +86,7 @@ class ContinuationScorer {
   ContinuationScorer(const ModelView& model)
       : model_(model),
         rows_(evaluation_rows(model.config)),
-        runner_(model.make_runner({.rows = rows_ + kRowMultiple, .scored = rows_})) {}
+        runner_(model.make_runner({.rows = rounded_up_rows(rows_), .scored = rows_})) {}
 
   /// Calls `done(i, log_probability)` for each continuation, in order.
   template <class Done>
@@ -105,8 +110,6 @@ class ContinuationScorer {
   }
 
  private:
-  static constexpr Index kRowMultiple = 64;  // so that products see few different sizes
-
   bool fits(const Continuation& continuation) const {
     return batch_.rows.size() + std::ssize(continuation.ids) - 1 <= rows_;
   }
@@ -151,23 +154,25 @@ std::vector<ChoiceQuestion> read_choice_questions(const std::filesystem::path& f
       questions.push_back(question_of(parse_json(line, place, ExitCode::bad_input), place));
     }
   }
-  check_input(!questions.empty(), "{}: holds no question", name);
+  check_input(!questions.empty(),
+              "{}: holds no question; an object with \"prompt\", \"choices\" and \"answer\" per line is expected",
+              name);
   return questions;
 }
 
 std::vector<RatedQuestion> rate_choices(const ModelView& model, const Tokenizer& tokenizer, const SpecialIds& ids,
                                         const std::optional<ChatTemplate>& chat,
-                                        std::span<const ChoiceQuestion> questions,
-                                        const std::function<void(double)>& progress) {
+                                        std::span<const ChoiceQuestion> questions) {
   std::vector<Continuation> continuations;
   for (const ChoiceQuestion& question : questions) {
     for (const std::string& choice : question.choices)
       continuations.push_back(continuation_of(question, choice, tokenizer, ids, chat, model.config.n_ctx));
   }
   std::vector<double> sums(continuations.size());
+  Work work("scoring", static_cast<double>(continuations.size()), "choices");
   ContinuationScorer(model).score(continuations, [&](std::size_t i, double sum) {
     sums[i] = sum;
-    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(continuations.size()));
+    work.add(1);
   });
   std::vector<RatedQuestion> rated;
   auto next = sums.begin();

@@ -13,6 +13,9 @@
 
 #include "train/training_data.h"
 #include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -74,8 +77,10 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   const NamedTokens named = named_tokens(config, places, *data.tokenizer);
   const ChatTemplateKind kind = template_of(config, places, *data.tokenizer);
   const Index entries = data.tokenizer->vocab_size();
+  if (places.base) check_tokenizer_fits(*data.tokenizer, places.base->vocab_size, *config.init_from);
   data.tokenizer = with_chat_tokens(std::move(data.tokenizer), kind);
-  if (const Index added = data.tokenizer->vocab_size() - entries; added > 0) {
+  if (const Index added = data.tokenizer->vocab_size() - entries; added > 0 && places.base) {
+    data.known_entries = entries;
     inform("the vocabulary lacks {} of the template {}; they begin as the mean of the embedding",
            counted(added, "token"), name_of(kind));
   }
@@ -95,16 +100,14 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
     return encode_conversations(conversations, *data.chat, *data.tokenizer, data.ids, encoding);
   };
   EncodedConversations train = encode(read.train), validation = encode(read.validation);
-  train.census().without_answer += read.without_answer;
+  train.census().without_answer += read.train_without_answer;
   check_census(train.census(), n_ctx);
   inform("template {}; {}", name_of(kind), summary_of(train.census()));
 
   const BatchSizes sizes = planned_batch_sizes(config);
   const TrainConfig& settings = config.train;
   const Index rows = sizes.windows_per_micro_batch * n_ctx;
-  data.runner = {.rows = (rows + kConversationRows - 1) / kConversationRows * kConversationRows,
-                 .scored = rows,
-                 .backward = settings.recompute};
+  data.runner = {.rows = rounded_up_rows(rows), .scored = rows, .backward = settings.recompute};
   data.census = train.census();
   data.training_tokens = train.census().tokens;
   data.held_out_tokens = validation.census().tokens;

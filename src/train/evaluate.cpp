@@ -4,7 +4,6 @@
 #include "kiln/core/error.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/batcher.h"
-#include "kiln/data/conversation_batches.h"
 #include "kiln/nn/runner.h"
 
 #include <algorithm>
@@ -58,7 +57,7 @@ class SequenceStatistics {
 
 RunnerOptions evaluation_runner(const ModelConfig& config) {
   // Conversations of mixed lengths are rounded up, beyond what they hold.
-  const Index rows = (evaluation_rows(config) + kConversationRows - 1) / kConversationRows * kConversationRows;
+  const Index rows = rounded_up_rows(evaluation_rows(config));
   return {.rows = rows, .scored = evaluation_rows(config)};
 }
 

@@ -14,7 +14,7 @@
 namespace kiln {
 namespace {
 
-constexpr Index kRowMultiple = 4;    // adds rows of no sequence after the last one
+constexpr Index kFewRows = 4;        // adds rows of no sequence after the last one
 constexpr Index kUnscoredEvery = 5;  // one row in so many is not scored
 
 /// A model in double with one random batch: sequences of unequal lengths in one forward, some rows not scored, the
@@ -54,7 +54,7 @@ class Subject {
       for (std::int32_t& token : batch_.rows.append(std::max<Index>(1, longest - 3 * b), place)) token = draw();
     }
     const Index used = batch_.rows.size();
-    batch_.rows.round_up(kRowMultiple);
+    batch_.rows.round_up(kFewRows);
     for (Index n = 0; n < used; ++n) {
       if (n % kUnscoredEvery == kUnscoredEvery - 1) continue;
       batch_.scored.push_back(n);

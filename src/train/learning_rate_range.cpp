@@ -48,9 +48,10 @@ void LearningRateRange::validate() const {
 }
 
 LearningRateTest test_learning_rates(const Config& config, const std::filesystem::path& cache,
-                                     const LearningRateRange& range, const std::function<void(double)>& progress) {
+                                     const LearningRateRange& range) {
   range.validate();
   const std::unique_ptr<TrainingParts> p = prepare(config, cache, std::nullopt);
+  Work work("trying learning rates", static_cast<double>(range.steps), "steps");
   const double factor = std::pow(range.to / range.from, 1.0 / static_cast<double>(range.steps - 1));
   LearningRateTest test{};
   double average = 0, weights = 0;
@@ -74,7 +75,7 @@ LearningRateTest test_learning_rates(const Config& config, const std::filesystem
     average = kPast * average + (1 - kPast) * result.loss;
     weights = kPast * weights + (1 - kPast);
     test.points.push_back({rate, result.loss, average / weights});
-    if (progress) progress(static_cast<double>(step + 1) / static_cast<double>(range.steps));
+    work.add(1);
     const double lowest = std::ranges::min(test.points, {}, &LearningRatePoint::smoothed).smoothed;
     if (test.points.back().smoothed > kRunaway * lowest) break;
   }

@@ -215,6 +215,7 @@ void Trainer::sample() {
   options.generation.max_tokens = kSampleTokens;
   options.generation.seed = p_.config.seed;
   options.generation.end_tokens = p_.data.ids.ends;
+  if (p_.data.chat) options.generation.end_tokens.push_back(p_.data.chat->end_of_turn());
   const std::string& prompt = p_.config.train.sample_prompt;
   const ModelView model(*p_.model, p_.weights->masters());
   const std::array prompts{p_.data.prompt(prompt)};
@@ -245,7 +246,7 @@ bool Trainer::leads_to_evaluation() const {
   return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
 }
 
-Index Trainer::evaluated_tokens() const { return p_.data.validation ? p_.data.validation->targets() : 0; }
+Index Trainer::evaluated_tokens() const { return p_.data.validation ? p_.data.validation->tokens() : 0; }
 
 StepFigures Trainer::figures() { return {row_, p_.horizon, clock_.pace(), remaining_seconds()}; }
 

@@ -3,6 +3,8 @@
 
 #include "kiln/core/stopwatch.h"
 
+#include <utility>
+
 namespace kiln {
 namespace {
 

@@ -39,7 +39,8 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const std::fi
     warn("{}: is ignored; using the tokenizer of {}", *path, checkpoint.string());
   } else if (path) {
     std::unique_ptr<Tokenizer> named = load_tokenizer(*path);
-    if (const auto kind = config.chat.kind()) named = with_chat_tokens(std::move(named), *kind);
+    if (const auto kind = config.chat.kind(); kind && config.objective.type == ObjectiveKind::sft)
+      named = with_chat_tokens(std::move(named), *kind);
     check(
         named->to_json() == tokenizer->to_json(),
         "{}: the tokenizer is not the one that {} was trained with; put that one back, go on with the checkpoint's by "

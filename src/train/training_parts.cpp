@@ -11,6 +11,7 @@
 #include "kiln/text/document.h"
 #include "kiln/train/plan.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
   TokenizerConfig& names = config.tokenizer;
   if (!names.start_of_text) names.start_of_text = before.tokenizer.start_of_text;
   if (!names.end_of_text) names.end_of_text = before.tokenizer.end_of_text;
+  if (!config.chat.kind()) config.chat = before.chat;
   const std::vector<Difference> differences = diff(before, config);
   std::vector<std::string> refused{
       fmt::format("{}: the config changes what must stay the same within a run:", checkpoint.string())};
@@ -158,7 +160,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   const Precision precision = resolved(p.config.train.precision);
   p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
   if (places.base) {  // early, since it briefly needs two copies
-    inherit_weights(*std::move(places.base), p.weights->masters());
+    inherit_weights(*std::move(places.base), p.data.known_entries, p.weights->masters());
     inform("starting from the weights of {}", *p.config.init_from);
   }
   p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, p.data.runner);

@@ -42,8 +42,8 @@ TrainingRun::TrainingRun(Config config, const std::filesystem::path& root, Train
 TrainingRun::~TrainingRun() = default;
 
 TrainingEnd TrainingRun::train(TrainingMonitor& monitor) {
-  if (options_.mode == OpenMode::overwrite)
-    directory_.clear();  // only now: a config that cannot be trained deletes no run
+  // Only now: a config that cannot be trained deletes no run. Once: a second call continues the new run.
+  if (std::exchange(options_.mode, OpenMode::resume) == OpenMode::overwrite) directory_.clear();
   write_file_atomically(paths().config(), format_json(config_to_json(parts_->config)));
   if (options_.given) write_file_atomically(paths().given(), *options_.given);
   truncate_metrics(paths().metrics(), parts_->state.step);

@@ -57,6 +57,7 @@ TEST(ChatOnATerminal, LinesAreEditedAndRemembered) {
     ASSERT_TRUE(terminal.wait_for("> "));
     terminal.type("\x1b[A\x1b[A\r");  // the line before the last
     ASSERT_TRUE(terminal.wait_for("\"e\" <|im_end|>"));
+    ASSERT_TRUE(terminal.wait_for("tokens that fit"));  // the listing itself holds "> "
     ASSERT_TRUE(terminal.wait_for("> "));
     terminal.type("\x04");
     EXPECT_THAT(terminal.all(), Not(HasSubstr("error")));

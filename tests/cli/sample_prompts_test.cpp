@@ -81,7 +81,7 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
   const std::string file = run_to_prompt().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
-  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                 // an unset variable of a shell
+  EXPECT_NE(sample({"--prompts", ""}).code, 0);                                       // an unset variable of a shell
   EXPECT_NE(sample({"--prompts", run_to_prompt().scratch.path().string()}).code, 0);  // a folder
 }
 

@@ -77,11 +77,12 @@ TEST(CompressedFile, NoMoreComesOutThanThereIsMemoryFor) {
   const std::string zeros(1 << 20, '\0');
   for (const std::string& file : {folder.write("a.gz", gzip(zeros)), folder.write("a.zst", zstd(zeros))}) {
     EXPECT_EQ(read_decompressed(file, 1 << 20).size(), zeros.size());
-    testing::expect_error(ExitCode::bad_input,
-                          file +
-                              ": decompresses to more than the 1.00 MB that there is memory for; decompress it to a file "
-                              "and name that",
-                          [&] { read_decompressed(file, 1'000'000); });
+    testing::expect_error(
+        ExitCode::bad_input,
+        file +
+            ": decompresses to more than the 1.00 MB that there is memory for; decompress it to a file "
+            "and name that",
+        [&] { read_decompressed(file, 1'000'000); });
   }
 }
 

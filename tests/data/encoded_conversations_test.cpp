@@ -153,7 +153,7 @@ TEST(ConversationBatches, LayConversationsEndToEndUntilTheNextDoesNotFit) {
       }
       EXPECT_LE(rows, 150);
       EXPECT_GT(rows + std::ssize(all.ids(next % 20)) - 1, 150);
-      EXPECT_EQ(batch.rows.size() % kConversationRows, 0);
+      EXPECT_EQ(batch.rows.size() % kRowMultiple, 0);
     }
     EXPECT_EQ(batches.fill(next, 2, batch), 0);
   }
@@ -207,16 +207,17 @@ TEST(ConversationEvaluation, ScoresAllConversationsOrAnEvenPartOfThem) {
   const EncodedConversations all = many(rig, 20);
   const auto count = [](const ConversationEvaluation& source) {
     Batch batch;
-    Index targets = 0;
+    Index targets = 0, tokens = 0;
     for (Index i = 0; i < source.size(); ++i) {
       source.fill(i, batch);
       targets += std::ssize(batch.targets);
+      tokens += rows_in(batch.rows.sequences);
     }
-    EXPECT_EQ(targets, source.targets());
+    EXPECT_EQ(tokens, source.tokens());
     return targets;
   };
   EXPECT_EQ(count({many(rig, 20), 150, 1 << 20}), all.census().supervised);
-  const Index half = count({many(rig, 20), 150, all.census().supervised / 2});
+  const Index half = count({many(rig, 20), 150, all.census().tokens / 2});
   EXPECT_NEAR(static_cast<double>(half), static_cast<double>(all.census().supervised) / 2, 15);
 }
 

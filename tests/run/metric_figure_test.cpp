@@ -67,8 +67,7 @@ TEST(MetricFigure, ShowsEachMetricWithItsUnit) {
   EXPECT_THAT(validation.series[0].points, ElementsAre(Point{3, 4}));
   EXPECT_EQ(validation.notes[0].text, "best 4.0000 at step 3");
   EXPECT_EQ(validation.y_label, "validation loss (nats per token)");
-  const Figure bits = only("bits_per_byte"),
-               accuracy = metric_figure({{"run", rows(6)}}, {.metric = "accuracy"});
+  const Figure bits = only("bits_per_byte"), accuracy = metric_figure({{"run", rows(6)}}, {.metric = "accuracy"});
   EXPECT_EQ(bits.notes[0].text, "best 8.0000 at step 3");
   EXPECT_EQ(bits.series[0].name, "bits per byte");
   EXPECT_EQ(accuracy.notes[0].text, "best 0.8333 at step 6");  // the highest
@@ -154,8 +153,7 @@ TEST(MetricFigure, ASeventhRunIsDashed) {
 
 TEST(MetricFigure, SmoothsAsAsked) {
   const std::vector<NamedRows> runs{{"run", rows(200)}};
-  EXPECT_THAT(names(metric_figure(runs, {.metric = "grad_norm", .smoothing = 0})),
-              ElementsAre("gradient norm"));
+  EXPECT_THAT(names(metric_figure(runs, {.metric = "grad_norm", .smoothing = 0})), ElementsAre("gradient norm"));
   const Figure figure = metric_figure({{"run", rows(3)}}, {.metric = "grad_norm", .smoothing = 0.5});
   ASSERT_THAT(names(figure), ElementsAre("gradient norm", "gradient norm, smoothed"));
   EXPECT_EQ(figure.series[0].stroke, Stroke::noise);

@@ -176,6 +176,16 @@ TEST(ConversationTraining, AnotherTemplateThanTheModelsIsRefusedAndNamed) {
   EXPECT_EQ(TrainingRun(config, scratch.path("auto")).config().chat.kind(), ChatTemplateKind::chatml);
 }
 
+TEST(ConversationTraining, ATokenizerWithMoreEntriesThanTheModelIsRefused) {
+  const Scratch scratch;
+  Config config = finetuning(scratch, text_model(scratch));
+  config.tokenizer.path.reset();
+  config.tokenizer.type = TokenizerKind::byte;
+  config.tokenizer.special_tokens = {"<|x|>"};
+  expect_error_with(ExitCode::bad_input, {"the tokenizer has 257 entries and the model's embedding 256 rows"},
+                    [&] { TrainingRun(config, scratch.path("run")); });
+}
+
 TEST(ConversationTraining, NeedsATokenizerAndConversationsThatFit) {
   const Scratch scratch;
   Config config = chat_config(scratch);

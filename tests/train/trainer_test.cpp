@@ -187,6 +187,20 @@ TEST(Trainer, StopsEarlyWhereTheValidationLossNoLongerImproves) {
   EXPECT_FALSE(TrainingRun(config, scratch.path("run"), {.mode = OpenMode::resume}).is_finished());
 }
 
+TEST(Trainer, ASecondCallContinuesTheRun) {
+  const Scratch scratch;
+  const Config config = tiny_config(scratch);
+  const RunPaths whole = train(scratch, config, "whole");
+  train(scratch, config, "run");
+  TrainingRun run(config, scratch.path("run"), {.mode = OpenMode::overwrite});
+  TrainingHooks hooks;
+  stop_after(hooks, 7);
+  EXPECT_EQ(run.train(hooks), TrainingEnd::stopped);
+  EXPECT_EQ(run.train(), TrainingEnd::finished);
+  EXPECT_EQ(bytes(whole, 20, "model.safetensors"), bytes(run.paths(), 20, "model.safetensors"));
+  EXPECT_EQ(read_metrics(run.paths().metrics()).size(), 20u);
+}
+
 TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   const Scratch scratch;
   Config config = tiny_config(scratch);

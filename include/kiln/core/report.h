@@ -20,7 +20,7 @@ class Meter {
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;
 
-  /// Called often, from any thread, with the work done so far, between 0 and the total.
+  /// Shows the work done so far, between 0 and the total. Called often, from any thread.
   virtual void show(double done) = 0;
 };
 
@@ -43,7 +43,7 @@ class Reporter {
 /// outlive all work that reports.
 Reporter* set_reporter(Reporter* reporter);
 
-/// Send a message to the reporter.
+/// Sends a message to the reporter; so do the next two.
 void report(Severity severity, const std::string& text);
 template <class... Args>
 void inform(fmt::format_string<Args...> format, Args&&... args) {
@@ -68,7 +68,8 @@ class Work {
   /// Sets the share of the total that is done.
   void set_share(double share);
 
-  /// Adds to the newest Work, if there is one: for code that has no access to the object.
+  /// Adds to the newest Work, if there is one: for code that has no access to the object. That Work must not end
+  /// meanwhile, so a thread that is to advance none of the others' work is detached.
   static void advance(std::int64_t done);
 
   /// Makes advance() ignore the calling thread from here on: for background work.

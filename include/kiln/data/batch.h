@@ -70,8 +70,8 @@ class EvaluationSource {
   virtual Index size() const = 0;
   /// Fills batch i, 0 <= i < size().
   virtual void fill(Index i, Batch& batch) const = 0;
-  /// Returns about the number of targets.
-  virtual Index targets() const = 0;
+  /// Returns the number of tokens that are read.
+  virtual Index tokens() const = 0;
   /// Returns a name for messages.
   virtual std::string name() const = 0;
   /// Throws Error (bad_input) that names a token of the source outside [0, vocab_size), which is known to hold one.

@@ -94,7 +94,7 @@ class EvaluationBatches final : public EvaluationSource {
 
   /// Fills batch i. Only the last may hold a window shorter than T.
   void fill(Index i, Batch& batch) const override;
-  Index targets() const override { return windows_ * T_ + rest_; }
+  Index tokens() const override { return windows_ * T_ + rest_; }
   std::string name() const override { return tokens_.name(); }
   [[noreturn]] void fail_vocabulary(Index vocab_size) const override;
 

@@ -12,12 +12,9 @@
 
 namespace kiln {
 
-/// Rows of a batch of conversations are rounded up to a multiple of this, so that products see few different sizes.
-inline constexpr Index kConversationRows = 64;
-
 /// The order and the sizes of training batches.
 struct ConversationBatchOptions {
-  Index rows = 0;           // of a micro-batch, at most: no conversation has more
+  Index rows = 0;           // of a micro-batch, at most, before they are rounded up: no conversation has more
   Index micro_batches = 1;  // of a step; 0: as many as an epoch takes
   DataOrder order = DataOrder::shuffle;
   std::uint64_t seed = 0;
@@ -51,23 +48,23 @@ class ConversationBatches final : public BatchSource {
   Index epoch_ = -1;
 };
 
-/// The batches of an evaluation: all conversations in order, or, if they hold more than `most_targets` supervised
-/// tokens, an evenly spread part of them, always the same.
+/// The batches of an evaluation: all conversations in order, or, if they hold more than `most_tokens`, an evenly
+/// spread part of them, always the same.
 class ConversationEvaluation final : public EvaluationSource {
  public:
   /// `rows` of a batch, at most: no conversation has more.
-  ConversationEvaluation(EncodedConversations conversations, Index rows, Index most_targets);
+  ConversationEvaluation(EncodedConversations conversations, Index rows, Index most_tokens);
 
   Index size() const override { return std::ssize(begins_) - 1; }
   void fill(Index i, Batch& batch) const override;
-  Index targets() const override { return targets_; }
+  Index tokens() const override { return tokens_; }
   std::string name() const override { return "the conversations"; }
 
  private:
   EncodedConversations conversations_;
   std::vector<Index> chosen_;
   std::vector<Index> begins_;  // in chosen_, of each batch, and the end of the last
-  Index targets_ = 0;
+  Index tokens_ = 0;
 };
 
 }  // namespace kiln

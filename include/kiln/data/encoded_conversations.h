@@ -70,8 +70,8 @@ class EncodedConversations {
 /// Returns a hash of both, by which a resumed run knows its data.
 std::uint64_t digest_of(const EncodedConversations& train, const EncodedConversations& validation);
 
-/// Encodes conversations, on all threads. A document without roles is encoded as in pre-training, all of it supervised.
-/// Throws Error (usage) as Tokenizer::encode does, with the conversation's place.
+/// Encodes conversations, on all threads. A document without roles is encoded between the marks of `ids`, all of it
+/// supervised. Throws Error (usage) as Tokenizer::encode does, with the conversation's place.
 EncodedConversations encode_conversations(std::span<const Conversation> conversations, const ChatTemplate& chat,
                                           const Tokenizer& tokenizer, const SpecialIds& ids,
                                           const ChatEncoding& encoding);
@@ -80,12 +80,12 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
 struct Conversations {
   std::vector<Conversation> train;
   std::vector<Conversation> validation;  // data.validation, or else the tail of data.train
-  Index without_answer = 0;              // skipped by the reader
+  Index train_without_answer = 0;        // skipped by the reader
 };
 
-/// Reads them. In folders only .jsonl and .json files count, unless data.include names others. Throws Error as
-/// find_source_files and read_conversations do, and usage if there is none to train on, or if a file is both trained on
-/// and held out.
+/// Reads the conversations of data.train and data.validation. In folders only .jsonl and .json files count, unless
+/// data.include names others. Throws Error as find_source_files and read_conversations do, and usage if there is none
+/// to train on, or if a file is both trained on and held out.
 Conversations read_conversations(const DataConfig& config, const std::filesystem::path& base_directory,
                                  std::string_view key = "data.train");
 

@@ -15,6 +15,10 @@ struct SequencePlace {
   std::uint64_t number = 0;
 };
 
+/// Rows of mixed lengths are rounded up to a multiple of this, so that products see few different sizes.
+inline constexpr Index kRowMultiple = 64;
+constexpr Index rounded_up_rows(Index rows) { return (rows + kRowMultiple - 1) / kRowMultiple * kRowMultiple; }
+
 /// N rows of tokens. Only attention and dropout read `sequences`; all other layers work row by row.
 struct TokenRows {
   std::vector<std::int32_t> tokens;     // (N), each in [0, V)

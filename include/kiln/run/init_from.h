@@ -20,8 +20,8 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
 /// Error (bad_input).
 void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
-/// Reads the weights of the model that inherit_model described. Tokens that it lacks begin as the mean of its
-/// embedding. Throws Error (bad_input).
-void inherit_weights(ModelSource source, ParameterBuffer<float>& weights);
+/// Reads the weights of the model that inherit_model described. If `known_tokens` is not 0, the rows of later tokens
+/// begin as the mean of the rows of these, in the embedding and the unembedding. Throws Error (bad_input).
+void inherit_weights(ModelSource source, Index known_tokens, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

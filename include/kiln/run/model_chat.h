@@ -25,6 +25,9 @@ std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path
 ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                      std::string_view key);
 
+/// Returns true if the model is a checkpoint of a run that was trained on conversations.
+bool is_chat_run(const LoadedModel& model);
+
 /// Returns the template to talk with, bound to the model's tokenizer: the choice, else model_chat_template. Throws
 /// Error (usage) for a choice that is not the template the model was finetuned with, and if a checkpoint was written by
 /// a kiln whose template rendered otherwise; the message names both.

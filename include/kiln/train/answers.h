@@ -6,7 +6,6 @@
 #include "kiln/nn/model_weights.h"
 #include "kiln/text/chat_template.h"
 
-#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,7 +20,7 @@ std::pair<double, double> wilson_interval(Index hits, Index trials);
 struct AnswerScore {
   std::string kind;  // as the file says; "" for all questions together
   Index asked = 0;
-  Index exact = 0;  // equal the expected answer, but for white space at the ends
+  Index exact = 0;  // equal the expected answer, but for white space at the ends, and ended by themselves
   Index ended = 0;  // ended by themselves: by an end token, before the limit
 };
 
@@ -29,18 +28,19 @@ struct AnsweredQuestion {
   Conversation conversation;  // its last answer is the expected one
   std::string answer;
   bool exact = false, ended = false;
+  bool too_long = false;  // for the context, so that it was not asked
 };
 
 struct AnswerReport {
   std::vector<AnsweredQuestion> questions;
+  Index too_long = 0;
   std::vector<AnswerScore> scores;  // of all questions, then of each kind by name, if there are several
 };
 
 /// Continues each conversation up to its last answer, and compares. Conversations without roles or without an answer at
-/// their end are left out. Calls `progress` with the share done. Throws Error (usage) if none is left, and as complete
-/// does.
+/// their end are left out. One that leaves no room for an answer in the context counts as not answered. Throws Error
+/// (usage) if none is left, and as complete does.
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
-                           std::span<const Conversation> conversations, const CompletionOptions& options,
-                           const std::function<void(double)>& progress = {});
+                           std::span<const Conversation> conversations, const CompletionOptions& options);
 
 }  // namespace kiln

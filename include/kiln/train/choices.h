@@ -7,7 +7,6 @@
 #include "kiln/text/tokenizer.h"
 
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,11 +33,10 @@ struct RatedQuestion {
 };
 
 /// Rates all choices. With a chat template, the prompt is a user's message and a choice the answer, with the token that
-/// ends it; else a choice continues the text. Prompts that do not fit into the context lose their beginning. Calls
-/// `progress` with the share done. Throws Error (usage) if a choice alone does not fit.
+/// ends it; else a choice continues the text. Prompts that do not fit into the context lose their beginning.
+/// Throws Error (usage) if a choice alone does not fit, or if a prompt has no token.
 std::vector<RatedQuestion> rate_choices(const ModelView& model, const Tokenizer& tokenizer, const SpecialIds& ids,
                                         const std::optional<ChatTemplate>& chat,
-                                        std::span<const ChoiceQuestion> questions,
-                                        const std::function<void(double)>& progress = {});
+                                        std::span<const ChoiceQuestion> questions);
 
 }  // namespace kiln

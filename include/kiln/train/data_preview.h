@@ -23,8 +23,8 @@ struct DataExample {
 struct DataPreview {
   std::unique_ptr<Tokenizer> tokenizer = {};
   std::vector<DataExample> examples = {};
-  Index epoch = 0;                   // examples in one pass
-  std::string unit = {};             // what they are called: "windows", "conversations"
+  Index epoch = 0;        // examples in one pass
+  std::string unit = {};  // what they are called: "windows", "conversations"
   Index training_tokens = 0, held_out_tokens = 0;
   std::optional<ChatCensus> census;  // of conversations
   double packing = 0;                // rows that hold tokens, of all rows of an epoch's batches

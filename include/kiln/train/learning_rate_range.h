@@ -5,7 +5,6 @@
 #include "kiln/tensor/view.h"
 
 #include <filesystem>
-#include <functional>
 #include <vector>
 
 namespace kiln {
@@ -33,10 +32,10 @@ struct LearningRateTest {
 };
 
 /// Trains the config's model, which it does not keep; caches the text's tokens in the folder `cache`, for the training
-/// to come. optimizer.learning_rate rises through the range, and muon_learning_rate in proportion. Calls `progress`
-/// with the share done. Throws Error: usage if the loss diverges within the first steps; diverged if it is not finite
+/// to come. optimizer.learning_rate rises through the range, and muon_learning_rate in proportion.
+/// Throws Error: usage if the loss diverges within the first steps; diverged if it is not finite
 /// before the first update; and as TrainingRun's constructor does.
 LearningRateTest test_learning_rates(const Config& config, const std::filesystem::path& cache,
-                                     const LearningRateRange& range, const std::function<void(double)>& progress = {});
+                                     const LearningRateRange& range);
 
 }  // namespace kiln

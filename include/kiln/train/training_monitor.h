@@ -19,7 +19,7 @@ struct StepFigures {
   const MetricsRow& row;
   const Horizon& horizon;
   std::optional<double> tokens_per_second;  // over the last second of steps
-  std::optional<double> remaining_seconds;  // null at the end
+  std::optional<double> remaining_seconds;  // null before the first step and at the end
 };
 
 /// The training thread calls all functions, which do nothing unless overridden.
@@ -36,7 +36,7 @@ class TrainingMonitor {
 
   virtual void on_start() {}                                      // the folder is ready
   virtual void on_work(TrainingWork /*work*/, Index /*step*/) {}  // the step after `step`, or other work after it
-  virtual void on_step(const StepFigures& /*figures*/) {}         // every step, before its evaluation
+  virtual void on_step(const StepFigures& /*figures*/) {}         // before the first step, and after each
   virtual void on_row(const StepFigures& /*figures*/) {}          // every row of metrics.jsonl
   virtual void on_evaluation(Index /*step*/, const Evaluation& /*evaluation*/, bool /*is_best*/) {}
   virtual void on_sample(Index /*step*/, const std::string& /*text*/) {}  // the prompt and what the model made of it

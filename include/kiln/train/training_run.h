@@ -30,7 +30,8 @@ struct TrainingRunOptions {
   OpenMode mode = OpenMode::fresh;
   ResumeOptions resume = {};
   std::optional<std::string> given = {};  // the text of the config file, which the run keeps for its next resume
-  std::function<double()> clock = {};     // seconds since some moment; must never fall; null: a steady clock
+  std::function<double()> clock = {};     // seconds since some moment; must never fall; null: a steady clock; another
+                                          // thread, which writes checkpoints, calls it too
 };
 
 /// Why training ended. early: train.early_stopping; stopped: the monitor asked for it.
@@ -47,9 +48,10 @@ class TrainingRun {
   ///
   /// With OpenMode::resume, takes the newest valid checkpoint, or reports that there is none and begins at step 0.
   /// Refuses config changes that the run is bound to (Difference::binds_run), listing them; reports other changes.
-  /// Keeps the tokens in the run's folder even if the text has changed or is missing, with a warning. If the config
-  /// names other data, or those tokens are missing, refuses different tokens unless `retokenize`.
-  /// Throws Error (usage: the config does not fit folder, data, checkpoint, threads or memory; bad_input; io).
+  /// Keeps a text's tokens in the run's folder even if the text has changed or is missing, with a warning. If the
+  /// config names other data, or those tokens are missing, refuses different tokens unless `retokenize`; so it does
+  /// with conversations, which it reads again. Throws Error (usage: the config does not fit folder, data, checkpoint,
+  /// threads or memory; bad_input; io).
   TrainingRun(Config config, const std::filesystem::path& root, TrainingRunOptions options = {});
   ~TrainingRun();
   TrainingRun(const TrainingRun&) = delete;
