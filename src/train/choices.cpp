@@ -29,9 +29,10 @@ void expect(bool holds, const std::string& place, std::string_view what) { check
 ChoiceQuestion question_of(const Json& record, std::string place) {
   expect(record.is_object() && record.contains("prompt") && record["prompt"].is_string(), place,
          "an object with \"prompt\", a text, is expected");
-  const bool has_choices =
-      record.contains("choices") && record["choices"].is_array() && record["choices"].size() > 1 &&
-      std::ranges::all_of(record["choices"], [](const Json& one) { return one.is_string() && one != ""; });
+  const bool has_choices = record.contains("choices") && record["choices"].is_array() && record["choices"].size() > 1 &&
+                           std::ranges::all_of(record["choices"], [](const Json& one) {
+                             return one.is_string() && !one.get_ref<const std::string&>().empty();
+                           });
   expect(has_choices, place, "\"choices\", a list of at least two texts that are not empty, is expected");
   ChoiceQuestion question{.prompt = record["prompt"].get<std::string>(),
                           .choices = record["choices"].get<std::vector<std::string>>(),

@@ -32,9 +32,11 @@ using testing::TrainingHooks;
 std::string chats() {
   std::string lines;
   for (int i = 0; i < 120; ++i) {
-    const std::string letter(1, static_cast<char>('a' + i % 8));
-    lines += R"({"messages":[{"role":"user","content":"say )" + letter + R"("},{"role":"assistant","content":")" +
-             letter + letter + letter + R"("}]})" + "\n";
+    const std::string answer(3, static_cast<char>('a' + i % 8));
+    lines +=
+        fmt::format(R"({{"messages":[{{"role":"user","content":"say {}"}},{{"role":"assistant","content":"{}"}}]}})"
+                    "\n",
+                    answer.front(), answer);
   }
   return lines;
 }
