@@ -21,8 +21,6 @@
 namespace kiln {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// Refuses a token name that a vocabulary would not have, before learning it.
 void check_names_are_special(const TokenizerConfig& config) {
   for (const auto& [key, name] :

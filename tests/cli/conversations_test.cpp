@@ -22,9 +22,10 @@ using testing::Scratch;
 std::string echo_chats(int count) {
   std::string lines;
   for (int i = 0; i < count; ++i) {
-    const std::string letter(1, static_cast<char>('a' + i % 8));
-    lines += R"({"prompt":"say )" + letter + R"(","completion":")" + letter + letter + R"(","kind":")" +
-             (i % 2 == 0 ? "even" : "odd") + "\"}\n";
+    const std::string answer(2, static_cast<char>('a' + i % 8));
+    lines += fmt::format(R"({{"prompt":"say {}","completion":"{}","kind":"{}"}})"
+                         "\n",
+                         answer.front(), answer, i % 2 == 0 ? "even" : "odd");
   }
   return lines;
 }
