@@ -21,7 +21,7 @@ constexpr std::size_t kOutputBytes = 256 << 10;                 // decompressed 
 constexpr std::size_t kMostInputBytes = 1u << 30;               // given to zlib at a time, which counts in 32 bits
 constexpr int kGzipWindow = 15 + 16;                            // the largest window; a gzip header, and no other
 constexpr int kSmallestWindowLog = 10, kLargestWindowLog = 27;  // zstd's smallest; what zstd --ultra writes
-constexpr std::string_view kMakeAnew = "download it again, or compress it anew";
+constexpr std::string_view kRemedy = "download it again, or compress it again";
 
 bool has_extension(const std::filesystem::path& file, std::string_view extension) {
   return lower_extension(file) == extension;
@@ -68,9 +68,9 @@ std::string gunzip(const std::string& name, std::string_view input, std::uint64_
     const int status = ::inflate(&stream, Z_NO_FLUSH);
     input.remove_prefix(given - stream.avail_in);
     output.take(kOutputBytes - stream.avail_out);
-    check_input(status != Z_BUF_ERROR, "{}: the gzip data is cut short; {}", name, kMakeAnew);
+    check_input(status != Z_BUF_ERROR, "{}: the gzip data is cut short; {}", name, kRemedy);
     check_input(status == Z_OK || status == Z_STREAM_END, "{}: is damaged, or not compressed by gzip ({}); {}", name,
-                stream.msg != nullptr ? stream.msg : "no reason given", kMakeAnew);
+                stream.msg != nullptr ? stream.msg : "no reason given", kRemedy);
     is_within_member = status != Z_STREAM_END;
   }
   return output.finish();
@@ -85,11 +85,11 @@ std::string unzstd(const std::string& name, std::string_view input, std::uint64_
   ZSTD_inBuffer in{input.data(), input.size(), 0};
   bool is_within_frame = true, has_more_output = false;
   while (is_within_frame || in.pos < in.size) {
-    check_input(in.pos < in.size || has_more_output, "{}: the zstd data is cut short; {}", name, kMakeAnew);
+    check_input(in.pos < in.size || has_more_output, "{}: the zstd data is cut short; {}", name, kRemedy);
     ZSTD_outBuffer out{output.room(), kOutputBytes, 0};
     const std::size_t left = ::ZSTD_decompressStream(context.get(), &out, &in);
     check_input(::ZSTD_isError(left) == 0, "{}: is damaged, or not compressed by zstd ({}); {}", name,
-                ::ZSTD_getErrorName(left), kMakeAnew);
+                ::ZSTD_getErrorName(left), kRemedy);
     output.take(out.pos);
     is_within_frame = left != 0;
     has_more_output = out.pos == out.size;

@@ -1,4 +1,4 @@
-// Renders the conversation anew for each answer; the cache makes that cheap.
+// Renders the whole conversation for each answer; the cache makes that cheap.
 #include "kiln/infer/chat_session.h"
 
 #include "kiln/core/error.h"
@@ -70,23 +70,21 @@ ChatSession::~ChatSession() = default;
 
 Answer ChatSession::answer(std::string text, const OnPiece& on_piece) {
   std::vector<ChatMessage> before = messages_;
-  try {
-    messages_.push_back({ChatRole::user, std::move(text)});
-    Answer answer = answer_last(on_piece);
-    if (answer.interrupted && answer.text.empty()) messages_ = std::move(before);
-    return answer;
-  } catch (...) {
-    messages_ = std::move(before);
-    throw;
-  }
+  messages_.push_back({ChatRole::user, std::move(text)});
+  return answer_or_restore(std::move(before), on_piece);
 }
 
 Answer ChatSession::retry(const OnPiece& on_piece) {
   const auto last = std::ranges::find(messages_.rbegin(), messages_.rend(), ChatRole::user, &ChatMessage::role);
   check(last != messages_.rend(), "there is no message to answer again");
   std::vector<ChatMessage> before = messages_;
+  messages_.erase(last.base(), messages_.end());
+  return answer_or_restore(std::move(before), on_piece);
+}
+
+/// Answers the last message. Restores the messages `before` if that fails, or is stopped before the first word.
+Answer ChatSession::answer_or_restore(std::vector<ChatMessage> before, const OnPiece& on_piece) {
   try {
-    messages_.erase(last.base(), messages_.end());
     Answer answer = answer_last(on_piece);
     if (answer.interrupted && answer.text.empty()) messages_ = std::move(before);
     return answer;

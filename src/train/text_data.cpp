@@ -146,7 +146,8 @@ class TextLoader {
         (wanted.type == TokenizerKind::bpe || wanted.type == TokenizerKind::character) && !wanted.path;
     check(data_.tokenizer || !would_learn,
           "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
-          "it lies in, by tokenizer.path; or set tokenizer.type to \"none\" and tokenizer.vocab_size, and do without");
+          "it lies in, by tokenizer.path; or train without a tokenizer: set tokenizer.type to \"none\", and "
+          "tokenizer.vocab_size");
     if (!data_.tokenizer) data_.tokenizer = make_tokenizer(config_.located_tokenizer(), {});
     settle_ends(true);
     tokens_ = open_token_dataset(located, data_.tokenizer->vocab_size(), config_.directory, places_.cache);

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::OnTerminal;
 
-/// The command line of a chat whose history lies in `state`.
+/// Returns the command line of a chat that keeps its history in `state`.
 std::vector<std::string> with_state(const testing::Scratch& state, std::vector<std::string> command,
                                     const std::string& terminal = "xterm") {
   command.insert(command.begin(), {"env", "XDG_STATE_HOME=" + state.path().string(), "NO_COLOR=1", "TERM=" + terminal});

@@ -97,7 +97,7 @@ TEST(CompressedFile, DamageIsNoticed) {
     }
     EXPECT_THAT(refusal_of(folder, name, "plain text that only has the name"),
                 ::testing::HasSubstr("or not compressed by"));
-    EXPECT_THAT(refusal_of(folder, name, whole + "rest"), ::testing::HasSubstr("compress it anew"));
+    EXPECT_THAT(refusal_of(folder, name, whole + "rest"), ::testing::HasSubstr("compress it again"));
   }
   EXPECT_THAT(refusal_of(folder, "a.gz", zstd(text)), ::testing::HasSubstr("not compressed by gzip (incorrect header"));
 }

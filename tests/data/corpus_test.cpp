@@ -242,7 +242,7 @@ TEST(Corpus, CompressedFilesAreReadAsWhatTheyHold) {
 TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
   Scratch scratch;
   const std::string cut = scratch.write("a.txt.gz", testing::gzip("some text").substr(0, 15));
-  expect_error(ExitCode::bad_input, cut + ": the gzip data is cut short; download it again, or compress it anew",
+  expect_error(ExitCode::bad_input, cut + ": the gzip data is cut short; download it again, or compress it again",
                [&] { Corpus corpus(config_of({cut})); });
   const std::string twice = scratch.write("b.txt.zst", testing::zstd(testing::gzip("some text")));
   expect_error(ExitCode::bad_input,

@@ -103,6 +103,7 @@ class ChatSession {
   std::size_t head() const;
 
   Answer answer_last(const OnPiece& on_piece);
+  Answer answer_or_restore(std::vector<ChatMessage> before, const OnPiece& on_piece);
   void draw(std::vector<TokenId> tokens, Answer& answer, const OnPiece& on_piece);
   bool feed(std::span<const TokenId> tokens, const OnPiece& on_piece, Index& fed);
 
