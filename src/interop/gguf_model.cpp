@@ -5,57 +5,38 @@
 #include "kiln/interop/gguf_tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace kiln {
 namespace {
 
 struct GgufName {
-  std::string_view theirs;  // within a layer, or of the whole model; without ".weight" or ".bias"
-  std::string_view ggufs;
+  Module module;
+  std::string_view whole;                       // the module's name within a layer
+  std::array<std::string_view, 3> groups = {};  // for each column group, where the table splits them
 };
 constexpr GgufName kGgufNames[] = {
-    {"wte", "token_embd"},
-    {"wpe", "position_embd"},
-    {"ln_1", "attn_norm"},
-    {"attn.c_attn", "attn_qkv"},
-    {"attn.c_proj", "attn_output"},
-    {"ln_2", "ffn_norm"},
-    {"mlp.c_fc", "ffn_up"},
-    {"mlp.c_proj", "ffn_down"},
-    {"ln_f", "output_norm"},
-    {"lm_head", "output"},
-    {"model.embed_tokens", "token_embd"},
-    {"input_layernorm", "attn_norm"},
-    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.k_proj", "attn_k"},
-    {"self_attn.v_proj", "attn_v"},
-    {"self_attn.o_proj", "attn_output"},
-    {"post_attention_layernorm", "ffn_norm"},
-    {"mlp.gate_proj", "ffn_gate"},
-    {"mlp.up_proj", "ffn_up"},
-    {"mlp.down_proj", "ffn_down"},
-    {"model.norm", "output_norm"},
+    {Module::wte, "token_embd"},
+    {Module::wpe, "position_embd"},
+    {Module::ln_1, "attn_norm"},
+    {Module::c_attn, "attn_qkv", {"attn_q", "attn_k", "attn_v"}},
+    {Module::attention_c_proj, "attn_output"},
+    {Module::ln_2, "ffn_norm"},
+    {Module::c_fc, "ffn_up", {"ffn_gate", "ffn_up"}},
+    {Module::mlp_c_proj, "ffn_down"},
+    {Module::ln_f, "output_norm"},
+    {Module::lm_head, "output"},
 };
-constexpr std::string_view kTokenEmbedding = "token_embd.weight", kPositionEmbedding = "position_embd.weight",
-                           kOutputMatrix = "output.weight";
+constexpr std::string_view kPositionEmbedding = "position_embd.weight", kOutputMatrix = "output.weight";
 
-/// Translates "h.3.ln_1.bias" to "blk.3.attn_norm.bias", "model.layers.3.input_layernorm.weight" to
-/// "blk.3.attn_norm.weight".
-std::string gguf_name(std::string_view name) {
-  std::string prefix;
-  for (const std::string_view layers : {"transformer.", "h.", "model.layers."}) {
-    if (!name.starts_with(layers)) continue;
-    name.remove_prefix(layers.size());
-    if (layers == "transformer.") continue;
-    const std::size_t dot = name.find('.');
-    prefix = fmt::format("blk.{}.", name.substr(0, dot));
-    name.remove_prefix(dot + 1);
-  }
-  const std::size_t dot = name.rfind('.');
-  const auto* entry = std::ranges::find(kGgufNames, name.substr(0, dot), &GgufName::theirs);
-  if (entry == std::end(kGgufNames)) fail(ExitCode::failure, "llama.cpp has no tensor '{}'", name);
-  return fmt::format("{}{}{}", prefix, entry->ggufs, name.substr(dot));
+/// Returns a name such as "blk.3.attn_norm.bias".
+std::string gguf_name(const TensorPlace& place) {
+  const auto* entry = std::ranges::find(kGgufNames, place.key.module, &GgufName::module);
+  if (entry == std::end(kGgufNames)) fail(ExitCode::failure, "llama.cpp has no tensor '{}'", place.name);
+  return fmt::format("{}{}.{}", is_in_layer(place.key.module) ? fmt::format("blk.{}.", place.key.layer) : "",
+                     place.group < 0 ? entry->whole : entry->groups.at(static_cast<std::size_t>(place.group)),
+                     place.key.tensor == TensorKind::bias ? "bias" : "weight");
 }
 
 /// Returns the model's sizes and constants, under the architecture's name.
@@ -94,16 +75,13 @@ std::vector<GgufKey> model_keys(const ModelConfig& m, Index vocab_size, DataType
 std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLayout& layout, TiedHead tied_head) {
   std::vector<TensorPlace> table = tensor_table(model, layout);
   for (TensorPlace& place : table) {
-    place.name = gguf_name(place.name);
-    const bool matrix = place.shape.size() == 2;
-    const bool as_it_is =
-        place.name == kTokenEmbedding || place.name == kPositionEmbedding || place.name == kOutputMatrix;
-    if (!matrix || as_it_is || place.transposed) continue;
+    place.name = gguf_name(place);
+    if (place.transposed || !place.parameter || !is_hidden_matrix(layout[place.parameter].role)) continue;
     place.transposed = true;
     std::swap(place.shape[0], place.shape[1]);
   }
   if (family_of(model) == Family::gpt2 && model.tie_embeddings && tied_head == TiedHead::stored) {
-    TensorPlace unembedding = *std::ranges::find(table, kTokenEmbedding, &TensorPlace::name);
+    TensorPlace unembedding = *std::ranges::find(table, ParameterKey{Module::wte}, &TensorPlace::key);
     unembedding.name = kOutputMatrix;
     table.push_back(std::move(unembedding));
   }
@@ -114,7 +92,7 @@ void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights
   const Index D = model.head_size(), half = D / 2, heads = model.n_heads + model.kv_heads();
   std::vector<float> halves(static_cast<std::size_t>(D));
   for (Index layer = 0; layer < model.n_layers; ++layer) {
-    Mat<float> qkv = weights.mat(weights.layout().find(fmt::format("h.{}.attn.c_attn.weight", layer)));
+    Mat<float> qkv = weights.mat(weights.layout().find({Module::c_attn, layer}));
     for (Index i = 0; i < qkv.rows(); ++i) {
       for (Index h = 0; h < heads; ++h) {
         float* head = row(qkv, i) + h * D;

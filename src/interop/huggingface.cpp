@@ -19,7 +19,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kEmbedding = "wte.weight";  // kiln's name
+constexpr ParameterKey kEmbedding{Module::wte};
 constexpr std::string_view kUnembedding = "lm_head.weight";
 constexpr std::size_t kMostListed = 50;  // lines per message
 constexpr double kSmallTables = 64e6;    // bytes of position tables that are always accepted
@@ -57,7 +57,7 @@ class WeightsReader {
         family_(family_of(model)),
         table_(tensor_table(model, layout)),
         unembedding_(model.tie_embeddings ? files_.find(kUnembedding) : nullptr) {
-    match(layout);
+    match();
   }
 
   void read_into(ParameterBuffer<float>& weights) const {
@@ -82,12 +82,12 @@ class WeightsReader {
     return files_.find(name.starts_with(prefix) ? name.substr(prefix.size()) : std::string(prefix) + name);
   }
 
-  void match(const ParameterLayout& layout) {
+  void match() {
     std::vector<std::string> problems;
     std::set<const StoredTensor*> used;
     for (const TensorPlace& place : table_) {
       const StoredTensor* tensor = find(place.name);
-      const bool is_embedding = place.parameter && layout[place.parameter].name == kEmbedding;
+      const bool is_embedding = place.parameter && place.key == kEmbedding;
       if (tensor == nullptr && is_embedding) tensor = std::exchange(unembedding_, nullptr);  // tied: saved once
       tensors_.push_back(tensor);
       used.insert(tensor);

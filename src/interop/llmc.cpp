@@ -1,4 +1,4 @@
-// Translates between llm.c's tensor order and kiln's names of GPT-2's parameters.
+// Reads and writes GPT-2's parameters in llm.c's order.
 #include "kiln/interop/llmc.h"
 
 #include "kiln/core/error.h"
@@ -6,10 +6,10 @@
 #include "kiln/core/report.h"
 #include "kiln/interop/tensor_table.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,58 +32,24 @@ enum LlmcField : std::size_t {
 };
 using LlmcHeader = std::array<std::int32_t, kHeaderBytes / 4>;
 
-struct LlmcPart {
-  std::string_view name;  // within a layer, or of the whole model
-  bool per_layer;
-  bool transposed = false;  // kiln stores [in, out]
-};
-constexpr LlmcPart kLlmcParts[] = {
-    {"wte.weight", false},
-    {"wpe.weight", false},
-    {"ln_1.weight", true},
-    {"ln_1.bias", true},
-    {"attn.c_attn.weight", true, true},
-    {"attn.c_attn.bias", true},
-    {"attn.c_proj.weight", true, true},
-    {"attn.c_proj.bias", true},
-    {"ln_2.weight", true},
-    {"ln_2.bias", true},
-    {"mlp.c_fc.weight", true, true},
-    {"mlp.c_fc.bias", true},
-    {"mlp.c_proj.weight", true, true},
-    {"mlp.c_proj.bias", true},
-    {"ln_f.weight", false},
-    {"ln_f.bias", false},
-};
+/// The modules in the file's order. Those between the embeddings and ln_f occur once in each layer.
+constexpr Module kLlmcModules[] = {
+    Module::wte,  Module::wpe,  Module::ln_1,       Module::c_attn, Module::attention_c_proj,
+    Module::ln_2, Module::c_fc, Module::mlp_c_proj, Module::ln_f};
 
-/// A tensor of the file, under kiln's name.
-struct LlmcPlace {
-  std::string name;
-  bool transposed;
-};
-
-/// Returns all tensors in the file's order.
-std::vector<LlmcPlace> file_order(Index layers) {
-  std::vector<LlmcPlace> places;
-  for (const LlmcPart& part : kLlmcParts) {
-    if (!part.per_layer) places.push_back({std::string(part.name), part.transposed});
-    for (Index layer = 0; part.per_layer && layer < layers; ++layer) {
-      places.push_back({fmt::format("h.{}.{}", layer, part.name), part.transposed});
-    }
-  }
-  return places;
-}
-
-/// Returns the tensors in the file's order, with zeros for biases that the model lacks.
+/// Returns the tensors in the file's order, with zeros for biases that the model lacks. The layout has the layers in
+/// order.
 std::vector<TensorPlace> llmc_table(const ModelConfig& model, const ParameterLayout& layout) {
   const std::vector<TensorPlace> places = tensor_table(model, layout);
-  std::unordered_map<std::string_view, const TensorPlace*> by_name;
-  for (const TensorPlace& place : places) by_name.emplace(place.name, &place);
   std::vector<TensorPlace> table;
-  for (const LlmcPlace& place : file_order(model.n_layers)) {
-    table.push_back(*by_name.at(place.name));
-    table.back().transposed = place.transposed;
+  for (const Module module : kLlmcModules) {
+    for (const TensorKind tensor : {TensorKind::weight, TensorKind::bias}) {
+      std::ranges::copy_if(places, std::back_inserter(table), [&](const TensorPlace& place) {
+        return place.key.module == module && place.key.tensor == tensor;
+      });
+    }
   }
+  for (TensorPlace& place : table) place.transposed = place.parameter && is_hidden_matrix(layout[place.parameter].role);
   return table;
 }
 
@@ -117,8 +83,8 @@ class LlmcReader {
     read.weights = std::make_unique<ParameterBuffer<float>>(layout);
     const Work work("reading weights", static_cast<double>(layout.count()), "parameters");
     std::uint64_t offset = kHeaderBytes;
-    for (const LlmcPlace& place : file_order(config_.n_layers)) {
-      const Mat<float> values = read.weights->mat(layout.find(place.name));
+    for (const TensorPlace& place : llmc_table(config_, layout)) {
+      const Mat<float> values = read.weights->mat(place.parameter);
       read_elements(file_, offset, type_, values, place.transposed);
       const Index padding =
           offset == kHeaderBytes ? (header_[kPaddedAt] - header_[kVocabularyAt]) * config_.d_model : 0;

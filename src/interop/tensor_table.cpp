@@ -10,56 +10,48 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kLayer = "h.";
-constexpr std::string_view kWeight = ".weight";
-
 struct LlamaName {
-  std::string_view ours;                   // within a layer, or of the whole model
-  std::array<std::string_view, 3> theirs;  // of each column group
-  bool transposed = false;
+  Module module;
+  std::array<std::string_view, 3> groups;  // the module's name within a layer, for each column group of its weight
 };
 constexpr LlamaName kLlamaNames[] = {
-    {"wte.weight", {"model.embed_tokens.weight"}},
-    {"ln_1.weight", {"input_layernorm.weight"}},
-    {"attn.c_attn.weight", {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}, true},
-    {"attn.c_proj.weight", {"self_attn.o_proj.weight"}, true},
-    {"ln_2.weight", {"post_attention_layernorm.weight"}},
-    {"mlp.c_fc.weight", {"mlp.gate_proj.weight", "mlp.up_proj.weight"}, true},
-    {"mlp.c_proj.weight", {"mlp.down_proj.weight"}, true},
-    {"ln_f.weight", {"model.norm.weight"}},
-    {"lm_head.weight", {"lm_head.weight"}},
+    {Module::wte, {"model.embed_tokens"}},
+    {Module::ln_1, {"input_layernorm"}},
+    {Module::c_attn, {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}},
+    {Module::attention_c_proj, {"self_attn.o_proj"}},
+    {Module::ln_2, {"post_attention_layernorm"}},
+    {Module::c_fc, {"mlp.gate_proj", "mlp.up_proj"}},
+    {Module::mlp_c_proj, {"mlp.down_proj"}},
+    {Module::ln_f, {"model.norm"}},
+    {Module::lm_head, {"lm_head"}},
 };
 
 void add_llama(const Parameter& p, std::vector<TensorPlace>& table) {
-  std::string_view name = p.name, layer;  // "h.3.ln_1.weight": "ln_1.weight" of layer "3"
-  if (name.starts_with(kLayer)) {
-    name.remove_prefix(kLayer.size());
-    layer = name.substr(0, name.find('.'));
-    name.remove_prefix(layer.size() + 1);
-  }
-  const auto* entry = std::ranges::find(kLlamaNames, name, &LlamaName::ours);
+  const auto* entry = std::ranges::find(kLlamaNames, p.key.module, &LlamaName::module);
   if (entry == std::end(kLlamaNames)) fail(ExitCode::failure, "no Llama has a parameter '{}'", p.name);
+  const std::string prefix = is_in_layer(p.key.module) ? fmt::format("model.layers.{}.", p.key.layer) : "";
+  const bool transposed = is_hidden_matrix(p.role);
   Index begin = 0;
-  std::size_t part = 0;
-  for (const Index count : p.column_groups) {
-    const std::string_view theirs = entry->theirs.at(part++);
-    std::string full = layer.empty() ? std::string(theirs) : fmt::format("model.layers.{}.{}", layer, theirs);
-    std::vector<Index> shape = p.is_vector()       ? std::vector<Index>{count}
-                               : entry->transposed ? std::vector<Index>{count, p.rows}
-                                                   : std::vector<Index>{p.rows, count};
-    table.push_back({std::move(full), p.id, begin, count, entry->transposed, std::move(shape)});
+  const int groups = static_cast<int>(p.column_groups.size());
+  for (int group = 0; group < groups; ++group) {
+    const Index count = p.column_groups[static_cast<std::size_t>(group)];
+    std::vector<Index> shape = p.is_vector() ? std::vector<Index>{count}
+                               : transposed  ? std::vector<Index>{count, p.rows}
+                                             : std::vector<Index>{p.rows, count};
+    table.push_back({fmt::format("{}{}.weight", prefix, entry->groups.at(static_cast<std::size_t>(group))), p.key, p.id,
+                     begin, count, transposed, std::move(shape), groups > 1 ? group : -1});
     begin += count;
   }
 }
 
-/// Adds a weight, and zeros for its bias if GPT-2 has one that the layout lacks.
-void add_gpt2(const Parameter& p, const Parameter* next, bool prefixed, std::vector<TensorPlace>& table) {
+/// Adds a tensor, and zeros for a weight's bias if GPT-2 has one that the layout lacks.
+void add_gpt2(const Parameter& p, const ParameterLayout& layout, bool prefixed, std::vector<TensorPlace>& table) {
   const bool of_trunk = p.role != Role::unembedding;
-  const std::string name = prefixed && of_trunk ? "transformer." + p.name : p.name;
-  table.push_back({name, p.id, 0, p.cols, false, p.shape()});
-  if (is_embedding(p.role) || !of_trunk || p.role == Role::bias) return;
-  if (next != nullptr && next->role == Role::bias) return;
-  table.push_back({name.substr(0, name.size() - kWeight.size()) + ".bias", {}, 0, p.cols, false, {p.cols}});
+  const std::string_view prefix = prefixed && of_trunk ? "transformer." : "";
+  table.push_back({fmt::format("{}{}", prefix, p.name), p.key, p.id, 0, p.cols, false, p.shape()});
+  const ParameterKey bias{p.key.module, p.key.layer, TensorKind::bias};
+  if (is_embedding(p.role) || !of_trunk || layout.find(bias)) return;
+  table.push_back({fmt::format("{}{}", prefix, name_of(bias)), bias, {}, 0, p.cols, false, {p.cols}});
 }
 
 }  // namespace
@@ -75,19 +67,17 @@ Family family_of(const ModelConfig& m) {
 
 std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterLayout& layout) {
   const Family family = family_of(model);
-  const std::vector<Parameter>& parameters = layout.parameters();
   std::vector<TensorPlace> table;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Parameter& p = parameters[i];
+  for (const Parameter& p : layout.parameters()) {
     switch (family) {
       case Family::gpt2:
-        add_gpt2(p, i + 1 < parameters.size() ? &parameters[i + 1] : nullptr, !model.tie_embeddings, table);
+        add_gpt2(p, layout, !model.tie_embeddings, table);
         break;
       case Family::llama:
         add_llama(p, table);
         break;
       case Family::kiln:
-        table.push_back({p.name, p.id, 0, p.cols, false, p.shape()});
+        table.push_back({p.name, p.key, p.id, 0, p.cols, false, p.shape()});
         break;
     }
   }

@@ -5,8 +5,6 @@
 #include "kiln/kernels/norm.h"
 #include "kiln/kernels/rope.h"
 
-#include <fmt/format.h>
-
 namespace kiln {
 namespace {
 
@@ -20,9 +18,8 @@ void append_to_cache(std::span<const Sequence> sequences, ConstMat<T> keys, Cons
   }
 }
 
-ParameterId head_gain(const ModelConfig& config, Index layer, const char* name, ParameterLayout& layout) {
-  if (!config.qk_norm) return {};
-  return layout.vector(fmt::format("h.{}.attn.{}.weight", layer, name), Role::norm, config.head_size());
+ParameterId head_gain(const ModelConfig& config, const ParameterKey& key, ParameterLayout& layout) {
+  return config.qk_norm ? layout.vector(key, config.head_size()) : ParameterId{};
 }
 
 }  // namespace
@@ -34,13 +31,11 @@ Attention<T>::Attention(const ModelConfig& config, Index layer, ParameterLayout&
       H_(config.n_heads),
       K_(config.kv_heads()),
       D_(config.head_size()),
-      norm_(layout, fmt::format("h.{}.ln_1", layer), config),
-      qkv_(layout, fmt::format("h.{}.attn.c_attn", layer), Role::attention, config.d_model, (H_ + 2 * K_) * D_,
-           config.bias, {H_ * D_, K_ * D_, K_ * D_}),
-      projection_(layout, fmt::format("h.{}.attn.c_proj", layer), Role::attention_residual, H_ * D_, config.d_model,
-                  config.bias),
-      query_gain_(head_gain(config, layer, "q_norm", layout)),
-      key_gain_(head_gain(config, layer, "k_norm", layout)) {}
+      norm_(layout, Module::ln_1, layer, config),
+      qkv_(layout, Module::c_attn, layer, config.d_model, (H_ + 2 * K_) * D_, config.bias, {H_ * D_, K_ * D_, K_ * D_}),
+      projection_(layout, Module::attention_c_proj, layer, H_ * D_, config.d_model, config.bias),
+      query_gain_(head_gain(config, {Module::q_norm, layer}, layout)),
+      key_gain_(head_gain(config, {Module::k_norm, layer}, layout)) {}
 
 template <class T>
 Dropout Attention<T>::dropout(const ForwardContext<T>& context, DropoutPlace place) const {

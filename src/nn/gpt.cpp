@@ -24,12 +24,12 @@ std::vector<Block<T>> make_blocks(const ModelConfig& config, ParameterLayout& la
 template <class T>
 Gpt<T>::Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout)
     : config_(config),
-      token_embedding_(layout.matrix("wte.weight", Role::token_embedding, vocab_size, config.d_model)),
+      token_embedding_(layout.matrix({Module::wte}, vocab_size, config.d_model)),
       position_embedding_(config.position == PositionKind::learned
-                              ? layout.matrix("wpe.weight", Role::position_embedding, config.n_ctx, config.d_model)
+                              ? layout.matrix({Module::wpe}, config.n_ctx, config.d_model)
                               : ParameterId{}),
       blocks_(make_blocks<T>(config, layout)),
-      final_norm_(layout, "ln_f", config) {}
+      final_norm_(layout, Module::ln_f, kNoLayer, config) {}
 
 template <class T>
 GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index N, std::optional<Recompute> backward) const {

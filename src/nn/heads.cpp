@@ -54,9 +54,8 @@ template <class T>
 NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, ParameterId token_embedding,
                                 ParameterLayout& layout)
     : vocab_size_(vocab_size),
-      unembedding_(config.tie_embeddings
-                       ? token_embedding
-                       : layout.matrix("lm_head.weight", Role::unembedding, vocab_size, config.d_model)) {}
+      unembedding_(config.tie_embeddings ? token_embedding
+                                         : layout.matrix({Module::lm_head}, vocab_size, config.d_model)) {}
 
 template <class T>
 HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {

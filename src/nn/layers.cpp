@@ -8,13 +8,13 @@
 namespace kiln {
 namespace {
 
-const char* part_of(Role role) {
-  switch (role) {
-    case Role::attention:
+const char* part_of(Module module) {
+  switch (module) {
+    case Module::c_attn:
       return "matmul qkv";
-    case Role::attention_residual:
+    case Module::attention_c_proj:
       return "matmul attention projection";
-    case Role::mlp:
+    case Module::c_fc:
       return "matmul mlp up";
     default:
       return "matmul mlp down";
@@ -23,11 +23,11 @@ const char* part_of(Role role) {
 
 }  // namespace
 
-Linear::Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
+Linear::Linear(ParameterLayout& layout, Module module, Index layer, Index in, Index out, bool has_bias,
                std::vector<Index> column_groups)
-    : weight(layout.matrix(name + ".weight", role, in, out, std::move(column_groups))),
-      bias(has_bias ? layout.vector(name + ".bias", Role::bias, out) : ParameterId{}),
-      part(part_of(role)) {}
+    : weight(layout.matrix({module, layer}, in, out, std::move(column_groups))),
+      bias(has_bias ? layout.vector({module, layer, TensorKind::bias}, out) : ParameterId{}),
+      part(part_of(module)) {}
 
 template <class T>
 void Linear::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const {
@@ -43,11 +43,11 @@ void Linear::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat
   linear_backward<T>(x, weights.mat(weight), dy, dx, dw, write, gradients.vec(bias));
 }
 
-Norm::Norm(ParameterLayout& layout, const std::string& name, const ModelConfig& config)
+Norm::Norm(ParameterLayout& layout, Module module, Index layer, const ModelConfig& config)
     : kind(config.norm),
       epsilon(config.norm_epsilon),
-      gain(layout.vector(name + ".weight", Role::norm, config.d_model)),
-      bias(config.bias && kind == NormKind::layernorm ? layout.vector(name + ".bias", Role::bias, config.d_model)
+      gain(layout.vector({module, layer}, config.d_model)),
+      bias(config.bias && kind == NormKind::layernorm ? layout.vector({module, layer, TensorKind::bias}, config.d_model)
                                                       : ParameterId{}) {}
 
 template <class T>

@@ -4,8 +4,6 @@
 #include "kiln/core/profile.h"
 #include "kiln/kernels/activation.h"
 
-#include <fmt/format.h>
-
 namespace kiln {
 
 template <class T>
@@ -14,10 +12,10 @@ Mlp<T>::Mlp(const ModelConfig& config, Index layer, ParameterLayout& layout)
       layer_(layer),
       F_(config.mlp_size()),
       fc_size_(is_gated(config.activation) ? 2 * F_ : F_),
-      norm_(layout, fmt::format("h.{}.ln_2", layer), config),
-      fc_(layout, fmt::format("h.{}.mlp.c_fc", layer), Role::mlp, config.d_model, fc_size_, config.bias,
+      norm_(layout, Module::ln_2, layer, config),
+      fc_(layout, Module::c_fc, layer, config.d_model, fc_size_, config.bias,
           is_gated(config.activation) ? std::vector<Index>{F_, F_} : std::vector<Index>{}),
-      projection_(layout, fmt::format("h.{}.mlp.c_proj", layer), Role::mlp_residual, F_, config.d_model, config.bias) {}
+      projection_(layout, Module::mlp_c_proj, layer, F_, config.d_model, config.bias) {}
 
 template <class T>
 Dropout Mlp<T>::dropout(const ForwardContext<T>& context) const {

@@ -3,6 +3,8 @@
 
 #include "kiln/tensor/convert.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 
@@ -11,31 +13,60 @@ namespace {
 
 constexpr Index kAlignedElements = 16;  // 64 bytes of float: every tensor starts on a cache line
 
+struct ModuleTraits {
+  const char* name;  // within its layer
+  Role role;         // of its weight
+};
+constexpr ModuleTraits kModules[] = {
+    // by Module
+    {"wte", Role::token_embedding},
+    {"wpe", Role::position_embedding},
+    {"ln_1", Role::norm},
+    {"attn.c_attn", Role::attention},
+    {"attn.c_proj", Role::attention_residual},
+    {"attn.q_norm", Role::norm},
+    {"attn.k_norm", Role::norm},
+    {"ln_2", Role::norm},
+    {"mlp.c_fc", Role::mlp},
+    {"mlp.c_proj", Role::mlp_residual},
+    {"ln_f", Role::norm},
+    {"lm_head", Role::unembedding},
+};
+
+const ModuleTraits& traits(Module module) { return kModules[static_cast<std::size_t>(module)]; }
+
 }  // namespace
+
+std::string name_of(const ParameterKey& key) {
+  const std::string prefix = is_in_layer(key.module) ? fmt::format("h.{}.", key.layer) : "";
+  return fmt::format("{}{}.{}", prefix, traits(key.module).name, key.tensor == TensorKind::bias ? "bias" : "weight");
+}
 
 std::vector<Index> Parameter::shape() const {
   if (is_vector()) return {cols};
   return {rows, cols};
 }
 
-ParameterId ParameterLayout::matrix(std::string name, Role role, Index rows, Index cols,
-                                    std::vector<Index> column_groups) {
-  assert(is_matrix(role));
+ParameterId ParameterLayout::matrix(const ParameterKey& key, Index rows, Index cols, std::vector<Index> column_groups) {
   if (column_groups.empty()) column_groups = {cols};
-  return add_new({std::move(name), role, rows, cols, std::move(column_groups)});
+  const ParameterId id = add_new(key, rows, cols, std::move(column_groups));
+  assert(!(*this)[id].is_vector());
+  return id;
 }
 
-ParameterId ParameterLayout::vector(std::string name, Role role, Index size) {
-  assert(!is_matrix(role));
-  return add_new({std::move(name), role, 1, size, {size}});
+ParameterId ParameterLayout::vector(const ParameterKey& key, Index size) {
+  const ParameterId id = add_new(key, 1, size, {size});
+  assert((*this)[id].is_vector());
+  return id;
 }
 
-ParameterId ParameterLayout::add_new(Parameter parameter) {
-  assert(!find(parameter.name));
+ParameterId ParameterLayout::add_new(const ParameterKey& key, Index rows, Index cols,
+                                     std::vector<Index> column_groups) {
+  assert(!find(key) && is_in_layer(key.module) == (key.layer != kNoLayer));
   const ParameterId id{static_cast<int>(places_.size())};
-  parameter.id = id;
+  const Role role = key.tensor == TensorKind::bias ? Role::bias : traits(key.module).role;
   places_.push_back(-1);
-  add(std::move(parameter));
+  add({key, name_of(key), role, rows, cols, std::move(column_groups), id});
   return id;
 }
 
@@ -45,6 +76,11 @@ void ParameterLayout::add(Parameter parameter) {
   count_ += parameter.size();
   extent_ += (parameter.size() + kAlignedElements - 1) / kAlignedElements * kAlignedElements;
   parameters_.push_back(std::move(parameter));
+}
+
+ParameterId ParameterLayout::find(const ParameterKey& key) const {
+  const auto found = std::ranges::find(parameters_, key, &Parameter::key);
+  return found != parameters_.end() ? found->id : ParameterId{};
 }
 
 ParameterId ParameterLayout::find(std::string_view name) const {

@@ -21,7 +21,7 @@ constexpr testing::GradientCheck kFromNine{.initial = 9.0};
 /// A linear layer with weights of its own.
 struct LinearRun {
   explicit LinearRun(bool has_bias)
-      : linear(layout, "fc", Role::mlp, kIn, kOut, has_bias), weights(testing::draw_weights(layout)) {
+      : linear(layout, Module::c_fc, 0, kIn, kOut, has_bias), weights(testing::draw_weights(layout)) {
     set_threads(1);
   }
   void forward() { linear.forward<double>(weights, x.c(), y.m()); }
@@ -43,9 +43,10 @@ TEST(Linear, IsAProductAndABias) {
     LinearRun run(has_bias);
     run.forward();
     const auto& weights = std::as_const(run.weights);
-    testing::expect_near(run.y.data, testing::plain_linear(run.x.data, weights.mat(run.layout.find("fc.weight")),
-                                                           weights.vec(run.layout.find("fc.bias"))));
-    EXPECT_EQ(static_cast<bool>(run.layout.find("fc.bias")), has_bias);
+    const ParameterId bias = run.layout.find({Module::c_fc, 0, TensorKind::bias});
+    testing::expect_near(run.y.data, testing::plain_linear(run.x.data, weights.mat(run.layout.find({Module::c_fc, 0})),
+                                                           weights.vec(bias)));
+    EXPECT_EQ(static_cast<bool>(bias), has_bias);
   }
 }
 
@@ -89,7 +90,7 @@ ModelConfig norm_config(NormKind kind, bool has_bias) {
 /// A norm with weights of its own; its input is far from the mean 0.
 struct NormRun {
   NormRun(NormKind kind, bool has_bias)
-      : norm(layout, "ln", norm_config(kind, has_bias)), weights(testing::draw_weights(layout)) {
+      : norm(layout, Module::ln_f, kNoLayer, norm_config(kind, has_bias)), weights(testing::draw_weights(layout)) {
     set_threads(1);
     x.data.array() += 0.7;
   }
@@ -115,9 +116,10 @@ TEST(Norm, IsTheFormulaAndOnlyLayernormHasABias) {
     NormRun run(kind, has_bias);
     run.forward();
     const auto& weights = std::as_const(run.weights);
-    const ParameterId bias = run.layout.find("ln.bias");
-    testing::expect_near(run.y.data, testing::plain_norm(kind, 0.1, run.x.data,
-                                                         weights.vec(run.layout.find("ln.weight")), weights.vec(bias)));
+    const ParameterId bias = run.layout.find({Module::ln_f, kNoLayer, TensorKind::bias});
+    testing::expect_near(
+        run.y.data,
+        testing::plain_norm(kind, 0.1, run.x.data, weights.vec(run.layout.find({Module::ln_f})), weights.vec(bias)));
     EXPECT_EQ(static_cast<bool>(bias), has_bias && kind == NormKind::layernorm);
     EXPECT_EQ(run.statistics.mean.size(), kind == NormKind::layernorm ? kBatch : 0);
   }

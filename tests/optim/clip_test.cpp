@@ -29,8 +29,9 @@ TEST(SumOfSquares, EqualsALoopForEveryCount) {
 
 TEST(GlobalNorm, SumsAllParameters) {
   ParameterLayout layout;
-  const ParameterId a = layout.matrix("a", Role::mlp, 1, 3), b = layout.vector("b", Role::bias, 1);
-  const ParameterId c = layout.vector("c", Role::norm, 2);
+  const ParameterId a = layout.matrix({Module::c_fc, 0}, 1, 3);
+  const ParameterId b = layout.vector({Module::c_fc, 0, TensorKind::bias}, 1);
+  const ParameterId c = layout.vector({Module::ln_f}, 2);
   ParameterBuffer<float> gradients(layout);
   gradients.vec(a) << 1, 2, 4;
   gradients.vec(b) << 10;
@@ -40,7 +41,7 @@ TEST(GlobalNorm, SumsAllParameters) {
 
 TEST(GlobalNorm, NeitherOverflowsNorUnderflows) {
   ParameterLayout layout;
-  const ParameterId id = layout.vector("a", Role::norm, 100);
+  const ParameterId id = layout.vector({Module::ln_f}, 100);
   ParameterBuffer<float> gradients(layout);
   for (const float size : {1e30f, 1e-30f}) {
     gradients.vec(id).setConstant(size);
@@ -50,7 +51,7 @@ TEST(GlobalNorm, NeitherOverflowsNorUnderflows) {
 
 TEST(GlobalNorm, ShowsWhatIsNotFinite) {
   ParameterLayout layout;
-  const ParameterId id = layout.vector("a", Role::norm, 100);
+  const ParameterId id = layout.vector({Module::ln_f}, 100);
   ParameterBuffer<float> gradients(layout);
   gradients.vec(id)[99] = std::numeric_limits<float>::infinity();
   EXPECT_TRUE(std::isinf(global_norm(gradients)));
@@ -60,7 +61,7 @@ TEST(GlobalNorm, ShowsWhatIsNotFinite) {
 
 TEST(GlobalNorm, HasTheSameBitsForAnyThreadCount) {
   ParameterLayout layout;
-  const ParameterId id = layout.matrix("a", Role::mlp, 1237, 101);
+  const ParameterId id = layout.matrix({Module::c_fc, 0}, 1237, 101);
   ParameterBuffer<float> gradients(layout);
   Rng rng(32, "test");
   for (float& value : gradients.vec(id)) value = static_cast<float>(rng.normal());

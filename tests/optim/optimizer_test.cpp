@@ -21,25 +21,27 @@
 namespace kiln {
 namespace {
 
+constexpr ParameterKey kFrozen{Module::c_fc, 1};
+
 /// Every role; matrices that lie side by side, wide, tall and square; sizes that leave padding; one of several chunks.
 ParameterLayout mixed_layout() {
   ParameterLayout layout;
-  layout.matrix("wte.weight", Role::token_embedding, 1501, 6);
-  layout.matrix("wpe.weight", Role::position_embedding, 5, 6);
-  layout.vector("h.0.ln_1.weight", Role::norm, 6);
-  layout.matrix("h.0.attn.c_attn.weight", Role::attention, 6, 16, {8, 4, 4});
-  layout.vector("h.0.attn.c_attn.bias", Role::bias, 16);
-  layout.matrix("h.0.attn.c_proj.weight", Role::attention_residual, 8, 6);
-  layout.matrix("h.0.mlp.frozen.weight", Role::mlp, 5, 3);
-  layout.matrix("h.0.mlp.c_fc.weight", Role::mlp, 6, 18, {9, 9});
-  layout.matrix("h.0.mlp.c_proj.weight", Role::mlp_residual, 9, 6);
-  layout.matrix("lm_head.weight", Role::unembedding, 7, 6);
+  layout.matrix({Module::wte}, 1501, 6);
+  layout.matrix({Module::wpe}, 5, 6);
+  layout.vector({Module::ln_1, 0}, 6);
+  layout.matrix({Module::c_attn, 0}, 6, 16, {8, 4, 4});
+  layout.vector({Module::c_attn, 0, TensorKind::bias}, 16);
+  layout.matrix({Module::attention_c_proj, 0}, 8, 6);
+  layout.matrix(kFrozen, 5, 3);
+  layout.matrix({Module::c_fc, 0}, 6, 18, {9, 9});
+  layout.matrix({Module::mlp_c_proj, 0}, 9, 6);
+  layout.matrix({Module::lm_head}, 7, 6);
   return layout;
 }
 
 /// All but the one that does not train.
 ParameterLayout trained_part(const ParameterLayout& layout) {
-  return layout.subset([](const Parameter& p) { return p.name != "h.0.mlp.frozen.weight"; });
+  return layout.subset([](const Parameter& p) { return p.key != kFrozen; });
 }
 
 /// Fills parameters, and leaves the padding alone.
@@ -156,7 +158,7 @@ TEST_P(EveryOptimizer, LeavesFrozenParametersPaddingAndGradientsAlone) {
     }
   }
   for (const OptimizerSlot& slot : optimizer->slots()) {
-    EXPECT_FALSE(slot.buffer->has(layout_.find("h.0.mlp.frozen.weight"))) << slot.name;
+    EXPECT_FALSE(slot.buffer->has(layout_.find(kFrozen))) << slot.name;
   }
 }
 
@@ -235,7 +237,7 @@ class OneWeight {
  private:
   static ParameterLayout one_element() {
     ParameterLayout layout;
-    layout.matrix("w", Role::unembedding, 1, 1);
+    layout.matrix({Module::lm_head}, 1, 1);
     return layout;
   }
   ParameterLayout layout_;
@@ -304,7 +306,7 @@ TEST(Lion, TakesTheSignAndZeroHasNone) {
 
 TEST(Muon, DoesNotCareForTheLengthOfAHiddenMatrixGradient) {
   ParameterLayout layout;
-  const ParameterId id = layout.matrix("h.0.mlp.c_fc.weight", Role::mlp, 4, 8);
+  const ParameterId id = layout.matrix({Module::c_fc, 0}, 4, 8);
   OptimizerConfig config = config_of(OptimizerKind::muon, 0.1, 0.0);
   Rng rng(15, "test");
   ParameterBuffer<float> gradients(layout), one(layout), other(layout);
@@ -317,7 +319,7 @@ TEST(Muon, DoesNotCareForTheLengthOfAHiddenMatrixGradient) {
 
 TEST(Muon, InABfloat16RunMovesTheMastersAlmostAlikeAndRoundsThem) {
   ParameterLayout layout;
-  const ParameterId id = layout.matrix("h.0.mlp.c_fc.weight", Role::mlp, 24, 64, {32, 32});
+  const ParameterId id = layout.matrix({Module::c_fc, 0}, 24, 64, {32, 32});
   const OptimizerConfig config = config_of(OptimizerKind::muon, 0.1, 0.0);
   Rng rng(16, "test");
   ParameterBuffer<float> gradients(layout), one(layout), other(layout);
@@ -331,8 +333,8 @@ TEST(Muon, InABfloat16RunMovesTheMastersAlmostAlikeAndRoundsThem) {
 
 TEST(Muon, OneLearningRateIsForHiddenMatricesTheOtherForTheRest) {
   ParameterLayout layout;
-  const ParameterId hidden = layout.matrix("h.0.attn.c_proj.weight", Role::attention_residual, 1, 1);
-  const ParameterId rest = layout.matrix("lm_head.weight", Role::unembedding, 1, 1);
+  const ParameterId hidden = layout.matrix({Module::attention_c_proj, 0}, 1, 1);
+  const ParameterId rest = layout.matrix({Module::lm_head}, 1, 1);
   OptimizerConfig config = config_of(OptimizerKind::muon, 0.5, 0.0);
   config.muon_learning_rate = 0.25;
   ParameterBuffer<float> gradients(layout), weights(layout);

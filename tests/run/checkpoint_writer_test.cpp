@@ -138,7 +138,7 @@ TEST_F(Writer, PollTellsOfASaveOnceItIsOver) {
 
 TEST(CheckpointCopy, HasItsMemoryBeforeTheFirstSave) {
   ParameterLayout layout;
-  layout.matrix("large", Role::mlp, 4096, 4096);
+  layout.matrix({Module::c_fc, 0}, 4096, 4096);
   ParameterBuffer<float> weights(layout);
   weights.all().setOnes();
   const Config config;

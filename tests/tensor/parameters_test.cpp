@@ -10,9 +10,9 @@ namespace {
 
 struct Fixture {
   ParameterLayout layout;
-  ParameterId embedding = layout.matrix("wte.weight", Role::token_embedding, 7, 3);
-  ParameterId weight = layout.matrix("h.0.attn.c_attn.weight", Role::attention, 3, 9, {3, 3, 3});
-  ParameterId bias = layout.vector("h.0.attn.c_attn.bias", Role::bias, 9);
+  ParameterId embedding = layout.matrix({Module::wte}, 7, 3);
+  ParameterId weight = layout.matrix({Module::c_attn, 0}, 3, 9, {3, 3, 3});
+  ParameterId bias = layout.vector({Module::c_attn, 0, TensorKind::bias}, 9);
 };
 
 TEST(ParameterLayout, KeepsNamesShapesAndCounts) {
@@ -26,8 +26,10 @@ TEST(ParameterLayout, KeepsNamesShapesAndCounts) {
   EXPECT_EQ(f.layout[f.weight].column_groups, (std::vector<Index>{3, 3, 3}));
 }
 
-TEST(ParameterLayout, FindsByName) {
+TEST(ParameterLayout, FindsByKeyAndByName) {
   const Fixture f;
+  EXPECT_EQ(f.layout.find({Module::c_attn, 0, TensorKind::bias}).index, f.bias.index);
+  EXPECT_FALSE(f.layout.find({Module::c_attn, 1, TensorKind::bias}));
   EXPECT_EQ(f.layout.find("h.0.attn.c_attn.bias").index, f.bias.index);
   EXPECT_FALSE(f.layout.find("h.0.attn.c_attn"));
 }

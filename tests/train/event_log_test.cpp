@@ -80,7 +80,7 @@ TEST(UpdateRatio, IsTheNormOfTheChangeByTheNormOfTheWeights) {
 
 TEST(UpdateRatio, OfLargeTensorsIsRightToAPercent) {
   ParameterLayout layout;
-  const ParameterId id = layout.matrix("w", Role::mlp, 512, 1024);
+  const ParameterId id = layout.matrix({Module::c_fc, 0}, 512, 1024);
   ParameterBuffer<float> weights(layout);
   Rng rng(3, "test");
   for (float& w : weights.vec(id)) w = static_cast<float>(rng.normal());

@@ -21,10 +21,12 @@ Family family_of(const ModelConfig& model);
 /// A tensor of a file, and the columns [begin, begin + count) of its parameter.
 struct TensorPlace {
   std::string name;          // in the file
+  ParameterKey key;          // of its parameter
   ParameterId parameter;     // invalid: zeros, for a bias that the model lacks
   Index begin, count;        // columns
   bool transposed;           // the file stores [out, in]
   std::vector<Index> shape;  // in the file
+  int group = -1;            // the column group, where the file splits the parameter
 };
 
 /// Returns every tensor of the file; they cover each parameter once. Names are those of `family_of(model)`:

@@ -5,7 +5,7 @@
 #include "kiln/tensor/arena.h"
 #include "kiln/tensor/parameters.h"
 
-#include <string>
+#include <vector>
 
 namespace kiln {
 
@@ -14,7 +14,7 @@ struct Linear {
   ParameterId weight, bias;
   const char* part;  // name of its products in core/profile
 
-  Linear(ParameterLayout& layout, const std::string& name, Role role, Index in, Index out, bool has_bias,
+  Linear(ParameterLayout& layout, Module module, Index layer, Index in, Index out, bool has_bias,
          std::vector<Index> column_groups = {});
 
   /// Computes y = x W + b.   x (N, in), y (N, out).
@@ -40,7 +40,7 @@ struct Norm {
   double epsilon;
   ParameterId gain, bias;
 
-  Norm(ParameterLayout& layout, const std::string& name, const ModelConfig& config);
+  Norm(ParameterLayout& layout, Module module, Index layer, const ModelConfig& config);
 
   template <class T>
   NormStatistics<T> lay_out(Arena& arena, Index rows) const;

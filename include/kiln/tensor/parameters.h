@@ -30,6 +30,27 @@ constexpr bool is_residual_projection(Role role) {
 constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
 constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
 
+/// The modules of a model, under GPT-2's names. Those from ln_1 to mlp_c_proj occur once in each layer.
+enum class Module { wte, wpe, ln_1, c_attn, attention_c_proj, q_norm, k_norm, ln_2, c_fc, mlp_c_proj, ln_f, lm_head };
+constexpr bool is_in_layer(Module module) { return module >= Module::ln_1 && module <= Module::mlp_c_proj; }
+
+/// The tensors of a module. A norm's weight is its gain.
+enum class TensorKind { weight, bias };
+
+constexpr Index kNoLayer = -1;
+
+/// Identifies a parameter of any model.
+struct ParameterKey {
+  Module module;
+  Index layer = kNoLayer;  // kNoLayer for a module outside the layers
+  TensorKind tensor = TensorKind::weight;
+
+  bool operator==(const ParameterKey&) const = default;
+};
+
+/// Returns the name of a parameter in checkpoints, configs and random streams, such as "h.3.attn.c_attn.weight".
+std::string name_of(const ParameterKey& key);
+
 /// Identifies a parameter of a layout. A default id means that the model has no such parameter.
 struct ParameterId {
   int index = -1;
@@ -37,8 +58,9 @@ struct ParameterId {
 };
 
 struct Parameter {
-  std::string name;
-  Role role;
+  ParameterKey key;
+  std::string name;                  // name_of(key)
+  Role role;                         // follows from the key
   Index rows;                        // [in] of a weight, V of an embedding, 1 of a vector
   Index cols;                        // [out] of a weight, C of an embedding, the length of a vector
   std::vector<Index> column_groups;  // widths of matrices side by side: Q, K, V; gate, up; usually one
@@ -50,18 +72,20 @@ struct Parameter {
   std::vector<Index> shape() const;  // [rows, cols], or [cols] of a vector
 };
 
-/// The list of all parameters of a model, with unique names. Layers register theirs at construction, and keep the ids.
+/// The list of all parameters of a model, with unique keys. Layers register theirs at construction, and keep the ids.
 class ParameterLayout {
  public:
-  ParameterId matrix(std::string name, Role role, Index rows, Index cols, std::vector<Index> column_groups = {});
-  ParameterId vector(std::string name, Role role, Index size);
+  ParameterId matrix(const ParameterKey& key, Index rows, Index cols, std::vector<Index> column_groups = {});
+  ParameterId vector(const ParameterKey& key, Index size);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
   bool has(ParameterId id) const { return id && place(id) >= 0; }
   const Parameter& operator[](ParameterId id) const { return parameters_[static_cast<std::size_t>(place(id))]; }
   /// Returns one more than the largest id: the size of an array by id.
   Index ids() const { return std::ssize(places_); }
-  ParameterId find(std::string_view name) const;  // a false id if there is none
+  /// Return a false id if the layout has no such parameter.
+  ParameterId find(const ParameterKey& key) const;
+  ParameterId find(std::string_view name) const;
 
   Index count() const { return count_; }    // parameters
   Index extent() const { return extent_; }  // elements of a buffer: parameters and padding that aligns each tensor
@@ -80,7 +104,7 @@ class ParameterLayout {
   }
 
  private:
-  ParameterId add_new(Parameter parameter);
+  ParameterId add_new(const ParameterKey& key, Index rows, Index cols, std::vector<Index> column_groups);
   void add(Parameter parameter);
   int place(ParameterId id) const { return places_[static_cast<std::size_t>(id.index)]; }
 
