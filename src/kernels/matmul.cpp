@@ -7,10 +7,10 @@
 #include "kiln/core/threads.h"
 
 #include "kernels/amx_product.h"
-#include "kernels/few_rows.h"
 #include "kernels/library_unit.h"
 #include "kernels/matmul_onednn.h"
 #include "kernels/scratch.h"
+#include "kernels/skinny_gemm.h"
 #include "kernels/strided.h"
 #include "kernels/tiled_product.h"
 #include <algorithm>
@@ -102,10 +102,11 @@ void multiply(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, C
   }
 }
 
-/// Returns whether kernels/few_rows computes a product: oneDNN would first repack b, which costs more than the product.
+/// Returns whether kernels/skinny_gemm computes a product: oneDNN would first repack b, which costs more than the
+/// product.
 template <class U>
-bool has_few_rows(const Mat<U>& c, Write write) {
-  return c.rows() > 0 && c.rows() <= kFewRows && write == Write::overwrite;
+bool is_skinny(const Mat<U>& c, Write write) {
+  return c.rows() > 0 && c.rows() <= kSkinnyRows && write == Write::overwrite;
 }
 
 }  // namespace
@@ -113,7 +114,7 @@ bool has_few_rows(const Mat<U>& c, Write write) {
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
   if constexpr (!std::is_same_v<T, double>) {
-    if (has_few_rows(c, write)) return few_rows_matmul<T, U>(a, b, c, bias);
+    if (is_skinny(c, write)) return skinny_gemm<T, U>(a, b, c, bias);
   }
   multiply<T, U>(plain(a), plain(b), c, write, bias);
 }
@@ -121,7 +122,7 @@ void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bia
 template <class T, class U>
 void matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write, ConstVec<T> bias) {
   if constexpr (!std::is_same_v<T, double>) {
-    if (has_few_rows(c, write)) return few_rows_matmul_nt<T, U>(a, b, c, bias);
+    if (is_skinny(c, write)) return skinny_gemm_nt<T, U>(a, b, c, bias);
   }
   multiply<T, U>(plain(a), transposed(b), c, write, bias);
 }

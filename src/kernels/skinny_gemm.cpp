@@ -1,5 +1,5 @@
 // Multiplies a few rows with the compiler's vector types (GCC and Clang), which map to the available registers.
-#include "kernels/few_rows.h"
+#include "kernels/skinny_gemm.h"
 
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
@@ -65,7 +65,7 @@ void with_rows(Index rows, Body&& body) {
 /// Returns the left factor in float, its rows `depth` apart. It is small and read repeatedly.
 template <class T>
 const float* widened(ConstMat<T> a) {
-  float* const wide = scratch<struct LeftOfFewRows, float>(a.size());
+  float* const wide = scratch<struct WideLeft, float>(a.size());
   for (Index m = 0; m < a.rows(); ++m) {
     for (Index k = 0; k < a.cols(); ++k) wide[m * a.cols() + k] = widen(a(m, k));
   }
@@ -136,12 +136,12 @@ void multiply_dots(const float* a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias, In
 }  // namespace
 
 template <class T, class U>
-void few_rows_matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
+void skinny_gemm(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
   const Index width = b.cols(), size = a.rows() * width;  // of a part's sums
-  float* const sums = scratch<struct SumsOfFewRows, float>(kParts * size);
+  float* const sums = scratch<struct SkinnySums, float>(kParts * size);
   const float* left = widened(a);
   const Index part_bytes = b.size() * static_cast<Index>(sizeof(T)) / kParts;
-  with_rows<kFewRows>(a.rows(), [&]<Index M>() {
+  with_rows<kSkinnyRows>(a.rows(), [&]<Index M>() {
     parallel_for(kParts, kGrainBytes / std::max<Index>(1, part_bytes) + 1, [&](Index begin, Index end) {
       for (Index part = begin; part < end; ++part) {
         sum_part<M>(left, b, b.rows() * part / kParts, b.rows() * (part + 1) / kParts, sums + part * size);
@@ -163,19 +163,19 @@ void few_rows_matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
 }
 
 template <class T, class U>
-void few_rows_matmul_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
+void skinny_gemm_nt(ConstMat<T> a, ConstMat<T> b, Mat<U> c, ConstVec<T> bias) {
   const float* left = widened(a);
   const Index row_bytes = std::max<Index>(1, b.cols()) * static_cast<Index>(sizeof(T));
-  with_rows<kFewRows>(a.rows(), [&]<Index M>() {
+  with_rows<kSkinnyRows>(a.rows(), [&]<Index M>() {
     parallel_for(b.rows(), kGrainBytes / row_bytes + 1, [&](Index begin, Index end) {
       for (Index n = begin; n < end; ++n) multiply_dots<M>(left, b, c, bias, n);
     });
   });
 }
 
-#define KILN_INSTANTIATE(T, U)                                                        \
-  template void few_rows_matmul<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, ConstVec<T>); \
-  template void few_rows_matmul_nt<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, ConstVec<T>);
+#define KILN_INSTANTIATE(T, U)                                                    \
+  template void skinny_gemm<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, ConstVec<T>); \
+  template void skinny_gemm_nt<T, U>(ConstMat<T>, ConstMat<T>, Mat<U>, ConstVec<T>);
 KILN_INSTANTIATE(float, float)
 KILN_INSTANTIATE(bfloat16, bfloat16)
 KILN_INSTANTIATE(bfloat16, float)
