@@ -42,7 +42,7 @@ std::size_t scratch_for(const std::vector<Part>& parts) {
   return bytes_of([&](Arena& arena) {
     for (const Part& part : parts) {
       const std::size_t mark = arena.mark();
-      NewtonSchulzRoom<float>(arena, part.rows, part.cols);
+      NewtonSchulzWorkspace<float>(arena, part.rows, part.cols);
       arena.release(mark);
     }
   });
@@ -101,7 +101,7 @@ class Muon final : public Optimizer {
   void move_part(const Part& part, Weights weights, const ParameterBuffer<float>& gradients, const OptimizerStep& step,
                  Arena& scratch) {
     const std::size_t mark = scratch.mark();
-    const NewtonSchulzRoom<T> room(scratch, part.rows, part.cols);
+    const NewtonSchulzWorkspace<T> workspace(scratch, part.rows, part.cols);
     const auto mu = static_cast<float>(config_.muon_momentum);
     const auto gradient_scale = static_cast<float>(step.gradient_scale);
     const float* const gradient = gradients.vec(part.id).data();
@@ -109,10 +109,10 @@ class Muon final : public Optimizer {
     float* const momentum = adamw_.first_moment().vec(part.id).data();  // which AdamW does not use
     for (Index i = 0; i < part.rows; ++i) {
       const Index at = part.begin + i * part.stride;
-      look_ahead(part.cols, mu, gradient_scale, gradient + at, momentum + at, row(room.x, i));
+      look_ahead(part.cols, mu, gradient_scale, gradient + at, momentum + at, row(workspace.x, i));
     }
 
-    const Mat<T> orthogonal = newton_schulz(room);
+    const Mat<T> orthogonal = newton_schulz(workspace);
 
     const double lr = config_.muon_learning_rate * step.learning_rate_multiplier;
     const double widening = static_cast<double>(part.cols) / static_cast<double>(part.rows);

@@ -44,31 +44,31 @@ void complete_polynomial(ConstMat<T> gram, Mat<T> polynomial) {
 }  // namespace
 
 template <class T>
-NewtonSchulzRoom<T>::NewtonSchulzRoom(Arena& arena, Index rows, Index cols)
+NewtonSchulzWorkspace<T>::NewtonSchulzWorkspace(Arena& arena, Index rows, Index cols)
     : x(arena.matrix<T>(rows, cols)),
       next(arena.matrix<T>(rows, cols)),
       gram(arena.matrix<T>(std::min(rows, cols), std::min(rows, cols))),
       polynomial(arena.matrix<T>(std::min(rows, cols), std::min(rows, cols))) {}
 
 template <class T>
-Mat<T> newton_schulz(NewtonSchulzRoom<T> room) {
-  const Index rows = room.x.rows(), cols = room.x.cols();
-  T *from = room.x.data(), *to = room.next.data();
+Mat<T> newton_schulz(NewtonSchulzWorkspace<T> workspace) {
+  const Index rows = workspace.x.rows(), cols = workspace.x.cols();
+  T *from = workspace.x.data(), *to = workspace.next.data();
   const auto shrink = static_cast<float>(1.0 / (std::sqrt(sum_of_squares(from, rows * cols)) + kEpsilon));
   parallel_for(rows * cols, kGrain, [&](Index begin, Index end) { scale(from + begin, end - begin, shrink); });
   for (int i = 0; i < kIterations; ++i, std::swap(from, to)) {
     const ConstMat<T> x = as_const(mat(from, rows, cols));
     if (rows <= cols) {
-      matmul_nt(x, x, room.gram);  // X X^T
+      matmul_nt(x, x, workspace.gram);  // X X^T
     } else {
-      matmul_tn(x, x, room.gram);  // X^T X
+      matmul_tn(x, x, workspace.gram);  // X^T X
     }
-    matmul(as_const(room.gram), as_const(room.gram), room.polynomial);
-    complete_polynomial(as_const(room.gram), room.polynomial);
+    matmul(as_const(workspace.gram), as_const(workspace.gram), workspace.polynomial);
+    complete_polynomial(as_const(workspace.gram), workspace.polynomial);
     if (rows <= cols) {
-      matmul(as_const(room.polynomial), x, mat(to, rows, cols));
+      matmul(as_const(workspace.polynomial), x, mat(to, rows, cols));
     } else {
-      matmul(x, as_const(room.polynomial), mat(to, rows, cols));
+      matmul(x, as_const(workspace.polynomial), mat(to, rows, cols));
     }
   }
   return mat(from, rows, cols);
@@ -80,9 +80,9 @@ std::size_t newton_schulz_copy_bytes(Index rows, Index cols) {
   return std::max({gram, matmul_copy_bytes<float>(K, K, K), matmul_copy_bytes<float>(rows, K, cols)});
 }
 
-template struct NewtonSchulzRoom<float>;
-template struct NewtonSchulzRoom<bfloat16>;
-template Mat<float> newton_schulz<float>(NewtonSchulzRoom<float>);
-template Mat<bfloat16> newton_schulz<bfloat16>(NewtonSchulzRoom<bfloat16>);
+template struct NewtonSchulzWorkspace<float>;
+template struct NewtonSchulzWorkspace<bfloat16>;
+template Mat<float> newton_schulz<float>(NewtonSchulzWorkspace<float>);
+template Mat<bfloat16> newton_schulz<bfloat16>(NewtonSchulzWorkspace<bfloat16>);
 
 }  // namespace kiln

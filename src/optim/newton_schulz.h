@@ -10,8 +10,8 @@ namespace kiln {
 
 /// Workspace for a matrix (rows, cols); K = min(rows, cols). T is float or bfloat16.
 template <class T>
-struct NewtonSchulzRoom {
-  NewtonSchulzRoom(Arena& arena, Index rows, Index cols);
+struct NewtonSchulzWorkspace {
+  NewtonSchulzWorkspace(Arena& arena, Index rows, Index cols);
 
   Mat<T> x;           // (rows, cols), the input
   Mat<T> next;        // (rows, cols)
@@ -19,11 +19,11 @@ struct NewtonSchulzRoom {
   Mat<T> polynomial;  // (K, K)
 };
 
-/// Returns approximately U V^T of room.x = U S V^T. Five Newton-Schulz steps move all singular values that are not near
-/// 0 to about 0.7 to 1.2. A zero matrix stays zero. The result lies in room.x or room.next.
-/// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
+/// Returns approximately U V^T of workspace.x = U S V^T. Five Newton-Schulz steps move all singular values that are not
+/// near 0 to about 0.7 to 1.2. A zero matrix stays zero. The result lies in workspace.x or workspace.next. Keller
+/// Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 template <class T>
-Mat<T> newton_schulz(NewtonSchulzRoom<T> room);
+Mat<T> newton_schulz(NewtonSchulzWorkspace<T> workspace);
 
 /// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, 0 in bfloat16.
 std::size_t newton_schulz_copy_bytes(Index rows, Index cols);

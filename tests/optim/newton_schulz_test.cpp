@@ -17,26 +17,26 @@ namespace {
 /// Room for a matrix (rows, cols) of normal entries.
 template <class T>
 struct Sample {
-  Sample(Index rows, Index cols, double scale = 1.0) : arena(peak(rows, cols)), room(arena, rows, cols) {
+  Sample(Index rows, Index cols, double scale = 1.0) : arena(peak(rows, cols)), workspace(arena, rows, cols) {
     Rng rng(21, "test");
-    for (Index i = 0; i < rows * cols; ++i) room.x.data()[i] = narrow<T>(static_cast<float>(scale * rng.normal()));
+    for (Index i = 0; i < rows * cols; ++i) workspace.x.data()[i] = narrow<T>(static_cast<float>(scale * rng.normal()));
   }
   static std::size_t peak(Index rows, Index cols) {
     Arena arena = Arena::counting();
-    NewtonSchulzRoom<T>(arena, rows, cols);
+    NewtonSchulzWorkspace<T>(arena, rows, cols);
     return arena.peak_bytes();
   }
   testing::Rows rows() const {
     testing::Rows rows;
-    for (Index i = 0; i < room.x.rows(); ++i) {
+    for (Index i = 0; i < workspace.x.rows(); ++i) {
       rows.emplace_back();
-      for (Index j = 0; j < room.x.cols(); ++j) rows.back().push_back(widen(room.x(i, j)));
+      for (Index j = 0; j < workspace.x.cols(); ++j) rows.back().push_back(widen(workspace.x(i, j)));
     }
     return rows;
   }
 
   Arena arena;
-  NewtonSchulzRoom<T> room;
+  NewtonSchulzWorkspace<T> workspace;
 };
 
 TEST(NewtonSchulz, EqualsLoopsInDoubleForEveryShape) {
@@ -45,7 +45,7 @@ TEST(NewtonSchulz, EqualsLoopsInDoubleForEveryShape) {
   for (const auto& [rows, cols] : shapes) {
     Sample<float> sample(rows, cols, 0.01);
     const testing::Rows expected = testing::newton_schulz_oracle(sample.rows());
-    const Mat<float> found = newton_schulz(sample.room);
+    const Mat<float> found = newton_schulz(sample.workspace);
     ASSERT_EQ(found.rows(), rows);
     ASSERT_EQ(found.cols(), cols);
     for (Index i = 0; i < rows; ++i) {
@@ -59,7 +59,7 @@ TEST(NewtonSchulz, EqualsLoopsInDoubleForEveryShape) {
 
 TEST(NewtonSchulz, PullsSingularValuesTowardsOne) {
   Sample<float> sample(24, 64);
-  const Eigen::VectorXf values = Eigen::JacobiSVD<RowMajor<float>>(newton_schulz(sample.room)).singularValues();
+  const Eigen::VectorXf values = Eigen::JacobiSVD<RowMajor<float>>(newton_schulz(sample.workspace)).singularValues();
   EXPECT_GT(values.minCoeff(), 0.65f);
   EXPECT_LT(values.maxCoeff(), 1.25f);
 }
@@ -70,7 +70,7 @@ TEST(NewtonSchulz, InBfloat16PointsTheSameWay) {
   for (const auto& [rows, cols] : std::vector<std::pair<Index, Index>>{{24, 64}, {64, 24}, {48, 48}}) {
     Sample<bfloat16> sample(rows, cols, 0.01);
     const testing::Rows expected = testing::newton_schulz_oracle(sample.rows());
-    const Mat<bfloat16> found = newton_schulz(sample.room);
+    const Mat<bfloat16> found = newton_schulz(sample.workspace);
     RowMajor<float> wide(rows, cols), exact(rows, cols);
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < cols; ++j) {
@@ -85,7 +85,7 @@ TEST(NewtonSchulz, InBfloat16PointsTheSameWay) {
 
 TEST(NewtonSchulz, LeavesZerosAlone) {
   Sample<float> sample(6, 4, 0.0);
-  EXPECT_TRUE(newton_schulz(sample.room).isZero(0.0f));
+  EXPECT_TRUE(newton_schulz(sample.workspace).isZero(0.0f));
 }
 
 }  // namespace
