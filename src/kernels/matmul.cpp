@@ -7,7 +7,7 @@
 #include "kiln/core/threads.h"
 
 #include "kernels/amx_product.h"
-#include "kernels/library_unit.h"
+#include "kernels/library_microkernel.h"
 #include "kernels/matmul_onednn.h"
 #include "kernels/scratch.h"
 #include "kernels/skinny_gemm.h"
@@ -57,8 +57,8 @@ Strided<T> spread(const Strided<T>& m) {
 enum class Maker { onednn, tiles, widened_tiles, amx };
 
 template <class T>
-using Tiles = LibraryUnit<T, std::conditional_t<kByOneDnn<T>, T, Acc<T>>>;
-using WidenedTiles = LibraryUnit<bfloat16, float>;
+using Tiles = LibraryMicrokernel<T, std::conditional_t<kByOneDnn<T>, T, Acc<T>>>;
+using WidenedTiles = LibraryMicrokernel<bfloat16, float>;
 
 Maker fastest_for_bfloat16() {
   static const Maker fastest = [] {

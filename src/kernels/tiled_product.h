@@ -22,8 +22,8 @@ namespace kiln {
 ///   multiply(a, b, words, sums, write)
 ///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), on this thread
 template <class Unit>
-concept ProductUnit = requires(const Strided<typename Unit::Factor>& m, typename Unit::Word* words,
-                               Acc<typename Unit::Factor>* sums) {
+concept ProductMicrokernel = requires(const Strided<typename Unit::Factor>& m, typename Unit::Word* words,
+                                      Acc<typename Unit::Factor>* sums) {
   Index{Unit::kTileRows + Unit::kTileCols + Unit::kDepth + Unit::kRows + Unit::kCols + Unit::kWords};
   Unit::multiply(m, m, words, sums, Write::overwrite);
 };
@@ -43,7 +43,7 @@ struct Cut {
 };
 
 /// The tiles of a result that is not empty, all of about the same size.
-template <ProductUnit Unit>
+template <ProductMicrokernel Unit>
 class ProductGrid {
  public:
   /// Picks the grid with the least packing among those whose tile count divides evenly among the threads, or is at
@@ -95,7 +95,7 @@ void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bi
 }
 
 /// Returns the workspace of each thread in bytes, kept from its first product on.
-template <ProductUnit Unit>
+template <ProductMicrokernel Unit>
 constexpr std::size_t tiled_product_bytes() {
   return Unit::kWords * sizeof(typename Unit::Word) +
          Unit::kTileRows * Unit::kTileCols * sizeof(Acc<typename Unit::Factor>);
@@ -104,7 +104,7 @@ constexpr std::size_t tiled_product_bytes() {
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is T or Acc<T>.
 /// Accumulates in Acc<T> and rounds to U once. Uses all threads, or only the calling one inside a parallel region. If
 /// deterministic(), no bit depends on the thread count.
-template <ProductUnit Unit, class U, class T = typename Unit::Factor>
+template <ProductMicrokernel Unit, class U, class T = typename Unit::Factor>
 void tiled_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(c.size() > 0);
   const ProductGrid<Unit> grid(c.rows(), c.cols());

@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
-#include "kernels/amx_unit.h"
-#include "kernels/library_unit.h"
+#include "kernels/amx_microkernel.h"
+#include "kernels/library_microkernel.h"
 #include "support/gradient.h"
 #include "support/products.h"
 #include <algorithm>
@@ -94,7 +94,7 @@ class ModelRegisters {
 
 template <class Unit>
 class TiledProduct : public ::testing::Test {};
-using Units = ::testing::Types<LibraryUnit<bfloat16, float>, AmxUnit<ModelRegisters, 96, 64, 128>>;
+using Units = ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>>;
 TYPED_TEST_SUITE(TiledProduct, Units);
 
 /// How a factor lies in memory: row by row, or as its own transpose.
@@ -194,10 +194,10 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
   }
 }
 
-TEST(AmxUnit, AgreesWithPlainLoopsInTilesOfItsUsualSize) {
+TEST(AmxMicrokernel, AgreesWithPlainLoopsInTilesOfItsUsualSize) {
   Rng rng(9, "test");
-  expect_tiled_product<AmxUnit<ModelRegisters>>(Factors(rng, 450, 40, 20, Lies::plain, Lies::plain));
-  expect_tiled_product<AmxUnit<ModelRegisters>>(Factors(rng, 40, 550, 490, Lies::across, Lies::across));
+  expect_tiled_product<AmxMicrokernel<ModelRegisters>>(Factors(rng, 450, 40, 20, Lies::plain, Lies::plain));
+  expect_tiled_product<AmxMicrokernel<ModelRegisters>>(Factors(rng, 40, 550, 490, Lies::across, Lies::across));
 }
 
 TYPED_TEST(TiledProduct, LeavesWhatLiesBesideItsResult) {

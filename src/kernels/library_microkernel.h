@@ -19,7 +19,7 @@ inline constexpr bool kByOneDnn = kHasOneDnn && !std::is_same_v<W, double>;
 /// the left factor, 0.6 for the right one and 0.4 for sums. Eight other sizes, up to twice the rows and depth, were
 /// within noise on a Xeon with AVX-512.
 template <class T, class W>
-struct LibraryUnit {
+struct LibraryMicrokernel {
   using Factor = T;
   using Word = W;
 

@@ -18,7 +18,7 @@ namespace kiln {
 /// Registers: AmxRegisters or an emulation. Packed factors take 33 KB for 32 rows of the left one, which stay in the L1
 /// cache, and 490 KB for the right one; sums take 860 KB; both stay in an L2 cache of 2 MB. Tests use smaller tiles.
 template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
-struct AmxUnit {
+struct AmxMicrokernel {
   using Factor = bfloat16;
   using Word = float;
 
