@@ -1,5 +1,5 @@
-// Multiplies tiles of 16 x 16 bfloat16 pairs, as a unit of tiled_product. The registers are a parameter, so that tests
-// can emulate CPUs with AMX.
+// Multiplies tiles of 16 x 16 bfloat16 pairs, as a microkernel of tiled_product. The registers are a parameter, so that
+// tests can emulate CPUs with AMX.
 #pragma once
 
 #include "kernels/tiled_product.h"
@@ -20,7 +20,7 @@ namespace kiln {
 template <class Registers, Index TileRows = 448, Index TileCols = 480, Index Depth = 512>
 struct AmxMicrokernel {
   using Factor = bfloat16;
-  using Word = float;
+  using PackedElement = float;
 
   static constexpr Index kTileRows = TileRows, kTileCols = TileCols, kDepth = Depth;
 
@@ -28,11 +28,12 @@ struct AmxMicrokernel {
   static constexpr Index kStep = 2 * kPairs;                  // depth of a tile, in numbers
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
   static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of depth kDepth
-  static constexpr Index kLeftWords = 2 * kPanel, kWords = kLeftWords + kTileCols / kLines * kPanel;
+  static constexpr Index kLeftSize = 2 * kPanel, kPackedSize = kLeftSize + kTileCols / kLines * kPanel;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
 
-  static void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* words, float* sums, Write write) {
-    float *const left = words, *const right = words + kLeftWords;
+  static void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* packed, float* sums,
+                       Write write) {
+    float *const left = packed, *const right = packed + kLeftSize;
     lay_out_right(b, right);
     const Registers registers;
     for (Index i = 0; i < a.rows; i += kRows, sums += kRows * kTileCols) {
@@ -117,26 +118,26 @@ struct AmxMicrokernel {
     }
   }
 
-  /// Packs lines whose depth is strided: combines the rows of two depth steps into words.
+  /// Packs lines whose depth is strided: combines the rows of two depth steps into pairs.
   static void pair_rows(const Strided<bfloat16>& lines, float* out) {
     const auto at = [&](Index k) { return lines.data + k * lines.col_stride; };
     if (is_whole(lines)) {
       for (Index q = 0; q < kPairs; ++q) {
         const bfloat16 *const even = at(2 * q), *const odd = at(2 * q + 1);
-        for (Index l = 0; l < kLines; ++l) out[q * kLines + l] = word(even[l], odd[l]);
+        for (Index l = 0; l < kLines; ++l) out[q * kLines + l] = pack_pair(even[l], odd[l]);
       }
       return;
     }
     std::fill_n(out, kTile, 0.0f);
     for (Index k = 0; k < lines.cols; k += 2) {
       for (Index l = 0; l < lines.rows; ++l) {
-        out[k / 2 * kLines + l] = word(at(k)[l], k + 1 < lines.cols ? at(k + 1)[l] : bfloat16(0));
+        out[k / 2 * kLines + l] = pack_pair(at(k)[l], k + 1 < lines.cols ? at(k + 1)[l] : bfloat16(0));
       }
     }
   }
 
   static_assert(std::endian::native == std::endian::little);
-  static float word(bfloat16 first, bfloat16 second) {
+  static float pack_pair(bfloat16 first, bfloat16 second) {
     return std::bit_cast<float>(std::uint32_t{first.value} | std::uint32_t{second.value} << 16);
   }
 

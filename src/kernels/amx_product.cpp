@@ -1,4 +1,4 @@
-// Instantiates tiled_product with the AMX unit and the CPU's registers.
+// Instantiates tiled_product with the AMX microkernel and the CPU's registers.
 #include "kernels/amx_product.h"
 
 #if defined(__x86_64__)

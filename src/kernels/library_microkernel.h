@@ -1,4 +1,4 @@
-// Multiplies tiles with a library, oneDNN or Eigen, as a unit of tiled_product.
+// Multiplies tiles with a library, oneDNN or Eigen, as a microkernel of tiled_product.
 #pragma once
 
 #include "kiln/core/threads.h"
@@ -21,7 +21,7 @@ inline constexpr bool kByOneDnn = kHasOneDnn && !std::is_same_v<W, double>;
 template <class T, class W>
 struct LibraryMicrokernel {
   using Factor = T;
-  using Word = W;
+  using PackedElement = W;
 
   static constexpr Index kTileRows = 256, kTileCols = 384, kDepth = 384;
   static constexpr Index kRows = 16, kCols = 16;
@@ -29,12 +29,12 @@ struct LibraryMicrokernel {
 
   static constexpr bool kIsCopied = !std::is_same_v<T, W>;  // otherwise the library reads it in place
   static constexpr Index kLine = 64 / sizeof(W);            // of the cache
-  static constexpr Index kLeftWords = kIsCopied ? kTileRows * kDepth + kLine * std::max(kTileRows, kDepth) : 0;
-  static constexpr Index kRightWords = kIsCopied ? kTileCols * kDepth + kLine * std::max(kTileCols, kDepth) : 0;
-  static constexpr Index kWords = kLeftWords + kRightWords;
+  static constexpr Index kLeftSize = kIsCopied ? kTileRows * kDepth + kLine * std::max(kTileRows, kDepth) : 0;
+  static constexpr Index kRightSize = kIsCopied ? kTileCols * kDepth + kLine * std::max(kTileCols, kDepth) : 0;
+  static constexpr Index kPackedSize = kLeftSize + kRightSize;
 
-  static void multiply(const Strided<T>& a, const Strided<T>& b, W* words, Acc<T>* sums, Write write) {
-    const Strided<W> left = laid_out(a, words), right = laid_out(b, words + kLeftWords);
+  static void multiply(const Strided<T>& a, const Strided<T>& b, W* packed, Acc<T>* sums, Write write) {
+    const Strided<W> left = laid_out(a, packed), right = laid_out(b, packed + kLeftSize);
     Mat<Acc<T>> tile(sums, a.rows, b.cols, Eigen::OuterStride<>(kTileCols));
     if constexpr (kByOneDnn<W>) {
       const OneThread alone;

@@ -15,17 +15,19 @@
 namespace kiln {
 
 /// A microkernel of a tiled product:
-///   Factor, Word                   element type of the factors, and of the packed factors
+///   Factor, PackedElement                   element type of the factors, and of the packed factors
 ///   kTileRows, kTileCols, kDepth   the largest tile, and the depth (of the inner dimension) that is packed at a time
 ///   kRows, kCols                   tile sizes are multiples of these, except for the last tiles
-///   kWords                         size of both packed factors
-///   multiply(a, b, words, sums, write)
+///   kPackedSize                         size of both packed factors
+///   multiply(a, b, packed, sums, write)
 ///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), on this thread
-template <class Unit>
-concept ProductMicrokernel = requires(const Strided<typename Unit::Factor>& m, typename Unit::Word* words,
-                                      Acc<typename Unit::Factor>* sums) {
-  Index{Unit::kTileRows + Unit::kTileCols + Unit::kDepth + Unit::kRows + Unit::kCols + Unit::kWords};
-  Unit::multiply(m, m, words, sums, Write::overwrite);
+template <class Microkernel>
+concept ProductMicrokernel = requires(const Strided<typename Microkernel::Factor>& m,
+                                      typename Microkernel::PackedElement* packed,
+                                      Acc<typename Microkernel::Factor>* sums) {
+  Index{Microkernel::kTileRows + Microkernel::kTileCols + Microkernel::kDepth + Microkernel::kRows +
+        Microkernel::kCols + Microkernel::kPackedSize};
+  Microkernel::multiply(m, m, packed, sums, Write::overwrite);
 };
 
 /// Splits [0, size) into pieces of equal length, the last of which may be shorter.
@@ -43,26 +45,26 @@ struct Cut {
 };
 
 /// The tiles of a result that is not empty, all of about the same size.
-template <ProductMicrokernel Unit>
+template <ProductMicrokernel Microkernel>
 class ProductGrid {
  public:
   /// Picks the grid with the least packing among those whose tile count divides evenly among the threads, or is at
-  /// least 4 per thread. If deterministic(), assumes a fixed thread count, so that the sizes alone decide: a unit's
-  /// order of summation may depend on the tile size.
+  /// least 4 per thread. If deterministic(), assumes a fixed thread count, so that the sizes alone decide: a
+  /// microkernel's order of summation may depend on the tile size.
   ProductGrid(Index rows, Index cols) {
     constexpr Index kManyTiles = 4;  // per thread
     constexpr Index kCommonThreads = 4;
     const Index threads = deterministic() ? kCommonThreads : threads_here();
-    const Index down = (rows + Unit::kTileRows - 1) / Unit::kTileRows;
-    const Index along = (cols + Unit::kTileCols - 1) / Unit::kTileCols;
+    const Index down = (rows + Microkernel::kTileRows - 1) / Microkernel::kTileRows;
+    const Index along = (cols + Microkernel::kTileCols - 1) / Microkernel::kTileCols;
     Index least = std::numeric_limits<Index>::max();
     for (Index i = down; i <= down + threads; ++i) {
       for (Index j = along; j <= along + threads; ++j) {
         const Index laid_out = rows * j + cols * i;  // per step of the inner dimension
         if ((i * j % threads != 0 && i * j < kManyTiles * threads) || laid_out >= least) continue;
         least = laid_out;
-        rows_ = Cut::into(i, rows, Unit::kRows);
-        cols_ = Cut::into(j, cols, Unit::kCols);
+        rows_ = Cut::into(i, rows, Microkernel::kRows);
+        cols_ = Cut::into(j, cols, Microkernel::kCols);
       }
     }
   }
@@ -95,30 +97,31 @@ void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bi
 }
 
 /// Returns the workspace of each thread in bytes, kept from its first product on.
-template <ProductMicrokernel Unit>
+template <ProductMicrokernel Microkernel>
 constexpr std::size_t tiled_product_bytes() {
-  return Unit::kWords * sizeof(typename Unit::Word) +
-         Unit::kTileRows * Unit::kTileCols * sizeof(Acc<typename Unit::Factor>);
+  return Microkernel::kPackedSize * sizeof(typename Microkernel::PackedElement) +
+         Microkernel::kTileRows * Microkernel::kTileCols * sizeof(Acc<typename Microkernel::Factor>);
 }
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is T or Acc<T>.
 /// Accumulates in Acc<T> and rounds to U once. Uses all threads, or only the calling one inside a parallel region. If
 /// deterministic(), no bit depends on the thread count.
-template <ProductMicrokernel Unit, class U, class T = typename Unit::Factor>
+template <ProductMicrokernel Microkernel, class U, class T = typename Microkernel::Factor>
 void tiled_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(c.size() > 0);
-  const ProductGrid<Unit> grid(c.rows(), c.cols());
+  const ProductGrid<Microkernel> grid(c.rows(), c.cols());
   parallel_each(grid.count(), [&](Index i) {
-    auto* const words = scratch<Unit, typename Unit::Word>(Unit::kWords);
-    auto* const sums = scratch<ProductGrid<Unit>, Acc<T>>(Unit::kTileRows * Unit::kTileCols);
+    auto* const packed = scratch<Microkernel, typename Microkernel::PackedElement>(Microkernel::kPackedSize);
+    auto* const sums = scratch<ProductGrid<Microkernel>, Acc<T>>(Microkernel::kTileRows * Microkernel::kTileCols);
     const auto [row, rows, col, cols] = grid[i];
-    if (a.cols == 0) std::fill_n(sums, rows * Unit::kTileCols, Acc<T>(0));
+    if (a.cols == 0) std::fill_n(sums, rows * Microkernel::kTileCols, Acc<T>(0));
     for (Index k = 0, depth = 0; k < a.cols; k += depth) {
-      depth = std::min(Unit::kDepth, a.cols - k);
-      Unit::multiply(a.part(row, rows, k, depth), b.part(k, depth, col, cols), words, sums,
-                     k == 0 ? Write::overwrite : Write::accumulate);
+      depth = std::min(Microkernel::kDepth, a.cols - k);
+      Microkernel::multiply(a.part(row, rows, k, depth), b.part(k, depth, col, cols), packed, sums,
+                            k == 0 ? Write::overwrite : Write::accumulate);
     }
-    write_sums<T, U>(sums, Unit::kTileCols, columns(kiln::rows(c, row, rows), col, cols), write, part(bias, col, cols));
+    write_sums<T, U>(sums, Microkernel::kTileCols, columns(kiln::rows(c, row, rows), col, cols), write,
+                     part(bias, col, cols));
   });
 }
 

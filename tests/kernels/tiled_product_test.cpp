@@ -92,10 +92,10 @@ class ModelRegisters {
   static inline thread_local bool in_use_ = false;
 };
 
-template <class Unit>
+template <class Microkernel>
 class TiledProduct : public ::testing::Test {};
-using Units = ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>>;
-TYPED_TEST_SUITE(TiledProduct, Units);
+using Microkernels = ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>>;
+TYPED_TEST_SUITE(TiledProduct, Microkernels);
 
 /// How a factor lies in memory: row by row, or as its own transpose.
 enum class Lies { plain, across };
@@ -144,7 +144,7 @@ struct Factors {
 
 /// Every way of writing a product and adding a bias: in float near the plain product, in bfloat16 the same, rounded
 /// once.
-template <class Unit>
+template <class Microkernel>
 void expect_tiled_product(const Factors& factors) {
   const Index M = factors.a().rows, K = factors.a().cols, N = factors.b().cols;
   const std::vector<double> product = factors.product();
@@ -159,8 +159,8 @@ void expect_tiled_product(const Factors& factors) {
       const ConstVec<bfloat16> added = has_bias ? bias.cv() : no_const_vec<bfloat16>();
       Tensor<float> sums = float_start;
       Tensor<bfloat16> rounded = start;
-      tiled_product<Unit, float>(factors.a(), factors.b(), sums.m(), write, added);
-      tiled_product<Unit, bfloat16>(factors.a(), factors.b(), rounded.m(), write, added);
+      tiled_product<Microkernel, float>(factors.a(), factors.b(), sums.m(), write, added);
+      tiled_product<Microkernel, bfloat16>(factors.a(), factors.b(), rounded.m(), write, added);
       const double error =
           largest_error(sums, product, write == Write::accumulate ? &float_start : nullptr, has_bias ? &bias : nullptr);
       EXPECT_LT(error, 1e-5 * std::sqrt(static_cast<double>(std::max<Index>(K, 1))));
@@ -252,11 +252,11 @@ TYPED_TEST(TiledProduct, CoversItsResultOnceWithTilesForAllThreads) {
   set_threads(0);
 }
 
-template <class Unit, class U>
+template <class Microkernel, class U>
 std::vector<U> bits(const Factors& factors, int thread_count) {
   set_threads(thread_count, true);
   Tensor<U> c(factors.a().rows, factors.b().cols);
-  tiled_product<Unit, U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+  tiled_product<Microkernel, U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
   set_threads(0);
   return {c.data.data(), c.data.data() + c.data.size()};
 }
