@@ -6,7 +6,7 @@
 #include "kiln/interop/gguf_model.h"
 #include "kiln/interop/gguf_tokenizer.h"
 #include "kiln/interop/llmc.h"
-#include "kiln/interop/obstacles.h"
+#include "kiln/interop/unsupported.h"
 #include "kiln/run/model_chat.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
@@ -50,16 +50,16 @@ struct ExportJob {
   Index vocab_size() const { return loaded.model->vocab_size(); }
 };
 
-std::vector<std::string> no_obstacles(const ExportJob&) { return {}; }
+std::vector<std::string> nothing_unsupported(const ExportJob&) { return {}; }
 
-std::vector<std::string> obstacles_of_gguf(const ExportJob& job) {
-  std::vector<std::string> reasons = gguf_obstacles(job.model());
-  std::ranges::move(gguf_obstacles(*job.loaded.tokenizer, job.vocab_size()), std::back_inserter(reasons));
+std::vector<std::string> unsupported_by_gguf(const ExportJob& job) {
+  std::vector<std::string> reasons = gguf_unsupported(job.model());
+  std::ranges::move(gguf_unsupported(*job.loaded.tokenizer, job.vocab_size()), std::back_inserter(reasons));
   return reasons;
 }
 
-std::vector<std::string> obstacles_of_llmc(const ExportJob& job) {
-  std::vector<std::string> reasons = llmc_obstacles(job.model());
+std::vector<std::string> unsupported_by_llmc(const ExportJob& job) {
+  std::vector<std::string> reasons = llmc_unsupported(job.model());
   if (job.type == DataType::f16) reasons.emplace_back("llm.c's model files hold f32 or bf16, not f16");
   return reasons;
 }
@@ -92,12 +92,12 @@ void write_llmc(const fs::path& path, ExportJob& job) {
 struct ExportTarget {
   std::string_view name;
   bool folder;
-  std::vector<std::string> (*obstacles)(const ExportJob&);
+  std::vector<std::string> (*unsupported)(const ExportJob&);
   void (*write)(const fs::path&, ExportJob&);
 };
-constexpr std::array<ExportTarget, 3> kExportTargets{{{"hf", true, no_obstacles, write_huggingface},
-                                                      {"gguf", false, obstacles_of_gguf, write_gguf},
-                                                      {"llmc", false, obstacles_of_llmc, write_llmc}}};
+constexpr std::array<ExportTarget, 3> kExportTargets{{{"hf", true, nothing_unsupported, write_huggingface},
+                                                      {"gguf", false, unsupported_by_gguf, write_gguf},
+                                                      {"llmc", false, unsupported_by_llmc, write_llmc}}};
 
 struct ExportType {
   std::string_view name;
@@ -201,7 +201,7 @@ void run_export(const ExportOptions& options) {
   check(!options.omits_tied_head || job.model().tie_embeddings,
         "--omit-tied-head: the head of {} is a matrix of its own (model.tie_embeddings false) and cannot be left out",
         options.model.run);
-  const std::vector<std::string> reasons = target.obstacles(job);
+  const std::vector<std::string> reasons = target.unsupported(job);
   if (!reasons.empty()) {
     std::vector<std::string> lines{
         fmt::format("{}: --to {} cannot hold this model as it is:", options.model.run, target.name)};

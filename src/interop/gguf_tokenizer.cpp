@@ -1,7 +1,7 @@
 // Translates tokens, merges and the split pattern's name for llama.cpp.
 #include "kiln/interop/gguf_tokenizer.h"
 
-#include "kiln/interop/obstacles.h"
+#include "kiln/interop/unsupported.h"
 #include "kiln/text/bpe_tokenizer.h"
 #include "kiln/text/byte_level.h"
 #include "kiln/text/document.h"
@@ -79,7 +79,7 @@ bool is_none(const Tokenizer& tokenizer) { return tokenizer.type() == "none"; }
 
 }  // namespace
 
-std::vector<std::string> gguf_obstacles(const Tokenizer& tokenizer, Index vocab_size) {
+std::vector<std::string> gguf_unsupported(const Tokenizer& tokenizer, Index vocab_size) {
   std::vector<std::string> reasons;
   if (is_none(tokenizer)) return reasons;
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);

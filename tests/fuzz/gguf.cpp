@@ -33,8 +33,8 @@ void fuzz_gguf(std::string_view input) {
   const Index vocab_size = tokenizer->vocab_size() + kPadding;
   const SpecialIds ids = special_ids(*tokenizer, TokenizerConfig());
   gguf_warnings(*tokenizer, ids);
-  const Words obstacles = gguf_obstacles(*tokenizer, vocab_size);
-  check_input(obstacles.empty(), "{}", obstacles.empty() ? "" : obstacles.front());
+  const Words unsupported = gguf_unsupported(*tokenizer, vocab_size);
+  check_input(unsupported.empty(), "{}", unsupported.empty() ? "" : unsupported.front());
   const std::vector<GgufKey> keys = gguf_tokenizer_keys(*tokenizer, vocab_size, ids);
   constexpr float kElements[] = {1, 2, 3};
   const TensorSource tensor{"t.weight", {1, 3}, mat(kElements, 1, 3)};

@@ -1,6 +1,6 @@
 // llm.c's model file: what is read is written again as the same weights.
 #include "kiln/interop/llmc.h"
-#include "kiln/interop/obstacles.h"
+#include "kiln/interop/unsupported.h"
 
 #include "target.h"
 #include <algorithm>
@@ -18,7 +18,7 @@ void fuzz_llmc_model(std::string_view input) {
           "the header alone says something else");
   require(static_cast<std::size_t>(read.weights->all().size()) <= input.size(), "{} weights in {} bytes",
           read.weights->all().size(), input.size());
-  require(llmc_obstacles(config).empty(), "a model of llm.c's cannot be written for llm.c");
+  require(llmc_unsupported(config).empty(), "a model of llm.c's cannot be written for llm.c");
   const std::filesystem::path copy = folder.path() / "copy.bin";
   must([&] { return write_llmc_model(copy, config, description.vocab_size, *read.weights); });
   const LlmcModel again = must([&] { return read_llmc_model(copy); });

@@ -212,7 +212,7 @@ T value_of(const std::vector<GgufKey>& keys, const std::string& name) {
 
 TEST(GgufTokenizer, BytesAreBpeWithoutMerges) {
   const ByteTokenizer bytes({{"<|start|>", 256}});
-  EXPECT_THAT(gguf_obstacles(bytes, 257), IsEmpty());
+  EXPECT_THAT(gguf_unsupported(bytes, 257), IsEmpty());
   const auto keys = gguf_tokenizer_keys(bytes, 257, {.start = 256, .begin = 256});
   const Words tokens = value_of<Words>(keys, "tokens");
   ASSERT_EQ(tokens.size(), 257u);
@@ -227,7 +227,7 @@ TEST(GgufTokenizer, BytesAreBpeWithoutMerges) {
 
 TEST(GgufTokenizer, IdsOfDataHaveNoTokens) {
   const NoneTokenizer none(77);
-  EXPECT_THAT(gguf_obstacles(none, 77), IsEmpty());
+  EXPECT_THAT(gguf_unsupported(none, 77), IsEmpty());
   const auto keys = gguf_tokenizer_keys(none, 77, {});
   ASSERT_EQ(keys.size(), 1u);
   EXPECT_EQ(value_of<std::string>(keys, "model"), "none");
@@ -243,7 +243,7 @@ TEST(GgufTokenizer, BpeKeepsItsMergesAndNamesItsPattern) {
                                       std::pair(SplitPattern::gpt2_digits, "smollm")}) {
     config.pattern = pattern;
     const auto bpe = make_tokenizer(config, documents);
-    EXPECT_THAT(gguf_obstacles(*bpe, 261), IsEmpty());
+    EXPECT_THAT(gguf_unsupported(*bpe, 261), IsEmpty());
     const auto keys = gguf_tokenizer_keys(*bpe, 261, {260, 260});
     EXPECT_EQ(value_of<std::string>(keys, "pre"), name);
     EXPECT_THAT(value_of<Words>(keys, "merges"), ElementsAre("t h", "th e", "a t", "Ġ the"));
@@ -263,7 +263,7 @@ TEST(GgufTokenizer, UpToThreeEndTokensHaveAKeyEach) {
 
 TEST(GgufTokenizer, SaysWhatLlamaCppCannotKeepOrAssumes) {
   const CharTokenizer twice(U"a ", {{"Ġ", 2}});
-  EXPECT_THAT(gguf_obstacles(twice, 3),
+  EXPECT_THAT(gguf_unsupported(twice, 3),
               ElementsAre("tokens 1 and 2 would both be written \"Ġ\", and llama.cpp takes each text once"));
   EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {}), ElementsAre(HasSubstr("assumes token 11 and ends texts there")));
   EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {.ends = {3}}), IsEmpty());

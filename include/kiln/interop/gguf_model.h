@@ -25,8 +25,8 @@ std::vector<TensorPlace> gguf_table(const ModelConfig& model, const ParameterLay
 /// that llama.cpp's llama rotates.
 void interleave_rotary(const ModelConfig& model, ParameterBuffer<float>& weights);
 
-/// Writes a model and flushes the file to the disk. Neither model nor tokenizer may have obstacles. `name` becomes
-/// general.name. Matrices get `type` (F32, F16, BF16), except the position embedding; the rest stays F32, as in
+/// Writes a model and flushes the file to the disk. Neither model nor tokenizer may have unsupported features. `name`
+/// becomes general.name. Matrices get `type` (F32, F16, BF16), except the position embedding; the rest stays F32, as in
 /// llama.cpp's converter. Takes the weights by value, since a Llama's are reordered. Throws Error: io; usage if weights
 /// exceed the type's range, before anything is written.
 FileDigest write_gguf_model(const std::filesystem::path& path, const std::string& name, const ModelConfig& model,

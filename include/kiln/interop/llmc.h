@@ -33,8 +33,9 @@ LlmcModel read_llmc_model(const std::filesystem::path& path);
 /// Reads and checks only the header.
 ModelDescription read_llmc_description(const std::filesystem::path& path);
 
-/// Writes a model without llmc_obstacles (obstacles.h) in F32 or BF16 and flushes the file to the disk. Biases that the
-/// model lacks become zeros. Throws Error: io; usage if weights exceed the type's range, before anything is written.
+/// Writes a model without llmc_unsupported (unsupported.h) in F32 or BF16 and flushes the file to the disk. Biases that
+/// the model lacks become zeros. Throws Error: io; usage if weights exceed the type's range, before anything is
+/// written.
 FileDigest write_llmc_model(const std::filesystem::path& path, const ModelConfig& model, Index vocab_size,
                             const ParameterBuffer<float>& weights, DataType type = DataType::f32);
 

@@ -1,5 +1,5 @@
 // Compares a model's settings, key by key, with what other programs support.
-#include "kiln/interop/obstacles.h"
+#include "kiln/interop/unsupported.h"
 
 #include "kiln/core/fields.h"
 
@@ -68,12 +68,12 @@ Reasons against_gpt2(const ModelConfig& m, std::string_view architecture) {
 
 }  // namespace
 
-std::vector<std::string> gguf_obstacles(const ModelConfig& model) {
+std::vector<std::string> gguf_unsupported(const ModelConfig& model) {
   const bool near_llama = model.position == PositionKind::rope || model.norm == NormKind::rmsnorm;
   return (near_llama ? against_llama(model, "llama.cpp's llama") : against_gpt2(model, "llama.cpp's gpt2")).take();
 }
 
-std::vector<std::string> llmc_obstacles(const ModelConfig& model) {
+std::vector<std::string> llmc_unsupported(const ModelConfig& model) {
   Reasons reasons = against_gpt2(model, "llm.c");
   reasons.need("d_mlp", model.mlp_size(), 4 * model.d_model);
   reasons.need("tie_embeddings", model.tie_embeddings, true);
