@@ -284,7 +284,7 @@ DATA = [
          "d_outputs[m] = -1.0;"),
         ("a weight is ignored in the loss", "sum -= static_cast<double>(batch.weights[m]) * outputs[m];",
          "sum -= outputs[m];")),
-    *of("src/train/stepper.cpp", "train_test:Stepper*",
+    *of("src/train/train_step.cpp", "train_test:TrainStep*",
         ("the step divides by the last micro-batch's weight", "weight += batch_.weight();", "weight = batch_.weight();")),
     *of("src/nn/token_rows.cpp", "nn_test infer_test data_test",
         ("a border is not cut at", "tokens[static_cast<std::size_t>(whole.row + end++)] != border", "++end > 0"),

@@ -4,7 +4,7 @@
 #include "kiln/core/memory.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/plan.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include "train/scaling_law.h"
 #include <algorithm>

@@ -7,7 +7,7 @@
 #include "kiln/run/model_chat.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include <fmt/format.h>
 

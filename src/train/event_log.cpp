@@ -58,7 +58,7 @@ void EventLog::add_evaluation() {
       summary.scalar(fmt::format("update_to_weight/{}", role), ratio);
   }
   add_histograms(summary, "weights", p_.weights->masters());
-  add_histograms(summary, "gradients", p_.stepper->gradients(), static_cast<float>(p_.stepper->gradient_scale()));
+  add_histograms(summary, "gradients", p_.train_step->gradients(), static_cast<float>(p_.train_step->gradient_scale()));
   append(summary);
 }
 

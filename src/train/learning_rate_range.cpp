@@ -58,11 +58,11 @@ LearningRateTest test_learning_rates(const Config& config, const std::filesystem
   double rate = range.from;
   Index drawn = 0;
   for (Index step = 0; step < range.steps; ++step, rate *= factor) {
-    const StepResult result = p->stepper->run(p->weights->view(), *p->data.batches,
-                                              {.step = step,
-                                               .updates = step,
-                                               .examples_drawn = drawn,
-                                               .learning_rate_multiplier = rate / config.optimizer.learning_rate});
+    const StepResult result = p->train_step->run(p->weights->view(), *p->data.batches,
+                                                 {.step = step,
+                                                  .updates = step,
+                                                  .examples_drawn = drawn,
+                                                  .learning_rate_multiplier = rate / config.optimizer.learning_rate});
     drawn += result.examples;
     if (!result.is_scored) continue;
     if (!result.applied && step == 0) {  // with the initial weights

@@ -1,4 +1,4 @@
-// Counts with the layout and a counting arena, and times with the stepper that trains.
+// Counts with the layout and a counting arena, and times with the train_step that trains.
 #include "kiln/train/plan.h"
 
 #include "kiln/core/contention.h"
@@ -11,8 +11,8 @@
 #include "kiln/run/checkpoint_writer.h"
 #include "kiln/train/evaluate.h"
 #include "kiln/train/horizon.h"
-#include "kiln/train/stepper.h"
 #include "kiln/train/timing.h"
+#include "kiln/train/train_step.h"
 
 #include "train/planned_work.h"
 #include "train/text_length.h"

@@ -9,7 +9,7 @@
 #include "kiln/run/checkpoint.h"
 #include "kiln/text/document.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include <nlohmann/json.hpp>
 

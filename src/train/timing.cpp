@@ -1,4 +1,4 @@
-// Times the stepper that trains, on random tokens.
+// Times the train_step that trains, on random tokens.
 #include "kiln/train/timing.h"
 
 #include "kiln/core/profile.h"
@@ -57,14 +57,14 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
   Batcher windows(random_tokens(vocab_size, sizes.windows_per_step * n_ctx + 1, config.seed), n_ctx,
                   DataOrder::sequential, config.seed);
   WindowBatches batches(std::move(windows), sizes);
-  Stepper stepper(config, model.layout, vocab_size, training_runner(config, sizes));
-  stepper.run(weights, batches, {});
+  TrainStep train_step(config, model.layout, vocab_size, training_runner(config, sizes));
+  train_step.run(weights, batches, {});
   StepTimes times;
   const Profile profile;
   const Stopwatch total;
   do {
     const Stopwatch step;
-    stepper.run(weights, batches, {.step = static_cast<Index>(times.seconds.size()) + 1});
+    train_step.run(weights, batches, {.step = static_cast<Index>(times.seconds.size()) + 1});
     times.seconds.push_back(step.seconds());
     if (limits.on_step) limits.on_step();
   } while (times.seconds.size() < limits.least ||

@@ -99,7 +99,7 @@ void Trainer::take_step() {
                               .examples_drawn = state.windows,
                               .total_steps = p_.horizon.total_steps(),
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
-  const StepResult result = p_.stepper->run(p_.weights->view(), *p_.data.batches, position);
+  const StepResult result = p_.train_step->run(p_.weights->view(), *p_.data.batches, position);
   clock_.add_step(clock_.now() - begun, result.tokens);
   ++state.step;
   state.seconds = clock_.seconds();

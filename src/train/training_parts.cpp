@@ -114,7 +114,7 @@ void check_same_template(TrainingParts& p) {
 void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
   read_huggingface_weights(folder, p.config.model, p.weights->masters());
-  const std::vector<OptimizerSlot> slots = p.stepper->optimizer().slots();
+  const std::vector<OptimizerSlot> slots = p.train_step->optimizer().slots();
   read_optimizer(folder, slots);
   p.state = read_trainer_state(folder);
   inform("resuming at step {} from {}", p.state.step, folder.string());
@@ -163,7 +163,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
     inherit_weights(*std::move(places.base), p.data.known_entries, p.weights->masters());
     inform("starting from the weights of {}", *p.config.init_from);
   }
-  p.stepper = std::make_unique<Stepper>(p.config, p.model->layout, V, p.data.runner);
+  p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
   if (p.config.train.eval_every > 0 && p.data.validation) {
     const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
     p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);

@@ -7,7 +7,7 @@
 #include "kiln/run/run_directory.h"
 #include "kiln/train/evaluate.h"
 #include "kiln/train/horizon.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 #include "kiln/train/training_run.h"
 
 #include "train/training_data.h"
@@ -22,7 +22,7 @@ struct TrainingParts {
   TrainingData data;
   std::unique_ptr<LanguageModel<float>> model;
   std::unique_ptr<ModelWeights> weights;
-  std::unique_ptr<Stepper> stepper;
+  std::unique_ptr<TrainStep> train_step;
   std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
   Horizon horizon = Horizon::after_steps(0);
   TrainerState state;

@@ -66,6 +66,6 @@ const TrainerState& TrainingRun::state() const { return parts_->state; }
 const Horizon& TrainingRun::horizon() const { return parts_->horizon; }
 Index TrainingRun::training_tokens() const { return parts_->data.training_tokens; }
 Index TrainingRun::held_out_tokens() const { return parts_->data.held_out_tokens; }
-Index TrainingRun::trained_parameters() const { return parts_->stepper->gradients().layout().count(); }
+Index TrainingRun::trained_parameters() const { return parts_->train_step->gradients().layout().count(); }
 
 }  // namespace kiln

@@ -2,7 +2,7 @@
 #include "kiln/core/threads.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include <gtest/gtest.h>
 
@@ -88,11 +88,11 @@ TEST(Allocation, AStepTakesNothingButSmallChange) {
     Batcher batcher(TokenFile(builder.finish(), "test"), 16, DataOrder::random, 1);
     const BatchSizes sizes = batch_sizes(config, batcher.windows_per_epoch());
     WindowBatches batches(std::move(batcher), sizes);
-    Stepper stepper(config, model.layout, kVocabSize, training_runner(config, sizes));
-    stepper.run(weights, batches, {});  // the first makes the matrix products
+    TrainStep train_step(config, model.layout, kVocabSize, training_runner(config, sizes));
+    train_step.run(weights, batches, {});  // the first makes the matrix products
     largest = 0;
     counting = true;
-    for (Index step = 1; step < 4; ++step) stepper.run(weights, batches, {.step = step, .updates = step});
+    for (Index step = 1; step < 4; ++step) train_step.run(weights, batches, {.step = step, .updates = step});
     counting = false;
     EXPECT_LT(largest, 1024u) << c.name;
   }

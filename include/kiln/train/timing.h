@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kiln/run/config.h"
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include <functional>
 #include <map>

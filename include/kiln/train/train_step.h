@@ -43,14 +43,14 @@ struct StepPosition {
 RunnerOptions training_runner(const Config& config, const BatchSizes& sizes);
 
 /// Owns the gradients, activations and optimizer of training. The constructor allocates all memory.
-class Stepper {
+class TrainStep {
  public:
-  Stepper(const Stepper&) = delete;  // batch_runner_ refers to members
-  Stepper& operator=(const Stepper&) = delete;
+  TrainStep(const TrainStep&) = delete;  // batch_runner_ refers to members
+  TrainStep& operator=(const TrainStep&) = delete;
 
-  /// `layout` must be that of a LanguageModel of this config and vocabulary; both must outlive the stepper. `runner` as
+  /// `layout` must be that of a LanguageModel of this config and vocabulary; both must outlive this object. `runner` as
   /// training_runner returns it.
-  Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner);
+  TrainStep(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner);
 
   /// Takes the step after `position`, on the source's next batches.
   StepResult run(Weights weights, BatchSource& source, const StepPosition& position);

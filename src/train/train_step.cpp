@@ -1,5 +1,5 @@
 // Takes one optimizer step: batcher, forward, backward, clipping, update.
-#include "kiln/train/stepper.h"
+#include "kiln/train/train_step.h"
 
 #include "kiln/core/profile.h"
 #include "kiln/optim/clip.h"
@@ -35,7 +35,7 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes) {
   return {.rows = rows, .scored = rows, .backward = config.train.recompute};
 }
 
-Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner)
+TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner)
     : config_(config),
       trainable_(trainable_parameters(config.train, layout)),
       gradients_(trainable_),
@@ -43,7 +43,7 @@ Stepper::Stepper(const Config& config, const ParameterLayout& layout, Index voca
       runner_(make_runner(config.model, vocab_size, config.train.precision, runner)),
       batch_runner_(*runner_, objective_) {}
 
-StepResult Stepper::run(Weights weights, BatchSource& source, const StepPosition& position) {
+StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPosition& position) {
   const double multiplier = position.learning_rate_multiplier.value_or(
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
