@@ -197,7 +197,7 @@ RUN = [
     *of("src/run/verify.cpp", "run_test",
         ("a step twice passes", "if (step > before) continue;", "if (step >= before) continue;"),
         ("a tokenizer larger than the embedding passes", "entries <= *vocab_size_", "entries <= *vocab_size_ + 1")),
-    *of("src/train/horizon.cpp", "train_test:Horizon*",
+    *of("src/train/training_length.cpp", "train_test:TrainingLength*",
         ("by the clock a run has no steps before its first", "return step_ > 0 && progress_ > 0 ?",
          "return progress_ > 0 ?")),
     *of("src/data/batcher.cpp", "train_test:Trainer.Epochs*",

@@ -111,12 +111,12 @@ void LiveLine::set_work(std::string what) {
 }
 
 void LiveLine::tell(const StepFigures& figures, std::optional<double> tokens_per_second) {
-  const Horizon& horizon = figures.horizon;
+  const TrainingLength& training_length = figures.training_length;
   standing_.row = figures.row;
   standing_.row.tokens_per_second = tokens_per_second;
-  const double total = horizon.total_steps();  // with a time budget unknown before the first step
-  standing_.total = total < kEndless ? fmt::format("{}{:.0f}", horizon.is_estimate() ? "~" : "", total) : "?";
-  standing_.progress = horizon.progress();
+  const double total = training_length.total_steps();  // with a time budget unknown before the first step
+  standing_.total = total < kEndless ? fmt::format("{}{:.0f}", training_length.is_estimate() ? "~" : "", total) : "?";
+  standing_.progress = training_length.progress();
   standing_.remaining_seconds = figures.remaining_seconds;
   standing_.at = stopwatch_.seconds();
 }

@@ -115,11 +115,11 @@ std::vector<std::string> overrides_of(const TrainOptions& options) {
 
 void say_finished(const TrainingRun& run, const std::string& root) {
   const TrainConfig& train = run.config().train;
-  if (train.time_budget && run.horizon().is_reached()) {
+  if (train.time_budget && run.training_length().is_reached()) {
     spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
                  format_duration(train.time_budget->seconds));
-  } else if (run.horizon().is_reached()) {
-    const auto steps = static_cast<std::int64_t>(run.horizon().total_steps());
+  } else if (run.training_length().is_reached()) {
+    const auto steps = static_cast<std::int64_t>(run.training_length().total_steps());
     spdlog::info("{}: finished after {}; raise train.steps to go on", root, counted(steps, "step"));
   } else {
     spdlog::info(

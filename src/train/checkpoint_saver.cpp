@@ -34,7 +34,7 @@ CheckpointSaver::CheckpointSaver(TrainingParts& parts, const RunPaths& paths, Tr
 
 void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()>& before) {
   wait();  // one at a time; reports the previous failure first
-  const double total = p_.horizon.total_steps();
+  const double total = p_.training_length.total_steps();
   p_.state.seconds = clock_.seconds();
   p_.state.total_steps = total < kEndless ? std::optional(std::llround(total)) : std::nullopt;
   const CheckpointContents contents{.config = p_.config,

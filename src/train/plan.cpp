@@ -10,9 +10,9 @@
 #include "kiln/kernels/matmul.h"
 #include "kiln/run/checkpoint_writer.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/horizon.h"
 #include "kiln/train/timing.h"
 #include "kiln/train/train_step.h"
+#include "kiln/train/training_length.h"
 
 #include "train/planned_work.h"
 #include "train/text_length.h"

@@ -9,7 +9,7 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/config.h"
 #include "kiln/run/metrics.h"
-#include "kiln/train/horizon.h"
+#include "kiln/train/training_length.h"
 
 #include <algorithm>
 #include <chrono>
@@ -69,9 +69,9 @@ bool is_finished(const RunSummary& summary, const RunFiles& files) {
   const TrainConfig& train = files.config->train;
   if (train.early_stopping && files.state->evaluations_since_best >= *train.early_stopping) return true;
   if (!train.time_budget) return summary.total_steps && summary.step >= *summary.total_steps;
-  Horizon horizon = Horizon::after_seconds(train.time_budget->seconds);
-  horizon.advance(*files.state);
-  return horizon.is_reached();
+  TrainingLength training_length = TrainingLength::after_seconds(train.time_budget->seconds);
+  training_length.advance(*files.state);
+  return training_length.is_reached();
 }
 
 /// Returns the message of the log's last entry if that is an error.

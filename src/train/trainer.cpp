@@ -59,16 +59,16 @@ TrainingEnd Trainer::run() {
   }
   draw();
   if (stops) return TrainingEnd::stopped;
-  return p_.horizon.is_reached() ? TrainingEnd::finished : TrainingEnd::early;
+  return p_.training_length.is_reached() ? TrainingEnd::finished : TrainingEnd::early;
 }
 
 /// Evaluates, logs, samples and saves as due. Returns true if the monitor ends the training.
 bool Trainer::after_step() {
   const TrainConfig& train = p_.config.train;
   saver_.poll();
-  const bool is_last = p_.horizon.is_reached();
+  const bool is_last = p_.training_length.is_reached();
   // Work that would exceed a time budget is left to the last step, which evaluates and saves anyway.
-  const bool has_time = p_.horizon.spare_seconds() > p_.state.reserve_seconds;
+  const bool has_time = p_.training_length.spare_seconds() > p_.state.reserve_seconds;
   const bool is_pending = std::exchange(p_.state.evaluation_pending, false);
   const bool evaluates = p_.evaluator && ((has_time && is_due(train.eval_every)) || is_last || is_pending);
   const std::optional<Evaluation> evaluation = evaluates ? evaluate() : std::nullopt;
@@ -90,21 +90,21 @@ void Trainer::take_step() {
   TrainerState& state = p_.state;
   monitor_.on_work(TrainingWork::step, state.step);
   state.seconds = clock_.seconds();
-  p_.horizon.advance(state);
+  p_.training_length.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_.now();
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
                               .examples_drawn = state.windows,
-                              .total_steps = p_.horizon.total_steps(),
+                              .total_steps = p_.training_length.total_steps(),
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
   const StepResult result = p_.train_step->run(p_.weights->view(), *p_.data.batches, position);
   clock_.add_step(clock_.now() - begun, result.tokens);
   ++state.step;
   state.seconds = clock_.seconds();
   state.reserve_seconds = std::max(clock_.reserve(p_.evaluator ? evaluated_tokens() : 0), before_.reserve_seconds);
-  p_.horizon.advance(state);
+  p_.training_length.advance(state);
   state.windows += result.examples;
   state.tokens += result.tokens;
   state.validation_loss.reset();
@@ -243,18 +243,19 @@ void Trainer::save(bool is_best, Retry retry) {
 /// Returns true if an evaluation follows the next step; with a time budget, an estimate.
 bool Trainer::leads_to_evaluation() const {
   const Index step = p_.state.step + 1, every = p_.config.train.eval_every;
-  return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.horizon.total_steps());
+  return p_.evaluator && (step % every == 0 || static_cast<double>(step) >= p_.training_length.total_steps());
 }
 
 Index Trainer::evaluated_tokens() const { return p_.data.validation ? p_.data.validation->tokens() : 0; }
 
-StepFigures Trainer::figures() { return {row_, p_.horizon, clock_.pace(), remaining_seconds()}; }
+StepFigures Trainer::figures() { return {row_, p_.training_length, clock_.pace(), remaining_seconds()}; }
 
 std::optional<double> Trainer::remaining_seconds() const {
-  const Horizon& horizon = p_.horizon;
-  if (horizon.is_reached() || p_.state.step == before_.step) return std::nullopt;
-  if (horizon.is_estimate()) return std::max(0.0, horizon.spare_seconds() - (clock_.seconds() - p_.state.seconds));
-  return clock_.remaining(horizon.total_steps() - static_cast<double>(p_.state.step));
+  const TrainingLength& training_length = p_.training_length;
+  if (training_length.is_reached() || p_.state.step == before_.step) return std::nullopt;
+  if (training_length.is_estimate())
+    return std::max(0.0, training_length.spare_seconds() - (clock_.seconds() - p_.state.seconds));
+  return clock_.remaining(training_length.total_steps() - static_cast<double>(p_.state.step));
 }
 
 void Trainer::draw() const {

@@ -70,9 +70,9 @@ Index vocab_size_of(const TrainingParts& p, const std::optional<ModelSource>& ba
   return base->vocab_size;
 }
 
-Horizon horizon_of(const TrainConfig& train, BatchSource& batches) {
-  if (train.time_budget) return Horizon::after_seconds(train.time_budget->seconds);
-  return Horizon::after_steps(train.steps ? *train.steps : batches.steps_of_epochs(*train.epochs));
+TrainingLength training_length_of(const TrainConfig& train, BatchSource& batches) {
+  if (train.time_budget) return TrainingLength::after_seconds(train.time_budget->seconds);
+  return TrainingLength::after_steps(train.steps ? *train.steps : batches.steps_of_epochs(*train.epochs));
 }
 
 void warn_of_long_warmup(const Config& config, double total_steps) {
@@ -154,8 +154,8 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, V);
   const Index n_ctx = p.config.model.n_ctx;
   require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);
-  p.horizon = horizon_of(p.config.train, *p.data.batches);
-  warn_of_long_warmup(p.config, p.horizon.total_steps());
+  p.training_length = training_length_of(p.config.train, *p.data.batches);
+  warn_of_long_warmup(p.config, p.training_length.total_steps());
 
   const Precision precision = resolved(p.config.train.precision);
   p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
@@ -176,7 +176,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   note_machine(p, precision);
   check_same_template(p);
   check_same_data(p, options.retokenize);
-  p.horizon.advance(p.state);
+  p.training_length.advance(p.state);
   p.weights->round();
   return result;
 }

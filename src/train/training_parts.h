@@ -6,8 +6,8 @@
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/horizon.h"
 #include "kiln/train/train_step.h"
+#include "kiln/train/training_length.h"
 #include "kiln/train/training_run.h"
 
 #include "train/training_data.h"
@@ -24,12 +24,14 @@ struct TrainingParts {
   std::unique_ptr<ModelWeights> weights;
   std::unique_ptr<TrainStep> train_step;
   std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
-  Horizon horizon = Horizon::after_steps(0);
+  TrainingLength training_length = TrainingLength::after_steps(0);
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
 
   bool has_stopped_early() const;
-  bool is_finished() const { return !state.evaluation_pending && (horizon.is_reached() || has_stopped_early()); }
+  bool is_finished() const {
+    return !state.evaluation_pending && (training_length.is_reached() || has_stopped_early());
+  }
 };
 
 /// Reads or creates all parts of a run, as TrainingRun's constructor describes; with a verified `checkpoint`, those

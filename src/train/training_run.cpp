@@ -63,7 +63,7 @@ const SpecialIds& TrainingRun::ids() const { return parts_->data.ids; }
 ModelView TrainingRun::model() const { return {*parts_->model, *parts_->weights}; }
 const ParameterLayout& TrainingRun::layout() const { return parts_->model->layout; }
 const TrainerState& TrainingRun::state() const { return parts_->state; }
-const Horizon& TrainingRun::horizon() const { return parts_->horizon; }
+const TrainingLength& TrainingRun::training_length() const { return parts_->training_length; }
 Index TrainingRun::training_tokens() const { return parts_->data.training_tokens; }
 Index TrainingRun::held_out_tokens() const { return parts_->data.held_out_tokens; }
 Index TrainingRun::trained_parameters() const { return parts_->train_step->gradients().layout().count(); }

@@ -208,7 +208,7 @@ TEST(Trainer, EpochsCountPassesOverTheTrainingWindows) {
   config.train.epochs = 0.5;
   TrainingRun run(config, scratch.path("run"));
   const double windows = static_cast<double>(run.parts().data.batches->epoch());
-  EXPECT_EQ(run.horizon().total_steps(), std::ceil(windows / 2 / 4));
+  EXPECT_EQ(run.training_length().total_steps(), std::ceil(windows / 2 / 4));
 }
 
 TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
@@ -222,7 +222,7 @@ TEST(Trainer, EpochsThatAreWholeStepsGainNoneByRounding) {
   config.train.epochs = 0.07;  // times 100 windows is 7.000000000000001
   TrainingRun run(config, scratch.path("run"));
   ASSERT_EQ(run.parts().data.batches->epoch(), 100);
-  EXPECT_EQ(run.horizon().total_steps(), 7);
+  EXPECT_EQ(run.training_length().total_steps(), 7);
 }
 
 /// A config whose run is as long as a clock says.

@@ -4,7 +4,7 @@
 #include "kiln/run/metrics.h"
 #include "kiln/tensor/view.h"
 #include "kiln/train/evaluate.h"
-#include "kiln/train/horizon.h"
+#include "kiln/train/training_length.h"
 
 #include <optional>
 #include <string>
@@ -17,7 +17,7 @@ enum class TrainingWork { step, evaluation, sample, save };
 /// A step's figures.
 struct StepFigures {
   const MetricsRow& row;
-  const Horizon& horizon;
+  const TrainingLength& training_length;
   std::optional<double> tokens_per_second;  // over the last second of steps
   std::optional<double> remaining_seconds;  // null before the first step and at the end
 };

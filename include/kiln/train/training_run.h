@@ -7,7 +7,7 @@
 #include "kiln/run/run_directory.h"
 #include "kiln/text/special_ids.h"
 #include "kiln/text/tokenizer.h"
-#include "kiln/train/horizon.h"
+#include "kiln/train/training_length.h"
 #include "kiln/train/training_monitor.h"
 
 #include <filesystem>
@@ -75,7 +75,7 @@ class TrainingRun {
   ModelView model() const;
   const ParameterLayout& layout() const;  // of the model
   const TrainerState& state() const;
-  const Horizon& horizon() const;
+  const TrainingLength& training_length() const;
   Index training_tokens() const;     // of the text
   Index held_out_tokens() const;     // of the rest
   Index trained_parameters() const;  // all but the frozen ones

@@ -8,12 +8,12 @@ namespace kiln {
 
 /// The end of a run: after a number of steps, or after a wall time. Learning rate, progress line and training loop read
 /// its progress and its total of steps, exact or estimated.
-class Horizon {
+class TrainingLength {
  public:
-  static Horizon after_steps(Index steps) { return {static_cast<double>(steps), false}; }
+  static TrainingLength after_steps(Index steps) { return {static_cast<double>(steps), false}; }
 
   /// Ends the run, last save included, after this wall time: its last step ends TrainerState::reserve_seconds earlier.
-  static Horizon after_seconds(double seconds) { return {seconds, true}; }
+  static TrainingLength after_seconds(double seconds) { return {seconds, true}; }
 
   /// Updates the progress to this state.
   void advance(const TrainerState& state);
@@ -32,7 +32,7 @@ class Horizon {
   bool is_estimate() const { return by_clock_ && !is_reached(); }
 
  private:
-  Horizon(double end, bool by_clock) : end_(end), by_clock_(by_clock) {}
+  TrainingLength(double end, bool by_clock) : end_(end), by_clock_(by_clock) {}
 
   double end_;  // in steps or seconds
   bool by_clock_;
