@@ -37,7 +37,7 @@ struct LibraryMicrokernel {
     const Strided<W> left = laid_out(a, packed), right = laid_out(b, packed + kLeftSize);
     Mat<Acc<T>> tile(sums, a.rows, b.cols, Eigen::OuterStride<>(kTileCols));
     if constexpr (kByOneDnn<W>) {
-      const OneThread alone;
+      const SingleThreadScope alone;
       onednn_product<W, Acc<T>>(left, right, tile, write, no_const_vec<W>());
     } else {
       if (write == Write::overwrite) tile.setZero();

@@ -32,12 +32,12 @@ void let_others_go_first();
 inline int threads_here() { return omp_in_parallel() ? 1 : threads(); }
 
 /// Keeps loops started by its thread on that thread during its lifetime, as inside a parallel region.
-class OneThread {
+class SingleThreadScope {
  public:
-  OneThread() : before_(threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
+  SingleThreadScope() : before_(threads()) { omp_set_num_threads(1); }
+  ~SingleThreadScope() { omp_set_num_threads(before_); }
+  SingleThreadScope(const SingleThreadScope&) = delete;
+  SingleThreadScope& operator=(const SingleThreadScope&) = delete;
 
  private:
   int before_;
