@@ -115,10 +115,10 @@ class AddedTokens {
     }
   }
 
-  void add(const std::string& content, TokenId id, bool special, bool found_last, const std::string& place) {
+  void add(const std::string& content, TokenId id, bool special, bool normalized, const std::string& place) {
     const bool is_new = contents_.insert(content).second;
     check_input(is_new, "{}: \"{}\" is added twice; keep one of them", place, content);
-    tokens_.push_back({.content = content, .id = id, .in_any_text = !special, .found_last = found_last});
+    tokens_.push_back({.content = content, .id = id, .in_any_text = !special, .normalized = normalized});
   }
 
   /// Adds a role's token that is not among the added tokens, with its id from vocab.json.

@@ -29,7 +29,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerConfig& config, std::sp
 Tokenizer::Tokenizer(std::vector<SpecialToken> special_tokens) : special_tokens_(std::move(special_tokens)) {
   std::ranges::sort(special_tokens_, {}, &SpecialToken::id);
   for (const SpecialToken& token : special_tokens_) {
-    rounds_[token.found_last ? 1 : 0].push_back(token);
+    rounds_[token.normalized ? 1 : 0].push_back(token);
     may_begin_special_[static_cast<unsigned char>(token.content.front())] = true;
   }
   for (std::vector<SpecialToken>& tokens : rounds_) {

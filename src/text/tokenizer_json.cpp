@@ -114,7 +114,7 @@ class Reader {
       tokens.push_back({.content = content.get<std::string>(),
                         .id = id.get<TokenId>(),
                         .in_any_text = member(added[i], "special") == false,
-                        .found_last = member(added[i], "normalized") == true});
+                        .normalized = member(added[i], "normalized") == true});
       const std::size_t of_content = contents.emplace(tokens[i].content, i).first->second;
       const std::size_t other = std::min(of_content, ids.emplace(tokens[i].id, i).first->second);
       need(other == i, pointer, "has the content or the id of /added_tokens/{}; each must have its own", other);

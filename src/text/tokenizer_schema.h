@@ -51,7 +51,7 @@ inline Json tokenizer_document(std::span<const SpecialToken> special_tokens, Jso
                      {"single_word", false},
                      {"lstrip", false},
                      {"rstrip", false},
-                     {"normalized", token.found_last},
+                     {"normalized", token.normalized},
                      {"special", !token.in_any_text}});
   }
   return {{"version", "1.0"},          {"truncation", nullptr},

@@ -22,14 +22,14 @@ struct SpecialToken {
   std::string content;
   TokenId id;
   bool in_any_text = false;  // "special": false in tokenizer.json
-  bool found_last = false;   // "normalized": true: searched for in the text between the others
+  bool normalized = false;   // "normalized": true: searched for in the text between the others
   bool operator==(const SpecialToken&) const = default;
 };
 
 /// How to encode special tokens that are spelled out in a text.
 enum class SpecialTokens {
   as_text,  // as ordinary text: what a user typed cannot end a document
-  allow,    // as their ids: leftmost first, then the longest; those that are found_last in a second pass
+  allow,    // as their ids: leftmost first, then the longest; those that are normalized in a second pass
 };
 
 /// How to decode special tokens.
@@ -89,7 +89,7 @@ class Tokenizer {
                     std::vector<TokenId>& ids) const;
 
   std::vector<SpecialToken> special_tokens_;         // by id
-  std::array<std::vector<SpecialToken>, 2> rounds_;  // those with found_last in the second; each longest first
+  std::array<std::vector<SpecialToken>, 2> rounds_;  // those with normalized in the second; each longest first
   std::array<bool, 256> may_begin_special_{};        // by first byte
 };
 
