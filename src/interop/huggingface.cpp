@@ -161,7 +161,7 @@ void read_huggingface_weights(const std::filesystem::path& folder, const ModelCo
   WeightsReader(folder, model, weights.layout()).read_into(weights);
 }
 
-void check_claims(const std::filesystem::path& folder, const ModelConfig& model) {
+void check_config_against_weights(const std::filesystem::path& folder, const ModelConfig& model) {
   const WeightFiles files(folder);
   const std::string path = files.path().string();
   const std::size_t tensors = files.tensors().size();

@@ -96,12 +96,12 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
   if (is_checkpoint(folder)) {
     if (verify == Verify::yes) verify_checkpoint(folder);
     CheckpointConfig read = read_checkpoint_config(folder);
-    check_claims(folder, read.config.model);
+    check_config_against_weights(folder, read.config.model);
     NamedTokens named = read_named_tokens(folder, read.vocab_size);
     return {folder, read.config.model, read.vocab_size, std::move(read.config), std::move(named)};
   }
   const ModelDescription description = read_huggingface_config(folder);
-  check_claims(folder, description.model);
+  check_config_against_weights(folder, description.model);
   return {folder, description.model, description.vocab_size, std::nullopt, description.named};
 }
 

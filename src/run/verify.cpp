@@ -106,7 +106,7 @@ class Examination {
       vocab_size_ = read.vocab_size;
       if (!has_sound_weights()) return;  // a layout is built only if the weights have the config's layers
       const bool fits = attempt(std::string(kWeightsFile), "the weights that the config describes",
-                                [&] { check_claims(folder_, read.config.model); });
+                                [&] { check_config_against_weights(folder_, read.config.model); });
       if (fits) examine_tensors(read);
     });
   }

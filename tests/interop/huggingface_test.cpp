@@ -226,16 +226,16 @@ TEST(HuggingFace, SizesThatNoTensorBearsOutAreHeldToThoseOfTheWeights) {
   write_huggingface_folder(scratch.path(), small.config(), kSmallVocabulary, small.weights, {"{}", "", {}});
   ModelConfig config = small.config();
   config.n_ctx = 1'000'000;  // tables of 24 MB
-  check_claims(scratch.path(), config);
+  check_config_against_weights(scratch.path(), config);
   const auto refused = [&](std::initializer_list<std::string_view> parts) {
-    expect_error_with(ExitCode::bad_input, parts, [&] { check_claims(scratch.path(), config); });
+    expect_error_with(ExitCode::bad_input, parts, [&] { check_config_against_weights(scratch.path(), config); });
   };
   config.n_ctx = Index{1} << 31;
   refused({"model.safetensors", "2147483648 positions", "51.54 GB", "are they of two models?"});
   config.position = PositionKind::sinusoidal;
   refused({"2147483648 positions", "68.72 GB"});
   config.position = PositionKind::alibi;
-  check_claims(scratch.path(), config);
+  check_config_against_weights(scratch.path(), config);
   config.n_heads = Index{1} << 31;
   refused({"8.59 GB"});
   config.n_layers = 100'000;

@@ -39,7 +39,7 @@ void read_huggingface_weights(const std::filesystem::path& folder, const ModelCo
 /// Checks a config's sizes against the weights beside it, before memory is allocated for its layers and position
 /// tables. Throws Error (bad_input) if there are fewer tensors than layers, or if the tables (in float) would take more
 /// bytes than both the weights and 64 MB.
-void check_claims(const std::filesystem::path& folder, const ModelConfig& model);
+void check_config_against_weights(const std::filesystem::path& folder, const ModelConfig& model);
 
 /// Throws as read_huggingface_weights does, but reads only the files' headers.
 void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
