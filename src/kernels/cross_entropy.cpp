@@ -19,13 +19,13 @@ constexpr Index kBlock = 256;  // elements of a row that exp and rounding proces
 template <class A>
 using ConstRow = Eigen::Map<const Eigen::Array<A, 1, Eigen::Dynamic>>;
 
-/// Computes out[v] = scale exp(z[v] - log_sum). `out` may alias z.
+/// Computes out[v] = scale exp(z[v] - lse). `out` may alias z.
 template <class T>
-void write_probabilities(const ConstRow<Acc<T>>& z, Acc<T> log_sum, Acc<T> scale, T* out) {
+void write_probabilities(const ConstRow<Acc<T>>& z, Acc<T> lse, Acc<T> scale, T* out) {
   Eigen::Array<Acc<T>, 1, Eigen::Dynamic, Eigen::RowMajor, 1, kBlock> block;
   for (Index begin = 0; begin < z.size(); begin += kBlock) {
     const Index count = std::min(kBlock, z.size() - begin);
-    block = (z.segment(begin, count) - log_sum).exp() * scale;
+    block = (z.segment(begin, count) - lse).exp() * scale;
     const Acc<T>* values = block.data();
     for (Index i = 0; i < count; ++i) out[begin + i] = narrow<T>(values[i]);
   }
@@ -57,9 +57,9 @@ void cross_entropy_backward(ConstMat<Acc<T>> logits, std::span<const std::int32_
     for (Index n = begin; n < end; ++n) {
       const ConstRow<A> z(row(logits, n), logits.cols());
       const Index target = targets[static_cast<std::size_t>(n)];
-      const A log_sum = losses[n] + z[target];
+      const A lse = losses[n] + z[target];
       const A at_target = weights[n] * std::expm1(-losses[n]);  // p - 1, exact where p is near 1
-      write_probabilities<T>(z, log_sum, weights[n], row(dlogits, n));
+      write_probabilities<T>(z, lse, weights[n], row(dlogits, n));
       row(dlogits, n)[target] = static_cast<T>(at_target);
     }
   });
