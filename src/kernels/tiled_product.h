@@ -15,10 +15,10 @@
 namespace kiln {
 
 /// A microkernel of a tiled product:
-///   Factor, PackedElement                   element type of the factors, and of the packed factors
+///   Factor, PackedElement          element type of the factors, and of the packed factors
 ///   kTileRows, kTileCols, kDepth   the largest tile, and the depth (of the inner dimension) that is packed at a time
 ///   kRows, kCols                   tile sizes are multiples of these, except for the last tiles
-///   kPackedSize                         size of both packed factors
+///   kPackedSize                    size of both packed factors
 ///   multiply(a, b, packed, sums, write)
 ///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), on this thread
 template <class Microkernel>

@@ -1,4 +1,4 @@
-// Counts with the layout and a counting arena, and times with the train_step that trains.
+// Counts with the layout and a counting arena, and times the TrainStep of training.
 #include "kiln/train/plan.h"
 
 #include "kiln/core/contention.h"

@@ -1,4 +1,4 @@
-// Times the train_step that trains, on random tokens.
+// Times the TrainStep of training on random tokens.
 #include "kiln/train/timing.h"
 
 #include "kiln/core/profile.h"

@@ -38,7 +38,7 @@ Config small_config() {
   return config;
 }
 
-/// A model, its data and a train_step, ready to go.
+/// A model, its data and a TrainStep.
 struct TrainStepRig {
   TrainStepRig(Config chosen, const std::vector<std::int32_t>& tokens, Index vocab_size, DataOrder order,
                std::optional<TokenId> border = {})

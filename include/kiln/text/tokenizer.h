@@ -22,14 +22,14 @@ struct SpecialToken {
   std::string content;
   TokenId id;
   bool in_any_text = false;  // "special": false in tokenizer.json
-  bool normalized = false;   // "normalized": true: searched for in the text between the others
+  bool normalized = false;   // as in tokenizer.json: found only in the text between the others
   bool operator==(const SpecialToken&) const = default;
 };
 
 /// How to encode special tokens that are spelled out in a text.
 enum class SpecialTokens {
   as_text,  // as ordinary text: what a user typed cannot end a document
-  allow,    // as their ids: leftmost first, then the longest; those that are normalized in a second pass
+  allow,    // as their ids: leftmost first, then the longest; the normalized ones in a second pass
 };
 
 /// How to decode special tokens.
