@@ -28,20 +28,19 @@ struct DataConfig {
   template <class V>
   void visit(V& v) {
     v("train", train,
-      "files, folders or globs: text, .jsonl (a document a line), .bin (token files); for objective sft .jsonl or "
-      ".json "
-      "with conversations; text and JSON may be compressed (.gz, .zst)",
+      "files, folders or globs: text, .jsonl (one document per line), .bin (token files); for objective sft: .jsonl or "
+      ".json files of conversations; text and JSON may be compressed (.gz, .zst)",
       required());
-    v("validation", validation, "the same, for the text that is held out");
+    v("validation", validation, "held-out text, given in the same way");
     v("validation_fraction", validation_fraction,
-      "share of the training text's tail held out where validation is empty", from_to_below(0, 1));
+      "share of the training text to hold out, from its end, if validation is empty", from_to_below(0, 1));
     v("document_separator", document_separator,
-      "what separates the documents of a text file; null: it is one document");
-    v("include", include, "names of the files that count in a folder, such as [\"*.py\", \"*.md\"]");
-    v("text_field", text_field, "the field of a .jsonl line that holds its text");
+      "line that separates the documents of a text file; null: the file is one document");
+    v("include", include, "names of the files to read from a folder, such as [\"*.py\", \"*.md\"]");
+    v("text_field", text_field, "field of a .jsonl line that holds the text");
     v("attend_across_documents", attend_across_documents,
-      "whether a token sees earlier documents in its window; false: after each end token attention and positions begin "
-      "again, and the token that follows it is not predicted");
+      "let a token see earlier documents in its window; false: attention and positions restart after each end token, "
+      "and the token that follows it is not predicted");
   }
 };
 

@@ -34,8 +34,7 @@ struct InitConfig {
   void visit(V& v) {
     v("scheme", scheme, "distribution of the initial weights");
     v("std", std, "standard deviation (gpt2, normal) or half-width (uniform)", positive());
-    v("zero_residual_projections", zero_residual_projections,
-      "set the projections back to the residual stream to zero at first");
+    v("zero_residual_projections", zero_residual_projections, "start the projections to the residual stream at zero");
   }
 };
 
@@ -72,7 +71,7 @@ struct ModelConfig {
 
   template <class V>
   void visit(V& v) {
-    v("n_layers", n_layers, "blocks", at_least(1));
+    v("n_layers", n_layers, "number of transformer blocks", at_least(1));
     v("d_model", d_model, "embedding size: width of the residual stream", at_least(1));
     v("n_heads", n_heads, "attention heads per layer", at_least(1));
     v("n_kv_heads", n_kv_heads, "key/value heads (fewer: grouped-query attention); null: n_heads", at_least(1));
@@ -80,15 +79,15 @@ struct ModelConfig {
     v("d_mlp", d_mlp, "hidden size of the MLP; null: 4 d_model, gated 8/3 d_model rounded up to 64", at_least(1));
     v("n_ctx", n_ctx, "context length: tokens that a prediction can look back on", at_least(1));
     v("activation", activation, "nonlinearity of the MLP; swiglu and geglu are gated");
-    v("norm", norm, "normalisation before each part and at the end");
+    v("norm", norm, "normalization before attention, before the MLP and after the last block");
     v("position", position, "position encoding");
     v("rope_theta", rope_theta, "base of the rotary frequencies (theta)", positive());
     v("bias", bias, "biases in linear layers and layernorm");
     v("qk_norm", qk_norm, "RMSNorm of queries and keys, before the rotation");
     v("tie_embeddings", tie_embeddings, "use the token embedding as the output matrix too");
-    v("dropout", dropout, "share of activations dropped in training", between(0.0, 0.99));
-    v("init", init, "first guesses");
-    v("norm_epsilon", norm_epsilon, "added to variances", positive());
+    v("dropout", dropout, "dropout rate: share of activations set to zero in training", between(0.0, 0.99));
+    v("init", init, "initial weights");
+    v("norm_epsilon", norm_epsilon, "epsilon of the norms, added to the variance", positive());
   }
 };
 

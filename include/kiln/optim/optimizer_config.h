@@ -35,17 +35,19 @@ struct OptimizerConfig {
   template <class V>
   void visit(V& v) {
     v("type", type,
-      "sgd, adam (weight decay in the gradient), adamw, lion, or muon: hidden matrices by Muon, the rest by AdamW");
-    v("learning_rate", learning_rate, "peak, after warm-up", positive());
+      "sgd; adam: with weight decay in the gradient; adamw; lion; muon: Muon for hidden matrices, AdamW for the rest");
+    v("learning_rate", learning_rate, "peak learning rate, reached after the warm-up", positive());
     v("beta1", beta1, "decay of the running mean of gradients (adam, adamw, lion, muon's AdamW)", from_to_below(0, 1));
     v("beta2", beta2, "decay of the running mean of their squares (lion: of its momentum)", from_to_below(0, 1));
-    v("epsilon", epsilon, "added to the root of the mean square, against division by zero", positive());
-    v("weight_decay", weight_decay, "weight decay, times the learning rate; only of matrices", non_negative());
-    v("momentum", momentum, "of sgd", from_to_below(0, 1));
-    v("nesterov", nesterov, "Nesterov momentum (sgd)");
+    v("epsilon", epsilon, "added to the denominator (the root of the mean square), against division by zero",
+      positive());
+    v("weight_decay", weight_decay, "weight decay of matrices, scaled by the learning rate; vectors have none",
+      non_negative());
+    v("momentum", momentum, "momentum of sgd", from_to_below(0, 1));
+    v("nesterov", nesterov, "use Nesterov momentum (sgd)");
     v("clip_norm", clip_norm, "gradient clipping: largest norm of the gradient; 0: no clipping", non_negative());
     v("muon_learning_rate", muon_learning_rate, "peak learning rate of the matrices that Muon updates", positive());
-    v("muon_momentum", muon_momentum, "of Muon, Nesterov's", from_to_below(0, 1));
+    v("muon_momentum", muon_momentum, "Nesterov momentum of Muon", from_to_below(0, 1));
     v("decay_embeddings", decay_embeddings, "apply weight decay to token and position embeddings too");
   }
 };

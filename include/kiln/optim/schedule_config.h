@@ -24,10 +24,10 @@ struct ScheduleConfig {
 
   template <class V>
   void visit(V& v) {
-    v("type", type, "learning rate after the warm-up; wsd: constant, then a linear fall");
-    v("warmup_steps", warmup_steps, "steps over which the learning rate rises to its peak", non_negative());
+    v("type", type, "learning rate after the warm-up; wsd: constant, then a linear decay");
+    v("warmup_steps", warmup_steps, "steps in which the learning rate rises to its peak", non_negative());
     v("min_ratio", min_ratio, "final learning rate of linear, cosine and wsd, as a share of the peak", between(0, 1));
-    v("decay_fraction", decay_fraction, "share of the run, at its end, over which wsd falls", between(0, 1));
+    v("decay_fraction", decay_fraction, "share of the run, at its end, in which wsd decays", between(0, 1));
   }
 };
 

@@ -41,29 +41,30 @@ struct TrainerState {
 
   template <class V>
   void visit(V& v) {
-    v("step", step, "steps taken", non_negative());
+    v("step", step, "optimizer steps taken", non_negative());
     v("tokens", tokens, "tokens trained on", non_negative());
-    v("windows", windows, "windows drawn from the data: where the batcher goes on", non_negative());
-    v("seconds", seconds, "of wall time in training, summed over resumes", non_negative());
+    v("windows", windows, "windows drawn from the data; the batcher continues after them", non_negative());
+    v("seconds", seconds, "wall time of training, summed over resumes", non_negative());
     v("reserve_seconds", reserve_seconds,
-      "what a time budget keeps back for a step, an evaluation, a sample and a checkpoint more", non_negative());
-    v("total_steps", total_steps, "of the run; by the clock, as many as it seemed then");
-    v("seed", seed, "of every random draw");
-    v("data_digest", data_digest, "XXH3 of the tokens to train on and of those held out; 0: not known");
-    v("chat_template", chat_template, "hash of the template that the conversations were read with; 0: none");
-    v("threads", threads, "at work: with another number the bits of a run may differ", non_negative());
-    v("precision", precision, "of the last steps: in another one the bits of a run differ; auto: not known");
-    v("validation_loss", validation_loss, "of these weights, where they were evaluated");
-    v("best_loss", best_loss, "the lowest validation loss so far");
-    v("best_step", best_step, "and its step", non_negative());
-    v("evaluations_since_best", evaluations_since_best, "without improvement, in a row", non_negative());
-    v("evaluation_pending", evaluation_pending, "an evaluation of these weights was left by a signal, and is due");
-    v("bad_steps_in_a_row", bad_steps_in_a_row, "updates skipped for a loss or gradient not finite, or a spike",
-      non_negative());
-    v("bad_steps", bad_steps, "the same, in total", non_negative());
-    v("losses", losses, "seen: what tells a spike from them", non_negative());
-    v("loss_mean", loss_mean, "of the recent ones");
-    v("loss_variance", loss_variance, "and their variance", non_negative());
+      "time that a time budget reserves for one more step, evaluation, sample and checkpoint", non_negative());
+    v("total_steps", total_steps, "steps of the whole run; an estimate if the run has a time budget");
+    v("seed", seed, "seed of every random draw");
+    v("data_digest", data_digest, "XXH3 of the training tokens and the held-out tokens; 0: unknown");
+    v("chat_template", chat_template, "hash of the chat template of the training data; 0: none");
+    v("threads", threads, "number of threads; another number may change the last bits of the results", non_negative());
+    v("precision", precision, "precision of the last steps; another precision changes the results; auto: unknown");
+    v("validation_loss", validation_loss, "validation loss of these weights, if they were evaluated");
+    v("best_loss", best_loss, "lowest validation loss so far");
+    v("best_step", best_step, "step of the lowest validation loss", non_negative());
+    v("evaluations_since_best", evaluations_since_best, "evaluations in a row without improvement", non_negative());
+    v("evaluation_pending", evaluation_pending,
+      "a signal interrupted the evaluation of these weights; a resume repeats it");
+    v("bad_steps_in_a_row", bad_steps_in_a_row,
+      "updates skipped in a row, for a spike or for a loss or gradient that is not finite", non_negative());
+    v("bad_steps", bad_steps, "skipped updates in total", non_negative());
+    v("losses", losses, "number of losses in the running mean and variance, which detect spikes", non_negative());
+    v("loss_mean", loss_mean, "running mean of the recent losses");
+    v("loss_variance", loss_variance, "running variance of the recent losses", non_negative());
   }
 };
 

@@ -59,16 +59,16 @@ struct Config {
     v("name", name, "name of the run; its folder is runs/NAME unless --run names another");
     v("seed", seed, "seed of every random draw");
     v("init_from", init_from,
-      "model to start from: a run, a checkpoint, a Hugging Face folder or a llm.c file; its architecture and tokenizer "
-      "come with it");
+      "model to start from: a run, a checkpoint, a Hugging Face folder or a llm.c file; brings its architecture and "
+      "tokenizer");
     v("tokenizer", tokenizer, "how text becomes tokens");
     v("chat", chat, "conversations");
     v("data", data, "the text");
-    v("objective", objective, "what training minimises");
+    v("objective", objective, "the loss that training minimizes");
     v("model", model, "the architecture");
     v("optimizer", optimizer, "how gradients move the weights");
     v("schedule", schedule, "how the learning rate changes over the run");
-    v("train", train, "length, batches, and what happens how often");
+    v("train", train, "length of the run, batches, evaluations, checkpoints, logging");
   }
 };
 

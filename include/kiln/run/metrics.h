@@ -51,24 +51,25 @@ struct Metric {
 
 /// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
 inline constexpr std::array<Metric, 9> kMetrics{{
-    {&MetricsRow::loss, "loss", "in nats per token, of the step's batch before its update", "training loss",
+    {&MetricsRow::loss, "loss", "loss of the step's batch before its update, in nats per token", "training loss",
      "loss (nats per token)", "loss/training", true},
-    {&MetricsRow::learning_rate, "learning_rate", "of the step", "learning rate", "learning rate",
+    {&MetricsRow::learning_rate, "learning_rate", "learning rate of the step", "learning rate", "learning rate",
      "training/learning_rate"},
-    {&MetricsRow::grad_norm, "grad_norm", "before clipping", "gradient norm", "norm of the gradient, before clipping",
-     "training/gradient_norm", true},
-    {&MetricsRow::tokens_per_second, "tokens_per_second", "since the last row", "tokens per second",
+    {&MetricsRow::grad_norm, "grad_norm", "norm of the gradient, before clipping", "gradient norm",
+     "norm of the gradient, before clipping", "training/gradient_norm", true},
+    {&MetricsRow::tokens_per_second, "tokens_per_second", "training speed since the last row", "tokens per second",
      "tokens per second", "training/tokens_per_second", true},
     {&MetricsRow::validation_loss, "validation_loss",
-     "over the validation split, or train.eval_tokens of it, if it was evaluated", "validation loss",
+     "loss on the validation split, or on train.eval_tokens of it; null without an evaluation", "validation loss",
      "validation loss (nats per token)", "loss/validation", false, Metric::Best::lowest},
-    {&MetricsRow::bits_per_byte, "bits_per_byte", "of the same text, if its number of bytes is known", "bits per byte",
+    {&MetricsRow::bits_per_byte, "bits_per_byte",
+     "bits per byte of the same text; null if its size in bytes is unknown", "bits per byte",
      "bits per byte of validation", "validation/bits_per_byte", false, Metric::Best::lowest},
     {&MetricsRow::perplexity, "perplexity", "exp(validation_loss)", "perplexity", "perplexity of validation",
      "validation/perplexity", false, Metric::Best::lowest},
-    {&MetricsRow::accuracy, "accuracy", "share of the same tokens that were the model's likeliest", "accuracy",
+    {&MetricsRow::accuracy, "accuracy", "share of the same tokens that the model ranked first", "accuracy",
      "accuracy of validation (share)", "validation/accuracy", false, Metric::Best::highest},
-    {&MetricsRow::end_accuracy, "end_accuracy", "the same of the tokens that end a turn, in conversations",
+    {&MetricsRow::end_accuracy, "end_accuracy", "accuracy on the tokens that end a turn, in conversations",
      "end-of-turn accuracy", "accuracy of the ends of turns (share)", "validation/end_accuracy", false,
      Metric::Best::highest},
 }};
@@ -87,7 +88,7 @@ template <class V>
 void MetricsRow::visit(V& v) {
   v("step", step, "steps taken, including those whose update was skipped");
   v("tokens", tokens, "tokens trained on");
-  v("seconds", seconds, "of wall time since training began, to the microsecond, summed over resumes");
+  v("seconds", seconds, "wall time since training began, to the microsecond, summed over resumes");
   for (const Metric& metric : kMetrics) v(metric.key, this->*metric.value, metric.help);
 }
 

@@ -27,10 +27,10 @@ struct ObjectiveConfig {
     v("type", type,
       "next_token: predict every token of a text; sft: predict the answers in conversations (supervised finetuning)");
     v("supervise", supervise,
-      "sft: the tokens to predict; assistant: those of every answer and its end; completion: of the last answer alone; "
-      "all: every token");
+      "sft: tokens to predict; assistant: every answer and its end token; completion: only the last answer; all: every "
+      "token");
     v("too_long", too_long,
-      "sft: what happens to a conversation longer than n_ctx; drop: it is left out; cut: its oldest turns are");
+      "sft: what to do with a conversation longer than n_ctx; drop: skip it; cut: remove its oldest turns");
   }
 };
 
@@ -53,8 +53,8 @@ struct ChatConfig {
   template <class V>
   void visit(V& v) {
     v("template", choice,
-      "how conversations become text; chatml and llama3 have tokens of their own, which a new vocabulary reserves; "
-      "plain: \"User: ...\"; auto: the model's own, else the one whose tokens the vocabulary has, else plain");
+      "format of conversations; chatml and llama3 have special tokens, which a new vocabulary reserves; plain: \"User: "
+      "...\"; auto: the model's own template, else the one whose tokens the vocabulary has, else plain");
   }
 };
 

@@ -74,52 +74,54 @@ struct TrainConfig {
     v("steps", steps, "optimizer steps; null: 2000, unless epochs or time_budget is set", at_least(1));
     v("epochs", epochs, "passes over the training windows, in place of steps; may be a fraction", positive());
     v("time_budget", time_budget,
-      "wall time of training, in place of steps: the learning rate follows the clock, and the last evaluation and "
-      "checkpoint are done when it is up",
+      "wall time of training, in place of steps: the learning rate follows the clock, and the time includes the last "
+      "evaluation and checkpoint",
       positive_up_to(kLongestSeconds));
     v("batch_size", batch_size,
       "windows of n_ctx tokens per micro-batch; \"all\": the whole text, full-batch gradient descent", at_least(1));
-    v("gradient_accumulation", gradient_accumulation, "micro-batches a step", at_least(1));
+    v("gradient_accumulation", gradient_accumulation, "micro-batches per step", at_least(1));
     v("order", order,
-      "order of the windows; shuffle: a new permutation each epoch; sequential: as in the text; random: with "
+      "order of the windows; shuffle: a new permutation each epoch; sequential: as in the text; random: drawn with "
       "replacement");
     v("precision", precision,
-      "precision of activations and matrix products; bf16: with float master weights, norms, softmax, loss and "
-      "optimizer; auto: bf16 where this processor has instructions for it (AVX512-BF16, AMX), else fp32");
+      "precision of activations and matrix products; bf16: master weights, norms, softmax, loss and optimizer stay in "
+      "float; auto: bf16 if this processor has instructions for it (AVX512-BF16, AMX), else fp32");
     v("freeze", freeze,
-      "tensors that keep their weights, by name as in model.safetensors of a kiln model, * standing for any text: "
-      "\"wte.weight\", \"h.0.*\"");
+      "tensors that training leaves unchanged, by their names in model.safetensors of a kiln model; * matches any "
+      "text: \"wte.weight\", \"h.0.*\"");
     v("recompute", recompute,
-      "activations to recompute in the backward pass instead of keeping them, for less memory and the same results; "
-      "mlp: those inside the MLPs; block: all but the residual stream between blocks");
+      "activations to recompute in the backward pass instead of storing them, which saves memory and gives the same "
+      "results; mlp: those inside the MLPs; block: all but the residual stream between blocks");
     v("eval_every", eval_every, "steps between evaluations of the held-out text; 0: never", non_negative());
     v("eval_tokens", eval_tokens,
       "tokens that an evaluation scores, in windows spread evenly over the held-out text, the same each time; \"all\": "
-      "every one; \"auto\": at most 0.3 of the tokens trained between two evaluations",
+      "every token; \"auto\": at most 0.3 times the tokens trained between two evaluations",
       at_least_or_automatic(1));
     v("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only the first and the last",
       non_negative());
     v("async_checkpoint", async_checkpoint,
-      "write checkpoints in the background, from a copy of weights and moments; false: training waits, with less "
-      "memory");
+      "write checkpoints in the background, from a copy of weights and moments; false: training waits for the disk and "
+      "needs less memory");
     v("keep_checkpoints", keep_checkpoints, "checkpoints kept besides step 0, best and latest", non_negative());
     v("log_every", log_every, "steps between log lines and rows of metrics.jsonl; 0: rows only at evaluations",
       non_negative());
     v("sample_every", sample_every, "steps between samples, in the log and TensorBoard; 0: never", non_negative());
-    v("sample_at_evaluations", sample_at_evaluations, "a sample at every evaluation (kiln train --watch-samples)");
+    v("sample_at_evaluations", sample_at_evaluations,
+      "print a sample at every evaluation (kiln train --watch-samples)");
     v("sample_prompt", sample_prompt, "prompt that samples continue");
-    v("early_stopping", early_stopping, "evaluations without improvement after which training ends; null: never",
+    v("early_stopping", early_stopping, "stop after this many evaluations without improvement; null: never",
       at_least(1));
     v("spike_threshold", spike_threshold,
-      "warn of a loss that is this many standard deviations above the mean of the recent ones, a spike; 0: never",
+      "warn of a spike, a loss this many standard deviations above the mean of the recent losses; 0: never",
       non_negative());
     v("skip_spikes", skip_spikes, "skip the update of a step whose loss is a spike");
-    v("threads", threads, "number of threads; 0: as OMP_NUM_THREADS says, else one per core", non_negative());
-    v("deterministic", deterministic, "the same results, to the bit, for any number of threads; may cost some speed");
+    v("threads", threads, "number of threads; 0: OMP_NUM_THREADS, else one per core", non_negative());
+    v("deterministic", deterministic,
+      "give the same results, to the bit, with any number of threads; may cost some speed");
     v("max_bad_steps", max_bad_steps,
-      "give up after this many steps in a row with a NaN or infinite loss or gradient, or with a skipped spike",
+      "stop after this many steps in a row with a NaN or infinite loss or gradient, or with a skipped spike",
       at_least(1));
-    v("tensorboard", tensorboard, "event files for TensorBoard, beside metrics.jsonl");
+    v("tensorboard", tensorboard, "write event files for TensorBoard beside metrics.jsonl");
   }
 };
 

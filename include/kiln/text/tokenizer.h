@@ -89,7 +89,7 @@ class Tokenizer {
                     std::vector<TokenId>& ids) const;
 
   std::vector<SpecialToken> special_tokens_;         // by id
-  std::array<std::vector<SpecialToken>, 2> rounds_;  // those with normalized in the second; each longest first
+  std::array<std::vector<SpecialToken>, 2> rounds_;  // the normalized ones in the second; each longest first
   std::array<bool, 256> may_begin_special_{};        // by first byte
 };
 

@@ -43,22 +43,22 @@ struct TokenizerConfig {
   template <class V>
   void visit(V& v) {
     v("type", type,
-      "bpe: byte-level byte-pair encoding; char: a token for each character; byte: for each byte; none: the data are "
+      "bpe: byte-level byte-pair encoding; char: one token per character; byte: one token per byte; none: the data are "
       "token ids");
     v("vocab_size", vocab_size,
-      "size of the vocabulary: of bpe with the 256 bytes and the special tokens, of none the number of ids",
+      "size of the vocabulary; bpe: includes the 256 bytes and the special tokens; none: the number of ids",
       between(1, std::numeric_limits<std::int32_t>::max()));
     v("pattern", pattern,
-      "how bpe cuts text into words: as GPT-2, as GPT-4's cl100k, or as GPT-2 with each digit by itself (SmolLM)");
-    v("special_tokens", special_tokens, "special tokens, never merged with text");
+      "how bpe splits text into words: like GPT-2, like GPT-4's cl100k, or like GPT-2 with single digits (SmolLM)");
+    v("special_tokens", special_tokens, "special tokens; bpe never merges them with text");
     v("start_of_text", start_of_text,
-      "token before each document; \"\": none; null: the model's or the tokenizer's own, else <|start|> if the "
-      "vocabulary "
-      "has it");
+      "token before each document; \"\": none; null: the token of the model or the tokenizer, else <|start|> if the "
+      "vocabulary has it");
     v("end_of_text", end_of_text,
-      "token after each document, which also ends a sample; \"\": none; null: the model's or the tokenizer's own, else "
-      "<|endoftext|> if the vocabulary has it");
-    v("path", path, "existing tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
+      "token after each document, which also ends a sample; \"\": none; null: the token of the model or the tokenizer, "
+      "else <|endoftext|> if the vocabulary has it");
+    v("path", path,
+      "tokenizer to use: a tokenizer.json, or a folder with one or with vocab.json and merges.txt; null: train one");
   }
 };
 
