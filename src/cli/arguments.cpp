@@ -28,7 +28,7 @@ void ModelArguments::add_to(CLI::App& command) {
 
 void ModelArguments::add_precision_to(CLI::App& command) {
   add_choice(command, "--precision", precision, kPrecisions,
-             "precision to compute in; default: that of the run's training");
+             "precision of the computation; default: the precision of the run's training");
 }
 
 Precision ModelArguments::precision_of(const LoadedModel& model) const {
@@ -113,19 +113,17 @@ void add_sampling_options(CLI::App& command, SamplingOptions& sampling) {
                      "lower: more predictable; higher: more varied; 0: always the likeliest token");
   add_count(command, "--top-k", sampling.top_k, "draw from the k likeliest tokens only; 0: all");
   command.add_option("--top-p", sampling.top_p,
-                     "draw from the fewest tokens that have this probability together; 1: all");
+                     "draw from the smallest set of likeliest tokens that has this total probability; 1: all");
   command.add_option("--min-p", sampling.min_p,
-                     "draw from tokens at least this many times as probable as the likeliest; 0: all");
+                     "draw from tokens with at least this share of the likeliest token's probability; 0: all");
   command.add_option("--repetition-penalty", sampling.repetition_penalty,
-                     "above 1: make tokens of the context less likely");
+                     "above 1: make tokens that are already in the context less likely");
   command.add_flag("--greedy", sampling.greedy, "always take the likeliest token");
 }
 
 void add_stop(CLI::App& command, std::vector<std::string>& stops, const std::string& what) {
   add_repeated(command, "--stop", stops,
-               fmt::format("end {} before this text, or at the special token of this name; $'\\n' is a line feed; may "
-                           "be repeated",
-                           what))
+               fmt::format("end {} before this text or special token; $'\\n' is a line feed; may be repeated", what))
       ->type_name("TEXT");
 }
 

@@ -74,7 +74,7 @@ void add_parts(const BenchReport& report, Table& table) {
   std::ranges::sort(parts, std::greater{}, &std::pair<std::string, double>::second);
   double total = 0;
   for (const auto& part : parts) total += part.second;
-  table.heading("A step's time by part");
+  table.heading("Time of a step by part");
   for (const auto& [part, seconds] : parts) {
     table.row({part, fmt::format("{:.2f} ms", seconds * kMilliseconds), fmt::format("{:.1f}%", 100 * seconds / total)});
   }
@@ -113,11 +113,11 @@ void add_bench(CLI::App& app) {
   options->config.add_to(*command);
   command->get_option("CONFIG")->required(false)->description("JSON file; default: the default config");
   command->get_option("--set")->needs("CONFIG");
-  add_count(*command, "--steps", options->steps, "least number of steps to time; short ones are timed for some seconds",
-            1, 1'000'000);
+  add_count(*command, "--steps", options->steps,
+            "minimum number of steps to time; short steps are timed for a few seconds", 1, 1'000'000);
   add_json_flag(*command, options->json);
   command->footer(
-      "Steps run on random tokens. FLOPs a token: 6 a parameter (but embeddings that are only looked up in) and\n"
+      "Steps run on random tokens. FLOPs per token: 6 per parameter (except embeddings that are only looked up) plus\n"
       "6 n_layers d_model n_ctx for causal attention.\n"
       "Example: kiln bench configs/gpt2_124m.json --set train.batch_size=1 --set train.precision=bf16");
   command->callback([options] { run(*options); });

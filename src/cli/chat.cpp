@@ -147,12 +147,11 @@ void add_chat(CLI::App& app) {
   command->add_option("--system", arguments->system, "system message, which opens the conversation")->type_name("TEXT");
   add_choice(
       *command, "--template", arguments->chat_template, kChatTemplateKinds,
-      "how the conversation is written for the model; default: the model's own, else that whose special tokens the "
-      "vocabulary has, else plain");
-  add_count(*command, "--max-tokens", arguments->chat.max_tokens, "most tokens of an answer", 1);
+      "chat template; default: the model's own, else the one whose special tokens the vocabulary has, else plain");
+  add_count(*command, "--max-tokens", arguments->chat.max_tokens, "maximum number of tokens in an answer", 1);
   add_count(*command, "--context", arguments->chat.context,
-            "most tokens of the conversation that the model reads; when there are more, it no longer reads the oldest "
-            "turns; 0: the model's context, or what 1 GiB of keys and values holds");
+            "maximum number of tokens that the model reads; it drops the oldest turns of a longer conversation; 0: the "
+            "model's context, or as much of it as 1 GiB of keys and values holds");
   add_sampling_options(*command, arguments->chat.sampling);
   add_stop(*command, arguments->chat.stops, "an answer");
   add_count(*command, "--seed", arguments->chat.seed,

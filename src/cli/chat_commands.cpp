@@ -104,12 +104,12 @@ void run_quit(Chat& chat, const std::string&) { chat.has_ended = true; }
 void run_help(Chat& chat, const std::string&);
 
 constexpr std::array kChatCommands{
-    ChatCommand{"/system", "TEXT", "set the system message; without TEXT: none", run_system},
-    ChatCommand{"/reset", "", "begin a new conversation, with the same system message", run_reset},
+    ChatCommand{"/system", "TEXT", "set the system message; no TEXT removes it", run_system},
+    ChatCommand{"/reset", "", "start a new conversation with the same system message", run_reset},
     ChatCommand{"/undo", "", "take back the last message and its answer", run_undo},
     ChatCommand{"/retry", "", "answer the last message again", run_retry},
     ChatCommand{"/save", "FILE", "write the conversation as a line of JSON, which training reads", run_save},
-    ChatCommand{"/load", "FILE", "go on with a conversation that was saved", run_load},
+    ChatCommand{"/load", "FILE", "load a saved conversation and continue it", run_load},
     ChatCommand{"/tokens", "", "list the tokens that the model reads, and how many fit", run_tokens},
     ChatCommand{"/inspect", "", "list the tokens of the last answer, with their probabilities", run_inspect_answer},
     ChatCommand{"/help", "", "list the commands", run_help},
@@ -123,7 +123,7 @@ void run_help(Chat& chat, const std::string&) {
     text += fmt::format("{:<13} {}\n", call, command.help);
   }
   text +=
-      "A line that ends with \\ goes on in the next one.\n"
+      "A line that ends with \\ continues in the next line.\n"
       "A message between \"\"\" and \"\"\" may have many lines.\n"
       "Ctrl-C stops an answer.\n";
   chat.talk.say(text);

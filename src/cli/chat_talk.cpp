@@ -92,7 +92,7 @@ void ChatTalk::report(const Answer& answer) {
                      counted(session_.context(), "token"), turns == 1 ? "turn" : counted(turns, "turn")));
   }
   if (answer.interrupted) {
-    note(answer.text.empty() ? "stopped before the answer began; the conversation is as it was" : "stopped");
+    note(answer.text.empty() ? "stopped before the answer began; the conversation is unchanged" : "stopped");
   } else if (answer.finish == Finish::length) {
     note(fmt::format("cut off after {}, see --max-tokens and --context", counted(std::ssize(answer.ids), "token")));
   } else if (answer.text.empty()) {

@@ -110,7 +110,7 @@ void add_data(CLI::App& app) {
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Special tokens are spelled out. What the loss scores is green, or in 「」 where there is no colour.\n"
+      "kiln spells out special tokens. The loss scores the green text (if there is no colour, the text in 「」).\n"
       "Example: kiln data show configs/chatbot.json --count 5");
   command->callback([options] { run_data_show(*options); });
 }

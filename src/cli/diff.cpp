@@ -96,7 +96,7 @@ std::string to_text(const Comparison& comparison) {
   for (const Difference& difference : comparison.config) text += "  " + printable(to_string(difference)) + "\n";
   text += comparison.same_tokenizer
               ? fmt::format("tokenizer: equal ({})\n", comparison.tokenizer_a)
-              : fmt::format("tokenizer: {} -> {}, not the same\n", comparison.tokenizer_a, comparison.tokenizer_b);
+              : fmt::format("tokenizer: {} -> {}, different\n", comparison.tokenizer_a, comparison.tokenizer_b);
   return text + weights_text(comparison.tensors, Listed::different);
 }
 
@@ -126,10 +126,12 @@ void add_diff(CLI::App& app) {
                    "checkpoint of run directories; default: best if there is one, else latest")
       ->type_name("latest|best|STEP");
   command->add_flag("--weights", options->weights_alone,
-                    "compare the weights alone, whatever config and tokenizer are; lists equal tensors too");
+                    "compare only the weights, not config and tokenizer; list equal tensors too");
   add_json_flag(*command, options->json);
   command->footer(
-      "Exits 0 where config, tokenizer and every bit of the weights (with --weights these alone) are equal, else 1.\n"
+      "Exits with 0 if config, tokenizer and every bit of the weights are equal (with --weights, if the weights are), "
+      "else\n"
+      "with 1.\n"
       "Example: kiln diff runs/tales/checkpoints/step-00000000 runs/tales");
   command->callback([options] { run_diff(*options); });
 }

@@ -85,18 +85,16 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   const std::optional<Config>& config = model.source.config;
   check(config.has_value(), "{}: does not belong to a run, so it has no validation split; name a text with --data FILE",
         folder);
-  check(config->data.has_validation(), "{}: the run held nothing out for validation; name a text with --data FILE",
-        folder);
+  check(config->data.has_validation(), "{}: the run has no held-out text; name a text with --data FILE", folder);
   spdlog::info("scoring the run's validation split; --data FILE names another text");
   const fs::path cache = token_cache(model.source);
   const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
   if (const auto kept = find_dataset(config->data, trained_on, cache)) return kept->validation;
   const Dataset data = encode(config->located_data(), model, config->directory, cache);
-  check(
-      trained_on == 0 || trained_on == data.digest(),
-      "{}: was trained on other data than the run's data.train and data.validation give now ({} tokens, {} held out): "
-      "a file has changed, come or gone; put the data back, or name a text with --data FILE",
-      folder, data.train.size(), data.validation.size());
+  check(trained_on == 0 || trained_on == data.digest(),
+        "{}: the run was trained on other data than data.train and data.validation hold now ({} tokens, {} held out): "
+        "a file was changed, added or removed; restore the data, or name a text with --data FILE",
+        folder, data.train.size(), data.validation.size());
   return data.validation;
 }
 
@@ -175,7 +173,7 @@ void run_eval(const EvalOptions& options) {
   files.insert(files.end(), options.more_data.begin(), options.more_data.end());
   const bool scores_chats = is_chat_run(model);
   check(!scores_chats || !options.separator,
-        "--document-separator: is for text, and this model was finetuned on conversations; leave it out");
+        "--document-separator: is for text, but this model was finetuned on conversations; leave it out");
   const auto source =
       scores_chats ? conversations_to_score(model, *chat, files, options.reading) : text_to_score(model, options);
   const auto end_of_turn = scores_chats ? std::optional(chat->end_of_turn()) : std::nullopt;
@@ -195,7 +193,10 @@ void add_eval(CLI::App& app) {
                                    "text or token files, folders or globs to score as one text, in place of the run's "
                                    "validation split: --data a.txt b.txt")
                           ->type_name("FILE");
-  command->add_option("FILES", options->more_data, "more of --data")->type_name("FILE")->default_str("")->needs(data);
+  command->add_option("FILES", options->more_data, "further files of --data")
+      ->type_name("FILE")
+      ->default_str("")
+      ->needs(data);
   command
       ->add_option("--document-separator", options->separator,
                    "line that separates the documents of --data's text files; default: the run's")
@@ -204,7 +205,7 @@ void add_eval(CLI::App& app) {
   options->reading.add_to(*command);
   command
       ->add_option("--generate", options->questions,
-                   "conversations (.jsonl, .json) whose last answers are generated, greedily, and compared")
+                   "conversations (.jsonl, .json): generate each last answer greedily and compare it")
       ->type_name("FILE")
       ->excludes("--data");
   add_count(*command, "--max-tokens", options->max_tokens, "of a generated answer, at most", 1)
@@ -212,18 +213,18 @@ void add_eval(CLI::App& app) {
       ->needs("--generate");
   command
       ->add_option("--tasks", options->tasks,
-                   "multiple-choice questions (.jsonl: prompt, choices, answer), answered by the likeliest choice")
+                   "multiple-choice questions (.jsonl: prompt, choices, answer): answer each with its likeliest choice")
       ->type_name("FILE")
       ->excludes("--data")
       ->excludes("--generate");
-  add_choice(*command, "--template", options->chat_template, kChatTemplateKinds,
-             "template of questions and conversations; default: the model's own, else that whose special tokens the "
-             "vocabulary has, else plain");
+  add_choice(
+      *command, "--template", options->chat_template, kChatTemplateKinds,
+      "chat template; default: the model's own, else the one whose special tokens the vocabulary has, else plain");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Of a model that was finetuned on conversations, the answers are scored: --data then names conversations.\n"
-      "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"
+      "kiln scores every token but the first once, in windows of n_ctx that do not overlap. For a model finetuned on\n"
+      "conversations, it scores the answers, and --data names conversations.\n"
       "Example: kiln eval runs/tales --data other.txt --json");
   command->callback([options] { run_eval(*options); });
 }

@@ -27,8 +27,8 @@ void check_same_conversations(const LoadedModel& model, const EncodedConversatio
                               const EncodedConversations& validation) {
   const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
   check(trained_on == digest_of(train, validation),
-        "{}: was trained on other conversations than the run's data.train and data.validation give now; put the files "
-        "back, or name others with --data FILE",
+        "{}: the run was trained on other conversations than data.train and data.validation hold now; restore the "
+        "files, or name others with --data FILE",
         model.source.folder.string());
 }
 

@@ -203,8 +203,7 @@ void run_export(const ExportOptions& options) {
         options.model.run);
   const std::vector<std::string> reasons = target.unsupported(job);
   if (!reasons.empty()) {
-    std::vector<std::string> lines{
-        fmt::format("{}: --to {} cannot hold this model as it is:", options.model.run, target.name)};
+    std::vector<std::string> lines{fmt::format("{}: --to {} cannot hold this model:", options.model.run, target.name)};
     for (const std::string& reason : reasons) lines.push_back("  " + reason);
     lines.emplace_back("--to hf takes every model");
     fail_lines(ExitCode::usage, lines);
@@ -244,7 +243,7 @@ void add_export(CLI::App& app) {
                     "gguf of a GPT-2 with tied embeddings: leave out output.weight, a second copy of the embedding; "
                     "llama.cpp reads such files since March 2025");
   command->footer(
-      "A model that the other program would compute otherwise is refused, with every reason.\n"
+      "If the other program would compute something else, kiln refuses and lists every reason.\n"
       "Example: kiln export runs/tales --to gguf --output tales.gguf --dtype f16");
   command->callback([options] { run_export(*options); });
 }

@@ -32,10 +32,10 @@ std::string data_reasons(const Finetuning& f) {
   std::string text =
       fmt::format("- `data`: about {} tokens to train on by the model's own tokenizer", grouped(f.tokens));
   if (data.document_separator) text += fmt::format(", documents separated by a line `{}`", *data.document_separator);
-  if (data.validation_fraction == 0) return text + "; too few to hold some out.\n";
+  if (data.validation_fraction == 0) return text + "; too few to hold any out.\n";
   return text + fmt::format(
-                    "; the last {:.2g}% of the text are held out, and the checkpoint that does best on them is the one "
-                    "that `kiln sample` and the other commands take.\n",
+                    "; the last {:.2g}% of the text are held out, and `kiln sample` and the other commands take the "
+                    "checkpoint with the lowest loss on them.\n",
                     100 * data.validation_fraction);
 }
 
@@ -43,9 +43,8 @@ std::string length_reasons(const Finetuning& f) {
   const TrainConfig& train = f.config.train;
   if (!train.time_budget) {
     return fmt::format(
-        "- `train.epochs` {:g}: few passes teach a style without unlearning what the model knows; {} steps, about {} "
-        "on "
-        "this machine ({} tokens/s). `--for 10m` sets a time instead.\n",
+        "- `train.epochs` {:g}: a few passes teach a style, and the model forgets little; {} steps, about {} on this "
+        "machine ({} tokens/s). `--for 10m` sets a time instead.\n",
         f.passes, grouped(f.steps), format_duration(f.seconds()), grouped(f.tokens_per_second));
   }
   std::string text = fmt::format(
@@ -53,7 +52,7 @@ std::string length_reasons(const Finetuning& f) {
       "the clock and reaches zero when the time is up.",
       grouped(f.tokens_per_second), f.passes, grouped(f.steps));
   if (f.passes > kManyPasses)
-    text += " So many passes learn a text by heart: the best checkpoint may come long before the end.";
+    text += " So many passes memorize a text: the best checkpoint may come long before the end.";
   return text + "\n";
 }
 
@@ -91,27 +90,26 @@ std::string finetuning_summary(const Finetuning& f) {
 std::string finetuning_reasons(const Finetuning& f, const std::string& config) {
   const TrainConfig& train = f.config.train;
   std::string text = fmt::format(
-      "# Why {} is as it is\n\nMade by `kiln new` to train {} further on this machine.\n\n- `init_from`: {} "
-      "parameters; "
-      "the architecture and the tokenizer come with them.\n",
+      "# Why {} is as it is\n\n"
+      "`kiln new` made this config to finetune {} on this machine.\n\n"
+      "- `init_from`: {} parameters, with their architecture and tokenizer.\n",
       std::filesystem::path(config).filename().string(), *f.config.init_from, format_count(f.parameters));
   if (f.shortened_from) {
-    text += fmt::format("- `model.n_ctx` {}: of the model's {} positions the text or the memory allows no more.\n",
+    text += fmt::format("- `model.n_ctx` {}: the text or the memory does not allow all {} positions of the model.\n",
                         f.config.model.n_ctx, *f.shortened_from);
   }
   text += data_reasons(f) + length_reasons(f);
   text += fmt::format(
-      "- `optimizer`: AdamW at {:g} for a width of {}: a narrow model, which knows little, learns at rates near those "
-      "of "
-      "training from nothing; a wide one would unlearn what it knows (5e-3 at a width of 64, 2e-3 at 128, 1e-4 at "
+      "- `optimizer`: AdamW at {:g} for a width of {}: a narrow model knows little and learns at rates near those of "
+      "training from scratch; a wide model would forget what it knows (5e-3 at a width of 64, 2e-3 at 128, 1e-4 at "
       "768).\n"
-      "- `schedule`: a warm-up of {} steps, in which AdamW learns the scale of the gradients, then linearly down to "
-      "zero.\n",
+      "- `schedule`: a warm-up of {} steps, in which AdamW estimates the scale of the gradients, then a linear decay "
+      "to zero.\n",
       f.config.optimizer.learning_rate, f.config.model.d_model, f.config.schedule.warmup_steps);
   text += fmt::format(
       "- `train.batch_size`: {} ({} tokens) make a step, for about {} steps; {} of memory.\n"
-      "- `train.eval_every` {}: about ten evaluations, each with a checkpoint; `keep_checkpoints` 0: of them the best "
-      "and the latest stay.\n",
+      "- `train.eval_every` {}: about ten evaluations, each with a checkpoint; `keep_checkpoints` 0 keeps the best and "
+      "the latest.\n",
       batch_of(f), grouped(static_cast<double>(f.tokens_per_step)), grouped(f.steps),
       format_bytes(static_cast<double>(f.memory_bytes)), train.eval_every);
   return text;

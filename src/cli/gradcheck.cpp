@@ -79,7 +79,7 @@ void run_gradcheck(const GradcheckOptions& options) {
   const LanguageModel<double> model(config.model, vocab_size);
   require_memory(model.layout);
   const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; {} sequences of up to {} random tokens; of each tensor up to {} entries",
+  spdlog::info("{} parameters, vocabulary {}; {} sequences of up to {} random tokens; up to {} entries of each tensor",
                format_count(model.layout.count()), vocab_size, sampled.batch_size,
                std::min(sampled.sequence_length, config.model.n_ctx), sampled.entries_per_tensor);
   if (sampled.entries_per_tensor == 1 && options.entries == 0)
@@ -103,13 +103,12 @@ void add_gradcheck(CLI::App& app) {
       app.add_subcommand("gradcheck", "Check every tensor's gradient against central differences, in double");
   options->config.add_to(*command);
   add_count(*command, "--entries", options->entries,
-            "entries of each tensor to check; 0: 8, or fewer where that would take minutes")
+            "entries of each tensor to check; 0: 8, or fewer if that would take minutes")
       ->type_name("N");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Exits with 1 where a gradient differs. Entries are drawn by the config's seed; small tensors are checked "
-      "whole.\n"
+      "Exits with 1 if a gradient differs. The config's seed draws the entries; small tensors are checked completely.\n"
       "Example: kiln gradcheck configs/quickstart.json --set model.n_layers=1");
   command->callback([options] { run_gradcheck(*options); });
 }

@@ -83,22 +83,23 @@ void run_import(const ImportOptions& options) {
 
 void add_import(CLI::App& app) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* command = app.add_subcommand("import", "Make a run of a model that another tool has trained");
+  CLI::App* command = app.add_subcommand("import", "Make a run from a model that another tool trained");
   command->add_option("PATH", options->path, "Hugging Face folder (GPT-2 or Llama family), or a model file of llm.c")
       ->required()
       ->type_name("PATH");
-  command->add_option("--run", options->run, "run directory to make")->required()->type_name("DIR");
+  command->add_option("--run", options->run, "run directory to create")->required()->type_name("DIR");
   command
       ->add_option("--tokenizer", options->tokenizer,
                    "tokenizer.json, or a folder with one or with vocab.json and merges.txt, in place of the model's "
                    "own; a file of llm.c has none")
       ->type_name("PATH");
-  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
+  command->add_flag("--overwrite", options->overwrite, "replace an existing run");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "kiln sample, eval, inspect and export take such a run, or a Hugging Face folder as it lies; init_from in a\n"
-      "config trains on from either.\n"
+      "kiln sample, eval, inspect and export take such a run, or the Hugging Face folder itself. Name either as "
+      "init_from in\n"
+      "a config to train it further.\n"
       "Example: kiln import gpt2_124M.bin --tokenizer gpt2/ --run runs/gpt2");
   command->callback([options] { run_import(*options); });
 }

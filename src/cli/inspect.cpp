@@ -153,18 +153,18 @@ void add_inspect(CLI::App& app) {
   options->model.add_to(*command);
   command
       ->add_option("PROMPT,--prompt", options->prompt,
-                   "the text; -: read it from standard input, without the line feed that echo adds; its first token is "
-                   "predicted only where the tokenizer has a start token; of a text "
-                   "longer than the context the end is used")
+                   "text; -: read it from standard input and drop the line feed that echo adds. The first token has a "
+                   "prediction only if the tokenizer has a start token. kiln takes the end of a text that is longer "
+                   "than the context")
       ->required()
       ->type_name("TEXT");
-  add_count(*command, "--top", options->top, "likeliest tokens to show of each distribution", 1);
+  add_count(*command, "--top", options->top, "number of likeliest tokens to show at each position", 1);
   command->add_flag("--next", options->next,
-                    "show only what may follow the text; with --json an array of token and probability");
-  command->add_flag("--untrained", options->untrained, "use the run's random weights from before training")
+                    "show only the predictions of the next token; with --json an array of token and probability");
+  command->add_flag("--untrained", options->untrained, "use the run's initial weights, before training")
       ->excludes(command->get_option("--checkpoint"));
   command->add_flag("--allow-special", options->allow_special,
-                    "read special tokens in the text as such, and insert none");
+                    "read special tokens in the text as tokens, and insert none");
   add_json_flag(*command, options->json);
   command->callback([options] { run_inspect(*options); });
 }

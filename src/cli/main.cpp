@@ -91,10 +91,9 @@ int run(int argc, char** argv) {
   } catch (const Error& error) {
     return report(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return report(
-        ExitCode::usage,
-        "out of memory; ask for less at once, or choose a smaller model or batch (kiln plan CONFIG shows what "
-        "needs how much)");
+    return report(ExitCode::usage,
+                  "out of memory; request less at once, or choose a smaller model or batch (kiln plan CONFIG shows the "
+                  "memory of each part)");
   } catch (const std::exception& error) {
     return report(ExitCode::failure, printable(error.what()));
   }

@@ -39,9 +39,8 @@ struct NewOptions {
 
 std::string text_reasons(const TextFacts& text) {
   std::string out = fmt::format(
-      "- `data`: {}: {} of training text{}; the last {:.2g}% of the text are held out, to see how the model does on "
-      "what "
-      "it has not read.\n",
+      "- `data`: {}: {} of training text{}; the last {:.2g}% of the text are held out, to measure the loss on text "
+      "that the model has not read.\n",
       describe_files(text.sources), format_bytes(static_cast<double>(text.bytes)),
       text.separator ? fmt::format(" in {} documents, with a line `{}` between them",
                                    format_count(static_cast<std::int64_t>(text.documents)), *text.separator)
@@ -83,11 +82,10 @@ std::string vocabulary_table(const Proposal& proposal) {
 
 std::string choice_reasons(const Proposal& proposal) {
   return fmt::format(
-             "A larger model or vocabulary learns more from each step, a smaller one takes more steps in the time. "
-             "Each "
-             "shape was timed on this machine ({} threads) with two vocabularies. For all vocabularies, contexts and "
-             "batches, a scaling law in bits per byte (`bench/README.md` says what it was fitted to) then says what to "
-             "expect: it ranks, it does not predict. Each shape with the best of these:\n\n",
+             "A larger model or vocabulary learns more from each step; a smaller one takes more steps in the time. "
+             "kiln timed each shape on this machine ({} threads) with two vocabularies. A scaling law in bits per byte "
+             "(`bench/README.md` says what it was fitted to) then ranks all vocabularies, contexts and batches. It "
+             "ranks them; it does not predict the loss. Each shape with its best vocabulary, context and batch:\n\n",
              threads()) +
          candidate_table(proposal) + "\nThe chosen shape with every vocabulary:\n\n" + vocabulary_table(proposal);
 }
@@ -96,25 +94,25 @@ std::string training_reasons(const Proposal& proposal) {
   const Config& config = proposal.config;
   const Candidate& choice = proposal.choice();
   std::string out = fmt::format(
-      "- `tokenizer`: byte-level BPE of {} entries, chosen with the model. A token of it stands for {:.2f} bytes here: "
-      "{} tokens to train on.\n",
+      "- `tokenizer`: byte-level BPE of {} entries, chosen with the model. A token is {:.2f} bytes of this text on "
+      "average: {} tokens to train on.\n",
       format_count(choice.vocabulary.size), choice.vocabulary.bytes_per_token,
       grouped(proposal.text.tokens(choice.vocabulary.bytes_per_token)));
   out += fmt::format(
       "- `model`: Llama's kind (RMSNorm, rotary positions, SwiGLU, no biases), so that the checkpoints load in other "
-      "tools; projections back to the stream start at zero.\n"
+      "tools; projections to the residual stream start at zero.\n"
       "- `model.dropout` {:g}: {:.2g} passes over the text with {:.2g} parameters for each token of it{}\n",
       config.model.dropout, choice.passes, choice.pressure / choice.passes,
-      config.model.dropout > 0 ? "; without dropout the model would begin to learn the text by heart."
-                               : " are too few to learn it by heart.");
+      config.model.dropout > 0 ? "; without dropout the model would start to memorize the text."
+                               : " are too few to memorize it.");
   out += fmt::format(
       "- `optimizer`: Muon at {:g} for the hidden matrices and AdamW at {:g} for the rest, lower for wider models; "
-      "`kiln tune lr CONFIG` looks closer.\n"
+      "`kiln tune lr CONFIG` tests other rates.\n"
       "- `schedule`: a short warm-up, then constant, then down to zero over the last {:.0f}% of the time.\n"
       "- `train.batch_size` {}: {} tokens a step, about {} steps.\n"
-      "- `train.time_budget`: the learning rate follows the clock and reaches its end when the time is up, whatever "
-      "else the machine does meanwhile.\n"
-      "- `train.eval_every` {}: about {:.0f} evaluations; the best checkpoint is kept.\n",
+      "- `train.time_budget`: the learning rate follows the clock and reaches its final value when the time is up, "
+      "even if the machine does other work.\n"
+      "- `train.eval_every` {}: about {:.0f} evaluations; the run keeps the best checkpoint.\n",
       config.optimizer.muon_learning_rate, config.optimizer.learning_rate, 100 * config.schedule.decay_fraction,
       choice.batch_size, format_count(choice.tokens_per_step()), grouped(choice.steps()), config.train.eval_every,
       choice.steps() / static_cast<double>(config.train.eval_every));
@@ -123,8 +121,14 @@ std::string training_reasons(const Proposal& proposal) {
 
 std::string reasons_of(const Proposal& proposal, const std::string& config, const std::string& time) {
   return fmt::format(
-      "# Why {} is as it is\n\nMade by `kiln new` for {} of training on this machine.\n\n## The text\n\n{}\n## The "
-      "size\n\n{}\n## The rest\n\n{}",
+      "# Why {} is as it is\n\n"
+      "`kiln new` made this config for {} of training on this machine.\n\n"
+      "## The text\n\n"
+      "{}\n"
+      "## The size\n\n"
+      "{}\n"
+      "## The rest\n\n"
+      "{}",
       std::filesystem::path(config).filename().string(), time, text_reasons(proposal.text), choice_reasons(proposal),
       training_reasons(proposal));
 }
@@ -226,28 +230,24 @@ void run_new(const NewOptions& options) {
 void add_new(CLI::App& app) {
   auto options = std::make_shared<NewOptions>();
   CLI::App* command = app.add_subcommand("new", "Write a config that suits a text, a time and this machine");
-  add_repeated(*command, "--data", options->data, "the text: files, folders or globs")
+  add_repeated(*command, "--data", options->data, "text to train on: files, folders or globs")
       ->allow_extra_args()  // a shell expands a glob to several
       ->type_name("FILE");
   options->reading.add_to(*command);
   command
-      ->add_option(
-          "--init-from", options->init_from,
-          "model to train further, with settings for that: a run, a checkpoint, a Hugging Face folder or a file "
-          "of llm.c")
+      ->add_option("--init-from", options->init_from,
+                   "model to finetune: a run, a checkpoint, a Hugging Face folder or a file of llm.c")
       ->type_name("PATH");
-  command
-      ->add_option("--for", options->time,
-                   "how long training may take; with --init-from, where not given, three passes")
+  command->add_option("--for", options->time, "time of training; default with --init-from: three passes over the text")
       ->type_name("DURATION")
       ->default_str(kUsualTime);
-  command->add_option("--output", options->output, "the config to write; default: NAME.json, by the text's name")
+  command->add_option("--output", options->output, "config to write; default: NAME.json, named after the text")
       ->type_name("CONFIG");
-  command->add_flag("--overwrite", options->overwrite, "replace files that are there");
+  command->add_flag("--overwrite", options->overwrite, "replace existing files");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Beside the config it writes CONFIG.why.md, with what was measured and the reason for each choice.\n"
+      "It also writes CONFIG.why.md, with the measurements and the reason for each choice.\n"
       "Examples: kiln new --data data/tales.txt --for 10m && kiln train tales.json\n"
       "          kiln new --data project --include '*.py' --include '*.md'\n"
       "          kiln new --init-from gpt2 --data notes/*.txt --for 10m");

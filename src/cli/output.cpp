@@ -46,8 +46,7 @@ void write_stdout(std::string_view bytes) {
 std::string busy_note(const std::optional<double>& waited_share) {
   if (waited_share.value_or(0) < kBusyShare) return "";
   return fmt::format(
-      "the machine was busy: kiln waited for a core {:.0f}% of the time, so that speeds are too low and times too "
-      "long; "
+      "the machine was busy: kiln waited for a core {:.0f}% of the time, so speeds are too low and times too long; "
       "measure again when nothing else runs\n",
       100 * *waited_share);
 }

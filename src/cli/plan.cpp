@@ -139,7 +139,7 @@ std::string to_text(const Plan& plan) {
   if (plan.by_clock) notes += "steps, tokens: what fits into train.time_budget at this speed\n";
   if (plan.from_sample) notes += "tokens of the text: estimated from a sample of it\n";
   if (!plan.evaluations)
-    notes += "evaluations: all held-out text is scored, and the data are not here to say how much\n";
+    notes += "evaluations: they score all held-out text, whose length is unknown because the data are not here\n";
   notes += "time: from the first step to the last save, without reading and encoding the text\n";
   notes += fmt::format("{} tokens per parameter are compute-optimal (arXiv:2203.15556)\n", kComputeOptimal);
   return table.text() + notes + busy_note(plan.waited_share);
@@ -155,12 +155,13 @@ void run_plan(const PlanOptions& options) {
 
 void add_plan(CLI::App& app) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand("plan", "Count parameters, memory, work and time before a step is taken");
+  CLI::App* command = app.add_subcommand("plan", "Count parameters, memory, FLOPs and time before the first step");
   options->config.add_to(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Data that are there say how long epochs and evaluations are; none are needed, nor a tokenizer that is still to "
-      "be trained. A model that does not fit into memory is counted all the same.\n"
+      "kiln plan needs no data and no trained tokenizer. If the data exist, it reads from them how long epochs and "
+      "evaluations\n"
+      "are. It also counts models that do not fit into memory.\n"
       "Example: kiln plan configs/gpt2_124m.json --set train.batch_size=2");
   command->callback([options] { run_plan(*options); });
 }

@@ -64,7 +64,7 @@ fs::path draw_picture(const Figure& figure, const PlotOptions& options) {
   try {
     write_file_atomically(file, to_picture(figure, file));
   } catch (const Error& error) {
-    spdlog::warn("{}; --output FILE draws the picture elsewhere", error.what());
+    spdlog::warn("{}; --output FILE writes the picture elsewhere", error.what());
     return {};
   }
   return file;
@@ -114,12 +114,12 @@ void add_plot(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
   command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
-  add_choice(*command, "--metric", options->metric, kMetricKeys, "what to draw");
+  add_choice(*command, "--metric", options->metric, kMetricKeys, "metric to draw");
   add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis");
   command
       ->add_option("--smooth", options->smoothing,
-                   "weight of the past in a running average, from 0 (no smoothing) to less than 1; default: a line "
-                   "without lag through noisy metrics")
+                   "smoothing: weight of the past in a running average, from 0 (none) to less than 1; default: a "
+                   "smooth line without lag for noisy metrics")
       ->check([](const std::string& text) {
         double weight = -1;
         const bool is_weight = CLI::detail::lexical_cast(text, weight) && weight >= 0 && weight < 1;
@@ -132,7 +132,7 @@ void add_plot(CLI::App& app) {
       ->type_name("FILE");
   add_json_flag(*command, options->json);
   command->footer(
-      "The plot in the terminal fits its width (COLUMNS elsewhere); NO_COLOR takes the colours away.\n"
+      "The plot fits the width of the terminal (COLUMNS if there is none); NO_COLOR turns colours off.\n"
       "Example: kiln plot runs/tales runs/other --x seconds --output both.png");
   command->callback([options] { run_plot(*options); });
 }

@@ -170,16 +170,17 @@ void run_runs(const RunsOptions& options) {
 void add_runs(CLI::App& app) {
   auto options = std::make_shared<RunsOptions>();
   CLI::App* command =
-      app.add_subcommand("runs", "List the runs in a folder, the one that changed last first; rm and mv change it");
+      app.add_subcommand("runs", "List the runs in a folder, the latest change first; rm and mv remove and move runs");
   command->add_option("DIR", options->folder, "folder that holds run directories, or one of them")->type_name("DIR");
   add_choice(*command, "--sort", options->order, kOrders,
-             "what the list is sorted by, the best or largest first; losses and what goes with them are of validation");
+             "sort key, the best or largest first; loss, bits per byte and accuracy are of the validation");
   add_json_flag(*command, options->json);
   command->footer(
-      "States: running (a process is at work in it), finished, interrupted (kiln train RUN --resume goes on), failed\n"
-      "(its log ends with an error), empty (no step was taken) and imported (a model of another tool's). What is "
-      "damaged\n"
-      "is told below the table, whose lesser columns are left out where the terminal is narrow.\n"
+      "States: running (a process uses it), finished, interrupted (kiln train RUN --resume continues it), failed (its "
+      "log\n"
+      "ends with an error), empty (no step yet) and imported (another tool's model). Lines below the table report "
+      "damage.\n"
+      "On a narrow terminal the table has fewer columns.\n"
       "Examples: kiln runs runs --sort loss\n"
       "          kiln runs rm runs/try\n"
       "          kiln runs mv runs/try runs/tales");

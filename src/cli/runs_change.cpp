@@ -41,7 +41,7 @@ std::string description(const std::string& run) {
 
 void tell_uses(const std::string& run, const RunUses& uses) {
   for (const fs::path& config : uses.configs) {
-    spdlog::info("{}: {} began with it, and goes on without it", run, config.parent_path().string());
+    spdlog::info("{}: {} started from it, and continues without it", run, config.parent_path().string());
   }
 }
 
@@ -55,19 +55,19 @@ bool is_confirmed(const std::string& question) {
 void run_remove(const RemoveOptions& options) {
   for (const std::string& run : options.runs) check_changeable(run);
   check(options.yes || is_terminal(STDIN_FILENO),
-        "kiln runs rm asks before it removes a run, and here is no terminal to ask at; add --yes");
+        "kiln runs rm asks before it removes a run, but there is no terminal; add --yes");
   for (const std::string& run : options.runs) {
     tell_uses(run, uses_of_run(run));
     const std::string what = description(run);
     if (!options.yes && !is_confirmed(what + "; remove it?")) {
-      spdlog::info("{}: left as it is", run);
+      spdlog::info("{}: not removed", run);
       continue;
     }
     const std::vector<fs::path> left = remove_run(run);
     spdlog::info("{}; removed", what);
     if (!left.empty()) {
-      spdlog::warn("{}: the folder stays, with what is not kiln's in it: {}{}", run, left[0].filename().string(),
-                   left.size() > 1 ? fmt::format(" and {} more", left.size() - 1) : "");
+      spdlog::warn("{}: the folder stays, because it holds files that kiln did not write: {}{}", run,
+                   left[0].filename().string(), left.size() > 1 ? fmt::format(" and {} more", left.size() - 1) : "");
     }
   }
 }
@@ -76,29 +76,29 @@ void run_move(const MoveOptions& options) {
   check_changeable(options.run);
   tell_uses(options.run, uses_of_run(options.run));
   move_run(options.run, options.to);
-  spdlog::info("{} is now {}; kiln train {} --resume goes on with it", options.run, options.to, options.to);
+  spdlog::info("{} is now {}; kiln train {} --resume continues it", options.run, options.to, options.to);
 }
 
 }  // namespace
 
 void add_runs_changes(CLI::App& runs) {
   auto remove = std::make_shared<RemoveOptions>();
-  CLI::App* rm = runs.add_subcommand("rm", "Remove runs: what kiln has written in them, after asking");
+  CLI::App* rm = runs.add_subcommand("rm", "Remove the files that kiln wrote in runs, after asking");
   rm->add_option("RUN", remove->runs, "run directories")->required()->type_name("DIR")->default_str("");
   rm->add_flag("--yes", remove->yes, "do not ask");
   rm->footer(
-      "A run that a process uses, or that links in other runs lead into, is left alone; files of others' stay.\n"
+      "kiln does not remove a run that a process uses or that links in other runs point into. Files that kiln did not "
+      "write\n"
+      "stay.\n"
       "Example: kiln runs rm runs/try runs/old --yes");
   rm->callback([remove] { run_remove(*remove); });
 
   auto move = std::make_shared<MoveOptions>();
-  CLI::App* mv = runs.add_subcommand("mv", "Give a run directory another name or place");
+  CLI::App* mv = runs.add_subcommand("mv", "Rename or move a run directory");
   mv->add_option("RUN", move->run, "run directory")->required()->type_name("DIR");
-  mv->add_option("TO", move->to, "the run directory that it becomes; nothing may be there")
-      ->required()
-      ->type_name("DIR");
+  mv->add_option("TO", move->to, "new run directory; it must not exist")->required()->type_name("DIR");
   mv->footer(
-      "The run finds its text as before, by where it found it then. `name` in its config stays.\n"
+      "The run still finds its text. `name` in its config stays the same.\n"
       "Example: kiln runs mv runs/try runs/tales-8-layers");
   mv->callback([move] { run_move(*move); });
 }

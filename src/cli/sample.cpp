@@ -228,23 +228,22 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
   auto* text =
       command
           .add_option("PROMPT,--prompt", options.prompt,
-                      "text to go on from; -: read it from standard input, without the line feed that echo adds; "
-                      "empty: from the start token, else the end-of-text token if documents ended with it in training, "
-                      "else a line feed. Of a prompt longer than the context its end is used")
+                      "text to continue; -: read it from standard input and drop the line feed that echo adds; empty: "
+                      "the start token, else the end token if documents ended with it in training, else a line feed. "
+                      "kiln takes the end of a prompt that is longer than the context")
           ->type_name("TEXT");
-  command
-      .add_option("--prompt-file", options.prompt_file, "file with the prompt, used as it stands; -: standard input")
+  command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used unchanged; -: standard input")
       ->type_name("FILE")
       ->excludes(text);
   command
       .add_option("--prompts", options.prompts,
-                  "file with a prompt on each line, or .jsonl with the field \"prompt\"; -: standard input. All are "
-                  "continued together, each --samples times")
+                  "file with a prompt on each line, or .jsonl with the field \"prompt\"; -: standard input. kiln "
+                  "continues all of them together, each --samples times")
       ->type_name("FILE")
       ->excludes(text)
       ->excludes("--prompt-file");
   command.add_flag("--allow-special", options.allow_special,
-                   "read special tokens in the prompt as such, and insert none");
+                   "read special tokens in the prompt as tokens, and insert none");
 }
 
 }  // namespace
@@ -256,7 +255,7 @@ void add_sample(CLI::App& app) {
   options->model.add_to(*command);
   options->model.add_precision_to(*command);
   add_prompt_options(*command, *options);
-  add_count(*command, "--max-tokens", generation.max_tokens, "most tokens of a sample");
+  add_count(*command, "--max-tokens", generation.max_tokens, "maximum number of tokens in a sample");
   add_sampling_options(*command, generation.sampling);
   add_stop(*command, options->completion.stops, "a sample");
   add_count(*command, "--samples", generation.samples, "number of samples", 1, 1'000'000);
@@ -266,10 +265,10 @@ void add_sample(CLI::App& app) {
              "token (slow), or stop");
   add_json_flag(*command, options->json);
   command->footer(
-      "--json prints an array with an object for each sample: its prompt and text, the ids of the tokens drawn, and "
-      "as\n"
-      "logprobs the natural logarithm of the probability that the model itself gave each of them, before temperature,\n"
-      "truncation and penalty.\n"
+      "--json prints an array with an object for each sample: its prompt and text, the ids of the drawn tokens, and "
+      "logprobs:\n"
+      "the natural logarithm of the probability that the model gave each of them, before temperature, truncation and "
+      "penalty.\n"
       "Example: kiln sample runs/tales 'Once upon' --temperature 0.7 --json");
   command->callback([options] { run_sample(*options); });
 }

@@ -26,7 +26,7 @@ std::string StopAnswer::to(int signal) const {
     text += fmt::format("step {} is saved first", saving);
   } else {
     text += fmt::format("step {} is saved first, without its {}", saving,
-                        work == TrainingWork::sample ? "sample" : "evaluation, which --resume makes up for");
+                        work == TrainingWork::sample ? "sample" : "evaluation, which --resume repeats");
   }
   if (signal == SIGHUP) return text;  // a second one has no effect
   text += fmt::format("; a second {} ends at once", name);

@@ -223,10 +223,10 @@ void add_training(CLI::App& app) {
   add_repeated(*command, "--special", options->tokenizer.special_tokens,
                "special token, never merged with text, in place of the default; may be repeated")
       ->type_name("TOKEN");
-  add_choice(*command, "--pattern", options->pattern, kSplitPatterns, "how text is cut into words");
+  add_choice(*command, "--pattern", options->pattern, kSplitPatterns, "how bpe splits text into words");
   command
       ->add_option("--document-separator", options->data.document_separator,
-                   "line that separates the documents of a file; not learned from")
+                   "line that separates the documents of a file; training skips it")
       ->type_name("LINE");
   options->reading.add_to(*command);
   add_quiet_flag(*command);
@@ -257,7 +257,8 @@ void add_tokenizer(CLI::App& app) {
   add_training(*command);
 
   auto encoding = std::make_shared<UseOptions>();
-  CLI::App* encode = add_use(*command, "encode", "Text on stdin to ids on stdout, or in a file", encoding, run_encode);
+  CLI::App* encode =
+      add_use(*command, "encode", "Encode text from stdin to ids on stdout, or in a file", encoding, run_encode);
   CLI::Option* json =
       encode->add_flag("--json", encoding->json, "write the ids as a JSON array, not separated by spaces");
   CLI::Option* to = encode->add_option("--to", encoding->output, "token file to write, in place of stdout")
@@ -268,21 +269,21 @@ void add_tokenizer(CLI::App& app) {
              "format of that file; nanogpt takes up to 65,536 ids")
       ->needs(to);
   add_quiet_flag(*encode);
-  encode->add_flag("--allow-special", encoding->allow_special, "special tokens in the text become their ids");
+  encode->add_flag("--allow-special", encoding->allow_special, "read special tokens in the text as tokens");
   encode->footer(
-      "Every byte counts; no newline is added.\n"
+      "kiln encodes every byte and adds no line feed.\n"
       "Examples: printf 'Once upon a time' | kiln tokenizer encode tokenizer.json\n"
       "          kiln tokenizer encode tokenizer.json --to train.bin < data/tales.txt");
 
   auto decoding = std::make_shared<UseOptions>();
-  CLI::App* decode = add_use(*command, "decode", "Ids on stdin to text on stdout", decoding, run_decode);
+  CLI::App* decode = add_use(*command, "decode", "Decode ids from stdin to text on stdout", decoding, run_decode);
   decode->add_flag("--json", decoding->json, "read the ids as a JSON array, not separated by spaces");
   decode->footer(
-      "No newline is added.\n"
+      "kiln adds no line feed.\n"
       "Example: echo 72 105 | kiln tokenizer decode tokenizer.json");
 
   auto informing = std::make_shared<UseOptions>();
-  CLI::App* info = add_use(*command, "info", "Type, size, special and longest tokens", informing, run_info);
+  CLI::App* info = add_use(*command, "info", "Show type, size, special tokens and longest tokens", informing, run_info);
   add_json_flag(*info, informing->json);
   info->footer("Example: kiln tokenizer info runs/tales");
 }

@@ -116,14 +116,15 @@ std::vector<std::string> overrides_of(const TrainOptions& options) {
 void say_finished(const TrainingRun& run, const std::string& root) {
   const TrainConfig& train = run.config().train;
   if (train.time_budget && run.training_length().is_reached()) {
-    spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to go on", root,
+    spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to continue", root,
                  format_duration(train.time_budget->seconds));
   } else if (run.training_length().is_reached()) {
     const auto steps = static_cast<std::int64_t>(run.training_length().total_steps());
-    spdlog::info("{}: finished after {}; raise train.steps to go on", root, counted(steps, "step"));
+    spdlog::info("{}: finished after {}; raise train.steps to continue", root, counted(steps, "step"));
   } else {
     spdlog::info(
-        "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to go on",
+        "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to "
+        "continue",
         root, run.state().step, counted(run.state().evaluations_since_best, "evaluation"));
   }
 }
@@ -195,7 +196,7 @@ std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& fil
   const bool is_run = is_folder(options.config);
   std::error_code ignored;
   check(options.run.empty() || !is_run || std::filesystem::equivalent(options.config, options.run, ignored),
-        "{}: is a run directory, and --run names another; to start that with this one's config, name {}/config.json",
+        "{}: is a run directory, and --run names another; to start a new run with its config, name {}/config.json",
         options.config, options.config);
   if (is_run) return options.config;
   if (!options.run.empty()) return options.run;
@@ -211,11 +212,10 @@ void run_train(const TrainOptions& options) {
 
   const ConfigFile file = config_file(options);
   const std::filesystem::path root = root_of(options, file);
-  check(
-      options.resume != kResume || is_run_directory(root),
-      "{}: there is no run to resume; leave --resume out to start one, or use --resume=auto, which resumes a run where "
-      "there is one and else starts it",
-      root.string());
+  check(options.resume != kResume || is_run_directory(root),
+        "{}: there is no run to resume; leave --resume out to start one, or use --resume=auto, which resumes a run if "
+        "there is one and else starts it",
+        root.string());
   const std::filesystem::path resumed = RunPaths{root}.config();
   const bool goes_on = resumes(options) && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
@@ -242,7 +242,11 @@ void run_train(const TrainOptions& options) {
   view.conclude(end);
   const int code = end == TrainingEnd::stopped ? kSignalExitBase + view.signal().value_or(0) : 0;
   spdlog::info("the run is in {}", root.string());
-  if (code != 0) log_lines(spdlog::level::info, "to go on:\n  " + resuming_command(options, root));
+  if (code != 0)
+    log_lines(spdlog::level::info,
+              "to continue:\n"
+              "  " +
+                  resuming_command(options, root));
   if (options.json) write_json(to_json(run, code));
   if (code != 0) throw ExitWith{code};
 }
@@ -250,10 +254,9 @@ void run_train(const TrainOptions& options) {
 /// Adds the options that finetune without a config, and override a given one.
 void add_shortcuts(CLI::App& command, TrainOptions& options) {
   command
-      .add_option(
-          "--init-from", options.init_from,
-          "model to train further: a run, a checkpoint, a Hugging Face folder or a file of llm.c; without CONFIG "
-          "the settings are chosen for it, the text and this machine")
+      .add_option("--init-from", options.init_from,
+                  "model to start from: a run, a checkpoint, a Hugging Face folder or a file of llm.c; without CONFIG, "
+                  "kiln chooses settings that suit model, text and machine")
       ->type_name("PATH");
   add_repeated(command, "--data", options.data, "text to train on: files, folders or globs (data.train)")
       ->allow_extra_args()
@@ -265,25 +268,24 @@ void add_shortcuts(CLI::App& command, TrainOptions& options) {
 
 void add_train(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
-  CLI::App* command = app.add_subcommand("train", "Train a model as a config says");
+  CLI::App* command = app.add_subcommand("train", "Train a model from a config");
   command
       ->add_option("CONFIG", options->config,
-                   "JSON file, whose keys --reference prints; or a run directory, for its config and the run itself")
+                   "JSON file (--reference prints its keys), or a run directory, to take its config")
       ->type_name("CONFIG");
   add_shortcuts(*command, *options);
-  command->add_option("--run", options->run, "run directory; runs/NAME of the config where it is not given")
+  command->add_option("--run", options->run, "run directory; default: runs/NAME, by the config's name")
       ->type_name("DIR");
   command
-      ->add_flag(
-          "--resume", options->resume,
-          "continue a run from its latest valid checkpoint, or from step 0 where it has none; =auto: resume where "
-          "there is a run, else start one")
+      ->add_flag("--resume", options->resume,
+                 "continue a run from its latest valid checkpoint, or from step 0 if it has none; =auto: resume the "
+                 "run if there is one, else start it")
       ->option_text("[=auto]");
   command->add_flag("--retokenize", options->resuming.retokenize,
-                    "resume with the text as it is now; where not given, with the tokens that the run was trained on");
+                    "read the text again on a resume; by default the run keeps its tokens");
   command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,
-                    "resume with the checkpoint's tokenizer where the file that the config names has changed");
-  command->add_flag("--overwrite", options->overwrite, "replace a run that exists");
+                    "resume with the checkpoint's tokenizer if the file that the config names has changed");
+  command->add_flag("--overwrite", options->overwrite, "replace an existing run");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config; VALUE is JSON, or a word; may be repeated")
       ->type_name("KEY.PATH=VALUE");
@@ -295,9 +297,9 @@ void add_train(CLI::App& app) {
   command->add_flag("--reference", options->reference, "print the reference of configs, in Markdown");
   add_json_flag(*command, options->json);
   command->footer(
-      "A resumed run keeps its config, what --set gave it included; then come the changes of CONFIG since the run's "
-      "last\n"
-      "start, then --set.\n"
+      "A resumed run keeps its config, including every earlier --set. Changes of CONFIG since the last start override "
+      "it, and\n"
+      "--set overrides both.\n"
       "Examples: kiln train configs/quickstart.json --run runs/try --set train.steps=200\n"
       "          kiln train runs/try --resume --set train.steps=400\n"
       "          kiln train --init-from gpt2 --data notes/*.txt --for 10m");

@@ -84,7 +84,7 @@ void TrainingView::conclude(TrainingEnd end) {
   const TrainerState& state = run_.state();
   if (const std::optional<int> signal = signals_.received(); end == TrainingEnd::stopped && signal) {
     return line_.lines(
-        fmt::format("stopped by {} after step {}; go on with --resume", name_of_signal(*signal), state.step));
+        fmt::format("stopped by {} after step {}; continue with --resume", name_of_signal(*signal), state.step));
   }
   if (end == TrainingEnd::early) {
     line_.lines(fmt::format("no better validation loss in {} evaluations: stopped at step {}",

@@ -104,21 +104,22 @@ void add_tune(CLI::App& app) {
   CLI::App* tune = app.add_subcommand("tune", "Find good values for a config");
   tune->require_subcommand(1);
   auto options = std::make_shared<TuneOptions>();
-  CLI::App* command = tune->add_subcommand("lr", "Raise the learning rate through a short run and see where it helps");
+  CLI::App* command = tune->add_subcommand("lr", "Suggest a learning rate, from a short run in which it rises");
   options->config.add_to(*command);
   command->add_option("--from", options->range.from, "learning rate of the first step")->type_name("RATE");
   command
       ->add_option("--to", options->range.to,
-                   "learning rate of the last step; the test ends earlier where the loss diverges")
+                   "learning rate of the last step; the test ends earlier if the loss diverges")
       ->type_name("RATE");
-  add_count(*command, "--steps", options->range.steps, "number of steps, each raising the rate by the same factor", 1)
+  add_count(*command, "--steps", options->range.steps, "number of steps; each raises the rate by the same factor", 1)
       ->type_name("N");
   command->add_option("--output", options->output, "also draw the curve into this .svg or .png")->type_name("FILE");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Nothing is kept of the model; the text's tokens are, in runs/NAME, for the training to come. A schedule that\n"
-      "decays may peak two or three times higher than what is suggested.\n"
+      "kiln discards the model and keeps the text's tokens in runs/NAME for the training. A schedule that decays may "
+      "peak two\n"
+      "or three times higher than the suggestion.\n"
       "Example: kiln tune lr configs/llama_tiny.json");
   command->callback([options] { run_tune_lr(*options); });
 }

@@ -102,8 +102,9 @@ void add_verify(CLI::App& app) {
   command->add_option("RUN", options->run, "run directory, or one checkpoint folder")->required()->type_name("DIR");
   add_json_flag(*command, options->json);
   command->footer(
-      "Sizes and checksums of all files against the manifests, tensors against configs, steps, pointers, metrics.\n"
-      "Nothing is changed. Exits 0 where all is good, 1 where something is wrong, 3 where RUN is no run.\n"
+      "Compares all files with the sizes and checksums of the manifests, and tensors with configs; checks steps, "
+      "pointers and\n"
+      "metrics. Changes nothing. Exits with 0 if all is good, 1 if something is wrong, 3 if RUN is not a run.\n"
       "Example: kiln verify runs/tales");
   command->callback([options] { run_verify(*options); });
 }

@@ -104,7 +104,8 @@ void RecordAppender::append(std::string_view record) {
   if (written == static_cast<ssize_t>(record.size())) return;
   const std::string reason = written < 0 ? last_error() : "the disk is full";
   const bool taken_back = written <= 0 || (end >= 0 && ::ftruncate(file_.get(), end) == 0);
-  fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason, taken_back ? "" : " (a part of it stands)");
+  fail(ExitCode::io, "{}: cannot be written: {}{}", path_.string(), reason,
+       taken_back ? "" : " (a part of it is written)");
 }
 
 LineAppender::LineAppender(const std::filesystem::path& path) : records_(path) {

@@ -37,8 +37,8 @@ void report(int signal, siginfo_t* info, void* /*context*/) {
     if (begin == nullptr || at < begin || at >= begin + place.size) continue;
     say("error: ");
     say(place.path);
-    say(": cannot be read any more; was it cut short while it was in use? Put it back and start again; a training, "
-        "with --resume\n");
+    say(": cannot be read any more; was it cut short while it was in use? Restore it and start again (a training with "
+        "--resume)\n");
     ::_exit(static_cast<int>(ExitCode::bad_input));
   }
   std::signal(signal, SIG_DFL);  // not in a guarded map: recurs on return, with the default action

@@ -93,8 +93,9 @@ std::vector<std::string> find_repeats(const Corpus& corpus) {
                        ", word for word");
   }
   if (leaked.are_many(held_out)) {
-    warnings.push_back("the validation loss says little of other text, since some is trained on too: " +
-                       describe(leaked, held_out, corpus) + ", word for word");
+    warnings.push_back(
+        "the validation loss says little about other text, because training sees some of the held-out text too: " +
+        describe(leaked, held_out, corpus) + ", word for word");
   }
   return warnings;
 }

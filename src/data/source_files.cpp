@@ -163,7 +163,8 @@ void check_held_out(const std::vector<fs::path>& train, const std::vector<fs::pa
   for (const fs::path& file : train) trained_on.insert(fs::weakly_canonical(file, ignored));
   for (const fs::path& file : held_out) {
     check(!trained_on.contains(fs::weakly_canonical(file, ignored)),
-          "data.validation: {} is in data.train too, and its loss would say nothing of other text; take it out of one",
+          "data.validation: {} is in data.train too, so its loss would say nothing about other text; remove it from "
+          "one of them",
           file.string());
   }
 }

@@ -85,8 +85,8 @@ std::vector<std::string> gguf_unsupported(const Tokenizer& tokenizer, Index voca
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
   if (bpe != nullptr && bpe->bpe().whole_pieces() && bpe->pattern() != SplitPattern::cl100k) {
     reasons.emplace_back(
-        "the tokenizer takes words that are tokens as they stand (ignore_merges), which llama.cpp does with cl100k's "
-        "pattern alone");
+        "the tokenizer does not split words that are tokens (ignore_merges); llama.cpp does so only with cl100k's "
+        "pattern");
   }
   const GgufTokens tokens = tokens_of(tokenizer, vocab_size);
   std::unordered_map<std::string_view, std::size_t> ids;

@@ -117,7 +117,7 @@ class Keys {
   /// Requires a key to be absent, null or the only value that kiln supports.
   void expect(const std::string& key, const Json& supported) {
     if (!has(key) || json_[key] == supported) return;
-    problems_.add("/" + key, "{} is not supported; kiln computes {} alone", brief_json(json_[key]),
+    problems_.add("/" + key, "{} is not supported; kiln computes only {}", brief_json(json_[key]),
                   brief_json(supported));
   }
 
@@ -190,8 +190,7 @@ double read_rope_theta(Keys& keys) {
   const bool plain = table.is_object() && table.value("rope_type", Json("default")) == "default" &&
                      table.value("rope_theta", Json(kDefault)).is_number();
   if (plain) return table.value("rope_theta", kDefault);
-  keys.problems().add("/rope_parameters", "{} is not supported; kiln computes the default rotation alone",
-                      table.dump());
+  keys.problems().add("/rope_parameters", "{} is not supported; kiln computes only the default rotation", table.dump());
   return kDefault;
 }
 

@@ -153,10 +153,10 @@ std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem:
       throw;
     } catch (const Error& error) {
       if (error.code() != ExitCode::bad_input) throw;
-      warn("{} is passed over: {}", saved.folder.filename().string(), error.what());
+      warn("{} is skipped: {}", saved.folder.filename().string(), error.what());
     }
   }
-  fail(ExitCode::bad_input, "{}: none of the {} checkpoints is whole; start again with --overwrite",
+  fail(ExitCode::bad_input, "{}: none of the {} checkpoints is intact; start again with --overwrite",
        checkpoints.string(), all.size());
 }
 

@@ -187,8 +187,10 @@ std::vector<std::string> relative_paths(const Config& config) {
 }
 
 std::string read_text(const std::filesystem::path& path, bool is_runs) {
-  check(path_exists(path) || !is_runs,
-        "{}: is missing, as it is of an imported model; a config with init_from trains on from that", path.string());
+  check(
+      path_exists(path) || !is_runs,
+      "{}: is missing, because the run is an imported model; train it further with a config that names it as init_from",
+      path.string());
   check(path_exists(path), "{}: there is no such config file", path.string());
   check(!is_folder(path), "{}: is a folder; name a config file or a run directory", path.string());
   return read_file(path);

@@ -30,7 +30,7 @@ std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path
   if (jinja.empty()) return std::nullopt;
   const std::optional<ChatTemplateKind> kind = recognise_chat_template(jinja);
   check(kind.has_value(),
-        "{}: its chat template is none that kiln has built in; choose the nearest of chatml, llama3 and plain by {}",
+        "{}: its chat template is not one of kiln's; choose the closest of chatml, llama3 and plain with {}",
         folder.string(), key);
   return kind;
 }
@@ -63,7 +63,7 @@ ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<Chat
   const std::uint64_t hash = read_trainer_state(folder).chat_template;
   check(hash == 0 || hash == chat.hash(),
         "{}: was finetuned with another form of the template {} (hash {:016x}) than this kiln has (hash {:016x}); use "
-        "the kiln that made it",
+        "the version of kiln that made it",
         folder.string(), name_of(kind), hash, chat.hash());
   return chat;
 }

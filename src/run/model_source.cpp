@@ -42,8 +42,8 @@ fs::path choose(const fs::path& run, const std::string& choice) {
     check(found.has_value(), "{}: the run has no checkpoint yet", run.string());
   } else if (choice == kBestPointer) {
     found = best_checkpoint(checkpoints);
-    check(found.has_value(), "{}: the run has no best checkpoint, as nothing was validated; use --checkpoint latest",
-          run.string());
+    check(found.has_value(),
+          "{}: the run has no best checkpoint, because it has no evaluation; use --checkpoint latest", run.string());
   } else {
     const std::optional<std::int64_t> step = parse_step(choice);
     check(step.has_value(), "--checkpoint {}: latest, best or a step is expected", choice);
@@ -60,7 +60,7 @@ void check_kind(const fs::path& file) {
   const FileReader reader(file);
   reader.read(0, std::as_writable_bytes(std::span(first).first(std::min<std::uint64_t>(reader.size(), first.size()))));
   const std::string_view begin(first.data(), first.size());
-  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name the model that it was made from",
+  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name the original model",
               file.string());
   check_input(!begin.starts_with('{'), "{}: is a JSON file; name the run directory, runs/NAME for a config",
               file.string());

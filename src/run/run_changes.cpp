@@ -52,7 +52,7 @@ void collect_links(const RunPaths& other, const fs::path& run, std::vector<fs::p
 
 void check_unlinked(const fs::path& run) {
   const std::vector<fs::path> links = uses_of_run(run).links;
-  check(links.empty(), "{}: {} leads into it; remove that link, or put a copy in its place, first", run.string(),
+  check(links.empty(), "{}: {} points into it; first remove that link, or replace it by a copy", run.string(),
         links.empty() ? "" : links.front().string());
 }
 
@@ -69,7 +69,7 @@ void check_changeable(const std::filesystem::path& run) {
   std::error_code error;
   check(!fs::is_symlink(name, error), "{}: is a link to {}; name the run itself", run.string(),
         fs::read_symlink(name, error).string());
-  check(is_folder(name) && is_run_directory(name), "{}: is no run directory; kiln runs lists those of a folder",
+  check(is_folder(name) && is_run_directory(name), "{}: is not a run directory; kiln runs lists those of a folder",
         run.string());
   const auto process = lock_holder(RunPaths{name}.lock());
   check(!process, "{}: in use by process {}; wait until it ends, or stop it", run.string(), process.value_or(0));
@@ -125,17 +125,16 @@ void move_run(const std::filesystem::path& run, const std::filesystem::path& to)
   check_unlinked(run);
   const fs::path from = as_name(run), target = as_name(to);
   std::error_code error;
-  check(!fs::exists(fs::symlink_status(target, error)), "{}: is taken; name the run directory to be, as in {}",
+  check(!fs::exists(fs::symlink_status(target, error)), "{}: exists already; name the new run directory, as in {}",
         to.string(), (to / from.filename()).string());
   check(!is_within(target, from), "{}: lies in {}", to.string(), run.string());
   check(is_folder(target.parent_path()), "{}: there is no folder {}", to.string(), target.parent_path().string());
   const FileLock lock(RunPaths{from}.lock());
   fs::rename(from, target, error);
-  check_io(
-      error != std::errc::cross_device_link,
-      "{}: lies on another file system than {}; copy it there (cp -a), try the copy by kiln verify, then kiln runs "
-      "rm it",
-      to.string(), run.string());
+  check_io(error != std::errc::cross_device_link,
+           "{}: lies on another file system than {}; copy it there (cp -a), check the copy with kiln verify, and "
+           "remove the run with kiln runs rm",
+           to.string(), run.string());
   check_io(!error, "{}: cannot become {}: {}", run.string(), to.string(), error.message());
   sync_directory(target.parent_path());
   sync_directory(from.parent_path());

@@ -49,10 +49,10 @@ void TrainConfig::validate(Problems& problems, const std::string& pointer) const
   }
   if (sample_at_evaluations && eval_every == 0) {
     problems.add(child_pointer(pointer, "sample_at_evaluations"),
-                 "needs evaluations, of which eval_every = 0 makes none; sample_every does not");
+                 "needs evaluations, but eval_every is 0; sample_every works without them");
   }
   if (early_stopping && eval_every == 0) {
-    problems.add(child_pointer(pointer, "early_stopping"), "counts evaluations, of which eval_every = 0 makes none");
+    problems.add(child_pointer(pointer, "early_stopping"), "counts evaluations, but eval_every is 0");
   }
 }
 
@@ -68,7 +68,7 @@ ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterL
   ParameterLayout trainable = layout.subset([&](const Parameter& p) {
     return std::ranges::none_of(config.freeze, [&](const std::string& pattern) { return is_named(pattern, p); });
   });
-  check(trainable.count() > 0, "train.freeze: names every tensor, so that nothing is left to train");
+  check(trainable.count() > 0, "train.freeze: names every tensor, so nothing is left to train");
   return trainable;
 }
 

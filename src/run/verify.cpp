@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kOtherCheckpoint = "take another checkpoint; --resume passes this one over";
+constexpr const char* kOtherCheckpoint = "take another checkpoint; --resume skips this one";
 
 /// Converts a reader's error, which starts with the path, into a problem of that file.
 FileProblem problem_of(const Error& error, const fs::path& folder, const std::string& file, std::string expected) {

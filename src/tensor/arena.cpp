@@ -37,7 +37,7 @@ AlignedBlock::AlignedBlock(std::size_t bytes) {
   const bool large = bytes >= kLarge;
   void* memory = large ? map_pages(bytes) : take_from_heap(bytes);
   check(memory != nullptr,
-        "{:.2f} GB of memory cannot be had; choose a smaller model or batch (kiln plan shows the parts)",
+        "cannot allocate {:.2f} GB of memory; choose a smaller model or batch (kiln plan shows the parts)",
         static_cast<double>(bytes) / 1e9);
   memory_ = {static_cast<std::byte*>(memory), Free{large ? bytes : 0}};
 }

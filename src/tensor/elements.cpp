@@ -152,7 +152,7 @@ void write_elements(FileWriter& file, const TensorSource& tensor) {
 }
 
 void check_range(std::span<const TensorSource> tensors) {
-  std::vector<std::string> lines{"weights do not fit the type asked for; take bf16 or f32:"};
+  std::vector<std::string> lines{"weights exceed the range of the type; choose bf16 or f32:"};
   for (const TensorSource& tensor : tensors) {
     const float largest = tensor.type == DataType::f16    ? beyond<Eigen::half>(tensor.values)
                           : tensor.type == DataType::bf16 ? beyond<bfloat16>(tensor.values)

@@ -188,9 +188,8 @@ void check_layout(const std::vector<TensorInfo>& tensors, std::uint64_t data_siz
                 name_of(t.type), shape_text(t.shape), t.end - t.begin);
     previous_end = t.end;
   }
-  check_input(previous_end == data_size,
-              "{}: the header speaks of {} bytes of data, the file has {}; was it cut short?", source, previous_end,
-              data_size);
+  check_input(previous_end == data_size, "{}: the header declares {} bytes of data, the file has {}; was it cut short?",
+              source, previous_end, data_size);
 }
 
 }  // namespace

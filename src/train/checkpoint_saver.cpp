@@ -72,7 +72,7 @@ void CheckpointSaver::tolerate(Retry retry, Call&& call) {
     monitor_.on_save(saving_step_);
   } catch (const Error& error) {
     if (error.code() != ExitCode::io || retry == Retry::never || ++failures_ >= kMostFailures) throw;
-    warn("{}; training goes on, and the next checkpoint is tried when it is due ({} of {})", error.what(), failures_,
+    warn("{}; training continues, and kiln tries again at the next checkpoint ({} of {})", error.what(), failures_,
          kMostFailures);
     forget_unsaved_best();
   }

@@ -188,7 +188,7 @@ Proposal propose(const ProposalRequest& request, const std::function<void(double
   check(!proposal.candidates.empty(), "not even the smallest model fits into {:.0f}% of the {} of memory that are left",
         100 * kMemoryShare, format_bytes(static_cast<double>(available_memory_bytes())));
   const Candidate& choice = proposal.choice();
-  check(choice.steps() >= 1, "{} of training: not one step of the smallest model fits in",
+  check(choice.steps() >= 1, "{} of training: too short for one step of the smallest model",
         format_duration(request.seconds));
   set_shape(config,
             {choice.model.n_layers, choice.model.d_model, choice.model.n_heads, choice.model.n_ctx, choice.batch_size});

@@ -162,7 +162,7 @@ class TextLoader {
     std::optional<Dataset> tokens = find_dataset(config_.data, digest, places_.cache);
     if (!tokens) return std::nullopt;
     if (const auto reason = why_other_tokens(digest)) {
-      warn("{}; the run goes on with its own tokens, in {}; --retokenize takes the text as it is now", *reason,
+      warn("{}; the run continues with its own tokens, in {}; --retokenize reads the text again", *reason,
            places_.cache.string());
     }
     return tokens;
@@ -179,7 +179,7 @@ class TextLoader {
         now = find_encoded(Corpus(located, config_.directory), *data_.tokenizer, data_.ids.marks(), places_.cache);
       }
       if (now && now->digest() == digest) return std::nullopt;
-      return "data.train and data.validation give other tokens now: a file has changed, come or gone";
+      return "data.train and data.validation hold other tokens now: a file was changed, added or removed";
     } catch (const Error& error) {
       return error.what();
     }

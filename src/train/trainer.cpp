@@ -117,7 +117,7 @@ void Trainer::take_step() {
   monitor_.on_step(figures());
   if (!result.is_scored) {
     ++state.bad_steps;
-    return warn("step {}: every token follows an end token, so that none is scored; skipped", state.step);
+    return warn("step {}: every token follows an end token, so none is scored; skipped", state.step);
   }
   if (std::isfinite(result.loss) && result.loss > spike) {
     warn("step {}: a spike: loss {:.4g}, {:.1f} standard deviations above the recent mean of {:.4g}", state.step,
@@ -145,8 +145,8 @@ void Trainer::fail_diverged() {
   const auto sound = forget_checkpoints(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
   const double clip_norm = p_.config.optimizer.clip_norm;
   fail(ExitCode::diverged,
-       "diverged: {} in a row without a finite loss and gradient{} (train.max_bad_steps); resume, which continues from "
-       "step {}, with a lower optimizer.learning_rate, {} or a longer schedule.warmup_steps",
+       "diverged: {} in a row without a finite loss and gradient{} (train.max_bad_steps); a resume continues from step "
+       "{}: set a lower optimizer.learning_rate, {} or a longer schedule.warmup_steps",
        counted(state.bad_steps_in_a_row, "step"),
        p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "", sound.value_or(0),
        clip_norm > 0 ? fmt::format("a lower optimizer.clip_norm than {:g}", clip_norm)
@@ -201,7 +201,8 @@ void Trainer::log_row() {
     replaces ? metrics_.replace(row_) : metrics_.append(row_);
     rows_are_kept_ = false;
   } catch (const Error& error) {  // a full disk ends the run at its third failed save
-    if (!std::exchange(rows_are_kept_, true)) warn("{}; rows are kept until there is room", error.what());
+    if (!std::exchange(rows_are_kept_, true))
+      warn("{}; kiln keeps the rows in memory until there is space", error.what());
   }
   events_.add_row(row_);
   if (p_.config.train.log_every > 0 && p_.state.step > before_.step) monitor_.on_row(figures());

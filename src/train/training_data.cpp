@@ -41,11 +41,10 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const std::fi
     std::unique_ptr<Tokenizer> named = load_tokenizer(*path);
     if (const auto kind = config.chat.kind(); kind && config.objective.type == ObjectiveKind::sft)
       named = with_chat_tokens(std::move(named), *kind);
-    check(
-        named->to_json() == tokenizer->to_json(),
-        "{}: the tokenizer is not the one that {} was trained with; put that one back, go on with the checkpoint's by "
-        "--force-tokenizer, or start another run with --run DIR",
-        *path, checkpoint.string());
+    check(named->to_json() == tokenizer->to_json(),
+          "{}: the tokenizer is not the one that {} was trained with; restore that one, continue with the checkpoint's "
+          "by --force-tokenizer, or start another run with --run DIR",
+          *path, checkpoint.string());
   }
   return tokenizer;
 }

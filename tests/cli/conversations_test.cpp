@@ -103,7 +103,7 @@ TEST(ConversationCommands, ChangedConversationsAreNotScoredAsTheRunsOwn) {
   changed.scratch.write("chats.jsonl", echo_chats(150));
   const Outcome outcome = changed.kiln({"eval", "runs/sft"});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("was trained on other conversations than the run's data.train"));
+  EXPECT_THAT(outcome.err, HasSubstr("the run was trained on other conversations than data.train"));
 }
 
 TEST(ConversationCommands, AnotherTemplateIsRefusedWithBothNames) {

@@ -83,8 +83,8 @@ TEST_F(FaultyDisk, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
     const Outcome outcome = testing::run(faulty("tmp-step-000000(05|10)/model", "write", ENOSPC, way));
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.err,
-                HasSubstr("No space left on device; training goes on, and the next checkpoint is tried when "
-                          "it is due (1 of 3)"));
+                HasSubstr("No space left on device; training continues, and kiln tries again at the next checkpoint "
+                          "(1 of 3)"));
     EXPECT_THAT(outcome.err, HasSubstr("(2 of 3)"));
     EXPECT_EQ(names(), (std::vector<std::string>{"latest", "step-00000000", "step-00000015", "step-00000020",
                                                  "step-00000025", "step-00000030"}));
@@ -182,7 +182,7 @@ TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIn
     const auto begin = std::chrono::steady_clock::now();
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.code, 128 + second) << outcome.err;
-    EXPECT_THAT(outcome.err, Not(HasSubstr("go on with --resume")));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("continue with --resume")));
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
     EXPECT_EQ(read_file(checkpoint("latest")), "step-00000000\n");
     expect_whole();
@@ -196,7 +196,7 @@ TEST_F(FaultyDisk, ASignalWhileASaveIsAtWorkAwaitsItAndSavesAgain) {
   process.send(SIGTERM);
   const Outcome outcome = process.finish();
   EXPECT_EQ(outcome.code, 143) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
+  EXPECT_THAT(outcome.err, HasSubstr("continue with --resume"));
   EXPECT_TRUE(fs::exists(checkpoint("step-00000005")));
   EXPECT_GE(read_file(checkpoint("latest")), "step-00000005\n");
   expect_whole();
@@ -209,7 +209,7 @@ TEST_F(FaultyDisk, ASignalWhoseSaveFailsExitsFive) {
   process.send(SIGTERM);
   const Outcome outcome = process.finish();
   EXPECT_EQ(outcome.code, 5) << outcome.err;
-  EXPECT_THAT(outcome.err, Not(HasSubstr("go on with --resume")));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("continue with --resume")));
   expect_whole();
 }
 

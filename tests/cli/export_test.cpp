@@ -225,7 +225,7 @@ TEST_F(Export, IdsThatAFolderNamesAreKept) {
 TEST_F(Export, WhatTheOtherProgramWouldComputeOtherwiseIsRefusedWithEveryReason) {
   train({"--set", "model.n_kv_heads=1", "--set", "model.d_mlp=24", "--set", "model.tie_embeddings=false"});
   expect_refused(write("gguf", "a.gguf"),
-                 {"error: " + run_.folder + ": --to gguf cannot hold this model as it is:\n",
+                 {"error: " + run_.folder + ": --to gguf cannot hold this model:\n",
                   "\n  model.activation is relu; llama.cpp's gpt2 has gelu_new\n",
                   "\n  model.n_kv_heads is 1; llama.cpp's gpt2 has 2\n", "--to hf takes every model"});
   expect_refused(write("llmc", "a.bin", {"--dtype", "f16"}),

@@ -36,7 +36,7 @@ void expect_damage_found(const SmallRun& run, const std::string& file, const std
   }
   const Outcome resumed = run.train({"--resume", "--set", "train.steps=22"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("warning: step-00000020 is passed over: "));
+  EXPECT_THAT(resumed.err, HasSubstr("warning: step-00000020 is skipped: "));
   EXPECT_THAT(resumed.err, HasSubstr(problem));
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 18 from "));
   EXPECT_EQ(run.latest_step(), 22);
@@ -323,7 +323,8 @@ TEST(Faults, OtherDataThanTheRunsExitsTwo) {
   std::filesystem::remove_all(run.folder + "/tokens");  // which the run would go on with
   expect_failure(run.train({"--set", texts, "--set", "train.steps=4", "--resume"}), 2,
                  {"was trained on other data than data.train and data.validation give now"});
-  expect_failure(run_kiln({"eval", run.folder}), 2, {"other data than the run's data.train", "--data FILE"});
+  expect_failure(run_kiln({"eval", run.folder}), 2,
+                 {"other data than data.train and data.validation hold now", "--data FILE"});
 }
 
 TEST(Faults, ADivergedRunGoesOnFromBeforeTheWeightsThatWereRuined) {

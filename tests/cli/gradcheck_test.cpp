@@ -37,7 +37,7 @@ TEST(GradcheckCommand, PrintsALineForEachTensor) {
   EXPECT_THAT(outcome.out, ContainsRegex("wte.weight +8 .* ok\n"));
   EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("FAILED")));
   EXPECT_THAT(outcome.err,
-              HasSubstr("vocabulary 257; 2 sequences of up to 8 random tokens; of each tensor up to 8 entries"));
+              HasSubstr("vocabulary 257; 2 sequences of up to 8 random tokens; up to 8 entries of each tensor"));
 }
 
 TEST(GradcheckCommand, WritesJsonAlone) {

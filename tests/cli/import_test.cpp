@@ -224,7 +224,7 @@ TEST(ImportCommand, AnImportedModelIsEvaluatedOnATextAlone) {
   ASSERT_EQ(run_kiln({"import", pretrained().folder.string(), "--run", run}).code, 0);
   const Outcome outcome = run_kiln({"eval", run});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("held nothing out for validation; name a text with --data FILE"));
+  EXPECT_THAT(outcome.err, HasSubstr("has no held-out text; name a text with --data FILE"));
 }
 
 TEST(InitFrom, ARunGoesOnWhereItsModelHasGone) {

@@ -197,9 +197,12 @@ TEST(Inputs, TextThatIsThereTwiceIsWarnedOf) {
                  "data.validation=" + copy});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("training sees some text more often than the rest: 1 of 2 documents"));
-  EXPECT_THAT(outcome.err, HasSubstr("the validation loss says little of other text, since some is trained on too: 1 "
-                                     "of 1 document (2.00 kB), such as " +
-                                     copy + ", which repeats " + run.scratch.path("notes/a.txt").string()));
+  EXPECT_THAT(
+      outcome.err,
+      HasSubstr(
+          "the validation loss says little about other text, because training sees some of the held-out text too: 1 "
+          "of 1 document (2.00 kB), such as " +
+          copy + ", which repeats " + run.scratch.path("notes/a.txt").string()));
 }
 
 TEST(Inputs, ErrorsNameTheFileAndThePlaceInIt) {

@@ -117,8 +117,8 @@ TEST_F(Place, TextThatHasChangedOrGoneLeavesTheRunItsTokens) {
     EXPECT_EQ(loss(scored.out), loss(before));
     const Outcome resumed = resume(4);
     EXPECT_EQ(resumed.code, 0) << resumed.err;
-    EXPECT_THAT(resumed.err, HasSubstr(gone ? "no file matches" : "give other tokens now"));
-    EXPECT_THAT(resumed.err, HasSubstr("goes on with its own tokens, in " + run_folder() + "/tokens; --retokenize"));
+    EXPECT_THAT(resumed.err, HasSubstr(gone ? "no file matches" : "hold other tokens now"));
+    EXPECT_THAT(resumed.err, HasSubstr("continues with its own tokens, in " + run_folder() + "/tokens; --retokenize"));
 
     const std::string disturbed = read_file(run_folder() + "/checkpoints/step-00000004/model.safetensors");
     fs::remove_all(run_folder());

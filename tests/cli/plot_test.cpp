@@ -107,7 +107,7 @@ TEST(PlotCommand, ShowsARunThatCannotBeWrittenTo) {
     if (json) command.push_back("--json");
     const Outcome outcome = run_kiln(command);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_THAT(outcome.err, HasSubstr("--output FILE draws the picture elsewhere"));
+    EXPECT_THAT(outcome.err, HasSubstr("--output FILE writes the picture elsewhere"));
     EXPECT_THAT(outcome.err, Not(HasSubstr("drawn in")));
     if (json) {
       EXPECT_EQ(nlohmann::json::parse(outcome.out)["output"], nullptr);

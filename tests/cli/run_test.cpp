@@ -126,7 +126,7 @@ TEST(EvalCommand, SaysWhatItLacks) {
   ASSERT_EQ(run.train({"--set", "data.validation_fraction=0"}).code, 0);
   Outcome outcome = run_kiln({"eval", run.folder});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("held nothing out for validation; name a text with --data FILE"));
+  EXPECT_THAT(outcome.err, HasSubstr("has no held-out text; name a text with --data FILE"));
   outcome = run_kiln({"eval", run.folder, "--data", "/no/such.txt"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("--data: no file matches \"/no/such.txt\""));
@@ -339,7 +339,7 @@ TEST(TrainCommand, ATimeBudgetTakesThePlaceOfSteps) {
   EXPECT_THAT(outcome.err, ContainsRegex("step +[0-9]+/[0-9]+ "));  // the last one knows
   const Outcome again = run.train({"--set", "train.time_budget=1.5s", "--resume"});
   EXPECT_EQ(again.code, 0);
-  EXPECT_THAT(again.err, HasSubstr("the time budget of 1.5 s is used up; raise train.time_budget to go on"));
+  EXPECT_THAT(again.err, HasSubstr("the time budget of 1.5 s is used up; raise train.time_budget to continue"));
 }
 
 TEST(TrainCommand, ALongWarmupThatIsClippedIsNoChangeOfConfig) {

@@ -121,7 +121,7 @@ TEST_F(ThreeRuns, AreRemovedWhereThatIsConfirmed) {
     ASSERT_TRUE(terminal.wait_for("finished, step 4/4, "));
     ASSERT_TRUE(terminal.wait_for("remove it? [y/N]"));
     terminal.type("n\n");
-    ASSERT_TRUE(terminal.wait_for("left as it is"));
+    ASSERT_TRUE(terminal.wait_for("not removed"));
   }
   EXPECT_EQ(names("name").size(), 3u);
   const Outcome removed = run_kiln({"runs", "rm", name, folder() + "/short", "--yes"});
@@ -135,7 +135,7 @@ TEST_F(ThreeRuns, GoOnUnderAnotherName) {
   const std::string to = folder() + "/new";
   const Outcome moved = run_kiln({"runs", "mv", folder() + "/middle", to});
   EXPECT_EQ(moved.code, 0) << moved.err;
-  EXPECT_THAT(moved.err, HasSubstr("kiln train " + to + " --resume goes on with it"));
+  EXPECT_THAT(moved.err, HasSubstr("kiln train " + to + " --resume continues it"));
   const Outcome resumed = run_kiln({"train", to, "--resume", "--set", "train.steps=5"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 4"));

@@ -31,8 +31,8 @@ void expect_saved_on(int signal) {
   training.send(signal);
   const Outcome outcome = training.finish();
   EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("go on with --resume"));
-  EXPECT_THAT(outcome.err, HasSubstr(fmt::format("to go on:\n  kiln train {} --resume\n", run.folder)));
+  EXPECT_THAT(outcome.err, HasSubstr("continue with --resume"));
+  EXPECT_THAT(outcome.err, HasSubstr(fmt::format("to continue:\n  kiln train {} --resume\n", run.folder)));
   const std::int64_t stopped = run.latest_step();
   EXPECT_GT(stopped, 0);
   const Outcome resumed = run.train({"--resume", "--set", "train.steps=" + std::to_string(stopped + 2)});
@@ -59,11 +59,11 @@ TEST(Faults, ASignalWithinAnEvaluationIsAnsweredAtOnceAndEndsIt) {
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // by now the evaluation has begun
   training.send(SIGINT);
   ASSERT_TRUE(training.wait_for_error_text(
-      "Ctrl-C: step 3 is saved first, without its evaluation, which --resume makes up for; a second Ctrl-C ends at "
+      "Ctrl-C: step 3 is saved first, without its evaluation, which --resume repeats; a second Ctrl-C ends at "
       "once and loses the 3 steps since step 0"));
   const Outcome outcome = training.finish();
   EXPECT_EQ(outcome.code, 130) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("stopped by SIGINT after step 3; go on with --resume"));
+  EXPECT_THAT(outcome.err, HasSubstr("stopped by SIGINT after step 3; continue with --resume"));
   EXPECT_EQ(run.latest_step(), 3);
   EXPECT_NE(outcome.err.find("Ctrl-C: "), outcome.err.rfind("stopped by")) << outcome.err;
 }

@@ -17,7 +17,7 @@ TEST(StopAnswer, SaysWhatIsStillDoneAndWhatASecondOneCosts) {
             "step 100");
   answer.begin(TrainingWork::evaluation, 101);
   EXPECT_EQ(answer.to(SIGTERM),
-            "SIGTERM: step 101 is saved first, without its evaluation, which --resume makes up for; a second SIGTERM "
+            "SIGTERM: step 101 is saved first, without its evaluation, which --resume repeats; a second SIGTERM "
             "ends at once and loses the step since step 100");
   answer.begin(TrainingWork::sample, 100);
   EXPECT_EQ(answer.to(SIGINT), "Ctrl-C: step 100 is saved first, without its sample; a second Ctrl-C ends at once");

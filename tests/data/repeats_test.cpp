@@ -34,11 +34,11 @@ TEST(Repeats, HeldOutTextThatIsTrainedOnIsNamed) {
   Scratch scratch;
   DataConfig config = config_of({scratch.write("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n")});
   config.validation = {scratch.write("v.txt", "two")};
-  EXPECT_THAT(
-      find_repeats(Corpus(config)),
-      ElementsAre("the validation loss says little of other text, since some is trained on too: 1 of 1 document "
-                  "(3 B), such as " +
-                  config.validation[0] + ", which repeats " + config.train[0] + ":2, word for word"));
+  EXPECT_THAT(find_repeats(Corpus(config)),
+              ElementsAre("the validation loss says little about other text, because training sees some of the "
+                          "held-out text too: 1 of 1 document "
+                          "(3 B), such as " +
+                          config.validation[0] + ", which repeats " + config.train[0] + ":2, word for word"));
 }
 
 /// Of two equal files the tail's cut holds out a part of the second.
@@ -48,7 +48,8 @@ TEST(Repeats, ADocumentThatTheCutSplitsCountsWhole) {
   EXPECT_THAT(find_repeats(Corpus(config_of({a, b}, 0.1))),
               ElementsAre("training sees some text more often than the rest: 1 of 2 documents (10 B), such as " + b +
                               ", which repeats " + a + ", word for word",
-                          "the validation loss says little of other text, since some is trained on too: 1 of 1 "
+                          "the validation loss says little about other text, because training sees some of the "
+                          "held-out text too: 1 of 1 "
                           "document (10 B), such as " +
                               b + ", which repeats " + a + ", word for word"));
 }

@@ -102,9 +102,9 @@ TEST(HuggingFaceConfig, NamesAllThatIsNotSupported) {
   expect_error(
       ExitCode::bad_input,
       path + R"(: /activation_function: "tanh" is not supported; relu, relu2, gelu, gelu_new or silu is expected)" +
-          "\n" + path + ": /scale_attn_weights: false is not supported; kiln computes true alone\n" + path +
-          ": /scale_attn_by_inverse_layer_idx: true is not supported; kiln computes false alone\n" + path +
-          ": /reorder_and_upcast_attn: true is not supported; kiln computes false alone",
+          "\n" + path + ": /scale_attn_weights: false is not supported; kiln computes only true\n" + path +
+          ": /scale_attn_by_inverse_layer_idx: true is not supported; kiln computes only false\n" + path +
+          ": /reorder_and_upcast_attn: true is not supported; kiln computes only false",
       [&] { read_huggingface_config(scratch.path()); });
 }
 

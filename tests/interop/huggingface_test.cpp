@@ -231,7 +231,7 @@ TEST(HuggingFace, SizesThatNoTensorBearsOutAreHeldToThoseOfTheWeights) {
     expect_error_with(ExitCode::bad_input, parts, [&] { check_config_against_weights(scratch.path(), config); });
   };
   config.n_ctx = Index{1} << 31;
-  refused({"model.safetensors", "2147483648 positions", "51.54 GB", "are they of two models?"});
+  refused({"model.safetensors", "2147483648 positions", "51.54 GB", "do they belong to two models?"});
   config.position = PositionKind::sinusoidal;
   refused({"2147483648 positions", "68.72 GB"});
   config.position = PositionKind::alibi;

@@ -152,16 +152,16 @@ TEST_F(CheckpointStore, DamagedOnesArePassedOverWithAWarningEach) {
   fs::remove(folder_ / "step-00000020/manifest.json");
   const LogCapture log;
   EXPECT_EQ(checkpoint_to_resume(folder_), folder_ / "step-00000010");
-  EXPECT_THAT(log.text(), HasSubstr("warning: step-00000030 is passed over: "));
+  EXPECT_THAT(log.text(), HasSubstr("warning: step-00000030 is skipped: "));
   EXPECT_THAT(log.text(), HasSubstr("model.safetensors: has 100 bytes"));
-  EXPECT_THAT(log.text(), HasSubstr("warning: step-00000020 is passed over: "));
+  EXPECT_THAT(log.text(), HasSubstr("warning: step-00000020 is skipped: "));
 }
 
 TEST_F(CheckpointStore, WhereAllAreDamagedTheRunIsNotBegunAgainUnasked) {
   save(10);
   fs::remove(folder_ / "step-00000010/trainer.json");
   const LogCapture log;
-  expect_error_with(ExitCode::bad_input, {"none of the 1 checkpoints is whole; start again with --overwrite"},
+  expect_error_with(ExitCode::bad_input, {"none of the 1 checkpoints is intact; start again with --overwrite"},
                     [&] { checkpoint_to_resume(folder_); });
 }
 
@@ -246,7 +246,7 @@ TEST_F(CheckpointStore, AKillAtAnyInstantLeavesTheLastCheckpoint) {
     ASSERT_TRUE(newest.has_value());
     EXPECT_GE(read_trainer_state(*newest).step, saved);
     EXPECT_TRUE(latest_checkpoint(folder_).has_value());
-    EXPECT_THAT(log.text(), Not(HasSubstr("passed over")));  // no half folder ever bears a checkpoint's name
+    EXPECT_THAT(log.text(), Not(HasSubstr("is skipped")));  // no half folder ever bears a checkpoint's name
   }
 }
 

@@ -108,10 +108,10 @@ TEST_F(ConfigFile, SettingsThatCannotStandTogether) {
       "each time; 1 is expected",
       data);
   expect_problems(R"({"train": {"early_stopping": 3, "eval_every": 0}})",
-                  "tiny.json: /train/early_stopping: counts evaluations, of which eval_every = 0 makes none", data);
+                  "tiny.json: /train/early_stopping: counts evaluations, but eval_every is 0", data);
   expect_problems(R"({"train": {"sample_at_evaluations": true, "eval_every": 0}})",
-                  "tiny.json: /train/sample_at_evaluations: needs evaluations, of which eval_every = 0 makes none; "
-                  "sample_every does not",
+                  "tiny.json: /train/sample_at_evaluations: needs evaluations, but eval_every is 0; "
+                  "sample_every works without them",
                   data);
   expect_problems(
       R"({"train": {"sample_at_evaluations": true}, "data": {"validation_fraction": 0}})",

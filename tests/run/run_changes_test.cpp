@@ -65,8 +65,8 @@ TEST(RunChanges, OnlyRunsThatNoProcessUsesAreChanged) {
     expect_error_with(ExitCode::usage, {why}, [&] { remove_run(scratch.path(name)); });
     expect_error_with(ExitCode::usage, {why}, [&] { move_run(scratch.path(name), scratch.path("to")); });
   };
-  expect_refused("thesis", "is no run directory");
-  expect_refused("none", "is no run directory");
+  expect_refused("thesis", "is not a run directory");
+  expect_refused("none", "is not a run directory");
   expect_refused("link", "is a link to");
   expect_refused("link/", "is a link to");
   expect_refused("in_use", "in use by process");

@@ -214,7 +214,7 @@ TEST(TrainableParameters, APatternThatNamesNothingOrEverythingIsRefused) {
       "and ln_f.bias",
       [&] { trainable_parameters(config, model.layout); });
   config.freeze = {"*"};
-  testing::expect_error(ExitCode::usage, "train.freeze: names every tensor, so that nothing is left to train",
+  testing::expect_error(ExitCode::usage, "train.freeze: names every tensor, so nothing is left to train",
                         [&] { trainable_parameters(config, model.layout); });
 }
 

@@ -60,9 +60,11 @@ TEST(Faults, AFullDiskIsTriedAgainWhenTheNextCheckpointIsDue) {
     const LogCapture log;
     const RunPaths paths =
         train_on_a_full_disk(scratch, async, 10, [&] { return log.text().find("(2 of 3)") != std::string::npos; });
-    EXPECT_THAT(log.text(), ::testing::HasSubstr("cannot be written: File too large; training goes on, and the next "
-                                                 "checkpoint is tried when it is due (1 of 3)"));
-    EXPECT_THAT(log.text(), ::testing::HasSubstr("rows are kept until there is room"));
+    EXPECT_THAT(
+        log.text(),
+        ::testing::HasSubstr("cannot be written: File too large; training continues, and kiln tries again at the next "
+                             "checkpoint (1 of 3)"));
+    EXPECT_THAT(log.text(), ::testing::HasSubstr("kiln keeps the rows in memory until there is space"));
     std::vector<std::int64_t> steps;
     for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) steps.push_back(saved.step);
     EXPECT_THAT(steps, ::testing::ElementsAre(0, 5, 20, 25, 30, 35, 40)) << async;
