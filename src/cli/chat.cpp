@@ -88,7 +88,7 @@ void take_entry(Chat& chat, const ChatEntry& entry) {
   }
 }
 
-/// Takes entries up to the end. A person goes on after an error; a script ends with it.
+/// Takes entries up to the end. A person continues after an error; a script ends with it.
 void converse(Chat& chat, ChatEntries& entries, ChatOutput output) {
   while (!chat.has_ended) {
     ChatEntry entry;

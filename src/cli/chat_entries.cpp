@@ -48,7 +48,7 @@ Line ChatEntries::read(const std::string& prompt) {
   return line;
 }
 
-/// Returns the message in quotes whose first line goes on with `begin`.
+/// Returns the message in quotes whose first line continues with `begin`.
 ChatEntry ChatEntries::quoted(std::string_view begin, std::size_t line) {
   std::string text;
   for (std::string part(begin);;) {

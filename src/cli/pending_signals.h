@@ -32,7 +32,7 @@ class PendingSignals {
   /// Waits until stdin has something to read, or a signal has come.
   void wait_for_input() const;
 
-  /// Stops the process as Ctrl-Z does by default; returns when it goes on.
+  /// Stops the process as Ctrl-Z does by default; returns when it continues.
   void suspend();
 
  private:
