@@ -195,7 +195,7 @@ TEST(Gguf, WeightsBeyondF16AreListedAndNothingIsWritten) {
   weights.mat(small.layout().find("wte.weight"))(0, 1) = 1e9F;
   weights.vec(small.layout().find("ln_f.bias"))[0] = 1e9F;  // stays F32
   expect_error_with(ExitCode::usage,
-                    {"take bf16 or f32:\n  'token_embd.weight' has 1e+09, beyond F16\n  'blk.0.ffn_up.weight' has "
+                    {"choose bf16 or f32:\n  'token_embd.weight' has 1e+09, beyond F16\n  'blk.0.ffn_up.weight' has "
                      "70000, beyond F16\n  'output.weight'"},
                     [&] {
                       write_gguf_model(scratch.path("m.gguf"), "", small.config(), kSmallVocabulary, std::move(weights),

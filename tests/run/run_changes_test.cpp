@@ -80,7 +80,7 @@ TEST(RunChanges, WhatLinksLeadIntoIsLeftAlone) {
   EXPECT_THAT(uses_of_run(run).links, ElementsAre(other / "tokens/train-0456.bin"));
   for (const auto& change : {std::function<void()>([&] { remove_run(run); }),
                              std::function<void()>([&] { move_run(run, scratch.path("to")); })})
-    expect_error_with(ExitCode::usage, {"train-0456.bin leads into it"}, change);
+    expect_error_with(ExitCode::usage, {"train-0456.bin points into it"}, change);
   EXPECT_TRUE(fs::exists(run / "config.json"));
 }
 
@@ -99,7 +99,8 @@ TEST(RunChanges, ARunMovesToWhereNothingIs) {
   const fs::path run = leave_run(scratch, "run"), to = scratch.path("runs/new");
   expect_error_with(ExitCode::usage, {"there is no folder"}, [&] { move_run(run, to); });
   fs::create_directories(scratch.path("runs"));
-  expect_error_with(ExitCode::usage, {"runs: is taken", "runs/run"}, [&] { move_run(run, scratch.path("runs")); });
+  expect_error_with(ExitCode::usage, {"runs: exists already", "runs/run"},
+                    [&] { move_run(run, scratch.path("runs")); });
   expect_error_with(ExitCode::usage, {"lies in"}, [&] { move_run(run, run / "checkpoints/x"); });
   move_run(run / "", to);
   EXPECT_FALSE(fs::exists(run));

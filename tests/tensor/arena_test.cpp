@@ -82,7 +82,7 @@ TEST(AlignedBlock, ALargeOneTakesRoomOnlyWhereItIsWrittenTo) {
 }
 
 TEST(AlignedBlock, ThatCannotBeHadIsAnErrorOfTheConfig) {
-  testing::expect_error_with(ExitCode::usage, {"1152921504.61 GB of memory cannot be had"},
+  testing::expect_error_with(ExitCode::usage, {"cannot allocate 1152921504.61 GB of memory"},
                              [] { AlignedBlock block(std::size_t{1} << 60); });
 }
 
