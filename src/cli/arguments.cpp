@@ -65,7 +65,7 @@ void ConfigArguments::add_to(CLI::App& command) {
   command.add_option("CONFIG", config, "JSON file; kiln train --reference explains its keys")
       ->required()
       ->type_name("FILE");
-  add_repeated(command, "--set", overrides, "change a key of the config; VALUE is JSON, or a word; may be repeated")
+  add_repeated(command, "--set", overrides, "change a key of the config; VALUE is JSON or a word; may be repeated")
       ->type_name("KEY.PATH=VALUE");
 }
 

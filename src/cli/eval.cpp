@@ -208,7 +208,7 @@ void add_eval(CLI::App& app) {
                    "conversations (.jsonl, .json): generate each last answer greedily and compare it")
       ->type_name("FILE")
       ->excludes("--data");
-  add_count(*command, "--max-tokens", options->max_tokens, "of a generated answer, at most", 1)
+  add_count(*command, "--max-tokens", options->max_tokens, "maximum number of tokens in a generated answer", 1)
       ->type_name("N")
       ->needs("--generate");
   command

@@ -108,7 +108,7 @@ void add_memory(const Plan& plan, Table& table) {
 }
 
 void add_work(const Plan& plan, Table& table) {
-  constexpr const char* kUnknown = "known with the data";
+  constexpr const char* kUnknown = "depends on the data";
   table.heading("Work");
   table.row({"steps", plan.steps ? format_count(*plan.steps) : kUnknown});
   table.row({"tokens", plan.tokens ? format_count(*plan.tokens) : kUnknown});

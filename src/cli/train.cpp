@@ -287,7 +287,7 @@ void add_train(CLI::App& app) {
                     "resume with the checkpoint's tokenizer if the file that the config names has changed");
   command->add_flag("--overwrite", options->overwrite, "replace an existing run");
   add_repeated(*command, "--set", options->overrides,
-               "change a key of the config; VALUE is JSON, or a word; may be repeated")
+               "change a key of the config; VALUE is JSON or a word; may be repeated")
       ->type_name("KEY.PATH=VALUE");
   command->add_flag("--watch-samples", options->watches_samples, "print a sample at every evaluation");
   command->add_option("--prompt", options->prompt, "text that samples continue, in place of train.sample_prompt")

@@ -20,7 +20,7 @@ void SamplingOptions::validate() const {
   check(min_p >= 0 && min_p <= 1, "min-p is {}; it must lie between 0 (all tokens) and 1", significant(min_p, 6));
   using Float = std::numeric_limits<float>;
   check(repetition_penalty >= Float::min() && repetition_penalty <= Float::max(),
-        "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}, and 1 is none",
+        "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}; 1 is no penalty",
         significant(repetition_penalty, 6), Float::min(), Float::max());
 }
 

@@ -107,9 +107,9 @@ std::vector<std::string> gguf_warnings(const Tokenizer& tokenizer, const Special
         "the model names no token that ends a text, so llama.cpp assumes token {} and ends texts there", kAssumedEnd));
   }
   if (ids.ends.size() > kEndKeys.size()) {
-    warnings.push_back(
-        fmt::format("the model has {} tokens that end a text, and GGUF has room for {}: the others end none",
-                    ids.ends.size(), kEndKeys.size()));
+    warnings.push_back(fmt::format(
+        "the model has {} tokens that end a text, but GGUF holds only {}; llama.cpp does not stop at the others",
+        ids.ends.size(), kEndKeys.size()));
   }
   std::ranges::move(insertion_warnings(tokenizer, {kEndOfSentence, kParagraph}, "llama.cpp"),
                     std::back_inserter(warnings));

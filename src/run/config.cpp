@@ -33,7 +33,7 @@ Json value_of(std::string_view text) {
 /// Sets "key.path=value" in an object, and attributes later problems there to the override.
 void apply_override(Json& document, std::string_view assignment, Problems& problems) {
   const std::string source = fmt::format("--set {}", utf8_replace_invalid(assignment));
-  check(utf8_valid_until(assignment, 0) == assignment.size(), "{}: is not UTF-8, as a config is", source);
+  check(utf8_valid_until(assignment, 0) == assignment.size(), "{}: is not UTF-8; a config must be", source);
   const std::size_t equals = assignment.find('=');
   const bool has_path = equals != std::string_view::npos && equals > 0 && assignment[equals - 1] != '.';
   check(has_path, "{}: key.path=value is expected, as in model.n_layers=6", source);

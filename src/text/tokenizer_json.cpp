@@ -25,7 +25,7 @@ namespace {
 class Reader {
  public:
   Reader(const Json& root, std::string_view source) : root_(root), source_(source) {
-    check_input(root_.is_object(), "{}: not a JSON object, as a tokenizer.json is", source_);
+    check_input(root_.is_object(), "{}: is not a JSON object; a tokenizer.json must be one", source_);
   }
 
   std::unique_ptr<Tokenizer> read() const {
@@ -206,7 +206,7 @@ class Reader {
     if (individual != true) unsupported(pointer + "/individual_digits", individual, "true");
     const bool then_gpt2 = steps.size() == 2 && type_of(steps[1], "/pre_tokenizer/pretokenizers/1") == "ByteLevel" &&
                            read_byte_level_part(steps[1], "/pre_tokenizer/pretokenizers/1").has_value();
-    need(then_gpt2, "/pre_tokenizer/pretokenizers", "Digits is supported before a ByteLevel with use_regex alone");
+    need(then_gpt2, "/pre_tokenizer/pretokenizers", "Digits is supported only before a ByteLevel with use_regex");
   }
 
   std::optional<SplitPattern> read_byte_level_part(const Json& part, std::string_view pointer) const {
@@ -247,7 +247,7 @@ class Reader {
     const Vocabulary vocabulary(member(model, "vocab"), {}, fmt::format("{}: /model/vocab", source_));
     for (std::size_t id = 0; id < vocabulary.names().size(); ++id) {
       need(vocabulary.names()[id] == std::to_string(id), "/model/type",
-           "\"WordLevel\" is supported for the words \"0\", \"1\", ... alone; token {} is \"{}\"", id,
+           "\"WordLevel\" is supported only for the words \"0\", \"1\", ...; token {} is \"{}\"", id,
            vocabulary.names()[id]);
     }
     return std::make_unique<NoneTokenizer>(std::ssize(vocabulary.names()));

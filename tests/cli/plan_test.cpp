@@ -224,7 +224,7 @@ TEST(PlanCommand, LeavesOpenWhatTheDataDecides) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(nlohmann::json::parse(outcome.out)["wall_seconds"].is_null());
   EXPECT_THAT(run_kiln({"plan", config, "--set", "train.batch_size=all"}).out,
-              ContainsRegex("time of training +known with the data"));
+              ContainsRegex("time of training +depends on the data"));
 }
 
 TEST(PlanCommand, CountsTheEntriesOfATokenizerThatIsThere) {

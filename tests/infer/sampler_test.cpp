@@ -163,11 +163,11 @@ TEST(Sampler, OptionsOutOfRangeAreUsageErrors) {
   fails({.top_p = 1.5}, "top-p is 1.5; it must be greater than 0 and at most 1 (all tokens)");
   fails({.min_p = -0.1}, "min-p is -0.1; it must lie between 0 (all tokens) and 1");
   fails({.repetition_penalty = 0},
-        "the repetition penalty is 0; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
+        "the repetition penalty is 0; it must lie between 1.2e-38 and 3.4e+38; 1 is no penalty");
   fails({.repetition_penalty = 1e-40},
-        "the repetition penalty is 1e-40; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
+        "the repetition penalty is 1e-40; it must lie between 1.2e-38 and 3.4e+38; 1 is no penalty");
   fails({.repetition_penalty = 1e39},
-        "the repetition penalty is 1e+39; it must lie between 1.2e-38 and 3.4e+38, and 1 is none");
+        "the repetition penalty is 1e+39; it must lie between 1.2e-38 and 3.4e+38; 1 is no penalty");
 }
 
 /// What a penalty drives beyond a float's range counts as its greatest or lowest number: infinities would make NaN.

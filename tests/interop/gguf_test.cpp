@@ -258,7 +258,7 @@ TEST(GgufTokenizer, UpToThreeEndTokensHaveAKeyEach) {
   EXPECT_EQ(value_of<std::uint32_t>(keys, "eot_token_id"), 8u);
   EXPECT_EQ(value_of<std::uint32_t>(keys, "eom_token_id"), 7u);
   EXPECT_THAT(gguf_warnings(ByteTokenizer({}), {.ends = {9, 8, 7, 6}}),
-              ElementsAre(HasSubstr("4 tokens that end a text, and GGUF has room for 3")));
+              ElementsAre(HasSubstr("4 tokens that end a text, but GGUF holds only 3")));
 }
 
 TEST(GgufTokenizer, SaysWhatLlamaCppCannotKeepOrAssumes) {

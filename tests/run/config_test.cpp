@@ -182,8 +182,8 @@ TEST_F(ConfigFile, ProblemsOfAnOverrideNameIt) {
   expect_problems(kTales, "--set seed: key.path=value is expected, as in model.n_layers=6", {"seed"});
   expect_problems(kTales, "--set seed.=1: key.path=value is expected, as in model.n_layers=6", {"seed.=1"});
   expect_problems(kTales, "--set =1: key.path=value is expected, as in model.n_layers=6", {"=1"});
-  expect_problems(kTales, "--set name=\uFFFD: is not UTF-8, as a config is", {"name=\xFF"});
-  expect_problems(kTales, "--set \uFFFD=1: is not UTF-8, as a config is", {"\xFF=1"});
+  expect_problems(kTales, "--set name=\uFFFD: is not UTF-8; a config must be", {"name=\xFF"});
+  expect_problems(kTales, "--set \uFFFD=1: is not UTF-8; a config must be", {"\xFF=1"});
   expect_problems(kTales,
                   R"(--set model..d_head=1: /model/: unknown key; the keys here are n_layers, d_model, n_heads, )"
                   R"(n_kv_heads, d_head, d_mlp, n_ctx, activation, norm, position, rope_theta, bias, qk_norm, )"

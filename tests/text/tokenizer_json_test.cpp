@@ -419,7 +419,7 @@ TEST(TokenizerJson, DigitsAreTakenApartBeforeGpt2sPatternAlone) {
     return json;
   };
   expect_refused(digits_with("individual_digits", false, 0), {"/pre_tokenizer/pretokenizers/0/individual_digits"});
-  expect_refused(digits_with("use_regex", false, 1), {"Digits is supported before a ByteLevel with use_regex alone"});
+  expect_refused(digits_with("use_regex", false, 1), {"Digits is supported only before a ByteLevel with use_regex"});
 }
 
 }  // namespace
