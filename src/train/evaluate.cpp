@@ -98,7 +98,7 @@ class RunnerEvaluator final : public Evaluator {
       scored += std::ssize(losses_);
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
     }
-    check(scored > 0, "{}: every token follows an end token, so none is scored (data.attend_across_documents)",
+    check(scored > 0, "{}: no token is scored, since every one follows an end token (data.attend_across_documents)",
           source.name());
     Evaluation result = statistics.result();
     result.tokens = scored;
