@@ -173,7 +173,7 @@ void add_runs(CLI::App& app) {
       app.add_subcommand("runs", "List the runs in a folder, the latest change first; rm and mv remove and move runs");
   command->add_option("DIR", options->folder, "folder that holds run directories, or one of them")->type_name("DIR");
   add_choice(*command, "--sort", options->order, kOrders,
-             "sort key, the best or largest first; loss, bits per byte and accuracy are of the validation");
+             "sort key, the best or largest first; loss, bits per byte and accuracy are those of the validation split");
   add_json_flag(*command, options->json);
   command->footer(
       "States: running (a process uses it), finished, interrupted (kiln train RUN --resume continues it), failed (its "

@@ -271,7 +271,8 @@ void add_train(CLI::App& app) {
   CLI::App* command = app.add_subcommand("train", "Train a model from a config");
   command
       ->add_option("CONFIG", options->config,
-                   "JSON file (--reference prints its keys), or a run directory, to take its config")
+                   "JSON file (--reference prints its keys), or a run directory, to continue it (--resume) or repeat "
+                   "it (--overwrite)")
       ->type_name("CONFIG");
   add_shortcuts(*command, *options);
   command->add_option("--run", options->run, "run directory; default: runs/NAME, by the config's name")
