@@ -36,7 +36,7 @@ def sft_config(options, n_ctx, batch_size):
     config["chat"] = {"template": "plain"}  # has no tokens of its own
     config["objective"] = {"type": "sft"}
     config["data"] = {"train": [str(options.data.resolve())], "validation_fraction": 0}
-    config["model"]["n_ctx"] = n_ctx
+    config["model"].update(n_ctx=n_ctx, n_layers=options.layers)
     config["train"].update(batch_size=batch_size, eval_every=0, log_every=1, tensorboard=False)
     return config
 
@@ -92,7 +92,7 @@ def time_kiln(kiln, folder, data, options):
 
 
 def time_pytorch(form, folder, data, options):
-    shape = {**MODELS[MODEL], "T": data.n_ctx}
+    shape = {**MODELS[MODEL], "T": data.n_ctx, "L": options.layers}
     request = {"shape": shape, "form": form, "warmup": options.warmup, "batches": data.batches(options.batch)}
     path = folder / f"{form}.json"
     path.write_text(json.dumps(request), encoding="utf-8")
@@ -141,8 +141,8 @@ def describe(found, data, options):
         f"{options.data.name}: {census['examples']:,} conversations of up to {data.n_ctx} tokens, on average "
         f"{census['tokens'] / census['examples']:.0f}, {100 * census['supervised_share']:.0f}% of them supervised; "
         f"{census['too_long']} longer ones left out.\n"
-        f"PyTorch takes {options.batch} conversations a step, kiln as many as fit into {data.batch_size} x {data.n_ctx} "
-        f"tokens. Rounds, in turn: {options.rounds}; steps timed in each: {options.steps}, after {options.warmup} of "
+        f"{options.layers} layers. PyTorch takes {options.batch} conversations a step, kiln as many as fit into "
+        f"{data.batch_size} x {data.n_ctx} tokens. Rounds, in turn: {options.rounds}; steps timed in each: {options.steps}, after {options.warmup} of "
         f"warm-up. Medians (least to most). Load before: {found['load_before']}."
     )
 
@@ -155,7 +155,11 @@ def read_options():
     parser.add_argument(
         "--tokenizer", type=Path, required=True, metavar="PATH", help="GPT-2's tokenizer.json, or folder of vocab.json"
     )
-    parser.add_argument("--kiln", type=Path, default=HERE.parent / "build" / "kiln", metavar="PATH", help="default: build/kiln")
+    program = HERE.parent / "build" / "kiln"
+    parser.add_argument("--kiln", type=Path, default=program, metavar="PATH", help="default: build/kiln")
+    parser.add_argument(
+        "--layers", type=at_least(1), default=MODELS[MODEL]["L"], metavar="N", help="of the model; default: 12"
+    )
     parser.add_argument("--batch", type=at_least(1), default=8, metavar="N", help="conversations a step; default: 8")
     parser.add_argument("--rounds", type=at_least(1), default=3, metavar="N", help="of all three; default: 3")
     parser.add_argument("--steps", type=at_least(1), default=5, metavar="N", help="timed in each process; default: 5")
