@@ -36,28 +36,30 @@ class Attention(nn.Module):
     def forward(self, x):
         B, T, C = x.shape
         parts = self.c_attn(x).split(C, -1)
-        q, k, v = (part.view(B, T, self.n_heads, -1).transpose(1, 2) for part in parts)  # each (B,H,T,D)
-        if hasattr(F, "scaled_dot_product_attention"):  # PyTorch 2: the fused kernel
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            y = torch.matmul(self.weights(q, k), v)
+        y = self.attend(*(part.view(B, T, self.n_heads, -1).transpose(1, 2) for part in parts))
         return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+
+    def attend(self, q, k, v):
+        """Each (B,H,T,D)."""
+        if hasattr(F, "scaled_dot_product_attention"):  # PyTorch 2: the fused kernel
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return torch.matmul(self.weights(q, k), v)
 
     def weights(self, q, k):
         """softmax(q k^T / sqrt(D)) over the past, (B,H,T,T); scaled and masked within the product, which is fastest."""
         B, H, T, D = q.shape
         q, k = q.reshape(B * H, T, D), k.reshape(B * H, T, D)
-        scores = torch.baddbmm(self.mask, q, k.transpose(1, 2), alpha=1 / math.sqrt(D))
+        scores = torch.baddbmm(self.mask[:T, :T], q, k.transpose(1, 2), alpha=1 / math.sqrt(D))
         return torch.softmax(scores, -1).view(B, H, T, T)
 
 
 class Block(nn.Module):
     """A pre-norm block: attention, then an MLP of 4 C with GELU (the tanh form), each beside the residual stream."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, attention=Attention):
         super().__init__()
         C = shape["C"]
-        self.ln_1, self.attn = nn.LayerNorm(C), Attention(shape)
+        self.ln_1, self.attn = nn.LayerNorm(C), attention(shape)
         self.ln_2, self.c_fc, self.c_proj = nn.LayerNorm(C), nn.Linear(C, 4 * C), nn.Linear(4 * C, C)
 
     def forward(self, x):
@@ -68,10 +70,10 @@ class Block(nn.Module):
 class Gpt(nn.Module):
     """GPT-2 with tied embeddings and no dropout: the mean cross-entropy of targets (B,T) after ids (B,T)."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, attention=Attention):
         super().__init__()
         self.wte, self.wpe = nn.Embedding(shape["V"], shape["C"]), nn.Embedding(shape["T"], shape["C"])
-        self.h = nn.ModuleList(Block(shape) for _ in range(shape["L"]))
+        self.h = nn.ModuleList(Block(shape, attention) for _ in range(shape["L"]))
         self.ln_f = nn.LayerNorm(shape["C"])
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
@@ -80,11 +82,16 @@ class Gpt(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, ids, targets):
-        x = self.wte(ids) + self.wpe.weight
+        x = self.hidden(ids, self.wpe.weight)
+        logits = F.linear(x, self.wte.weight)  # (B,T,V)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def hidden(self, ids, positions):
+        """The final states (B,T,C) of ids (B,T), with the positions' embeddings (T,C)."""
+        x = self.wte(ids) + positions
         for block in self.h:
             x = block(x)
-        logits = F.linear(self.ln_f(x), self.wte.weight)  # (B,T,V)
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return self.ln_f(x)
 
 
 def count_parameters(model):
@@ -166,10 +173,14 @@ def describe(shapes):
     }
 
 
+def use_all_cores():
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+
+
 def main():
     if len(sys.argv) != 3 or sys.argv[1] not in ("describe", "time"):
         sys.exit(__doc__)
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    use_all_cores()
     request = json.loads(sys.argv[2])
     json.dump(describe(request) if sys.argv[1] == "describe" else time_steps(request), sys.stdout)
     print()

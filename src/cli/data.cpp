@@ -46,6 +46,22 @@ std::string marked(const DataExample& example, const Tokenizer& tokenizer, bool 
 
 double share(Index part, Index whole) { return static_cast<double>(part) / static_cast<double>(whole); }
 
+/// Returns a line for each source of data.mix.
+std::string sources_table(const DataPreview& preview) {
+  if (preview.sources.empty()) return "";
+  Table table;
+  table.row({"source", "share", "passes", "conversations", "tokens", "supervised", "longest", "left out", "cut"});
+  for (const SourceCensus& source : preview.sources) {
+    const ChatCensus& census = source.census;
+    table.row({source.name, fmt::format("{:.1f}%", 100 * share(source.draws, preview.epoch)),
+               fmt::format("{:.2f}", share(source.draws, census.conversations)), format_count(census.conversations),
+               format_count(census.tokens), fmt::format("{:.1f}%", 100 * share(census.supervised, census.tokens)),
+               format_count(census.longest), format_count(census.dropped + census.without_answer),
+               format_count(census.cut)});
+  }
+  return "\n" + table.text();
+}
+
 std::string to_text(const DataPreview& preview, bool color) {
   std::string text;
   for (std::size_t i = 0; i < preview.examples.size(); ++i) {
@@ -65,7 +81,17 @@ std::string to_text(const DataPreview& preview, bool color) {
   table.row({"cut", format_count(census.cut)});
   table.row({"without an answer", format_count(census.without_answer) + " left out"});
   table.row({"packing", fmt::format("{:.1f}% of the rows hold tokens", 100 * preview.packing)});
-  return text + table.text();
+  return text + table.text() + sources_table(preview);
+}
+
+Json to_json(const ChatCensus& census) {
+  return {{"tokens", census.tokens},
+          {"supervised", census.supervised},
+          {"supervised_share", share(census.supervised, census.tokens)},
+          {"longest", census.longest},
+          {"too_long", census.dropped},
+          {"cut", census.cut},
+          {"without_answer", census.without_answer}};
 }
 
 Json to_json(const DataPreview& preview) {
@@ -76,17 +102,20 @@ Json to_json(const DataPreview& preview) {
   }
   Json counts = {{"examples", preview.epoch}};
   if (preview.census) {
-    const ChatCensus& census = *preview.census;
-    counts.update({{"tokens", census.tokens},
-                   {"supervised", census.supervised},
-                   {"supervised_share", share(census.supervised, census.tokens)},
-                   {"longest", census.longest},
-                   {"too_long", census.dropped},
-                   {"cut", census.cut},
-                   {"without_answer", census.without_answer},
-                   {"packing", preview.packing}});
+    counts.update(to_json(*preview.census));
+    counts["packing"] = preview.packing;
   }
-  return {{"examples", std::move(examples)}, {"census", std::move(counts)}};
+  Json result{{"examples", std::move(examples)}, {"census", std::move(counts)}};
+  for (const SourceCensus& source : preview.sources) {
+    Json held{{"name", source.name},
+              {"weight", source.weight},
+              {"share", share(source.draws, preview.epoch)},
+              {"draws", source.draws},
+              {"conversations", source.census.conversations}};
+    held.update(to_json(source.census));
+    result["sources"].push_back(std::move(held));
+  }
+  return result;
 }
 
 void run_data_show(const DataShowOptions& options) {

@@ -144,7 +144,23 @@ Json to_json(const Evaluation& result) {
   json["tokens_per_second"] = result.tokens_per_second();
   json["confidence_interval"] = Json();
   if (result.margin) json["confidence_interval"] = {result.loss - *result.margin, result.loss + *result.margin};
+  for (const Evaluation& part : result.parts) {
+    json["parts"].push_back({{"name", part.part}});
+    json["parts"].back().update(to_json(part));
+  }
   return json;
+}
+
+/// Returns a line for each part of several.
+std::string parts_table(const Evaluation& result) {
+  if (result.parts.empty()) return "";
+  Table table;
+  table.row({"part", "loss", "perplexity", "accuracy", "tokens"});
+  for (const Evaluation& part : result.parts) {
+    table.row({part.part, fmt::format("{:.4f}", part.loss), fmt::format("{:.3f}", part.perplexity()),
+               fmt::format("{:.2f}%", 100 * part.accuracy), format_count(part.tokens)});
+  }
+  return "\n" + table.text();
 }
 
 std::string to_text(const Evaluation& result) {
@@ -162,7 +178,7 @@ std::string to_text(const Evaluation& result) {
   if (result.end_accuracy) table.row({"ends of turns", fmt::format("{:.2f}%", 100 * *result.end_accuracy)});
   table.row({"tokens", format_count(result.tokens)});
   table.row({"tokens/s", grouped(result.tokens_per_second())});
-  return table.text();
+  return table.text() + parts_table(result);
 }
 
 void run_eval(const EvalOptions& options) {
@@ -223,8 +239,9 @@ void add_eval(CLI::App& app) {
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "kiln scores every token but the first once, in windows of n_ctx that do not overlap. For a model finetuned on\n"
-      "conversations, it scores the answers, and --data names conversations.\n"
+      "Of a model that was finetuned on conversations, the answers are scored: --data then names conversations, and\n"
+      "several files are also scored one by one.\n"
+      "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"
       "Example: kiln eval runs/tales --data other.txt --json");
   command->callback([options] { run_eval(*options); });
 }

@@ -17,7 +17,9 @@
 #include "cli/output.h"
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace kiln::cli {
 namespace {
@@ -30,6 +32,22 @@ void check_same_conversations(const LoadedModel& model, const EncodedConversatio
         "{}: the run was trained on other conversations than data.train and data.validation hold now; restore the "
         "files, or name others with --data FILE",
         model.source.folder.string());
+}
+
+/// Reads the conversations of each file, folder or glob as a source of its own.
+std::vector<ConversationSource> read_sources(const std::vector<std::string>& files, const DataConfig& run,
+                                             const ReadingArguments& reading) {
+  DataConfig data;
+  data.include = run.include;
+  data.validation_fraction = 0;
+  reading.apply_to(data);
+  std::vector<ConversationSource> sources;
+  for (const std::string& file : files) {
+    data.train = {file};
+    for (ConversationSource& source : read_conversations(data, {}, "--data").train)
+      sources.push_back(std::move(source));
+  }
+  return sources;
 }
 
 Json to_json(const AnswerReport& report) {
@@ -77,8 +95,8 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
                                                          const ReadingArguments& reading) {
   const Config& run = *model.source.config;
   const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, run.model.n_ctx};
-  const auto encode = [&](const std::vector<Conversation>& conversations) {
-    return encode_conversations(conversations, chat, *model.tokenizer, model.ids(), encoding);
+  const auto encode = [&](const std::vector<ConversationSource>& sources) {
+    return encode_sources(sources, chat, *model.tokenizer, model.ids(), encoding);
   };
   EncodedConversations scored;
   if (files.empty()) {
@@ -87,12 +105,7 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
     check_same_conversations(model, encode(read.train), scored);
     spdlog::info("scoring the run's validation split; --data FILE names other conversations");
   } else {
-    DataConfig data = run.data;
-    data.train = files;
-    data.validation.clear();
-    data.validation_fraction = 0;
-    reading.apply_to(data);
-    scored = encode(read_conversations(data, {}, "--data").train);
+    scored = encode(read_sources(files, run.data, reading));
   }
   check(scored.size() > 0,
         "there is no conversation to score: {} are longer than n_ctx, {} have no answer; name others with --data FILE",

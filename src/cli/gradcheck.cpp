@@ -28,6 +28,10 @@ struct GradcheckOptions {
 /// Returns the options of a check: `entries` per tensor, or if that is 0, as many as kWork allows.
 GradientCheckOptions sampling(const ParameterLayout& layout, const Config& config, Index entries) {
   GradientCheckOptions check{.seed = config.seed, .recompute = config.train.recompute};
+  if (config.objective.type == ObjectiveKind::sft) {
+    check.conversations = true;
+    check.batch_size = 3;
+  }
   const auto positions = static_cast<double>(check.batch_size * check.sequence_length);
   const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication and an addition
   const double an_entry_of_each = 2 * forward * static_cast<double>(layout.parameters().size());
@@ -58,7 +62,10 @@ Json to_json(const std::vector<TensorGradientCheck>& tensors, const GradientChec
                     {"error", tensor.error},
                     {"passed", tensor.passed}});
   }
-  return {{"passed", passed}, {"tolerance", options.tolerance}, {"tensors", std::move(list)}};
+  return {{"passed", passed},
+          {"batch", options.conversations ? "conversations" : "sequences"},
+          {"tolerance", options.tolerance},
+          {"tensors", std::move(list)}};
 }
 
 std::string to_text(const std::vector<TensorGradientCheck>& tensors) {
@@ -79,9 +86,11 @@ void run_gradcheck(const GradcheckOptions& options) {
   const LanguageModel<double> model(config.model, vocab_size);
   require_memory(model.layout);
   const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; {} sequences of up to {} random tokens; up to {} entries of each tensor",
+  spdlog::info("{} parameters, vocabulary {}; {} {} of up to {} random tokens{}; of each tensor up to {} entries",
                format_count(model.layout.count()), vocab_size, sampled.batch_size,
-               std::min(sampled.sequence_length, config.model.n_ctx), sampled.entries_per_tensor);
+               sampled.conversations ? "conversations" : "sequences",
+               std::min(sampled.sequence_length, config.model.n_ctx),
+               sampled.conversations ? ", end to end, their answers alone scored" : "", sampled.entries_per_tensor);
   if (sampled.entries_per_tensor == 1 && options.entries == 0)
     spdlog::info("a model of this size takes minutes; --set model.n_layers=1 checks the same code in less time");
 
@@ -108,7 +117,8 @@ void add_gradcheck(CLI::App& app) {
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Exits with 1 if a gradient differs. The config's seed draws the entries; small tensors are checked completely.\n"
+      "Exits with 1 where a gradient differs. Entries are drawn by the config's seed; small tensors are checked "
+      "whole. The tokens are random; for objective sft they form conversations, of which only answers are scored.\n"
       "Example: kiln gradcheck configs/quickstart.json --set model.n_layers=1");
   command->callback([options] { run_gradcheck(*options); });
 }

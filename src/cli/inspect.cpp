@@ -129,7 +129,7 @@ void run_inspect(const InspectOptions& options) {
   }
   const LoadedModel loaded = model.load();
   const std::optional<Config>& config = loaded.source.config;
-  const bool began_untrained = config && !config->init_from && !config->data.train.empty();
+  const bool began_untrained = config && !config->init_from && config->data.names_data();
   check(!options.untrained || began_untrained, "--untrained: {} started from trained weights (init_from)", model.run);
   const Tokenizer& tokenizer = *loaded.tokenizer;
   const std::vector<TokenId> tokens =

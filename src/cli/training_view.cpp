@@ -61,6 +61,9 @@ void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool 
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
   line_.lines(fmt::format("step {}: validation loss {}{}, accuracy {:.1f}%{}", step, fixed(evaluation.loss, 4), bits,
                           100 * evaluation.accuracy, is_best ? ", the best so far" : ""));
+  for (const Evaluation& part : evaluation.parts) {
+    line_.lines(fmt::format("  {}: loss {}, accuracy {:.1f}%", part.part, fixed(part.loss, 4), 100 * part.accuracy));
+  }
 }
 
 void TrainingView::on_sample(Index step, const std::string& text) {

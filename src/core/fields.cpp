@@ -139,6 +139,16 @@ class ValueReader {
 
   void operator()(const Fields& fields) const { read_object(json_, fields, reading_, pointer_); }
 
+  void operator()(const StructList& structs) const {
+    if (!json_.is_array()) return expect("an array of objects");
+    const std::size_t before = structs.size(structs.list);
+    for (std::size_t i = 0; i < json_.size(); ++i) {
+      read_object(json_[i], structs.append(structs.list), reading_, child_pointer(pointer_, std::to_string(i)));
+    }
+    const bool is_read = !problems_.has(pointer_);
+    structs.erase(structs.list, is_read ? 0 : before, is_read ? before : before + json_.size());
+  }
+
  private:
   template <class T>
   static void store(T* value, T read) {
@@ -242,6 +252,12 @@ Json write_fields(const Fields& fields) {
                        },
                        [](const Choice& choice) { return Json(choice.names[choice.get(choice.value)]); },
                        [](const Fields& inner) { return write_fields(inner); },
+                       [](const StructList& structs) {
+                         Json list = Json::array();
+                         for (std::size_t i = 0; i < structs.size(structs.list); ++i)
+                           list.push_back(write_fields(structs.at(structs.list, i)));
+                         return list;
+                       },
                        [](const auto* value) { return Json(*value); },
                    },
                    field.slot);

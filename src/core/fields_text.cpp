@@ -17,6 +17,15 @@ void add_range(Json& schema, const Constraint& c) {
   if (c.maximum) schema[c.maximum_excluded ? "exclusiveMaximum" : "maximum"] = number(*c.maximum);
 }
 
+/// Returns what `use` returns for the fields of a new struct of a list.
+template <class F>
+auto with_new_struct(const StructList& structs, F use) {
+  auto result = use(structs.append(structs.list));
+  const std::size_t last = structs.size(structs.list) - 1;
+  structs.erase(structs.list, last, last + 1);
+  return result;
+}
+
 Json object_schema(const Fields& fields);
 bool has_required(const Fields& fields);
 
@@ -75,6 +84,9 @@ struct SchemaWriter {
   }
   Json operator()(const Choice& choice) const { return {{"enum", choice.names}}; }
   Json operator()(const Fields& fields) const { return object_schema(fields); }
+  Json operator()(const StructList& structs) const {
+    return {{"type", "array"}, {"items", with_new_struct(structs, object_schema)}};
+  }
 
  private:
   Json ranged(const char* type) const {
@@ -121,6 +133,7 @@ struct TypeNamer {
   std::string operator()(const Duration*) const { return ranged(R"(duration as in "1h30m" or seconds)"); }
   std::string operator()(const Choice& choice) const { return fmt::format("`{}`", fmt::join(choice.names, "`, `")); }
   std::string operator()(const Fields&) const { return "object"; }
+  std::string operator()(const StructList&) const { return "array of objects"; }
   template <class T>
   std::string operator()(const std::optional<T>*) const {
     return (*this)(static_cast<const T*>(nullptr)) + ", or null";
@@ -143,7 +156,8 @@ std::string cell(std::string_view text) {
   return escaped;
 }
 
-/// Returns rows for the plain fields and, with `with_sections`, for those of nested sections as "section.key".
+/// Returns rows for the plain fields and, with `with_sections`, for those of nested sections as "section.key". The
+/// fields of a list's structs follow it as "list[].key".
 std::string rows(const Fields& fields, const std::string& prefix, bool with_sections) {
   const Json defaults = write_fields(fields);
   std::string text;
@@ -156,6 +170,10 @@ std::string rows(const Fields& fields, const std::string& prefix, bool with_sect
         is_required(field) ? "required" : fmt::format("`{}`", defaults[std::string(field.name)].dump());
     text += fmt::format("| `{}{}` | {} | {} | {} |\n", prefix, field.name,
                         std::visit(TypeNamer{field.constraint}, field.slot), cell(value), cell(field.help));
+    if (const StructList* structs = std::get_if<StructList>(&field.slot)) {
+      text += with_new_struct(
+          *structs, [&](const Fields& inner) { return rows(inner, fmt::format("{}{}[].", prefix, field.name), true); });
+    }
   }
   return text;
 }

@@ -2,12 +2,10 @@
 #include "kiln/data/conversation_batches.h"
 
 #include "kiln/core/error.h"
-#include "kiln/core/rng.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 namespace kiln {
@@ -29,31 +27,20 @@ void append_conversation(const EncodedConversations& conversations, Index i, std
   }
 }
 
+std::vector<MixedSource> mixed(const EncodedConversations& conversations) {
+  if (conversations.sources().empty()) return {{.size = conversations.size()}};
+  std::vector<MixedSource> sources;
+  for (const SourceCensus& source : conversations.sources())
+    sources.push_back({source.census.conversations, source.weight});
+  return sources;
+}
+
 }  // namespace
 
 ConversationBatches::ConversationBatches(EncodedConversations conversations, const ConversationBatchOptions& options)
-    : conversations_(std::move(conversations)), options_(options) {
-  assert(conversations_.size() > 0);
-  if (options_.order == DataOrder::shuffle) permutation_.resize(static_cast<std::size_t>(conversations_.size()));
-}
-
-Index ConversationBatches::conversation(Index example) {
-  const Index n = conversations_.size();
-  if (options_.order == DataOrder::sequential) return example % n;
-  if (options_.order == DataOrder::random) {
-    Rng rng(options_.seed, "data/random", static_cast<std::uint64_t>(example));
-    return static_cast<Index>(rng.below(static_cast<std::uint64_t>(n)));
-  }
-  if (example / n != epoch_) {
-    epoch_ = example / n;
-    Rng rng(options_.seed, "data/shuffle", static_cast<std::uint64_t>(epoch_));
-    std::iota(permutation_.begin(), permutation_.end(), 0);
-    for (std::size_t left = permutation_.size(); left > 1; --left) {  // Fisher-Yates
-      std::swap(permutation_[left - 1], permutation_[rng.below(left)]);
-    }
-  }
-  return permutation_[static_cast<std::size_t>(example % n)];
-}
+    : conversations_(std::move(conversations)),
+      options_(options),
+      order_(mixed(conversations_), options.order, options.seed) {}
 
 Index ConversationBatches::count(Index first, Index micro_batch) {
   const bool takes_epochs = options_.micro_batches == 0;
@@ -100,11 +87,17 @@ ConversationEvaluation::ConversationEvaluation(EncodedConversations conversation
     const double share = static_cast<double>(most_tokens) / static_cast<double>(tokens);
     count = std::clamp<Index>(static_cast<Index>(std::ceil(share * static_cast<double>(all))), 1, all);
   }
+  std::vector<Index> ends;  // of each source
+  for (const SourceCensus& source : conversations_.sources()) {
+    ends.push_back((ends.empty() ? 0 : ends.back()) + source.census.conversations);
+  }
   Index filled = rows + 1;
   for (Index k = 0; k < count; ++k) {
     const Index i = k * all / count, length = rows_of(conversations_, i);
-    if (filled + length > rows) {
+    const Index part = std::ranges::upper_bound(ends, i) - ends.begin();
+    if (filled + length > rows || part != part_of_.back()) {
       begins_.push_back(k);
+      part_of_.push_back(part);
       filled = 0;
     }
     filled += length;
@@ -112,6 +105,12 @@ ConversationEvaluation::ConversationEvaluation(EncodedConversations conversation
     tokens_ += length;
   }
   begins_.push_back(count);
+}
+
+std::vector<std::string> ConversationEvaluation::parts() const {
+  std::vector<std::string> names;
+  for (const SourceCensus& source : conversations_.sources()) names.push_back(source.name);
+  return names;
 }
 
 void ConversationEvaluation::fill(Index i, Batch& batch) const {

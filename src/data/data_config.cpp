@@ -14,9 +14,17 @@ void check_names(const std::vector<std::string>& names, Problems& problems, cons
 }  // namespace
 
 void DataConfig::validate(Problems& problems, const std::string& pointer) const {
-  const std::string train_pointer = child_pointer(pointer, "train");
-  if (train.empty() && !problems.has(train_pointer)) {
+  const std::string train_pointer = child_pointer(pointer, "train"), mix_pointer = child_pointer(pointer, "mix");
+  if (!names_data() && !problems.has(train_pointer) && !problems.has(mix_pointer)) {
     problems.add(train_pointer, "no text to train on; name a file, folder or glob, as in [\"data/tales.txt\"]");
+  }
+  if (!train.empty() && !mix.empty()) {
+    problems.add(mix_pointer, "data.train is given too; put its files into a source of the mix, or remove one of both");
+  }
+  for (std::size_t i = 0; i < mix.size(); ++i) {
+    const std::string files = child_pointer(child_pointer(mix_pointer, std::to_string(i)), "files");
+    if (mix[i].files.empty()) problems.add(files, "the source has no files; name a file, folder or glob");
+    check_names(mix[i].files, problems, files);
   }
   check_names(train, problems, train_pointer);
   check_names(validation, problems, child_pointer(pointer, "validation"));

@@ -8,6 +8,8 @@
 #include "kiln/data/source_files.h"
 #include "kiln/text/document.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -94,7 +96,38 @@ void note(const Encoded& encoded, EncodedConversations& result) {
   }
 }
 
+/// Moves the last conversations of each source to those that are held out.
+void hold_out_tails(double fraction, Conversations& conversations) {
+  for (ConversationSource& source : conversations.train) {
+    std::vector<Conversation>& all = source.conversations;
+    const auto count = static_cast<Index>(fraction * static_cast<double>(all.size()));
+    const auto tail = std::make_move_iterator(all.end() - count);
+    conversations.validation.push_back(
+        {.name = source.name, .conversations = {tail, std::make_move_iterator(all.end())}});
+    all.erase(all.end() - count, all.end());
+  }
+}
+
 }  // namespace
+
+void ChatCensus::add(const ChatCensus& other) {
+  conversations += other.conversations;
+  tokens += other.tokens;
+  supervised += other.supervised;
+  longest = std::max(longest, other.longest);
+  dropped += other.dropped;
+  cut += other.cut;
+  without_answer += other.without_answer;
+}
+
+void EncodedConversations::append(const EncodedConversations& source, std::string name, double weight) {
+  const Index before = std::ssize(ids_);
+  ids_.insert(ids_.end(), source.ids_.begin(), source.ids_.end());
+  supervised_.insert(supervised_.end(), source.supervised_.begin(), source.supervised_.end());
+  for (auto end = source.begins_.begin() + 1; end != source.begins_.end(); ++end) begins_.push_back(before + *end);
+  census_.add(source.census_);
+  sources_.push_back({std::move(name), weight, source.census_});
+}
 
 void EncodedConversations::append(const ChatTokens& tokens) {
   ids_.insert(ids_.end(), tokens.ids.begin(), tokens.ids.end());
@@ -137,30 +170,54 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
   return result;
 }
 
+EncodedConversations encode_sources(std::span<const ConversationSource> sources, const ChatTemplate& chat,
+                                    const Tokenizer& tokenizer, const SpecialIds& ids, const ChatEncoding& encoding) {
+  EncodedConversations all;
+  for (const ConversationSource& source : sources) {
+    EncodedConversations encoded = encode_conversations(source.conversations, chat, tokenizer, ids, encoding);
+    encoded.census().without_answer += source.without_answer;
+    all.append(encoded, source.name, source.weight);
+  }
+  return all;
+}
+
 Conversations read_conversations(const DataConfig& config, const std::filesystem::path& base_directory,
                                  std::string_view key) {
   const std::vector<std::string>& include = config.include == kIncludedNames ? kConversationNames : config.include;
   Conversations result;
-  const auto read = [](const std::vector<std::filesystem::path>& files, std::vector<Conversation>& to) {
-    Index without_answer = 0;
-    for (const std::filesystem::path& file : files) {
-      without_answer +=
-          read_conversations(file, [&](Conversation one) { to.push_back(std::move(one)); }).without_answer;
+  std::vector<std::filesystem::path> trained_on;
+  const auto read = [&](const std::vector<std::string>& names, std::string_view of, double weight) {
+    const SourceFiles found = find_source_files(names, of, base_directory, include);
+    ConversationSource source{.name = name_of_files(found.files), .weight = weight, .conversations = {}};
+    for (const std::filesystem::path& file : found.files) {
+      source.without_answer += read_conversations(file, [&](Conversation one) {
+                                 source.conversations.push_back(std::move(one));
+                               }).without_answer;
     }
-    return without_answer;
+    return std::pair(std::move(source), found.files);
   };
-  const SourceFiles train = find_source_files(config.train, key, base_directory, include);
-  const SourceFiles validation = find_source_files(config.validation, "data.validation", base_directory, include);
-  check_held_out(train.files, validation.files);
-  result.train_without_answer = read(train.files, result.train);
-  read(validation.files, result.validation);
-  if (config.validation.empty()) {
-    const auto held_out = static_cast<Index>(config.validation_fraction * static_cast<double>(result.train.size()));
-    const auto tail = result.train.end() - held_out;
-    result.validation.assign(std::make_move_iterator(tail), std::make_move_iterator(result.train.end()));
-    result.train.erase(tail, result.train.end());
+  const auto train_on = [&](const std::vector<std::string>& names, std::string_view of, double weight) {
+    auto [source, files] = read(names, of, weight);
+    for (const std::filesystem::path& file : files) {
+      check(config.mix.empty() || std::ranges::find(trained_on, file) == trained_on.end(),
+            "{}: {} is named twice; keep it in one source", of, file.string());
+      trained_on.push_back(file);
+    }
+    result.train.push_back(std::move(source));
+  };
+  if (config.mix.empty()) train_on(config.train, key, 1);
+  for (std::size_t i = 0; i < config.mix.size(); ++i) {
+    train_on(config.mix[i].files, fmt::format("data.mix[{}].files", i), config.mix[i].weight);
   }
-  check(!result.train.empty(), "{}: holds no conversation with an answer to train on", key);
+  for (const std::string& name : config.validation) {
+    auto [source, files] = read({name}, "data.validation", 1);
+    check_held_out(trained_on, files);
+    result.validation.push_back(std::move(source));
+  }
+  if (config.validation.empty()) hold_out_tails(config.validation_fraction, result);
+  const auto is_empty = [](const ConversationSource& source) { return source.conversations.empty(); };
+  check(!std::ranges::all_of(result.train, is_empty), "{}: holds no conversation with an answer to train on",
+        config.mix.empty() ? key : "data.mix");
   return result;
 }
 

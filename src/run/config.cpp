@@ -63,6 +63,9 @@ void check_together(const Config& config, Problems& problems) {
   if (config.name == "." || config.name == ".." || config.name.find('/') != std::string::npos) {
     problems.add("/name", "\"{}\" cannot name a folder in runs/; --run takes any path", config.name);
   }
+  if (!config.data.mix.empty() && config.objective.type != ObjectiveKind::sft) {
+    problems.add("/data/mix", "is for conversations (objective.type \"sft\"); name texts in data.train");
+  }
   for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
                                         std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {
     if (!is_set || config.data.has_validation()) continue;
@@ -179,6 +182,7 @@ std::optional<Config> config_of_run(const std::filesystem::path& run) {
 
 std::vector<std::string> relative_paths(const Config& config) {
   std::vector<std::string> paths = config.data.train;
+  for (const DataSource& source : config.data.mix) paths.insert(paths.end(), source.files.begin(), source.files.end());
   paths.insert(paths.end(), config.data.validation.begin(), config.data.validation.end());
   if (config.tokenizer.path) paths.push_back(*config.tokenizer.path);
   if (config.init_from) paths.push_back(*config.init_from);
@@ -229,9 +233,12 @@ std::filesystem::path Config::locate(const std::string& path) const {
 
 DataConfig Config::located_data() const {
   DataConfig located = data;
-  for (std::vector<std::string>* paths : {&located.train, &located.validation}) {
-    for (std::string& path : *paths) path = locate(path).string();
-  }
+  const auto locate_all = [&](std::vector<std::string>& paths) {
+    for (std::string& path : paths) path = locate(path).string();
+  };
+  locate_all(located.train);
+  locate_all(located.validation);
+  for (DataSource& source : located.mix) locate_all(source.files);
   return located;
 }
 

@@ -17,7 +17,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -60,12 +62,27 @@ std::string summary_of(const ChatCensus& census) {
   return text;
 }
 
-/// Refuses data of which nothing can be trained on.
-void check_census(const ChatCensus& census, Index n_ctx) {
+/// Refuses a source of which nothing can be trained on. `place` names it in messages.
+void check_census(const ChatCensus& census, Index n_ctx, std::string_view place) {
   check(census.conversations > 0,
-        "data.train: none of its conversations can be used: {} are longer than n_ctx {} (the longest has {} tokens), "
+        "{}: none of its conversations can be used: {} are longer than n_ctx {} (the longest has {} tokens), "
         "{} have no answer; raise model.n_ctx, or set objective.too_long to \"cut\"",
-        census.dropped, n_ctx, census.longest, census.without_answer);
+        place, census.dropped, n_ctx, census.longest, census.without_answer);
+}
+
+/// Returns the sources of data.mix with their part of an epoch, and reports them; none without data.mix.
+std::vector<SourceCensus> mixed_sources(const ConversationBatches& batches) {
+  std::vector<SourceCensus> sources = batches.conversations().sources();
+  if (sources.size() == 1) return {};
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    SourceCensus& source = sources[i];
+    source.draws = batches.draws(static_cast<Index>(i));
+    const auto draws = static_cast<double>(source.draws);
+    inform("{}: {:.1f}% of the examples, {:.2f} passes in each epoch; {}", source.name,
+           100 * draws / static_cast<double>(batches.epoch()), draws / static_cast<double>(source.census.conversations),
+           summary_of(source.census));
+  }
+  return sources;
 }
 
 }  // namespace
@@ -96,12 +113,13 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   const Index n_ctx = config.model.n_ctx;
   const Conversations read = read_conversations(config.located_data(), config.directory);
   const ChatEncoding encoding{config.objective.supervise, config.objective.too_long, n_ctx};
-  const auto encode = [&](const std::vector<Conversation>& conversations) {
-    return encode_conversations(conversations, *data.chat, *data.tokenizer, data.ids, encoding);
+  const auto encode = [&](const std::vector<ConversationSource>& sources) {
+    return encode_sources(sources, *data.chat, *data.tokenizer, data.ids, encoding);
   };
   EncodedConversations train = encode(read.train), validation = encode(read.validation);
-  train.census().without_answer += read.train_without_answer;
-  check_census(train.census(), n_ctx);
+  for (const SourceCensus& source : train.sources()) {
+    check_census(source.census, n_ctx, config.data.mix.empty() ? "data.train" : source.name);
+  }
   inform("template {}; {}", name_of(kind), summary_of(train.census()));
 
   const BatchSizes sizes = planned_batch_sizes(config);
@@ -112,12 +130,14 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   data.training_tokens = train.census().tokens;
   data.held_out_tokens = validation.census().tokens;
   data.digest = digest_of(train, validation);
-  data.batches = std::make_unique<ConversationBatches>(
+  auto batches = std::make_unique<ConversationBatches>(
       std::move(train),
       ConversationBatchOptions{.rows = rows,
                                .micro_batches = settings.batch_size.all ? 0 : settings.gradient_accumulation,
                                .order = settings.order,
                                .seed = config.seed});
+  data.sources = mixed_sources(*batches);
+  data.batches = std::move(batches);
   if (validation.size() > 0) {
     data.validation = std::make_unique<ConversationEvaluation>(std::move(validation), evaluation_rows(config.model),
                                                                settings.most_evaluated_tokens(n_ctx));

@@ -26,19 +26,19 @@ void append_examples(const Batch& batch, Index count, std::vector<DataExample>& 
   }
 }
 
-/// Returns the share of rows with tokens in the batches of an epoch.
-double packing_of(BatchSource& batches, Index rows) {
+/// Counts the rows of an epoch's batches, of which each may have `rows`, and those that hold tokens.
+void count_rows(BatchSource& batches, Index rows, DataPreview& preview) {
   Batch batch;
-  Index filled = 0, all = 0;
+  Index all = 0;
   for (Index drawn = 0; drawn < batches.epoch();) {
     Index micro_batch = 0;
     for (Index examples; (examples = batches.fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
       drawn += examples;
-      for (const Sequence& sequence : batch.rows.sequences) filled += sequence.length;
+      preview.epoch_tokens += rows_in(batch.rows.sequences);
       all += rows;
     }
   }
-  return static_cast<double>(filled) / static_cast<double>(all);
+  preview.packing = static_cast<double>(preview.epoch_tokens) / static_cast<double>(all);
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
                       .unit = std::string(data.batches->unit()),
                       .training_tokens = data.training_tokens,
                       .held_out_tokens = data.held_out_tokens,
-                      .census = data.census};
+                      .census = data.census,
+                      .sources = data.sources};
   Batch batch;
   for (Index drawn = 0; std::ssize(preview.examples) < count && drawn < preview.epoch;) {
     Index micro_batch = 0;
@@ -61,7 +62,7 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
       if (std::ssize(preview.examples) == count) break;
     }
   }
-  if (data.census) preview.packing = packing_of(*data.batches, data.runner.scored);
+  if (data.census) count_rows(*data.batches, data.runner.scored, preview);
   preview.tokenizer = std::move(data.tokenizer);
   return preview;
 }

@@ -20,27 +20,46 @@ constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5%
 
 Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, kBatchTokens / config.n_ctx); }
 
+/// What the scored targets of a sequence add up to.
+struct SequenceScore {
+  double loss = 0;
+  Index targets = 0, correct = 0;
+  Index ends = 0, correct_ends = 0;  // of the targets that end a turn
+  std::uint64_t bytes = 0;           // of the targets' text
+};
+
 /// The mean loss and its spread, from one sum of losses per sequence: sequences are independent, their tokens are not.
 class SequenceStatistics {
  public:
-  void add(double sum, Index tokens) {
-    sums_.push_back(sum);
-    sizes_.push_back(static_cast<double>(tokens));
-    total_ += sum;
-    tokens_ += static_cast<double>(tokens);
+  void add(const SequenceScore& score) {
+    sums_.push_back(score.loss);
+    sizes_.push_back(static_cast<double>(score.targets));
+    all_.loss += score.loss;
+    all_.targets += score.targets;
+    all_.correct += score.correct;
+    all_.ends += score.ends;
+    all_.correct_ends += score.correct_ends;
+    all_.bytes += score.bytes;
   }
-  double total() const { return total_; }
+  void add_seconds(double seconds) { seconds_ += seconds; }
+  Index targets() const { return all_.targets; }
 
-  /// Returns the loss and its 95% interval.
+  /// Returns the evaluation of all sequences, which hold a target.
   Evaluation result() const {
     Evaluation result;
     result.loss = mean();
     if (const std::optional<double> error = standard_error()) result.margin = kNormalQuantile * *error;
+    result.tokens = all_.targets;
+    result.accuracy = share(all_.correct, all_.targets);
+    if (all_.ends > 0) result.end_accuracy = share(all_.correct_ends, all_.ends);
+    if (all_.bytes > 0) result.bits_per_byte = all_.loss / std::numbers::ln2 / static_cast<double>(all_.bytes);
+    result.seconds = seconds_;
     return result;
   }
 
  private:
-  double mean() const { return total_ / tokens_; }
+  static double share(Index part, Index whole) { return static_cast<double>(part) / static_cast<double>(whole); }
+  double mean() const { return all_.loss / static_cast<double>(all_.targets); }
 
   /// Returns the standard error of the ratio estimator sum / tokens over sequences of unequal size.
   std::optional<double> standard_error() const {
@@ -48,11 +67,12 @@ class SequenceStatistics {
     if (windows < 2) return std::nullopt;
     double squares = 0;
     for (std::size_t i = 0; i < sums_.size(); ++i) squares += std::pow(sums_[i] - mean() * sizes_[i], 2);
-    return std::sqrt(squares * windows / (windows - 1)) / tokens_;
+    return std::sqrt(squares * windows / (windows - 1)) / static_cast<double>(all_.targets);
   }
 
   std::vector<double> sums_, sizes_;
-  double total_ = 0, tokens_ = 0;
+  SequenceScore all_;
+  double seconds_ = 0;
 };
 
 RunnerOptions evaluation_runner(const ModelConfig& config) {
@@ -68,49 +88,59 @@ class RunnerEvaluator final : public Evaluator {
       : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), end_of_turn_(end_of_turn) {}
 
   Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
-    const Stopwatch stopwatch;
-    SequenceStatistics statistics;
-    Index correct = 0, scored = 0, ends = 0, correct_ends = 0;
-    std::uint64_t bytes = 0;  // of the targets' text
+    SequenceStatistics whole;
+    const std::vector<std::string> names = source.parts();
+    std::vector<SequenceStatistics> parts(names.size());
     for (Index i = 0; i < source.size(); ++i) {
+      const Stopwatch stopwatch;
       source.fill(i, batch_);
       if (!is_in_vocabulary(batch_)) source.fail_vocabulary(runner_->vocab_size());
       losses_.resize(batch_.targets.size());
       best_.resize(batch_.targets.size());
       runner_->forward(weights, batch_.rows);
       runner_->score(batch_.scored_targets(), Vec<float>(losses_.data(), std::ssize(losses_)), best_);
+      SequenceStatistics* part = names.empty() ? nullptr : &parts[static_cast<std::size_t>(source.part(i))];
       std::size_t m = 0;
-      for (const Sequence& s : batch_.rows.sequences) {
-        double sum = 0;
-        const std::size_t first = m;
-        for (; m < losses_.size() && batch_.scored[m] < s.row + s.length; ++m) {
-          sum += static_cast<double>(losses_[m]);
-          const bool is_correct = best_[m] == batch_.targets[m];
-          correct += is_correct ? 1 : 0;
-          if (batch_.targets[m] == end_of_turn_) {
-            ++ends;
-            correct_ends += is_correct ? 1 : 0;
-          }
-          bytes += text_bytes_of(batch_.targets[m]);
-        }
-        if (m > first) statistics.add(sum, static_cast<Index>(m - first));
+      for (const Sequence& sequence : batch_.rows.sequences) {
+        const SequenceScore score = take_score(sequence, m);
+        if (score.targets == 0) continue;
+        whole.add(score);
+        if (part != nullptr) part->add(score);
       }
-      scored += std::ssize(losses_);
+      whole.add_seconds(stopwatch.seconds());
+      if (part != nullptr) part->add_seconds(stopwatch.seconds());
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
     }
-    check(scored > 0, "{}: no token is scored, since every one follows an end token (data.attend_across_documents)",
-          source.name());
-    Evaluation result = statistics.result();
-    result.tokens = scored;
-    result.accuracy = static_cast<double>(correct) / static_cast<double>(scored);
-    if (ends > 0) result.end_accuracy = static_cast<double>(correct_ends) / static_cast<double>(ends);
-    if (bytes > 0) result.bits_per_byte = statistics.total() / std::numbers::ln2 / static_cast<double>(bytes);
-    result.seconds = stopwatch.seconds();
+    check(whole.targets() > 0,
+          "{}: no token is scored, since every one follows an end token (data.attend_across_documents)", source.name());
+    Evaluation result = whole.result();
+    for (std::size_t p = 0; p < parts.size() && parts.size() > 1; ++p) {
+      if (parts[p].targets() == 0) continue;
+      result.parts.push_back(parts[p].result());
+      result.parts.back().part = names[p];
+    }
     return result;
   }
 
  private:
   const ModelConfig& config() const override { return runner_->config(); }
+
+  /// Adds up the scored targets of a sequence, the first of which is target m of the batch, and moves m past them.
+  SequenceScore take_score(const Sequence& sequence, std::size_t& m) const {
+    SequenceScore score;
+    for (; m < losses_.size() && batch_.scored[m] < sequence.row + sequence.length; ++m) {
+      const bool is_correct = best_[m] == batch_.targets[m];
+      score.loss += static_cast<double>(losses_[m]);
+      ++score.targets;
+      score.correct += is_correct ? 1 : 0;
+      if (batch_.targets[m] == end_of_turn_) {
+        ++score.ends;
+        score.correct_ends += is_correct ? 1 : 0;
+      }
+      score.bytes += text_bytes_of(batch_.targets[m]);
+    }
+    return score;
+  }
 
   /// Returns the bytes of an id; 0 for ids beyond the tokenizer's.
   std::uint32_t text_bytes_of(std::int32_t id) const {

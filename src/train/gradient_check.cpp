@@ -16,6 +16,7 @@ namespace {
 
 constexpr Index kFewRows = 4;        // adds rows of no sequence after the last one
 constexpr Index kUnscoredEvery = 5;  // one row in so many is not scored
+constexpr Index kTurn = 2;           // rows of a question or an answer
 
 /// A model in double with one random batch: sequences of unequal lengths in one forward, some rows not scored, the
 /// others with different weights. The loss is a function of the weights.
@@ -51,15 +52,20 @@ class Subject {
     const Index longest = std::min(options.sequence_length, model_.config().n_ctx);
     for (Index b = 0; b < options.batch_size; ++b) {
       const SequencePlace place{.number = static_cast<std::uint64_t>(b)};
-      for (std::int32_t& token : batch_.rows.append(std::max<Index>(1, longest - 3 * b), place)) token = draw();
+      const Index length = std::max<Index>(1, longest - 3 * b);
+      for (std::int32_t& token : batch_.rows.append(length, place)) token = draw();
+      for (Index t = 0; t < length; ++t) {
+        const Index n = batch_.rows.size() - length + t;
+        const bool is_answer = t / kTurn % 2 == 1 || t + 1 == length;
+        if (options.conversations ? !is_answer : n % kUnscoredEvery == kUnscoredEvery - 1) continue;
+        batch_.scored.push_back(n);
+      }
     }
-    const Index used = batch_.rows.size();
+    const auto used = static_cast<double>(batch_.rows.size());
     batch_.rows.round_up(kFewRows);
-    for (Index n = 0; n < used; ++n) {
-      if (n % kUnscoredEvery == kUnscoredEvery - 1) continue;
-      batch_.scored.push_back(n);
+    for (std::size_t m = 0; m < batch_.scored.size(); ++m) {
       batch_.targets.push_back(draw());
-      batch_.weights.push_back(static_cast<float>((0.5 + rng.uniform()) / static_cast<double>(used)));
+      batch_.weights.push_back(static_cast<float>((options.conversations ? 1.0 : 0.5 + rng.uniform()) / used));
     }
   }
 

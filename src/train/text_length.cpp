@@ -45,7 +45,7 @@ TextLength length_of_text(const Config& config) {
 
 TextLength length_of_conversations(const Config& config) {
   const DataPreview preview = preview_data(config, 0, {});
-  return {.train = preview.training_tokens, .validation = preview.held_out_tokens};
+  return {.train = preview.epoch_tokens, .validation = preview.held_out_tokens};
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ TextLength estimate_length(const Corpus& corpus, const Tokenizer& tokenizer, Doc
 }
 
 std::optional<TextLength> text_length(const Config& config) {
-  if (config.data.train.empty()) return std::nullopt;
+  if (!config.data.names_data()) return std::nullopt;
   try {
     if (config.objective.type == ObjectiveKind::sft) return length_of_conversations(config);
     const bool tokens = names_token_files(config.data, config.directory);

@@ -28,9 +28,10 @@ struct TrainingData {
   std::unique_ptr<EvaluationSource> validation;  // null if nothing is held out
   RunnerOptions runner;                          // memory for a micro-batch
   Index training_tokens = 0, held_out_tokens = 0;
-  std::uint64_t digest = 0;          // of all tokens
-  Index known_entries = 0;           // of the tokenizer, before the chat template added tokens; 0: it added none
-  std::optional<ChatCensus> census;  // of the conversations to train on
+  std::uint64_t digest = 0;           // of all tokens
+  Index known_entries = 0;            // of the tokenizer, before the chat template added tokens; 0: it added none
+  std::optional<ChatCensus> census;   // of the conversations to train on
+  std::vector<SourceCensus> sources;  // of data.mix
 
   /// Returns the tokens that a sample continues: of a text, or of a conversation in which the user said it.
   std::vector<TokenId> prompt(const std::string& text) const;

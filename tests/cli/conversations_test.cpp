@@ -86,6 +86,51 @@ TEST(ConversationCommands, EvalScoresTheAnswersAlone) {
   EXPECT_EQ(file["tokens"], 8 * 3);
 }
 
+TEST(ConversationCommands, EvalScoresSeveralFilesOneByOne) {
+  const ChatModel& model = chat_model();
+  const std::vector<std::string> command{"eval", "runs/sft", "--data", "questions.jsonl", "chats.jsonl"};
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  const Json json = Json::parse(model.kiln(as_json).out);
+  EXPECT_EQ(json["tokens"], 168 * 3);
+  ASSERT_EQ(json["parts"].size(), 2u);
+  EXPECT_EQ(json["parts"][0]["name"], "questions.jsonl");
+  EXPECT_EQ(json["parts"][0]["tokens"], 8 * 3);
+  EXPECT_EQ(json["parts"][1]["tokens"], 160 * 3);
+  EXPECT_LT(json["parts"][1]["loss"], 0.2);
+  EXPECT_THAT(model.kiln(command).out, ::testing::ContainsRegex("part +loss .*\n *questions.jsonl .*\n *chats.jsonl"));
+}
+
+TEST(ConversationCommands, DataShowCountsEachSourceOfAMix) {
+  const ChatModel& model = chat_model();
+  const std::vector<std::string> command{
+      "data",
+      "show",
+      "sft.json",
+      "--set",
+      "data.train=[]",
+      "--set",
+      R"(data.mix=[{"files": ["chats.jsonl"], "weight": 3}, {"files": ["questions.jsonl"]}])",
+      "--set",
+      "data.validation_fraction=0"};
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  const Outcome shown = model.kiln(as_json);
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const Json json = Json::parse(shown.out);
+  EXPECT_EQ(json["census"]["examples"], 213);  // 160 + round(160 / 3)
+  ASSERT_EQ(json["sources"].size(), 2u);
+  EXPECT_EQ(json["sources"][0]["name"], "chats.jsonl");
+  EXPECT_EQ(json["sources"][0]["draws"], 160);
+  EXPECT_EQ(json["sources"][1]["draws"], 53);
+  EXPECT_EQ(json["sources"][1]["conversations"], 8);
+  EXPECT_NEAR(json["sources"][0]["share"].get<double>(), 0.75, 2e-3);
+  const std::string text = model.kiln(command).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("213 conversations in one pass"),
+                          ::testing::ContainsRegex("chats.jsonl +75.1% +1.00 +160 "),
+                          ::testing::ContainsRegex("questions.jsonl +24.9% +6.62 +8 ")));
+}
+
 TEST(ConversationCommands, EvalComparesGeneratedAnswers) {
   const Json json = Json::parse(chat_model().kiln({"eval", "runs/sft", "--generate", "questions.jsonl", "--json"}).out);
   ASSERT_EQ(json["scores"].size(), 3u);  // all, even, odd

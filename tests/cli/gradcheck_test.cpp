@@ -40,6 +40,21 @@ TEST(GradcheckCommand, PrintsALineForEachTensor) {
               HasSubstr("vocabulary 257; 2 sequences of up to 8 random tokens; up to 8 entries of each tensor"));
 }
 
+TEST(GradcheckCommand, ChecksPackedAndMaskedConversationsForAConfigOfThem) {
+  const Scratch scratch;
+  const std::string config = scratch.write("sft.json", R"({"tokenizer": {"type": "byte"}, "objective": {"type": "sft"},
+    "chat": {"template": "chatml"}, "data": {"train": ["not_there.jsonl"]},
+    "model": {"n_layers": 2, "d_model": 16, "n_heads": 4, "n_kv_heads": 2, "n_ctx": 32, "activation": "swiglu",
+              "norm": "rmsnorm", "position": "rope", "dropout": 0.1}})");
+  const Outcome outcome = run_kiln({"gradcheck", config});
+  EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
+  EXPECT_THAT(outcome.err, HasSubstr("vocabulary 259; 3 conversations of up to 8 random tokens, end to end, their "
+                                     "answers alone scored; of each tensor up to 8 entries"));
+  EXPECT_THAT(outcome.err, ContainsRegex("[0-9]+ tensors checked, all agree to 1e-05"));
+  const nlohmann::json json = nlohmann::json::parse(run_kiln({"gradcheck", config, "--json", "--entries", "1"}).out);
+  EXPECT_EQ(json["batch"], "conversations");
+}
+
 TEST(GradcheckCommand, WritesJsonAlone) {
   const Scratch scratch;
   const Outcome outcome = run_kiln({"gradcheck", gradcheck_config(scratch), "--json", "--entries", "2"});

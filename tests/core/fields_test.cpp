@@ -14,6 +14,7 @@ namespace {
 
 using testing::Colour;
 using testing::Sample;
+using testing::Shelf;
 
 /// The problems of reading `text` into a sample, as lines.
 std::string problems_of(const std::string& text, Sample* sample = nullptr) {
@@ -188,6 +189,45 @@ TEST(Fields, AreWrittenInOrderAndReadBack) {
   EXPECT_EQ(problems_of(format_json(to_json(s)), &back), "");
   EXPECT_EQ(to_json(back), to_json(s));
   EXPECT_EQ(back.rate, s.rate);
+}
+
+/// The problems of reading `text` into a shelf, as lines.
+std::string problems_of_shelf(const std::string& text, Shelf& shelf) {
+  Problems problems;
+  from_json(parse_json(text, "s"), shelf, problems);
+  return problems.text("s");
+}
+
+TEST(Fields, ListsOfStructsAreReadAndWrittenBack) {
+  Shelf shelf;
+  shelf.items.resize(3);
+  EXPECT_EQ(problems_of_shelf(R"({"items": [{"size": 2, "colour": "blue"}, {}]})", shelf), "");
+  ASSERT_EQ(shelf.items.size(), 2u);
+  EXPECT_EQ(shelf.items[0].size, 2);
+  EXPECT_EQ(shelf.items[0].colour, Colour::blue);
+  EXPECT_EQ(shelf.items[1].size, 8);
+  EXPECT_EQ(to_json(shelf).dump(), R"({"items":[{"size":2,"colour":"blue"},{"size":8,"colour":"red"}],"rows":1})");
+  EXPECT_EQ(problems_of_shelf(R"({"items": []})", shelf), "");
+  EXPECT_TRUE(shelf.items.empty());
+}
+
+TEST(Fields, ProblemsInAListNameItsElementAndKeepTheList) {
+  Shelf shelf;
+  shelf.items.resize(1);
+  shelf.items[0].size = 5;
+  EXPECT_EQ(problems_of_shelf(R"({"items": [{"size": 0}, {"sice": 1}, 3], "rows": 2})", shelf),
+            "s: /items/0/size: 0 is out of range; at least 1 is expected\n"
+            "s: /items/1/sice: unknown key; did you mean \"size\"?\n"
+            "s: /items/2: 3 is a number; an object is expected");
+  ASSERT_EQ(shelf.items.size(), 1u);
+  EXPECT_EQ(shelf.items[0].size, 5);
+  EXPECT_EQ(shelf.rows, 2);
+  EXPECT_EQ(problems_of_shelf(R"({"items": {"size": 1}})", shelf),
+            "s: /items: an object was found; an array of objects is expected");
+  shelf.items[0].size = -1;
+  Problems problems;
+  check_ranges(shelf, problems, "/shelf");
+  EXPECT_EQ(problems.text("s"), "s: /shelf/items/0/size: -1 is out of range; at least 1 is expected");
 }
 
 TEST(Fields, RangesAreCheckedWithoutJsonToo) {

@@ -8,6 +8,7 @@ namespace kiln {
 namespace {
 
 using testing::Sample;
+using testing::Shelf;
 
 TEST(Schema, DescribesEveryKindOfField) {
   const Json schema = json_schema<Sample>("sample");
@@ -38,6 +39,25 @@ TEST(Schema, DescribesEveryKindOfField) {
   EXPECT_EQ(schema["properties"]["inner"]["additionalProperties"], false);
   EXPECT_FALSE(schema["properties"]["inner"].contains("required"));
   EXPECT_EQ(schema["properties"]["$schema"]["type"], "string");  // what the reader passes over
+}
+
+TEST(Schema, DescribesTheStructsOfAList) {
+  const Json items = json_schema<Shelf>("shelf")["properties"]["items"];
+  EXPECT_EQ(items["type"], "array");
+  EXPECT_EQ(items["default"], Json::array());
+  EXPECT_EQ(items["items"]["properties"]["size"].dump(),
+            R"({"type":"integer","minimum":1,"default":8,"description":"of it"})");
+  EXPECT_EQ(items["items"]["additionalProperties"], false);
+}
+
+TEST(Reference, ListsTheKeysOfTheStructsOfAList) {
+  EXPECT_EQ(markdown_reference<Shelf>(), R"(| Key | Value | Default | Meaning |
+|---|---|---|---|
+| `items` | array of objects | `[]` | what lies on it |
+| `items[].size` | integer, at least 1 | `8` | of it |
+| `items[].colour` | `red`, `green`, `blue` | `"red"` | red \| green \| blue |
+| `rows` | integer, at least 1 | `1` | how many |
+)");
 }
 
 TEST(Reference, HasATableForTheRootAndEachSection) {

@@ -57,4 +57,16 @@ struct Sample {
   }
 };
 
+/// A struct with a list of structs.
+struct Shelf {
+  std::vector<Inner> items;
+  int rows = 1;
+
+  template <class V>
+  void visit(V& v) {
+    v("items", items, "what lies on it");
+    v("rows", rows, "how many", at_least(1));
+  }
+};
+
 }  // namespace kiln::testing

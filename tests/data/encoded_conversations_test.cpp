@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/error_parts.h"
 #include "support/scratch.h"
 #include "text/byte_tokenizer.h"
 #include <map>
@@ -97,14 +98,53 @@ TEST(Conversations, HoldOutTheTailOrTheFilesNamed) {
   config.train = {scratch.write("chats.jsonl", lines)};
   config.validation_fraction = 0.2;
   const Conversations tail = read_conversations(config, {});
-  ASSERT_EQ(tail.train.size(), 8u);
-  ASSERT_EQ(tail.validation.size(), 2u);
-  EXPECT_EQ(tail.validation[0].messages[0].content, "q8");
+  ASSERT_EQ(tail.train.size(), 1u);
+  EXPECT_EQ(tail.train[0].conversations.size(), 8u);
+  ASSERT_EQ(tail.validation.size(), 1u);
+  ASSERT_EQ(tail.validation[0].conversations.size(), 2u);
+  EXPECT_EQ(tail.validation[0].conversations[0].messages[0].content, "q8");
   config.validation = {scratch.write("other.jsonl", R"({"prompt":"x","completion":"y"})")};
   const Conversations named = read_conversations(config, {});
-  EXPECT_EQ(named.train.size(), 10u);
-  EXPECT_EQ(named.validation.size(), 1u);
+  EXPECT_EQ(named.train[0].conversations.size(), 10u);
+  EXPECT_EQ(named.validation[0].conversations.size(), 1u);
+  EXPECT_EQ(named.validation[0].name, config.validation[0]);
   config.validation = config.train;
+  EXPECT_THROW(read_conversations(config, {}), Error);
+}
+
+/// A file of `count` questions that begin with `name`.
+std::string question_file(const Scratch& scratch, const std::string& name, int count) {
+  std::string lines;
+  for (int i = 0; i < count; ++i)
+    lines += fmt::format(R"({{"prompt":"{}{}","completion":"a"}})"
+                         "\n",
+                         name, i);
+  return scratch.write(name + ".jsonl", lines);
+}
+
+TEST(Conversations, OfAMixComeBySourceAndEachHoldsOutItsTail) {
+  const Scratch scratch;
+  DataConfig config;
+  config.validation_fraction = 0.2;
+  const std::string a = question_file(scratch, "a", 10), b = question_file(scratch, "b", 5);
+  config.mix = {{{a}, 3}, {{b, question_file(scratch, "c", 5)}, 0.5}};
+  const Conversations read = read_conversations(config, {});
+  ASSERT_EQ(read.train.size(), 2u);
+  EXPECT_EQ(read.train[0].conversations.size(), 8u);
+  EXPECT_EQ(read.train[1].conversations.size(), 8u);
+  EXPECT_EQ(read.train[1].name, b + " and 1 other file");
+  EXPECT_EQ(read.train[1].weight, 0.5);
+  ASSERT_EQ(read.validation.size(), 2u);
+  EXPECT_EQ(read.validation[0].conversations[0].messages[0].content, "a8");
+  EXPECT_EQ(read.validation[1].conversations[0].messages[0].content, "c3");
+  config.mix[1].files = {b, a};
+  testing::expect_error_with(ExitCode::usage, {"data.mix[1].files: " + a + " is named twice; keep it in one source"},
+                             [&] { read_conversations(config, {}); });
+  config.mix[1].files = {"gone.jsonl"};
+  testing::expect_error_with(ExitCode::usage, {"data.mix[1].files: no file matches \"gone.jsonl\""},
+                             [&] { read_conversations(config, {}); });
+  config.mix[1].files = {b};
+  config.validation = {a};
   EXPECT_THROW(read_conversations(config, {}), Error);
 }
 
@@ -200,6 +240,50 @@ TEST(ConversationBatches, StepsOfEpochsAreThoseThatDrawThem) {
     for (Index micro = 0; micro < 2; ++micro) drawn += batches.fill(drawn, micro, batch);
   }
   EXPECT_GE(drawn, 50);
+}
+
+TEST(ConversationBatches, OfSeveralSourcesFollowTheirWeights) {
+  const ChatRig rig;
+  EncodedConversations all;
+  all.append(many(rig, 6), "a", 1);
+  all.append(many(rig, 20), "b", 2);
+  EXPECT_EQ(all.size(), 26);
+  EXPECT_EQ(all.census().tokens, many(rig, 6).census().tokens + many(rig, 20).census().tokens);
+  EXPECT_EQ(all.sources()[1].census.conversations, 20);
+  EXPECT_EQ(rig.text(all.ids(6 + 3)), rig.text(many(rig, 20).ids(3)));
+  ConversationBatches batches(all, {.rows = 100, .seed = 2});
+  EXPECT_EQ(batches.epoch(), 10 + 20);
+  EXPECT_EQ(batches.draws(0), 10);
+  Batch batch;
+  Index first_source = 0;
+  for (Index drawn = 0; drawn < 300;) {  // ten epochs
+    const Index examples = batches.fill(drawn, 0, batch);
+    std::size_t k = 0;
+    for (Index example = drawn; example < drawn + examples; ++example, ++k) {
+      const Index i = batches.conversation(example);
+      if (example < 300) first_source += i < 6 ? 1 : 0;
+      expect_conversation(all, i, batch, batch.rows.sequences[k]);
+    }
+    drawn += examples;
+  }
+  EXPECT_EQ(first_source, 100);
+}
+
+TEST(ConversationEvaluation, ABatchHoldsConversationsOfOneSource) {
+  const ChatRig rig;
+  EncodedConversations all;
+  all.append(many(rig, 6), "a", 1);
+  all.append(EncodedConversations(), "none", 1);
+  all.append(many(rig, 9), "b", 1);
+  const ConversationEvaluation source(all, 150, 1 << 20);
+  EXPECT_THAT(source.parts(), ElementsAre("a", "none", "b"));
+  Batch batch;
+  std::vector<Index> conversations(3, 0);
+  for (Index i = 0; i < source.size(); ++i) {
+    source.fill(i, batch);
+    conversations[static_cast<std::size_t>(source.part(i))] += std::ssize(batch.rows.sequences);
+  }
+  EXPECT_THAT(conversations, ElementsAre(6, 0, 9));
 }
 
 TEST(ConversationEvaluation, ScoresAllConversationsOrAnEvenPartOfThem) {

@@ -123,6 +123,9 @@ def config():
     yield "small", compact(base)
     yield "full", json.dumps(full, indent=2)
     yield "all", compact(base | {"train": {"batch_size": "all", "time_budget": "1h30m"}})
+    mix = {"mix": [{"files": ["a.jsonl"], "weight": 3}, {"files": "b.jsonl"}]}
+    yield "mix", compact({"objective": {"type": "sft"}, "data": mix})
+    yield "bad_mix", compact({"objective": {"type": "sft"}, "data": {"mix": [{"weight": 0}, 3, {"file": []}]}})
     yield "overrides", compact(base) + "\0model.n_layers=6\ntrain.steps=10\nname=y\nmodel.d_head=null\n"
     yield "override_deep", compact(base) + '\0model={"n_layers":2}\nmodel.init.std=0.5'
     yield "bad_key", compact(base | {"optimizer": {"learning_rat": 1}})

@@ -5,6 +5,9 @@
 
 #include "support/gradient.h"
 #include "support/sequences.h"
+#include <numeric>
+#include <span>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -38,6 +41,53 @@ void expect_agreement(const std::string& name, double tolerance) {
     constexpr double kFloor =
         1e-2;  // a tensor of gradients this small (a key bias without rope) is compared absolutely
     EXPECT_LT(distance(gradients.vec(p.id).data(), file.read<double>("grad." + p.name), kFloor), tolerance) << p.name;
+  }
+}
+
+/// A batch of sequences laid end to end, some of whose rows are scored, with weights.
+template <class T>
+void expect_packed_agreement(const std::string& name, double tolerance) {
+  SCOPED_TRACE(name);
+  ReferenceModel<T> reference(name);
+  const SafetensorsFile& file = reference.file;
+  const LanguageModel<T>& model = reference.model;
+  const auto inputs = testing::read_tokens(file, "input_ids"), targets = testing::read_tokens(file, "targets");
+  const std::vector<Index> scored = file.read<Index>("scored");
+  const std::vector<double> row_weights = file.read<double>("row_weights");
+  TokenRows rows;
+  std::size_t first = 0;
+  for (const std::size_t length : reference.description.at("lengths").template get<std::vector<std::size_t>>()) {
+    rows.append(std::span(inputs).subspan(first, length));
+    first += length;
+  }
+  ASSERT_EQ(first, inputs.size());
+  rows.round_up(kRowMultiple);  // as batches of conversations are
+
+  const Index N = rows.size(), M = std::ssize(scored), V = model.vocab_size();
+  const auto runner = make_runner<T>(model.config(), V, {.rows = N, .scored = N, .backward = Recompute::none});
+  runner->forward(reference.weights, rows);
+  Tensor<Acc<T>> logits(std::ssize(inputs), V), losses(1, M), d_losses(1, M);
+  runner->logits(testing::all_rows(std::ssize(inputs)), logits.m());
+  EXPECT_LT(distance(logits.data.data(), file.read<double>("logits"), 1e-6), tolerance);
+
+  const double weight = std::accumulate(row_weights.begin(), row_weights.end(), 0.0);
+  for (std::size_t m = 0; m < row_weights.size(); ++m)
+    d_losses.data(0, static_cast<Index>(m)) = static_cast<Acc<T>>(row_weights[m] / weight);
+  Gradients<Acc<T>> gradients(model.layout);
+  runner->backward({scored, targets}, d_losses.cv(), losses.v(), gradients);
+  EXPECT_NEAR(static_cast<double>(losses.data.cwiseProduct(d_losses.data).sum()), file.read<double>("loss")[0],
+              tolerance);
+  for (const Parameter& p : model.layout.parameters()) {
+    constexpr double kFloor = 1e-2;
+    EXPECT_LT(distance(gradients.vec(p.id).data(), file.read<double>("grad." + p.name), kFloor), tolerance) << p.name;
+  }
+}
+
+TEST(Reference, PackedMaskedAndWeightedBatchesAgreeWithPyTorch) {
+  for (const char* name : {"packed_gpt2", "packed_llama"}) {
+    expect_packed_agreement<float>(name, 1e-5);
+    expect_packed_agreement<double>(name, 2e-7);
+    expect_packed_agreement<bfloat16>(name, 0.05);
   }
 }
 

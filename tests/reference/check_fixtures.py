@@ -29,6 +29,7 @@ def check_same_bytes():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         make_fixtures.write_models(folder)
+        make_fixtures.write_packed(folder)
         make_fixtures.write_trajectories(folder)
         names = sorted(path.name for path in FOLDER.iterdir())
         assert names == sorted(path.name for path in folder.iterdir())
@@ -83,6 +84,26 @@ def check_file(name):
         f"(largest {max(largest(stored['grad.' + k]) for k in shapes):.2f},",
         f"smallest tensor maximum {min(largest(stored['grad.' + k]) for k in shapes):.1e})",
     )
+
+
+def check_packed(name):
+    """The sequences one by one, each from position 0, give the logits and the loss of the pack."""
+    config, lengths, weights, ids, scored, targets, row_weights = make_fixtures.make_packed(name)
+    stored = {
+        key: torch.tensor(value)
+        for key, value in safetensors_file.read(FOLDER / (name + ".safetensors")).items()
+    }
+    leaves = {key: value.clone().requires_grad_() for key, value in weights.items()}
+    gpt = reference_model.Gpt(config)
+    logits = torch.cat([gpt.logits(leaves, part)[0] for part in ids.split(lengths, 1)])
+    assert largest(logits - stored["logits"]) < 1e-5
+    losses = F.cross_entropy(logits[scored], targets, reduction="none")
+    loss = (losses * row_weights).sum() / row_weights.sum()
+    assert abs(loss.item() - stored["loss"].item()) < 1e-6
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    off = max(largest(g - stored["grad." + key]) for key, g in zip(leaves, gradients))
+    assert off < 1e-6
+    print(f"{name}: loss {loss.item():.6f}, sequences one by one off by {off:.1e} in gradients")
 
 
 def check_against_torch_layers():
@@ -225,6 +246,8 @@ def main():
     for name in make_fixtures.MODELS:
         check_attention(name)
         check_file(name)
+    for name in make_fixtures.PACKED:
+        check_packed(name)
     for run in make_fixtures.RUNS:
         check_trajectory(run)
 

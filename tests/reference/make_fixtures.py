@@ -74,6 +74,12 @@ MODELS = {
     ),
 }
 
+# name: (seed, lengths of the sequences, config)
+PACKED = {
+    "packed_gpt2": (5, (7, 3, 12, 1, 9), MODELS["gpt2"][3]),
+    "packed_llama": (6, (11, 1, 16, 4), MODELS["llama"][3]),
+}
+
 TRAJECTORY = {
     "steps": 20,
     "batch_size": 3,
@@ -123,6 +129,19 @@ def make_model(name):
     torch.manual_seed(seed)
     weights = reference_model.random_weights(config)
     return (config, weights, *random_sequences((B, T), config["vocab_size"]))
+
+
+def make_packed(name):
+    """Returns (config, lengths, weights, ids (1,N), scored (M), targets (M), row_weights (M))."""
+    seed, lengths, config = PACKED[name]
+    torch.manual_seed(seed)
+    weights = reference_model.random_weights(config)
+    N = sum(lengths)
+    ids = torch.randint(config["vocab_size"], (1, N))
+    scored = (torch.rand(N) < 0.6).nonzero()[:, 0]  # the supervised rows of a conversation
+    targets = torch.randint(config["vocab_size"], scored.shape)
+    row_weights = 0.25 + torch.rand(scored.shape)
+    return config, lengths, weights, ids, scored, targets, row_weights
 
 
 def make_batches():
@@ -205,6 +224,21 @@ def write_models(folder):
         write_json(folder / (name + ".json"), config)
 
 
+def write_packed(folder):
+    for name in PACKED:
+        config, lengths, weights, ids, scored, targets, row_weights = make_packed(name)
+        gpt = reference_model.PackedGpt(config, lengths, scored, row_weights)
+        loss, gradients = gpt.gradients(weights, ids, targets)
+        tensors = dict(weights)
+        tensors.update({"grad." + key: value for key, value in gradients.items()})
+        tensors["logits"] = gpt.logits(weights, ids)[0]
+        tensors["loss"] = loss.reshape(1)
+        tensors["input_ids"], tensors["targets"], tensors["scored"] = ids[0], targets, scored
+        tensors["row_weights"] = row_weights
+        safetensors_file.write(folder / (name + ".safetensors"), tensors)
+        write_json(folder / (name + ".json"), {**config, "lengths": lengths})
+
+
 def write_trajectories(folder):
     ids, targets = make_batches()
     tensors, runs = {"input_ids": ids, "targets": targets}, {}
@@ -224,6 +258,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # the order of sums, hence every bit, stays the same
     write_models(folder)
+    write_packed(folder)
     write_trajectories(folder)
 
 

@@ -85,11 +85,11 @@ def rmsnorm(x, gain, epsilon):
     return x / torch.sqrt((x**2).mean(-1, keepdim=True) + epsilon) * gain
 
 
-def rope(x, theta):
-    """Rotates x (B,heads,T,D): the pair (x[j], x[j+D/2]) by the angle t * theta^(-2j/D)."""
-    T, D = x.shape[-2:]
+def rope(x, theta, positions):
+    """Rotates x (B,heads,T,D): the pair (x[j], x[j+D/2]) by the angle position * theta^(-2j/D)."""
+    D = x.shape[-1]
     frequency = theta ** (-torch.arange(0, D, 2, dtype=x.dtype) / D)
-    angle = torch.arange(T, dtype=x.dtype)[:, None] * frequency  # (T, D/2)
+    angle = positions.to(x.dtype)[:, None] * frequency  # (T, D/2)
     first, second = x[..., : D // 2], x[..., D // 2 :]
     return torch.cat(
         (
@@ -114,6 +114,13 @@ class Gpt:
     def __init__(self, config):
         self.m = config["model"]
 
+    def positions(self, T):
+        return torch.arange(T)
+
+    def hidden(self, T):
+        """(T,T): which position j a position i does not see."""
+        return torch.ones(T, T, dtype=torch.bool).triu(1)
+
     def norm(self, w, name, x):
         if self.m["norm"] == "rmsnorm":
             return rmsnorm(x, w[name + ".weight"], self.m["norm_epsilon"])
@@ -136,14 +143,13 @@ class Gpt:
             q = rmsnorm(q, w[h + "q_norm.weight"], m["norm_epsilon"])
             k = rmsnorm(k, w[h + "k_norm.weight"], m["norm_epsilon"])
         if m["position"] == "rope":
-            q, k = rope(q, m["rope_theta"]), rope(k, m["rope_theta"])
+            q, k = (rope(part, m["rope_theta"], self.positions(T)) for part in (q, k))
         # Query head i reads key/value head i / (H/K), rounded down.
         k, v = k.repeat_interleave(H // K, 1), v.repeat_interleave(H // K, 1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(D)  # (B,H,T,T)
         if m["position"] == "alibi":
             scores = scores + alibi(H, T, x.dtype)
-        future = torch.ones(T, T, dtype=torch.bool).triu(1)
-        weights = torch.softmax(scores.masked_fill(future, -math.inf), -1)
+        weights = torch.softmax(scores.masked_fill(self.hidden(T), -math.inf), -1)
         y = (weights @ v).transpose(1, 2).reshape(B, T, H * D)
         return self.linear(w, h + "c_proj", y)
 
@@ -160,7 +166,7 @@ class Gpt:
     def logits(self, w, ids):
         x = w["wte.weight"][ids]
         if self.m["position"] == "learned":
-            x = x + w["wpe.weight"][: ids.shape[1]]
+            x = x + w["wpe.weight"][self.positions(ids.shape[1])]
         for i in range(self.m["n_layers"]):
             h = f"h.{i}."
             x = x + self.attention(w, h + "attn.", self.norm(w, h + "ln_1", x))
@@ -196,3 +202,34 @@ class Gpt:
             part = gradients[f"h.{i}.attn.c_attn.bias"][begin : begin + count]
             assert part.abs().max() < (1e-6 if part.dtype == torch.float32 else 1e-14)
             part.zero_()
+
+
+class PackedGpt(Gpt):
+    """Sequences of these lengths laid end to end in one row of ids (1,N), each with positions from 0.
+
+    No sequence sees another. Only the rows `scored` (M) count in the loss, with weights (M).
+    """
+
+    def __init__(self, config, lengths, scored, row_weights):
+        super().__init__(config)
+        self.lengths = lengths
+        self.scored, self.row_weights = scored, row_weights
+
+    def positions(self, T):
+        return torch.cat([torch.arange(length) for length in self.lengths])
+
+    def hidden(self, T):
+        hidden = torch.ones(T, T, dtype=torch.bool)
+        begin = 0
+        for length in self.lengths:
+            end = begin + length
+            hidden[begin:end, begin:end] = torch.ones(length, length, dtype=torch.bool).triu(1)
+            begin = end
+        return hidden
+
+    def loss(self, w, ids, targets):
+        """Weighted mean over the scored rows of -log softmax(logits)[target]."""
+        log_p = torch.log_softmax(self.logits(w, ids)[0, self.scored], -1)
+        losses = -log_p.gather(-1, targets[:, None])[:, 0]
+        row_weights = self.row_weights.to(losses.dtype)
+        return (row_weights * losses).sum() / row_weights.sum()

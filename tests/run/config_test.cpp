@@ -60,7 +60,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
     "tokenizer": {"type": "bpe", "vocab_size": 1024, "pattern": "gpt2", "special_tokens": ["<|endoftext|>"],
       "start_of_text": null, "end_of_text": null, "path": null},
     "chat": {"template": "auto"},
-    "data": {"train": ["data/tales.txt"], "validation": [], "validation_fraction": 0.1, "document_separator": null,
+    "data": {"train": ["data/tales.txt"], "mix": [], "validation": [], "validation_fraction": 0.1, "document_separator": null,
              "include": ["*.txt", "*.jsonl"], "text_field": "text", "attend_across_documents": true},
     "objective": {"type": "next_token", "supervise": "assistant", "too_long": "drop"},
     "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,
@@ -93,6 +93,36 @@ tiny.json: /data/train: no text to train on; name a file, folder or glob, as in 
 tiny.json: /model/n_kv_heads: n_heads = 6 is not a multiple of n_kv_heads = 4; every key/value head serves the same number of query heads
 tiny.json: /model/n_heads: d_model = 128 is not a multiple of n_heads = 6; change one of them, or set d_head
 tiny.json: /train/epochs: steps = 10 and epochs = 2 are given together; keep one of them and set the others to null)");
+}
+
+TEST_F(ConfigFile, AMixNamesItsSourcesAndWeights) {
+  const Config config =
+      read(R"({"objective": {"type": "sft"}, "data": {"mix": [{"files": ["a.jsonl"], "weight": 3}, {"files": "b"}]}})");
+  ASSERT_EQ(config.data.mix.size(), 2u);
+  EXPECT_THAT(config.data.mix[0].files, ElementsAre("a.jsonl"));
+  EXPECT_EQ(config.data.mix[0].weight, 3);
+  EXPECT_THAT(config.data.mix[1].files, ElementsAre("b"));
+  EXPECT_EQ(config.data.mix[1].weight, 1);
+  const Config set = read(R"({"objective": {"type": "sft"}})",
+                          {R"(data.mix=[{"files": ["x.jsonl"]}, {"files": ["y.jsonl"], "weight": 0.5}])"});
+  ASSERT_EQ(set.data.mix.size(), 2u);
+  EXPECT_EQ(set.data.mix[1].weight, 0.5);
+  EXPECT_EQ(config_to_json(set)["data"]["mix"][0]["files"], Json::parse(R"(["x.jsonl"])"));
+}
+
+TEST_F(ConfigFile, AMixThatCannotBeDrawnFrom) {
+  expect_problems(R"({"objective": {"type": "sft"}, "data": {"mix": [{"files": ["a"], "weight": 0},
+                      {"files": ["b"], "weight": -1}, {"weight": 1}, {"files": [""]}, {"file": ["c"]}]}})",
+                  "tiny.json: /data/mix/0/weight: 0 is out of range; more than 0 and at most 1000000000 is expected\n"
+                  "tiny.json: /data/mix/1/weight: -1 is out of range; more than 0 and at most 1000000000 is expected\n"
+                  "tiny.json: /data/mix/4/file: unknown key; did you mean \"files\"?");
+  expect_problems(R"({"objective": {"type": "sft"}, "data": {"mix": [{"weight": 1}, {"files": [""]}]}})",
+                  "tiny.json: /data/mix/0/files: the source has no files; name a file, folder or glob\n"
+                  "tiny.json: /data/mix/1/files/0: the name is empty; a path is expected");
+  expect_problems(
+      R"({"data": {"train": ["a"], "mix": [{"files": ["b"]}]}})",
+      "tiny.json: /data/mix: data.train is given too; put its files into a source of the mix, or remove one of both\n"
+      "tiny.json: /data/mix: is for conversations (objective.type \"sft\"); name texts in data.train");
 }
 
 TEST_F(ConfigFile, SettingsThatCannotStandTogether) {

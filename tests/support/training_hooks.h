@@ -1,6 +1,7 @@
 // Calls functions of a test at the events of a training, and ends it when told.
 #pragma once
 
+#include "kiln/train/evaluate.h"
 #include "kiln/train/training_monitor.h"
 
 #include <functional>
@@ -13,11 +14,15 @@ class TrainingHooks final : public TrainingMonitor {
  public:
   std::function<void(Index step)> after_step = {};
   std::function<void(TrainingWork work, Index step)> before_work = {};
+  std::function<void(const Evaluation& evaluation)> after_evaluation = {};
   bool stop = false;
 
   bool should_stop() override { return stop; }
   void on_step(const StepFigures& figures) override {
     if (after_step) after_step(figures.row.step);
+  }
+  void on_evaluation(Index, const Evaluation& evaluation, bool) override {
+    if (after_evaluation) after_evaluation(evaluation);
   }
   void on_work(TrainingWork work, Index step) override {
     if (before_work) before_work(work, step);

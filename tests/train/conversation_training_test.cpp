@@ -106,6 +106,56 @@ TEST(ConversationTraining, ResumesToTheByte) {
   }
 }
 
+/// The echoes of chat_config, and stories of another kind, in a mix.
+Config mixed_config(const Scratch& scratch) {
+  Config config = chat_config(scratch);
+  std::string stories;
+  for (int i = 0; i < 30; ++i) stories += fmt::format("{{\"text\":\"once {} upon\"}}\n", std::string(i % 9, 'y'));
+  config.data.mix = {{config.data.train, 1}, {{scratch.write("stories.jsonl", stories)}, 3}};
+  config.data.train.clear();
+  config.train.steps = 60;
+  config.train.gradient_accumulation = 2;
+  return config;
+}
+
+TEST(ConversationTraining, OfAMixResumesToTheByteAtAnOddStep) {
+  const Scratch scratch;
+  const RunPaths whole = train(mixed_config(scratch), scratch.path("whole"));
+  const RunPaths parts = train(mixed_config(scratch), scratch.path("parts"), 23);
+  train(mixed_config(scratch), scratch.path("parts"), -1, OpenMode::resume);
+  for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(read_file(whole.checkpoints() / checkpoint_name(60) / file),
+              read_file(parts.checkpoints() / checkpoint_name(60) / file))
+        << file;
+  }
+}
+
+TEST(ConversationTraining, OfAMixEvaluatesEachSource) {
+  const Scratch scratch;
+  const LogCapture log;
+  TrainingRun run(mixed_config(scratch), scratch.path("run"));
+  EXPECT_THAT(log.text(), HasSubstr("stories.jsonl: 75.0% of the examples, 12.00 passes in each epoch; 27 conv"));
+  TrainingHooks hooks;
+  Evaluation last;
+  hooks.after_evaluation = [&](const Evaluation& evaluation) { last = evaluation; };
+  run.train(hooks);
+  ASSERT_EQ(last.parts.size(), 2u);
+  const Evaluation &echoes = last.parts[0], &stories = last.parts[1];
+  EXPECT_THAT(stories.part, ::testing::EndsWith("stories.jsonl"));
+  EXPECT_EQ(echoes.tokens, 12 * 4);
+  EXPECT_EQ(echoes.tokens + stories.tokens, last.tokens);
+  EXPECT_NEAR(echoes.loss * static_cast<double>(echoes.tokens) + stories.loss * static_cast<double>(stories.tokens),
+              last.loss * static_cast<double>(last.tokens), 1e-9);
+}
+
+TEST(ConversationTraining, ASourceWithoutAConversationThatFitsIsRefused) {
+  const Scratch scratch;
+  Config config = mixed_config(scratch);
+  config.data.mix[1].files = {scratch.write("long.jsonl", R"({"text":")" + std::string(200, 'x') + "\"}\n")};
+  expect_error_with(ExitCode::usage, {"long.jsonl: none of its conversations can be used", "raise model.n_ctx"},
+                    [&] { TrainingRun(config, scratch.path("run")); });
+}
+
 TEST(ConversationTraining, TheCheckpointHasTheTemplateTwiceAndStopsAtTheEndOfATurn) {
   const Scratch scratch;
   Config config = chat_config(scratch);

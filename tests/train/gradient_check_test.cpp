@@ -70,6 +70,17 @@ TEST_P(GradientCheck, PassesForEveryCombinationOfParts) {
 INSTANTIATE_TEST_SUITE_P(Activations, GradientCheck, ::testing::Range(std::size_t{0}, kActivations.size()),
                          [](const auto& info) { return std::string(kActivations[info.param]); });
 
+TEST(GradientCheckOfATensor, ChecksConversationsWhoseAnswersAloneAreScored) {
+  ModelConfig config = tiny();
+  config.n_ctx = 8;
+  set_threads(1);
+  GradientCheckOptions options{.conversations = true, .batch_size = 3};
+  const auto checks = check_gradients(config, kSmallVocabulary, options);
+  for (const TensorGradientCheck& check : checks) EXPECT_TRUE(check.passed) << check.name << " " << check.error;
+  options.conversations = false;  // another loss: more rows are scored
+  EXPECT_NE(check_gradients(config, kSmallVocabulary, options)[0].analytic, checks[0].analytic);
+}
+
 TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {
   ModelConfig config = tiny();
   config.qk_norm = true;

@@ -9,8 +9,8 @@
 //   };
 //
 // A field is a bool, int, int64, uint64, double, string, list of strings, CountOrAll, enumeration, optional int64,
-// double, string or Duration (null in JSON), or a struct with a visit. names_of(E) gives an enumeration's names, in the
-// order of its values.
+// double, string or Duration (null in JSON), a struct with a visit, or a list (std::vector) of such structs.
+// names_of(E) gives an enumeration's names, in the order of its values.
 #pragma once
 
 #include "kiln/core/duration.h"
@@ -81,10 +81,19 @@ struct Choice {
 struct Field;
 using Fields = std::vector<Field>;
 
+/// Type-erased access to a list of structs.
+struct StructList {
+  void* list;
+  std::size_t (*size)(const void* list);
+  Fields (*at)(void* list, std::size_t index);
+  Fields (*append)(void* list);  // adds a struct with its defaults and returns its fields
+  void (*erase)(void* list, std::size_t first, std::size_t last);
+};
+
 /// Points to a field's value, by type. Fields is a nested struct.
 using Slot = std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::vector<std::string>*,
                           CountOrAll*, std::optional<std::int64_t>*, std::optional<double>*,
-                          std::optional<std::string>*, std::optional<Duration>*, Choice, Fields>;
+                          std::optional<std::string>*, std::optional<Duration>*, Choice, Fields, StructList>;
 
 struct Field {
   std::string_view name;
@@ -162,8 +171,26 @@ class FieldLister {
     } else if constexpr (std::is_constructible_v<Slot, T*>) {
       return &value;
     } else {
-      return describe(value);
+      return struct_slot(value);
     }
+  }
+
+  template <class S>
+  static Slot struct_slot(S& value) {
+    return describe(value);
+  }
+
+  template <class S>
+  static Slot struct_slot(std::vector<S>& value) {
+    using List = std::vector<S>;
+    return StructList{&value, [](const void* list) { return static_cast<const List*>(list)->size(); },
+                      [](void* list, std::size_t index) { return describe((*static_cast<List*>(list))[index]); },
+                      [](void* list) { return describe(static_cast<List*>(list)->emplace_back()); },
+                      [](void* list, std::size_t first, std::size_t last) {
+                        List& all = *static_cast<List*>(list);
+                        all.erase(all.begin() + static_cast<std::ptrdiff_t>(first),
+                                  all.begin() + static_cast<std::ptrdiff_t>(last));
+                      }};
   }
 
   Fields fields_;

@@ -74,6 +74,10 @@ class EvaluationSource {
   virtual Index tokens() const = 0;
   /// Returns a name for messages.
   virtual std::string name() const = 0;
+  /// Returns the names of the parts, which are also scored by themselves if there are several; none for a text.
+  virtual std::vector<std::string> parts() const { return {}; }
+  /// Returns the part that batch i belongs to.
+  virtual Index part(Index /*i*/) const { return 0; }
   /// Throws Error (bad_input) that names a token of the source outside [0, vocab_size), which is known to hold one.
   [[noreturn]] virtual void fail_vocabulary(Index vocab_size) const;
 };

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,17 @@ struct ChatCensus {
   Index dropped = 0;         // too long
   Index cut = 0;             // too long, and shortened
   Index without_answer = 0;  // left out: nothing in them is supervised
+
+  /// Adds what another set holds.
+  void add(const ChatCensus& other);
+};
+
+/// What a source holds.
+struct SourceCensus {
+  std::string name;
+  double weight = 1;
+  ChatCensus census;
+  Index draws = 0;  // conversations of an epoch of training, repeats included
 };
 
 /// Conversations as tokens, end to end.
@@ -51,6 +63,12 @@ class EncodedConversations {
 
   /// Appends a conversation. `tokens` holds a supervised token other than the first.
   void append(const ChatTokens& tokens);
+
+  /// Appends another set as a source.
+  void append(const EncodedConversations& source, std::string name, double weight);
+
+  /// Returns what the sources hold, in order; none if there is one without a name.
+  const std::vector<SourceCensus>& sources() const { return sources_; }
   ChatCensus& census() { return census_; }
 
  private:
@@ -65,6 +83,7 @@ class EncodedConversations {
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> begins_{0};  // of each conversation, and the end of the last
   ChatCensus census_;
+  std::vector<SourceCensus> sources_;
 };
 
 /// Returns a hash of both, by which a resumed run knows its data.
@@ -76,16 +95,28 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
                                           const Tokenizer& tokenizer, const SpecialIds& ids,
                                           const ChatEncoding& encoding);
 
-/// The conversations of a config's data.
-struct Conversations {
-  std::vector<Conversation> train;
-  std::vector<Conversation> validation;  // data.validation, or else the tail of data.train
-  Index train_without_answer = 0;        // skipped by the reader
+/// The conversations of data.train, of a source of data.mix, or of a name in data.validation.
+struct ConversationSource {
+  std::string name;  // of its files
+  double weight = 1;
+  std::vector<Conversation> conversations;
+  Index without_answer = 0;  // skipped by the reader
 };
 
-/// Reads the conversations of data.train and data.validation. In folders only .jsonl and .json files count, unless
-/// data.include names others. Throws Error as find_source_files and read_conversations do, and usage if there is none
-/// to train on, or if a file is both trained on and held out.
+/// The conversations of a config's data.
+struct Conversations {
+  std::vector<ConversationSource> train;
+  std::vector<ConversationSource> validation;  // data.validation, or else the tail of each source to train on
+};
+
+/// Encodes each source, one after the other, as encode_conversations does.
+EncodedConversations encode_sources(std::span<const ConversationSource> sources, const ChatTemplate& chat,
+                                    const Tokenizer& tokenizer, const SpecialIds& ids, const ChatEncoding& encoding);
+
+/// Reads the conversations of data.train or data.mix, and of data.validation. In folders only .jsonl and .json files
+/// count, unless data.include names others. `key` names the data to train on in messages. Throws Error as
+/// find_source_files and read_conversations do, and usage if there is none to train on, or if a file is both trained on
+/// and held out, or in two sources.
 Conversations read_conversations(const DataConfig& config, const std::filesystem::path& base_directory,
                                  std::string_view key = "data.train");
 

@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace kiln {
@@ -27,6 +28,8 @@ struct Evaluation {
   Index tokens = 0;                     // targets scored: all except the first token and those that follow a border
   std::optional<double> bits_per_byte;  // of the text of the scored targets; null if that is unknown or empty
   double seconds = 0;
+  std::string part = {};               // its name, if this is a part of another evaluation
+  std::vector<Evaluation> parts = {};  // of several parts, those with a scored target
 
   double perplexity() const;
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
@@ -43,8 +46,8 @@ class Evaluator {
   /// Called between batches with the share done, in [0, 1]. Its exceptions end the evaluation.
   using Progress = std::function<void(double)>;
 
-  /// Scores each target of the source once; a batch may have evaluation_rows(). Throws Error: bad_input for a token
-  /// outside the vocabulary; usage if no token is scored.
+  /// Scores each target of the source once, and its parts also by themselves; a batch may have evaluation_rows().
+  /// Throws Error: bad_input for a token outside the vocabulary; usage if no token is scored.
   virtual Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress = {}) = 0;
 
   /// Scores a whole text, with attention across its documents. Throws Error (usage) if it has fewer than 2 tokens.
