@@ -104,7 +104,8 @@ void RankSession::show() {
   const bool color = output_has_color(STDOUT_FILENO);
   const std::string bold = color ? "\x1b[1m" : "", plain = color ? "\x1b[0m" : "";
   const std::string place = fmt::format("--- {} of {} ", current_ + 1, showings_.size());
-  std::string text = shortened(place + std::string(60, '-'), std::clamp(output_width(STDOUT_FILENO) - 1, 1, 60)) + "\n";
+  const int dashes = std::clamp(output_width(STDOUT_FILENO) - 1, 0, 60) - display_columns(place);
+  std::string text = place + std::string(static_cast<std::size_t>(std::max(dashes, 0)), '-') + "\n";
   for (const ChatMessage& message : prompt().messages) {
     text += block(fmt::format("{}{}:{} ", bold, name_of(message.role), plain), message.content);
   }

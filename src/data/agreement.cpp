@@ -204,13 +204,11 @@ NoiseCeiling noise_ceiling(double agreement) {
   ceiling.agreement = ceiling.low = shared;
   ceiling.high = (1 + std::sqrt(2 * shared - 1)) / 2;
   double low = 0, high = kWidest;
-  if (shared < 1) {
-    for (int i = 0; i < 100; ++i) {
-      const double middle = (low + high) / 2;
-      (normal_pairs(middle).agreement < shared ? low : high) = middle;
-    }
+  for (int i = 0; i < 100 && shared > 0.5 && shared < 1; ++i) {
+    const double middle = (low + high) / 2;
+    (normal_pairs(middle).agreement < shared ? low : high) = middle;
   }
-  ceiling.spread = shared < 1 ? (low + high) / 2 : std::numeric_limits<double>::infinity();
+  ceiling.spread = shared == 1 ? std::numeric_limits<double>::infinity() : shared == 0.5 ? 0 : (low + high) / 2;
   const NormalPairs pairs = shared < 1 ? normal_pairs(ceiling.spread) : NormalPairs{1, 1, 0};
   ceiling.likely = pairs.accuracy;
   ceiling.log_loss = pairs.log_loss;
