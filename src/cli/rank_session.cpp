@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 #include <unistd.h>
 #include <utility>
 
@@ -53,11 +54,17 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
-/// Returns the text's lines, each after the first indented, so that no answer can look like two.
+/// Returns a printable text after a label, each line after the first indented, so that no answer can look like two. On
+/// a terminal lines are wrapped.
 std::string block(std::string_view label, std::string_view text) {
-  std::string lines = printable_lines(trimmed(text));
-  for (std::size_t at = 0; (at = lines.find('\n', at)) != std::string::npos; at += 4) lines.insert(at + 1, "   ");
-  return fmt::format("{}{}\n", label, lines.empty() ? "(empty)" : lines);
+  const bool wraps = is_terminal(STDOUT_FILENO);
+  const int columns = wraps ? output_width(STDOUT_FILENO) - 1 : std::numeric_limits<int>::max();
+  return wrapped(fmt::format("{}{}", label, text), columns, "   ") + "\n";
+}
+
+std::string shown(std::string_view text) {
+  const std::string_view content = trimmed(text);
+  return content.empty() ? "(empty)" : printable_lines(content);
 }
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
@@ -102,16 +109,19 @@ const Showing& RankSession::showing() const {
 void RankSession::show() {
   const Showing& showing = this->showing();
   const bool color = output_has_color(STDOUT_FILENO);
-  const std::string bold = color ? "\x1b[1m" : "", plain = color ? "\x1b[0m" : "";
+  const auto mark = [color](const std::string& lines, std::size_t label) {
+    return color ? fmt::format("\x1b[1m{}\x1b[0m{}", lines.substr(0, label), lines.substr(label)) : lines;
+  };
   const std::string place = fmt::format("--- {} of {} ", current_ + 1, showings_.size());
   const int dashes = std::clamp(output_width(STDOUT_FILENO) - 1, 0, 60) - display_columns(place);
   std::string text = place + std::string(static_cast<std::size_t>(std::max(dashes, 0)), '-') + "\n";
   for (const ChatMessage& message : prompt().messages) {
-    text += block(fmt::format("{}{}:{} ", bold, name_of(message.role), plain), message.content);
+    text += mark(block(fmt::format("{}: ", name_of(message.role)), shown(message.content)),
+                 name_of(message.role).size() + 1);
   }
   for (std::size_t i = 0; i < showing.groups.size(); ++i) {
-    const std::string label = fmt::format("\n{}{}){} ", bold, static_cast<char>('a' + i), plain);
-    text += block(label, prompt().answers[showing.groups[i].front()].text);
+    const std::string label = fmt::format("{}) ", static_cast<char>('a' + i));
+    text += "\n" + mark(block(label, shown(prompt().answers[showing.groups[i].front()].text)), 2);
   }
   write_stdout(text + "\n");
   if (std::ferror(stdout) != 0) throw ExitWith{0};  // the reader has closed the pipe
@@ -220,14 +230,15 @@ std::string RankSession::text_after(std::string_view question) {
 }
 
 void RankSession::help() const {
-  std::string text =
-      "Type the letters of the answers, the best first: b a c. Join equals by =: b a=c d. Letters that you leave out\n"
-      "are worse than those you name, and not compared with each other. The commands:\n";
+  std::string text = block(
+      "",
+      "Type the letters of the answers, the best first: b a c. Join equals by =: b a=c d. Letters that you leave out "
+      "are worse than those you name, and not compared with each other. The commands:");
   for (const RankCommand& command : kRankCommands) {
     std::string name(command.name);
     if (!command.value.empty()) name += fmt::format(" {}", command.value);
     if (!command.letter.empty()) name += fmt::format(", {}", command.letter);
-    text += fmt::format("  {:<12}  {}\n", name, command.help);
+    text += block(fmt::format("  {:<12}  ", name), command.help);
   }
   write_stdout(text);
 }
