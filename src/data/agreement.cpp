@@ -1,8 +1,7 @@
 // Compares judgements pair by pair of answers; each prompt is one group of trials.
 #include "kiln/data/agreement.h"
 
-#include "kiln/data/bradley_terry.h"
-
+#include "data/bradley_terry.h"
 #include <algorithm>
 #include <cmath>
 #include <limits>

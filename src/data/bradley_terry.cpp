@@ -1,5 +1,5 @@
 // Fits each league by itself: its players reach each other through contests.
-#include "kiln/data/bradley_terry.h"
+#include "data/bradley_terry.h"
 
 #include "kiln/core/intervals.h"
 

@@ -20,7 +20,7 @@ using testing::Outcome;
 std::string other_run() {
   static const testing::SmallRun run;
   static const Outcome outcome =
-      run.train({"--set", testing::kChatTokens, "--set", "model.n_ctx=256", "--set", "train.seed=7"});
+      run.train({"--set", testing::kChatTokens, "--set", "model.n_ctx=256", "--set", "seed=7"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   return run.folder;
 }

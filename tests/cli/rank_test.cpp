@@ -36,7 +36,7 @@ TEST(Rank, AScriptRanksAndAnotherOneGoesOn) {
   EXPECT_EQ(judged.census.ties, 1);
   EXPECT_EQ(judged.census.skips, 1);
   EXPECT_EQ(judged.census.raters.at("ann"), 2);
-  const std::string a = first.out.find("a) good") != std::string::npos ? "good 0" : "bad 0";
+  const std::string a = first.out.substr(first.out.find("a) ") + 3).starts_with("good") ? "good 0" : "bad 0";
   const JudgedPrompt& prompt = judged.prompts[0];
   EXPECT_EQ(prompt.answers[prompt.judgements[0].order[0][0]].text, a) << "letters are answers in the order shown";
 }

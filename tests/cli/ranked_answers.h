@@ -24,16 +24,17 @@ struct RankedAnswers {
     scratch.write("answers.jsonl", lines);
   }
 
-  /// kiln rank, as that rater, with no repetitions, and these.
-  std::vector<std::string> command(const std::string& rater = "ann", const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = kiln({"rank", scratch.path("answers.jsonl").string(), "--output",
-                                           rankings().string(), "--rater", rater, "--repeat", "0"});
+  /// kiln rank, as that rater, and these; with no repetitions unless they say so.
+  std::vector<std::string> command(const std::string& rater = "ann",
+                                   const std::vector<std::string>& more = {"--repeat", "0"}) const {
+    std::vector<std::string> words =
+        kiln({"rank", scratch.path("answers.jsonl").string(), "--output", rankings().string(), "--rater", rater});
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
 
   Outcome rank(std::string_view script, const std::string& rater = "ann",
-               const std::vector<std::string>& more = {}) const {
+               const std::vector<std::string>& more = {"--repeat", "0"}) const {
     return run(command(rater, more), script);
   }
 

@@ -1,5 +1,5 @@
 // Strengths in closed form, from simulated contests, and where the likelihood has no maximum.
-#include "kiln/data/bradley_terry.h"
+#include "data/bradley_terry.h"
 
 #include "kiln/core/rng.h"
 
