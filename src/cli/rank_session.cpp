@@ -6,6 +6,7 @@
 #include "kiln/core/nearest.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/wrapped_text.h"
 
 #include <fmt/chrono.h>
 #include <spdlog/spdlog.h>

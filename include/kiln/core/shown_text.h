@@ -20,10 +20,6 @@ int display_columns(std::string_view text);
 /// Cuts the text, and appends "…", if it takes more columns than `most`, which is at least 1.
 std::string shortened(std::string_view text, int most);
 
-/// Breaks the lines of a printable text at spaces, so that none takes more than `columns`, if its words are short enough.
-/// All lines but the first begin with `indent`, and all have room for it.
-std::string wrapped(std::string_view text, int columns, std::string_view indent);
-
 /// Pad the text with spaces up to `columns`, on its right or on its left.
 std::string padded_right(std::string_view text, int columns);
 std::string padded_left(std::string_view text, int columns);
