@@ -203,7 +203,7 @@ NoiseCeiling noise_ceiling(double agreement) {
   ceiling.agreement = ceiling.low = shared;
   ceiling.high = (1 + std::sqrt(2 * shared - 1)) / 2;
   double low = 0, high = kWidest;
-  for (int i = 0; i < 100 && shared > 0.5 && shared < 1; ++i) {
+  for (int i = 0; i < 60 && shared > 0.5 && shared < 1; ++i) {
     const double middle = (low + high) / 2;
     (normal_pairs(middle).agreement < shared ? low : high) = middle;
   }

@@ -133,7 +133,7 @@ TEST(NoiseCeilings, EqualKnownValuesForNormalDifferences) {
                              Known{2, 0.7780, 0.4620}, Known{3, 0.8359, 0.3605}, Known{4, 0.8712, 0.2909}}) {
     Rng rng(1, "test");  // the agreement of two labels at this spread, by sampling
     double agreement = 0;
-    constexpr int kDraws = 400'000;
+    constexpr int kDraws = 100'000;
     for (int i = 0; i < kDraws; ++i) {
       const double q = 1 / (1 + std::exp(-known.spread * rng.normal()));
       agreement += (q * q + (1 - q) * (1 - q)) / kDraws;

@@ -12,7 +12,7 @@
 namespace kiln::fuzz {
 namespace {
 
-JudgedPrompts read_all(const std::filesystem::path& file) { return read_judgements(std::span(&file, 1)); }
+JudgedPrompts read_all_judged(const std::filesystem::path& file) { return read_judgements(std::span(&file, 1)); }
 
 /// Requires numbers of answers, none of which has been seen.
 void require_new(const std::vector<std::size_t>& answers, std::vector<bool>& seen, const JudgedPrompt& prompt) {
@@ -45,7 +45,7 @@ std::string lines_of(const JudgedPrompt& prompt) {
 
 void fuzz_judgements(std::string_view input) {
   static const Folder folder;
-  const JudgedPrompts read = read_all(folder.put(input.starts_with('[') ? "a.json" : "a.jsonl", input));
+  const JudgedPrompts read = read_all_judged(folder.put(input.starts_with('[') ? "a.json" : "a.jsonl", input));
   std::string lines;
   std::int64_t judgements = 0;
   for (const JudgedPrompt& prompt : read.prompts) {
@@ -62,7 +62,7 @@ void fuzz_judgements(std::string_view input) {
   }
   require(judgements == read.census.judgements, "{} judgements, {} counted", judgements, read.census.judgements);
   if (read.census.edits > 0) return;
-  const JudgedPrompts again = must([&] { return read_all(folder.put("written.jsonl", lines)); });
+  const JudgedPrompts again = must([&] { return read_all_judged(folder.put("written.jsonl", lines)); });
   require(again.census.pairs == read.census.pairs && again.census.ties == read.census.ties &&
               again.census.answers == read.census.answers,
           "{} pairs and {} ties written, {} and {} read", read.census.pairs, read.census.ties, again.census.pairs,
