@@ -68,7 +68,7 @@ TEST(RankOnATerminal, ANarrowWindowShowsAllAndTakesAnOrder) {
   const RankedAnswers answers(1);
   OnTerminal terminal(at_terminal(answers.command()), 12);
   ASSERT_TRUE(terminal.wait_for("--- 1 of 1"));
-  ASSERT_TRUE(terminal.wait_for("user: question 0"));
+  ASSERT_TRUE(terminal.wait_for("user:\r\n   question\r\n   0"));
   ASSERT_TRUE(terminal.wait_for("> "));
   terminal.type("b > a\r");
   ASSERT_TRUE(terminal.wait_for("u takes it back"));
