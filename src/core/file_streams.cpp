@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/file.h>
 #include <utility>
 
 namespace kiln {
@@ -116,5 +117,49 @@ LineAppender::LineAppender(const std::filesystem::path& path) : records_(path) {
 }
 
 void RecordAppender::sync() { require(::fsync(file_.get()) == 0, path_, "cannot be flushed to the disk"); }
+
+SharedAppender::SharedAppender(const std::filesystem::path& path, std::function<bool(std::string_view)> is_whole)
+    : path_(path), file_(path, O_RDWR | O_CREAT | O_APPEND), is_whole_(std::move(is_whole)) {
+  check_io(file_.is_open(), "{}: cannot be opened for writing: {}", path.string(), last_error());
+}
+
+void SharedAppender::append(std::string_view line) {
+  struct Lock {
+    int file;
+    ~Lock() { ::flock(file, LOCK_UN); }
+  };
+  while (::flock(file_.get(), LOCK_EX) != 0) {
+    check_io(errno == EINTR, "{}: cannot be locked: {}", path_.string(), last_error());
+  }
+  const Lock lock{file_.get()};
+  mend_last_line();
+  const off_t end = ::lseek(file_.get(), 0, SEEK_END);
+  try {
+    write_all(file_.get(), std::string(line) + '\n', path_);
+    require(::fsync(file_.get()) == 0, path_, "cannot be flushed to the disk");
+  } catch (const Error&) {
+    [[maybe_unused]] const bool is_cut = end >= 0 && ::ftruncate(file_.get(), end) == 0;
+    throw;
+  }
+}
+
+void SharedAppender::mend_last_line() {
+  const FileReader reader(path_);
+  char last = '\n';
+  if (reader.size() > 0) reader.read(reader.size() - 1, std::as_writable_bytes(std::span(&last, 1)));
+  if (last == '\n') return;
+  std::string tail;  // after the last line feed
+  for (std::uint64_t begin = reader.size(); begin > 0 && tail.find('\n') == std::string::npos;) {
+    const std::uint64_t count = std::min<std::uint64_t>(begin, kPiece);
+    std::string piece(count, '\0');
+    begin -= count;
+    reader.read(begin, std::as_writable_bytes(std::span(piece)));
+    tail.insert(0, piece);
+  }
+  tail.erase(0, tail.rfind('\n') + 1);
+  if (is_whole_(tail)) return write_all(file_.get(), "\n", path_);
+  const auto whole = static_cast<off_t>(reader.size() - tail.size());
+  require(::ftruncate(file_.get(), whole) == 0, path_, "cannot be cut behind its last whole line");
+}
 
 }  // namespace kiln

@@ -3,8 +3,34 @@
 
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
+#include "kiln/core/extension.h"
+
+#include "data/foreign_content.h"
 
 namespace kiln {
+namespace {
+
+/// Returns the array that a .json file holds. Throws Error (bad_input) with line and column.
+JsonRecord parse_array(std::string_view text, const std::filesystem::path& file) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const bool starts_object = first != std::string_view::npos && text[first] == '{';
+  check_input(!starts_object,
+              "{}: holds an object; expected an array of objects. If each line is an object, give the file a name that "
+              "ends in .jsonl",
+              file.string());
+  check_input(text.find('\0') == std::string_view::npos, "{}: not valid JSON: holds a byte of 0", file.string());
+  JsonRecord array;
+  try {
+    array = JsonRecord::parse(text.begin(), text.end());
+  } catch (const JsonRecord::exception& error) {
+    const std::string_view reason = error.what();
+    fail(ExitCode::bad_input, "{}: not valid JSON: {}", file.string(), reason.substr(reason.find("] ") + 2));
+  }
+  check_input(array.is_array(), "{}: holds {}; expected an array of objects", file.string(), array.type_name());
+  return array;
+}
+
+}  // namespace
 
 FileText::FileText(const std::filesystem::path& file) {
   if (is_compressed(file)) {
@@ -41,6 +67,24 @@ void for_each_json_line(std::string_view text, const std::filesystem::path& file
                 "{}: not valid JSON; each line of a .jsonl file is one JSON object", line_place(file, number));
     visit(record, number);
   }
+}
+
+void for_each_json_record(const std::filesystem::path& file, std::string_view what,
+                          const std::function<void(const JsonRecord& record, const std::string& place)>& visit) {
+  const std::string extension = lower_extension(without_compression(file));
+  check(extension == ".jsonl" || extension == ".json",
+        "{}: {} are read from .jsonl or .json files, which may be compressed (.gz, .zst); write one object a "
+        "line and give the file such a name",
+        file.string(), what);
+  const FileText contents(file);
+  check_is_json(file, contents.text());
+  if (extension == ".jsonl") {
+    for_each_json_line(contents.text(), file,
+                       [&](const JsonRecord& record, std::int64_t number) { visit(record, line_place(file, number)); });
+    return;
+  }
+  const JsonRecord array = parse_array(contents.text(), file);
+  for (std::size_t i = 0; i < array.size(); ++i) visit(array[i], fmt::format("{}[{}]", file.string(), i));
 }
 
 }  // namespace kiln

@@ -43,4 +43,11 @@ std::string line_place(const std::filesystem::path& file, std::int64_t number);
 void for_each_json_line(std::string_view text, const std::filesystem::path& file,
                         const std::function<void(JsonRecord& record, std::int64_t number)>& visit);
 
+/// Calls `visit` with each record of a .jsonl file, or of a .json file that holds an array, and the record's place
+/// ("a.jsonl:3" or "a.json[2]"); either file may be compressed (.gz, .zst). `what` names the records in messages
+/// ("conversations"). Throws Error: usage for another kind of file; bad_input for what is not JSON, and as FileText
+/// does.
+void for_each_json_record(const std::filesystem::path& file, std::string_view what,
+                          const std::function<void(const JsonRecord& record, const std::string& place)>& visit);
+
 }  // namespace kiln

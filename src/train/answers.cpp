@@ -5,7 +5,6 @@
 #include "kiln/core/report.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string_view>
 
@@ -35,15 +34,6 @@ std::vector<AnswerScore> scores_of(const std::vector<AnsweredQuestion>& question
 }
 
 }  // namespace
-
-std::pair<double, double> wilson_interval(Index hits, Index trials) {
-  constexpr double z = 1.959963984540054;  // the normal quantile of 97.5%
-  const auto n = static_cast<double>(trials);
-  const double p = static_cast<double>(hits) / n, scale = 1 + z * z / n;
-  const double middle = (p + z * z / (2 * n)) / scale;
-  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
-  return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
-}
 
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                            std::span<const Conversation> conversations, const CompletionOptions& options) {
@@ -78,6 +68,33 @@ AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, c
   }
   report.scores = scores_of(report.questions);
   return report;
+}
+
+std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, const Tokenizer& tokenizer,
+                                                      const ChatTemplate& chat,
+                                                      std::span<const std::vector<ChatMessage>> conversations,
+                                                      CompletionOptions options) {
+  std::vector<std::vector<WrittenAnswer>> answers(conversations.size());
+  std::vector<Prompt> prompts;
+  std::vector<std::size_t> asked;  // of each prompt, the conversation
+  for (std::size_t i = 0; i < conversations.size(); ++i) {
+    Prompt prompt = chat.prompt(conversations[i]);
+    if (std::ssize(prompt) >= model.config.n_ctx) continue;
+    prompts.push_back(std::move(prompt));
+    asked.push_back(i);
+  }
+  if (prompts.empty()) return answers;
+  options.generation.end_tokens.push_back(chat.end_of_turn());
+  const auto samples = static_cast<std::size_t>(options.generation.samples);
+  Work work("answering", static_cast<double>(prompts.size() * samples), "answers");
+  const auto on_text = [&](Index, std::string_view, bool last) {
+    if (last) work.add(1);
+  };
+  const std::vector<Completion> completions = complete(model, tokenizer, prompts, options, on_text);
+  for (std::size_t i = 0; i < completions.size(); ++i) {
+    answers[asked[i / samples]].push_back({completions[i].text, completions[i].finish != Finish::length});
+  }
+  return answers;
 }
 
 }  // namespace kiln

@@ -378,8 +378,43 @@ def conversations():
     yield "bad_utf8", b'{"text":"\xff"}'
 
 
-TARGETS = (compressed, config, conversations, gguf, jsonl, llmc_model, manifest, model_folder, prompt, run_files,
-           safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
+def judgements():
+    user, good, bad = ({"role": role, "content": text} for role, text in
+                       (("user", "q"), ("assistant", "a"), ("assistant", "b")))
+    tree = {"role": "prompter", "text": "q", "replies": [
+        {"role": "assistant", "text": "a", "rank": 1, "replies": [{"role": "prompter", "text": "r"}]},
+        {"role": "assistant", "text": "b", "rank": 0}, {"role": "assistant", "text": "c", "rank": 1}]}
+    own = {"rater": "é", "item": "1f", "pass": 0, "messages": [user],
+           "answers": [{"text": "a", "source": "x"}, {"text": "b", "source": "y"}, "c"], "shown": [2, 0, 1]}
+    records = [{"prompt": "q", "chosen": "a", "rejected": "b", "margin": 2},
+               {"chosen": [user, good], "rejected": [user, bad]},
+               {"prompt": "q", "chosen": [user, good], "rejected": [user, bad]},
+               {"chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "\n\nHuman: q\n\nAssistant: b"},
+               {"prompt": "q", "completion": "a", "label": True}, {"prompt": "q", "completion": "d", "label": False},
+               {"query": "q", "sample0": "a", "sample1": "b", "sample2": "c", "best": 1},
+               {"instruction": "q", "input": "r", "response1": "a", "response2": "b", "cmp_key": "x_y", "annotator1": 0,
+                "annotator2": 2}, {"prompt": tree}, own | {"order": [[1], [0, 2]]}]
+    yield "lines", "\n".join(map(compact, records))
+    yield "array", compact(records)
+    yield "own", "\n".join(map(compact, (own | {"order": [[1]], "rest": [0, 2]}, own | {"pass": 1, "order": [[2]]},
+                                         {"rater": "é", "item": "1f", "undo": True}, {"item": "2", "skip": True})))
+    yield "edit", compact(own | {"order": [], "rest": [0, 1], "edit": "e"})
+    yield "skipped", "\n".join(map(compact, ({"prompt": "q", "chosen": "a", "rejected": " a"},
+                                             {"prompt": "q", "answers": []}, {"prompt": "", "chosen": "a", "rejected": "b"})))
+    for name, record in (("bad_number", own | {"order": [[3]]}), ("bad_twice", own | {"order": [[0], [0]]}),
+                         ("bad_group", own | {"order": [[]]}), ("bad_order", own | {"order": []}),
+                         ("bad_shown", own | {"order": [[0]], "shown": [1, 1]}),
+                         ("bad_label", {"prompt": "q", "completion": "a", "label": "yes"}),
+                         ("bad_best", {"query": "q", "sample0": "a", "best": -1}),
+                         ("bad_transcript", {"chosen": "a", "rejected": "b"}),
+                         ("bad_annotator", {"instruction": "q", "response1": "a", "response2": "b", "annotator1": 1.5}),
+                         ("bad_rank", {"prompt": tree | {"replies": [{"role": "assistant", "text": "", "rank": []}]}}),
+                         ("bad_keys", {"text": "t"}), ("bad_value", 7)):
+        yield name, compact(record)
+
+
+TARGETS = (compressed, config, conversations, gguf, jsonl, judgements, llmc_model, manifest, model_folder, prompt,
+           run_files, safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
 
 
 def main():

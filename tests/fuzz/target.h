@@ -48,6 +48,7 @@ void fuzz_config(std::string_view input);
 void fuzz_conversations(std::string_view input);
 void fuzz_gguf(std::string_view input);
 void fuzz_jsonl(std::string_view input);
+void fuzz_judgements(std::string_view input);
 void fuzz_llmc_model(std::string_view input);
 void fuzz_manifest(std::string_view input);
 void fuzz_model_folder(std::string_view input);
@@ -66,6 +67,7 @@ inline constexpr std::array kTargets{
     Target{"conversations", fuzz_conversations},
     Target{"gguf", fuzz_gguf},
     Target{"jsonl", fuzz_jsonl},
+    Target{"judgements", fuzz_judgements},
     Target{"llmc_model", fuzz_llmc_model},
     Target{"manifest", fuzz_manifest},
     Target{"model_folder", fuzz_model_folder},

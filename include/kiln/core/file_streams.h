@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -92,6 +93,25 @@ class LineAppender {
 
  private:
   RecordAppender records_;
+};
+
+/// Appends lines to a file to which other processes append too.
+class SharedAppender {
+ public:
+  /// Creates a missing file. `is_whole` tells whether a last line without a line feed is complete. Throws Error (io).
+  SharedAppender(const std::filesystem::path& path, std::function<bool(std::string_view line)> is_whole);
+
+  /// Appends `line` and a line feed, and flushes the file to the disk. Holds a lock on the file meanwhile (flock), for
+  /// which it waits. First ends a last line that has no line feed, or removes it if it is not whole: a process that was
+  /// killed has left it. On failure, removes what was written and throws Error (io).
+  void append(std::string_view line);
+
+ private:
+  void mend_last_line();
+
+  std::filesystem::path path_;
+  Descriptor file_;
+  std::function<bool(std::string_view)> is_whole_;
 };
 
 }  // namespace kiln

@@ -1,6 +1,7 @@
 // Asks a chat model questions whose answers are known, and rates choices between answers.
 #pragma once
 
+#include "kiln/core/intervals.h"
 #include "kiln/data/conversation.h"
 #include "kiln/infer/complete.h"
 #include "kiln/nn/model_weights.h"
@@ -8,13 +9,9 @@
 
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace kiln {
-
-/// Returns Wilson's 95% interval of a share (doi:10.1080/01621459.1927.10502953).   0 <= hits <= trials, trials > 0.
-std::pair<double, double> wilson_interval(Index hits, Index trials);
 
 /// How the answers to questions of one kind compare with the expected ones.
 struct AnswerScore {
@@ -42,5 +39,18 @@ struct AnswerReport {
 /// (usage) if none is left, and as complete does.
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                            std::span<const Conversation> conversations, const CompletionOptions& options);
+
+/// One of a prompt's answers.
+struct WrittenAnswer {
+  std::string text;
+  bool ended = false;  // by itself: by an end token or a stop text, before the limit
+};
+
+/// Returns options.generation.samples answers to each prompt; none to one that leaves no room for an answer in the
+/// context. All are generated together. The token that ends a turn ends an answer. Throws as complete does.
+std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, const Tokenizer& tokenizer,
+                                                      const ChatTemplate& chat,
+                                                      std::span<const std::vector<ChatMessage>> conversations,
+                                                      CompletionOptions options);
 
 }  // namespace kiln

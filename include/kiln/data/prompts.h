@@ -1,0 +1,24 @@
+// Reads the prompts that models are to answer.
+#pragma once
+
+#include "kiln/text/chat_template.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// A conversation that an answer is to follow.
+struct ChatPrompt {
+  std::vector<ChatMessage> messages;
+  std::string place = {};  // "a.jsonl:3", for messages
+};
+
+/// Reads a file of prompts. A .jsonl or .json file (see read_conversations) has records with "messages", of which a
+/// last answer is left out, or with "prompt", a text or a list of messages; other keys are ignored. Of any other file,
+/// each line that is not blank is what a user says. Throws Error: usage if there are no prompts; bad_input, with the
+/// line and the key, for a record that does not fit.
+std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file);
+
+}  // namespace kiln

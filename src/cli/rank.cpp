@@ -1,0 +1,113 @@
+// kiln rank: a person ranks answers, best to worst, without knowing which model wrote them.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/core/terminal.h"
+#include "kiln/core/utf8.h"
+#include "kiln/data/agreement.h"
+#include "kiln/data/rankings.h"
+
+#include <spdlog/spdlog.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/line_source.h"
+#include "cli/output.h"
+#include "cli/rank_report.h"
+#include "cli/rank_session.h"
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unistd.h>
+
+namespace kiln::cli {
+namespace {
+
+struct RankArguments {
+  std::string file;
+  std::optional<std::string> output;
+  std::optional<std::string> rater;
+  std::uint64_t seed = 1;
+  double repeat = 0.1;
+  bool report = false;
+  bool json = false;
+};
+
+JudgedPrompts read_file_of_answers(const std::string& file, SamePrompt same) {
+  const std::filesystem::path path = file;
+  return read_judgements(std::span(&path, 1), same);
+}
+
+void report(const RankArguments& arguments) {
+  const JudgedPrompts read = read_file_of_answers(arguments.output.value_or(arguments.file), SamePrompt::join);
+  const JudgementReport report = report_on(read.prompts);
+  arguments.json ? write_json(report_json(read.census, report)) : write_stdout(report_text(read.census, report));
+}
+
+std::string rater_of(const RankArguments& arguments) {
+  const char* user = std::getenv("USER");
+  const std::string rater = arguments.rater ? *arguments.rater : user != nullptr ? user : "";
+  check(!rater.empty() && utf8_valid_until(rater) == rater.size(),
+        "--rater: name the person who ranks, such as --rater ann");
+  return rater;
+}
+
+void rank(const RankArguments& arguments) {
+  check(arguments.output.has_value(), "--output: name the file to which judgements are added, such as rankings.jsonl");
+  check(arguments.repeat >= 0 && arguments.repeat <= 1, "--repeat: {} is not a share from 0 to 1", arguments.repeat);
+  check_output_file("--output", *arguments.output, "rankings.jsonl");
+  std::error_code none;
+  check(!std::filesystem::equivalent(arguments.file, *arguments.output, none),
+        "--output {}: is the file of answers; name another one", *arguments.output);
+  const std::string rater = rater_of(arguments);
+  const JudgedPrompts read = read_file_of_answers(arguments.file, SamePrompt::keep);
+  std::vector<Showing> showings = showings_for(read.prompts, rater, arguments.seed, arguments.repeat);
+  const auto shown = std::ranges::count(showings, 0, &Showing::pass);
+  check(shown > 0, "{}: no prompt has from 2 to {} different answers; kiln answers --count 4 writes some",
+        arguments.file, kMostShown);
+  if (std::ssize(read.prompts) > shown) {
+    spdlog::warn(
+        "{}: {} are left out: they repeat another one, or have fewer than 2 different answers, or more than {}",
+        arguments.file, counted(std::ssize(read.prompts) - shown, "prompt"), kMostShown);
+  }
+  const bool is_person = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
+  PendingSignals signals(is_person);
+  RankingLog log(*arguments.output, rater);
+  std::unique_ptr<LineSource> lines = is_person ? make_line_editor(signals, std::nullopt) : nullptr;
+  if (!lines) lines = std::make_unique<PlainLines>(signals, is_person);
+  RankSession(read.prompts, std::move(showings), log, *lines, is_person).run();
+}
+
+}  // namespace
+
+void add_rank(CLI::App& app) {
+  const auto arguments = std::make_shared<RankArguments>();
+  CLI::App* command = app.add_subcommand("rank", "Rank answers, best to worst, or report on rankings");
+  command
+      ->add_option("FILE", arguments->file,
+                   "answers, as kiln answers writes them, or judged answers in any shape that kiln reads")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--output", arguments->output, "file to which judgements are added; several raters may share it")
+      ->type_name("FILE");
+  command->add_option("--rater", arguments->rater, "name of the person who ranks; default: $USER")->type_name("NAME");
+  add_count(*command, "--seed", arguments->seed, "seed of the order in which a prompt's answers are shown");
+  command->add_option("--repeat", arguments->repeat,
+                      "share of the prompts that come again later, with their answers in reverse order, to measure how "
+                      "consistent the rater is");
+  command->add_flag("--report", arguments->report,
+                    "print agreement, the noise ceiling of a reward model and the sources' win rates, of --output, or "
+                    "else of FILE");
+  command->add_flag("--json", arguments->json, "with --report: print JSON")->needs("--report");
+  command->footer(
+      "Type the letters of the answers, the best first: b a c. Join equals by =: b a=c d. ? lists the commands.\n"
+      "Each judgement is on the disk at once, and a later start goes on where this one ended. Piped input works as a\n"
+      "script, which ends with the first error.\n"
+      "Example: kiln rank answers.jsonl --output rankings.jsonl --rater ann");
+  command->callback([arguments] { arguments->report ? report(*arguments) : rank(*arguments); });
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,59 @@
+// The extension tells records from lines of text.
+#include "kiln/data/prompts.h"
+
+#include "kiln/core/compressed_file.h"
+#include "kiln/core/error.h"
+#include "kiln/core/extension.h"
+
+#include "data/foreign_content.h"
+#include "data/record_value.h"
+
+namespace kiln {
+namespace {
+
+ChatPrompt prompt_of(const JsonRecord& record, const std::string& place) {
+  check_is_object(record, place);
+  const RecordValue root{record, place, ""};
+  const bool has_messages = root.has("messages");
+  check_input(has_messages || root.has("prompt"), "{}: has {}; a prompt has \"messages\" or \"prompt\"", place,
+              keys_of(record));
+  ChatPrompt prompt{
+      has_messages ? messages_of(root.at("messages")) : messages_or_text(root.at("prompt"), ChatRole::user), place};
+  std::vector<ChatMessage>& messages = prompt.messages;
+  if (!messages.empty() && messages.back().role == ChatRole::assistant) messages.pop_back();
+  check_input(!messages.empty(), "{}: /{}: there is no message to answer; give at least one of a user", place,
+              has_messages ? "messages" : "prompt");
+  return prompt;
+}
+
+std::vector<ChatPrompt> read_lines(const std::filesystem::path& file) {
+  const FileText contents(file);
+  check_is_text(file, contents.text());
+  std::string_view text = contents.text();
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
+  std::vector<ChatPrompt> prompts;
+  for (std::int64_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = take_line(text).first;
+    if (trim_content(line).empty()) continue;
+    prompts.push_back({{{ChatRole::user, std::string(line)}}, line_place(file, number)});
+  }
+  return prompts;
+}
+
+}  // namespace
+
+std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file) {
+  const std::string extension = lower_extension(without_compression(file));
+  std::vector<ChatPrompt> prompts;
+  if (extension == ".jsonl" || extension == ".json") {
+    for_each_json_record(file, "prompts", [&](const JsonRecord& record, const std::string& place) {
+      prompts.push_back(prompt_of(record, place));
+    });
+  } else {
+    prompts = read_lines(file);
+  }
+  check(!prompts.empty(), "{}: no prompts; write one on each line", file.string());
+  return prompts;
+}
+
+}  // namespace kiln
