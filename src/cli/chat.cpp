@@ -38,7 +38,7 @@ struct ChatArguments {
 ChatTemplate template_of(const LoadedModel& model, const std::optional<std::string>& choice) {
   const auto chosen = choice ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *choice)) : std::nullopt;
   ChatTemplate chat = chat_template_of(model, chosen, "--template");
-  if (!choice && chat.kind() == ChatTemplateKind::plain && read_chat_template(model.source.folder).empty()) {
+  if (!choice && chat.kind() == ChatTemplateKind::plain && read_chat_template(model.source.text_folder()).empty()) {
     spdlog::info(
         "the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see "
         "--template");

@@ -187,9 +187,12 @@ void run_eval(const EvalOptions& options) {
   if (!options.questions.empty() || !options.tasks.empty()) return ask(model, chat, options);
   std::vector<std::string> files = options.data;
   files.insert(files.end(), options.more_data.begin(), options.more_data.end());
-  const bool scores_chats = is_chat_run(model);
+  const bool scores_chats = chat.has_value();
+  check(!scores_chats || !files.empty() || is_chat_run(model),
+        "--template: {} was not finetuned on conversations, so it has none to score; name some with --data FILE",
+        options.model.run);
   check(!scores_chats || !options.separator,
-        "--document-separator: is for text, but this model was finetuned on conversations; leave it out");
+        "--document-separator: is for text, but conversations are scored; leave it out");
   const auto source =
       scores_chats ? conversations_to_score(model, *chat, files, options.reading) : text_to_score(model, options);
   const auto end_of_turn = scores_chats ? std::optional(chat->end_of_turn()) : std::nullopt;
@@ -235,13 +238,14 @@ void add_eval(CLI::App& app) {
       ->excludes("--generate");
   add_choice(
       *command, "--template", options->chat_template, kChatTemplateKinds,
-      "chat template; default: the model's own, else the one whose special tokens the vocabulary has, else plain");
+      "chat template; default: the model's own, else the one whose special tokens the vocabulary has, else plain. "
+      "With --data, scores conversations with any model");
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Of a model that was finetuned on conversations, the answers are scored: --data then names conversations, and\n"
-      "several files are also scored one by one.\n"
-      "Every token but the first is scored once, in windows of n_ctx that do not overlap.\n"
+      "kiln scores every token but the first once, in windows of n_ctx that do not overlap. For a model finetuned on\n"
+      "conversations, it scores the answers: --data names conversations, and several files are also scored one by "
+      "one.\n"
       "Example: kiln eval runs/tales --data other.txt --json");
   command->callback([options] { run_eval(*options); });
 }

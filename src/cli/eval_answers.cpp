@@ -93,8 +93,8 @@ std::string to_text(const AnswerReport& report) {
 std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& model, const ChatTemplate& chat,
                                                          const std::vector<std::string>& files,
                                                          const ReadingArguments& reading) {
-  const Config& run = *model.source.config;
-  const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, run.model.n_ctx};
+  const Config run = model.source.config.value_or(Config());
+  const ChatEncoding encoding{run.objective.supervise, run.objective.too_long, model.model->config().n_ctx};
   const auto encode = [&](const std::vector<ConversationSource>& sources) {
     return encode_sources(sources, chat, *model.tokenizer, model.ids(), encoding);
   };

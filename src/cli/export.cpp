@@ -74,14 +74,14 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
                            tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
-                                           read_chat_template(job.loaded.source.folder)),
+                                           read_chat_template(job.loaded.source.text_folder())),
                            {.type = job.type});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {
   warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
-                   job.loaded.ids(), job.type, job.tied_head, read_chat_template(job.loaded.source.folder));
+                   job.loaded.ids(), job.type, job.tied_head, read_chat_template(job.loaded.source.text_folder()));
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {
@@ -115,8 +115,8 @@ std::vector<std::string> names_in(const Entries& entries) {
 
 /// Returns true if an export may have written a file of this name in a folder.
 bool is_exported(const std::string& name) {
-  constexpr std::array<std::string_view, 5> kNames{kModelConfigFile, kGenerationConfigFile, kTokenizerFile,
-                                                   "tokenizer_config.json", kWeightsIndex};
+  constexpr std::array<std::string_view, 6> kNames{kModelConfigFile,        kGenerationConfigFile, kTokenizerFile,
+                                                   "tokenizer_config.json", kChatTemplateFile,     kWeightsIndex};
   const bool weights = name.starts_with("model") && name.ends_with(".safetensors");
   return weights || std::ranges::find(kNames, name) != kNames.end();
 }
@@ -222,6 +222,13 @@ void run_export(const ExportOptions& options) {
               {"bytes", bytes_at(output)}});
 }
 
+void run_merge(const ExportOptions& options) {
+  const ModelSource source = open_model(options.model.run, options.model.checkpoint, Verify::no);
+  check(source.adapter.has_value(), "{}: has no adapters to merge; kiln export --to hf writes the model as it is",
+        options.model.run);
+  run_export(options);
+}
+
 }  // namespace
 
 void add_export(CLI::App& app) {
@@ -246,6 +253,22 @@ void add_export(CLI::App& app) {
       "If the other program would compute something else, kiln refuses and lists every reason.\n"
       "Example: kiln export runs/tales --to gguf --output tales.gguf --dtype f16");
   command->callback([options] { run_export(*options); });
+}
+
+void add_merge(CLI::App& app) {
+  const auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = app.add_subcommand("merge", "Add a run's adapters to its base model, and write the whole model");
+  options->model.add_to(*command);
+  options->target = "hf";
+  command->add_option("--output", options->output, "Hugging Face folder to write")->required()->type_name("DIR");
+  add_choice(*command, "--dtype", options->type, names_in(kExportTypes), "type of the weights");
+  command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
+  add_quiet_flag(*command);
+  add_json_flag(*command, options->json);
+  command->footer(
+      "Every command reads a run of adapters as the merged model: this one is for programs that do not.\n"
+      "Example: kiln merge runs/lora --output merged");
+  command->callback([options] { run_merge(*options); });
 }
 
 }  // namespace kiln::cli

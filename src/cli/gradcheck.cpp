@@ -86,7 +86,7 @@ void run_gradcheck(const GradcheckOptions& options) {
   const LanguageModel<double> model(config.model, vocab_size);
   require_memory(model.layout);
   const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; {} {} of up to {} random tokens{}; of each tensor up to {} entries",
+  spdlog::info("{} parameters, vocabulary {}; {} {} of up to {} random tokens{}; up to {} entries of each tensor",
                format_count(model.layout.count()), vocab_size, sampled.batch_size,
                sampled.conversations ? "conversations" : "sequences",
                std::min(sampled.sequence_length, config.model.n_ctx),
@@ -117,8 +117,8 @@ void add_gradcheck(CLI::App& app) {
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "Exits with 1 where a gradient differs. Entries are drawn by the config's seed; small tensors are checked "
-      "whole. The tokens are random; for objective sft they form conversations, of which only answers are scored.\n"
+      "Exits with 1 if a gradient differs. The config's seed draws the entries; small tensors are checked completely. "
+      "The tokens are random; for objective sft they form conversations, and only answers are scored.\n"
       "Example: kiln gradcheck configs/quickstart.json --set model.n_layers=1");
   command->callback([options] { run_gradcheck(*options); });
 }

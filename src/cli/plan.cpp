@@ -42,6 +42,7 @@ Json to_json(const Plan& plan) {
             {"norm", p.norm},
             {"bias", p.bias},
             {"unembedding", p.unembedding},
+            {"adapters", p.adapters},
             {"total", p.total},
             {"total_without_embeddings", p.total_without_token_embedding},
             {"total_tied", p.total_tied},
@@ -85,6 +86,7 @@ void add_parameters(const ParameterCounts& counts, Table& table) {
   part("norms", counts.norm);
   part("biases", counts.bias);
   part("unembedding", counts.unembedding);
+  if (counts.adapters > 0) part("adapters, which train", counts.adapters);
   part("total", counts.total);
   part("total without token embedding", counts.total_without_token_embedding);
   table.row({"total if tied", format_count(counts.total_tied)});

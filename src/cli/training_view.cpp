@@ -23,7 +23,7 @@ TrainingView::TrainingView(const TrainingRun& run, Shown shown)
     : run_(run),
       line_(shown),
       signals_([this](int signal) { line_.answer(answer_.to(signal)); }),
-      flops_per_token_(training_flops_per_token(run.config().model, run.layout())) {
+      flops_per_token_(training_flops_per_token(run.config().model, run.layout(), run.trained())) {
   answer_.set_saved(run.state().step);
   answer_.begin(TrainingWork::save, run.state().step);
 }
@@ -38,8 +38,10 @@ void TrainingView::introduce() const {
   spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", run_.paths().root.string(),
                counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
                counted(run_.training_tokens(), "training token"), format_count(run_.held_out_tokens()));
-  if (!run_.config().train.freeze.empty())
-    spdlog::info("{} are trained, the others frozen (train.freeze)", counted(run_.trained_parameters(), "parameter"));
+  const Index trained = run_.trained().count();
+  if (trained == counts.total) return;
+  spdlog::info("{} train ({}); the others stay as they are", counted(trained, "parameter"),
+               run_.config().model.lora.is_on() ? "lora" : "all but train.freeze");
 }
 
 void TrainingView::on_work(TrainingWork work, Index step) {

@@ -60,11 +60,12 @@ class WeightsReader {
     match();
   }
 
-  void read_into(ParameterBuffer<float>& weights) const {
+  template <class T>
+  void read_into(ParameterBuffer<T>& weights) const {
     for (std::size_t i = 0; i < table_.size(); ++i) {
       const TensorPlace& place = table_[i];
       if (place.parameter) {
-        tensors_[i]->file->read<float>(
+        tensors_[i]->file->template read<T>(
             *tensors_[i]->info, columns(weights.mat(place.parameter), place.begin, place.count), place.transposed);
       } else if (tensors_[i] != nullptr) {
         check_zero(*tensors_[i]);
@@ -120,10 +121,11 @@ class WeightsReader {
   }
 
   /// Checks that a tied model's unembedding, if it was saved as well, equals the token embedding.
-  void check_tied(const ParameterBuffer<float>& weights) const {
+  template <class T>
+  void check_tied(const ParameterBuffer<T>& weights) const {
     const ParameterId embedding = weights.layout().find(kEmbedding);
-    const ConstVec<float> values = weights.vec(embedding);
-    const std::vector<float> copy = unembedding_->file->read<float>(kUnembedding);
+    const ConstVec<T> values = weights.vec(embedding);
+    const std::vector<T> copy = unembedding_->file->template read<T>(kUnembedding);
     check_input(std::ranges::equal(copy, std::span(values.data(), static_cast<std::size_t>(values.size()))),
                 "{}: '{}' is not the token embedding, to which the config ties it; is tie_word_embeddings false?",
                 unembedding_->file->path().string(), kUnembedding);
@@ -138,28 +140,40 @@ class WeightsReader {
 
 }  // namespace
 
+FileDigests write_tokenizer_files(const std::filesystem::path& folder, const TokenizerFiles& tokenizer) {
+  FileDigests digests;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    if (!text.empty()) digests[name] = write_file_synced(folder / name, text);
+  };
+  write(kTokenizerFile, tokenizer.tokenizer);
+  write(kTokenizerConfigFile, tokenizer.config);
+  write(kChatTemplateFile, tokenizer.chat);
+  write(kGenerationConfigFile, format_json(huggingface_generation_config(tokenizer.ids)));
+  return digests;
+}
+
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
                                      const ParameterBuffer<float>& weights, const TokenizerFiles& tokenizer,
                                      const HuggingFaceOptions& options) {
   TensorSources sources(tensor_table(model, weights.layout()), weights, options.type);
   check_range(sources.list());
-  FileDigests digests;
-  const auto write = [&](const std::string& name, const std::string& text) {
-    if (!text.empty()) digests[name] = write_file_synced(folder / name, text);
-  };
-  write(kModelConfigFile, format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type)));
-  write(kGenerationConfigFile, format_json(huggingface_generation_config(tokenizer.ids)));
-  write(kTokenizerFile, tokenizer.tokenizer);
-  write(kTokenizerConfigFile, tokenizer.config);
-  write(kChatTemplateFile, tokenizer.chat);
+  FileDigests digests = write_tokenizer_files(folder, tokenizer);
+  const std::string config = format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type));
+  digests[kModelConfigFile] = write_file_synced(folder / kModelConfigFile, config);
   digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
 }
 
+template <class T>
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
-                              ParameterBuffer<float>& weights) {
+                              ParameterBuffer<T>& weights) {
   WeightsReader(folder, model, weights.layout()).read_into(weights);
 }
+
+template void read_huggingface_weights<float>(const std::filesystem::path&, const ModelConfig&,
+                                              ParameterBuffer<float>&);
+template void read_huggingface_weights<bfloat16>(const std::filesystem::path&, const ModelConfig&,
+                                                 ParameterBuffer<bfloat16>&);
 
 void check_config_against_weights(const std::filesystem::path& folder, const ModelConfig& model) {
   const WeightFiles files(folder);

@@ -56,19 +56,11 @@ void add_gpt2(const Parameter& p, const ParameterLayout& layout, bool prefixed, 
 
 }  // namespace
 
-Family family_of(const ModelConfig& m) {
-  const bool gpt2 = m.norm == NormKind::layernorm && m.position == PositionKind::learned &&
-                    m.head_size() * m.n_heads == m.d_model && m.kv_heads() == m.n_heads && !is_gated(m.activation) &&
-                    !m.qk_norm;
-  const bool llama = m.norm == NormKind::rmsnorm && m.position == PositionKind::rope &&
-                     m.activation == Activation::swiglu && !m.bias && !m.qk_norm;
-  return gpt2 ? Family::gpt2 : llama ? Family::llama : Family::kiln;
-}
-
 std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterLayout& layout) {
   const Family family = family_of(model);
   std::vector<TensorPlace> table;
   for (const Parameter& p : layout.parameters()) {
+    if (is_adapter(p)) continue;
     switch (family) {
       case Family::gpt2:
         add_gpt2(p, layout, !model.tie_embeddings, table);

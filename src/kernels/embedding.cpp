@@ -16,11 +16,12 @@ constexpr Index kColumnGrain = 32;
 
 template <class T>
 void embedding_forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions,
-                       ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x) {
-  const Index C = x.cols();
+                       ConstMat<T> tokens_table, ConstMat<T> positions_table, Mat<T> x, ConstMat<T> added_table) {
+  const Index C = x.cols(), first_added = tokens_table.rows();
   parallel_for(x.rows(), kRowGrain, [&](Index begin, Index end) {
     for (Index n = begin; n < end; ++n) {
-      const T* token = row(tokens_table, tokens[static_cast<std::size_t>(n)]);
+      const Index id = tokens[static_cast<std::size_t>(n)];
+      const T* token = id < first_added ? row(tokens_table, id) : row(added_table, id - first_added);
       T* out = row(x, n);
       if (positions_table.rows() == 0) {
         std::copy_n(token, C, out);
@@ -35,13 +36,16 @@ void embedding_forward(std::span<const std::int32_t> tokens, std::span<const std
 // x[n] = tokens_table[tokens[n]] + positions_table[positions[n]]
 template <class T>
 void embedding_backward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions, ConstMat<T> dx,
-                        Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table) {
+                        Mat<Acc<T>> dtokens_table, Mat<Acc<T>> dpositions_table, Index first_added,
+                        Mat<Acc<T>> dadded_table) {
   using A = Acc<T>;
   parallel_for(dx.cols(), kColumnGrain, [&](Index begin, Index end) {  // by columns: no two threads share an element
     for (Index n = 0; n < dx.rows(); ++n) {
       const T* in = row(dx, n);
-      if (dtokens_table.rows() > 0) {
-        A* token = row(dtokens_table, tokens[static_cast<std::size_t>(n)]);
+      const Index id = tokens[static_cast<std::size_t>(n)];
+      const Mat<A> table = id < first_added ? dtokens_table : dadded_table;
+      if (table.rows() > 0) {
+        A* token = row(table, id < first_added ? id : id - first_added);
         for (Index c = begin; c < end; ++c) token[c] += widen(in[c]);
       }
       if (dpositions_table.rows() == 0) continue;
@@ -53,9 +57,9 @@ void embedding_backward(std::span<const std::int32_t> tokens, std::span<const st
 
 #define KILN_INSTANTIATE(T)                                                                                      \
   template void embedding_forward<T>(std::span<const std::int32_t>, std::span<const std::int32_t>, ConstMat<T>,  \
-                                     ConstMat<T>, Mat<T>);                                                       \
+                                     ConstMat<T>, Mat<T>, ConstMat<T>);                                          \
   template void embedding_backward<T>(std::span<const std::int32_t>, std::span<const std::int32_t>, ConstMat<T>, \
-                                      Mat<Acc<T>>, Mat<Acc<T>>);
+                                      Mat<Acc<T>>, Mat<Acc<T>>, Index, Mat<Acc<T>>);
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)

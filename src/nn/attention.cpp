@@ -32,8 +32,8 @@ Attention<T>::Attention(const ModelConfig& config, Index layer, ParameterLayout&
       K_(config.kv_heads()),
       D_(config.head_size()),
       norm_(layout, Module::ln_1, layer, config),
-      qkv_(layout, Module::c_attn, layer, config.d_model, (H_ + 2 * K_) * D_, config.bias, {H_ * D_, K_ * D_, K_ * D_}),
-      projection_(layout, Module::attention_c_proj, layer, H_ * D_, config.d_model, config.bias),
+      qkv_(config, layout, Module::c_attn, layer, config.d_model, {H_ * D_, K_ * D_, K_ * D_}),
+      projection_(config, layout, Module::attention_c_proj, layer, H_ * D_, {config.d_model}),
       query_gain_(head_gain(config, {Module::q_norm, layer}, layout)),
       key_gain_(head_gain(config, {Module::k_norm, layer}, layout)) {}
 
@@ -66,9 +66,9 @@ template <class T>
 void Attention<T>::forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& a, KeyValues<T>* cache,
                            Mat<T> out) const {
   norm_.forward<T>(context.weights, x, a.normed, a.statistics);
-  qkv_.forward<T>(context.weights, as_const(a.normed), a.qkv);
+  qkv_.forward<T>(context, as_const(a.normed), a.qkv);
   attend(context, a, cache);
-  projection_.forward<T>(context.weights, as_const(a.attn_out), out);
+  projection_.forward<T>(context, as_const(a.attn_out), out);
   residual_forward<T>(x, dropout(context, DropoutPlace::attention_branch), context.rows.sequences, out);
 }
 
@@ -79,9 +79,9 @@ void Attention<T>::backward(const ForwardContext<T>& context, ConstMat<T> x, con
   // d_normed is reused: branch gradient first, then the norm output's.
   const ConstMat<T> d_branch = residual_backward<T>(
       as_const(d_stream), dropout(context, DropoutPlace::attention_branch), context.rows.sequences, s.d_normed);
-  projection_.backward<T>(context.weights, as_const(a.attn_out), d_branch, s.d_attn_out, gradients);
+  projection_.backward<T>(context, as_const(a.attn_out), d_branch, s.d_attn_out, gradients);
   attend_backward(context, a, s, gradients);
-  qkv_.backward<T>(context.weights, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
+  qkv_.backward<T>(context, as_const(a.normed), as_const(s.d_qkv), s.d_normed, gradients);
   norm_.backward<T>(context.weights, x, a.statistics, as_const(s.d_normed), as_const(d_stream), d_stream, gradients);
 }
 

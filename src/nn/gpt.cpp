@@ -24,7 +24,7 @@ std::vector<Block<T>> make_blocks(const ModelConfig& config, ParameterLayout& la
 template <class T>
 Gpt<T>::Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout)
     : config_(config),
-      token_embedding_(layout.matrix({Module::wte}, vocab_size, config.d_model)),
+      token_embedding_(config, layout, Module::wte, vocab_size),
       position_embedding_(config.position == PositionKind::learned
                               ? layout.matrix({Module::wpe}, config.n_ctx, config.d_model)
                               : ParameterId{}),
@@ -61,8 +61,8 @@ void Gpt<T>::forward(const ForwardContext<T>& context, GptActivations<T>& a, std
   const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : context.tables.sinusoid_table();
   {
     const Timed timed("embedding");
-    embedding_forward<T>(context.rows.tokens, context.rows.positions, weights.mat(token_embedding_), table,
-                         a.stream.front());
+    embedding_forward<T>(context.rows.tokens, context.rows.positions, weights.mat(token_embedding_.rows), table,
+                         a.stream.front(), weights.mat(token_embedding_.new_rows));
   }
   dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences,
                      a.stream.front());
@@ -87,7 +87,8 @@ void Gpt<T>::backward(const ForwardContext<T>& context, GptActivations<T>& a, Gr
   dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences, d_stream);
   const Timed timed("embedding");
   embedding_backward<T>(context.rows.tokens, context.rows.positions, as_const(d_stream),
-                        gradients.mat(token_embedding_), gradients.mat(position_embedding_));
+                        gradients.mat(token_embedding_.rows), gradients.mat(position_embedding_),
+                        context.weights.mat(token_embedding_.rows).rows(), gradients.mat(token_embedding_.new_rows));
 }
 
 template class Gpt<float>;

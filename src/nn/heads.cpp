@@ -51,11 +51,11 @@ void spread_rows(std::span<const Index> chosen, Mat<T> m) {
 }  // namespace
 
 template <class T>
-NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, ParameterId token_embedding,
+NextTokenHead<T>::NextTokenHead(const ModelConfig& config, Index vocab_size, TokenMatrix token_embedding,
                                 ParameterLayout& layout)
     : vocab_size_(vocab_size),
-      unembedding_(config.tie_embeddings ? token_embedding
-                                         : layout.matrix({Module::lm_head}, vocab_size, config.d_model)) {}
+      unembedding_(config.tie_embeddings ? token_embedding : TokenMatrix(config, layout, Module::lm_head, vocab_size)) {
+}
 
 template <class T>
 HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
@@ -71,7 +71,12 @@ HeadScratch<T> NextTokenHead<T>::lay_out(Arena& arena, Index rows) const {
 template <class T>
 void NextTokenHead<T>::unembed(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const {
   const Timed timed("matmul unembedding");
-  matmul_nt<T, Acc<T>>(hidden, weights.mat(unembedding_), logits);
+  Index begin = 0;
+  for (const ParameterId id : unembedding_.parts()) {
+    const ConstMat<T> w = weights.mat(id);
+    matmul_nt<T, Acc<T>>(hidden, w, columns(logits, begin, w.rows()));
+    begin += w.rows();
+  }
 }
 
 template <class T>
@@ -119,11 +124,34 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, GptAc
                                 dz);
     }
     const Timed timed("matmul unembedding");
-    const auto [dw, write] = gradients.target(unembedding_);
-    if (dw.rows() > 0) matmul_tn<T, Acc<T>>(as_const(dz), h, dw, write);
-    matmul<T, T>(as_const(dz), weights.mat(unembedding_), rows(a.d_hidden, first_row + begin, count));
+    add_weight_gradients(weights, as_const(dz), h, gradients);  // first: the next line may overwrite h
+    write_hidden_gradient(weights, as_const(dz), rows(a.d_hidden, first_row + begin, count));
   }
   spread_rows(scored.rows, a.d_hidden);
+}
+
+// logits = hidden W^T
+template <class T>
+void NextTokenHead<T>::add_weight_gradients(const ParameterBuffer<T>& weights, ConstMat<T> d_logits, ConstMat<T> hidden,
+                                            Gradients<Acc<T>>& gradients) const {
+  Index begin = 0;
+  for (const ParameterId id : unembedding_.parts()) {
+    const Index count = weights.mat(id).rows();
+    const auto [dw, write] = gradients.target(id);
+    if (dw.rows() > 0) matmul_tn<T, Acc<T>>(columns(d_logits, begin, count), hidden, dw, write);
+    begin += count;
+  }
+}
+
+template <class T>
+void NextTokenHead<T>::write_hidden_gradient(const ParameterBuffer<T>& weights, ConstMat<T> d_logits,
+                                             Mat<T> d_hidden) const {
+  Index begin = 0;
+  for (const ParameterId id : unembedding_.parts()) {
+    const ConstMat<T> w = weights.mat(id);
+    matmul<T, T>(columns(d_logits, begin, w.rows()), w, d_hidden, begin == 0 ? Write::overwrite : Write::accumulate);
+    begin += w.rows();
+  }
 }
 
 template class NextTokenHead<float>;

@@ -3,6 +3,7 @@
 
 #include "kiln/core/rng.h"
 #include "kiln/core/threads.h"
+#include "kiln/tensor/convert.h"
 
 #include <cmath>
 #include <numeric>
@@ -17,6 +18,8 @@ struct Distribution {
 
 Distribution distribution(const ModelConfig& config, const Parameter& p, Index in, Index out) {
   const InitConfig& init = config.init;
+  if (p.key.tensor == TensorKind::lora_a) return {false, 1 / std::sqrt(static_cast<double>(in))};
+  if (p.key.tensor == TensorKind::lora_b) return {true, 0.0};
   if (init.zero_residual_projections && is_residual_projection(p.role)) return {true, 0.0};
   switch (init.scheme) {
     case InitScheme::gpt2: {
@@ -55,33 +58,42 @@ void draw(const Parameter& p, Distribution d, std::uint64_t seed, Index first, I
           value = d.width * (2.0 * rng.uniform() - 1.0);
           rng.uniform();  // every element uses the same number of words
         }
-        w(r, c) = static_cast<A>(value);
+        w(r, c) = narrow<A>(static_cast<Acc<A>>(value));
       }
     }
   });
+}
+
+template <class A>
+void initialise_parameter(const ModelConfig& config, std::uint64_t seed, const Parameter& p, Mat<A> w) {
+  if (!is_matrix(p.role)) {
+    w.setConstant(p.role == Role::norm ? A(1) : A(0));
+    return;
+  }
+  const bool is_unembedding = p.role == Role::unembedding;  // stored [out, in]
+  Index first = 0;
+  for (const Index count : p.column_groups) {
+    const Distribution d = distribution(config, p, is_unembedding ? p.cols : p.rows, is_unembedding ? p.rows : count);
+    draw(p, d, seed, first, count, w);
+    first += count;
+  }
 }
 
 }  // namespace
 
 template <class A>
 void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights) {
+  for (const Parameter& p : weights.layout().parameters()) initialise_parameter(config, seed, p, weights.mat(p.id));
+}
+
+void initialise_adapters(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<float>& weights) {
   for (const Parameter& p : weights.layout().parameters()) {
-    Mat<A> w = weights.mat(p.id);
-    if (!is_matrix(p.role)) {
-      w.setConstant(p.role == Role::norm ? A(1) : A(0));
-      continue;
-    }
-    const bool is_unembedding = p.role == Role::unembedding;  // stored [out, in]
-    Index first = 0;
-    for (const Index count : p.column_groups) {
-      const Distribution d = distribution(config, p, is_unembedding ? p.cols : p.rows, is_unembedding ? p.rows : count);
-      draw(p, d, seed, first, count, w);
-      first += count;
-    }
+    if (is_adapter(p)) initialise_parameter(config, seed, p, weights.mat(p.id));
   }
 }
 
 template void initialise<float>(const ModelConfig&, std::uint64_t, ParameterBuffer<float>&);
+template void initialise<bfloat16>(const ModelConfig&, std::uint64_t, ParameterBuffer<bfloat16>&);
 template void initialise<double>(const ModelConfig&, std::uint64_t, ParameterBuffer<double>&);
 
 }  // namespace kiln

@@ -5,6 +5,8 @@
 #include "kiln/kernels/linear.h"
 #include "kiln/kernels/norm.h"
 
+#include <numeric>
+
 namespace kiln {
 namespace {
 
@@ -23,24 +25,41 @@ const char* part_of(Module module) {
 
 }  // namespace
 
-Linear::Linear(ParameterLayout& layout, Module module, Index layer, Index in, Index out, bool has_bias,
+Linear::Linear(const ModelConfig& config, ParameterLayout& layout, Module module, Index layer, Index in,
                std::vector<Index> column_groups)
-    : weight(layout.matrix({module, layer}, in, out, std::move(column_groups))),
-      bias(has_bias ? layout.vector({module, layer, TensorKind::bias}, out) : ParameterId{}),
-      part(part_of(module)) {}
-
-template <class T>
-void Linear::forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const {
-  const Timed timed(part);
-  linear_forward<T>(x, weights.mat(weight), weights.vec(bias), y);
+    : part(part_of(module)) {
+  const Index out = std::accumulate(column_groups.begin(), column_groups.end(), Index{0});
+  weight = layout.matrix({module, layer}, in, out, column_groups);
+  if (config.bias) bias = layout.vector({module, layer, TensorKind::bias}, out);
+  if (!config.lora.adapts(layout[weight].name)) return;
+  const bool is_split = family_of(config) == Family::llama;  // in its files
+  adapter.emplace(config.lora, layout, module, layer, in, is_split ? std::move(column_groups) : std::vector{out});
 }
 
 template <class T>
-void Linear::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
+void Linear::forward(const ForwardContext<T>& context, ConstMat<T> x, Mat<T> y) const {
+  {
+    const Timed timed(part);
+    linear_forward<T>(x, context.weights.mat(weight), context.weights.vec(bias), y);
+  }
+  if (adapter) adapter->forward<T>(context, x, y);
+}
+
+template <class T>
+void Linear::backward(const ForwardContext<T>& context, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
                       Gradients<Acc<T>>& gradients) const {
-  const Timed timed(part);
-  const auto [dw, write] = gradients.target(weight);
-  linear_backward<T>(x, weights.mat(weight), dy, dx, dw, write, gradients.vec(bias));
+  {
+    const Timed timed(part);
+    const auto [dw, write] = gradients.target(weight);
+    linear_backward<T>(x, context.weights.mat(weight), dy, dx, dw, write, gradients.vec(bias));
+  }
+  if (adapter) adapter->backward<T>(context, x, dy, dx, gradients);
+}
+
+TokenMatrix::TokenMatrix(const ModelConfig& config, ParameterLayout& layout, Module module, Index vocab_size) {
+  const Index added = config.lora.is_on() ? config.lora.new_tokens : 0;
+  rows = layout.matrix({module}, vocab_size - added, config.d_model);
+  if (added > 0) new_rows = layout.matrix({module, kNoLayer, TensorKind::new_rows}, added, config.d_model);
 }
 
 Norm::Norm(ParameterLayout& layout, Module module, Index layer, const ModelConfig& config)
@@ -78,13 +97,13 @@ void Norm::backward(const ParameterBuffer<T>& weights, ConstMat<T> x, const Norm
   }
 }
 
-#define KILN_INSTANTIATE(T)                                                                                          \
-  template void Linear::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>) const;                            \
-  template void Linear::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, ConstMat<T>, Mat<T>, Gradients<Acc<T>>&) \
-      const;                                                                                                         \
-  template NormStatistics<T> Norm::lay_out<T>(Arena&, Index) const;                                                  \
-  template void Norm::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>, NormStatistics<T>&) const;          \
-  template void Norm::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, const NormStatistics<T>&, ConstMat<T>,     \
+#define KILN_INSTANTIATE(T)                                                                                         \
+  template void Linear::forward<T>(const ForwardContext<T>&, ConstMat<T>, Mat<T>) const;                            \
+  template void Linear::backward<T>(const ForwardContext<T>&, ConstMat<T>, ConstMat<T>, Mat<T>, Gradients<Acc<T>>&) \
+      const;                                                                                                        \
+  template NormStatistics<T> Norm::lay_out<T>(Arena&, Index) const;                                                 \
+  template void Norm::forward<T>(const ParameterBuffer<T>&, ConstMat<T>, Mat<T>, NormStatistics<T>&) const;         \
+  template void Norm::backward<T>(const ParameterBuffer<T>&, ConstMat<T>, const NormStatistics<T>&, ConstMat<T>,    \
                                   ConstMat<T>, Mat<T>, Gradients<Acc<T>>&) const;
 KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)

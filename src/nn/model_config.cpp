@@ -75,4 +75,13 @@ void ModelConfig::validate(Problems& problems, const std::string& pointer) const
   }
 }
 
+Family family_of(const ModelConfig& m) {
+  const bool gpt2 = m.norm == NormKind::layernorm && m.position == PositionKind::learned &&
+                    m.head_size() * m.n_heads == m.d_model && m.kv_heads() == m.n_heads && !is_gated(m.activation) &&
+                    !m.qk_norm;
+  const bool llama = m.norm == NormKind::rmsnorm && m.position == PositionKind::rope &&
+                     m.activation == Activation::swiglu && !m.bias && !m.qk_norm;
+  return gpt2 ? Family::gpt2 : llama ? Family::llama : Family::kiln;
+}
+
 }  // namespace kiln

@@ -3,6 +3,7 @@
 
 #include "kiln/core/threads.h"
 #include "kiln/kernels/matmul.h"
+#include "kiln/nn/adapter.h"
 #include "kiln/nn/language_model.h"
 
 #include <algorithm>
@@ -25,9 +26,16 @@ std::vector<KeyValues<T>> lay_out_cache(Arena& arena, const ModelConfig& config,
 }
 
 template <class T>
+AdapterScratch<T> lay_out_adapters(Arena& arena, const LanguageModel<T>& model, const RunnerOptions& options) {
+  return lay_out_adapter_scratch<T>(arena, model.layout, model.config().lora, options.rows,
+                                    options.backward.has_value());
+}
+
+template <class T>
 std::size_t arena_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
   return bytes_of([&](Arena& arena) {
     model.head.lay_out(arena, options.scored);
+    lay_out_adapters(arena, model, options);
     model.trunk.lay_out(arena, options.rows, options.backward);
   });
 }
@@ -65,6 +73,7 @@ class RunnerOf final : public Runner<Acc<T>> {
         cache_(lay_out_cache<T>(cache_arena_, config, options)),
         arena_(arena_bytes(model_, options)),
         head_scratch_(model_.head.lay_out(arena_, options.scored)),
+        adapter_scratch_(lay_out_adapters(arena_, model_, options)),
         activations_begin_(arena_.mark()) {}
 
   const ModelConfig& config() const override { return model_.config(); }
@@ -117,7 +126,7 @@ class RunnerOf final : public Runner<Acc<T>> {
     }
   }
 
-  ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_}; }
+  ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_, adapter_scratch_}; }
 
   RunnerOptions options_;
   LanguageModel<T> model_;
@@ -126,6 +135,7 @@ class RunnerOf final : public Runner<Acc<T>> {
   std::vector<KeyValues<T>> cache_;  // by layer; empty without a cache
   Arena arena_;
   HeadScratch<T> head_scratch_;
+  AdapterScratch<T> adapter_scratch_;
   std::size_t activations_begin_;
   std::optional<GptActivations<T>> activations_;  // for as many rows as the last forward had
   // Of the last forward:

@@ -2,6 +2,7 @@
 #include "kiln/run/checkpoint.h"
 
 #include "kiln/core/file.h"
+#include "kiln/interop/peft.h"
 #include "kiln/tensor/safetensors.h"
 #include "kiln/text/document.h"
 
@@ -71,12 +72,30 @@ void verify(const fs::path& folder, const Manifest& manifest, decltype(examine_s
   }
 }
 
+/// Writes the whole model, or its adapters.
+FileDigests write_model(const fs::path& folder, const CheckpointContents& contents) {
+  const ModelConfig& model = contents.config.model;
+  if (!model.lora.is_on()) {
+    return write_huggingface_folder(folder, model, contents.vocab_size, contents.weights, contents.tokenizer);
+  }
+  FileDigests digests = write_adapters(folder, model, contents.vocab_size, contents.base.path, contents.weights);
+  digests.merge(write_tokenizer_files(folder, contents.tokenizer));
+  return digests;
+}
+
+BaseModel read_base(const Json& json) {
+  const Json base = json.value("base", Json());
+  if (!base.is_object()) return {};
+  const Json path = base.value("path", Json()), hash = base.value("hash", Json());
+  return {.path = path.is_string() ? path.get<std::string>() : "",
+          .hash = hash.is_number_unsigned() ? hash.get<std::uint64_t>() : 0};
+}
+
 }  // namespace
 
 void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents) {
   Manifest manifest{.step = contents.state.step,
-                    .files = write_huggingface_folder(folder, contents.config.model, contents.vocab_size,
-                                                      contents.weights, contents.tokenizer),
+                    .files = write_model(folder, contents),
                     .config = std::nullopt,
                     .tokenizer = hash_bytes(contents.tokenizer.tokenizer)};
   FileDigests& digests = manifest.files;
@@ -91,6 +110,7 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   config["bases"] = Json::array();
   for (const fs::path& base : contents.config.bases)
     config["bases"].push_back((here / base).lexically_normal().string());
+  if (contents.config.model.lora.is_on()) config["base"] = {{"path", contents.base.path}, {"hash", contents.base.hash}};
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
   digests[kStateFile] = write_file_synced(folder / kStateFile, format_json(to_json(contents.state)));
@@ -121,7 +141,7 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   check_input(sound, "{}: /vocab_size: a count is expected", path.string());
   const std::string source = path.string() + ": /config";
   CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
-                        vocab_size.get<Index>()};
+                        vocab_size.get<Index>(), read_base(json)};
   // Runs older than these keys used the tokens of these names, if their vocabulary has them.
   TokenizerConfig& tokenizer = read.config.tokenizer;
   if (!tokenizer.start_of_text) tokenizer.start_of_text = kStart;

@@ -26,10 +26,15 @@ ParameterBuffer<float> touched_buffer(const ParameterLayout& layout) {
   return buffer;
 }
 
+/// Copies the parameters of `to`, all of `from`'s or some.
 void copy(const ParameterBuffer<float>& from, ParameterBuffer<float>& to) {
-  parallel_for(from.layout().extent(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::copy(from.data() + begin, from.data() + end, to.data() + begin);
-  });
+  for (const Parameter& p : to.layout().parameters()) {
+    const float* source = from.vec(p.id).data();
+    float* target = to.vec(p.id).data();
+    parallel_for(p.size(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::copy(source + begin, source + end, target + begin);
+    });
+  }
 }
 
 }  // namespace
@@ -47,7 +52,8 @@ CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {
     copy(*slots[i].buffer, moments_[i]);
     slots[i].buffer = &moments_[i];
   }
-  return {contents.config, contents.vocab_size, weights_, std::move(slots), contents.tokenizer, contents.state};
+  return {contents.config,    contents.vocab_size, weights_,     std::move(slots),
+          contents.tokenizer, contents.state,      contents.base};
 }
 
 CheckpointWriter::CheckpointWriter(std::filesystem::path checkpoints, std::int64_t keep, Clock clock,

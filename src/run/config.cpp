@@ -71,6 +71,9 @@ void check_together(const Config& config, Problems& problems) {
     if (!is_set || config.data.has_validation()) continue;
     problems.add(pointer, "needs held-out text; set data.validation or data.validation_fraction");
   }
+  if (model.lora.is_on() && model.lora.targets.empty()) {
+    problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");
+  }
   if (problems.has("/model") || problems.has("/train/batch_size")) return;
   const Index batch_size = train.batch_size.all ? 1 : train.batch_size.count;  // at least
   const double positions = static_cast<double>(batch_size) * static_cast<double>(model.n_ctx);
@@ -354,7 +357,8 @@ std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
-  return pointer.starts_with("/model/") || (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
+  return pointer.starts_with("/model/") || pointer.starts_with("/lora/") ||
+         (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
          pointer == "/data/attend_across_documents" || pointer == "/chat/template" ||
          pointer.starts_with("/objective/") ||                          // the model has learned under it
          pointer == "/train/freeze" || pointer == "/optimizer/type" ||  // the checkpoints contain its moments

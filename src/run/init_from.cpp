@@ -52,7 +52,7 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
   if (source.is_file()) {
     document["tokenizer"] = {{"type", "none"}, {"vocab_size", source.vocab_size}};
   } else {
-    document["tokenizer"] = {{"path", std::filesystem::absolute(source.folder).lexically_normal().string()},
+    document["tokenizer"] = {{"path", std::filesystem::absolute(source.text_folder()).lexically_normal().string()},
                              {"vocab_size", source.vocab_size}};
   }
 }
@@ -63,17 +63,23 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
   if (!document.contains("tokenizer")) document["tokenizer"] = to_json(config.tokenizer);
 }
 
-void inherit_weights(ModelSource source, Index known_tokens, ParameterBuffer<float>& weights) {
-  const LoadedModel loaded = load_weights(std::move(source));
-  for (const Parameter& p : weights.layout().parameters()) {
-    Mat<float> to = weights.mat(p.id);
-    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.name)));
-    const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
-    to.topRows(rows) = from.topRows(rows);
-    const bool is_of_tokens = p.role == Role::token_embedding || p.role == Role::unembedding;
-    if (known_tokens == 0 || !is_of_tokens) continue;
-    to.bottomRows(to.rows() - known_tokens).rowwise() = from.topRows(known_tokens).colwise().mean();
+template <class T>
+void inherit_weights(const ModelSource& source, Index known_tokens, ParameterBuffer<T>& weights) {
+  read_weights(source, weights);
+  if (known_tokens == 0) return;
+  for (const Module module : {Module::wte, Module::lm_head}) {
+    const ParameterLayout& layout = weights.layout();
+    const ParameterId id = layout.find({module}), new_rows = layout.find({module, kNoLayer, TensorKind::new_rows});
+    if (!id) continue;  // the unembedding is the embedding
+    Mat<T> rows = weights.mat(id);
+    const Eigen::Matrix<T, 1, Eigen::Dynamic> mean =
+        rows.topRows(known_tokens).template cast<float>().colwise().mean().template cast<T>();
+    rows.bottomRows(rows.rows() - known_tokens).rowwise() = mean;
+    if (new_rows) weights.mat(new_rows).rowwise() = mean;
   }
 }
+
+template void inherit_weights<float>(const ModelSource&, Index, ParameterBuffer<float>&);
+template void inherit_weights<bfloat16>(const ModelSource&, Index, ParameterBuffer<bfloat16>&);
 
 }  // namespace kiln

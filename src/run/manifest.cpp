@@ -4,6 +4,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/file_streams.h"
 #include "kiln/interop/huggingface_config.h"
+#include "kiln/interop/peft.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kRequired{kModelConfigFile, kConfigFile, kOptimizerFile, kStateFile};  // plus the weights
+constexpr std::array kRequired{kConfigFile, kOptimizerFile, kStateFile};  // plus the model, or its adapters
 
 /// Reads 16 hexadecimal digits; `pointer` is their place, for messages.
 std::uint64_t read_hash(const Json& json, const fs::path& path, std::string_view pointer) {
@@ -41,11 +42,17 @@ FileDigests read_files(const Json& files, const fs::path& path) {
     const std::uint64_t hash = read_hash(entry["xxh3"], path, fmt::format("/files/{}/xxh3", name));
     digests[name] = {entry["size"].get<std::uint64_t>(), hash};
   }
-  for (const char* name : kRequired) {
-    check_input(digests.contains(name), "{}: {} is not listed", path.string(), name);
+  const auto lists = [&](std::string_view name) { return digests.contains(std::string(name)); };
+  const auto require = [&](std::string_view name) {
+    check_input(lists(name), "{}: {} is not listed", path.string(), name);
+  };
+  for (const char* name : kRequired) require(name);
+  if (lists(kAdapterConfigFile)) {
+    require(kAdapterWeightsFile);
+  } else {
+    require(kModelConfigFile);
+    if (!lists(kWeightsIndex)) require(kWeightsFile);
   }
-  const bool has_weights = digests.contains(std::string(kWeightsFile)) || digests.contains(std::string(kWeightsIndex));
-  check_input(has_weights, "{}: {} is not listed", path.string(), kWeightsFile);
   return digests;
 }
 

@@ -51,7 +51,7 @@ bool is_chat_run(const LoadedModel& model) {
 
 ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
                               std::string_view key) {
-  const std::filesystem::path& folder = model.source.folder;
+  const std::filesystem::path folder = model.source.text_folder();
   const bool is_run = is_chat_run(model);
   const std::optional<ChatTemplateKind> own = is_run ? model.source.config->chat.kind() : std::nullopt;
   check(!own || !choice || own == choice, "{} {}: {} was finetuned with the template {}; leave the choice out", key,

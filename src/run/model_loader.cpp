@@ -4,19 +4,45 @@
 #include "kiln/core/file.h"
 #include "kiln/interop/huggingface.h"
 #include "kiln/interop/llmc.h"
+#include "kiln/interop/peft.h"
+#include "kiln/nn/adapter.h"
+#include "kiln/nn/init.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/tokenizer_json.h"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace kiln {
 namespace {
+
+/// Reads adapters and their base, and adds the ones to the other.
+void load_adapted(LoadedModel& loaded) {
+  const ModelSource& from = loaded.source;
+  ModelConfig adapted = from.model;
+  adapted.lora = from.adapter->lora;
+  const LanguageModel<float> model(adapted, from.vocab_size);
+  const ParameterLayout layout = model.layout.subset(is_adapter);
+  ParameterBuffer<float> adapters(layout);
+  read_adapters(from.folder, adapted, adapters);
+  loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
+  loaded.weights = std::make_unique<ParameterBuffer<float>>(loaded.model->layout);
+  if (from.adapter->base.empty()) {
+    initialise(from.model, from.config->seed, *loaded.weights);
+  } else {
+    read_weights(open_model(from.adapter->base, std::nullopt, Verify::no), *loaded.weights);
+  }
+  merge_adapters(adapted.lora, adapters, *loaded.weights);
+}
 
 LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
   LoadedModel loaded{
       .source = std::move(source), .tokenizer = std::move(tokenizer), .model = nullptr, .weights = nullptr};
   const ModelSource& from = loaded.source;
-  if (from.is_file()) {
+  if (from.adapter) {
+    load_adapted(loaded);
+  } else if (from.is_file()) {
     LlmcModel read = read_llmc_model(from.folder);
     loaded.model = std::move(read.model);
     loaded.weights = std::move(read.weights);
@@ -28,7 +54,34 @@ LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
   return loaded;
 }
 
+/// Returns true if the folder's tensors have the shapes of the layout's parameters, so that they can be read into it.
+bool has_same_shapes(const ModelSource& source, const ParameterLayout& layout) {
+  const LanguageModel<float> model(source.model, source.vocab_size);
+  return std::ranges::all_of(layout.parameters(), [&](const Parameter& p) {
+    const ParameterId id = model.layout.find(p.key);
+    return is_adapter(p) || (id && model.layout[id].shape() == p.shape());
+  });
+}
+
 }  // namespace
+
+template <class T>
+void read_weights(const ModelSource& source, ParameterBuffer<T>& weights) {
+  if (!source.is_file() && !source.adapter && has_same_shapes(source, weights.layout())) {
+    return read_huggingface_weights(source.folder, source.model, weights);
+  }
+  const LoadedModel loaded = load_weights(source);
+  for (const Parameter& p : weights.layout().parameters()) {
+    if (is_adapter(p)) continue;
+    Mat<T> to = weights.mat(p.id);
+    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.key)));
+    const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
+    to.topRows(rows) = from.topRows(rows).template cast<T>();
+  }
+}
+
+template void read_weights<float>(const ModelSource&, ParameterBuffer<float>&);
+template void read_weights<bfloat16>(const ModelSource&, ParameterBuffer<bfloat16>&);
 
 void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source) {
   check_input(tokenizer.vocab_size() <= vocab_size,
@@ -54,7 +107,7 @@ LoadedModel load_model(const std::string& run, const std::optional<std::string>&
   if (source.is_file()) {
     tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
   } else {
-    tokenizer = load_tokenizer(source.folder);
+    tokenizer = load_tokenizer(source.text_folder());
     check_tokenizer_fits(*tokenizer, source.vocab_size, source.folder.string());
   }
   return load(std::move(source), std::move(tokenizer));
@@ -70,8 +123,9 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
 }
 
 std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
-  const bool has_one = path_exists(source.folder / kTokenizerFile) || path_exists(source.folder / "vocab.json");
-  return has_one ? load_tokenizer(source.folder) : nullptr;
+  const std::filesystem::path folder = source.text_folder();
+  const bool has_one = path_exists(folder / kTokenizerFile) || path_exists(folder / "vocab.json");
+  return has_one ? load_tokenizer(folder) : nullptr;
 }
 
 LoadedModel load_weights(ModelSource source) { return load(std::move(source), nullptr); }

@@ -4,6 +4,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/file_streams.h"
 #include "kiln/interop/llmc.h"
+#include "kiln/interop/peft.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/run_directory.h"
 
@@ -11,6 +12,8 @@
 #include <array>
 #include <charconv>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -52,6 +55,10 @@ fs::path choose(const fs::path& run, const std::string& choice) {
   return *found;
 }
 
+bool has_tokenizer(const fs::path& folder) {
+  return path_exists(folder / kTokenizerFile) || path_exists(folder / "vocab.json");
+}
+
 bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
 
 /// Throws Error (bad_input) for files that are often given in place of a model.
@@ -66,21 +73,71 @@ void check_kind(const fs::path& file) {
               file.string());
 }
 
+/// Returns where the base of a checkpoint's adapters may be: where it was, and where the config finds its init_from.
+std::vector<fs::path> places_of_base(const CheckpointConfig& read) {
+  std::vector<fs::path> places{read.base.path};
+  if (!read.config.init_from) return places;
+  const fs::path found = read.config.locate(*read.config.init_from);
+  if (is_model_file(found)) places.push_back(found);
+  if (is_folder(found)) places.push_back(find_model_folder(found));
+  return places;
+}
+
+ModelSource open_checkpoint(const fs::path& folder) {
+  CheckpointConfig read = read_checkpoint_config(folder);
+  NamedTokens named = read_named_tokens(folder, read.vocab_size);
+  ModelSource source{folder, read.config.model, read.vocab_size, std::nullopt, std::move(named)};
+  const LoraConfig lora = std::exchange(source.model.lora, {});
+  if (lora.is_on()) {
+    source.adapter = {.lora = lora, .base = {}};
+    source.adapter->lora.new_tokens = read_adapter_description(folder).lora.new_tokens;
+    if (!read.base.path.empty()) source.adapter->base = find_base(folder, read.base, places_of_base(read));
+  } else {
+    check_config_against_weights(folder, source.model);
+  }
+  source.config = std::move(read.config);
+  return source;
+}
+
+/// Opens a folder that PEFT wrote: the base model, with the folder's adapters and, if it has them, its tokens.
+ModelSource open_adapters(const fs::path& folder) {
+  const AdapterDescription description = read_adapter_description(folder);
+  const fs::path beside = folder / description.base;  // as is, if it is absolute
+  const bool found = !description.base.empty() && path_exists(beside);
+  const fs::path base = found ? beside : fs::path(description.base);
+  check_input(!description.base.empty() && path_exists(base),
+              "{}: /base_model_name_or_path: \"{}\" is no model on this machine; write the path of its folder there",
+              (folder / kAdapterConfigFile).string(), description.base);
+  ModelSource source = open_model(base);
+  source.adapter = {.lora = description.lora, .base = source.folder};
+  source.vocab_size = std::max(source.vocab_size, description.vocab_size);
+  source.config.reset();
+  if (has_tokenizer(folder)) source.named = read_named_tokens(folder, source.vocab_size);
+  source.folder = folder;
+  return source;
+}
+
 }  // namespace
 
 bool ModelSource::is_file() const { return is_model_file(folder); }
+
+std::filesystem::path ModelSource::text_folder() const {
+  const bool borrows = adapter && !adapter->base.empty() && !has_tokenizer(folder);
+  return borrows ? open_model(adapter->base, std::nullopt, Verify::no).text_folder() : folder;
+}
 
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice) {
   const std::string name = argument.string();
   constexpr std::string_view kExpected =
       "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "
-      "config.json and model.safetensors, or its shards' index) or a model file of llm.c is expected";
+      "config.json and model.safetensors, or its shards' index), a folder of adapters (with adapter_config.json) or a "
+      "model file of llm.c is expected";
   check(path_exists(argument), "{}: does not exist; {}", name, kExpected);
   check(is_folder(argument), "{}: is a file; {}", name, kExpected);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
   const bool is_model = path_exists(argument / kModelConfigFile) && has_weight_files(argument);
-  check(is_checkpoint(argument) || is_model, "{}: {}", name, kExpected);
+  check(is_checkpoint(argument) || is_model || is_adapter_folder(argument), "{}: {}", name, kExpected);
   check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", name);
   return argument;
 }
@@ -95,11 +152,9 @@ ModelSource open_model(const std::filesystem::path& argument, const std::optiona
   const fs::path folder = find_model_folder(argument, choice);
   if (is_checkpoint(folder)) {
     if (verify == Verify::yes) verify_checkpoint(folder);
-    CheckpointConfig read = read_checkpoint_config(folder);
-    check_config_against_weights(folder, read.config.model);
-    NamedTokens named = read_named_tokens(folder, read.vocab_size);
-    return {folder, read.config.model, read.vocab_size, std::move(read.config), std::move(named)};
+    return open_checkpoint(folder);
   }
+  if (is_adapter_folder(folder)) return open_adapters(folder);
   const ModelDescription description = read_huggingface_config(folder);
   check_config_against_weights(folder, description.model);
   return {folder, description.model, description.vocab_size, std::nullopt, description.named};

@@ -56,6 +56,11 @@ void TrainConfig::validate(Problems& problems, const std::string& pointer) const
   }
 }
 
+ParameterLayout saved_parameters(const ParameterLayout& layout) {
+  const bool adapted = std::ranges::any_of(layout.parameters(), is_adapter);
+  return layout.subset([&](const Parameter& p) { return !adapted || is_adapter(p); });
+}
+
 ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterLayout& layout) {
   const auto is_named = [](const std::string& pattern, const Parameter& p) {
     return ::fnmatch(pattern.c_str(), p.name.c_str(), 0) == 0;
@@ -65,7 +70,7 @@ ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterL
           "train.freeze: no tensor is named \"{}\"; kiln gradcheck lists the names, such as {} and {}", pattern,
           layout.parameters().front().name, layout.parameters().back().name);
   }
-  ParameterLayout trainable = layout.subset([&](const Parameter& p) {
+  ParameterLayout trainable = saved_parameters(layout).subset([&](const Parameter& p) {
     return std::ranges::none_of(config.freeze, [&](const std::string& pattern) { return is_named(pattern, p); });
   });
   check(trainable.count() > 0, "train.freeze: names every tensor, so nothing is left to train");

@@ -2,9 +2,11 @@
 #include "kiln/run/verify.h"
 
 #include "kiln/core/file.h"
+#include "kiln/interop/peft.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
+#include "kiln/run/model_source.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/tokenizer_json.h"
 
@@ -63,10 +65,12 @@ class Examination {
     return std::ranges::find(problems_, file, &FileProblem::file) == problems_.end();
   }
 
-  /// Checks the weights in one file or in shards.
+  /// Returns true if the weights, in one file or in shards, or the adapters have passed.
   bool has_sound_weights() const {
-    return std::ranges::all_of(
-        manifest_->files, [&](const auto& file) { return !file.first.starts_with("model") || is_sound(file.first); });
+    return std::ranges::all_of(manifest_->files, [&](const auto& file) {
+      const bool is_weights = file.first.starts_with("model") || file.first.starts_with("adapter");
+      return !is_weights || is_sound(file.first);
+    });
   }
 
   void examine_file(const std::string& name, const FileDigest& digest) {
@@ -105,6 +109,7 @@ class Examination {
       }
       vocab_size_ = read.vocab_size;
       if (!has_sound_weights()) return;  // a layout is built only if the weights have the config's layers
+      if (read.config.model.lora.is_on()) return examine_adapters(read);
       const bool fits = attempt(std::string(kWeightsFile), "the weights that the config describes",
                                 [&] { check_config_against_weights(folder_, read.config.model); });
       if (fits) examine_tensors(read);
@@ -116,12 +121,7 @@ class Examination {
     const LanguageModel<float> model(read.config.model, read.vocab_size);
     attempt(std::string(kWeightsFile), "the weights that the config describes",
             [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
-    if (manifest_->step > 0 && is_sound(kOptimizerFile)) {  // an imported model has no moments yet
-      attempt(kOptimizerFile, "the moments that the config describes", [&] {
-        const ParameterLayout trained = trainable_parameters(read.config.train, model.layout);
-        check_optimizer(folder_, state_layouts(read.config.optimizer, trained));
-      });
-    }
+    examine_moments(read.config, model.layout);
     if (is_sound(kModelConfigFile)) {
       attempt(kModelConfigFile, "a config of the same model", [&] {
         const Index vocab_size = read_huggingface_config(folder_).vocab_size;
@@ -130,6 +130,28 @@ class Examination {
              fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
       });
     }
+  }
+
+  /// Checks the adapters against the config, and that their base model is there.
+  void examine_adapters(const CheckpointConfig& read) {
+    ModelConfig config = read.config.model;
+    attempt(std::string(kAdapterWeightsFile), "the adapters that the config describes", [&] {
+      config.lora.new_tokens = read_adapter_description(folder_).lora.new_tokens;
+      const LanguageModel<float> model(config, read.vocab_size);
+      const ParameterLayout layout = model.layout.subset(is_adapter);
+      ParameterBuffer<float> adapters(layout);
+      read_adapters(folder_, config, adapters);
+      examine_moments(read.config, model.layout);
+    });
+    attempt(std::string(kAdapterConfigFile), "the base model of these adapters",
+            [&] { open_model(folder_, std::nullopt, Verify::no); });
+  }
+
+  void examine_moments(const Config& config, const ParameterLayout& layout) {
+    if (manifest_->step == 0 || !is_sound(kOptimizerFile)) return;  // an imported model has no moments yet
+    attempt(kOptimizerFile, "the moments that the config describes", [&] {
+      check_optimizer(folder_, state_layouts(config.optimizer, trainable_parameters(config.train, layout)));
+    });
   }
 
   void examine_tokenizer() {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 namespace kiln {
@@ -35,11 +36,25 @@ constexpr ModuleTraits kModules[] = {
 
 const ModuleTraits& traits(Module module) { return kModules[static_cast<std::size_t>(module)]; }
 
+constexpr std::array<const char*, 5> kTensorNames{"weight", "bias", "lora_A", "lora_B", "new_rows"};  // by TensorKind
+
+Role role_of(const ParameterKey& key) {
+  switch (key.tensor) {
+    case TensorKind::bias:
+      return Role::bias;
+    case TensorKind::lora_a:
+    case TensorKind::lora_b:
+      return Role::adapter;
+    default:
+      return traits(key.module).role;
+  }
+}
+
 }  // namespace
 
 std::string name_of(const ParameterKey& key) {
   const std::string prefix = is_in_layer(key.module) ? fmt::format("h.{}.", key.layer) : "";
-  return fmt::format("{}{}.{}", prefix, traits(key.module).name, key.tensor == TensorKind::bias ? "bias" : "weight");
+  return fmt::format("{}{}.{}", prefix, traits(key.module).name, kTensorNames[static_cast<std::size_t>(key.tensor)]);
 }
 
 std::vector<Index> Parameter::shape() const {
@@ -64,9 +79,8 @@ ParameterId ParameterLayout::add_new(const ParameterKey& key, Index rows, Index 
                                      std::vector<Index> column_groups) {
   assert(!find(key) && is_in_layer(key.module) == (key.layer != kNoLayer));
   const ParameterId id{static_cast<int>(places_.size())};
-  const Role role = key.tensor == TensorKind::bias ? Role::bias : traits(key.module).role;
   places_.push_back(-1);
-  add({key, name_of(key), role, rows, cols, std::move(column_groups), id});
+  add({key, name_of(key), role_of(key), rows, cols, std::move(column_groups), id});
   return id;
 }
 
@@ -115,8 +129,8 @@ void Weights::round(ParameterId id, Index begin, Index count) const {
 }
 
 void Weights::round() const {
-  if (rounded_ != nullptr && masters_ != nullptr)
-    round_elements(masters_->data(), masters_->layout().extent(), rounded_->data());
+  if (rounded_ == nullptr || masters_ == nullptr) return;
+  for (const Parameter& p : masters_->layout().parameters()) round(p.id, 0, p.size());
 }
 
 }  // namespace kiln

@@ -68,7 +68,9 @@ BenchReport run_bench(const Config& config, std::size_t steps) {
   report.slowest_seconds = times.seconds.back();
   report.steps = times.seconds.size();
   report.tokens_per_second = static_cast<double>(sizes.windows_per_step * config.model.n_ctx) / report.step_seconds;
-  report.flops_per_second = training_flops_per_token(config.model, model.layout) * report.tokens_per_second;
+  report.flops_per_second =
+      training_flops_per_token(config.model, model.layout, trainable_parameters(config.train, model.layout)) *
+      report.tokens_per_second;
   report.parts = times.parts;
   const auto add = [](double sum, const auto& part) { return sum + part.second; };
   const double total = std::accumulate(times.seconds.begin(), times.seconds.end(), 0.0);

@@ -16,7 +16,7 @@ constexpr int kMostFailures = 3;  // in a row, which end the run
 /// Returns memory for background saves if the config enables them.
 std::optional<CheckpointCopy> checkpoint_copy(const TrainingParts& p) {
   if (!p.config.train.copies_checkpoints()) return std::nullopt;
-  return CheckpointCopy(p.model->layout, p.train_step->optimizer().slots());
+  return CheckpointCopy(p.saved, p.train_step->optimizer().slots());
 }
 
 }  // namespace
@@ -42,7 +42,8 @@ void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()
                                     .weights = p_.weights->masters(),
                                     .optimizer = p_.train_step->optimizer().slots(),
                                     .tokenizer = tokenizer_,
-                                    .state = p_.state};
+                                    .state = p_.state,
+                                    .base = p_.base};
   saving_ = {p_.state.best_loss, p_.state.best_step};
   saving_step_ = p_.state.step;
   tolerate(retry, [&] {

@@ -39,7 +39,7 @@ std::unique_ptr<Tokenizer> starting_tokenizer(const Config& config) {
 
 /// Returns the config's template, else the model's own. Throws Error (usage) if both are known and differ.
 ChatTemplateKind template_of(const Config& config, const DataPlaces& places, const Tokenizer& tokenizer) {
-  const std::filesystem::path folder = places.base ? places.base->folder : std::filesystem::path();
+  const std::filesystem::path folder = places.base ? places.base->text_folder() : std::filesystem::path();
   const std::optional<ChatTemplateKind> chosen = config.chat.kind();
   if (!chosen) return model_chat_template(folder, tokenizer, kTemplateKey);
   const std::string jinja = read_chat_template(folder);

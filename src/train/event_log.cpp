@@ -33,7 +33,7 @@ EventLog::EventLog(const TrainingParts& parts, const std::filesystem::path& dire
   if (!p_.config.train.tensorboard) return;
   const auto resumed_step = p_.resumed_from ? std::optional(p_.state.step) : std::nullopt;
   try_to([&] { file_.emplace(directory, resumed_step); });
-  if (file_ && p_.evaluator) update_ratio_.emplace(p_.model->layout);
+  if (file_ && p_.evaluator) update_ratio_.emplace(p_.weights->masters().layout());
 }
 
 void EventLog::before_evaluated_step() {

@@ -134,6 +134,7 @@ ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
   counts.attention = layout.count(Role::attention) + layout.count(Role::attention_residual);
   counts.mlp = layout.count(Role::mlp) + layout.count(Role::mlp_residual);
   counts.norm = layout.count(Role::norm);
+  counts.adapters = layout.count(Role::adapter);
   counts.bias = layout.count(Role::bias);
   counts.unembedding = layout.count(Role::unembedding);
   counts.total = layout.count();
@@ -143,30 +144,33 @@ ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
   return counts;
 }
 
-double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout) {
-  Index multiplied = layout.count() - layout.count(Role::position_embedding);
-  if (layout.count(Role::unembedding) > 0) multiplied -= layout.count(Role::token_embedding);
+double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout,
+                                const ParameterLayout& trained) {
+  const bool is_untied = layout.count(Role::unembedding) > 0;
+  const auto multiplied = [&](const ParameterLayout& some) {
+    return some.count() - some.count(Role::position_embedding) - (is_untied ? some.count(Role::token_embedding) : 0);
+  };
   const auto attended =
       static_cast<double>(config.n_layers) * static_cast<double>(config.n_heads * config.head_size() * config.n_ctx);
-  return 6 * static_cast<double>(multiplied) + 6 * attended;
+  return 4 * static_cast<double>(multiplied(layout)) + 2 * static_cast<double>(multiplied(trained)) + 6 * attended;
 }
 
 MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
-  const std::uint64_t buffer = static_cast<std::uint64_t>(model.layout.extent()) * sizeof(float);
   const Precision precision = resolved(config.train.precision);
+  const auto all = static_cast<std::uint64_t>(model.layout.extent());
+  const auto saved = static_cast<std::uint64_t>(saved_parameters(model.layout).extent()) * sizeof(float);
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
   std::uint64_t state = 0;
   for (const StateLayout& slot : state_layouts(config.optimizer, trained)) {
     state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);
   }
-  const std::uint64_t rounded = precision == Precision::bf16 ? buffer / sizeof(float) * sizeof(bfloat16) : 0;
-  return {.weights = buffer + rounded,
+  return {.weights = precision == Precision::bf16 ? saved + all * sizeof(bfloat16) : all * sizeof(float),
           .gradients = static_cast<std::uint64_t>(trained.extent()) * sizeof(float),
           .optimizer = state + scratch_bytes(config.optimizer, trained),
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
-          .checkpoint = config.train.copies_checkpoints() ? buffer + state : 0};
+          .checkpoint = config.train.copies_checkpoints() ? saved + state : 0};
 }
 
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
@@ -188,9 +192,9 @@ Plan make_plan(const Config& config) {
   plan.parameters = ParameterCounts::of(model.layout);
   plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);
   plan.available_memory = available_memory_bytes();
-  plan.flops_per_token = training_flops_per_token(config.model, model.layout);
-  Index saved = model.layout.count();
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
+  plan.flops_per_token = training_flops_per_token(config.model, model.layout, trained);
+  Index saved = saved_parameters(model.layout).count();
   for (const StateLayout& slot : state_layouts(config.optimizer, trained)) saved += slot.layout.count();
   plan.checkpoint_bytes = static_cast<std::uint64_t>(saved) * sizeof(float);
 

@@ -6,7 +6,6 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/infer/generate.h"
 #include "kiln/kernels/machine.h"
-#include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/nn/model_weights.h"
 #include "kiln/train/evaluate.h"
@@ -22,10 +21,15 @@ constexpr Index kEvaluatedTokens = 4096;  // of a timed evaluation, at least
 constexpr Index kPromptTokens = 128;      // or half the context
 constexpr std::size_t kPrompts = 5;
 
+struct TimedModel : LanguageModel<float> {
+  using LanguageModel<float>::LanguageModel;
+  ParameterLayout saved = saved_parameters(layout);
+};
+
 /// Returns a config's initial weights, in its precision.
-ModelWeights initial_weights(const Config& config, const ParameterLayout& layout, Precision precision) {
-  ModelWeights weights(layout, precision);
-  initialise(config.model, config.seed, weights.masters());
+ModelWeights initial_weights(const Config& config, const TimedModel& model, Precision precision) {
+  ModelWeights weights(model.layout, model.saved, precision);
+  weights.initialise(config.model, config.seed);
   weights.round();
   return weights;
 }
@@ -49,8 +53,8 @@ double median(std::vector<double> values) {
 }
 
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits) {
-  const LanguageModel<float> model(config.model, vocab_size);
-  const ModelWeights owned = initial_weights(config, model.layout, config.train.precision);
+  const TimedModel model(config.model, vocab_size);
+  const ModelWeights owned = initial_weights(config, model, config.train.precision);
   const Weights weights = owned.view();
 
   const Index n_ctx = config.model.n_ctx;
@@ -76,8 +80,8 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
 }
 
 double time_evaluation(const Config& config, Index vocab_size) {
-  const LanguageModel<float> model(config.model, vocab_size);
-  const ModelWeights weights = initial_weights(config, model.layout, config.train.precision);
+  const TimedModel model(config.model, vocab_size);
+  const ModelWeights weights = initial_weights(config, model, config.train.precision);
   const Index windows = std::max<Index>(1, kEvaluatedTokens / config.model.n_ctx);
   const TokenFile text = random_tokens(vocab_size, windows * config.model.n_ctx + 1, config.seed);
   const std::unique_ptr<Evaluator> evaluator = make_evaluator(config.model, vocab_size, config.train.precision);
@@ -90,8 +94,8 @@ double time_evaluation(const Config& config, Index vocab_size) {
 }
 
 GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded) {
-  const LanguageModel<float> language_model(config.model, vocab_size);
-  ModelWeights weights = initial_weights(config, language_model.layout, precision);
+  const TimedModel language_model(config.model, vocab_size);
+  ModelWeights weights = initial_weights(config, language_model, precision);
   weights.keep_only_what_is_read();
   const ModelView model(language_model, weights);
   const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));

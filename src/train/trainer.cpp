@@ -218,7 +218,8 @@ void Trainer::sample() {
   options.generation.end_tokens = p_.data.ids.ends;
   if (p_.data.chat) options.generation.end_tokens.push_back(p_.data.chat->end_of_turn());
   const std::string& prompt = p_.config.train.sample_prompt;
-  const ModelView model(*p_.model, p_.weights->masters());
+  const bool adapts = p_.config.model.lora.is_on();  // in bfloat16, the base then has no masters
+  const ModelView model = adapts ? ModelView(*p_.model, *p_.weights) : ModelView(*p_.model, p_.weights->masters());
   const std::array prompts{p_.data.prompt(prompt)};
   const auto leave_if_stopped = [&](Index, std::string_view, bool) {
     if (monitor_.should_stop()) throw Stopped();

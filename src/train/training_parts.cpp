@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/report.h"
 #include "kiln/core/threads.h"
+#include "kiln/interop/peft.h"
 #include "kiln/nn/init.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
@@ -111,9 +112,62 @@ void check_same_template(TrainingParts& p) {
       hash);
 }
 
+/// Returns the model whose weights the run needs: init_from at its start, the adapters' base when it resumes.
+std::optional<ModelSource> base_of(const TrainingParts& p) {
+  if (!p.resumed_from) {
+    if (!p.config.init_from) return std::nullopt;
+    return open_model(p.config.locate(*p.config.init_from));
+  }
+  if (!p.config.model.lora.is_on()) return std::nullopt;
+  const fs::path base = open_model(*p.resumed_from, std::nullopt, Verify::no).adapter->base;
+  if (base.empty()) return std::nullopt;
+  return open_model(base, std::nullopt, Verify::no);
+}
+
+BaseModel describe(const ModelSource& base) {
+  return {.path = fs::weakly_canonical(base.folder).string(), .hash = hash_weights(base.folder)};
+}
+
+/// Returns how many of the tokens train beside adapters: those that the chat template added.
+Index new_tokens(const TrainingParts& p, Index vocab_size) {
+  if (p.resumed_from) return read_adapter_description(*p.resumed_from).lora.new_tokens;
+  return p.data.known_entries > 0 ? vocab_size - p.data.known_entries : 0;
+}
+
+/// Fills the weights that the model reads: those of the base, or random ones.
+template <class T>
+void fill_base(const TrainingParts& p, const std::optional<ModelSource>& base, ParameterBuffer<T>& weights) {
+  if (!base) return initialise(p.config.model, p.config.seed, weights);
+  inherit_weights(*base, p.data.known_entries, weights);
+  if (!p.resumed_from) inform("starting from the weights of {}", *p.config.init_from);
+}
+
+/// Fills the weights under adapters, which have no masters in bfloat16, and the adapters.
+void fill_adapted(const TrainingParts& p, const std::optional<ModelSource>& base) {
+  ModelWeights& weights = *p.weights;
+  ParameterBuffer<float>& masters = weights.masters();
+  initialise_adapters(p.config.model, p.config.seed, masters);
+  if (weights.precision() == Precision::fp32) return fill_base(p, base, masters);
+  fill_base(p, base, weights.rounded());
+  for (const Parameter& row : masters.layout().parameters()) {
+    if (row.key.tensor == TensorKind::new_rows) masters.vec(row.id) = weights.rounded().vec(row.id).cast<float>();
+  }
+}
+
+void fill_weights(const TrainingParts& p, const std::optional<ModelSource>& base) {
+  const ModelConfig& model = p.config.model;
+  if (model.lora.is_on()) {
+    fill_adapted(p, base);
+    if (p.resumed_from) read_adapters(*p.resumed_from, model, p.weights->masters());
+  } else if (p.resumed_from) {
+    read_huggingface_weights(*p.resumed_from, model, p.weights->masters());
+  } else {
+    fill_base(p, base, p.weights->masters());
+  }
+}
+
 void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
-  read_huggingface_weights(folder, p.config.model, p.weights->masters());
   const std::vector<OptimizerSlot> slots = p.train_step->optimizer().slots();
   read_optimizer(folder, slots);
   p.state = read_trainer_state(folder);
@@ -144,35 +198,32 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.resumed_from = checkpoint;
   check_threads(p.config.train);
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
-  DataPlaces places{.checkpoint = p.resumed_from, .base = {}, .cache = cache};
-  if (p.config.init_from && !p.resumed_from) places.base = open_model(p.config.locate(*p.config.init_from));
+  const std::optional<ModelSource> base = base_of(p);
+  const DataPlaces places{.checkpoint = p.resumed_from, .base = p.resumed_from ? std::nullopt : base, .cache = cache};
   p.data = load_training_data(p.config, places, options);
   p.config.settle_bases();
   check_sample_prompt(p);
 
-  const Index V = vocab_size_of(p, places.base);
+  const Index V = vocab_size_of(p, base);
+  const bool adapts = p.config.model.lora.is_on();
+  if (adapts) p.config.model.lora.new_tokens = new_tokens(p, V);
+  if (adapts && base) p.base = describe(*base);
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, V);
+  p.saved = saved_parameters(p.model->layout);
   const Index n_ctx = p.config.model.n_ctx;
   require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);
   p.training_length = training_length_of(p.config.train, *p.data.batches);
   warn_of_long_warmup(p.config, p.training_length.total_steps());
 
   const Precision precision = resolved(p.config.train.precision);
-  p.weights = std::make_unique<ModelWeights>(p.model->layout, precision);
-  if (places.base) {  // early, since it briefly needs two copies
-    inherit_weights(*std::move(places.base), p.data.known_entries, p.weights->masters());
-    inform("starting from the weights of {}", *p.config.init_from);
-  }
+  p.weights = std::make_unique<ModelWeights>(p.model->layout, p.saved, precision);
+  fill_weights(p, base);  // early, since it may briefly need two copies
   p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
   if (p.config.train.eval_every > 0 && p.data.validation) {
     const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
     p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
   }
-  if (p.resumed_from) {
-    load_checkpoint(p);
-  } else if (!p.config.init_from) {
-    initialise(p.config.model, p.config.seed, p.weights->masters());
-  }
+  if (p.resumed_from) load_checkpoint(p);
   note_machine(p, precision);
   check_same_template(p);
   check_same_data(p, options.retokenize);

@@ -21,6 +21,8 @@ struct TrainingParts {
   Config config;
   TrainingData data;
   std::unique_ptr<LanguageModel<float>> model;
+  BaseModel base;         // of adapters
+  ParameterLayout saved;  // the weights that checkpoints hold: all, or the adapters
   std::unique_ptr<ModelWeights> weights;
   std::unique_ptr<TrainStep> train_step;
   std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated

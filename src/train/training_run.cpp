@@ -66,6 +66,6 @@ const TrainerState& TrainingRun::state() const { return parts_->state; }
 const TrainingLength& TrainingRun::training_length() const { return parts_->training_length; }
 Index TrainingRun::training_tokens() const { return parts_->data.training_tokens; }
 Index TrainingRun::held_out_tokens() const { return parts_->data.held_out_tokens; }
-Index TrainingRun::trained_parameters() const { return parts_->train_step->gradients().layout().count(); }
+const ParameterLayout& TrainingRun::trained() const { return parts_->train_step->gradients().layout(); }
 
 }  // namespace kiln

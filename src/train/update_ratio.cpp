@@ -10,9 +10,16 @@ namespace kiln {
 namespace {
 
 // In the order of Role.
-constexpr std::array<std::string_view, 9> kRoleNames{
-    "token_embedding", "position_embedding", "attention", "attention_residual", "mlp", "mlp_residual", "norm", "bias",
-    "unembedding"};
+constexpr std::array<std::string_view, 10> kRoleNames{"token_embedding",
+                                                      "position_embedding",
+                                                      "attention",
+                                                      "attention_residual",
+                                                      "mlp",
+                                                      "mlp_residual",
+                                                      "adapter",
+                                                      "norm",
+                                                      "bias",
+                                                      "unembedding"};
 static_assert(kRoleNames.size() == static_cast<std::size_t>(Role::unembedding) + 1);
 
 Index sampled(const Parameter& parameter) { return std::min(parameter.size(), UpdateRatio::kSampledElements); }

@@ -53,7 +53,7 @@ TEST(Freeze, KeepsTensorsOverAResumeAndRefusesAnotherList) {
   const std::vector<std::string> sets{"--set", "train.freeze=[\"h.0.*\"]", "--set", "train.keep_checkpoints=9"};
   const Outcome trained = run.train(sets);
   ASSERT_EQ(trained.code, 0) << trained.err;
-  EXPECT_THAT(trained.err, HasSubstr("parameters are trained, the others frozen (train.freeze)"));
+  EXPECT_THAT(trained.err, HasSubstr("parameters train (all but train.freeze); the others stay as they are"));
   const Outcome resumed = run.train({"--resume", "--set", "train.steps=22"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   const Outcome compared = run_kiln({"diff", run.folder + "/checkpoints/step-00000000",

@@ -49,7 +49,7 @@ TEST(GradcheckCommand, ChecksPackedAndMaskedConversationsForAConfigOfThem) {
   const Outcome outcome = run_kiln({"gradcheck", config});
   EXPECT_EQ(outcome.code, 0) << outcome.err << outcome.out;
   EXPECT_THAT(outcome.err, HasSubstr("vocabulary 259; 3 conversations of up to 8 random tokens, end to end, their "
-                                     "answers alone scored; of each tensor up to 8 entries"));
+                                     "answers alone scored; up to 8 entries of each tensor"));
   EXPECT_THAT(outcome.err, ContainsRegex("[0-9]+ tensors checked, all agree to 1e-05"));
   const nlohmann::json json = nlohmann::json::parse(run_kiln({"gradcheck", config, "--json", "--entries", "1"}).out);
   EXPECT_EQ(json["batch"], "conversations");

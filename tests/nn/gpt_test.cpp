@@ -26,7 +26,7 @@ struct TrunkRun {
     set_threads(1);
     for (std::size_t n = 0; n < 8; ++n) rows.tokens[n] = static_cast<std::int32_t>(3 * n % 4);
   }
-  ForwardContext<double> context() const { return {weights, tables, rows, step}; }
+  ForwardContext<double> context() const { return {weights, tables, rows, step, adapters}; }
   void forward() { trunk.forward(context(), activations); }
   void backward(const Tensor<double>& d_hidden, Gradients<double>& gradients) {
     activations.d_hidden = d_hidden.data;
@@ -38,6 +38,7 @@ struct TrunkRun {
   ParameterBuffer<double> weights;
   PositionTables<double> tables;
   TokenRows rows;
+  AdapterScratch<double> adapters;
   StepContext step{.training = true, .seed = 6};
   Arena arena;
   GptActivations<double> activations;
@@ -85,7 +86,8 @@ TEST(Gpt, HiddenStatesAreTheFinalNormOfTheBlocksOfTheEmbedding) {
       Arena arena = testing::make_nan_arena();
       auto activations = block.lay_out(arena, N);
       const Tensor<double> x = stream;
-      block.forward({block_weights, run.tables, run.rows, run.step}, x.c(), activations, stream.m(), nullptr);
+      block.forward({block_weights, run.tables, run.rows, run.step, run.adapters}, x.c(), activations, stream.m(),
+                    nullptr);
     }
     testing::expect_near(run.activations.hidden, testing::plain_norm(config.norm, config.norm_epsilon, stream.data,
                                                                      weights.vec(run.layout.find("ln_f.weight")),

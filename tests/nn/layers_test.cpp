@@ -18,16 +18,26 @@ using testing::Tensor;
 constexpr Index kBatch = 4, kIn = 6, kOut = 7;
 constexpr testing::GradientCheck kFromNine{.initial = 9.0};
 
-/// A linear layer with weights of its own.
+ModelConfig linear_config(bool has_bias, const LoraConfig& lora) {
+  ModelConfig config;
+  config.bias = has_bias;
+  config.lora = lora;
+  return config;
+}
+
+/// A linear layer with weights of its own, for two sequences.
 struct LinearRun {
-  explicit LinearRun(bool has_bias)
-      : linear(layout, Module::c_fc, 0, kIn, kOut, has_bias), weights(testing::draw_weights(layout)) {
+  explicit LinearRun(bool has_bias, const LoraConfig& lora = {})
+      : linear(linear_config(has_bias, lora), layout, Module::c_fc, 0, kIn, {kOut}),
+        weights(testing::draw_weights(layout)),
+        adapters(lay_out_adapter_scratch<double>(arena, layout, lora, kBatch, true)) {
     set_threads(1);
   }
-  void forward() { linear.forward<double>(weights, x.c(), y.m()); }
+  ForwardContext<double> context() const { return {weights, tables, rows, step, adapters}; }
+  void forward() { linear.forward<double>(context(), x.c(), y.m()); }
   Tensor<double> backward(Gradients<double>& gradients) {
     Tensor<double> dx(kBatch, kIn, kNaN);
-    linear.backward<double>(weights, x.c(), dy.c(), dx.m(), gradients);
+    linear.backward<double>(context(), x.c(), dy.c(), dx.m(), gradients);
     return dx;
   }
 
@@ -35,6 +45,11 @@ struct LinearRun {
   ParameterLayout layout;
   Linear linear;
   ParameterBuffer<double> weights;
+  PositionTables<double> tables{ModelConfig()};
+  TokenRows rows = testing::ragged_rows({3, 1});
+  StepContext step{.training = true, .seed = 2};
+  Arena arena = make_nan_arena();
+  AdapterScratch<double> adapters;
   Tensor<double> x = randn(rng, kBatch, kIn), dy = randn(rng, kBatch, kOut), y{kBatch, kOut, kNaN};
 };
 
@@ -75,6 +90,30 @@ TEST(Linear, TheFirstGradientAfterClearOverwritesAndTheSecondIsAdded) {
   run.backward(twice);
   for (const Parameter& p : run.layout.parameters()) {
     testing::expect_near(std::as_const(twice).mat(p.id), 2 * std::as_const(once).mat(p.id));
+  }
+}
+
+TEST(Linear, AnAdapterAddsItsProductAndItsGradientsMatchCentralDifferences) {
+  for (const double dropout : {0.0, 0.4}) {
+    LinearRun run(true, {.rank = 2, .alpha = 3, .dropout = dropout});
+    Gradients<double> gradients(run.layout);
+    gradients.all().setConstant(kFromNine.initial);
+    const Tensor<double> dx = run.backward(gradients);
+    const auto loss = [&] {
+      run.forward();
+      return testing::dot(run.y.data, run.dy.data);
+    };
+    testing::expect_gradient("x", run.x, dx, loss);
+    testing::expect_parameter_gradients(run.weights, gradients, loss, kFromNine);
+    if (dropout > 0) continue;
+    const auto weight = [&](TensorKind kind) {
+      return std::as_const(run.weights).mat(run.layout.find({Module::c_fc, 0, kind}));
+    };
+    run.forward();
+    const RowMajor<double> product = run.x.data * weight(TensorKind::lora_a) * weight(TensorKind::lora_b) * 1.5;
+    RowMajor<double> sum = run.x.data * weight(TensorKind::weight) + product;
+    sum.rowwise() += weight(TensorKind::bias).row(0);
+    testing::expect_near(run.y.data, sum);
   }
 }
 

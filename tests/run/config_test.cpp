@@ -67,6 +67,7 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
       "activation": "relu", "norm": "layernorm", "position": "learned", "rope_theta": 10000.0, "bias": true,
       "qk_norm": false, "tie_embeddings": true, "dropout": 0.0,
       "init": {"scheme": "gpt2", "std": 0.02, "zero_residual_projections": false}, "norm_epsilon": 1e-5},
+    "lora": {"rank": 0, "alpha": 32.0, "dropout": 0.0, "targets": ["linear"], "rslora": false},
     "optimizer": {"type": "adamw", "learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8,
       "weight_decay": 0.1, "momentum": 0.0, "nesterov": false, "clip_norm": 1.0, "muon_learning_rate": 0.02,
       "muon_momentum": 0.95, "decay_embeddings": true},

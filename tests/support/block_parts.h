@@ -68,7 +68,7 @@ struct PartRun {
   PartRun(const PartRun&) = delete;  // the buffers refer to the layout
   PartRun& operator=(const PartRun&) = delete;
 
-  ForwardContext<double> context() const { return {weights, tables, rows, step}; }
+  ForwardContext<double> context() const { return {weights, tables, rows, step, adapters}; }
   /// Returns the weight of this name below h.1, as a matrix or a vector; an empty vector where the part has none.
   ConstMat<double> mat(std::string_view name) const { return weights.mat(id_of(name)); }
   ConstVec<double> vec(std::string_view name) const { return weights.vec(id_of(name)); }
@@ -107,6 +107,7 @@ struct PartRun {
   ParameterBuffer<double> weights;
   PositionTables<double> tables;
   TokenRows rows;
+  AdapterScratch<double> adapters;
   StepContext step{.training = true, .seed = 5};
   Arena arena;
   typename Part::Activations activations;

@@ -112,5 +112,17 @@ TEST(GradientCheckOfATensor, FailsWhereTheToleranceCannotBeMet) {
   EXPECT_TRUE(std::any_of(checks.begin(), checks.end(), [](const auto& check) { return !check.passed; }));
 }
 
+TEST(GradientCheckOfAdapters, PassesForEveryFamilyWithNewTokens) {
+  set_threads(1);
+  for (ModelConfig config : {testing::small_gpt2(), testing::small_llama(), testing::small_modern()}) {
+    for (const bool tied : {true, false}) {
+      config.tie_embeddings = tied;
+      config.dropout = tied ? 0.2 : 0;
+      config.lora = {.rank = 2, .alpha = 3, .dropout = tied ? 0 : 0.3, .new_tokens = 3};
+      expect_all_pass(config, tied ? "tied" : "untied");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kiln

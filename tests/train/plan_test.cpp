@@ -14,7 +14,7 @@ namespace {
 double flops_per_token(ModelConfig config, Index vocab_size) {
   config.resolve();
   const LanguageModel<float> model(config, vocab_size);
-  return training_flops_per_token(config, model.layout);
+  return training_flops_per_token(config, model.layout, model.layout);
 }
 
 TEST(FlopsPerToken, CountProductsAndCausalAttention) {

@@ -47,14 +47,14 @@ struct DataConfig {
   template <class V>
   void visit(V& v) {
     v("train", train,
-      "files, folders or globs: text, .jsonl (a document a line), .bin (token files); for objective sft .jsonl or "
-      ".json with conversations; text and JSON may be compressed (.gz, .zst); required, unless mix is given");
+      "files, folders or globs: text, .jsonl (one document per line), .bin (token files); for objective sft: .jsonl or "
+      ".json files of conversations; text and JSON may be compressed (.gz, .zst); required, unless mix is given");
     v("mix", mix,
       "for objective sft, in place of train: several sources, each with its share of the examples; a pass is over once "
       "every source has been seen whole, while the others repeat in a new order");
-    v("validation", validation, "the same, for the text that is held out");
+    v("validation", validation, "held-out text, given in the same way");
     v("validation_fraction", validation_fraction,
-      "share of the training text's tail held out where validation is empty; with mix, of each source's tail",
+      "share of the training text to hold out, from its end, if validation is empty; with mix, of each source",
       from_to_below(0, 1));
     v("document_separator", document_separator,
       "line that separates the documents of a text file; null: the file is one document");

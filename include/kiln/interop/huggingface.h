@@ -23,6 +23,10 @@ struct HuggingFaceOptions {
   std::uint64_t shard_bytes = kShardBytes;  // see write_weight_files
 };
 
+/// Writes the tokenizer's files and generation_config.json into an existing folder and flushes each to the disk. Throws
+/// Error (io).
+FileDigests write_tokenizer_files(const std::filesystem::path& folder, const TokenizerFiles& tokenizer);
+
 /// Writes config.json, generation_config.json, the weights and the tokenizer's files into an existing folder, and
 /// flushes each to the disk. Throws Error: io; usage if weights exceed the type's range, before anything is written.
 FileDigests write_huggingface_folder(const std::filesystem::path& folder, const ModelConfig& model, Index vocab_size,
@@ -32,9 +36,10 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 /// Reads model.safetensors, or the shards listed in model.safetensors.index.json (see WeightFiles), into `weights`:
 /// F32, F16, BF16 or F64. Names may have or lack the family's prefix ("transformer.", "model."). Ignores buffers that
 /// transformers stores with the weights (causal masks, rotary tables). Throws Error (bad_input) that lists all missing,
-/// unexpected and misshaped tensors, before it reads any.
+/// unexpected and misshaped tensors, before it reads any. Leaves adapters unchanged. T is float or bfloat16.
+template <class T>
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
-                              ParameterBuffer<float>& weights);
+                              ParameterBuffer<T>& weights);
 
 /// Checks a config's sizes against the weights beside it, before memory is allocated for its layers and position
 /// tables. Throws Error (bad_input) if there are fewer tensors than layers, or if the tables (in float) would take more

@@ -11,13 +11,6 @@
 
 namespace kiln {
 
-/// The architecture as which transformers loads a model; `kiln` if it has none.
-enum class Family { gpt2, llama, kiln };
-
-/// Returns the family whose conditions hold, or else kiln. gpt2: layernorm, learned positions, H D = C, as many
-/// key/value heads as heads, an ungated MLP, no qk_norm. llama: rmsnorm, rope, swiglu, no biases, no qk_norm.
-Family family_of(const ModelConfig& model);
-
 /// A tensor of a file, and the columns [begin, begin + count) of its parameter.
 struct TensorPlace {
   std::string name;          // in the file

@@ -8,12 +8,20 @@
 
 namespace kiln {
 
+/// Scratch that all adapters of a model share, for the rows of the largest forward.
+template <class T>
+struct AdapterScratch {
+  Mat<T> low = no_mat<T>(), d_low = no_mat<T>();  // (N, G R) of the widest adapter; d_low for a backward
+  Mat<T> dropped = no_mat<T>();                   // (N, in) of the widest, for a backward with dropout
+};
+
 template <class T>
 struct ForwardContext {
   const ParameterBuffer<T>& weights;
   const PositionTables<T>& tables;
   const TokenRows& rows;
   const StepContext& step;
+  const AdapterScratch<T>& adapters;
 };
 
 /// Cached keys and values of one layer. Slot s holds those of one sequence in rows [s*slot_size, (s+1)*slot_size).

@@ -31,7 +31,7 @@ class Gpt {
   Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout);
 
   const ModelConfig& config() const { return config_; }
-  ParameterId token_embedding() const { return token_embedding_; }
+  TokenMatrix token_embedding() const { return token_embedding_; }
 
   /// Lays out views for N rows. `backward` says what the backward recomputes; null: no backward. Accepts a counting
   /// arena.
@@ -48,7 +48,8 @@ class Gpt {
 
  private:
   ModelConfig config_;
-  ParameterId token_embedding_, position_embedding_;
+  TokenMatrix token_embedding_;
+  ParameterId position_embedding_;
   std::vector<Block<T>> blocks_;
   Norm final_norm_;
 };

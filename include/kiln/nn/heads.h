@@ -20,7 +20,7 @@ template <class T>
 class NextTokenHead {
  public:
   /// Unembeds with the trunk's token embedding if the config ties them; else registers lm_head.weight (V, C).
-  NextTokenHead(const ModelConfig& config, Index vocab_size, ParameterId token_embedding, ParameterLayout& layout);
+  NextTokenHead(const ModelConfig& config, Index vocab_size, TokenMatrix token_embedding, ParameterLayout& layout);
 
   Index vocab_size() const { return vocab_size_; }
 
@@ -45,9 +45,12 @@ class NextTokenHead {
 
  private:
   void unembed(const ParameterBuffer<T>& weights, ConstMat<T> hidden, Mat<Acc<T>> logits) const;
+  void add_weight_gradients(const ParameterBuffer<T>& weights, ConstMat<T> d_logits, ConstMat<T> hidden,
+                            Gradients<Acc<T>>& gradients) const;
+  void write_hidden_gradient(const ParameterBuffer<T>& weights, ConstMat<T> d_logits, Mat<T> d_hidden) const;
 
   Index vocab_size_;
-  ParameterId unembedding_;
+  TokenMatrix unembedding_;
 };
 
 }  // namespace kiln

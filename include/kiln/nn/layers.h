@@ -1,30 +1,45 @@
 // Defines the two layers inside a block that hold parameters: a linear map and a norm.
 #pragma once
 
+#include "kiln/nn/adapter.h"
+#include "kiln/nn/forward_context.h"
 #include "kiln/nn/model_config.h"
 #include "kiln/tensor/arena.h"
 #include "kiln/tensor/parameters.h"
 
+#include <optional>
 #include <vector>
 
 namespace kiln {
 
-/// A linear layer, by the ids of W and b.
+/// A linear layer, by the ids of W and b, and its adapter if it has one.
 struct Linear {
   ParameterId weight, bias;
+  std::optional<Adapter> adapter;
   const char* part;  // name of its products in core/profile
 
-  Linear(ParameterLayout& layout, Module module, Index layer, Index in, Index out, bool has_bias,
-         std::vector<Index> column_groups = {});
+  Linear(const ModelConfig& config, ParameterLayout& layout, Module module, Index layer, Index in,
+         std::vector<Index> column_groups);
 
-  /// Computes y = x W + b.   x (N, in), y (N, out).
+  /// Computes y = x W + b, and adds the adapter's part.   x (N, in), y (N, out).
   template <class T>
-  void forward(const ParameterBuffer<T>& weights, ConstMat<T> x, Mat<T> y) const;
+  void forward(const ForwardContext<T>& context, ConstMat<T> x, Mat<T> y) const;
 
-  /// Writes dx; adds the gradients of W and b.
+  /// Writes dx; adds the gradients of W, b and the adapter.
   template <class T>
-  void backward(const ParameterBuffer<T>& weights, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
+  void backward(const ForwardContext<T>& context, ConstMat<T> x, ConstMat<T> dy, Mat<T> dx,
                 Gradients<Acc<T>>& gradients) const;
+};
+
+/// A matrix with a row for each token, (V, C). Beside adapters, the last rows, of new tokens, are a parameter of their
+/// own.
+struct TokenMatrix {
+  ParameterId rows, new_rows;
+
+  TokenMatrix(const ModelConfig& config, ParameterLayout& layout, Module module, Index vocab_size);
+
+  /// Returns the parameters that the rows lie in, in order.
+  std::vector<ParameterId> parts() const { return new_rows ? std::vector{rows, new_rows} : std::vector{rows}; }
 };
 
 /// Forward results that the backward of a norm reads.

@@ -3,6 +3,7 @@
 
 #include "kiln/core/fields.h"
 #include "kiln/kernels/activation.h"
+#include "kiln/nn/lora_config.h"
 #include "kiln/tensor/view.h"
 
 #include <array>
@@ -56,6 +57,7 @@ struct ModelConfig {
   double dropout = 0.0;
   InitConfig init;
   double norm_epsilon = 1e-5;
+  LoraConfig lora;  // in configs a section of its own
 
   /// Return the optional sizes, or their defaults where they are null.
   Index kv_heads() const { return n_kv_heads.value_or(n_heads); }
@@ -90,5 +92,12 @@ struct ModelConfig {
     v("norm_epsilon", norm_epsilon, "epsilon of the norms, added to the variance", positive());
   }
 };
+
+/// The architecture as which transformers loads a model; `kiln` if it has none.
+enum class Family { gpt2, llama, kiln };
+
+/// Returns the family whose conditions hold, or else kiln. gpt2: layernorm, learned positions, H D = C, as many
+/// key/value heads as heads, an ungated MLP, no qk_norm. llama: rmsnorm, rope, swiglu, no biases, no qk_norm.
+Family family_of(const ModelConfig& model);
 
 }  // namespace kiln

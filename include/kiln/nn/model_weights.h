@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/kernels/precision.h"
+#include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/nn/runner.h"
 #include "kiln/tensor/parameters.h"
@@ -16,6 +17,12 @@ class ModelWeights {
   /// Allocates zeroed masters.
   ModelWeights(const ParameterLayout& layout, Precision precision)
       : ModelWeights(std::make_unique<ParameterBuffer<float>>(layout), precision) {}
+  /// Allocates zeroed weights. In bfloat16, only the parameters of `with_masters`, a subset of `layout`, have masters.
+  ModelWeights(const ParameterLayout& layout, const ParameterLayout& with_masters, Precision precision)
+      : precision_(resolved(precision)),
+        masters_(std::make_unique<ParameterBuffer<float>>(precision_ == Precision::bf16 ? with_masters : layout)) {
+    if (precision_ == Precision::bf16) rounded_ = std::make_unique<ParameterBuffer<bfloat16>>(layout);
+  }
   /// Takes ownership of the masters. round() fills the copy.
   ModelWeights(std::unique_ptr<ParameterBuffer<float>> masters, Precision precision)
       : precision_(resolved(precision)), masters_(std::move(masters)) {
@@ -24,9 +31,18 @@ class ModelWeights {
 
   Precision precision() const { return precision_; }
   ParameterBuffer<float>& masters() const { return *masters_; }
+  ParameterBuffer<bfloat16>& rounded() const { return *rounded_; }  // in bfloat16
   Weights view() const {
     if (!rounded_) return Weights(*masters_);
     return masters_ ? Weights(*masters_, *rounded_) : Weights(*rounded_);
+  }
+
+  /// Draws initial weights (nn/init.h). round() fills the copy.
+  void initialise(const ModelConfig& config, std::uint64_t seed) {
+    const bool all_have_masters = !rounded_ || masters_->layout().count() == rounded_->layout().count();
+    if (all_have_masters) return kiln::initialise(config, seed, *masters_);
+    kiln::initialise(config, seed, *rounded_);
+    initialise_adapters(config, seed, *masters_);
   }
 
   void round() const { view().round(); }

@@ -3,6 +3,7 @@
 
 #include "kiln/interop/huggingface.h"
 #include "kiln/optim/optimizer.h"
+#include "kiln/run/base_model.h"
 #include "kiln/run/config.h"
 #include "kiln/run/manifest.h"
 
@@ -68,7 +69,8 @@ struct TrainerState {
   }
 };
 
-/// The contents of a checkpoint. Refers to the buffers; copies nothing.
+/// The contents of a checkpoint. Refers to the buffers; copies nothing. Of a model with adapters it holds these alone,
+/// in PEFT's files, and the name of the base model.
 struct CheckpointContents {
   const Config& config;
   Index vocab_size;
@@ -76,6 +78,7 @@ struct CheckpointContents {
   std::vector<OptimizerSlot> optimizer;
   TokenizerFiles tokenizer;
   TrainerState state;
+  BaseModel base = {};
 };
 
 /// Writes all files into `folder`, which must exist and be empty, the manifest last, and flushes them to the disk.
@@ -95,10 +98,11 @@ bool is_checkpoint(const std::filesystem::path& folder);
 struct CheckpointConfig {
   Config config;
   Index vocab_size = 0;
+  BaseModel base;  // of adapters
 };
 
-// The parts of a verified folder; read_huggingface_weights reads the weights. All throw Error (bad_input) if a file is
-// not as expected.
+// The parts of a verified folder; read_huggingface_weights or read_adapters reads the weights. All throw Error
+// (bad_input) if a file is not as expected.
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
 TrainerState read_trainer_state(const std::filesystem::path& folder);
 

@@ -16,7 +16,7 @@ namespace kiln {
 /// Memory for the weights and moments of a checkpoint. Allocates it in full at once, and reuses it for each checkpoint.
 class CheckpointCopy {
  public:
-  /// Allocates for these weights and this state, whose layouts must outlive the copy.
+  /// Allocates for these weights, which may be some of a model's, and this state. The layouts must outlive the copy.
   CheckpointCopy(const ParameterLayout& weights, std::span<const OptimizerSlot> state);
 
   /// Returns the contents with weights and moments copied; config and layouts are still the original's.

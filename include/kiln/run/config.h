@@ -66,6 +66,7 @@ struct Config {
     v("data", data, "the text");
     v("objective", objective, "the loss that training minimizes");
     v("model", model, "the architecture");
+    v("lora", model.lora, "low-rank adapters that train in place of the weights (LoRA, arXiv:2106.09685)");
     v("optimizer", optimizer, "how gradients move the weights");
     v("schedule", schedule, "how the learning rate changes over the run");
     v("train", train, "length of the run, batches, evaluations, checkpoints, logging");

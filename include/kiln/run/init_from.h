@@ -21,7 +21,9 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
 void inherit_from_run(Json& document, const std::filesystem::path& run_config, Problems& problems);
 
 /// Reads the weights of the model that inherit_model described. If `known_tokens` is not 0, the rows of later tokens
-/// begin as the mean of the rows of these, in the embedding and the unembedding. Throws Error (bad_input).
-void inherit_weights(ModelSource source, Index known_tokens, ParameterBuffer<float>& weights);
+/// begin as the mean of the rows of these, in the embedding and the unembedding. Adapters stay as they are. T is float
+/// or bfloat16. Throws Error (bad_input).
+template <class T>
+void inherit_weights(const ModelSource& source, Index known_tokens, ParameterBuffer<T>& weights);
 
 }  // namespace kiln

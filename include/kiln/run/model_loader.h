@@ -39,6 +39,13 @@ std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source);
 /// Loads the model and its weights; `tokenizer` stays null.
 LoadedModel load_weights(ModelSource source);
 
+/// Reads a model's weights into a buffer over a layout with the same parameters, and perhaps adapters, which stay as
+/// they are. The layout may have fewer positions, and fewer or more rows of tokens; further ones stay as they are. T is
+/// float or bfloat16. Takes no second copy of the weights unless shapes differ or the model is an adapter or llm.c's.
+/// Throws Error (bad_input).
+template <class T>
+void read_weights(const ModelSource& source, ParameterBuffer<T>& weights);
+
 /// Throws Error (bad_input) unless every id of the tokenizer has a row in the model's embedding; the message names
 /// `source`.
 void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source);

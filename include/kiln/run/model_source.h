@@ -9,15 +9,19 @@
 
 namespace kiln {
 
-/// A model folder, or an llm.c model file, and its description.
+/// A model folder, or an llm.c model file, and its description. Adapters are a model too: their base with A B added.
 struct ModelSource {
   std::filesystem::path folder;  // or the file
-  ModelConfig model;             // resolved
+  ModelConfig model;             // resolved; without adapters
   Index vocab_size = 0;
-  std::optional<Config> config;  // of the run, if the folder is a kiln checkpoint
-  NamedTokens named;             // from the folder
+  std::optional<Config> config;                         // of the run, if the folder is a kiln checkpoint
+  NamedTokens named;                                    // from the folder
+  std::optional<AdapterSource> adapter = std::nullopt;  // if the folder holds adapters alone
 
   bool is_file() const;  // an llm.c file, which has no tokenizer
+
+  /// Returns the folder with the model's tokenizer and chat template: that of the base if adapters come without one.
+  std::filesystem::path text_folder() const;
 };
 
 /// Returns the folder that `argument` means: in a run directory its best checkpoint, or else the latest, or that of

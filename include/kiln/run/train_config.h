@@ -125,8 +125,11 @@ struct TrainConfig {
   }
 };
 
-/// Returns the parameters that train: all but those that a pattern of train.freeze names. Throws Error (usage) for a
-/// pattern that names none, and if nothing is left to train.
+/// Returns the parameters that checkpoints hold: all, or the adapters of a model that has some.
+ParameterLayout saved_parameters(const ParameterLayout& layout);
+
+/// Returns the parameters that train: saved_parameters, but those that a pattern of train.freeze names. Throws Error
+/// (usage) for a pattern that names none, and if nothing is left to train.
 ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterLayout& layout);
 
 }  // namespace kiln

@@ -18,12 +18,13 @@ enum class Role {
   attention_residual,  // hidden matrix that writes to the residual stream
   mlp,                 // hidden matrix: expansion and gate
   mlp_residual,        // hidden matrix that writes to the residual stream
+  adapter,             // hidden matrix of low rank
   norm,                // gain of a norm
   bias,
   unembedding,
 };
 
-constexpr bool is_hidden_matrix(Role role) { return role >= Role::attention && role <= Role::mlp_residual; }
+constexpr bool is_hidden_matrix(Role role) { return role >= Role::attention && role <= Role::adapter; }
 constexpr bool is_residual_projection(Role role) {
   return role == Role::attention_residual || role == Role::mlp_residual;
 }
@@ -34,8 +35,9 @@ constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role:
 enum class Module { wte, wpe, ln_1, c_attn, attention_c_proj, q_norm, k_norm, ln_2, c_fc, mlp_c_proj, ln_f, lm_head };
 constexpr bool is_in_layer(Module module) { return module >= Module::ln_1 && module <= Module::mlp_c_proj; }
 
-/// The tensors of a module. A norm's weight is its gain.
-enum class TensorKind { weight, bias };
+/// The tensors of a module. A norm's weight is its gain. Adapters are the A and B of a linear layer, and the rows of
+/// new tokens in an embedding.
+enum class TensorKind { weight, bias, lora_a, lora_b, new_rows };
 
 constexpr Index kNoLayer = -1;
 
@@ -71,6 +73,9 @@ struct Parameter {
   bool is_vector() const { return !is_matrix(role); }
   std::vector<Index> shape() const;  // [rows, cols], or [cols] of a vector
 };
+
+/// Returns true for a parameter that trains in place of a model's weights (nn/lora_config.h).
+inline bool is_adapter(const Parameter& parameter) { return parameter.key.tensor >= TensorKind::lora_a; }
 
 /// The list of all parameters of a model, with unique keys. Layers register theirs at construction, and keep the ids.
 class ParameterLayout {
@@ -209,8 +214,8 @@ class Gradients : public ParameterBuffer<T> {
 };
 
 /// The weights of a model: a view of buffers that the caller owns. Training has float masters, which optimizers update,
-/// and in bfloat16 a rounded copy, which the model reads. Inference may have only the rounded copy; a gradient check
-/// has weights in double.
+/// and in bfloat16 a rounded copy, which the model reads. Masters of weights that never train may be missing then.
+/// Inference may have only the rounded copy; a gradient check has weights in double.
 class Weights {
  public:
   Weights(ParameterBuffer<float>& masters) : masters_(&masters) {}

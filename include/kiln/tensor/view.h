@@ -83,7 +83,7 @@ const T* row(ConstMat<T> m, Index i) {
   return m.data() + i * m.outerStride();
 }
 
-/// Returns an empty view, for an optional tensor that the model lacks (a bias, a gain).
+/// Return an empty view, for an optional tensor that the model lacks (a bias, a gain).
 template <class T>
 Vec<T> no_vec() {
   return {nullptr, 0};
@@ -91,6 +91,15 @@ Vec<T> no_vec() {
 template <class T>
 ConstVec<T> no_const_vec() {
   return {nullptr, 0};
+}
+
+template <class T>
+Mat<T> no_mat() {
+  return mat(static_cast<T*>(nullptr), 0, 0);
+}
+template <class T>
+ConstMat<T> no_const_mat() {
+  return mat(static_cast<const T*>(nullptr), 0, 0);
 }
 
 }  // namespace kiln

@@ -76,9 +76,9 @@ class TrainingRun {
   const ParameterLayout& layout() const;  // of the model
   const TrainerState& state() const;
   const TrainingLength& training_length() const;
-  Index training_tokens() const;     // of the text
-  Index held_out_tokens() const;     // of the rest
-  Index trained_parameters() const;  // all but the frozen ones
+  Index training_tokens() const;           // of the text
+  Index held_out_tokens() const;           // of the rest
+  const ParameterLayout& trained() const;  // the parameters that train
 
   /// The parts, which src/train and its tests see.
   TrainingParts& parts() { return *parts_; }
