@@ -19,7 +19,8 @@ struct ChatEntry {
 /// Reads entries:
 /// - a line that begins with / is a command;
 /// - a line that begins with """ is the first of a message that lasts up to a line that ends with """;
-/// - any other line is a message; after a backslash at its end (an odd number of them) the message continues in the next.
+/// - any other line is a message; after a backslash at its end (an odd number of them) the message continues in the
+/// next.
 class ChatEntries {
  public:
   explicit ChatEntries(LineSource& lines) : lines_(lines) {}
