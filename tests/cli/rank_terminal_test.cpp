@@ -41,6 +41,7 @@ TEST(RankOnATerminal, AMistakeIsExplainedAndAJudgementTakenBack) {
     ASSERT_TRUE(terminal.wait_for("question 1"));
     terminal.type("a=b\r");
     ASSERT_TRUE(terminal.wait_for("all is judged"));
+    ASSERT_TRUE(terminal.wait_for("> "));  // a Ctrl-D before the prompt could be lost
     terminal.type("\x04");
     EXPECT_THAT(terminal.all(), HasSubstr("(2 judged, 0 skipped, 0 left)"));
     EXPECT_EQ(terminal.hang_up(), 0);
