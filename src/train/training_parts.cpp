@@ -50,13 +50,13 @@ void check_same_data(TrainingParts& p, bool retokenize) {
   if (!p.resumed_from || before == 0 || before == digest) return;
   check(retokenize,
         "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
-        "has changed, come or gone; put the data back, go on with what it is now by --retokenize, or start another run "
-        "with --run DIR or --overwrite",
+        "was changed, added or removed; restore the data, continue with the data as it is by --retokenize, or start "
+        "another run with --run DIR or --overwrite",
         p.resumed_from->string(), p.data.training_tokens, p.data.held_out_tokens);
   state.best_loss.reset();  // of other text
   state.validation_loss.reset();
   state.best_step = state.evaluations_since_best = 0;
-  warn("step {}: the run goes on with other data ({} tokens, {} held out); its best validation loss counts from here",
+  warn("step {}: the run continues with other data ({} tokens, {} held out); its best validation loss counts from here",
        state.step, p.data.training_tokens, p.data.held_out_tokens);
 }
 
@@ -93,7 +93,7 @@ void note_machine(TrainingParts& p, Precision precision) {
   }
   const Precision before = std::exchange(state.precision, precision);
   if (before != Precision::automatic && before != precision) {
-    warn("the checkpoint was made in {}, the run goes on in {}; train.precision chooses", name_of(before),
+    warn("the checkpoint was made in {}, the run continues in {}; train.precision chooses", name_of(before),
          name_of(precision));
   }
   state.seed = p.config.seed;

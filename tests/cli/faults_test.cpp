@@ -290,7 +290,7 @@ TEST(Faults, AnotherPrecisionIsAllowedAndSaid) {
   ASSERT_EQ(run.train().code, 0);
   const Outcome outcome = run.train({"--resume", "--set", "train.precision=bf16", "--set", "train.steps=22"});
   EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.err, HasSubstr("the checkpoint was made in fp32, the run goes on in bf16"));
+  EXPECT_THAT(outcome.err, HasSubstr("the checkpoint was made in fp32, the run continues in bf16"));
 }
 
 TEST(Faults, AConfigThatIsNoObjectExitsTwo) {

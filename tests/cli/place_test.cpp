@@ -135,7 +135,7 @@ TEST_F(Place, ARunIsRetokenizedWhereThatIsAskedFor) {
   change_text();
   const Outcome resumed = resume(4, {"--retokenize"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("step 2: the run goes on with other data"));
+  EXPECT_THAT(resumed.err, HasSubstr("step 2: the run continues with other data"));
   const Outcome later = resume(5);
   EXPECT_EQ(later.code, 0) << later.err;
   EXPECT_THAT(later.err, Not(HasSubstr("warning")));
@@ -152,7 +152,7 @@ TEST_F(Place, OtherDataThatIsAskedForIsNotPassedOver) {
   const std::string other = "data.train=" + scratch_.write("other.txt", testing::counting_text(80));
   const Outcome refused = resume(4, {"--set", other});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("go on with what it is now by --retokenize"));
+  EXPECT_THAT(refused.err, HasSubstr("continue with the data as it is by --retokenize"));
   EXPECT_EQ(resume(4, {"--set", other, "--retokenize"}).code, 0);
 }
 
