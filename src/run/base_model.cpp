@@ -5,12 +5,8 @@
 #include "kiln/core/file.h"
 #include "kiln/core/hash.h"
 #include "kiln/interop/peft.h"
-#include "kiln/run/manifest.h"
 
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <vector>
 
 namespace kiln {
 

@@ -73,6 +73,10 @@ void check_kind(const fs::path& file) {
               file.string());
 }
 
+constexpr int kMostNested = 8;  // adapters of a model that consists of adapters, and so on
+
+ModelSource open_nested(const fs::path& argument, const std::optional<std::string>& choice, Verify verify, int nested);
+
 /// Returns where the base of a checkpoint's adapters may be: where it was, and where the config finds its init_from.
 std::vector<fs::path> places_of_base(const CheckpointConfig& read) {
   std::vector<fs::path> places{read.base.path};
@@ -83,7 +87,7 @@ std::vector<fs::path> places_of_base(const CheckpointConfig& read) {
   return places;
 }
 
-ModelSource open_checkpoint(const fs::path& folder) {
+ModelSource open_checkpoint(const fs::path& folder, int nested) {
   CheckpointConfig read = read_checkpoint_config(folder);
   NamedTokens named = read_named_tokens(folder, read.vocab_size);
   ModelSource source{folder, read.config.model, read.vocab_size, std::nullopt, std::move(named)};
@@ -91,7 +95,10 @@ ModelSource open_checkpoint(const fs::path& folder) {
   if (lora.is_on()) {
     source.adapter = {.lora = lora, .base = {}};
     source.adapter->lora.new_tokens = read_adapter_description(folder).lora.new_tokens;
-    if (!read.base.path.empty()) source.adapter->base = find_base(folder, read.base, places_of_base(read));
+    if (!read.base.path.empty()) {
+      source.adapter->base = find_base(folder, read.base, places_of_base(read));
+      open_nested(source.adapter->base, std::nullopt, Verify::no, nested + 1);  // throws for a circle of bases
+    }
   } else {
     check_config_against_weights(folder, source.model);
   }
@@ -100,7 +107,7 @@ ModelSource open_checkpoint(const fs::path& folder) {
 }
 
 /// Opens a folder that PEFT wrote: the base model, with the folder's adapters and, if it has them, its tokens.
-ModelSource open_adapters(const fs::path& folder) {
+ModelSource open_adapters(const fs::path& folder, int nested) {
   const AdapterDescription description = read_adapter_description(folder);
   const fs::path beside = folder / description.base;  // as is, if it is absolute
   const bool found = !description.base.empty() && path_exists(beside);
@@ -108,13 +115,34 @@ ModelSource open_adapters(const fs::path& folder) {
   check_input(!description.base.empty() && path_exists(base),
               "{}: /base_model_name_or_path: \"{}\" is no model on this machine; write the path of its folder there",
               (folder / kAdapterConfigFile).string(), description.base);
-  ModelSource source = open_model(base);
+  ModelSource source = open_nested(base, std::nullopt, Verify::yes, nested + 1);
   source.adapter = {.lora = description.lora, .base = source.folder};
   source.vocab_size = std::max(source.vocab_size, description.vocab_size);
   source.config.reset();
   if (has_tokenizer(folder)) source.named = read_named_tokens(folder, source.vocab_size);
   source.folder = folder;
   return source;
+}
+
+ModelSource open_nested(const fs::path& argument, const std::optional<std::string>& choice, Verify verify, int nested) {
+  check_input(nested < kMostNested,
+              "{}: is the base of adapters that are the base of adapters, and so on; is it its own base?",
+              argument.string());
+  if (is_model_file(argument)) {
+    check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", argument.string());
+    check_kind(argument);
+    const ModelDescription description = read_llmc_description(argument);
+    return {argument, description.model, description.vocab_size, std::nullopt, {}};
+  }
+  const fs::path folder = find_model_folder(argument, choice);
+  if (is_checkpoint(folder)) {
+    if (verify == Verify::yes) verify_checkpoint(folder);
+    return open_checkpoint(folder, nested);
+  }
+  if (is_adapter_folder(folder)) return open_adapters(folder, nested);
+  const ModelDescription description = read_huggingface_config(folder);
+  check_config_against_weights(folder, description.model);
+  return {folder, description.model, description.vocab_size, std::nullopt, description.named};
 }
 
 }  // namespace
@@ -143,21 +171,7 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
 }
 
 ModelSource open_model(const std::filesystem::path& argument, const std::optional<std::string>& choice, Verify verify) {
-  if (is_model_file(argument)) {
-    check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", argument.string());
-    check_kind(argument);
-    const ModelDescription description = read_llmc_description(argument);
-    return {argument, description.model, description.vocab_size, std::nullopt, {}};
-  }
-  const fs::path folder = find_model_folder(argument, choice);
-  if (is_checkpoint(folder)) {
-    if (verify == Verify::yes) verify_checkpoint(folder);
-    return open_checkpoint(folder);
-  }
-  if (is_adapter_folder(folder)) return open_adapters(folder);
-  const ModelDescription description = read_huggingface_config(folder);
-  check_config_against_weights(folder, description.model);
-  return {folder, description.model, description.vocab_size, std::nullopt, description.named};
+  return open_nested(argument, choice, verify, 0);
 }
 
 }  // namespace kiln

@@ -163,6 +163,20 @@ TEST(Lora, AForeignFolderOfAdaptersIsReadBesideItsBase) {
   EXPECT_THAT(lost.err, HasSubstr("\"someone/some-model\" is no model on this machine"));
 }
 
+TEST(Lora, AFolderThatIsItsOwnBaseIsRefused) {
+  const Adapted& model = adapted();
+  const fs::path folder = model.scratch.path("circle");
+  fs::create_directory(folder);
+  const fs::path from = model.checkpoint("runs/lora");
+  fs::copy_file(from / "adapter_model.safetensors", folder / "adapter_model.safetensors");
+  Json config = Json::parse(read_file(from / "adapter_config.json"));
+  config["base_model_name_or_path"] = folder.string();
+  model.scratch.write("circle/adapter_config.json", config.dump());
+  const Outcome outcome = model.kiln({"sample", "circle", "say"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("is it its own base?"));
+}
+
 TEST(Lora, AdaptersMayBeTheBaseOfFurtherTraining) {
   const Adapted& model = adapted();
   const Outcome more = model.kiln({"train", "lora.json", "--run", "runs/more", "--set", "init_from=runs/lora", "--set",
