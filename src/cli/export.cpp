@@ -201,6 +201,11 @@ void run_export(const ExportOptions& options) {
   check(!options.omits_tied_head || job.model().tie_embeddings,
         "--omit-tied-head: the head of {} is a matrix of its own (model.tie_embeddings false) and cannot be left out",
         options.model.run);
+  const std::optional<AdapterSource>& adapter = job.loaded.source.adapter;
+  std::error_code missing;
+  check(!adapter || !fs::equivalent(output, adapter->base, missing),
+        "--output {}: is the base model of these adapters, which need it as it is; choose another name",
+        options.output);
   const std::vector<std::string> reasons = target.unsupported(job);
   if (!reasons.empty()) {
     std::vector<std::string> lines{fmt::format("{}: --to {} cannot hold this model:", options.model.run, target.name)};

@@ -155,11 +155,14 @@ void read_new_tokens(const ConfigReader& config, const fs::path& path, AdapterDe
   const Json ids = config.json().value("trainable_token_indices", Json());
   if (ids.is_null()) return;
   const Json first = ids.is_object() && !ids.empty() ? *ids.begin() : ids;
-  bool follow = first.is_array() && !first.empty();
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
+  bool follow = first.is_array() && !first.empty() && first[0].is_number_integer() && first[0] >= 0 && first[0] < kMost;
   for (std::size_t i = 0; follow && i < first.size(); ++i) {
-    follow = first[i].is_number_integer() && first[i] >= 0 && first[i] == first[0].get<Index>() + static_cast<Index>(i);
+    follow = first[i].is_number_integer() && first[i] == first[0].get<Index>() + static_cast<Index>(i);
   }
-  check_input(follow && first[0] < std::numeric_limits<std::int32_t>::max(),
+  const auto is_same = [&](const Json& other) { return other == first; };
+  if (ids.is_object()) follow = follow && std::all_of(ids.begin(), ids.end(), is_same);
+  check_input(follow,
               "{}: /trainable_token_indices: {}; kiln reads rows of new tokens, in order at the end of the vocabulary",
               path.string(), brief_json(ids));
   read.lora.new_tokens = std::ssize(first);
@@ -175,11 +178,20 @@ AdapterDescription read_adapter_description(const fs::path& folder) {
   const ConfigReader config(path);
   const auto type = config.get<std::string>("peft_type", "");
   check_input(type == "LORA", "{}: /peft_type: \"{}\"; kiln reads adapters of type LORA", path.string(), type);
-  for (const char* key : {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias",
-                          "target_parameters", "use_qalora", "layer_replication", "megatron_config"}) {
+  for (const char* key :
+       {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias", "target_parameters", "use_qalora",
+        "layer_replication", "megatron_config", "alora_invocation_tokens"}) {
     config.refuse(key);
   }
   config.refuse("bias", "none");
+  if (config.json().value("init_lora_weights", Json()) != true) {
+    const Json init = config.json().value("init_lora_weights", Json());
+    const bool keeps_base =
+        init.is_null() || init == false || init == "gaussian" || init == "eva" || init == "orthogonal";
+    check_input(keeps_base,
+                "{}: /init_lora_weights: {} changes the base model; kiln reads adapters of the base as it is",
+                path.string(), brief_json(init));
+  }
   if (!path_exists(folder / kAdapterWeightsFile)) {
     check_input(!path_exists(folder / kPickledFile),
                 "{}: is pickled, and reading it could run any program; save the adapters as {}, as PEFT does by "
@@ -232,7 +244,8 @@ void read_adapters(const fs::path& folder, const ModelConfig& model, ParameterBu
   std::set<std::string_view> used;
   for (const ModulePlaces& module : table) {
     const auto is_there = [&](const TensorPlace& place) { return file.find(place.name) != nullptr; };
-    if (std::ranges::none_of(module.tensors, is_there)) continue;
+    const bool is_needed = module.tensors.front().key.tensor == TensorKind::new_rows;
+    if (!is_needed && std::ranges::none_of(module.tensors, is_there)) continue;
     for (const TensorPlace& place : module.tensors) {
       const TensorInfo* tensor = file.find(place.name);
       used.insert(place.name);

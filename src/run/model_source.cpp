@@ -7,6 +7,9 @@
 #include "kiln/interop/peft.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/text/tokenizer_json.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -82,9 +85,23 @@ std::vector<fs::path> places_of_base(const CheckpointConfig& read) {
   std::vector<fs::path> places{read.base.path};
   if (!read.config.init_from) return places;
   const fs::path found = read.config.locate(*read.config.init_from);
-  if (is_model_file(found)) places.push_back(found);
-  if (is_folder(found)) places.push_back(find_model_folder(found));
+  try {
+    places.push_back(is_model_file(found) ? found : find_model_folder(found));
+  } catch (const Error&) {
+    // It is no model any more.
+  }
   return places;
+}
+
+/// Throws Error (bad_input) unless the model can be the base of these adapters: it may have more positions or rows.
+void check_base(const fs::path& folder, const ModelSource& adapted, const ModelSource& base) {
+  ModelConfig expected = adapted.model;
+  expected.n_ctx = base.model.n_ctx;
+  expected.dropout = base.model.dropout;
+  expected.init = base.model.init;
+  const Index known = adapted.vocab_size - adapted.adapter->lora.new_tokens;
+  const bool fits = to_json(expected) == to_json(base.model) && known <= base.vocab_size;
+  check_input(fits, "{}: its adapters are of a model of another shape than {}", folder.string(), base.folder.string());
 }
 
 ModelSource open_checkpoint(const fs::path& folder, int nested) {
@@ -97,7 +114,7 @@ ModelSource open_checkpoint(const fs::path& folder, int nested) {
     source.adapter->lora.new_tokens = read_adapter_description(folder).lora.new_tokens;
     if (!read.base.path.empty()) {
       source.adapter->base = find_base(folder, read.base, places_of_base(read));
-      open_nested(source.adapter->base, std::nullopt, Verify::no, nested + 1);  // throws for a circle of bases
+      check_base(folder, source, open_nested(source.adapter->base, std::nullopt, Verify::no, nested + 1));
     }
   } else {
     check_config_against_weights(folder, source.model);
@@ -117,7 +134,13 @@ ModelSource open_adapters(const fs::path& folder, int nested) {
               (folder / kAdapterConfigFile).string(), description.base);
   ModelSource source = open_nested(base, std::nullopt, Verify::yes, nested + 1);
   source.adapter = {.lora = description.lora, .base = source.folder};
-  source.vocab_size = std::max(source.vocab_size, description.vocab_size);
+  const Index added = description.lora.new_tokens, end = description.vocab_size;
+  check_input(
+      added == 0 || (end - added <= source.vocab_size && source.vocab_size <= end),
+      "{}: /trainable_token_indices: ends at {}, and the base model has {} tokens; kiln reads rows of new tokens, "
+      "in order at the end of the vocabulary",
+      (folder / kAdapterConfigFile).string(), end, source.vocab_size);
+  source.vocab_size = std::max(source.vocab_size, end);
   source.config.reset();
   if (has_tokenizer(folder)) source.named = read_named_tokens(folder, source.vocab_size);
   source.folder = folder;

@@ -56,6 +56,21 @@ void TrainConfig::validate(Problems& problems, const std::string& pointer) const
   }
 }
 
+void check_targets(const LoraConfig& lora, const ParameterLayout& layout) {
+  if (!lora.is_on()) return;
+  for (const std::string& target : lora.targets) {
+    LoraConfig alone = lora;
+    alone.targets = {target};
+    const auto is_target = [&](const Parameter& p) {
+      return is_hidden_matrix(p.role) && !is_adapter(p) && alone.adapts(p.name);
+    };
+    check(
+        std::ranges::any_of(layout.parameters(), is_target),
+        "lora.targets: no linear layer's weight is named \"{}\"; name some as in \"h.*.attn.*\", or all by \"linear\"",
+        target);
+  }
+}
+
 ParameterLayout saved_parameters(const ParameterLayout& layout) {
   const bool adapted = std::ranges::any_of(layout.parameters(), is_adapter);
   return layout.subset([&](const Parameter& p) { return !adapted || is_adapter(p); });

@@ -192,6 +192,7 @@ Plan make_plan(const Config& config) {
   plan.parameters = ParameterCounts::of(model.layout);
   plan.memory = plan_memory(config, model, sizes.windows_per_micro_batch);
   plan.available_memory = available_memory_bytes();
+  check_targets(config.model.lora, model.layout);
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
   plan.flops_per_token = training_flops_per_token(config.model, model.layout, trained);
   Index saved = saved_parameters(model.layout).count();

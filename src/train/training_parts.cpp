@@ -33,7 +33,8 @@ void compare_with_checkpoint(Config& config, const fs::path& checkpoint) {
   std::vector<std::string> refused{
       fmt::format("{}: the config changes what must stay the same within a run:", checkpoint.string())};
   for (const Difference& difference : differences) {
-    if (difference.binds_run()) refused.push_back("  " + to_string(difference));
+    const bool is_base = difference.pointer == "/seed" && config.model.lora.is_on() && !config.init_from;
+    if (difference.binds_run() || is_base) refused.push_back("  " + to_string(difference));
   }
   if (refused.size() > 1) {
     refused.emplace_back("set these back, or start another run with --run DIR or --overwrite");
@@ -209,6 +210,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   if (adapts) p.config.model.lora.new_tokens = new_tokens(p, V);
   if (adapts && base) p.base = describe(*base);
   p.model = std::make_unique<LanguageModel<float>>(p.config.model, V);
+  check_targets(p.config.model.lora, p.model->layout);
   p.saved = saved_parameters(p.model->layout);
   const Index n_ctx = p.config.model.n_ctx;
   require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);

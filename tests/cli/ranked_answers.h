@@ -4,6 +4,8 @@
 #include "kiln/core/file.h"
 #include "kiln/data/judgements.h"
 
+#include <fmt/format.h>
+
 #include "support/process.h"
 #include "support/scratch.h"
 #include <filesystem>
@@ -17,9 +19,10 @@ struct RankedAnswers {
   explicit RankedAnswers(int prompts) {
     std::string lines;
     for (int i = 0; i < prompts; ++i) {
-      const std::string number = std::to_string(i);
-      lines += R"({"messages":[{"role":"user","content":"question )" + number + R"("}],"answers":[{"text":"good )" +
-               number + R"(","source":"x"},{"text":"bad )" + number + R"(","source":"y"}]})" + "\n";
+      lines += fmt::format(R"({{"messages":[{{"role":"user","content":"question {0}"}}],"answers":[)"
+                           R"({{"text":"good {0}","source":"x"}},{{"text":"bad {0}","source":"y"}}]}})"
+                           "\n",
+                           i);
     }
     scratch.write("answers.jsonl", lines);
   }

@@ -5,6 +5,7 @@
 #include "kiln/data/data_order.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/nn/block.h"
+#include "kiln/nn/lora_config.h"
 #include "kiln/tensor/parameters.h"
 #include "kiln/tensor/view.h"
 
@@ -124,6 +125,9 @@ struct TrainConfig {
     v("tensorboard", tensorboard, "write event files for TensorBoard beside metrics.jsonl");
   }
 };
+
+/// Throws Error (usage) for a target of lora.targets that names no linear layer of this model.
+void check_targets(const LoraConfig& lora, const ParameterLayout& layout);
 
 /// Returns the parameters that checkpoints hold: all, or the adapters of a model that has some.
 ParameterLayout saved_parameters(const ParameterLayout& layout);
