@@ -17,7 +17,10 @@ constexpr std::int64_t kGuessedCharacters = 65;  // Tiny Shakespeare's
 }  // namespace
 
 void ModelArguments::add_to(CLI::App& command) {
-  command.add_option("RUN", run, "run directory, checkpoint folder, Hugging Face model folder or llm.c model file")
+  command
+      .add_option(
+          "RUN", run,
+          "run directory, checkpoint folder, Hugging Face model folder, folder of adapters, or llm.c model file")
       ->required()
       ->type_name("DIR");
   command

@@ -156,6 +156,10 @@ TEST(Lora, AForeignFolderOfAdaptersIsReadBesideItsBase) {
   }
   EXPECT_EQ(model.kiln({"chat", "foreign", "--greedy"}, "say d\nsay b\n").out, "dd\nbb\n");
   Json config = Json::parse(read_file(folder / "adapter_config.json"));
+  config["trainable_token_indices"] = {{"wte", {5, 6}}};
+  model.scratch.write("foreign/adapter_config.json", config.dump());
+  EXPECT_THAT(model.kiln({"chat", "foreign"}, "say d\n").err,
+              HasSubstr("ends at 7, and the base model has 257 tokens"));
   config["base_model_name_or_path"] = "someone/some-model";
   model.scratch.write("foreign/adapter_config.json", config.dump());
   const Outcome lost = model.kiln({"chat", "foreign"}, "say d\n");
@@ -191,6 +195,32 @@ TEST(Lora, WithoutABaseTheSeedsInitialWeightsAreIt) {
   ASSERT_EQ(model.kiln({"train", "base.json", "--run", "runs/random", "--set", "lora.rank=4"}).code, 0);
   EXPECT_EQ(model.kiln({"sample", "runs/random", "say", "--max-tokens", "4"}).code, 0);
   EXPECT_EQ(model.kiln({"verify", "runs/random"}).code, 0);
+}
+
+TEST(Lora, ATargetThatNamesNoLayerIsRefused) {
+  const Outcome outcome =
+      adapted().kiln({"train", "lora.json", "--run", "runs/none", "--set", R"(lora.targets=["h.*.attn.*","attn"])"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("lora.targets: no linear layer's weight is named \"attn\""));
+}
+
+TEST(Lora, TheSeedOfARandomBaseIsKept) {
+  const Adapted& model = adapted();
+  ASSERT_EQ(model.kiln({"train", "base.json", "--run", "runs/seeded", "--set", "lora.rank=4"}).code, 0);
+  const Outcome outcome = model.kiln({"train", "runs/seeded", "--resume", "--set", "seed=2"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("/seed: 1337 -> 2"));
+}
+
+TEST(Lora, MergingDoesNotReplaceTheBase) {
+  const Adapted& model = adapted();
+  ASSERT_EQ(model.kiln({"export", "runs/base", "--to", "hf", "--output", "hf"}).code, 0);
+  ASSERT_EQ(
+      model.kiln({"train", "lora.json", "--run", "runs/of-hf", "--set", "init_from=hf", "--set", "train.steps=2"}).code,
+      0);
+  const Outcome outcome = model.kiln({"merge", "runs/of-hf", "--output", "hf", "--overwrite"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("is the base model of these adapters"));
 }
 
 TEST(Lora, OtherAdaptersThanTheRunsAreRefusedOnResume) {

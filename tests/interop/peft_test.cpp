@@ -153,6 +153,8 @@ TEST(Peft, OptionsThatKilnLacksAreRefusedByName) {
   expect_refused("rank_pattern", {{"q_proj", 4}}, "without it");
   expect_refused("bias", "all", "without it");
   expect_refused("modules_to_save", {"lm_head"}, "without it");
+  expect_refused("init_lora_weights", "pissa", "changes the base model");
+  expect_refused("alora_invocation_tokens", {1, 2}, "without it");
   expect_refused("r", 0, "a rank of 1 to");
   expect_refused("r", "8", "of another type");
   expect_refused("trainable_token_indices", {3, 5}, "in order at the end of the vocabulary");
