@@ -45,7 +45,7 @@ constexpr std::array kRankCommands{
     RankCommand{"/show", "", "", "show the prompt and its answers again",
                 [](RankSession& s, std::string_view) { s.show(); }},
     RankCommand{"/help", "?", "", "list the commands", [](RankSession& s, std::string_view) { s.help(); }},
-    RankCommand{"/quit", "q", "", "end, as Ctrl-D does; the next start goes on from here",
+    RankCommand{"/quit", "q", "", "end, as Ctrl-D does; the next start continues from here",
                 [](RankSession& s, std::string_view) { s.quit(); }},
 };
 

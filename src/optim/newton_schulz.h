@@ -20,7 +20,7 @@ struct NewtonSchulzWorkspace {
 };
 
 /// Returns approximately U V^T of workspace.x = U S V^T. Five Newton-Schulz steps move all singular values that are not
-/// near 0 to about 0.7 to 1.2. A zero matrix stays zero. The result lies in workspace.x or workspace.next.
+/// near 0 to about 0.7 to 1.2. A zero matrix stays zero. Leaves the result in workspace.x or workspace.next.
 /// Keller Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); arXiv:2502.16982.
 template <class T>
 Mat<T> newton_schulz(NewtonSchulzWorkspace<T> workspace);

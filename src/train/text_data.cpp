@@ -144,10 +144,11 @@ class TextLoader {
     const TokenizerConfig& wanted = config_.tokenizer;
     const bool would_learn =
         (wanted.type == TokenizerKind::bpe || wanted.type == TokenizerKind::character) && !wanted.path;
-    check(data_.tokenizer || !would_learn,
-          "data.train: token files need the tokenizer that they were made with: name its tokenizer.json, or the folder "
-          "it lies in, by tokenizer.path; or train without a tokenizer: set tokenizer.type to \"none\", and "
-          "tokenizer.vocab_size");
+    check(
+        data_.tokenizer || !would_learn,
+        "data.train: token files need the tokenizer that made them: set tokenizer.path to its tokenizer.json or to the "
+        "folder that contains it; or train without a tokenizer: set tokenizer.type to \"none\", and "
+        "tokenizer.vocab_size");
     if (!data_.tokenizer) data_.tokenizer = make_tokenizer(config_.located_tokenizer(), {});
     settle_ends(true);
     tokens_ = open_token_dataset(located, data_.tokenizer->vocab_size(), config_.directory, places_.cache);

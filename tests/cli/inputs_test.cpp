@@ -72,7 +72,7 @@ TEST(Inputs, TokenFilesNeedTheirTokenizer) {
   for (const char* type : {"bpe", "char"}) {
     const Outcome outcome = run.train({"--set", data, "--set", std::string("tokenizer.type=") + type});
     EXPECT_EQ(outcome.code, 2);
-    EXPECT_THAT(outcome.err, HasSubstr("token files need the tokenizer that they were made with"));
+    EXPECT_THAT(outcome.err, HasSubstr("token files need the tokenizer that made them"));
   }
   const Outcome without = run.train(
       {"--set", data, "--set", "tokenizer={\"type\": \"none\", \"vocab_size\": 300}", "--set", "train.steps=1"});

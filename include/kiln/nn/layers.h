@@ -38,7 +38,7 @@ struct TokenMatrix {
 
   TokenMatrix(const ModelConfig& config, ParameterLayout& layout, Module module, Index vocab_size);
 
-  /// Returns the parameters that the rows lie in, in order.
+  /// Returns the parameters that hold the rows, in the order of the rows.
   std::vector<ParameterId> parts() const { return new_rows ? std::vector{rows, new_rows} : std::vector{rows}; }
 };
 
