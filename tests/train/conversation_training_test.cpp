@@ -110,7 +110,8 @@ TEST(ConversationTraining, ResumesToTheByte) {
 Config mixed_config(const Scratch& scratch) {
   Config config = chat_config(scratch);
   std::string stories;
-  for (int i = 0; i < 30; ++i) stories += fmt::format("{{\"text\":\"once {} upon\"}}\n", std::string(i % 9, 'y'));
+  for (std::size_t i = 0; i < 30; ++i)
+    stories += fmt::format("{{\"text\":\"once {} upon\"}}\n", std::string(i % 9, 'y'));
   config.data.mix = {{config.data.train, 1}, {{scratch.write("stories.jsonl", stories)}, 3}};
   config.data.train.clear();
   config.train.steps = 60;
