@@ -62,15 +62,38 @@ std::string sources_table(const DataPreview& preview) {
   return "\n" + table.text();
 }
 
+std::string packing_of(const DataPreview& preview) {
+  return fmt::format("{:.1f}% of the rows hold tokens", 100 * preview.packing);
+}
+
+std::string judged_table(const DataPreview& preview) {
+  const PreferenceCensus& census = *preview.judged;
+  Table table;
+  table.row({"answers", format_count(census.answers)});
+  table.row({"comparisons", format_count(census.comparisons)});
+  table.row({"ties", format_count(census.ties)});
+  table.row({"tokens", format_count(census.tokens)});
+  table.row({"longest", format_count(census.longest) + " tokens"});
+  table.row({"prompts cut", format_count(census.cut)});
+  table.row({"answers too long", format_count(census.too_long) + " left out"});
+  table.row({"empty answers", format_count(census.empty) + " left out"});
+  table.row({"equal answers", format_count(census.equal) + " comparisons left out"});
+  table.row({"without a comparison", format_count(census.left_out) + " prompts left out"});
+  table.row({"packing", packing_of(preview)});
+  return table.text();
+}
+
 std::string to_text(const DataPreview& preview, bool color) {
   std::string text;
   for (std::size_t i = 0; i < preview.examples.size(); ++i) {
     const DataExample& example = preview.examples[i];
-    text += fmt::format(
-        "-- example {}: {}, {} of them supervised\n{}\n", i + 1, counted(std::ssize(example.ids), "token"),
-        format_count(std::ranges::count(example.supervised, 1)), marked(example, *preview.tokenizer, color));
+    text += fmt::format("-- example {}: {}{}, {} of them supervised\n{}\n", i + 1,
+                        example.label + (example.label.empty() ? "" : ", "), counted(std::ssize(example.ids), "token"),
+                        format_count(std::ranges::count(example.supervised, 1)),
+                        marked(example, *preview.tokenizer, color));
   }
   text += fmt::format("-- {} in one pass\n", format_count(preview.epoch) + " " + preview.unit);
+  if (preview.judged) return text + judged_table(preview);
   if (!preview.census) return text;
   const ChatCensus& census = *preview.census;
   Table table;
@@ -80,7 +103,7 @@ std::string to_text(const DataPreview& preview, bool color) {
   table.row({"too long", format_count(census.dropped) + " left out"});
   table.row({"cut", format_count(census.cut)});
   table.row({"without an answer", format_count(census.without_answer) + " left out"});
-  table.row({"packing", fmt::format("{:.1f}% of the rows hold tokens", 100 * preview.packing)});
+  table.row({"packing", packing_of(preview)});
   return text + table.text() + sources_table(preview);
 }
 
@@ -94,15 +117,28 @@ Json to_json(const ChatCensus& census) {
           {"without_answer", census.without_answer}};
 }
 
+Json to_json(const PreferenceCensus& census) {
+  return {{"answers", census.answers},   {"comparisons", census.comparisons},
+          {"ties", census.ties},         {"tokens", census.tokens},
+          {"longest", census.longest},   {"prompts_cut", census.cut},
+          {"too_long", census.too_long}, {"empty", census.empty},
+          {"equal", census.equal},       {"without_comparison", census.left_out}};
+}
+
 Json to_json(const DataPreview& preview) {
   Json examples = Json::array();
   for (const DataExample& example : preview.examples) {
     examples.push_back(
         {{"text", preview.tokenizer->decode(example.ids)}, {"ids", example.ids}, {"supervised", example.supervised}});
+    if (!example.label.empty()) examples.back()["judged"] = example.label;
   }
   Json counts = {{"examples", preview.epoch}};
   if (preview.census) {
     counts.update(to_json(*preview.census));
+    counts["packing"] = preview.packing;
+  }
+  if (preview.judged) {
+    counts.update(to_json(*preview.judged));
     counts["packing"] = preview.packing;
   }
   Json result{{"examples", std::move(examples)}, {"census", std::move(counts)}};

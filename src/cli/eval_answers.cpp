@@ -3,7 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
-#include "kiln/data/conversation_batches.h"
+#include "kiln/data/conversation_examples.h"
 #include "kiln/data/encoded_conversations.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/model_chat.h"
@@ -110,8 +110,8 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
   check(scored.size() > 0,
         "there is no conversation to score: {} are longer than n_ctx, {} have no answer; name others with --data FILE",
         scored.census().dropped, scored.census().without_answer);
-  return std::make_unique<ConversationEvaluation>(std::move(scored), evaluation_rows(model.model->config()),
-                                                  std::numeric_limits<Index>::max());
+  return std::make_unique<PackedEvaluation>(std::make_shared<ConversationExamples>(std::move(scored)),
+                                            evaluation_rows(model.model->config()), std::numeric_limits<Index>::max());
 }
 
 void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,

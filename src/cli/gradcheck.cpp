@@ -28,16 +28,20 @@ struct GradcheckOptions {
 /// Returns the options of a check: `entries` per tensor, or if that is 0, as many as kWork allows.
 GradientCheckOptions sampling(const ParameterLayout& layout, const Config& config, Index entries) {
   GradientCheckOptions check{.seed = config.seed, .recompute = config.train.recompute};
-  if (config.objective.type == ObjectiveKind::sft) {
-    check.conversations = true;
-    check.batch_size = 3;
-  }
+  check.objective = config.objective;
+  if (config.objective.type != ObjectiveKind::next_token) check.batch_size = 3;
   const auto positions = static_cast<double>(check.batch_size * check.sequence_length);
   const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication and an addition
   const double an_entry_of_each = 2 * forward * static_cast<double>(layout.parameters().size());
   const auto affordable = static_cast<Index>(kWork / an_entry_of_each);
   check.entries_per_tensor = entries > 0 ? entries : std::clamp<Index>(affordable, 1, check.entries_per_tensor);
   return check;
+}
+
+/// Returns what the sequences of a check are called.
+std::string_view unit_of(const GradientCheckOptions& options) {
+  if (is_of_preferences(options.objective.type)) return "judged answers";
+  return options.objective.type == ObjectiveKind::sft ? "conversations" : "sequences";
 }
 
 /// Throws Error (usage) if weights and gradients in double do not fit into memory. Activations of so few tokens are
@@ -62,10 +66,8 @@ Json to_json(const std::vector<TensorGradientCheck>& tensors, const GradientChec
                     {"error", tensor.error},
                     {"passed", tensor.passed}});
   }
-  return {{"passed", passed},
-          {"batch", options.conversations ? "conversations" : "sequences"},
-          {"tolerance", options.tolerance},
-          {"tensors", std::move(list)}};
+  return {
+      {"passed", passed}, {"batch", unit_of(options)}, {"tolerance", options.tolerance}, {"tensors", std::move(list)}};
 }
 
 std::string to_text(const std::vector<TensorGradientCheck>& tensors) {
@@ -87,10 +89,10 @@ void run_gradcheck(const GradcheckOptions& options) {
   require_memory(model.layout);
   const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
   spdlog::info("{} parameters, vocabulary {}; {} {} of up to {} random tokens{}; up to {} entries of each tensor",
-               format_count(model.layout.count()), vocab_size, sampled.batch_size,
-               sampled.conversations ? "conversations" : "sequences",
+               format_count(model.layout.count()), vocab_size, sampled.batch_size, unit_of(sampled),
                std::min(sampled.sequence_length, config.model.n_ctx),
-               sampled.conversations ? ", end to end, their answers alone scored" : "", sampled.entries_per_tensor);
+               config.objective.type == ObjectiveKind::sft ? ", end to end, their answers alone scored" : "",
+               sampled.entries_per_tensor);
   if (sampled.entries_per_tensor == 1 && options.entries == 0)
     spdlog::info("a model of this size takes minutes; --set model.n_layers=1 checks the same code in less time");
 
@@ -118,7 +120,7 @@ void add_gradcheck(CLI::App& app) {
   add_json_flag(*command, options->json);
   command->footer(
       "Exits with 1 if a gradient differs. The config's seed draws the entries; small tensors are checked completely. "
-      "The tokens are random; for objective sft they form conversations, and only answers are scored.\n"
+      "The tokens are random; for objective sft they form conversations, for dpo, ipo and reward judged answers.\n"
       "Example: kiln gradcheck configs/quickstart.json --set model.n_layers=1");
   command->callback([options] { run_gradcheck(*options); });
 }

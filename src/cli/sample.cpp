@@ -14,6 +14,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/arguments.h"
+#include "cli/best_of.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <algorithm>
@@ -33,6 +34,7 @@ struct SampleOptions {
   std::optional<std::string> prompts;  // file with several prompts
   std::string overflow = "half";
   bool allow_special = false;
+  BestOfOptions best_of;
   bool json = false;
   CompletionOptions completion;
 };
@@ -200,8 +202,13 @@ void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const G
 
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
-  LoadedModel loaded = options.model.load();
   const std::vector<PromptText> texts = prompts_of(options);
+  if (options.best_of.count > 0) {
+    std::vector<std::string> prompts;
+    for (const PromptText& text : texts) prompts.push_back(text.text);
+    return sample_best_of(options.model, prompts, options.completion, options.best_of, options.json);
+  }
+  LoadedModel loaded = options.model.load();
   std::vector<Prompt> prompts;
   for (const PromptText& text : texts) {
     prompts.push_back(encode(loaded, text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
@@ -263,6 +270,16 @@ void add_sample(CLI::App& app) {
   add_choice(*command, "--context-overflow", options->overflow, kContextOverflows,
              "when a sample fills the context: forget the older half of it, recompute the last n_ctx tokens for each "
              "token (slow), or stop");
+  CLI::Option* reward =
+      command->add_option("--reward", options->best_of.reward, "reward model that scores the answers of --best-of")
+          ->type_name("RUN");
+  add_count(*command, "--best-of", options->best_of.count,
+            "answer the prompt, which is what a user says, this often, and print the answer with the highest score", 1,
+            10'000)
+      ->type_name("N")
+      ->needs(reward)
+      ->excludes("--samples");
+  reward->needs("--best-of");
   add_json_flag(*command, options->json);
   command->footer(
       "--json prints an array with an object for each sample: its prompt and text, the ids of the drawn tokens, and "

@@ -13,13 +13,13 @@
 
 namespace kiln {
 
-double Batch::weight() const { return std::accumulate(weights.begin(), weights.end(), 0.0); }
-
 void Batch::clear() {
   rows.clear();
   scored.clear();
   targets.clear();
   weights.clear();
+  comparisons.clear();
+  reference.clear();
 }
 
 void Batch::append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window) {

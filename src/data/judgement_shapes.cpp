@@ -38,13 +38,22 @@ std::optional<double> margin_of(const RecordValue& record) {
   return record.has("margin") ? std::optional(record.at("margin").number()) : std::nullopt;
 }
 
+double probability_of(const RecordValue& record) {
+  if (!record.has("probability")) return 1;
+  const RecordValue field = record.at("probability");
+  const double probability = field.number();
+  if (probability < 0 || probability > 1) field.refuse("a probability from 0 to 1");
+  return probability;
+}
+
 /// Returns a prompt with two answers, the first one better.
 JudgementRecord pair_of(const RecordValue& record, std::vector<ChatMessage> prompt, std::string chosen,
                         std::string rejected) {
   if (is_same_answer(chosen, rejected)) return skipped(JudgementSkip::equal_answers);
-  return only({.messages = std::move(prompt),
-               .answers = {{.text = std::move(chosen)}, {.text = std::move(rejected)}},
-               .judgements = {{.order = {{0}, {1}}, .margin = margin_of(record)}}});
+  return only(
+      {.messages = std::move(prompt),
+       .answers = {{.text = std::move(chosen)}, {.text = std::move(rejected)}},
+       .judgements = {{.order = {{0}, {1}}, .margin = margin_of(record), .probability = probability_of(record)}}});
 }
 
 // ---- chosen and rejected ----

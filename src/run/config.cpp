@@ -64,7 +64,11 @@ void check_together(const Config& config, Problems& problems) {
     problems.add("/name", "\"{}\" cannot name a folder in runs/; --run takes any path", config.name);
   }
   if (!config.data.mix.empty() && config.objective.type != ObjectiveKind::sft) {
-    problems.add("/data/mix", "is for conversations (objective.type \"sft\"); name texts in data.train");
+    problems.add("/data/mix", "is for conversations (objective.type \"sft\"); name other data in data.train");
+  }
+  if (has_reference(config.objective.type) && !config.init_from) {
+    problems.add("/init_from", "is missing; objective.type {} tunes a model that was finetuned on conversations",
+                 kObjectiveKinds[static_cast<std::size_t>(config.objective.type)]);
   }
   for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
                                         std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {
@@ -113,12 +117,14 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   reserve_chat_tokens(config);
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
+  config.objective.validate(problems, "/objective");
   config.model.validate(problems, "/model");
   config.optimizer.validate(problems, "/optimizer");
   config.train.validate(problems, "/train");
   check_together(config, problems);
   problems.throw_if_any(source, code);
   config.model.resolve();
+  config.model.head = config.objective.type == ObjectiveKind::reward ? HeadKind::score : HeadKind::next_token;
   config.train.resolve();
   return config;
 }
@@ -189,6 +195,7 @@ std::vector<std::string> relative_paths(const Config& config) {
   paths.insert(paths.end(), config.data.validation.begin(), config.data.validation.end());
   if (config.tokenizer.path) paths.push_back(*config.tokenizer.path);
   if (config.init_from) paths.push_back(*config.init_from);
+  if (config.objective.reference) paths.push_back(*config.objective.reference);
   std::erase_if(paths, [](const std::string& path) { return std::filesystem::path(path).is_absolute(); });
   return paths;
 }

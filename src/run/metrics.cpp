@@ -20,7 +20,11 @@ constexpr double kMicroseconds = 1e6;  // per second
 
 std::string to_line(MetricsRow row) {
   row.seconds = std::round(row.seconds * kMicroseconds) / kMicroseconds;
-  return to_json(row).dump();
+  Json json = to_json(row);
+  for (const Metric& metric : kMetrics) {
+    if (metric.of_preferences && !(row.*metric.value)) json.erase(std::string(metric.key));
+  }
+  return json.dump();
 }
 
 MetricsRow parse_row(std::string_view line, const std::string& source) {

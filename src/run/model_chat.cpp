@@ -46,7 +46,7 @@ ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const 
 }
 
 bool is_chat_run(const LoadedModel& model) {
-  return model.source.config && model.source.config->objective.type == ObjectiveKind::sft;
+  return model.source.config && has_template(model.source.config->objective.type);
 }
 
 ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,

@@ -120,6 +120,7 @@ ModelSource open_checkpoint(const fs::path& folder, int nested) {
     check_config_against_weights(folder, source.model);
   }
   source.config = std::move(read.config);
+  source.rewards = read.rewards;
   return source;
 }
 

@@ -2,22 +2,37 @@
 #include "kiln/train/data_preview.h"
 
 #include "train/training_data.h"
+#include <algorithm>
 #include <utility>
 
 namespace kiln {
 namespace {
 
-/// Appends the batch's sequences, with the target of each one's last row, if that is scored.
-void append_examples(const Batch& batch, Index count, std::vector<DataExample>& examples) {
+/// Returns how the batch's comparisons name an answer.
+std::string label_of(const Batch& batch, Index sequence) {
+  bool is_chosen = false, is_rejected = false;
+  for (const Comparison& comparison : batch.comparisons) {
+    is_chosen = is_chosen || comparison.chosen == sequence;
+    is_rejected = is_rejected || std::ranges::find(comparison.rejected, sequence) != comparison.rejected.end();
+  }
+  if (is_chosen && is_rejected) return "chosen and rejected";
+  return is_chosen ? "chosen" : is_rejected ? "rejected" : "";
+}
+
+/// Appends the batch's sequences, with the target of each one's last row, if that is scored. A score head scores the
+/// tokens of its rows, not those that follow them.
+void append_examples(const Batch& batch, HeadKind head, Index count, std::vector<DataExample>& examples) {
+  const Index shift = head == HeadKind::next_token ? 1 : 0;
   std::size_t m = 0;
-  for (const Sequence& sequence : batch.rows.sequences) {
+  for (Index s = 0; s < std::ssize(batch.rows.sequences); ++s) {
+    const Sequence& sequence = batch.rows.sequences[static_cast<std::size_t>(s)];
     if (std::ssize(examples) == count) return;
-    DataExample example;
+    DataExample example{.label = label_of(batch, s)};
     const auto first = batch.rows.tokens.begin() + sequence.row;
     example.ids.assign(first, first + sequence.length);
     example.supervised.assign(example.ids.size() + 1, 0);
     for (; m < batch.scored.size() && batch.scored[m] < sequence.row + sequence.length; ++m) {
-      const Index next = batch.scored[m] - sequence.row + 1;
+      const Index next = batch.scored[m] - sequence.row + shift;
       example.supervised[static_cast<std::size_t>(next)] = 1;
       if (next == sequence.length) example.ids.push_back(batch.targets[m]);
     }
@@ -53,16 +68,17 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
                       .held_out_tokens = data.held_out_tokens,
                       .census = data.census,
                       .sources = data.sources};
+  if (data.preferences) preview.judged = data.preferences->census();
   Batch batch;
   for (Index drawn = 0; std::ssize(preview.examples) < count && drawn < preview.epoch;) {
     Index micro_batch = 0;
     for (Index examples; (examples = data.batches->fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
       drawn += examples;
-      append_examples(batch, count, preview.examples);
+      append_examples(batch, config.model.head, count, preview.examples);
       if (std::ssize(preview.examples) == count) break;
     }
   }
-  if (data.census) count_rows(*data.batches, data.runner.scored, preview);
+  if (data.chat) count_rows(*data.batches, data.runner.scored, preview);
   preview.tokenizer = std::move(data.tokenizer);
   return preview;
 }

@@ -2,21 +2,23 @@
 #include "kiln/train/evaluate.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/intervals.h"
 #include "kiln/core/stopwatch.h"
 #include "kiln/data/batcher.h"
 #include "kiln/nn/runner.h"
 
+#include "train/preference_objective.h"
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 namespace kiln {
 namespace {
 
-constexpr Index kBatchTokens = 1024;                   // small enough for activations to stay in the cache
-constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5%
+constexpr Index kBatchTokens = 1024;  // small enough for activations to stay in the cache
 
 Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, kBatchTokens / config.n_ctx); }
 
@@ -27,6 +29,29 @@ struct SequenceScore {
   Index ends = 0, correct_ends = 0;  // of the targets that end a turn
   std::uint64_t bytes = 0;           // of the targets' text
 };
+
+/// Returns the standard error of the ratio estimator sum / size over groups of unequal size; nullopt for a single
+/// group.
+std::optional<double> standard_error(const std::vector<double>& sums, const std::vector<double>& sizes) {
+  const double groups = static_cast<double>(sums.size());
+  if (groups < 2) return std::nullopt;
+  const double all = std::accumulate(sizes.begin(), sizes.end(), 0.0);
+  const double mean = std::accumulate(sums.begin(), sums.end(), 0.0) / all;
+  double squares = 0;
+  for (std::size_t i = 0; i < sums.size(); ++i) squares += std::pow(sums[i] - mean * sizes[i], 2);
+  return std::sqrt(squares * groups / (groups - 1)) / all;
+}
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation_of(const std::vector<double>& values) {
+  const double mean = mean_of(values);
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / static_cast<double>(values.size()));
+}
 
 /// The mean loss and its spread, from one sum of losses per sequence: sequences are independent, their tokens are not.
 class SequenceStatistics {
@@ -48,7 +73,7 @@ class SequenceStatistics {
   Evaluation result() const {
     Evaluation result;
     result.loss = mean();
-    if (const std::optional<double> error = standard_error()) result.margin = kNormalQuantile * *error;
+    if (const auto error = standard_error(sums_, sizes_)) result.margin = kNormalQuantile * *error;
     result.tokens = all_.targets;
     result.accuracy = share(all_.correct, all_.targets);
     if (all_.ends > 0) result.end_accuracy = share(all_.correct_ends, all_.ends);
@@ -60,15 +85,6 @@ class SequenceStatistics {
  private:
   static double share(Index part, Index whole) { return static_cast<double>(part) / static_cast<double>(whole); }
   double mean() const { return all_.loss / static_cast<double>(all_.targets); }
-
-  /// Returns the standard error of the ratio estimator sum / tokens over sequences of unequal size.
-  std::optional<double> standard_error() const {
-    const double windows = static_cast<double>(sums_.size());
-    if (windows < 2) return std::nullopt;
-    double squares = 0;
-    for (std::size_t i = 0; i < sums_.size(); ++i) squares += std::pow(sums_[i] - mean() * sizes_[i], 2);
-    return std::sqrt(squares * windows / (windows - 1)) / static_cast<double>(all_.targets);
-  }
 
   std::vector<double> sums_, sizes_;
   SequenceScore all_;
@@ -163,6 +179,47 @@ class RunnerEvaluator final : public Evaluator {
   std::vector<std::int32_t> best_;  // (M) of a batch
 };
 
+/// Evaluates comparisons of answers by an objective's loss.
+class PreferenceEvaluator final : public Evaluator {
+ public:
+  PreferenceEvaluator(std::unique_ptr<Runner<float>> runner, const ObjectiveConfig& objective)
+      : runner_(std::move(runner)), objective_(objective), batch_runner_(*runner_, objective_) {}
+
+  Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
+    const Stopwatch stopwatch;
+    PreferenceSums all;
+    std::vector<double> losses, sizes;  // of each batch
+    std::vector<double> rewards;        // of each answer
+    for (Index i = 0; i < source.size(); ++i) {
+      source.fill(i, batch_);
+      losses.push_back(batch_runner_.loss(weights, batch_, {}));
+      sizes.push_back(objective_.weight(batch_));
+      objective_.measure(batch_, batch_runner_.outputs(), all);
+      const std::vector<double> more = objective_.rewards(batch_, batch_runner_.outputs());
+      rewards.insert(rewards.end(), more.begin(), more.end());
+      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
+    }
+    const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+    Evaluation result;
+    result.loss = loss / all.weight;
+    if (const auto error = standard_error(losses, sizes)) result.margin = kNormalQuantile * *error;
+    result.tokens = source.tokens();
+    result.accuracy = all.decided_weight > 0 ? all.correct / all.decided_weight : NAN;
+    result.reward_mean = mean_of(rewards);
+    result.reward_deviation = deviation_of(rewards);
+    result.seconds = stopwatch.seconds();
+    return result;
+  }
+
+ private:
+  const ModelConfig& config() const override { return runner_->config(); }
+
+  std::unique_ptr<Runner<float>> runner_;
+  PreferenceObjective objective_;
+  BatchRunner<float> batch_runner_;
+  Batch batch_;
+};
+
 }  // namespace
 
 double Evaluation::perplexity() const { return std::exp(loss); }
@@ -182,6 +239,12 @@ std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab
                                           std::vector<std::uint32_t> text_bytes, std::optional<TokenId> end_of_turn) {
   return std::make_unique<RunnerEvaluator>(make_runner(config, vocab_size, precision, evaluation_runner(config)),
                                            std::move(text_bytes), end_of_turn);
+}
+
+std::unique_ptr<Evaluator> make_preference_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
+                                                     const ObjectiveConfig& objective, Index rows) {
+  return std::make_unique<PreferenceEvaluator>(
+      make_runner(config, vocab_size, precision, {.rows = rounded_up_rows(rows), .scored = rows}), objective);
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {

@@ -26,14 +26,15 @@ class Subject {
       : model_(config, vocab_size),
         weights_(model_.layout),
         gradients_(model_.layout),
-        step_{.training = true, .seed = options.seed} {
+        step_{.training = true, .seed = options.seed},
+        objective_(make_objective(options.objective)) {
     initialise(config, options.seed, weights_);
     disturb(options.seed);
     draw_batch(options);
     runner_ = make_runner<double>(
         config, vocab_size,
         {.rows = batch_.rows.size(), .scored = std::ssize(batch_.scored), .backward = options.recompute});
-    batch_runner_.emplace(*runner_, objective_);
+    batch_runner_.emplace(*runner_, *objective_);
   }
 
   double loss() { return batch_runner_->loss(weights_, batch_, step_); }
@@ -56,17 +57,51 @@ class Subject {
       for (std::int32_t& token : batch_.rows.append(length, place)) token = draw();
       for (Index t = 0; t < length; ++t) {
         const Index n = batch_.rows.size() - length + t;
-        const bool is_answer = t / kTurn % 2 == 1 || t + 1 == length;
-        if (options.conversations ? !is_answer : n % kUnscoredEvery == kUnscoredEvery - 1) continue;
-        batch_.scored.push_back(n);
+        if (is_scored(options.objective.type, n, t, length)) batch_.scored.push_back(n);
       }
     }
     const auto used = static_cast<double>(batch_.rows.size());
     batch_.rows.round_up(kFewRows);
     for (std::size_t m = 0; m < batch_.scored.size(); ++m) {
       batch_.targets.push_back(draw());
-      batch_.weights.push_back(static_cast<float>((options.conversations ? 1.0 : 0.5 + rng.uniform()) / used));
+      const bool is_weighted = options.objective.type == ObjectiveKind::next_token;
+      batch_.weights.push_back(static_cast<float>((is_weighted ? 0.5 + rng.uniform() : 1.0) / used));
     }
+    if (is_of_preferences(options.objective.type)) judge(options.objective, rng);
+  }
+
+  /// Returns true if row n of the batch, row t of a sequence of this length, is scored.
+  static bool is_scored(ObjectiveKind objective, Index n, Index t, Index length) {
+    switch (objective) {
+      case ObjectiveKind::next_token:
+        return n % kUnscoredEvery != kUnscoredEvery - 1;
+      case ObjectiveKind::sft:
+        return t / kTurn % 2 == 1 || t + 1 == length;
+      case ObjectiveKind::dpo:
+      case ObjectiveKind::ipo:
+        return t > 0 || length == 1;
+      case ObjectiveKind::reward:
+        return t + 1 == length;
+    }
+    return false;
+  }
+
+  /// Compares each sequence with the next one, and, for whole rankings, the first with all others.
+  void judge(const ObjectiveConfig& objective, Rng& rng) {
+    const Index answers = std::ssize(batch_.rows.sequences);
+    for (Index i = 0; i < answers; ++i) batch_.reference.push_back(-3 - rng.uniform());
+    for (Index i = 0; i + 1 < answers; ++i) {
+      const bool has_margin = objective.type != ObjectiveKind::ipo;
+      batch_.comparisons.push_back({.chosen = i,
+                                    .rejected = {i + 1},
+                                    .weight = 0.5 + rng.uniform(),
+                                    .probability = 0.5 + rng.uniform() / 2,
+                                    .margin = has_margin ? rng.uniform() : 0});
+    }
+    if (objective.ranking != Ranking::plackett_luce) return;
+    Comparison& first = batch_.comparisons.front();
+    first.probability = 1;
+    for (Index i = 2; i < answers; ++i) first.rejected.push_back(i);
   }
 
   /// Perturbs every weight: tiny weights, zero biases and gains of exactly 1 would hide errors.
@@ -82,7 +117,7 @@ class Subject {
   ParameterBuffer<double> weights_;
   Gradients<double> gradients_;
   StepContext step_;
-  NextToken objective_;
+  std::unique_ptr<Objective> objective_;
   std::unique_ptr<Runner<double>> runner_;
   std::optional<BatchRunner<double>> batch_runner_;
   Batch batch_;

@@ -1,9 +1,26 @@
-// Implements the objectives, and runs batches for them: scores and gradient.
+// Implements the objective of next tokens, and runs batches for objectives: scores and gradient.
 #include "kiln/train/objective.h"
 
 #include <cstddef>
+#include <numeric>
 
 namespace kiln {
+
+void PreferenceSums::add(const PreferenceSums& other) {
+  weight += other.weight;
+  decided_weight += other.decided_weight;
+  loss += other.loss;
+  indifferent += other.indifferent;
+  chosen_reward += other.chosen_reward;
+  rejected_reward += other.rejected_reward;
+  correct += other.correct;
+  chosen_log_prob += other.chosen_log_prob;
+  rejected_log_prob += other.rejected_log_prob;
+}
+
+double NextToken::weight(const Batch& batch) const {
+  return std::accumulate(batch.weights.begin(), batch.weights.end(), 0.0);
+}
 
 double NextToken::loss(const Batch& batch, std::span<const double> outputs) const {
   double sum = 0;
@@ -28,28 +45,28 @@ double BatchRunner<A>::backward(Weights weights, const Batch& batch, const StepC
   runner_.forward(weights, batch.rows, step);
   if (objective_.reads_outputs()) score(batch);
   const std::size_t M = batch.targets.size();
-  losses_.resize(M);
-  d_losses_.resize(M);
+  scores_.resize(M);
+  d_scores_.resize(M);
   d_outputs_.resize(M);
   objective_.gradient(batch, objective_.reads_outputs() ? outputs_ : std::span<const double>(), d_outputs_);
-  for (std::size_t m = 0; m < M; ++m) d_losses_[m] = static_cast<A>(-d_outputs_[m]);
-  runner_.backward(batch.scored_targets(), ConstVec<A>(d_losses_.data(), std::ssize(d_losses_)),
-                   Vec<A>(losses_.data(), std::ssize(losses_)), gradients);
+  for (std::size_t m = 0; m < M; ++m) d_scores_[m] = static_cast<A>(sign_ * d_outputs_[m]);
+  runner_.backward(batch.scored_targets(), ConstVec<A>(d_scores_.data(), std::ssize(d_scores_)),
+                   Vec<A>(scores_.data(), std::ssize(scores_)), gradients);
   if (!objective_.reads_outputs()) read_outputs();
   return objective_.loss(batch, outputs_);
 }
 
 template <class A>
 void BatchRunner<A>::score(const Batch& batch) {
-  losses_.resize(batch.targets.size());
-  runner_.score(batch.scored_targets(), Vec<A>(losses_.data(), std::ssize(losses_)));
+  scores_.resize(batch.targets.size());
+  runner_.score(batch.scored_targets(), Vec<A>(scores_.data(), std::ssize(scores_)));
   read_outputs();
 }
 
 template <class A>
 void BatchRunner<A>::read_outputs() {
-  outputs_.resize(losses_.size());
-  for (std::size_t m = 0; m < losses_.size(); ++m) outputs_[m] = -static_cast<double>(losses_[m]);
+  outputs_.resize(scores_.size());
+  for (std::size_t m = 0; m < scores_.size(); ++m) outputs_[m] = sign_ * static_cast<double>(scores_[m]);
 }
 
 template class BatchRunner<float>;

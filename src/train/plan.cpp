@@ -125,6 +125,14 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
   if (!plan.by_clock) plan.wall_seconds = work.seconds;
 }
 
+/// Returns the bytes of the run's evaluator, which is also as large as the reference's runner.
+std::size_t evaluation_bytes(const Config& config, const LanguageModel<float>& model, Precision precision,
+                             Index windows) {
+  if (!is_of_preferences(config.objective.type)) return evaluator_bytes(config.model, model.vocab_size(), precision);
+  const Index rows = windows * config.model.n_ctx;
+  return runner_bytes(config.model, model.vocab_size(), precision, {.rows = rounded_up_rows(rows), .scored = rows});
+}
+
 }  // namespace
 
 ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
@@ -169,7 +177,7 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
           .optimizer = state + scratch_bytes(config.optimizer, trained),
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
-          .evaluation = config.train.eval_every > 0 ? evaluator_bytes(config.model, model.vocab_size(), precision) : 0,
+          .evaluation = config.train.eval_every > 0 ? evaluation_bytes(config, model, precision, windows) : 0,
           .checkpoint = config.train.copies_checkpoints() ? saved + state : 0};
 }
 

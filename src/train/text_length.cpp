@@ -43,7 +43,8 @@ TextLength length_of_text(const Config& config) {
   return estimate_length(corpus, *tokenizer, special_ids(*tokenizer, config.tokenizer).marks());
 }
 
-TextLength length_of_conversations(const Config& config) {
+/// Returns the length of conversations or judged answers.
+TextLength length_of_examples(const Config& config) {
   const DataPreview preview = preview_data(config, 0, {});
   return {.train = preview.epoch_tokens, .validation = preview.held_out_tokens};
 }
@@ -83,7 +84,7 @@ TextLength estimate_length(const Corpus& corpus, const Tokenizer& tokenizer, Doc
 std::optional<TextLength> text_length(const Config& config) {
   if (!config.data.names_data()) return std::nullopt;
   try {
-    if (config.objective.type == ObjectiveKind::sft) return length_of_conversations(config);
+    if (has_template(config.objective.type)) return length_of_examples(config);
     const bool tokens = names_token_files(config.data, config.directory);
     const TextLength length = tokens ? length_of_token_files(config) : length_of_text(config);
     if (length.train > 0) return length;

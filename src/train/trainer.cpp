@@ -19,6 +19,10 @@ namespace {
 
 using Retry = CheckpointSaver::Retry;
 
+// How far the first loss may be from that of equal rewards, relative to it if it is above 1. In bfloat16 a log p of
+// some nats has an error of up to 2^-9 of it, which a product of another shape may round otherwise.
+constexpr double kFirstLossTolerance = 1e-6, kFirstLossToleranceBf16 = 1e-2;
+
 /// Thrown within an evaluation or a sample if the monitor ends the run.
 struct Stopped {};
 
@@ -114,6 +118,8 @@ void Trainer::take_step() {
   if (result.is_scored) row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
+  if (p_.data.preferences) note_preferences(result.preferences);
+  warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
   if (!result.is_scored) {
     ++state.bad_steps;
@@ -126,6 +132,38 @@ void Trainer::take_step() {
   if (!result.applied) return after_bad_step(result, position.examples_drawn);
   state.bad_steps_in_a_row = 0;
   note_loss(result.loss, state);
+}
+
+/// Warns once that a reward model begins to see the same comparisons again.
+void Trainer::warn_after_first_pass(Index drawn_before) {
+  const Index epoch = p_.data.batches->epoch();
+  const bool is_over = drawn_before < epoch && p_.state.windows >= epoch && !p_.training_length.is_reached();
+  if (p_.config.objective.type != ObjectiveKind::reward || !is_over) return;
+  warn("step {}: the first pass over the comparisons is over; from here on a reward model usually learns them by heart",
+       p_.state.step);
+}
+
+/// Stores what the step's comparisons add up to in the row. Ends the run if the model does not begin as indifferent as
+/// a model that is its own reference must be.
+void Trainer::note_preferences(const PreferenceSums& sums) {
+  row_.chosen_reward = if_finite(sums.chosen_reward / sums.weight);
+  row_.rejected_reward = if_finite(sums.rejected_reward / sums.weight);
+  row_.reward_margin = if_finite((sums.chosen_reward - sums.rejected_reward) / sums.weight);
+  if (sums.decided_weight > 0) row_.reward_accuracy = if_finite(sums.correct / sums.decided_weight);
+  if (p_.config.model.head == HeadKind::next_token) {
+    row_.chosen_log_prob = if_finite(sums.chosen_log_prob / sums.weight);
+    row_.rejected_log_prob = if_finite(sums.rejected_log_prob / sums.weight);
+  }
+  if (p_.state.step != 1 || !p_.starts_at_reference) return;
+  const double found = sums.loss / sums.weight, expected = sums.indifferent / sums.weight;
+  const double tolerance = p_.weights->precision() == Precision::fp32 ? kFirstLossTolerance : kFirstLossToleranceBf16;
+  if (std::abs(found - expected) <= tolerance * std::max(1.0, expected)) return;
+  fail(ExitCode::failure,
+       "step 1: the model is its own reference, so the loss of its comparisons must be {:.7f}, and it is {:.7f} "
+       "(rewards: {:.3g} of chosen answers, {:.3g} of rejected ones); remove {} and start again, and report this if it "
+       "happens again",
+       expected, found, sums.chosen_reward / sums.weight, sums.rejected_reward / sums.weight,
+       (paths_.tokens() / "reference.json").string());
 }
 
 void Trainer::after_bad_step(const StepResult& result, Index first_example) {
@@ -180,10 +218,14 @@ void Trainer::rate(const Evaluation& evaluation) {
   TrainerState& state = p_.state;
   row_.validation_loss = if_finite(evaluation.loss);
   row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
-  row_.perplexity = if_finite(evaluation.perplexity());
+  if (!p_.data.preferences) row_.perplexity = if_finite(evaluation.perplexity());
   if (row_.validation_loss) row_.accuracy = evaluation.accuracy;
   if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
   state.validation_loss = row_.validation_loss;
+  if (p_.config.model.head == HeadKind::score) {
+    state.reward_mean = evaluation.reward_mean;
+    state.reward_deviation = evaluation.reward_deviation;
+  }
   if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
     state.best_loss = state.validation_loss;
     state.best_step = state.step;

@@ -26,6 +26,8 @@ class Trainer {
  private:
   bool after_step();
   void take_step();
+  void warn_after_first_pass(Index drawn_before);
+  void note_preferences(const PreferenceSums& sums);
   [[noreturn]] void fail_diverged();
   void after_bad_step(const StepResult& result, Index first_example);
   void log_row();

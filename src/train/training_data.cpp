@@ -18,6 +18,9 @@ namespace kiln {
 const std::array<Task, kObjectiveKinds.size()> kTasks{{
     {ObjectiveKind::next_token, load_text},
     {ObjectiveKind::sft, load_conversations},
+    {ObjectiveKind::dpo, load_preferences},
+    {ObjectiveKind::ipo, load_preferences},
+    {ObjectiveKind::reward, load_preferences},
 }};
 
 TrainingData load_training_data(Config& config, const DataPlaces& places, const ResumeOptions& options) {
@@ -39,7 +42,7 @@ std::unique_ptr<Tokenizer> resumed_tokenizer(const Config& config, const std::fi
     warn("{}: is ignored; using the tokenizer of {}", *path, checkpoint.string());
   } else if (path) {
     std::unique_ptr<Tokenizer> named = load_tokenizer(*path);
-    if (const auto kind = config.chat.kind(); kind && config.objective.type == ObjectiveKind::sft)
+    if (const auto kind = config.chat.kind(); kind && has_template(config.objective.type))
       named = with_chat_tokens(std::move(named), *kind);
     check(named->to_json() == tokenizer->to_json(),
           "{}: the tokenizer is not the one that {} was trained with; restore that one, continue with the checkpoint's "

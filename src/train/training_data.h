@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/data/batch.h"
+#include "kiln/data/encoded_preferences.h"
 #include "kiln/nn/runner.h"
 #include "kiln/run/config.h"
 #include "kiln/run/model_source.h"
@@ -32,6 +33,7 @@ struct TrainingData {
   Index known_entries = 0;            // of the tokenizer, before the chat template added tokens; 0: it added none
   std::optional<ChatCensus> census;   // of the conversations to train on
   std::vector<SourceCensus> sources;  // of data.mix
+  std::shared_ptr<EncodedPreferences> preferences, held_out_preferences;  // judged answers, which the batches hold too
 
   /// Returns the tokens that a sample continues: of a text, or of a conversation in which the user said it.
   std::vector<TokenId> prompt(const std::string& text) const;
@@ -58,6 +60,7 @@ extern const std::array<Task, kObjectiveKinds.size()> kTasks;
 
 TrainingData load_text(Config& config, const DataPlaces& places, const ResumeOptions& options);
 TrainingData load_conversations(Config& config, const DataPlaces& places, const ResumeOptions& options);
+TrainingData load_preferences(Config& config, const DataPlaces& places, const ResumeOptions& options);
 
 /// Returns the checkpoint's tokenizer. One that the config names by path must be the same, with the tokens of the
 /// config's chat template, unless `force`.

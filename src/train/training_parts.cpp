@@ -12,6 +12,7 @@
 #include "kiln/text/document.h"
 #include "kiln/train/plan.h"
 
+#include "train/reference.h"
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -175,8 +176,73 @@ void load_checkpoint(TrainingParts& p) {
   inform("resuming at step {} from {}", p.state.step, folder.string());
 }
 
+/// Computes log p of the answers under the reference: the run's initial weights if that is where it starts, else
+/// another model.
+ReferenceLogProbs compute_reference(const TrainingParts& p, const ModelSource& source, bool is_start) {
+  const Index rows = p.data.runner.scored;
+  const auto compute = [&](const ModelView& model) {
+    return ReferenceLogProbs{answer_log_probs(model, p.data.preferences, rows),
+                             answer_log_probs(model, p.data.held_out_preferences, rows)};
+  };
+  if (is_start) return compute({*p.model, *p.weights});
+  LoadedModel loaded = load_weights(source);
+  check(loaded.model->vocab_size() == p.model->vocab_size() && loaded.model->config().n_ctx >= p.config.model.n_ctx,
+        "objective.reference: {} has {} tokens and n_ctx {}, the model that trains has {} and {}; it must be a model "
+        "like it",
+        source.folder.string(), loaded.model->vocab_size(), loaded.model->config().n_ctx, p.model->vocab_size(),
+        p.config.model.n_ctx);
+  const ModelWeights weights(std::move(loaded.weights), p.weights->precision());
+  weights.round();
+  return compute({*loaded.model, weights});
+}
+
+/// Sets log p of the answers under the reference: those that the run keeps, else computed from the reference model.
+void load_reference(TrainingParts& p, const fs::path& cache, std::uint64_t& hash) {
+  if (!has_reference(p.config.objective.type)) return;
+  const std::optional<std::string>& named = p.config.objective.reference;
+  const std::string name = p.config.locate(named.value_or(*p.config.init_from)).string();
+  const fs::path file = cache / "reference.json";
+  ReferenceKey key{.model = hash, .answers = p.data.digest, .precision = p.weights->precision()};
+  std::optional<ReferenceLogProbs> log_probs;
+  if (p.resumed_from) log_probs = read_reference(file, key);
+  if (!log_probs) {
+    const ModelSource source = open_model(name);
+    const ModelSource start = open_model(p.config.locate(*p.config.init_from), std::nullopt, Verify::no);
+    key.model = hash_weights(source.folder);
+    check(!p.resumed_from || key.model == hash,
+          "{}: has other weights now than when the run began (hash {}, then {}), so its reference is lost; put the "
+          "model back, or start another run with --run DIR",
+          name, hex(key.model), hex(hash));
+    const bool is_own = source.folder == start.folder || key.model == hash_weights(start.folder);
+    p.starts_at_reference = !p.resumed_from && is_own && p.config.model.dropout == 0;
+    log_probs = read_reference(file, key);
+    if (!log_probs) log_probs = compute_reference(p, source, is_own && !p.resumed_from);
+    write_reference(file, key, *log_probs);
+  }
+  hash = key.model;
+  const auto fits = [](const std::vector<double>& values, const EncodedPreferences& answers) {
+    return std::ssize(values) == answers.answers();
+  };
+  check_input(fits(log_probs->train, *p.data.preferences) && fits(log_probs->held_out, *p.data.held_out_preferences),
+              "{}: holds log p of other answers; remove the file", file.string());
+  p.data.preferences->set_reference(std::move(log_probs->train));
+  p.data.held_out_preferences->set_reference(std::move(log_probs->held_out));
+}
+
+/// Returns an evaluator for the run's objective.
+std::unique_ptr<Evaluator> evaluator_of(const TrainingParts& p, Index vocab_size, Precision precision) {
+  const ModelConfig& model = p.config.model;
+  if (p.data.preferences) {
+    return make_preference_evaluator(model, vocab_size, precision, p.config.objective, p.data.runner.scored);
+  }
+  const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
+  return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
+}
+
 /// Throws Error (usage) if the tokenizer cannot encode the prompt of the samples: now rather than at the first sample.
 void check_sample_prompt(const TrainingParts& p) {
+  check(!p.config.train.samples() || p.config.model.head == HeadKind::next_token,
+        "train.sample_every: a reward model writes no text; set it to 0");
   if (p.config.train.samples()) p.data.prompt(p.config.train.sample_prompt);
 }
 
@@ -220,17 +286,17 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   const Precision precision = resolved(p.config.train.precision);
   p.weights = std::make_unique<ModelWeights>(p.model->layout, p.saved, precision);
   fill_weights(p, base);  // early, since it may briefly need two copies
+  p.weights->round();
+  std::uint64_t reference = p.resumed_from ? read_trainer_state(*p.resumed_from).reference : 0;
+  load_reference(p, cache, reference);
   p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
-  if (p.config.train.eval_every > 0 && p.data.validation) {
-    const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
-    p.evaluator = make_evaluator(p.config.model, V, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
-  }
+  if (p.config.train.eval_every > 0 && p.data.validation) p.evaluator = evaluator_of(p, V, precision);
   if (p.resumed_from) load_checkpoint(p);
+  p.state.reference = reference;
   note_machine(p, precision);
   check_same_template(p);
   check_same_data(p, options.retokenize);
   p.training_length.advance(p.state);
-  p.weights->round();
   return result;
 }
 

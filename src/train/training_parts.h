@@ -29,6 +29,7 @@ struct TrainingParts {
   TrainingLength training_length = TrainingLength::after_steps(0);
   TrainerState state;
   std::optional<std::filesystem::path> resumed_from;
+  bool starts_at_reference = false;  // the initial weights are the reference's, and dropout is off
 
   bool has_stopped_early() const;
   bool is_finished() const {

@@ -165,7 +165,7 @@ TEST(Batcher, ABorderSeparatesDocuments) {
   EXPECT_EQ(batch.rows.sequences[2].row, 4);
   EXPECT_THAT(batch.scored, ElementsAre(0, 1, 4, 5));  // an end is predicted; what follows one is not
   EXPECT_THAT(batch.targets, ElementsAre(2, 9, 4, 5));
-  EXPECT_EQ(batch.weight(), 4);
+  EXPECT_THAT(batch.weights, ElementsAre(1, 1, 1, 1));
 }
 
 TEST(Batcher, SequencesOfARunHaveNumbersOfTheirOwn) {

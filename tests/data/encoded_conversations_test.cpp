@@ -1,7 +1,7 @@
 // Conversations as tokens: what is counted, dropped and cut, and where their batches begin and end.
 #include "kiln/data/encoded_conversations.h"
 
-#include "kiln/data/conversation_batches.h"
+#include "kiln/data/conversation_examples.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -156,6 +156,10 @@ EncodedConversations many(const ChatRig& rig, int count) {
   return rig.encode(conversations, 100);
 }
 
+std::shared_ptr<const Examples> examples_of(EncodedConversations conversations) {
+  return std::make_shared<ConversationExamples>(std::move(conversations));
+}
+
 /// The rows, targets and weights that scoring conversation i alone would have, at `row`.
 void expect_conversation(const EncodedConversations& all, Index i, const Batch& batch, const Sequence& at) {
   const std::span<const TokenId> ids = all.ids(i);
@@ -174,10 +178,10 @@ void expect_conversation(const EncodedConversations& all, Index i, const Batch& 
   }
 }
 
-TEST(ConversationBatches, LayConversationsEndToEndUntilTheNextDoesNotFit) {
+TEST(ConversationExamples, LayConversationsEndToEndUntilTheNextDoesNotFit) {
   const ChatRig rig;
   const EncodedConversations all = many(rig, 20);
-  ConversationBatches batches(many(rig, 20), {.rows = 150, .micro_batches = 2, .order = DataOrder::sequential});
+  PackedBatches batches(examples_of(many(rig, 20)), {.rows = 150, .micro_batches = 2, .order = DataOrder::sequential});
   Batch batch;
   Index next = 0;
   for (int step = 0; step < 6; ++step) {
@@ -199,29 +203,28 @@ TEST(ConversationBatches, LayConversationsEndToEndUntilTheNextDoesNotFit) {
   }
 }
 
-TEST(ConversationBatches, AShuffledEpochHoldsEachConversationOnceAndDependsOnTheSeedAlone) {
+TEST(ConversationExamples, AShuffledEpochHoldsEachConversationOnceAndDependsOnTheSeedAlone) {
   const ChatRig rig;
-  ConversationBatches batches(many(rig, 20), {.rows = 100, .seed = 3});
-  ConversationBatches again(many(rig, 20), {.rows = 100, .seed = 3});
-  ConversationBatches other(many(rig, 20), {.rows = 100, .seed = 4});
+  PackedBatches batches(examples_of(many(rig, 20)), {.rows = 100, .seed = 3});
+  PackedBatches again(examples_of(many(rig, 20)), {.rows = 100, .seed = 3});
+  PackedBatches other(examples_of(many(rig, 20)), {.rows = 100, .seed = 4});
   std::vector<Index> first, second;
-  for (Index i = 0; i < 20; ++i) first.push_back(batches.conversation(i));
-  for (Index i = 20; i < 40; ++i) second.push_back(batches.conversation(i));
+  for (Index i = 0; i < 20; ++i) first.push_back(batches.example(i));
+  for (Index i = 20; i < 40; ++i) second.push_back(batches.example(i));
   EXPECT_EQ(std::set<Index>(first.begin(), first.end()).size(), 20u);
   EXPECT_EQ(std::set<Index>(second.begin(), second.end()).size(), 20u);
   EXPECT_NE(first, second);
   Index same = 0;
   for (Index i = 39; i >= 0; --i) {  // in any order of questions
-    EXPECT_EQ(again.conversation(i),
-              i < 20 ? first[static_cast<std::size_t>(i)] : second[static_cast<std::size_t>(i - 20)]);
-    same += other.conversation(i) == again.conversation(i) ? 1 : 0;
+    EXPECT_EQ(again.example(i), i < 20 ? first[static_cast<std::size_t>(i)] : second[static_cast<std::size_t>(i - 20)]);
+    same += other.example(i) == again.example(i) ? 1 : 0;
   }
   EXPECT_LT(same, 20);
 }
 
-TEST(ConversationBatches, OfWholeEpochsEndWithTheEpoch) {
+TEST(ConversationExamples, OfWholeEpochsEndWithTheEpoch) {
   const ChatRig rig;
-  ConversationBatches batches(many(rig, 20), {.rows = 150, .micro_batches = 0});
+  PackedBatches batches(examples_of(many(rig, 20)), {.rows = 150, .micro_batches = 0});
   EXPECT_EQ(batches.steps_of_epochs(3), 3);
   Batch batch;
   Index drawn = 20, micro = 0;  // the second epoch
@@ -229,9 +232,9 @@ TEST(ConversationBatches, OfWholeEpochsEndWithTheEpoch) {
   EXPECT_EQ(drawn, 40);
 }
 
-TEST(ConversationBatches, StepsOfEpochsAreThoseThatDrawThem) {
+TEST(ConversationExamples, StepsOfEpochsAreThoseThatDrawThem) {
   const ChatRig rig;
-  ConversationBatches batches(many(rig, 20), {.rows = 150, .micro_batches = 2, .seed = 1});
+  PackedBatches batches(examples_of(many(rig, 20)), {.rows = 150, .micro_batches = 2, .seed = 1});
   const Index steps = batches.steps_of_epochs(2.5);
   Batch batch;
   Index drawn = 0;
@@ -242,7 +245,7 @@ TEST(ConversationBatches, StepsOfEpochsAreThoseThatDrawThem) {
   EXPECT_GE(drawn, 50);
 }
 
-TEST(ConversationBatches, OfSeveralSourcesFollowTheirWeights) {
+TEST(ConversationExamples, OfSeveralSourcesFollowTheirWeights) {
   const ChatRig rig;
   EncodedConversations all;
   all.append(many(rig, 6), "a", 1);
@@ -251,7 +254,7 @@ TEST(ConversationBatches, OfSeveralSourcesFollowTheirWeights) {
   EXPECT_EQ(all.census().tokens, many(rig, 6).census().tokens + many(rig, 20).census().tokens);
   EXPECT_EQ(all.sources()[1].census.conversations, 20);
   EXPECT_EQ(rig.text(all.ids(6 + 3)), rig.text(many(rig, 20).ids(3)));
-  ConversationBatches batches(all, {.rows = 100, .seed = 2});
+  PackedBatches batches(examples_of(all), {.rows = 100, .seed = 2});
   EXPECT_EQ(batches.epoch(), 10 + 20);
   EXPECT_EQ(batches.draws(0), 10);
   Batch batch;
@@ -260,7 +263,7 @@ TEST(ConversationBatches, OfSeveralSourcesFollowTheirWeights) {
     const Index examples = batches.fill(drawn, 0, batch);
     std::size_t k = 0;
     for (Index example = drawn; example < drawn + examples; ++example, ++k) {
-      const Index i = batches.conversation(example);
+      const Index i = batches.example(example);
       if (example < 300) first_source += i < 6 ? 1 : 0;
       expect_conversation(all, i, batch, batch.rows.sequences[k]);
     }
@@ -269,13 +272,13 @@ TEST(ConversationBatches, OfSeveralSourcesFollowTheirWeights) {
   EXPECT_EQ(first_source, 100);
 }
 
-TEST(ConversationEvaluation, ABatchHoldsConversationsOfOneSource) {
+TEST(ConversationExamples, ABatchHoldsConversationsOfOneSource) {
   const ChatRig rig;
   EncodedConversations all;
   all.append(many(rig, 6), "a", 1);
   all.append(EncodedConversations(), "none", 1);
   all.append(many(rig, 9), "b", 1);
-  const ConversationEvaluation source(all, 150, 1 << 20);
+  const PackedEvaluation source(examples_of(all), 150, 1 << 20);
   EXPECT_THAT(source.parts(), ElementsAre("a", "none", "b"));
   Batch batch;
   std::vector<Index> conversations(3, 0);
@@ -286,10 +289,10 @@ TEST(ConversationEvaluation, ABatchHoldsConversationsOfOneSource) {
   EXPECT_THAT(conversations, ElementsAre(6, 0, 9));
 }
 
-TEST(ConversationEvaluation, ScoresAllConversationsOrAnEvenPartOfThem) {
+TEST(ConversationExamples, ScoresAllConversationsOrAnEvenPartOfThem) {
   const ChatRig rig;
   const EncodedConversations all = many(rig, 20);
-  const auto count = [](const ConversationEvaluation& source) {
+  const auto count = [](const PackedEvaluation& source) {
     Batch batch;
     Index targets = 0, tokens = 0;
     for (Index i = 0; i < source.size(); ++i) {
@@ -300,8 +303,8 @@ TEST(ConversationEvaluation, ScoresAllConversationsOrAnEvenPartOfThem) {
     EXPECT_EQ(tokens, source.tokens());
     return targets;
   };
-  EXPECT_EQ(count({many(rig, 20), 150, 1 << 20}), all.census().supervised);
-  const Index half = count({many(rig, 20), 150, all.census().tokens / 2});
+  EXPECT_EQ(count({examples_of(many(rig, 20)), 150, 1 << 20}), all.census().supervised);
+  const Index half = count({examples_of(many(rig, 20)), 150, all.census().tokens / 2});
   EXPECT_NEAR(static_cast<double>(half), static_cast<double>(all.census().supervised) / 2, 15);
 }
 

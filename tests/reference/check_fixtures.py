@@ -31,6 +31,7 @@ def check_same_bytes():
         make_fixtures.write_models(folder)
         make_fixtures.write_packed(folder)
         make_fixtures.write_trajectories(folder)
+        make_fixtures.write_preferences(folder)
         names = sorted(path.name for path in FOLDER.iterdir())
         assert names == sorted(path.name for path in folder.iterdir())
         for name in names:

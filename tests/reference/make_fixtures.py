@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+import preference_losses
 import reference_model
 import reference_optimizers as optimizers
 import safetensors_file
@@ -252,6 +253,10 @@ def write_trajectories(folder):
     write_json(folder / "trajectories.json", {**TRAJECTORY, "runs": runs})
 
 
+def write_preferences(folder):
+    write_json(folder / "preferences.json", preference_losses.fixture())
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "fixtures"
@@ -260,6 +265,7 @@ def main():
     write_models(folder)
     write_packed(folder)
     write_trajectories(folder)
+    write_preferences(folder)
 
 
 if __name__ == "__main__":

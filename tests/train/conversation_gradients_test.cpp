@@ -1,5 +1,5 @@
 // The loss and the gradients of an epoch of conversations, however they are cut into batches and ordered.
-#include "kiln/data/conversation_batches.h"
+#include "kiln/data/conversation_examples.h"
 #include "kiln/nn/init.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/objective.h"
@@ -38,8 +38,8 @@ struct EpochSums {
 };
 
 EpochSums sums_of_epoch(const ModelConfig& config, Index rows, DataOrder order, std::uint64_t seed) {
-  ConversationBatches batches(random_conversations(30),
-                              {.rows = rows, .micro_batches = 0, .order = order, .seed = seed});
+  PackedBatches batches(std::make_shared<ConversationExamples>(random_conversations(30)),
+                        {.rows = rows, .micro_batches = 0, .order = order, .seed = seed});
   const LanguageModel<double> model(config, testing::kSmallVocabulary);
   ParameterBuffer<double> weights(model.layout);
   initialise(config, 3, weights);
@@ -54,7 +54,7 @@ EpochSums sums_of_epoch(const ModelConfig& config, Index rows, DataOrder order, 
   for (Index examples; (examples = batches.fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
     drawn += examples;
     sums.loss += batch_runner.backward(weights, batch, {.training = true, .seed = 5}, gradients);
-    sums.weight += batch.weight();
+    sums.weight += objective.weight(batch);
     ++sums.batches;
   }
   EXPECT_EQ(drawn, 30);

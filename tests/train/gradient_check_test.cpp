@@ -74,11 +74,28 @@ TEST(GradientCheckOfATensor, ChecksConversationsWhoseAnswersAloneAreScored) {
   ModelConfig config = tiny();
   config.n_ctx = 8;
   set_threads(1);
-  GradientCheckOptions options{.conversations = true, .batch_size = 3};
+  GradientCheckOptions options{.objective = {.type = ObjectiveKind::sft}, .batch_size = 3};
   const auto checks = check_gradients(config, kSmallVocabulary, options);
   for (const TensorGradientCheck& check : checks) EXPECT_TRUE(check.passed) << check.name << " " << check.error;
-  options.conversations = false;  // another loss: more rows are scored
+  options.objective.type = ObjectiveKind::next_token;  // another loss: more rows are scored
   EXPECT_NE(check_gradients(config, kSmallVocabulary, options)[0].analytic, checks[0].analytic);
+}
+
+TEST(GradientCheckOfATensor, ChecksTheLossesOfJudgedAnswers) {
+  set_threads(1);
+  for (const ObjectiveKind kind : {ObjectiveKind::dpo, ObjectiveKind::ipo, ObjectiveKind::reward}) {
+    ModelConfig config = tiny();
+    config.n_ctx = 8;
+    if (kind == ObjectiveKind::reward) config.head = HeadKind::score;
+    GradientCheckOptions options{.objective = {.type = kind, .beta = 0.5}, .batch_size = 3};
+    const auto checks = check_gradients(config, kSmallVocabulary, options);
+    for (const TensorGradientCheck& check : checks) EXPECT_TRUE(check.passed) << check.name << " " << check.error;
+    if (kind == ObjectiveKind::ipo) continue;
+    options.objective.ranking = Ranking::plackett_luce;  // another loss
+    const auto ranked = check_gradients(config, kSmallVocabulary, options);
+    for (const TensorGradientCheck& check : ranked) EXPECT_TRUE(check.passed) << check.name << " " << check.error;
+    EXPECT_NE(ranked[0].analytic, checks[0].analytic);
+  }
 }
 
 TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {

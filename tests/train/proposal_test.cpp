@@ -51,7 +51,7 @@ TEST(Proposal, ProgressNeverFallsAndComesFarBeforeItsEnd) {
   std::vector<double> shares;
   propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 30},
           [&](double share) { shares.push_back(share); });
-  ASSERT_GE(shares.size(), 6u);  // told of every step
+  ASSERT_GE(shares.size(), 4u);  // told of every step, of which at least two are timed with each of two vocabularies
   EXPECT_TRUE(std::ranges::is_sorted(shares));
   EXPECT_GE(shares.front(), 0);
   EXPECT_LE(shares.back(), 1);

@@ -14,15 +14,25 @@
 
 namespace kiln {
 
-/// Tokens to run through a model, and the rows whose next token is scored.
+/// A judgement about answers of a batch, each a sequence: one is liked better than others.
+struct Comparison {
+  Index chosen = 0;             // a sequence of the batch
+  std::vector<Index> rejected;  // one of a pair; several where the chosen answer is the best of a list
+  double weight = 1;            // in the loss
+  double probability = 1;       // of a pair: that the chosen answer is the better one, at least 0.5, which is a tie
+  double margin = 0;            // of a pair: by how much it is the better one
+};
+
+/// Tokens to run through a model, and the rows that its head scores.
 struct Batch {
   TokenRows rows;                     // (N) inputs
   std::vector<Index> scored;          // (M) rows, ascending
-  std::vector<std::int32_t> targets;  // (M) the token that follows each
-  std::vector<float> weights;         // (M) of each in the loss
+  std::vector<std::int32_t> targets;  // (M) the token that follows each; 0 where the head scores no token
+  std::vector<float> weights;         // (M) of each in the loss of next tokens
 
-  /// Returns the sum of the weights, which the step divides by.
-  double weight() const;
+  // Of judged answers, each of which is a sequence:
+  std::vector<Comparison> comparisons;
+  std::vector<double> reference;  // (sequences) log p of each answer under the reference model; empty without one
 
   Scored scored_targets() const { return {scored, targets}; }
 

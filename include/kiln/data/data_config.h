@@ -48,7 +48,8 @@ struct DataConfig {
   void visit(V& v) {
     v("train", train,
       "files, folders or globs: text, .jsonl (one document per line), .bin (token files); for objective sft: .jsonl or "
-      ".json files of conversations; text and JSON may be compressed (.gz, .zst); required, unless mix is given");
+      ".json files of conversations, for dpo, ipo and reward of judged answers; text and JSON may be compressed (.gz, "
+      ".zst); required, unless mix is given");
     v("mix", mix,
       "for objective sft, in place of train: several sources, each with its share of the examples; a pass is over once "
       "every source has been seen whole, while the others repeat in a new order");

@@ -31,6 +31,7 @@ struct Judgement {
   std::vector<std::size_t> rest = {};           // worse than all of `order`, but not compared with each other
   std::string rater = {};                       // "" if the file does not say
   std::optional<double> margin = std::nullopt;  // of a pair: how much better, if the file says
+  double probability = 1;                       // of a pair: that the first is the better one, in [0, 1]
   std::vector<std::size_t> shown = {};  // the answers in the order in which the rater saw them; empty if unknown
 };
 
@@ -103,7 +104,8 @@ enum class SamePrompt { join, keep };
 /// - instruction, maybe input, response1, response2, annotator1, annotator2, ...: each annotator's choice, 1 or 2, or 0
 ///   for a tie (PandaLM). "cmp_key" names the sources, as "A_B";
 /// - prompt, an object with replies (OpenAssistant's trees): every group of ranked answers, below the messages above
-/// it. A pair may have a "margin", a number. Equal answers of one source become one. Texts are compared without white
+/// it. A pair may have a "margin", a number, and a "probability" in [0, 1] that the chosen answer is the better one (1
+/// if it is left out). Equal answers of one source become one. Texts are compared without white
 /// space at their ends, since templates drop it. Throws Error: usage for another kind of file; bad_input, with the
 /// file, the line or index, and the key, for a record of no such shape and for a value that does not fit, such as an
 /// order that names an unknown answer or one answer twice. What the census names as skipped is left out instead.

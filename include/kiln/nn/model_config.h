@@ -26,6 +26,10 @@ enum class InitScheme { gpt2, normal, xavier, kaiming, uniform, zero };
 inline constexpr std::array<std::string_view, 6> kInitSchemes{"gpt2", "normal", "xavier", "kaiming", "uniform", "zero"};
 inline std::span<const std::string_view> names_of(InitScheme) { return kInitSchemes; }
 
+/// What a model computes from its hidden states. next_token: a probability of each token; score: one number, as a
+/// reward model does.
+enum class HeadKind { next_token, score };
+
 struct InitConfig {
   InitScheme scheme = InitScheme::gpt2;
   double std = 0.02;
@@ -57,7 +61,8 @@ struct ModelConfig {
   double dropout = 0.0;
   InitConfig init;
   double norm_epsilon = 1e-5;
-  LoraConfig lora;  // in configs a section of its own
+  LoraConfig lora;                       // in configs a section of its own
+  HeadKind head = HeadKind::next_token;  // in configs, objective.type says it
 
   /// Return the optional sizes, or their defaults where they are null.
   Index kv_heads() const { return n_kv_heads.value_or(n_heads); }

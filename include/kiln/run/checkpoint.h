@@ -27,6 +27,8 @@ struct TrainerState {
   std::uint64_t seed = 0;
   std::uint64_t data_digest = 0;
   std::uint64_t chat_template = 0;
+  std::uint64_t reference = 0;
+  std::optional<double> reward_mean, reward_deviation;
   int threads = 0;
   Precision precision = Precision::automatic;
   std::optional<double> validation_loss;
@@ -52,6 +54,9 @@ struct TrainerState {
     v("seed", seed, "seed of every random draw");
     v("data_digest", data_digest, "XXH3 of the training tokens and the held-out tokens; 0: unknown");
     v("chat_template", chat_template, "hash of the chat template of the training data; 0: none");
+    v("reference", reference, "XXH3 of the reference model's weights, of dpo and ipo; 0: none");
+    v("reward_mean", reward_mean, "of a reward model: mean score of the held-out answers at the last evaluation");
+    v("reward_deviation", reward_deviation, "standard deviation of the same scores");
     v("threads", threads, "number of threads; another number may change the last bits of the results", non_negative());
     v("precision", precision, "precision of the last steps; another precision changes the results; auto: unknown");
     v("validation_loss", validation_loss, "validation loss of these weights, if they were evaluated");
@@ -95,10 +100,16 @@ void verify_checkpoint(const std::filesystem::path& folder);
 /// Returns true if kiln began to write the folder as a checkpoint.
 bool is_checkpoint(const std::filesystem::path& folder);
 
+/// The scores of a reward model on held-out answers, which its users subtract and divide by.
+struct RewardScale {
+  double mean = 0, deviation = 1;
+};
+
 struct CheckpointConfig {
   Config config;
   Index vocab_size = 0;
-  BaseModel base;  // of adapters
+  BaseModel base;       // of adapters
+  RewardScale rewards;  // of a reward model
 };
 
 // The parts of a verified folder; read_huggingface_weights or read_adapters reads the weights. All throw Error

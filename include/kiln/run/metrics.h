@@ -16,7 +16,7 @@
 
 namespace kiln {
 
-/// A row. It has every key; null means not measured, or not finite.
+/// A row. It has every key, those of judged answers only in their runs; null means not measured, or not finite.
 struct MetricsRow {
   std::int64_t step = 0;
   std::int64_t tokens = 0;
@@ -30,6 +30,9 @@ struct MetricsRow {
   std::optional<double> perplexity;
   std::optional<double> accuracy;
   std::optional<double> end_accuracy;
+  // Of judged answers, over the comparisons of a step:
+  std::optional<double> chosen_reward, rejected_reward, reward_margin, reward_accuracy;
+  std::optional<double> chosen_log_prob, rejected_log_prob;
 
   template <class V>
   void visit(V& v);
@@ -47,10 +50,11 @@ struct Metric {
   const char* tag;        // of TensorBoard
   bool is_noisy = false;  // figures add a smoothed curve
   Best best = Best::none;
+  bool of_preferences = false;  // only in rows of runs on judged answers
 };
 
 /// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
-inline constexpr std::array<Metric, 9> kMetrics{{
+inline constexpr std::array<Metric, 15> kMetrics{{
     {&MetricsRow::loss, "loss", "loss of the step's batch before its update, in nats per token", "training loss",
      "loss (nats per token)", "loss/training", true},
     {&MetricsRow::learning_rate, "learning_rate", "learning rate of the step", "learning rate", "learning rate",
@@ -72,6 +76,19 @@ inline constexpr std::array<Metric, 9> kMetrics{{
     {&MetricsRow::end_accuracy, "end_accuracy", "accuracy on the tokens that end a turn, in conversations",
      "end-of-turn accuracy", "accuracy of the ends of turns (share)", "validation/end_accuracy", false,
      Metric::Best::highest},
+    {&MetricsRow::chosen_reward, "rewards/chosen", "mean reward of the chosen answers of the step's batch",
+     "reward of chosen answers", "reward of chosen answers", "rewards/chosen", true, Metric::Best::none, true},
+    {&MetricsRow::rejected_reward, "rewards/rejected", "mean reward of the rejected answers",
+     "reward of rejected answers", "reward of rejected answers", "rewards/rejected", true, Metric::Best::none, true},
+    {&MetricsRow::reward_margin, "rewards/margins", "difference of the two", "reward margin",
+     "reward of chosen minus rejected answers", "rewards/margins", true, Metric::Best::none, true},
+    {&MetricsRow::reward_accuracy, "rewards/accuracies",
+     "share of comparisons whose chosen answer has the higher reward; equal rewards count as wrong", "reward accuracy",
+     "comparisons in the right order (share)", "rewards/accuracies", true, Metric::Best::none, true},
+    {&MetricsRow::chosen_log_prob, "logps/chosen", "mean log p of the chosen answers, in nats",
+     "log p of chosen answers", "log p of chosen answers (nats)", "logps/chosen", true, Metric::Best::none, true},
+    {&MetricsRow::rejected_log_prob, "logps/rejected", "mean log p of the rejected answers, in nats",
+     "log p of rejected answers", "log p of rejected answers (nats)", "logps/rejected", true, Metric::Best::none, true},
 }};
 
 /// The keys of kMetrics.

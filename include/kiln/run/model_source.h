@@ -17,6 +17,7 @@ struct ModelSource {
   std::optional<Config> config;                         // of the run, if the folder is a kiln checkpoint
   NamedTokens named;                                    // from the folder
   std::optional<AdapterSource> adapter = std::nullopt;  // if the folder holds adapters alone
+  RewardScale rewards = {};                             // of a reward model
 
   bool is_file() const;  // an llm.c file, which has no tokenizer
 

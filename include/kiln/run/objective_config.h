@@ -3,34 +3,66 @@
 
 #include "kiln/core/fields.h"
 #include "kiln/data/encoded_conversations.h"
+#include "kiln/data/encoded_preferences.h"
 #include "kiln/text/chat_template.h"
 
 #include <array>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace kiln {
 
-/// next_token: predict every token of a text; sft: the answers in conversations (supervised finetuning).
-enum class ObjectiveKind { next_token, sft };
-inline constexpr std::array<std::string_view, 2> kObjectiveKinds{"next_token", "sft"};
+/// next_token: predict every token of a text; sft: the answers in conversations (supervised finetuning); dpo, ipo:
+/// prefer the answers that people prefer; reward: score answers as people rank them.
+enum class ObjectiveKind { next_token, sft, dpo, ipo, reward };
+inline constexpr std::array<std::string_view, 5> kObjectiveKinds{"next_token", "sft", "dpo", "ipo", "reward"};
 inline std::span<const std::string_view> names_of(ObjectiveKind) { return kObjectiveKinds; }
+
+/// Returns true for an objective whose data are judged answers.
+constexpr bool is_of_preferences(ObjectiveKind kind) { return kind >= ObjectiveKind::dpo; }
+/// Returns true for an objective that holds a model close to a reference model.
+constexpr bool has_reference(ObjectiveKind kind) { return kind == ObjectiveKind::dpo || kind == ObjectiveKind::ipo; }
+/// Returns true for an objective whose data are written by a chat template.
+constexpr bool has_template(ObjectiveKind kind) { return kind != ObjectiveKind::next_token; }
 
 struct ObjectiveConfig {
   ObjectiveKind type = ObjectiveKind::next_token;
   Supervise supervise = Supervise::assistant;
   TooLong too_long = TooLong::drop;
+  double beta = 0.1;
+  std::optional<std::string> reference;
+  double label_smoothing = 0;
+  double nll_weight = 0;
+  Ranking ranking = Ranking::pairs;
+  WeightOf weight_of = WeightOf::prompt;
+
+  /// Adds a problem for each field that the type does not allow.
+  void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>
   void visit(V& v) {
     v("type", type,
-      "next_token: predict every token of a text; sft: predict the answers in conversations (supervised finetuning)");
+      "next_token: predict every token of a text; sft: predict the answers in conversations (supervised finetuning); "
+      "dpo, ipo: prefer the answers that people prefer; reward: a model that scores answers as people rank them");
     v("supervise", supervise,
       "sft: tokens to predict; assistant: every answer and its end token; completion: only the last answer; all: every "
       "token");
     v("too_long", too_long,
       "sft: what to do with a conversation longer than n_ctx; drop: skip it; cut: remove its oldest turns");
+    v("beta", beta, "dpo, ipo: how strongly the model is held to the reference", positive());
+    v("reference", reference, "dpo, ipo: the model that answers are compared with; null: init_from");
+    v("label_smoothing", label_smoothing, "dpo, reward: share of the pairs to take for wrongly judged",
+      from_to_below(0, 0.5));
+    v("nll_weight", nll_weight,
+      "dpo, ipo: weight of the chosen answers' loss per token, which keeps their probability up", non_negative());
+    v("ranking", ranking,
+      "dpo, reward: what a ranking of several answers is compared by; pairs: each answer with each worse one "
+      "(Bradley-Terry); plackett_luce: each answer with all worse ones together");
+    v("weight_of", weight_of,
+      "dpo, ipo, reward: what weighs 1 in the loss; prompt: all comparisons of a prompt together; comparison: each by "
+      "itself");
   }
 };
 

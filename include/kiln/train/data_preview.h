@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/data/encoded_conversations.h"
+#include "kiln/data/encoded_preferences.h"
 #include "kiln/run/config.h"
 #include "kiln/text/tokenizer.h"
 
@@ -16,6 +17,7 @@ namespace kiln {
 
 /// A sequence of the run's first batches.
 struct DataExample {
+  std::string label = {};                // of a judged answer: "chosen", "rejected", or both
   std::vector<TokenId> ids;              // (N) inputs, and the last target
   std::vector<std::uint8_t> supervised;  // (N) 1: the loss scores this token
 };
@@ -27,8 +29,9 @@ struct DataPreview {
   std::string unit = {};  // what they are called: "windows", "conversations"
   Index training_tokens = 0, held_out_tokens = 0;
   std::optional<ChatCensus> census;        // of conversations
+  std::optional<PreferenceCensus> judged;  // of judged answers
   std::vector<SourceCensus> sources = {};  // of data.mix
-  Index epoch_tokens = 0;                  // inputs of an epoch of conversations
+  Index epoch_tokens = 0;                  // inputs of an epoch of conversations or judged answers
   double packing = 0;                      // rows that hold tokens, of all rows of an epoch's batches
 };
 

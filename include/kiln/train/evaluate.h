@@ -4,6 +4,7 @@
 #include "kiln/data/batch.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/nn/model_config.h"
+#include "kiln/run/objective_config.h"
 #include "kiln/tensor/parameters.h"
 
 #include <cstdint>
@@ -27,6 +28,7 @@ struct Evaluation {
   std::optional<double> end_accuracy;   // the same of the targets that end a turn; null if there are none
   Index tokens = 0;                     // targets scored: all except the first token and those that follow a border
   std::optional<double> bits_per_byte;  // of the text of the scored targets; null if that is unknown or empty
+  std::optional<double> reward_mean, reward_deviation;  // of judged answers
   double seconds = 0;
   std::string part = {};               // its name, if this is a part of another evaluation
   std::vector<Evaluation> parts = {};  // of several parts, those with a scored target
@@ -72,6 +74,12 @@ std::unique_ptr<EvaluationSource> make_text_evaluation(const ModelConfig& config
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes = {},
                                           std::optional<TokenId> end_of_turn = {});
+
+/// Returns an evaluator of judged answers: its loss is that of the objective over comparisons, its accuracy the share
+/// of comparisons, by weight and without ties, whose chosen answer has the highest reward. The interval counts batches.
+/// `rows` of a batch, at most.
+std::unique_ptr<Evaluator> make_preference_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
+                                                     const ObjectiveConfig& objective, Index rows);
 
 /// Returns the bytes of an evaluator without allocating them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);

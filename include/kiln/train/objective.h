@@ -3,14 +3,29 @@
 
 #include "kiln/data/batcher.h"
 #include "kiln/nn/runner.h"
+#include "kiln/run/objective_config.h"
 
+#include <memory>
 #include <span>
 #include <vector>
 
 namespace kiln {
 
-/// Maps the outputs of a batch's M scored rows, log p of their targets, to a loss. The loss and its gradient are sums
-/// over the batch; the step divides them once, by the weight of all its batches.
+/// What comparisons of answers add up to, each times its weight.
+struct PreferenceSums {
+  double weight = 0;          // of all comparisons
+  double decided_weight = 0;  // of those that are not ties
+  double loss = 0;            // of the comparisons alone
+  double indifferent = 0;     // what that loss would be if the model liked all answers alike
+  double chosen_reward = 0, rejected_reward = 0;
+  double correct = 0;  // of those that are not ties: the weight of those whose chosen answer has the higher reward
+  double chosen_log_prob = 0, rejected_log_prob = 0;  // of whole answers; 0 where no token is scored
+
+  void add(const PreferenceSums& other);
+};
+
+/// Maps the outputs of a batch's M scored rows to a loss: log p of their targets, or the numbers of a score head. The
+/// loss and its gradient are sums over the batch; the step divides them once, by the weight of all its batches.
 class Objective {
  public:
   Objective() = default;
@@ -25,6 +40,10 @@ class Objective {
   virtual double loss(const Batch& batch, std::span<const double> outputs) const = 0;
   /// Writes the gradient of the loss.   outputs (M), or empty unless reads_outputs(); d_outputs (M).
   virtual void gradient(const Batch& batch, std::span<const double> outputs, std::span<double> d_outputs) const = 0;
+  /// Returns the weight of the batch.
+  virtual double weight(const Batch& batch) const = 0;
+  /// Adds what the batch's comparisons add up to; nothing for an objective without comparisons.   outputs (M).
+  virtual void measure(const Batch& /*batch*/, std::span<const double> /*outputs*/, PreferenceSums& /*sums*/) const {}
 };
 
 /// Cross-entropy of the next token: loss = -sum_m weights[m] * outputs[m].
@@ -33,7 +52,11 @@ class NextToken final : public Objective {
   bool reads_outputs() const override { return false; }
   double loss(const Batch& batch, std::span<const double> outputs) const override;
   void gradient(const Batch& batch, std::span<const double> outputs, std::span<double> d_outputs) const override;
+  double weight(const Batch& batch) const override;
 };
+
+/// Returns the objective that a config names.
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config);
 
 /// Runs batches through a model for an objective. A is the type of the model's scores: float, or double in the gradient
 /// check, which thus tests the code that trains.
@@ -41,12 +64,15 @@ template <class A>
 class BatchRunner {
  public:
   /// Both must outlive this object.
-  BatchRunner(Runner<A>& runner, const Objective& objective) : runner_(runner), objective_(objective) {}
+  BatchRunner(Runner<A>& runner, const Objective& objective)
+      : runner_(runner), objective_(objective), sign_(runner.config().head == HeadKind::next_token ? -1 : 1) {}
 
   /// Returns the loss of a batch.
   double loss(Weights weights, const Batch& batch, const StepContext& step);
   /// Returns the loss of a batch and adds its gradient. Both are 0 for a batch without scored rows.
   double backward(Weights weights, const Batch& batch, const StepContext& step, Gradients<A>& gradients);
+  /// Returns the outputs of the last batch.   (M)
+  std::span<const double> outputs() const { return outputs_; }
 
  private:
   void score(const Batch& batch);
@@ -54,8 +80,9 @@ class BatchRunner {
 
   Runner<A>& runner_;
   const Objective& objective_;
-  std::vector<A> losses_, d_losses_;         // (M): -log p, as in the runner
-  std::vector<double> outputs_, d_outputs_;  // (M): log p, as in the objective
+  double sign_;                              // the runner's numbers are -log p, the objective's are log p
+  std::vector<A> scores_, d_scores_;         // (M), as in the runner
+  std::vector<double> outputs_, d_outputs_;  // (M), as in the objective
 };
 
 }  // namespace kiln

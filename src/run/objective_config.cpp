@@ -1,0 +1,22 @@
+// Checks which settings go together.
+#include "kiln/run/objective_config.h"
+
+namespace kiln {
+
+void ObjectiveConfig::validate(Problems& problems, const std::string& pointer) const {
+  const std::string_view name = kObjectiveKinds[static_cast<std::size_t>(type)];
+  if (reference && !has_reference(type)) {
+    problems.add(pointer + "/reference", "is for dpo and ipo; objective.type is {}", name);
+  }
+  if (nll_weight > 0 && !has_reference(type)) {
+    problems.add(pointer + "/nll_weight", "is for dpo and ipo; objective.type is {}", name);
+  }
+  if (label_smoothing > 0 && type != ObjectiveKind::dpo && type != ObjectiveKind::reward) {
+    problems.add(pointer + "/label_smoothing", "is for dpo and reward; objective.type is {}", name);
+  }
+  if (ranking != Ranking::plackett_luce) return;
+  if (type == ObjectiveKind::ipo) problems.add(pointer + "/ranking", "ipo compares pairs alone");
+  if (label_smoothing > 0) problems.add(pointer + "/label_smoothing", "is for pairs (objective.ranking)");
+}
+
+}  // namespace kiln

@@ -1,0 +1,146 @@
+// Sums each answer's outputs to its reward, and compares rewards.
+#include "train/preference_objective.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+
+namespace kiln {
+
+/// The scored rows of a sequence, and what their outputs add up to.
+struct PreferenceObjective::Answer {
+  std::size_t begin = 0, end = 0;  // in the M outputs
+  double sum = 0;
+  double reward = 0;
+
+  double size() const { return static_cast<double>(end - begin); }
+};
+
+std::vector<PreferenceObjective::Answer> PreferenceObjective::answers(const Batch& batch,
+                                                                      std::span<const double> outputs) const {
+  assert(!scores_tokens() || batch.reference.size() == batch.rows.sequences.size());
+  std::vector<Answer> answers;
+  std::size_t m = 0;
+  for (const Sequence& sequence : batch.rows.sequences) {
+    Answer answer{.begin = m, .end = m};
+    for (; m < outputs.size() && batch.scored[m] < sequence.row + sequence.length; ++m) answer.sum += outputs[m];
+    answer.end = m;
+    answer.reward = answer.sum;
+    if (scores_tokens()) {
+      const double gain = answer.sum - batch.reference[answers.size()];
+      answer.reward = config_.type == ObjectiveKind::dpo ? config_.beta * gain : gain / answer.size();
+    }
+    answers.push_back(answer);
+  }
+  return answers;
+}
+
+/// Returns the loss of a comparison, and adds weight times its gradient to d_rewards, unless that is empty.
+double PreferenceObjective::compare(const Comparison& comparison, std::span<const double> rewards,
+                                    std::span<double> d_rewards) const {
+  const auto chosen = static_cast<std::size_t>(comparison.chosen);
+  const auto add = [&](Index answer, double slope) {  // of the loss with respect to d
+    if (d_rewards.empty()) return;
+    d_rewards[chosen] += comparison.weight * slope;
+    d_rewards[static_cast<std::size_t>(answer)] -= comparison.weight * slope;
+  };
+  const auto difference = [&](Index answer) {
+    return rewards[chosen] - rewards[static_cast<std::size_t>(answer)] - comparison.margin;
+  };
+  const double smoothing = config_.label_smoothing;
+  const double p = comparison.probability * (1 - smoothing) + (1 - comparison.probability) * smoothing;
+  if (config_.type == ObjectiveKind::ipo) {
+    const Index rejected = comparison.rejected.front();
+    const double d = difference(rejected), target = 1 / (2 * config_.beta);
+    add(rejected, 2 * p * (d - target) + 2 * (1 - p) * (d + target));
+    return p * std::pow(d - target, 2) + (1 - p) * std::pow(d + target, 2);
+  }
+  // With z_j = -d_j: log(1 + sum_j e^z_j), and for a pair judged the other way log(1 + e^d).
+  double most = 0;
+  for (const Index answer : comparison.rejected) most = std::max(most, -difference(answer));
+  double sum = std::exp(-most);
+  for (const Index answer : comparison.rejected) sum += std::exp(-difference(answer) - most);
+  double loss = p * (most + std::log(sum));
+  for (const Index answer : comparison.rejected) {
+    const double d = difference(answer);
+    add(answer, -p * std::exp(-d - most) / sum + (1 - p) / (1 + std::exp(-d)));
+    if (p < 1) loss += (1 - p) * (std::max(d, 0.0) + std::log1p(std::exp(-std::abs(d))));
+  }
+  return loss;
+}
+
+double PreferenceObjective::weight(const Batch& batch) const {
+  double sum = 0;
+  for (const Comparison& comparison : batch.comparisons) sum += comparison.weight;
+  return sum;
+}
+
+std::vector<double> PreferenceObjective::rewards(const Batch& batch, std::span<const double> outputs) const {
+  std::vector<double> rewards;
+  for (const Answer& answer : answers(batch, outputs)) rewards.push_back(answer.reward);
+  return rewards;
+}
+
+double PreferenceObjective::loss(const Batch& batch, std::span<const double> outputs) const {
+  const std::vector<Answer> all = answers(batch, outputs);
+  const std::vector<double> worth = rewards(batch, outputs);
+  double sum = 0;
+  for (const Comparison& comparison : batch.comparisons) {
+    const Answer& chosen = all[static_cast<std::size_t>(comparison.chosen)];
+    sum += comparison.weight * compare(comparison, worth, {});
+    if (config_.nll_weight > 0) sum -= comparison.weight * config_.nll_weight * chosen.sum / chosen.size();
+  }
+  return sum;
+}
+
+// dpo: r = beta (sum - reference); ipo: r = (sum - reference) / size; score: r = sum, of one output
+void PreferenceObjective::gradient(const Batch& batch, std::span<const double> outputs,
+                                   std::span<double> d_outputs) const {
+  const std::vector<Answer> all = answers(batch, outputs);
+  const std::vector<double> worth = rewards(batch, outputs);
+  std::vector<double> d_rewards(all.size(), 0.0), d_sums(all.size(), 0.0);
+  for (const Comparison& comparison : batch.comparisons) {
+    compare(comparison, worth, d_rewards);
+    const auto chosen = static_cast<std::size_t>(comparison.chosen);
+    if (config_.nll_weight > 0) d_sums[chosen] -= comparison.weight * config_.nll_weight / all[chosen].size();
+  }
+  for (std::size_t s = 0; s < all.size(); ++s) {
+    const double scale = config_.type == ObjectiveKind::dpo   ? config_.beta
+                         : config_.type == ObjectiveKind::ipo ? 1 / all[s].size()
+                                                              : 1;
+    std::fill(d_outputs.begin() + static_cast<std::ptrdiff_t>(all[s].begin),
+              d_outputs.begin() + static_cast<std::ptrdiff_t>(all[s].end), d_sums[s] + scale * d_rewards[s]);
+  }
+}
+
+void PreferenceObjective::measure(const Batch& batch, std::span<const double> outputs, PreferenceSums& sums) const {
+  const std::vector<Answer> all = answers(batch, outputs);
+  const std::vector<double> worth = rewards(batch, outputs), none(all.size(), 0.0);
+  for (const Comparison& comparison : batch.comparisons) {
+    const double weight = comparison.weight, share = weight / static_cast<double>(comparison.rejected.size());
+    const Answer& chosen = all[static_cast<std::size_t>(comparison.chosen)];
+    sums.weight += weight;
+    sums.loss += weight * compare(comparison, worth, {});
+    sums.indifferent += weight * compare(comparison, none, {});
+    sums.chosen_reward += weight * chosen.reward;
+    if (scores_tokens()) sums.chosen_log_prob += weight * chosen.sum;
+    bool is_best = true;
+    for (const Index answer : comparison.rejected) {
+      const Answer& rejected = all[static_cast<std::size_t>(answer)];
+      sums.rejected_reward += share * rejected.reward;
+      if (scores_tokens()) sums.rejected_log_prob += share * rejected.sum;
+      is_best = is_best && chosen.reward > rejected.reward;
+    }
+    if (comparison.probability == 0.5) continue;
+    sums.decided_weight += weight;
+    if (is_best) sums.correct += weight;
+  }
+}
+
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config) {
+  if (is_of_preferences(config.type)) return std::make_unique<PreferenceObjective>(config);
+  return std::make_unique<NextToken>();
+}
+
+}  // namespace kiln

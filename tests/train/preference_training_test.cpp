@@ -1,0 +1,208 @@
+// Tuning by preferences as runs: what it learns, the reference it keeps, and that it resumes to the byte.
+#include "kiln/core/file.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/train/training_run.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/log_capture.h"
+#include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
+#include <cmath>
+#include <string>
+
+namespace kiln {
+namespace {
+
+using testing::expect_error_with;
+using ::testing::HasSubstr;
+using testing::LogCapture;
+using testing::Scratch;
+using testing::stop_after;
+using testing::tiny_config;
+using testing::TrainingHooks;
+
+/// Pairs in which the answer with the letter of the question is the better one.
+std::string judged_pairs() {
+  std::string lines;
+  for (int i = 0; i < 64; ++i) {
+    const char letter = static_cast<char>('a' + i % 8), other = static_cast<char>('a' + (i + 1 + i / 8) % 8);
+    lines += fmt::format(R"({{"prompt":"say {}","chosen":"{}","rejected":"{}"}})"
+                         "\n",
+                         letter, letter, std::string(letter == other ? 2 : 1, other));
+  }
+  return lines;
+}
+
+RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
+  TrainingRun run(config, root, {.mode = mode});
+  TrainingHooks hooks;
+  if (stop >= 0) stop_after(hooks, stop);
+  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
+  return run.paths();
+}
+
+/// A byte-level model from nothing that has seen the template.
+Config start_config(const Scratch& scratch) {
+  Config config = tiny_config(scratch);
+  std::string chats;
+  for (int i = 0; i < 40; ++i) {
+    chats += fmt::format(R"({{"prompt":"say {}","completion":"{}"}})"
+                         "\n",
+                         static_cast<char>('a' + i % 8), static_cast<char>('a' + i * 3 % 8));
+  }
+  config.data.train = {scratch.write("chats.jsonl", chats)};
+  config.objective.type = ObjectiveKind::sft;
+  config.chat.choice = ChatTemplateChoice::chatml;
+  config.tokenizer.special_tokens = chat_special_tokens(ChatTemplateKind::chatml);
+  config.model.n_ctx = 48;
+  config.model.d_model = 32;
+  config.model.dropout = 0;
+  config.model.d_head.reset();
+  config.model.d_mlp.reset();
+  config.model.resolve();
+  config.train.steps = 40;
+  config.train.batch_size.count = 4;
+  config.train.eval_every = 0;
+  config.train.checkpoint_every = 0;
+  return config;
+}
+
+/// Tunes the model of start_config, which it trains first.
+Config tuning_config(const Scratch& scratch, ObjectiveKind kind) {
+  Config config = start_config(scratch);
+  config.init_from = scratch.path("start");
+  if (!path_exists(*config.init_from)) {
+    Config start = start_config(scratch);
+    train(start, scratch.path("start"));
+  }
+  config.data.train = {scratch.write("pairs.jsonl", judged_pairs())};
+  config.objective.type = kind;
+  config.train.steps = 60;
+  config.train.eval_every = 20;
+  config.train.checkpoint_every = 20;
+  config.optimizer.learning_rate = 3e-3;
+  if (kind == ObjectiveKind::reward) config.model.head = HeadKind::score;
+  return config;
+}
+
+TEST(PreferenceTraining, BeginsAtTheKnownLossAndLearnsTheOrder) {
+  for (const auto& [kind, first] : {std::pair(ObjectiveKind::dpo, std::log(2.0)), {ObjectiveKind::ipo, 25.0}}) {
+    const Scratch scratch;
+    const RunPaths paths = train(tuning_config(scratch, kind), scratch.path("run"));
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    EXPECT_NEAR(*rows.front().loss, first, 1e-6 * std::max(1.0, first));
+    EXPECT_NEAR(*rows.front().reward_margin, 0, 1e-6);
+    EXPECT_LT(*rows.back().loss, 0.8 * first);
+    EXPECT_GT(*rows.back().reward_margin, 0);
+    EXPECT_GT(*rows.back().accuracy, 0.7);  // of the pairs that are held out
+    EXPECT_LT(*rows.back().chosen_log_prob, 0);
+  }
+}
+
+TEST(PreferenceTraining, ResumesToTheByteWithTheReferenceItBeganWith) {
+  const Scratch scratch;
+  const Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  const RunPaths whole = train(config, scratch.path("whole"));
+  const RunPaths parts = train(config, scratch.path("parts"), 13);
+  const std::string reference = read_file(parts.tokens() / "reference.json");
+  train(config, scratch.path("parts"), -1, OpenMode::resume);
+  EXPECT_EQ(read_file(parts.tokens() / "reference.json"), reference);
+  for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(read_file(whole.checkpoints() / checkpoint_name(60) / file),
+              read_file(parts.checkpoints() / checkpoint_name(60) / file))
+        << file;
+  }
+  EXPECT_NE(read_trainer_state(parts.checkpoints() / checkpoint_name(60)).reference, 0u);
+}
+
+TEST(PreferenceTraining, ALostReferenceIsComputedAgainFromTheSameModelAlone) {
+  const Scratch scratch;
+  const Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  const RunPaths parts = train(config, scratch.path("parts"), 13);
+  const std::string reference = read_file(parts.tokens() / "reference.json");
+  std::filesystem::remove(parts.tokens() / "reference.json");
+  { const TrainingRun run(config, scratch.path("parts"), {.mode = OpenMode::resume}); }
+  EXPECT_EQ(read_file(parts.tokens() / "reference.json"), reference);
+
+  std::filesystem::remove(parts.tokens() / "reference.json");
+  std::filesystem::remove_all(scratch.path("start"));
+  Config other = start_config(scratch);
+  other.seed = 99;
+  train(other, scratch.path("start"));
+  expect_error_with(ExitCode::usage, {"start", "other weights now", "put the model back"},
+                    [&] { const TrainingRun run(config, scratch.path("parts"), {.mode = OpenMode::resume}); });
+}
+
+TEST(PreferenceTraining, AnotherReferenceIsNotIndifferent) {
+  const Scratch scratch;
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  Config other = start_config(scratch);
+  other.seed = 7;
+  train(other, scratch.path("other"));
+  config.objective.reference = scratch.path("other");
+  const RunPaths paths = train(config, scratch.path("run"));
+  EXPECT_GT(std::abs(*read_metrics(paths.metrics()).front().reward_margin), 1e-4);
+}
+
+TEST(PreferenceTraining, AStaleReferenceEndsTheRunAtItsFirstStep) {
+  const Scratch scratch;
+  const Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  TrainingRun run(config, scratch.path("run"));
+  std::vector<double> stale(static_cast<std::size_t>(run.parts().data.preferences->answers()));
+  for (std::size_t i = 0; i < stale.size(); ++i) stale[i] = -static_cast<double>(i);
+  run.parts().data.preferences->set_reference(stale);
+  expect_error_with(ExitCode::failure, {"step 1", "its own reference", "0.6931472", "reference.json"},
+                    [&] { run.train(); });
+}
+
+TEST(PreferenceTraining, ARewardModelLearnsToScoreTheBetterAnswerHigher) {
+  const Scratch scratch;
+  const LogCapture log;
+  Config config = tuning_config(scratch, ObjectiveKind::reward);
+  const RunPaths paths = train(config, scratch.path("run"));
+  EXPECT_THAT(log.text(), HasSubstr("a reward model usually learns little from fewer than 2,000"));
+  const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+  EXPECT_GT(*rows.back().accuracy, 0.7);
+  EXPECT_FALSE(rows.back().chosen_log_prob.has_value());
+  EXPECT_FALSE(rows.back().perplexity.has_value());
+}
+
+TEST(PreferenceTraining, TheLossDoesNotDependOnMicroBatches) {
+  const Scratch scratch;
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  config.train.steps = 1;
+  config.train.order = DataOrder::sequential;
+  config.train.batch_size.all = true;  // one step of the whole data
+  const RunPaths one = train(config, scratch.path("one"));
+  config.train.batch_size = CountOrAll{2};
+  config.train.gradient_accumulation = 40;
+  const auto first_row = [](const RunPaths& paths) { return read_metrics(paths.metrics()).front(); };
+  const RunPaths many = train(config, scratch.path("many"));
+  EXPECT_NEAR(*first_row(one).loss, *first_row(many).loss, 1e-6);
+}
+
+TEST(PreferenceTraining, WhatCannotBeTunedIsRefused) {
+  const Scratch scratch;
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  config.data.train = {scratch.write("none.jsonl", R"({"prompt":"a","chosen":"","rejected":"b"})"
+                                                   "\n")};
+  config.data.validation_fraction = 0;
+  expect_error_with(ExitCode::usage, {"no two answers to compare", "1 are empty"},
+                    [&] { const TrainingRun run(config, scratch.path("run")); });
+  Config plain = tiny_config(scratch);
+  train(plain, scratch.path("plain"));
+  config = tuning_config(scratch, ObjectiveKind::dpo);
+  config.init_from = scratch.path("plain");
+  config.tokenizer.special_tokens.clear();
+  config.model = plain.model;
+  expect_error_with(ExitCode::usage, {"was not finetuned with it", "objective.type sft"},
+                    [&] { const TrainingRun run(config, scratch.path("run")); });
+}
+
+}  // namespace
+}  // namespace kiln
