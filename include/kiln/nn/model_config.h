@@ -61,9 +61,8 @@ struct ModelConfig {
   double dropout = 0.0;
   InitConfig init;
   double norm_epsilon = 1e-5;
-  LoraConfig lora;  // in configs a section of its own
-  HeadKind head =
-      HeadKind::next_token;  // not a key: the run's objective decides, or the architecture of a model folder
+  LoraConfig lora;                       // in configs a section of its own
+  HeadKind head = HeadKind::next_token;  // not a key: the run's objective or the folder's config.json decides
 
   /// Return the optional sizes, or their defaults where they are null.
   Index kv_heads() const { return n_kv_heads.value_or(n_heads); }
