@@ -31,7 +31,7 @@ namespace {
 constexpr std::string_view kHuman = "human";
 
 struct CompareArguments {
-  std::vector<std::string> runs;     // two
+  std::array<std::string, 2> runs;   // A and B
   std::vector<std::string> command;  // the judge, with its arguments
   std::string judge;
   double time_limit = 60;  // seconds for an answer of the command
@@ -188,7 +188,7 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
 }
 
 void check_judge(const CompareArguments& arguments) {
-  check(arguments.runs[0] != arguments.runs[1], "RUN: {} is named twice; name two models", arguments.runs[0]);
+  check(arguments.runs[0] != arguments.runs[1], "B: {} is also A; name two models", arguments.runs[0]);
   check(arguments.judge.empty() != arguments.command.empty(),
         "--judge: name a judge: a reward model, a rule (a .json file), human, or a program after --");
   check((arguments.judge == kHuman) == arguments.rank.output.has_value(),
@@ -222,7 +222,10 @@ void add_compare(CLI::App& app) {
   const auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command =
       app.add_subcommand("compare", "Let two models answer prompts, and count whose answers are better");
-  command->add_option("RUN", arguments->runs, "the two models, A and B")->required()->expected(2)->type_name("A B");
+  command->add_option("A", arguments->runs[0], "a model: a run directory, checkpoint folder or Hugging Face folder")
+      ->required()
+      ->type_name("RUN");
+  command->add_option("B", arguments->runs[1], "the model to compare it with")->required()->type_name("RUN");
   command
       ->add_option("COMMAND", arguments->command,
                    "after --: a program that judges, and its arguments. It reads lines {\"messages\": [...], "
