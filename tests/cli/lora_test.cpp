@@ -136,13 +136,27 @@ TEST(Lora, AdaptersNeedTheirBaseAsItWas) {
   EXPECT_EQ(missing.code, 3) << missing.err;
   EXPECT_THAT(missing.err,
               AllOf(HasSubstr("holds adapters, which need their base model"), HasSubstr("does not exist")));
+  const Outcome sound = model.kiln({"verify", "runs/lora"});
+  EXPECT_EQ(sound.code, 1);
+  EXPECT_THAT(sound.out, AllOf(HasSubstr("sound, but its base model is not as it was\n  " + base.string()),
+                               HasSubstr(": does not exist, the adapters need it as it was; put it back, or leave a "
+                                         "link to it there\n"),
+                               Not(HasSubstr("damaged"))));
   EXPECT_EQ(model.kiln({"train", "base.json", "--set", "seed=5"}).code, 0);
   const Outcome changed = model.kiln({"chat", "runs/lora"}, "say d\n");
   EXPECT_EQ(changed.code, 3) << changed.err;
   EXPECT_THAT(changed.err, HasSubstr("has other weights now (hash "));
+  const Json report = Json::parse(model.kiln({"verify", "runs/lora", "--json"}).out)["checkpoints"].back();
+  EXPECT_EQ(report["good"], false);
+  EXPECT_EQ(report["problems"], Json::array());
+  EXPECT_THAT(report["base"]["found"].get<std::string>(), HasSubstr("has other weights now (hash "));
+  EXPECT_EQ(report["base"]["remedy"], "put the model back that was there, or train the adapters again");
   fs::remove_all(base);
   fs::rename(away, base);
   EXPECT_EQ(model.kiln({"chat", "runs/lora", "--greedy"}, "say d\n").out, "dd\n");
+  for (const char* file : {"kiln.json", "config.json"}) fs::remove(fs::path(model.checkpoint("runs/base")) / file);
+  EXPECT_THAT(model.kiln({"verify", "runs/lora"}).out,
+              AllOf(HasSubstr("step-00000060: cannot be read: "), Not(HasSubstr("damaged"))));
 }
 
 TEST(Lora, AForeignFolderOfAdaptersIsReadBesideItsBase) {

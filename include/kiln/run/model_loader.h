@@ -26,9 +26,13 @@ struct LoadedModel {
 };
 
 /// Loads the RUN of a command line: a run directory (its best checkpoint, or else the latest, or that of `choice`:
-/// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, or an llm.c model
-/// file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and model do not match.
+/// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, a folder of
+/// adapters, or an llm.c model file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and
+/// model do not match.
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
+
+/// Loads a model that open_model has opened.
+LoadedModel load_model(ModelSource source);
 
 /// Does the same with the tokenizer at `tokenizer`, a file or folder, instead of the model's own.
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
