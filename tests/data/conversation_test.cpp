@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "data/small_data.h"
 #include "support/compress.h"
 #include "support/scratch.h"
 #include <cstdlib>
@@ -132,6 +133,12 @@ TEST(Conversations, TreesGiveTheBestPathToItsLastAnswer) {
       complaint_about(R"({"prompt": {"role": "prompter", "text": "q", "replies": [{"role": "x", "text": ""}]}})"),
       "a.jsonl:1: /prompt/replies/0/role: is \"x\"; expected \"prompter\", \"system\", \"user\", \"assistant\" or "
       "\"tool\"; rename the role");
+}
+
+TEST(Conversations, DeepTreesAreReadOrRefused) {
+  EXPECT_EQ(only_one(testing::chain_of_replies(1000)).messages.size(), 1001u);
+  EXPECT_EQ(complaint_about(testing::chain_of_replies(10'000)),
+            "a.jsonl:1: has a reply below more than 1000 messages; shorten the tree, or remove it");
 }
 
 TEST(Conversations, Documents) {
