@@ -48,17 +48,8 @@ std::vector<std::string> texts_of(const JudgedPrompt& prompt) {
   return texts;
 }
 
-/// The message about a file of one record, without the folder's path; "" if there is none.
 std::string refusal_of(std::string_view record) {
-  const Scratch folder;
-  try {
-    judged_in(folder.write("a.jsonl", record));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
-    const std::string message = error.what(), place = folder.path().string() + "/";
-    return message.starts_with(place) ? message.substr(place.size()) : message;
-  }
-  return "";
+  return testing::refusal_of(record, "a.jsonl", [](const std::filesystem::path& file) { judged_in(file); });
 }
 
 /// Expects that a record is left out for a reason.
