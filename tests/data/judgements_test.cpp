@@ -185,6 +185,18 @@ TEST(Judgements, TreesHaveAPromptForEachRankedGroup) {
   EXPECT_EQ(read.census.ties, 1);
 }
 
+TEST(Judgements, AGroupOfRepliesFollowsItsOwnBranch) {
+  const auto branch = [](const std::string& name) {
+    return R"({"role": "assistant", "text": ")" + name +
+           R"(", "replies": [{"role": "prompter", "text": "r", "replies": [)"
+           R"({"role": "assistant", "text": "x", "rank": 0}, {"role": "assistant", "text": "y", "rank": 1}]}]})";
+  };
+  const JudgedPrompts read =
+      judged(R"({"prompt": {"role": "prompter", "text": "q", "replies": [)" + branch("a") + ", " + branch("b") + "]}}");
+  ASSERT_EQ(read.prompts.size(), 2u);
+  EXPECT_EQ(read.prompts[1].messages, (Talk{{ChatRole::user, "q"}, {ChatRole::assistant, "b"}, {ChatRole::user, "r"}}));
+}
+
 TEST(Judgements, DeepTreesAreReadOrRefused) {
   const JudgedPrompts read = judged(testing::chain_of_replies(1000));
   ASSERT_EQ(read.prompts.size(), 500u);
