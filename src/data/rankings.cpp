@@ -112,7 +112,7 @@ RankingLog::RankingLog(const std::filesystem::path& file, std::string rater)
   };
   for_each_json_line(path_exists(file) ? read_file(file) : "", file, take,
                      [&](std::string_view line, const std::string& place) {
-                       return is_cut_ranking(has_rankings || line.starts_with('{'), line, place);
+                       return is_cut_ranking(has_rankings || kLineStart.starts_with(line), line, place);
                      });
 }
 

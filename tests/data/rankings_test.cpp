@@ -167,6 +167,10 @@ TEST(RankingLogs, OtherFilesAreRefused) {
   expect_error(ExitCode::bad_input, text + ":1: not valid JSON; each line of a .jsonl file is one JSON object",
                [&] { RankingLog(text, "ann"); });
   EXPECT_EQ(read_file(text), "some notes");
+  const std::string cut = folder.write("c.jsonl", R"({"text": "of another pro)");  // which an append would remove
+  expect_error(ExitCode::bad_input, cut + ":1: not valid JSON; each line of a .jsonl file is one JSON object",
+               [&] { RankingLog(cut, "ann"); });
+  EXPECT_NO_THROW(RankingLog(folder.write("begun.jsonl", R"({"rat)"), "ann"));
 }
 
 }  // namespace
