@@ -400,6 +400,39 @@ CONVERSATIONS = [
         ("adapters are added to any base", "if (base.hash == 0 || hash == base.hash) return place;", "return place;")),
     *of("src/train/training_parts.cpp", "train_test:ConversationTraining*",
         ("the checkpoint forgets its template", "std::exchange(p.state.chat_template, hash);", "p.state.chat_template;")),
+    *of("src/run/verify.cpp", "cli_test:Lora.AdaptersNeed*",
+        ("adapters without their base are damaged", "base_ = error.problem();", "throw;")),
+    *of("src/run/model_source.cpp", "run_test:ModelSources*",
+        ("adapters of an llm.c file have its bytes for a tokenizer", "return is_model_file(text_folder());",
+         "return is_file();")),
+]
+
+JUDGEMENTS = [
+    *of("src/data/judgements.cpp", "data_test:Judgements*",
+        ("a judgement taken back stands", "        records_[earlier->second] = {};\n", ""),
+        ("answers of two sources are one", "known.source == answer.source && known.is_edit", "known.is_edit")),
+    *of("src/data/judgement_shapes.cpp", "data_test:Judgements*",
+        ("an annotator's choice is turned around", "judgement.order = {{better}, {1 - better}};",
+         "judgement.order = {{1 - better}, {better}};"),
+        ("a reply follows another branch's messages", "    messages.resize(top.messages_above);\n", ""),
+        ("what a rater would have said is the worst", "judgement.order.insert(judgement.order.begin(), {prompt.answers.size()});",
+         "judgement.order.push_back({prompt.answers.size()});")),
+    *of("src/data/rankings.cpp", "data_test:RankingLogs*:Showings*:Judgements*",
+        ("a repetition has the answers in the same order", "    std::ranges::reverse(showing.groups);\n", ""),
+        ("all raters' judgements are one's own", "if (read.key->rater == rater_) note(", "note("),
+        ("an incomplete last line is an error", "return is_ranking;", "return false;")),
+    *of("src/data/bradley_terry.cpp", "data_test:BradleyTerry*",
+        ("a tie is a win", "wins(i, j) += contest.is_tie ? 0.5 : 1;", "wins(i, j) += 1;"),
+        ("contests of one group count as independent", "if (scores.size() < 2) return inverse;",
+         "if (!scores.empty()) return inverse;"),
+        ("a league that is not connected is fitted as it is", "      league.add_half_wins();\n", "")),
+    *of("src/data/agreement.cpp", "data_test:JudgementReports*:NoiseCeilings*",
+        ("answers of raters are compared",
+         "if (prompt.answers[pair.better].is_edit || prompt.answers[pair.worse].is_edit) continue;", ""),
+        ("kappa counts half of the ties by chance", "chance = tie * tie + ", "chance = tie * tie / 2 + "),
+        ("the better answer is taken for the last one shown", "first_shown_.add(better < worse, group)",
+         "first_shown_.add(better > worse, group)"),
+        ("the ceiling forgets the other half of the pairs", "weight * (q * q + rest * rest)", "weight * q * q")),
 ]
 
 PREFERENCES = [
@@ -427,4 +460,4 @@ PREFERENCES = [
         ("a model may begin anywhere", "p.starts_at_reference = !p.resumed_from &&", "p.starts_at_reference = false &&")),
 ]
 
-MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS + PREFERENCES
+MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS + JUDGEMENTS + PREFERENCES
