@@ -54,7 +54,7 @@ struct Ranked {
   static void expect_ok(const Outcome& outcome) { EXPECT_EQ(outcome.code, 0) << outcome.err; }
   Outcome kiln(const std::vector<std::string>& command) const { return run_kiln(command, "", scratch.path("")); }
   Json json(std::vector<std::string> command) const {
-    command.emplace_back("--json");
+    command.insert(command.begin() + 1, "--json");
     const Outcome outcome = kiln(command);
     expect_ok(outcome);
     return outcome.code == 0 ? Json::parse(outcome.out) : Json();
