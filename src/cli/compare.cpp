@@ -108,7 +108,7 @@ Verdicts judge_by_command(const std::vector<std::string>& command, double time_l
     }
     std::array<double, 2> wins{};  // of A, when it came first and when it came second
     TrialGroup was_first;
-    for (const std::size_t order : {0, 1}) {
+    for (const std::size_t order : {std::size_t{0}, std::size_t{1}}) {
       const Json question{{"messages", messages}, {"answers", {duel.answers[order], duel.answers[1 - order]}}};
       const std::optional<std::size_t> best = best_of_line(program.ask(question.dump(), time_limit), name);
       wins[order] = !best ? 0.5 : *best == order ? 1 : 0;
@@ -200,7 +200,8 @@ void run_compare(const CompareArguments& arguments) {
   check_judge(arguments);
   const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
   std::array<SourceAnswers, 2> sources;
-  for (const std::size_t i : {0, 1}) sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
+    sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
   std::vector<Duel> duels;
   for (std::size_t p = 0; p < conversations.size(); ++p) {
     const auto &a = sources[0].answers[p], &b = sources[1].answers[p];
