@@ -37,8 +37,12 @@ Json to_json(const BenchReport& report) {
             {"gflops", report.flops_per_second / kGiga},
             {"percent_of_peak", 100 * report.share_of_peak()},
             {"peak_memory_bytes", report.training_peak_bytes},
-            {"prompt_tokens_per_second", report.generation.prompt_tokens_per_second},
-            {"decode_tokens_per_second", report.generation.decode_tokens_per_second}};
+            {"prompt_tokens_per_second", Json()},
+            {"decode_tokens_per_second", Json()}};
+  if (report.generation) {
+    json["prompt_tokens_per_second"] = report.generation->prompt_tokens_per_second;
+    json["decode_tokens_per_second"] = report.generation->decode_tokens_per_second;
+  }
   json["tokenizer_bytes_per_second"] = or_null(report.tokenizer_bytes_per_second);
   json["parts"] = parts;  // milliseconds per step
   json["machine"] = {{"processor", processor_name()},
@@ -82,8 +86,10 @@ void add_parts(const BenchReport& report, Table& table) {
 
 void add_use(const BenchReport& report, Table& table) {
   table.heading("Use");
-  table.row({"prompt tokens/s", grouped(report.generation.prompt_tokens_per_second)});
-  table.row({"decoded tokens/s", grouped(report.generation.decode_tokens_per_second)});
+  if (report.generation) {
+    table.row({"prompt tokens/s", grouped(report.generation->prompt_tokens_per_second)});
+    table.row({"decoded tokens/s", grouped(report.generation->decode_tokens_per_second)});
+  }
   table.row({"tokenizer", report.tokenizer_bytes_per_second
                               ? fmt::format("{:.1f} MB/s", *report.tokenizer_bytes_per_second / kMega)
                               : "data.train holds no text here"});

@@ -49,6 +49,7 @@ struct Duel {
 /// What a judge said: for each duel the share of A's win, 1, 0, or 0.5 for a tie.
 struct Verdicts {
   std::vector<double> wins;
+  Index without_score = 0;                   // ties because the reward model has no score for an answer
   std::optional<Share> same_in_both_orders;  // of a command: how often it named the same answer
   std::optional<Share> first_shown;          // of a command: how often it named the answer that came first
 };
@@ -70,12 +71,12 @@ Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
   for (std::size_t i = 0; i < duels.size(); ++i) {
     const std::optional<double> a = scores[2 * i], b = scores[2 * i + 1];
     verdicts.wins.push_back(a && b ? share_of_win(*a, *b) : 0.5);
+    verdicts.without_score += a && b ? 0 : 1;
   }
   return verdicts;
 }
 
-Verdicts judge_by_rule(const std::string& file, std::span<const Duel> duels) {
-  const AnswerRule rule(file);
+Verdicts judge_by_rule(const AnswerRule& rule, std::span<const Duel> duels) {
   Verdicts verdicts;
   for (const Duel& duel : duels) {
     verdicts.wins.push_back(share_of_win(rule.score(duel.answers[0]), rule.score(duel.answers[1])));
@@ -94,10 +95,8 @@ std::optional<std::size_t> best_of_line(const std::string& line, const std::stri
 }
 
 /// Asks a program about each duel in both orders: a judge may prefer what comes first.
-Verdicts judge_by_command(const std::vector<std::string>& command, double time_limit, std::span<const Duel> duels) {
-  const std::string name = fmt::format("{}", fmt::join(command, " "));
-  spdlog::info("the judge is: {}", name);
-  LineProcess program(command);
+Verdicts judge_by_command(LineProcess& program, const std::string& name, double time_limit,
+                          std::span<const Duel> duels) {
   Verdicts verdicts;
   std::vector<TrialGroup> same, first;
   Work work("judging", static_cast<double>(duels.size()), "prompts");
@@ -163,6 +162,7 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
                        {"b", arguments.runs[1]},
                        {"prompts", prompts},
                        {"without_answer", without_answer},
+                       {"without_score", verdicts.without_score},
                        {"wins", wins},
                        {"ties", ties},
                        {"losses", losses},
@@ -176,6 +176,8 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
   table.row({"B", arguments.runs[1]});
   table.row({"prompts", format_count(prompts)});
   if (without_answer > 0) table.row({"without an answer", format_count(without_answer)});
+  if (verdicts.without_score > 0)
+    table.row({"equal, as the judge cannot score one", format_count(verdicts.without_score)});
   table.row({"A is better", format_count(wins)});
   table.row({"equal", format_count(ties)});
   table.row({"B is better", format_count(losses)});
@@ -187,10 +189,31 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
   write_stdout(table.text() + "an equal pair counts as half a win\n");
 }
 
+using Judge = std::function<Verdicts(std::span<const Duel>)>;
+
+/// Returns the judge that is no person. Opens it before any model answers.
+Judge open_judge(const CompareArguments& arguments) {
+  if (!arguments.command.empty()) {
+    const std::string name = fmt::format("{}", fmt::join(arguments.command, " "));
+    spdlog::info("the judge is: {}", name);
+    const auto program = std::make_shared<LineProcess>(arguments.command);
+    return [program, name, limit = arguments.time_limit](std::span<const Duel> duels) {
+      return judge_by_command(*program, name, limit, duels);
+    };
+  }
+  if (std::filesystem::is_regular_file(arguments.judge)) {
+    const auto rule = std::make_shared<AnswerRule>(arguments.judge);
+    return [rule](std::span<const Duel> duels) { return judge_by_rule(*rule, duels); };
+  }
+  require_kind(open_model(arguments.judge, std::nullopt, Verify::no), ModelKind::reward);
+  return [run = arguments.judge](std::span<const Duel> duels) { return judge_by_reward(run, duels); };
+}
+
 void check_judge(const CompareArguments& arguments) {
   check(arguments.runs[0] != arguments.runs[1], "B: {} is also A; name two models", arguments.runs[0]);
   check(arguments.judge.empty() != arguments.command.empty(),
-        "--judge: name a judge: a reward model, a rule (a .json file), human, or a program after --");
+        "--judge: name a judge: a reward model, a rule (a file), human, or a program after --");
+  check(arguments.time_limit > 0, "--time-limit {}: a number of seconds above 0 is expected", arguments.time_limit);
   check((arguments.judge == kHuman) == arguments.rank.output.has_value(),
         "--output: names the file of rankings of --judge human, and only of it");
 }
@@ -198,6 +221,7 @@ void check_judge(const CompareArguments& arguments) {
 void run_compare(const CompareArguments& arguments) {
   arguments.settings.completion.generation.validate();
   check_judge(arguments);
+  const Judge judge = arguments.judge == kHuman ? Judge() : open_judge(arguments);
   const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
   std::array<SourceAnswers, 2> sources;
   for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
@@ -208,13 +232,8 @@ void run_compare(const CompareArguments& arguments) {
     if (!a.empty() && !b.empty()) duels.push_back({&conversations[p], {a.front().text, b.front().text}});
   }
   check(!duels.empty(), "no prompt leaves room for an answer; give shorter ones");
-  if (arguments.judge == kHuman) return judge_by_person(arguments, duels);
-  const bool is_rule = std::filesystem::path(arguments.judge).extension() == ".json";
-  const Verdicts verdicts = !arguments.command.empty()
-                                ? judge_by_command(arguments.command, arguments.time_limit, duels)
-                            : is_rule ? judge_by_rule(arguments.judge, duels)
-                                      : judge_by_reward(arguments.judge, duels);
-  write_verdicts(arguments, verdicts, std::ssize(conversations) - std::ssize(duels));
+  if (!judge) return judge_by_person(arguments, duels);
+  write_verdicts(arguments, judge(duels), std::ssize(conversations) - std::ssize(duels));
 }
 
 }  // namespace

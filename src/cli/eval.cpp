@@ -183,6 +183,12 @@ std::string to_text(const Evaluation& result) {
 
 void run_eval(const EvalOptions& options) {
   LoadedModel model = options.model.load();
+  const bool is_judged = model.source.config && is_of_preferences(model.source.config->objective.type);
+  check(
+      !is_judged || !options.data.empty() || !options.questions.empty() || !options.tasks.empty(),
+      "{}: was tuned on judged answers, and its metrics.jsonl has their held-out loss; kiln compare judges the model, "
+      "and --data FILE names conversations to score",
+      options.model.run);
   const std::optional<ChatTemplate> chat = template_for(model, options);
   if (!options.questions.empty() || !options.tasks.empty()) return ask(model, chat, options);
   std::vector<std::string> files = options.data;

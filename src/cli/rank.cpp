@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
+#include "kiln/core/hash.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/agreement.h"
@@ -38,7 +39,9 @@ JudgedPrompts read_file_of_answers(const std::string& file, SamePrompt same) {
 
 std::string rater_of(const RankArguments& arguments) {
   const char* user = std::getenv("USER");
-  const std::string default_name = arguments.rule ? "rule" : user != nullptr ? user : "";
+  const std::string default_name = arguments.rule    ? "rule-" + hex(hash_file(*arguments.rule)).substr(0, 8)
+                                   : user != nullptr ? user
+                                                     : "";
   const std::string rater = arguments.rater.value_or(default_name);
   check(!rater.empty() && utf8_valid_until(rater) == rater.size(),
         "--rater: name the person who ranks, such as --rater ann");
@@ -48,9 +51,12 @@ std::string rater_of(const RankArguments& arguments) {
 /// Judges every showing by a rule, and skips those whose answers it likes alike.
 void rank_by_rule(const AnswerRule& rule, std::span<const JudgedPrompt> prompts, std::span<const Showing> showings,
                   RankingLog& log) {
-  Index judged = 0;
+  Index judged = 0, skipped = 0, known = 0;
   for (const Showing& showing : showings) {
-    if (log.has(showing)) continue;
+    if (log.has(showing)) {
+      ++known;
+      continue;
+    }
     std::map<double, std::vector<std::size_t>, std::greater<>> by_score;
     for (const std::size_t answer : showing.shown()) {
       by_score[rule.score(prompts[showing.prompt].answers[answer].text)].push_back(answer);
@@ -58,11 +64,11 @@ void rank_by_rule(const AnswerRule& rule, std::span<const JudgedPrompt> prompts,
     Verdict verdict;
     for (auto& [score, answers] : by_score) verdict.order.push_back(std::move(answers));
     if (verdict.order.size() < 2) verdict.order.clear();
-    judged += verdict.order.empty() ? 0 : 1;
+    ++(verdict.order.empty() ? skipped : judged);
     log.add(prompts[showing.prompt], showing, verdict, utc_now());
   }
-  spdlog::info("{} ranked by the rule, {} skipped, whose answers it likes alike", counted(judged, "prompt"),
-               format_count(log.skipped()));
+  spdlog::info("{} ranked by the rule, {} skipped, whose answers it likes alike; {} were judged before",
+               counted(judged, "prompt"), format_count(skipped), format_count(known));
 }
 
 }  // namespace

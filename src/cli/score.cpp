@@ -115,7 +115,7 @@ std::string percent(double share) { return fmt::format("{:.1f}%", 100 * share); 
 std::string to_text(const Spread& spread, const RewardReport& report, const JudgementReport& people) {
   Table table;
   table.row({"answers", format_count(spread.answers)});
-  if (spread.without_score > 0) table.row({"too long to score", format_count(spread.without_score)});
+  if (spread.without_score > 0) table.row({"empty or too long", format_count(spread.without_score)});
   table.row({"mean score", fmt::format("{:.3f}", spread.mean)});
   table.row({"deviation", fmt::format("{:.3f}", spread.deviation)});
   table.row({"least to most", fmt::format("{:.3f} to {:.3f}", spread.least, spread.most)});
@@ -172,7 +172,16 @@ void run_score(const ScoreArguments& arguments) {
   for (const auto& [option, file] : {std::pair("--output", arguments.output), {"--best", arguments.best}}) {
     if (!file.empty()) check_output_file(option, file, "scores.jsonl");
   }
+  check(arguments.output.empty() || arguments.output != arguments.best, "--best {}: is also --output; name two files",
+        arguments.best);
   std::vector<std::filesystem::path> files(arguments.data.begin(), arguments.data.end());
+  for (const std::filesystem::path& file : files) {
+    for (const std::string& output : {arguments.output, arguments.best}) {
+      std::error_code none;
+      check(output.empty() || !std::filesystem::equivalent(file, output, none),
+            "{}: is read as --data and would be replaced; name another file", output);
+    }
+  }
   const JudgedPrompts read = read_judgements(files);
   check(!read.prompts.empty(), "--data: holds no prompt with answers");
   LoadedModel loaded = arguments.model.load(ModelKind::reward);

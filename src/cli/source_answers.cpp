@@ -72,8 +72,6 @@ SourceAnswers answers_of(const AnswerSettings& settings, const std::string& run,
   CompletionOptions options = settings.completion;
   options.generation.end_tokens = loaded.ids().ends;
   options.generation.overflow = ContextOverflow::stop;
-  // A model that was not trained on conversations writes the user's next message too.
-  if (chat.kind() == ChatTemplateKind::plain) options.stops.emplace_back("\nUser:");
   ModelWeights weights(std::move(loaded.weights), source.precision_of(loaded));
   weights.keep_only_what_is_read();
   const ModelView view(*loaded.model, weights);

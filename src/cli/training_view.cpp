@@ -11,6 +11,7 @@
 
 #include "cli/log.h"
 #include <algorithm>
+#include <cmath>
 
 namespace kiln::cli {
 namespace {
@@ -61,8 +62,10 @@ void TrainingView::on_row(const StepFigures& figures) {
 
 void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
-  line_.lines(fmt::format("step {}: validation loss {}{}, accuracy {:.1f}%{}", step, fixed(evaluation.loss, 4), bits,
-                          100 * evaluation.accuracy, is_best ? ", the best so far" : ""));
+  const bool has_accuracy = std::isfinite(evaluation.accuracy);  // not of ties alone
+  const std::string accuracy = has_accuracy ? fmt::format(", accuracy {:.1f}%", 100 * evaluation.accuracy) : "";
+  line_.lines(fmt::format("step {}: validation loss {}{}{}{}", step, fixed(evaluation.loss, 4), bits, accuracy,
+                          is_best ? ", the best so far" : ""));
   for (const Evaluation& part : evaluation.parts) {
     line_.lines(fmt::format("  {}: loss {}, accuracy {:.1f}%", part.part, fixed(part.loss, 4), 100 * part.accuracy));
   }

@@ -1,11 +1,11 @@
 // Connects the program by a pair of sockets: writing to a program that has ended is then an error, not a signal.
 #include "kiln/core/line_process.h"
 
-#include "core/posix.h"
 #include "kiln/core/stopwatch.h"
 
 #include <fmt/ranges.h>
 
+#include "core/posix.h"
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -57,6 +57,9 @@ LineProcess::~LineProcess() {
 }
 
 std::string LineProcess::ask(std::string_view line, double seconds) {
+  if (!received_.empty()) {
+    fail(ExitCode::failure, "{}: has written more than one line for a question", fmt::join(command_, " "));
+  }
   send(std::string(line) + "\n");
   return receive(seconds);
 }

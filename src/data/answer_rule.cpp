@@ -8,10 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <iterator>
-#include <regex>
-#include <utility>
+#include <array>
+#include <regex.h>
 
 namespace kiln {
 namespace {
@@ -26,19 +24,36 @@ struct RuleFile {
   }
 };
 
-std::regex compile(const std::string& pattern, std::size_t number, const std::string& source) {
-  try {
-    return std::regex(pattern, std::regex::ECMAScript | std::regex::icase | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    fail(ExitCode::usage, "{}: /patterns/{}/pattern: \"{}\" is no regular expression: {}", source, number, pattern,
-         error.what());
-  }
-}
-
 }  // namespace
 
+/// A compiled pattern. glibc matches it by an automaton: std::regex would recurse for each character.
 struct AnswerRule::Compiled {
-  std::regex expression;
+  Compiled(const RulePattern& pattern, std::size_t number, const std::string& source)
+      : score(pattern.score), most(pattern.most) {
+    const int error = ::regcomp(&expression, pattern.pattern.c_str(), REG_EXTENDED | REG_ICASE);
+    if (error == 0) return;
+    std::array<char, 200> reason{};
+    ::regerror(error, &expression, reason.data(), reason.size());
+    fail(ExitCode::usage, "{}: /patterns/{}/pattern: \"{}\" is no regular expression: {}", source, number,
+         pattern.pattern, reason.data());
+  }
+  ~Compiled() { ::regfree(&expression); }
+  Compiled(const Compiled&) = delete;
+  Compiled& operator=(const Compiled&) = delete;
+
+  /// Returns the matches in a text, at most `most`.
+  std::int64_t matches(const std::string& text) const {
+    std::int64_t count = 0;
+    for (regoff_t begin = 0; count < most && begin <= static_cast<regoff_t>(text.size());) {
+      regmatch_t match{.rm_so = begin, .rm_eo = static_cast<regoff_t>(text.size())};
+      if (::regexec(&expression, text.c_str(), 1, &match, REG_STARTEND) != 0) break;
+      ++count;
+      begin = match.rm_eo + (match.rm_eo == match.rm_so ? 1 : 0);  // an empty match takes no letter
+    }
+    return count;
+  }
+
+  regex_t expression{};
   double score;
   std::int64_t most;
 };
@@ -48,10 +63,10 @@ AnswerRule::AnswerRule(const std::filesystem::path& file) {
   RuleFile rule;
   Problems problems;
   from_json(parse_json(read_file(file), source, problems), rule, problems);
-  if (rule.patterns.empty()) problems.add("/patterns", "is empty; without patterns all answers are equal");
   problems.throw_if_any(source);
+  check(!rule.patterns.empty(), "{}: /patterns: is empty; without patterns all answers are equal", source);
   for (const RulePattern& one : rule.patterns) {
-    patterns_.push_back({compile(one.pattern, patterns_.size(), source), one.score, one.most});
+    patterns_.push_back(std::make_unique<Compiled>(one, patterns_.size(), source));
   }
 }
 
@@ -60,10 +75,7 @@ AnswerRule::~AnswerRule() = default;
 double AnswerRule::score(std::string_view answer) const {
   const std::string text(answer);
   double sum = 0;
-  for (const Compiled& one : patterns_) {
-    const std::sregex_iterator begin(text.begin(), text.end(), one.expression), end;
-    sum += one.score * static_cast<double>(std::min<std::int64_t>(std::distance(begin, end), one.most));
-  }
+  for (const auto& one : patterns_) sum += one->score * static_cast<double>(one->matches(text));
   return sum;
 }
 

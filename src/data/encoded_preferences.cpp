@@ -18,26 +18,21 @@ namespace {
 
 constexpr int kAnswerBits = 20;  // of a sequence's number: the answer within its example
 
-/// Returns a comparison of two answers, the better one first.
-Comparison compare(std::size_t better, std::size_t worse, double probability, double margin) {
-  if (probability < 0.5) return compare(worse, better, 1 - probability, -margin);
-  return {.chosen = static_cast<Index>(better),
-          .rejected = {static_cast<Index>(worse)},
-          .probability = probability,
-          .margin = margin};
-}
-
 std::vector<Comparison> pairs(const Judgement& judgement) {
   std::vector<Comparison> comparisons;
   for (const JudgedPair& pair : pairs_of(judgement)) {
-    comparisons.push_back(
-        compare(pair.better, pair.worse, pair.is_tie ? 0.5 : judgement.probability, judgement.margin.value_or(0)));
+    comparisons.push_back({.chosen = static_cast<Index>(pair.better),
+                           .rejected = {static_cast<Index>(pair.worse)},
+                           .probability = pair.is_tie ? 0.5 : judgement.probability,
+                           .margin = pair.is_tie ? 0 : judgement.margin.value_or(0)});
   }
   return comparisons;
 }
 
-/// Returns each answer with all worse ones. Answers that tie are not compared with each other.
+/// Returns each answer with all worse ones; of a judgement with a tie, or one that may be wrong, pairs.
 std::vector<Comparison> choices(const Judgement& judgement) {
+  const auto is_tie = [](const std::vector<std::size_t>& group) { return group.size() > 1; };
+  if (judgement.probability < 1 || std::ranges::any_of(judgement.order, is_tie)) return pairs(judgement);
   std::vector<Comparison> comparisons;
   std::vector<Index> worse(judgement.rest.begin(), judgement.rest.end());
   for (auto group = judgement.order.rbegin(); group != judgement.order.rend(); ++group) {
@@ -110,6 +105,7 @@ class PromptEncoder {
       }
     }
     for (Comparison& one : all) {
+      if (encoding_.scored != ScoredRows::last) one.margin = 0;  // a reward model's alone
       if (encoding_.weight_of == WeightOf::prompt) one.weight = 1 / static_cast<double>(all.size());
     }
     return all;

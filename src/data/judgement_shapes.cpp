@@ -6,6 +6,7 @@
 #include "data/record_value.h"
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -40,7 +41,11 @@ JudgementRecord only(JudgedPrompt prompt) {
 }
 
 std::optional<double> margin_of(const RecordValue& record) {
-  return record.has("margin") ? std::optional(record.at("margin").number()) : std::nullopt;
+  constexpr double kMost = 1000;
+  if (!record.has("margin")) return std::nullopt;
+  const double margin = record.at("margin").number();
+  if (std::abs(margin) > kMost) record.at("margin").refuse("a number from -1000 to 1000");
+  return margin;
 }
 
 double probability_of(const RecordValue& record) {
@@ -51,14 +56,21 @@ double probability_of(const RecordValue& record) {
   return probability;
 }
 
-/// Returns a prompt with two answers, the first one better.
+/// Returns the judgement that the first of two answers is the better one with a probability, which is turned around if
+/// that is below 1/2.
+Judgement judgement_of(std::optional<double> margin, double probability) {
+  if (probability >= 0.5) return {.order = {{0}, {1}}, .margin = margin, .probability = probability};
+  if (margin) margin = -*margin;
+  return {.order = {{1}, {0}}, .margin = margin, .probability = 1 - probability};
+}
+
+/// Returns a prompt with two answers, the first one better, unless the record says that this is not likely.
 JudgementRecord pair_of(const RecordValue& record, std::vector<ChatMessage> prompt, std::string chosen,
                         std::string rejected) {
   if (is_same_answer(chosen, rejected)) return skipped(JudgementSkip::equal_answers);
-  return only(
-      {.messages = std::move(prompt),
-       .answers = {{.text = std::move(chosen)}, {.text = std::move(rejected)}},
-       .judgements = {{.order = {{0}, {1}}, .margin = margin_of(record), .probability = probability_of(record)}}});
+  return only({.messages = std::move(prompt),
+               .answers = {{.text = std::move(chosen)}, {.text = std::move(rejected)}},
+               .judgements = {judgement_of(margin_of(record), probability_of(record))}});
 }
 
 // ---- chosen and rejected ----

@@ -71,6 +71,10 @@ void check_together(const Config& config, Problems& problems) {
     if (!is_set || config.data.has_validation()) continue;
     problems.add(pointer, "needs held-out text; set data.validation or data.validation_fraction");
   }
+  if (config.objective.type == ObjectiveKind::reward && train.samples()) {
+    problems.add(train.sample_every > 0 ? "/train/sample_every" : "/train/sample_at_evaluations",
+                 "a reward model writes no text (objective.type \"reward\"); leave it out");
+  }
   if (model.lora.is_on() && model.lora.targets.empty()) {
     problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");
   }

@@ -32,8 +32,7 @@ JudgedPrompts read_files(const std::vector<std::string>& names, std::string_view
   const DataConfig& data = config.data;
   const std::vector<std::string>& include = data.include == kIncludedNames ? kConversationNames : data.include;
   files = find_source_files(names, key, config.directory, include).files;
-  const bool joins = config.objective.weight_of == WeightOf::prompt;
-  return read_judgements(files, joins ? SamePrompt::join : SamePrompt::keep);
+  return read_judgements(files);
 }
 
 /// Reads data.train and data.validation, or else holds out the last prompts of data.train.
@@ -56,9 +55,9 @@ JudgedData read_judged_data(const Config& config) {
 }
 
 /// Reports the records that the reader skipped.
-void report_skipped(const JudgementCensus& census) {
+void report_skipped(const JudgementCensus& census, std::string_view key) {
   for (const auto& [reason, skipped] : census.skipped) {
-    warn("{} {}, the first at {}: left out", counted(skipped.count, "record"), text_of(reason), skipped.place);
+    warn("{}: {} {}, the first at {}: left out", key, counted(skipped.count, "record"), text_of(reason), skipped.place);
   }
 }
 
@@ -81,7 +80,8 @@ std::string summary_of(const PreferenceCensus& census) {
 void check_census(const PreferenceCensus& census, Index n_ctx) {
   check(census.comparisons > 0,
         "data.train: holds no two answers to compare: {} answers are longer than n_ctx {} (the longest has {} tokens "
-        "with its prompt), {} are empty, {} prompts have no comparison",
+        "with its prompt), {} are empty, {} prompts have no comparison; raise model.n_ctx, or let somebody rank the "
+        "answers (kiln rank)",
         census.too_long, n_ctx, census.longest, census.empty, census.left_out);
 }
 
@@ -120,7 +120,8 @@ TrainingData load_preferences(Config& config, const DataPlaces& places, const Re
         "(objective.type sft), or choose the template plain",
         config.init_from.value_or(""), name_of(data.chat->kind()));
   const JudgedData read = read_judged_data(config);
-  report_skipped(read.train.census);
+  report_skipped(read.train.census, "data.train");
+  report_skipped(read.held_out.census, "data.validation");
   const TrainConfig& settings = config.train;
   const Index rows = planned_batch_sizes(config).windows_per_micro_batch * config.model.n_ctx;
   const PreferenceEncoding encoding = encoding_of(config, rows);
@@ -141,6 +142,7 @@ TrainingData load_preferences(Config& config, const DataPlaces& places, const Re
                                        .order = settings.order,
                                        .seed = config.seed});
   if (data.held_out_preferences->size() > 0) {
+    inform("held out: {}", summary_of(data.held_out_preferences->census()));
     data.validation = std::make_unique<PackedEvaluation>(data.held_out_preferences, rows,
                                                          settings.most_evaluated_tokens(config.model.n_ctx));
   } else if (config.data.has_validation()) {

@@ -59,15 +59,18 @@ void write_reference(const std::filesystem::path& file, const ReferenceKey& key,
   write_file_atomically(file, json.dump() + "\n");
 }
 
-std::optional<ReferenceLogProbs> read_reference(const std::filesystem::path& file, const ReferenceKey& key) {
+std::optional<ReferenceLogProbs> read_reference(const std::filesystem::path& file, const ReferenceKey& key,
+                                                Index answers, Index held_out) {
   if (!path_exists(file)) return std::nullopt;
   try {
     const Json json = read_json_object(file), wanted = to_json(key);
     for (const auto& [name, value] : wanted.items()) {
       if (json.value(name, "") != value) return std::nullopt;
     }
-    return ReferenceLogProbs{json.at("log_probs").get<std::vector<double>>(),
-                             json.at("held_out_log_probs").get<std::vector<double>>()};
+    ReferenceLogProbs log_probs{json.at("log_probs").get<std::vector<double>>(),
+                                json.at("held_out_log_probs").get<std::vector<double>>()};
+    if (std::ssize(log_probs.train) == answers && std::ssize(log_probs.held_out) == held_out) return log_probs;
+    warn("{}: holds log p of too few answers; it is computed again", file.string());
   } catch (const Error& error) {
     warn("{}: log p of the reference is computed again", error.what());
   } catch (const Json::exception&) {

@@ -31,7 +31,8 @@ struct ReferenceLogProbs {
 /// Writes a file. Throws Error (io).
 void write_reference(const std::filesystem::path& file, const ReferenceKey& key, const ReferenceLogProbs& log_probs);
 
-/// Returns what a file holds; nullopt if it is missing, damaged or of another key.
-std::optional<ReferenceLogProbs> read_reference(const std::filesystem::path& file, const ReferenceKey& key);
+/// Returns what a file holds for so many answers; nullopt if it is missing, damaged or of another key.
+std::optional<ReferenceLogProbs> read_reference(const std::filesystem::path& file, const ReferenceKey& key,
+                                                Index answers, Index held_out);
 
 }  // namespace kiln

@@ -21,6 +21,7 @@ constexpr std::size_t kBins = 5;
 /// Returns a conversation's tokens up to the end of the answer's turn, without as many of the first as do not fit;
 /// none if the answer alone does not fit.
 std::vector<TokenId> tokens_of(const ChatTemplate& chat, const AnswerToScore& answer, Index n_ctx) {
+  if (trim_content(answer.answer).empty()) return {};
   std::vector<ChatMessage> messages(answer.messages.begin(), answer.messages.end());
   messages.push_back({ChatRole::assistant, std::string(answer.answer)});
   const ChatTokens tokens = chat.tokens(messages, Supervise::completion);
@@ -31,6 +32,8 @@ std::vector<TokenId> tokens_of(const ChatTemplate& chat, const AnswerToScore& an
   const auto first = tokens.ids.begin() + std::max<Index>(0, count - n_ctx);
   return {first, tokens.ids.begin() + count};
 }
+
+double log_of(double probability) { return std::log(std::max(probability, std::numeric_limits<double>::min())); }
 
 /// Returns the model, if it is a reward model.
 LoadedModel checked(LoadedModel loaded) {
@@ -106,7 +109,7 @@ RewardReport report_on_scores(std::span<const JudgedPrompt> prompts,
     for (const Judgement& judgement : prompts[p].judgements) {
       for (const JudgedPair& pair : pairs_of(judgement)) {
         const std::optional<double> better = scores[p][pair.better], worse = scores[p][pair.worse];
-        if (pair.is_tie || !better || !worse) continue;
+        if (pair.is_tie || judgement.probability == 0.5 || !better || !worse) continue;
         const double difference = *better - *worse;
         const double right = difference > 0 ? 1 : difference == 0 ? 0.5 : 0;
         const double confidence = model.probability(std::abs(difference));
@@ -116,7 +119,8 @@ RewardReport report_on_scores(std::span<const JudgedPrompt> prompts,
           tally->trials += 1;
         }
         sums[bin] += confidence;
-        loss -= std::log(std::max(model.probability(difference), std::numeric_limits<double>::min()));
+        const double p = judgement.probability;
+        loss -= p * log_of(model.probability(difference)) + (1 - p) * log_of(model.probability(-difference));
         ++pairs;
       }
     }

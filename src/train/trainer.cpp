@@ -219,7 +219,7 @@ void Trainer::rate(const Evaluation& evaluation) {
   row_.validation_loss = if_finite(evaluation.loss);
   row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
   if (!p_.data.preferences) row_.perplexity = if_finite(evaluation.perplexity());
-  if (row_.validation_loss) row_.accuracy = evaluation.accuracy;
+  if (row_.validation_loss) row_.accuracy = if_finite(evaluation.accuracy);
   if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
   state.validation_loss = row_.validation_loss;
   if (p_.config.model.head == HeadKind::score) {

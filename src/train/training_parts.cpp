@@ -174,59 +174,81 @@ void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
   const std::vector<OptimizerSlot> slots = p.train_step->optimizer().slots();
   read_optimizer(folder, slots);
-  p.state = read_trainer_state(folder);
   inform("resuming at step {} from {}", p.state.step, folder.string());
 }
 
-/// Computes log p of the answers under the reference: the run's initial weights if that is where it starts, else
-/// another model.
-ReferenceLogProbs compute_reference(const TrainingParts& p, const ModelSource& source, bool is_start) {
+/// Computes log p of the answers under a model like the one that trains.
+ReferenceLogProbs log_probs_under(const TrainingParts& p, const ModelView& model) {
   const Index rows = p.data.runner.scored;
-  const auto compute = [&](const ModelView& model) {
-    return ReferenceLogProbs{answer_log_probs(model, p.data.preferences, rows),
-                             answer_log_probs(model, p.data.held_out_preferences, rows)};
-  };
-  if (is_start) return compute({*p.model, *p.weights});
+  return {answer_log_probs(model, p.data.preferences, rows),
+          answer_log_probs(model, p.data.held_out_preferences, rows)};
+}
+
+/// Computes them under the model of init_from, with the context of this run.
+ReferenceLogProbs log_probs_under_start(const TrainingParts& p, const ModelSource& start) {
+  if (!p.resumed_from) return log_probs_under(p, {*p.model, *p.weights});
+  ModelConfig config = p.config.model;
+  config.lora = {};
+  const LanguageModel<float> model(config, p.model->vocab_size());
+  const ModelWeights weights(model.layout, p.weights->precision());
+  inherit_weights(start, 0, weights.masters());
+  weights.round();
+  return log_probs_under(p, {model, weights});
+}
+
+/// Computes them under objective.reference.
+ReferenceLogProbs log_probs_under_named(const TrainingParts& p, const ModelSource& source) {
+  const std::string name = "objective.reference: " + source.folder.string();
+  check(source.model.head == HeadKind::next_token, "{} is a reward model; name a language model", name);
+  const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
+  const bool has_same_tokens = !tokenizer || tokenizer->to_json() == p.data.tokenizer->to_json();
+  check(has_same_tokens && source.vocab_size == p.model->vocab_size() && source.model.n_ctx >= p.config.model.n_ctx,
+        "{} has another tokenizer, another vocabulary or a shorter n_ctx than the model that trains; name a model that "
+        "was made from the same one",
+        name);
   LoadedModel loaded = load_weights(source);
-  check(loaded.model->vocab_size() == p.model->vocab_size() && loaded.model->config().n_ctx >= p.config.model.n_ctx,
-        "objective.reference: {} has {} tokens and n_ctx {}, the model that trains has {} and {}; it must be a model "
-        "like it",
-        source.folder.string(), loaded.model->vocab_size(), loaded.model->config().n_ctx, p.model->vocab_size(),
-        p.config.model.n_ctx);
   const ModelWeights weights(std::move(loaded.weights), p.weights->precision());
   weights.round();
-  return compute({*loaded.model, weights});
+  return log_probs_under(p, {*loaded.model, weights});
+}
+
+/// Opens the reference. If that fails on a resume, says what it is needed for.
+ModelSource open_reference(const TrainingParts& p, const std::string& name, const fs::path& file) {
+  try {
+    return open_model(name);
+  } catch (const Error& error) {
+    if (!p.resumed_from) throw;
+    fail(error.code(),
+         "{}; it is the run's reference, which is needed since {} is missing or of other data: put it back",
+         error.what(), file.string());
+  }
 }
 
 /// Sets log p of the answers under the reference: those that the run keeps, else computed from the reference model.
-void load_reference(TrainingParts& p, const fs::path& cache, std::uint64_t& hash) {
+void load_reference(TrainingParts& p, const fs::path& cache) {
   if (!has_reference(p.config.objective.type)) return;
-  const std::optional<std::string>& named = p.config.objective.reference;
-  const std::string name = p.config.locate(named.value_or(*p.config.init_from)).string();
   const fs::path file = cache / "reference.json";
-  ReferenceKey key{.model = hash, .answers = p.data.digest, .precision = p.weights->precision()};
+  ReferenceKey key{.model = p.state.reference, .answers = p.data.digest, .precision = p.weights->precision()};
+  const auto kept = [&] {
+    return read_reference(file, key, p.data.preferences->answers(), p.data.held_out_preferences->answers());
+  };
   std::optional<ReferenceLogProbs> log_probs;
-  if (p.resumed_from) log_probs = read_reference(file, key);
+  if (p.resumed_from) log_probs = kept();
   if (!log_probs) {
-    const ModelSource source = open_model(name);
-    const ModelSource start = open_model(p.config.locate(*p.config.init_from), std::nullopt, Verify::no);
+    const std::optional<std::string>& named = p.config.objective.reference;
+    const std::string name = p.config.locate(named.value_or(*p.config.init_from)).string();
+    const ModelSource source = open_reference(p, name, file);
     key.model = hash_weights(source.folder);
-    check(!p.resumed_from || key.model == hash,
+    check(!p.resumed_from || key.model == p.state.reference,
           "{}: has other weights now than when the run began (hash {}, then {}), so its reference is lost; put the "
           "model back, or start another run with --run DIR",
-          name, hex(key.model), hex(hash));
-    const bool is_own = source.folder == start.folder || key.model == hash_weights(start.folder);
-    p.starts_at_reference = !p.resumed_from && is_own && p.config.model.dropout == 0;
-    log_probs = read_reference(file, key);
-    if (!log_probs) log_probs = compute_reference(p, source, is_own && !p.resumed_from);
+          name, hex(key.model), hex(p.state.reference));
+    p.starts_at_reference = !p.resumed_from && !named && p.config.model.dropout == 0;
+    log_probs = kept();
+    if (!log_probs) log_probs = named ? log_probs_under_named(p, source) : log_probs_under_start(p, source);
     write_reference(file, key, *log_probs);
   }
-  hash = key.model;
-  const auto fits = [](const std::vector<double>& values, const EncodedPreferences& answers) {
-    return std::ssize(values) == answers.answers();
-  };
-  check_input(fits(log_probs->train, *p.data.preferences) && fits(log_probs->held_out, *p.data.held_out_preferences),
-              "{}: holds log p of other answers; remove the file", file.string());
+  p.state.reference = key.model;
   p.data.preferences->set_reference(std::move(log_probs->train));
   p.data.held_out_preferences->set_reference(std::move(log_probs->held_out));
 }
@@ -243,8 +265,6 @@ std::unique_ptr<Evaluator> evaluator_of(const TrainingParts& p, Index vocab_size
 
 /// Throws Error (usage) if the tokenizer cannot encode the prompt of the samples: now rather than at the first sample.
 void check_sample_prompt(const TrainingParts& p) {
-  check(!p.config.train.samples() || p.config.model.head == HeadKind::next_token,
-        "train.sample_every: a reward model writes no text; set it to 0");
   if (p.config.train.samples()) p.data.prompt(p.config.train.sample_prompt);
 }
 
@@ -272,6 +292,9 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   const DataPlaces places{.checkpoint = p.resumed_from, .base = p.resumed_from ? std::nullopt : base, .cache = cache};
   p.data = load_training_data(p.config, places, options);
   p.config.settle_bases();
+  if (p.resumed_from) p.state = read_trainer_state(*p.resumed_from);
+  check_same_template(p);
+  check_same_data(p, options.retokenize);
   check_sample_prompt(p);
 
   const Index V = vocab_size_of(p, base);
@@ -290,15 +313,11 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.weights = std::make_unique<ModelWeights>(p.model->layout, p.saved, precision);
   fill_weights(p, base);  // early, since it may briefly need two copies
   p.weights->round();
-  std::uint64_t reference = p.resumed_from ? read_trainer_state(*p.resumed_from).reference : 0;
-  load_reference(p, cache, reference);
+  load_reference(p, cache);
   p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
   if (p.config.train.eval_every > 0 && p.data.validation) p.evaluator = evaluator_of(p, V, precision);
   if (p.resumed_from) load_checkpoint(p);
-  p.state.reference = reference;
   note_machine(p, precision);
-  check_same_template(p);
-  check_same_data(p, options.retokenize);
   p.training_length.advance(p.state);
   return result;
 }

@@ -124,15 +124,28 @@ TEST(EncodedPreferences, ARankingIsAChoiceAmongAllThatIsWorse) {
   EXPECT_EQ(rig.scored_text(batch, static_cast<std::size_t>(batch.comparisons[1].chosen)), "d<|im_end|>");
 }
 
-TEST(EncodedPreferences, ASoftLabelPutsTheLikelierAnswerFirst) {
+TEST(EncodedPreferences, KeepHowSureAJudgementIsAndMarginsForRewardModelsAlone) {
   const Rig rig;
-  const auto encoded =
-      rig.encode({prompt_of("q", {"a", "b"}, {{.order = {{0}, {1}}, .margin = 2.0, .probability = 0.25}})});
-  const Batch batch = batch_of(*encoded);
-  const Comparison& comparison = batch.comparisons[0];
-  EXPECT_EQ(rig.scored_text(batch, static_cast<std::size_t>(comparison.chosen)), "b<|im_end|>");
-  EXPECT_DOUBLE_EQ(comparison.probability, 0.75);
-  EXPECT_DOUBLE_EQ(comparison.margin, -2);
+  const std::vector<JudgedPrompt> prompts{
+      prompt_of("q", {"a", "b"}, {{.order = {{0}, {1}}, .margin = 2.0, .probability = 0.75}}),
+      prompt_of("q", {"a", "b"}, {{.order = {{0, 1}}, .margin = 2.0}})};
+  for (const bool is_reward : {false, true}) {
+    const auto scored = is_reward ? ScoredRows::last : ScoredRows::before_each_token;
+    const auto encoded = rig.encode(prompts, {.scored = scored, .n_ctx = 100, .rows = 1000});
+    const Batch decided = batch_of(*encoded, 0), tie = batch_of(*encoded, 1);
+    EXPECT_DOUBLE_EQ(decided.comparisons[0].probability, 0.75);
+    EXPECT_DOUBLE_EQ(decided.comparisons[0].margin, is_reward ? 2 : 0);
+    EXPECT_DOUBLE_EQ(tie.comparisons[0].probability, 0.5);
+    EXPECT_DOUBLE_EQ(tie.comparisons[0].margin, 0);
+  }
+}
+
+TEST(EncodedPreferences, ARankingWithATieBecomesPairs) {
+  const Rig rig;
+  const auto encoded = rig.encode({prompt_of("q", {"a", "b", "c"}, {{.order = {{0, 1}, {2}}}})},
+                                  {.ranking = Ranking::plackett_luce, .n_ctx = 100, .rows = 1000});
+  EXPECT_EQ(encoded->census().comparisons, 3);
+  EXPECT_EQ(encoded->census().ties, 1);
 }
 
 TEST(EncodedPreferences, PromptsAreCutFromTheLeftAndAnswersStayWhole) {

@@ -19,13 +19,13 @@ struct RulePattern {
 
   template <class V>
   void visit(V& v) {
-    v("pattern", pattern, "regular expression (ECMAScript), matched in any case");
+    v("pattern", pattern, "extended regular expression (POSIX, with \\w, \\s and \\b), in any case of ASCII letters");
     v("score", score, "added for each match; below 0: taken away");
     v("most", most, "matches that count, at most", at_least(1));
   }
 };
 
-/// A sum over patterns.
+/// A sum over patterns. Matching takes time in proportion to an answer's length; `.` is a byte.
 class AnswerRule {
  public:
   /// Reads a JSON file, {"patterns": [{"pattern": "\\bglad\\b", "score": 1, "most": 3}, ...]}. Throws Error (usage)
@@ -38,7 +38,7 @@ class AnswerRule {
 
  private:
   struct Compiled;
-  std::vector<Compiled> patterns_;
+  std::vector<std::unique_ptr<Compiled>> patterns_;
 };
 
 }  // namespace kiln

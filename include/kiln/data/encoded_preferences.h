@@ -15,7 +15,7 @@
 namespace kiln {
 
 /// How a ranking becomes comparisons. pairs: each answer with each worse one (Bradley-Terry); plackett_luce: each
-/// answer with all worse ones together (doi:10.2307/2346567).
+/// answer with all worse ones together (doi:10.2307/2346567), or pairs if some tie.
 enum class Ranking { pairs, plackett_luce };
 inline constexpr std::array<std::string_view, 2> kRankings{"pairs", "plackett_luce"};
 inline std::span<const std::string_view> names_of(Ranking) { return kRankings; }
@@ -40,7 +40,7 @@ struct PreferenceEncoding {
 /// What a set of judged answers holds.
 struct PreferenceCensus {
   Index prompts = 0;      // with a comparison
-  Index answers = 0;      // encoded, those of several examples once
+  Index answers = 0;      // encoded, counted in each example that holds it
   Index comparisons = 0;  // of one answer with one or several worse ones
   Index ties = 0;         // of these, pairs of equal answers
   Index tokens = 0;       // of all answers, each with its prompt

@@ -31,7 +31,7 @@ struct Judgement {
   std::vector<std::size_t> rest = {};           // worse than all of `order`, but not compared with each other
   std::string rater = {};                       // "" if the file does not say
   std::optional<double> margin = std::nullopt;  // of a pair: how much better, if the file says
-  double probability = 1;                       // of a pair: that the first is the better one, in [0, 1]
+  double probability = 1;                       // of a pair: that the first is the better one, from 0.5 (a tie) to 1
   std::vector<std::size_t> shown = {};  // the answers in the order in which the rater saw them; empty if unknown
 };
 
@@ -106,10 +106,11 @@ enum class SamePrompt { join, keep };
 /// - prompt, an object with replies (OpenAssistant's trees): every group of ranked answers, after the messages above
 ///   it, at most 1,000.
 /// A pair may have a "margin", a number, and a "probability" from 0 to 1 that the chosen answer is the better one (1
-/// if it is left out). Equal answers of one source become one. Texts are compared without white space at their ends, since templates drop it. Leaves out what the census names as skipped, and, with a warning, a last
-/// line that kiln rank has not finished. Throws Error: usage for another kind of file; bad_input, with the file, the
-/// line or index, and the key, for a record of no such shape and for a value that does not fit, such as an order that
-/// names an unknown answer or one answer twice.
+/// if it is left out). Equal answers of one source become one. Texts are compared without white space at their ends,
+/// since templates drop it. Leaves out what the census names as skipped, and, with a warning, a last line that kiln
+/// rank has not finished. Throws Error: usage for another kind of file; bad_input, with the file, the line or index,
+/// and the key, for a record of no such shape and for a value that does not fit, such as an order that names an unknown
+/// answer or one answer twice.
 JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, SamePrompt same = SamePrompt::join);
 
 }  // namespace kiln

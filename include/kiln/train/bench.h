@@ -24,10 +24,10 @@ struct BenchReport {
   double fastest_seconds = 0, slowest_seconds = 0;
   std::size_t steps = 0;
   double tokens_per_second = 0;
-  double flops_per_second = 0;            // of the model: training_flops_per_token
-  std::map<std::string, double> parts;    // mean seconds per step; "other" is the rest
-  std::uint64_t training_peak_bytes = 0;  // the process's peak after the steps
-  GenerationSpeed generation;
+  double flops_per_second = 0;                       // of the model: training_flops_per_token
+  std::map<std::string, double> parts;               // mean seconds per step; "other" is the rest
+  std::uint64_t training_peak_bytes = 0;             // the process's peak after the steps
+  std::optional<GenerationSpeed> generation;         // of a language model
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train, if it can be read
 
   std::optional<double> waited_share;  // of the time measured; see core/contention.h

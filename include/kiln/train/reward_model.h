@@ -31,8 +31,8 @@ class RewardModel {
   RewardModel(LoadedModel loaded, Precision precision);
   ~RewardModel();
 
-  /// Returns a score for each answer; nullopt for one longer than n_ctx. A prompt that does not fit loses its
-  /// beginning. Throws Error (diverged) if a score is not finite.
+  /// Returns a score for each answer; nullopt for an empty one and for one longer than n_ctx. A prompt that does not
+  /// fit loses its beginning. Throws Error (diverged) if a score is not finite.
   std::vector<std::optional<double>> scores(std::span<const AnswerToScore> answers) const;
 
   /// Returns the probability that an answer is better than another whose score is lower by `difference`.
