@@ -424,6 +424,7 @@ JUDGEMENTS = [
         ("an annotator's choice is turned around", "judgement.order = {{better}, {1 - better}};",
          "judgement.order = {{1 - better}, {better}};"),
         ("a reply follows another branch's messages", "    messages.resize(top.messages_above);\n", ""),
+        ("a soft label keeps its order", "if (probability >= 0.5) return {.order", "if (probability >= 0) return {.order"),
         ("what a rater would have said is the worst", "judgement.order.insert(judgement.order.begin(), {prompt.answers.size()});",
          "judgement.order.push_back({prompt.answers.size()});")),
     *of("src/data/rankings.cpp", "data_test:RankingLogs*:Showings*:Judgements*",
@@ -451,7 +452,7 @@ PREFERENCES = [
         ("the prompt's last token is not the first answer's input", "scores_tokens ? answer.prompt - 1 : rows - 1",
          "scores_tokens ? answer.prompt : rows - 1"),
         ("a much compared answer weighs more", "one.weight = 1 / static_cast<double>(all.size());", "one.weight = 1;"),
-        ("a soft label keeps its order", "if (probability < 0.5) return compare", "if (probability < 0) return compare"),
+        ("a margin moves DPO's loss", "if (encoding_.scored != ScoredRows::last) one.margin = 0;", ""),
         ("a pair is counted twice", "    rest = rest.subspan(count);", "    rest = rest.subspan(std::max<std::size_t>(1, count - 1));"),
         ("answers of a batch have the first example's reference", "reference_[static_cast<std::size_t>(a)]",
          "reference_[static_cast<std::size_t>(a - example.first_answer)]")),
@@ -465,7 +466,7 @@ PREFERENCES = [
         ("the margin is ignored", " - comparison.margin;", ";"),
         ("a tie counts as decided", "if (comparison.probability == 0.5) continue;", "")),
     *of("src/train/training_parts.cpp", "train_test:PreferenceTraining*",
-        ("any reference is taken on a resume", "check(!p.resumed_from || key.model == hash,", "check(true,"),
+        ("any reference is taken on a resume", "check(!p.resumed_from || key.model == p.state.reference,", "check(true,"),
         ("a model may begin anywhere", "p.starts_at_reference = !p.resumed_from &&", "p.starts_at_reference = false &&")),
 ]
 

@@ -30,10 +30,10 @@ using testing::TrainingHooks;
 std::string judged_pairs() {
   std::string lines;
   for (int i = 0; i < 64; ++i) {
-    lines +=
-        fmt::format(R"({{"prompt":"say {}","chosen":"{}","rejected":"{}"}})"
-                    "\n",
-                    static_cast<char>('a' + i % 8), static_cast<char>('a' + i % 4), static_cast<char>('e' + i / 4 % 4));
+    const char better = static_cast<char>('a' + i % 4), worse = static_cast<char>('e' + i / 4 % 4);
+    lines += fmt::format(R"({{"prompt":"say {}","chosen":"{}","rejected":"{}"}})"
+                         "\n",
+                         i, better, worse);
   }
   return lines;
 }
@@ -82,7 +82,6 @@ Config tuning_config(const Scratch& scratch, ObjectiveKind kind) {
   }
   config.data.train = {scratch.write("pairs.jsonl", judged_pairs())};
   config.objective.type = kind;
-  config.objective.weight_of = WeightOf::comparison;  // each pair by itself: there are few prompts
   config.train.steps = 60;
   config.train.eval_every = 20;
   config.train.checkpoint_every = 20;
