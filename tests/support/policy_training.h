@@ -128,7 +128,8 @@ inline std::vector<std::vector<double>> log_probs_after(Runner<float>& runner, c
   runner.logits(chosen, mat(logits.data(), logits.rows(), V));
   std::vector<std::vector<double>> log_probs;
   for (Index m = 0; m < logits.rows(); ++m) {
-    std::vector<double>& row = log_probs.emplace_back(logits.row(m).begin(), logits.row(m).end());
+    const float* first = logits.data() + m * V;
+    std::vector<double>& row = log_probs.emplace_back(first, first + V);
     const double most = *std::ranges::max_element(row);
     double sum = 0;
     for (const double logit : row) sum += std::exp(logit - most);

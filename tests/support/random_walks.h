@@ -111,9 +111,9 @@ class WalkTree {
 
   /// A walk that the episode goes on from.
   struct Prefix {
-    TokenId start = 0, node = 0;  // the first and the last node
-    Index length = 1;             // nodes
-    Index parent = kEnd;          // the prefix one node shorter
+    TokenId start = 0, node = 0;               // the first and the last node
+    Index length = 1;                          // nodes
+    Index parent = kEnd;                       // the prefix one node shorter
     std::array<Index, kWalkNodes> next{};      // by token: the prefix it leads to, or kEnd
     std::array<double, kWalkNodes> rewards{};  // by token: of the episode that it ends
   };

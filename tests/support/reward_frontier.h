@@ -35,11 +35,12 @@ Outcome mean_outcome(const std::vector<RewardLaw>& laws, Of&& of) {
 
 /// Returns the base's own mean reward.
 inline double mean_reward(const std::vector<RewardLaw>& laws) {
-  return mean_outcome(laws, [](const RewardLaw& law) {
-           Outcome base;
-           for (const RewardMass& one : law) base.reward += one.mass * one.reward;
-           return base;
-         })
+  return mean_outcome(laws,
+                      [](const RewardLaw& law) {
+                        Outcome base;
+                        for (const RewardMass& one : law) base.reward += one.mass * one.reward;
+                        return base;
+                      })
       .reward;
 }
 

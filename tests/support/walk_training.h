@@ -64,9 +64,9 @@ inline TrainedPolicy learn_walks(const WalkTree& tree, const Course& course) {
 /// How walks are drawn and judged.
 struct Judging {
   Index prompts = 1;
-  Index episodes = 2;          // of each prompt; any two are compared
+  Index episodes = 2;             // of each prompt; any two are compared
   bool labels_are_drawn = false;  // true: one is the better one; false: with its probability
-  Index rows = 1024;           // of a batch
+  Index rows = 1024;              // of a batch
   std::uint64_t seed = 1;
 };
 
@@ -74,8 +74,8 @@ struct Judging {
 inline std::shared_ptr<EncodedPreferences> judge_walks(const WalkTree& tree, const WalkPolicy& policy,
                                                        const Judging& judging) {
   Rng rng(judging.seed, "walks to judge");
-  auto preferences = std::make_shared<EncodedPreferences>(PreferenceEncoding{
-      .weight_of = WeightOf::comparison, .n_ctx = kLongestWalk, .rows = judging.rows});
+  auto preferences = std::make_shared<EncodedPreferences>(
+      PreferenceEncoding{.weight_of = WeightOf::comparison, .n_ctx = kLongestWalk, .rows = judging.rows});
   for (Index i = 0; i < judging.prompts; ++i) {
     const auto start = static_cast<TokenId>(1 + i % (kWalkNodes - 1));
     EncodedPrompt prompt{.prompt = {start}, .answers = {}, .comparisons = {}, .census = {}, .place = "walks"};

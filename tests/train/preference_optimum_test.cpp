@@ -11,18 +11,15 @@
 #include <numeric>
 #include <vector>
 
-namespace kiln {
+namespace kiln::testing {
 namespace {
-
-using namespace testing;  // NOLINT: the walks' vocabulary
 
 constexpr Index kArms = 16;  // tokens; the prompt is token 0
 constexpr double kBanditBeta = 0.5;
 
 /// A choice of one token, and a model that has learned to choose with stated probabilities.
 struct Bandit {
-  Bandit()
-      : base(std::make_shared<LanguageModel<float>>(little_llama(1, 16, 2), kArms), 1), rewards(at(kArms)) {
+  Bandit() : base(std::make_shared<LanguageModel<float>>(little_llama(1, 16, 2), kArms), 1), rewards(at(kArms)) {
     set_threads(2);
     Rng rng(7, "bandit");
     auto choices = std::make_shared<TokenExamples>();
@@ -61,11 +58,9 @@ struct Bandit {
     const auto pairs = std::make_shared<EncodedPreferences>(
         PreferenceEncoding{.weight_of = WeightOf::comparison, .n_ctx = 2, .rows = kArms});
     pairs->add(prompt);
-    return probabilities_of(tune(base, pairs,
-                                 {.objective = {.type = kind, .beta = kBanditBeta},
-                                  .steps = 600,
-                                  .rows = kArms,
-                                  .learning_rate = 1e-2}));
+    return probabilities_of(
+        tune(base, pairs,
+             {.objective = {.type = kind, .beta = kBanditBeta}, .steps = 600, .rows = kArms, .learning_rate = 1e-2}));
   }
 
   /// Returns the base times exp(gains), over its sum.
@@ -202,10 +197,8 @@ TEST(PreferenceOptimum, OfRandomWalksIsReachedByDpo) {
   const Outcome best = optimum(laws, kBeta);
 
   const auto judged = judge_walks(tree, rho, {.prompts = 6000, .episodes = 8});
-  const TrainedPolicy policy = tune(base, judged,
-                                    {.objective = {.type = ObjectiveKind::dpo, .beta = kBeta},
-                                     .steps = 300,
-                                     .learning_rate = 1e-3});
+  const TrainedPolicy policy = tune(
+      base, judged, {.objective = {.type = ObjectiveKind::dpo, .beta = kBeta}, .steps = 300, .learning_rate = 1e-3});
   const Outcome found = outcome(tree, policy_of(policy, tree), rho);
   const double start = mean_reward(laws), most = frontier(laws, found.divergence);
   EXPECT_LE(found.reward, most + 1e-6);  // no policy is above the frontier
@@ -214,4 +207,4 @@ TEST(PreferenceOptimum, OfRandomWalksIsReachedByDpo) {
 }
 
 }  // namespace
-}  // namespace kiln
+}  // namespace kiln::testing
