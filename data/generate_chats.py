@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Generate the chats that teach a model of the tales to answer.
 
-    python3 data/generate_chats.py --seed 11 --output data     # writes the three files
+    python3 data/generate_chats.py --seed 11 --output data     # writes the five files
     python3 data/generate_chats.py --stats                     # counts the figures of the files
     python3 data/generate_chats.py --check                     # regenerates in memory, compares, looks for leaks
 
     chats.jsonl            for finetuning: {"messages": [{"role", "content"}, ...], "kind"} on each line
     chats_held_out.jsonl   the same, of combinations that chats.jsonl never uses
     chat_questions.jsonl   {"prompt", "completion", "kind"}: held-out questions with one right answer
+    tale_requests.txt      requests for a tale, one on each line, of which answers are judged
+    tale_requests_held_out.txt   the same, of combinations that the others never use
 
 The same seed gives the same bytes on every Python >= 3.9: the only source of chance is
 random.Random(seed).random(), whose sequence Python guarantees.
@@ -31,7 +33,9 @@ from chat_split import Chance, Split, World, reserved_keys  # noqa: E402
 from chat_stories import prepare  # noqa: E402
 from chat_words import NUMBERS, SYSTEMS  # noqa: E402
 
-FILES = ("chats.jsonl", "chats_held_out.jsonl", "chat_questions.jsonl")
+FILES = ("chats.jsonl", "chats_held_out.jsonl", "chat_questions.jsonl", "tale_requests.txt",
+         "tale_requests_held_out.txt")
+REQUESTS = (400, 300)       # to train on, held out
 
 # Chats of each kind: to train on, held out.
 COUNTS = {"arithmetic": (1700, 150), "numbers": (300, 40), "letters": (650, 60), "echo": (500, 40),
@@ -102,6 +106,17 @@ def make_questions(world, avoid):
     return lines
 
 
+def make_requests(world, count, avoid):
+    """Requests for a tale, each once, none of which is in `avoid`."""
+    requests, seen = [], set(avoid)
+    while len(requests) < count:
+        (request, _), *_ = KINDS["story"](world)
+        if request not in seen:
+            seen.add(request)
+            requests.append(request)
+    return requests
+
+
 def user_messages(lines):
     return [m["content"] for line in lines for m in line["messages"] if m["role"] == "user"]
 
@@ -114,8 +129,12 @@ def generate(seed):
     chats = make_chats(World(training, Chance(seed + 1)), 0)
     others = make_chats(World(held_out, Chance(seed + 2)), 1)
     questions = make_questions(World(held_out, Chance(seed + 3)), user_messages(chats))
+    asked = user_messages(chats)
+    requests = make_requests(World(training, Chance(seed + 4)), REQUESTS[0], [])
+    other_requests = make_requests(World(held_out, Chance(seed + 5)), REQUESTS[1], asked + requests)
     texts = ["".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
              for lines in (chats, others, questions)]
+    texts += ["".join(request + "\n" for request in lines) for lines in (requests, other_requests)]
     return texts, training.used, held_out.used
 
 
@@ -177,6 +196,7 @@ def parsed(text):
 
 def report(texts):
     """The counted figures of the files, as lines."""
+    texts = texts[:3]
     chats, others, questions = [parsed(text) for text in texts]
     asked = set(user_messages(chats))
     lines = ["                       chats  held out  questions",
@@ -215,7 +235,7 @@ def check(folder, seed):
     wrong = [name + " is not what seed %d gives" % seed for name, text, found in zip(FILES, texts, read(folder))
              if text != found]
     wrong += ["leaked: %r" % (key,) for key in sorted(training & held_out, key=str)]
-    wrong += ["leaked: %r" % (key,) for key in leaks(*[parsed(text) for text in texts])]
+    wrong += ["leaked: %r" % (key,) for key in leaks(*[parsed(text) for text in texts[:3]])]
     return wrong
 
 

@@ -402,4 +402,29 @@ CONVERSATIONS = [
         ("the checkpoint forgets its template", "std::exchange(p.state.chat_template, hash);", "p.state.chat_template;")),
 ]
 
-MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS
+PREFERENCES = [
+    *of("src/data/encoded_preferences.cpp", "data_test:EncodedPreferences*",
+        ("the end of the turn is left out", "return {tokens.ids.begin() + begin, tokens.ids.begin() + end};",
+         "return {tokens.ids.begin() + begin, tokens.ids.begin() + end - 1};"),
+        ("the prompt's last token is not the first answer's input", "scores_tokens ? answer.prompt - 1 : rows - 1",
+         "scores_tokens ? answer.prompt : rows - 1"),
+        ("a much compared answer weighs more", "one.weight = 1 / static_cast<double>(all.size());", "one.weight = 1;"),
+        ("a soft label keeps its order", "if (probability < 0.5) return compare", "if (probability < 0) return compare"),
+        ("a pair is counted twice", "    rest = rest.subspan(count);", "    rest = rest.subspan(std::max<std::size_t>(1, count - 1));"),
+        ("answers of a batch have the first example's reference", "reference_[static_cast<std::size_t>(a)]",
+         "reference_[static_cast<std::size_t>(a - example.first_answer)]")),
+    *of("src/train/preference_objective.cpp", "train_test:PreferenceObjective*",
+        ("chosen and rejected are swapped", "d_rewards[chosen] += comparison.weight * slope;",
+         "d_rewards[chosen] -= comparison.weight * slope;"),
+        ("dpo averages over tokens", "config_.type == ObjectiveKind::dpo ? config_.beta * gain",
+         "config_.type == ObjectiveKind::dpo ? config_.beta * gain / answer.size()"),
+        ("ipo sums over tokens", ": gain / answer.size();", ": gain;"),
+        ("the reference is ignored", "answer.sum - batch.reference[answers.size()]", "answer.sum"),
+        ("the margin is ignored", " - comparison.margin;", ";"),
+        ("a tie counts as decided", "if (comparison.probability == 0.5) continue;", "")),
+    *of("src/train/training_parts.cpp", "train_test:PreferenceTraining*",
+        ("any reference is taken on a resume", "check(!p.resumed_from || key.model == hash,", "check(true,"),
+        ("a model may begin anywhere", "p.starts_at_reference = !p.resumed_from &&", "p.starts_at_reference = false &&")),
+]
+
+MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS + PREFERENCES

@@ -35,7 +35,7 @@ struct ModelArguments {
   Precision precision_of(const LoadedModel& model) const;
 
   /// Loads the model, and sets the number of threads from its run's config. Throws as load_model does.
-  LoadedModel load() const;
+  LoadedModel load(ModelKind kind = ModelKind::language) const;
 };
 
 /// Warns if a weight of the model is NaN or infinite: such a model can be copied but not used.

@@ -172,7 +172,7 @@ std::uintmax_t bytes_at(const fs::path& path) {
 }
 
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
-  ExportJob job{.loaded = options.model.load(),
+  ExportJob job{.loaded = options.model.load(ModelKind::either),
                 .type = type,
                 .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
                 .name = {}};

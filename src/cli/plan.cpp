@@ -43,6 +43,7 @@ Json to_json(const Plan& plan) {
             {"bias", p.bias},
             {"unembedding", p.unembedding},
             {"adapters", p.adapters},
+            {"score", p.score},
             {"total", p.total},
             {"total_without_embeddings", p.total_without_token_embedding},
             {"total_tied", p.total_tied},
@@ -86,6 +87,7 @@ void add_parameters(const ParameterCounts& counts, Table& table) {
   part("norms", counts.norm);
   part("biases", counts.bias);
   part("unembedding", counts.unembedding);
+  if (counts.score > 0) part("score head", counts.score);
   if (counts.adapters > 0) part("adapters, which train", counts.adapters);
   part("total", counts.total);
   part("total without token embedding", counts.total_without_token_embedding);

@@ -1,10 +1,13 @@
 // kiln rank: a person ranks answers, best to worst, without knowing which model wrote them.
+#include "cli/rank.h"
+
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/agreement.h"
+#include "kiln/data/answer_rule.h"
 #include "kiln/data/rankings.h"
 
 #include <spdlog/spdlog.h>
@@ -18,6 +21,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,36 +31,49 @@
 namespace kiln::cli {
 namespace {
 
-struct RankArguments {
-  std::string file;
-  std::optional<std::string> output;
-  std::optional<std::string> rater;
-  std::uint64_t seed = 1;
-  double repeat = 0.1;
-  bool report = false;
-  bool json = false;
-};
-
 JudgedPrompts read_file_of_answers(const std::string& file, SamePrompt same) {
   const std::filesystem::path path = file;
   return read_judgements(std::span(&path, 1), same);
 }
 
-void report(const RankArguments& arguments) {
-  const JudgedPrompts read = read_file_of_answers(arguments.output.value_or(arguments.file), SamePrompt::join);
-  const JudgementReport report = report_on(read.prompts);
-  arguments.json ? write_json(report_json(read.census, report)) : write_stdout(report_text(read.census, report));
-}
-
 std::string rater_of(const RankArguments& arguments) {
   const char* user = std::getenv("USER");
-  const std::string rater = arguments.rater ? *arguments.rater : user != nullptr ? user : "";
+  const std::string default_name = arguments.rule ? "rule" : user != nullptr ? user : "";
+  const std::string rater = arguments.rater.value_or(default_name);
   check(!rater.empty() && utf8_valid_until(rater) == rater.size(),
         "--rater: name the person who ranks, such as --rater ann");
   return rater;
 }
 
-void rank(const RankArguments& arguments) {
+/// Judges every showing by a rule, and skips those whose answers it likes alike.
+void rank_by_rule(const AnswerRule& rule, std::span<const JudgedPrompt> prompts, std::span<const Showing> showings,
+                  RankingLog& log) {
+  Index judged = 0;
+  for (const Showing& showing : showings) {
+    if (log.has(showing)) continue;
+    std::map<double, std::vector<std::size_t>, std::greater<>> by_score;
+    for (const std::size_t answer : showing.shown()) {
+      by_score[rule.score(prompts[showing.prompt].answers[answer].text)].push_back(answer);
+    }
+    Verdict verdict;
+    for (auto& [score, answers] : by_score) verdict.order.push_back(std::move(answers));
+    if (verdict.order.size() < 2) verdict.order.clear();
+    judged += verdict.order.empty() ? 0 : 1;
+    log.add(prompts[showing.prompt], showing, verdict, utc_now());
+  }
+  spdlog::info("{} ranked by the rule, {} skipped, whose answers it likes alike", counted(judged, "prompt"),
+               format_count(log.skipped()));
+}
+
+}  // namespace
+
+void report_rankings(const std::string& file, bool json) {
+  const JudgedPrompts read = read_file_of_answers(file, SamePrompt::join);
+  const JudgementReport report = report_on(read.prompts);
+  json ? write_json(report_json(read.census, report)) : write_stdout(report_text(read.census, report));
+}
+
+void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments) {
   check(arguments.output.has_value(), "--output: name the file to which judgements are added, such as rankings.jsonl");
   check(arguments.repeat >= 0 && arguments.repeat <= 1, "--repeat: {} is not a share from 0 to 1", arguments.repeat);
   check_output_file("--output", *arguments.output, "rankings.jsonl");
@@ -63,25 +81,28 @@ void rank(const RankArguments& arguments) {
   check(!std::filesystem::equivalent(arguments.file, *arguments.output, none),
         "--output {}: is the file of answers; name another one", *arguments.output);
   const std::string rater = rater_of(arguments);
-  const JudgedPrompts read = read_file_of_answers(arguments.file, SamePrompt::keep);
-  std::vector<Showing> showings = showings_for(read.prompts, rater, arguments.seed, arguments.repeat);
+  const double repeat = arguments.rule ? 0 : arguments.repeat;  // a rule says the same twice
+  std::vector<Showing> showings = showings_for(prompts, rater, arguments.seed, repeat);
   const auto shown = std::ranges::count(showings, 0, &Showing::pass);
   check(shown > 0, "{}: no prompt has from 2 to {} different answers; kiln answers --count 4 writes some",
         arguments.file, kMostShown);
-  if (std::ssize(read.prompts) > shown) {
+  if (std::ssize(prompts) > shown) {
     spdlog::warn(
         "{}: {} are left out: they repeat another one, or have fewer than 2 different answers, or more than {}",
-        arguments.file, counted(std::ssize(read.prompts) - shown, "prompt"), kMostShown);
+        arguments.file, counted(std::ssize(prompts) - shown, "prompt"), kMostShown);
+  }
+  if (arguments.rule) {
+    const AnswerRule rule(*arguments.rule);
+    RankingLog log(*arguments.output, rater);
+    return rank_by_rule(rule, prompts, showings, log);
   }
   const bool is_person = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
   PendingSignals signals(is_person);
   RankingLog log(*arguments.output, rater);
   std::unique_ptr<LineSource> lines = is_person ? make_line_editor(signals, std::nullopt) : nullptr;
   if (!lines) lines = std::make_unique<PlainLines>(signals, is_person);
-  RankSession(read.prompts, std::move(showings), log, *lines, is_person).run();
+  RankSession(prompts, std::move(showings), log, *lines, is_person).run();
 }
-
-}  // namespace
 
 void add_rank(CLI::App& app) {
   const auto arguments = std::make_shared<RankArguments>();
@@ -98,6 +119,11 @@ void add_rank(CLI::App& app) {
   command->add_option("--repeat", arguments->repeat,
                       "share of the prompts that come again later, with their answers in reverse order, to measure how "
                       "consistent the rater is");
+  command
+      ->add_option("--rule", arguments->rule,
+                   "JSON file with patterns that score answers, in place of a person: {\"patterns\": [{\"pattern\": "
+                   "\"\\\\bglad\\\\b\", \"score\": 1, \"most\": 3}]}")
+      ->type_name("FILE");
   command->add_flag("--report", arguments->report,
                     "print agreement, the noise ceiling of a reward model and the sources' win rates, of --output, or "
                     "else of FILE");
@@ -107,7 +133,10 @@ void add_rank(CLI::App& app) {
       "Each judgement is on the disk at once, and a later start goes on where this one ended. Piped input works as a\n"
       "script, which ends with the first error.\n"
       "Example: kiln rank answers.jsonl --output rankings.jsonl --rater ann");
-  command->callback([arguments] { arguments->report ? report(*arguments) : rank(*arguments); });
+  command->callback([arguments] {
+    if (arguments->report) return report_rankings(arguments->output.value_or(arguments->file), arguments->json);
+    rank(read_file_of_answers(arguments->file, SamePrompt::keep).prompts, *arguments);
+  });
 }
 
 }  // namespace kiln::cli

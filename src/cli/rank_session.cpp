@@ -68,9 +68,9 @@ std::string shown(std::string_view text) {
   return content.empty() ? "(empty)" : printable_lines(content);
 }
 
-std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
-
 }  // namespace
+
+std::string utc_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
 RankSession::RankSession(std::span<const JudgedPrompt> prompts, std::vector<Showing> showings, RankingLog& log,
                          LineSource& lines, bool is_person)
@@ -190,14 +190,14 @@ void RankSession::skip() {
 
 void RankSession::record(Verdict verdict, std::string_view what) {
   verdict.seconds = std::round(since_shown_.seconds() * 10) / 10;
-  log_.add(prompt(), showing(), verdict, now());
+  log_.add(prompt(), showing(), verdict, utc_now());
   pending_ = {};
   is_shown_ = false;
   say(fmt::format("{}; u takes it back", what));
 }
 
 void RankSession::undo() {
-  const auto undone = log_.undo(now());
+  const auto undone = log_.undo(utc_now());
   check(undone.has_value(), "there is nothing to take back");
   const bool is_here = std::ranges::any_of(showings_, [&](const Showing& showing) {
     return showing.item == undone->first && showing.pass == undone->second;

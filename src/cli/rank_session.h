@@ -14,6 +14,9 @@
 
 namespace kiln::cli {
 
+/// Returns the time in UTC, such as "2026-01-31T12:00:00Z".
+std::string utc_now();
+
 class RankSession {
  public:
   /// `is_person`: at a terminal, who goes on after a mistake.

@@ -56,7 +56,8 @@ class WeightsReader {
       : files_(folder),
         family_(family_of(model)),
         table_(tensor_table(model, layout)),
-        unembedding_(model.tie_embeddings ? files_.find(kUnembedding) : nullptr) {
+        unembedding_(has_tied_head(model) ? files_.find(kUnembedding) : nullptr),
+        skips_head_(model.head == HeadKind::next_token && layout.find({Module::score})) {
     match();
   }
 
@@ -75,6 +76,16 @@ class WeightsReader {
   }
 
  private:
+  static bool has_tied_head(const ModelConfig& model) {
+    return model.head == HeadKind::next_token && model.tie_embeddings;
+  }
+
+  /// Returns true for a tensor that the folder may hold and that is not read.
+  bool is_passed_over(const StoredTensor& tensor) const {
+    const std::string& name = tensor.info->name;
+    return &tensor == unembedding_ || is_derived(family_, name) || (skips_head_ && name == kUnembedding);
+  }
+
   /// Finds a tensor with or without the family's prefix.
   const StoredTensor* find(const std::string& name) const {
     const std::string_view prefix = prefix_of(family_);
@@ -101,7 +112,7 @@ class WeightsReader {
     }
     for (const StoredTensor& tensor : files_.tensors()) {
       const TensorInfo& info = *tensor.info;
-      if (used.contains(&tensor) || &tensor == unembedding_ || is_derived(family_, info.name)) continue;
+      if (used.contains(&tensor) || is_passed_over(tensor)) continue;
       problems.push_back(fmt::format("'{}' {} is not of this model", info.name, shape_text(info.shape)));
     }
     if (problems.empty()) return;
@@ -136,6 +147,7 @@ class WeightsReader {
   std::vector<TensorPlace> table_;
   std::vector<const StoredTensor*> tensors_;  // for each place of the table; null: zeros that the files omit
   const StoredTensor* unembedding_;           // of a tied model: a second copy of its embedding
+  bool skips_head_;                           // reads a language model's trunk into a reward model
 };
 
 }  // namespace

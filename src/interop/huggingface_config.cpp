@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <limits>
 #include <utility>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::string_view kTransformersVersion = "4.40.2";
 constexpr std::int64_t kLargestVocabulary = std::numeric_limits<std::int32_t>::max();
+constexpr std::string_view kScoring = "ForSequenceClassification";  // ends the architecture of a reward model
 
 Json to_id(const std::optional<TokenId>& id) { return id ? Json(*id) : Json(nullptr); }
 
@@ -30,8 +32,16 @@ std::string_view torch_name(DataType type) {
   return type == DataType::f16 ? "float16" : type == DataType::bf16 ? "bfloat16" : "float32";
 }
 
+/// Returns the class of a family's models with this head, in an array.
+Json architectures(Family family, HeadKind head) {
+  constexpr std::array<std::string_view, 3> kNames{"GPT2", "Llama", "Kiln"};  // by Family
+  const std::string name(kNames[static_cast<std::size_t>(family)]);
+  if (head == HeadKind::score) return Json::array({name + std::string(kScoring)});
+  return Json::array({family == Family::gpt2 ? "GPT2LMHeadModel" : name + "ForCausalLM"});
+}
+
 Json gpt2_config(const ModelConfig& m, Index vocab_size) {
-  return {{"architectures", {"GPT2LMHeadModel"}},
+  return {{"architectures", architectures(Family::gpt2, m.head)},
           {"model_type", "gpt2"},
           {"vocab_size", vocab_size},
           {"n_positions", m.n_ctx},
@@ -52,7 +62,7 @@ Json gpt2_config(const ModelConfig& m, Index vocab_size) {
 }
 
 Json llama_config(const ModelConfig& m, Index vocab_size) {
-  return {{"architectures", {"LlamaForCausalLM"}},
+  return {{"architectures", architectures(Family::llama, m.head)},
           {"model_type", "llama"},
           {"vocab_size", vocab_size},
           {"max_position_embeddings", m.n_ctx},
@@ -70,6 +80,32 @@ Json llama_config(const ModelConfig& m, Index vocab_size) {
           {"rms_norm_eps", m.norm_epsilon},
           {"rope_theta", m.rope_theta},
           {"rope_scaling", nullptr}};
+}
+
+/// Adds what a class for sequence classification reads: one label, and the token that pads shorter texts of a batch.
+/// The class scores each text at its last token: in older versions of transformers the token before the first padding,
+/// in newer ones the last token that is not padding. So no text may contain the padding token; an end token would hide
+/// the text's own end. It must be a row of the embedding, too. Without one, the class refuses batches of several texts.
+void add_scoring(const SpecialIds& ids, Json& json) {
+  json["num_labels"] = 1;
+  json["id2label"] = {{"0", "LABEL_0"}};
+  json["label2id"] = {{"LABEL_0", 0}};
+  json["pad_token_id"] = to_id(ids.padding);
+}
+
+/// Returns the head that `architectures` names.
+HeadKind head_in(const Json& json) {
+  const Json names = json.value("architectures", Json());
+  const bool scores =
+      names.is_array() && !names.empty() && names[0].is_string() && names[0].get<std::string>().ends_with(kScoring);
+  return scores ? HeadKind::score : HeadKind::next_token;
+}
+
+/// Returns the number of labels: those in id2label, else num_labels, else 2, as in transformers.
+Json labels_in(const Json& json) {
+  const Json labels = json.value("id2label", Json()), count = json.value("num_labels", Json());
+  if (labels.is_object()) return labels.size();
+  return count.is_null() ? Json(2) : count;
 }
 
 /// Reads the keys of one config.json and collects problems.
@@ -260,14 +296,17 @@ Json huggingface_config(const ModelConfig& model, Index vocab_size, const Specia
       json = llama_config(model, vocab_size);
       break;
     case Family::kiln:
-      json = {{"architectures", {"KilnForCausalLM"}}, {"model_type", "kiln"}, {"vocab_size", vocab_size}};
-      json["model"] = to_json(model);
+      json = {{"architectures", architectures(Family::kiln, model.head)},
+              {"model_type", "kiln"},
+              {"vocab_size", vocab_size},
+              {"model", to_json(model)}};
   }
   json["bos_token_id"] = to_id(ids.begin);
   json["eos_token_id"] = to_ids(ids.ends);
   json["tie_word_embeddings"] = model.tie_embeddings;
   json["torch_dtype"] = torch_name(type);
   json["transformers_version"] = kTransformersVersion;
+  if (model.head == HeadKind::score) add_scoring(ids, json);
   return json;
 }
 
@@ -295,11 +334,21 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
     problems.add("/model_type", "\"{}\" is not supported; gpt2, llama or kiln is expected", type);
   }
   description.vocab_size = keys.size("vocab_size", {}, kLargestVocabulary);
+  description.model.head = head_in(json);
+  if (description.model.head == HeadKind::score && labels_in(json) != 1) {
+    problems.add(json.contains("id2label") ? "/id2label" : "/num_labels",
+                 "the model has {} labels; kiln reads reward models, which have 1", brief_json(labels_in(json)));
+  }
   if (problems.empty()) description.model.validate(problems, "");
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   description.model.resolve();
   description.named = read_named_tokens(folder, description.vocab_size);
   return description;
+}
+
+std::optional<HeadKind> read_head(const std::filesystem::path& folder) {
+  const std::filesystem::path path = path_within(folder, kModelConfigFile);
+  return path_exists(path) ? std::optional(head_in(read_json_object(path))) : std::nullopt;
 }
 
 NamedTokens read_named_tokens(const std::filesystem::path& folder, Index vocab_size) {

@@ -26,15 +26,19 @@ constexpr std::string_view kPickledFile = "adapter_model.bin";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kNewTokens = "token_adapter.trainable_tokens_delta";  // they hold rows, not differences
 constexpr std::string_view kWeight = ".weight";
+constexpr std::string_view kScoringTask = "SEQ_CLS";                 // task_type of a reward model's adapters
+constexpr std::string_view kScore = "score", kOther = "classifier";  // modules that PEFT saves for this task
 
-/// Returns the module of a tensor as transformers' model for causal language modelling names it.
+/// Returns the module of a tensor as transformers' model names it: that for causal language modelling, or that for
+/// sequence classification.
 std::string module_of(Family family, const std::string& tensor) {
   const std::string module = tensor.substr(0, tensor.size() - kWeight.size());
-  const bool lacks_prefix = family == Family::gpt2 && !module.starts_with("transformer.") && module != "lm_head";
+  const bool is_head = module == "lm_head" || module == kScore;
+  const bool lacks_prefix = family == Family::gpt2 && !module.starts_with("transformer.") && !is_head;
   return lacks_prefix ? "transformer." + module : module;
 }
 
-/// The tensors of a module's adapters.
+/// The tensors of a module that adapters have.
 struct ModulePlaces {
   std::string module;
   std::vector<TensorPlace> tensors;
@@ -53,7 +57,7 @@ TensorPlace place(const std::string& module, std::string_view tensor, const Para
 }
 
 /// Returns the adapters' tensors by module: an A and a B of each part of a weight that the family's files hold apart,
-/// and new tokens.
+/// new tokens, and a reward model's head.
 std::vector<ModulePlaces> adapter_table(const ModelConfig& model, const ParameterLayout& layout) {
   const Family family = family_of(model);
   const LanguageModel<float> whole(model, model.lora.new_tokens + 1);  // `layout` may have the adapters alone
@@ -71,6 +75,10 @@ std::vector<ModulePlaces> adapter_table(const ModelConfig& model, const Paramete
     if (const ParameterId rows = find(TensorKind::new_rows)) {
       const Parameter& p = layout[rows];
       places.tensors.push_back(place(places.module, kNewTokens, p, 0, p.cols, false));
+    }
+    if (weight.key.module == Module::score) {
+      const Parameter& p = layout[find(TensorKind::weight)];
+      places.tensors.push_back(place(places.module, "weight", p, 0, p.cols, false));
     }
     if (!places.tensors.empty()) table.push_back(std::move(places));
   }
@@ -150,6 +158,18 @@ class ConfigReader {
   Json json_;
 };
 
+/// Returns the head: a reward model's adapters name their task or save the head, and save no other modules than PEFT
+/// does for this task.
+HeadKind head_in(const ConfigReader& config, const fs::path& path) {
+  const auto saved = config.get<std::vector<std::string>>("modules_to_save", {});
+  const bool is_known = std::ranges::all_of(saved, [](const auto& name) { return name == kScore || name == kOther; });
+  check_input(is_known, "{}: /modules_to_save: {}; kiln reads adapters without it, or with a reward model's \"{}\"",
+              path.string(), brief_json(Json(saved)), kScore);
+  const bool scores =
+      config.get<std::string>("task_type", "") == kScoringTask || std::ranges::find(saved, kScore) != saved.end();
+  return scores ? HeadKind::score : HeadKind::next_token;
+}
+
 /// Reads trainable_token_indices: tokens in order at the end of the vocabulary.
 void read_new_tokens(const ConfigReader& config, const fs::path& path, AdapterDescription& read) {
   const Json ids = config.json().value("trainable_token_indices", Json());
@@ -178,9 +198,8 @@ AdapterDescription read_adapter_description(const fs::path& folder) {
   const ConfigReader config(path);
   const auto type = config.get<std::string>("peft_type", "");
   check_input(type == "LORA", "{}: /peft_type: \"{}\"; kiln reads adapters of type LORA", path.string(), type);
-  for (const char* key :
-       {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias", "target_parameters", "use_qalora",
-        "layer_replication", "megatron_config", "alora_invocation_tokens"}) {
+  for (const char* key : {"use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "target_parameters", "use_qalora",
+                          "layer_replication", "megatron_config", "alora_invocation_tokens"}) {
     config.refuse(key);
   }
   config.refuse("bias", "none");
@@ -205,6 +224,7 @@ AdapterDescription read_adapter_description(const fs::path& folder) {
   read.lora.dropout = config.get<double>("lora_dropout", 0);
   read.lora.rslora = config.get<bool>("use_rslora", false);
   read_new_tokens(config, path, read);
+  read.head = head_in(config, path);
   check_input(read.lora.rank >= 1 && read.lora.rank <= LoraConfig::kMostRank,
               "{}: /r: {}; a rank of 1 to {} is expected", path.string(), read.lora.rank, LoraConfig::kMostRank);
   read.base = config.get<std::string>("base_model_name_or_path", "");
@@ -214,9 +234,10 @@ AdapterDescription read_adapter_description(const fs::path& folder) {
 FileDigests write_adapters(const fs::path& folder, const ModelConfig& model, Index vocab_size, const std::string& base,
                            const ParameterBuffer<float>& weights) {
   const LoraConfig& lora = model.lora;
+  const bool scores = model.head == HeadKind::score;
   const std::vector<ModulePlaces> table = adapter_table(model, weights.layout());
   const Json config{{"peft_type", "LORA"},
-                    {"task_type", "CAUSAL_LM"},
+                    {"task_type", scores ? kScoringTask : "CAUSAL_LM"},
                     {"base_model_name_or_path", base.empty() ? Json() : Json(base)},
                     {"r", lora.rank},
                     {"lora_alpha", lora.alpha},
@@ -225,7 +246,7 @@ FileDigests write_adapters(const fs::path& folder, const ModelConfig& model, Ind
                     {"target_modules", target_modules(table, model.n_layers)},
                     {"fan_in_fan_out", family_of(model) == Family::gpt2},
                     {"bias", "none"},
-                    {"modules_to_save", nullptr},
+                    {"modules_to_save", scores ? Json::array({kScore}) : Json()},
                     {"trainable_token_indices", new_token_ids(table, vocab_size, lora.new_tokens)},
                     {"inference_mode", true}};
   std::vector<TensorPlace> places;
@@ -244,7 +265,8 @@ void read_adapters(const fs::path& folder, const ModelConfig& model, ParameterBu
   std::set<std::string_view> used;
   for (const ModulePlaces& module : table) {
     const auto is_there = [&](const TensorPlace& place) { return file.find(place.name) != nullptr; };
-    const bool is_needed = module.tensors.front().key.tensor == TensorKind::new_rows;
+    const TensorKind kind = module.tensors.front().key.tensor;  // a weight: the score head's
+    const bool is_needed = kind == TensorKind::new_rows || kind == TensorKind::weight;
     if (!is_needed && std::ranges::none_of(module.tensors, is_there)) continue;
     for (const TensorPlace& place : module.tensors) {
       const TensorInfo* tensor = file.find(place.name);

@@ -24,6 +24,7 @@ constexpr LlamaName kLlamaNames[] = {
     {Module::mlp_c_proj, {"mlp.down_proj"}},
     {Module::ln_f, {"model.norm"}},
     {Module::lm_head, {"lm_head"}},
+    {Module::score, {"score"}},
 };
 
 void add_llama(const Parameter& p, std::vector<TensorPlace>& table) {
@@ -46,7 +47,7 @@ void add_llama(const Parameter& p, std::vector<TensorPlace>& table) {
 
 /// Adds a tensor, and zeros for a weight's bias if GPT-2 has one that the layout lacks.
 void add_gpt2(const Parameter& p, const ParameterLayout& layout, bool prefixed, std::vector<TensorPlace>& table) {
-  const bool of_trunk = p.role != Role::unembedding;
+  const bool of_trunk = p.role != Role::unembedding && p.role != Role::score;
   const std::string_view prefix = prefixed && of_trunk ? "transformer." : "";
   table.push_back({fmt::format("{}{}", prefix, p.name), p.key, p.id, 0, p.cols, false, p.shape()});
   const ParameterKey bias{p.key.module, p.key.layer, TensorKind::bias};
@@ -60,10 +61,10 @@ std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterL
   const Family family = family_of(model);
   std::vector<TensorPlace> table;
   for (const Parameter& p : layout.parameters()) {
-    if (is_adapter(p)) continue;
+    if (is_adapter(p) || (p.role == Role::score && model.head != HeadKind::score)) continue;
     switch (family) {
       case Family::gpt2:
-        add_gpt2(p, layout, !model.tie_embeddings, table);
+        add_gpt2(p, layout, !model.tie_embeddings || model.head == HeadKind::score, table);
         break;
       case Family::llama:
         add_llama(p, table);

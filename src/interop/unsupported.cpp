@@ -11,7 +11,9 @@ namespace {
 /// Collects reasons against one architecture of another program.
 class Reasons {
  public:
-  explicit Reasons(std::string_view architecture) : architecture_(architecture) {}
+  Reasons(const ModelConfig& model, std::string_view architecture) : architecture_(architecture) {
+    if (model.head == HeadKind::score) add("it is a reward model; {} predicts tokens", architecture);
+  }
 
   /// Adds a reason unless the key has the value `wanted`.
   template <class T>
@@ -42,7 +44,7 @@ class Reasons {
 };
 
 Reasons against_llama(const ModelConfig& m, std::string_view architecture) {
-  Reasons reasons(architecture);
+  Reasons reasons(m, architecture);
   reasons.need("norm", m.norm, NormKind::rmsnorm);
   reasons.need("position", m.position, PositionKind::rope);
   reasons.need("activation", m.activation, Activation::swiglu);
@@ -53,7 +55,7 @@ Reasons against_llama(const ModelConfig& m, std::string_view architecture) {
 
 /// Does not compare biases: those that the model lacks are exported as zeros.
 Reasons against_gpt2(const ModelConfig& m, std::string_view architecture) {
-  Reasons reasons(architecture);
+  Reasons reasons(m, architecture);
   reasons.need("norm", m.norm, NormKind::layernorm);
   reasons.need("position", m.position, PositionKind::learned);
   reasons.need("activation", m.activation, Activation::gelu_new);

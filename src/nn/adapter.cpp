@@ -130,6 +130,7 @@ void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapte
       weights.mat(weight).bottomRows(p.rows) = adapters.mat(p.id);
       continue;
     }
+    if (p.role == Role::score) weights.mat(weight) = adapters.mat(p.id);
     if (p.key.tensor != TensorKind::lora_b) continue;
     const ParameterId a = adapters.layout().find({p.key.module, p.key.layer, TensorKind::lora_a});
     const RowMajor<float> scaled = adapters.mat(a) * static_cast<float>(lora.scale());

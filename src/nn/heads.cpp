@@ -1,9 +1,11 @@
-// Works through the scored rows in chunks, so that memory does not grow with the batch.
+// Works through logits in chunks of rows, so that memory does not grow with the batch.
 #include "kiln/nn/heads.h"
 
 #include "kiln/core/profile.h"
+#include "kiln/core/threads.h"
 #include "kiln/kernels/cross_entropy.h"
 #include "kiln/kernels/matmul.h"
+#include "kiln/tensor/convert.h"
 
 #include <algorithm>
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr Index kChunkElements = Index{1} << 24;  // of logits: 64 MB of float; each chunk reads and writes dW again
 constexpr Index kLeastRows = 64;
+constexpr Index kScoreGrain = 16;  // rows of a score, or columns of its gradient, for one thread at a time
 
 /// Returns the rows of a chunk of at most `most`: as few chunks as fit, all of about the same size.
 Index chunk_rows(Index rows, Index most) {
@@ -154,8 +157,49 @@ void NextTokenHead<T>::write_hidden_gradient(const ParameterBuffer<T>& weights, 
   }
 }
 
-template class NextTokenHead<float>;
-template class NextTokenHead<bfloat16>;
-template class NextTokenHead<double>;
+template <class T>
+void ScoreHead<T>::forward(const ParameterBuffer<T>& weights, const GptActivations<T>& a, std::span<const Index> chosen,
+                           Vec<Acc<T>> scores) const {
+  const Timed timed("score");
+  const ConstVec<T> w = weights.vec(weight_);
+  parallel_for(std::ssize(chosen), kScoreGrain, [&](Index begin, Index end) {
+    for (Index m = begin; m < end; ++m) {
+      const T* h = row(a.hidden, chosen[static_cast<std::size_t>(m)]);
+      Acc<T> sum = 0;
+      for (Index c = 0; c < w.size(); ++c) sum += widen(h[c]) * widen(w[c]);
+      scores[m] = sum;
+    }
+  });
+}
+
+// scores[m] = hidden[chosen[m]] . w
+template <class T>
+void ScoreHead<T>::backward(const ParameterBuffer<T>& weights, GptActivations<T>& a, std::span<const Index> chosen,
+                            ConstVec<Acc<T>> d_scores, Gradients<Acc<T>>& gradients) const {
+  const Timed timed("score");
+  const ConstVec<T> w = weights.vec(weight_);
+  a.d_hidden.setZero();
+  parallel_for(std::ssize(chosen), kScoreGrain, [&](Index begin, Index end) {
+    for (Index m = begin; m < end; ++m) {
+      T* dh = row(a.d_hidden, chosen[static_cast<std::size_t>(m)]);
+      for (Index c = 0; c < w.size(); ++c) dh[c] = narrow<T>(d_scores[m] * widen(w[c]));
+    }
+  });
+  Vec<Acc<T>> dw = gradients.vec(weight_);
+  parallel_for(dw.size(), kScoreGrain, [&](Index begin, Index end) {
+    for (Index m = 0; m < std::ssize(chosen); ++m) {
+      const T* h = row(a.hidden, chosen[static_cast<std::size_t>(m)]);
+      for (Index c = begin; c < end; ++c) dw[c] += d_scores[m] * widen(h[c]);
+    }
+  });
+}
+
+#define KILN_INSTANTIATE(T)        \
+  template class NextTokenHead<T>; \
+  template class ScoreHead<T>;
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
 
 }  // namespace kiln

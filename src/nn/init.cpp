@@ -20,6 +20,9 @@ Distribution distribution(const ModelConfig& config, const Parameter& p, Index i
   const InitConfig& init = config.init;
   if (p.key.tensor == TensorKind::lora_a) return {false, 1 / std::sqrt(static_cast<double>(in))};
   if (p.key.tensor == TensorKind::lora_b) return {true, 0.0};
+  if (p.role == Role::score && init.scheme != InitScheme::zero) {
+    return {true, 1 / std::sqrt(static_cast<double>(p.cols + 1))};
+  }
   if (init.zero_residual_projections && is_residual_projection(p.role)) return {true, 0.0};
   switch (init.scheme) {
     case InitScheme::gpt2: {
@@ -86,9 +89,9 @@ void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A
   for (const Parameter& p : weights.layout().parameters()) initialise_parameter(config, seed, p, weights.mat(p.id));
 }
 
-void initialise_adapters(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<float>& weights) {
+void initialise_added(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<float>& weights) {
   for (const Parameter& p : weights.layout().parameters()) {
-    if (is_adapter(p)) initialise_parameter(config, seed, p, weights.mat(p.id));
+    if (trains_with_adapters(p)) initialise_parameter(config, seed, p, weights.mat(p.id));
   }
 }
 

@@ -31,10 +31,17 @@ AdapterScratch<T> lay_out_adapters(Arena& arena, const LanguageModel<T>& model, 
                                     options.backward.has_value());
 }
 
+/// Lays out the memory of a next-token head; a score head needs none.
+template <class T>
+HeadScratch<T> lay_out_head(Arena& arena, const LanguageModel<T>& model, const RunnerOptions& options) {
+  const NextTokenHead<T>* head = model.next_token_head();
+  return head != nullptr ? head->lay_out(arena, options.scored) : HeadScratch<T>{no_mat<Acc<T>>(), no_mat<T>()};
+}
+
 template <class T>
 std::size_t arena_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
   return bytes_of([&](Arena& arena) {
-    model.head.lay_out(arena, options.scored);
+    lay_out_head(arena, model, options);
     lay_out_adapters(arena, model, options);
     model.trunk.lay_out(arena, options.rows, options.backward);
   });
@@ -50,10 +57,11 @@ template <class T>
 std::size_t kernel_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
   const ModelConfig& config = model.config();
   Arena counting = Arena::counting();
-  const Index scored = model.head.lay_out(counting, options.scored).logits.rows();  // at a time
+  const Index scored = lay_out_head(counting, model, options).logits.rows();  // at a time
   std::size_t copies = 0;
   for (const Parameter& p : model.layout.parameters()) {
-    if (p.is_vector() || p.role == Role::position_embedding) continue;
+    const bool is_of_head = p.role == Role::token_embedding || p.role == Role::unembedding;
+    if (!is_hidden_matrix(p.role) && !(is_of_head && model.next_token_head() != nullptr)) continue;
     const Index factor_rows = is_hidden_matrix(p.role) ? options.rows : scored;
     copies = std::max({copies, matmul_copy_bytes<T>(factor_rows, p.rows, p.cols),  // with the weights
                        matmul_copy_bytes<T>(p.rows, factor_rows, p.cols)});        // for their gradient
@@ -72,7 +80,7 @@ class RunnerOf final : public Runner<Acc<T>> {
         cache_arena_(cache_bytes<T>(config, options)),
         cache_(lay_out_cache<T>(cache_arena_, config, options)),
         arena_(arena_bytes(model_, options)),
-        head_scratch_(model_.head.lay_out(arena_, options.scored)),
+        head_scratch_(lay_out_head(arena_, model_, options)),
         adapter_scratch_(lay_out_adapters(arena_, model_, options)),
         activations_begin_(arena_.mark()) {}
 
@@ -92,18 +100,28 @@ class RunnerOf final : public Runner<Acc<T>> {
   }
 
   void logits(std::span<const Index> rows, Mat<Acc<T>> logits) override {
-    model_.head.logits(*weights_, *activations_, rows, logits);
+    next_token_head().logits(*weights_, *activations_, rows, logits);
   }
 
-  void score(const Scored& scored, Vec<Acc<T>> losses, std::span<std::int32_t> best) override {
+  void score(const Scored& scored, Vec<Acc<T>> outputs, std::span<std::int32_t> best) override {
     assert(std::ssize(scored.rows) <= options_.scored);
-    model_.head.forward(*weights_, *activations_, scored, head_scratch_, losses, best);
+    if (const ScoreHead<T>* head = model_.score_head()) {
+      assert(best.empty());
+      return head->forward(*weights_, *activations_, scored.rows, outputs);
+    }
+    next_token_head().forward(*weights_, *activations_, scored, head_scratch_, outputs, best);
   }
 
-  void backward(const Scored& scored, ConstVec<Acc<T>> d_losses, Vec<Acc<T>> losses,
+  void backward(const Scored& scored, ConstVec<Acc<T>> d_outputs, Vec<Acc<T>> outputs,
                 Gradients<Acc<T>>& gradients) override {
     assert(std::ssize(scored.rows) <= options_.scored);
-    model_.head.forward_backward(*weights_, *activations_, scored, d_losses, head_scratch_, losses, gradients);
+    if (const ScoreHead<T>* head = model_.score_head()) {
+      head->forward(*weights_, *activations_, scored.rows, outputs);
+      head->backward(*weights_, *activations_, scored.rows, d_outputs, gradients);
+    } else {
+      next_token_head().forward_backward(*weights_, *activations_, scored, d_outputs, head_scratch_, outputs,
+                                         gradients);
+    }
     model_.trunk.backward(context(), *activations_, gradients);
   }
 
@@ -124,6 +142,11 @@ class RunnerOf final : public Runner<Acc<T>> {
       check(s.slot < std::max<Index>(1, options_.slots), "slot {} of {}", s.slot, options_.slots);
       check(s.past == 0 || options_.slots > 0, "a past of {} without a cache", s.past);
     }
+  }
+
+  const NextTokenHead<T>& next_token_head() const {
+    assert(model_.next_token_head() != nullptr);
+    return *model_.next_token_head();
   }
 
   ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_, adapter_scratch_}; }

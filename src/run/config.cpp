@@ -66,10 +66,6 @@ void check_together(const Config& config, Problems& problems) {
   if (!config.data.mix.empty() && config.objective.type != ObjectiveKind::sft) {
     problems.add("/data/mix", "is for conversations (objective.type \"sft\"); name other data in data.train");
   }
-  if (has_reference(config.objective.type) && !config.init_from) {
-    problems.add("/init_from", "is missing; objective.type {} tunes a model that was finetuned on conversations",
-                 kObjectiveKinds[static_cast<std::size_t>(config.objective.type)]);
-  }
   for (const auto& [is_set, pointer] : {std::pair(train.early_stopping.has_value(), "/train/early_stopping"),
                                         std::pair(train.sample_at_evaluations, "/train/sample_at_evaluations")}) {
     if (!is_set || config.data.has_validation()) continue;
@@ -118,6 +114,10 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
   config.objective.validate(problems, "/objective");
+  if (purpose == Purpose::train && has_reference(config.objective.type) && !config.init_from) {
+    problems.add("/init_from", "is missing; objective.type {} tunes a model that was finetuned on conversations",
+                 kObjectiveKinds[static_cast<std::size_t>(config.objective.type)]);
+  }
   config.model.validate(problems, "/model");
   config.optimizer.validate(problems, "/optimizer");
   config.train.validate(problems, "/train");

@@ -17,13 +17,13 @@
 namespace kiln {
 namespace {
 
-/// Reads adapters and their base, and adds the ones to the other.
+/// Reads adapters and their base, and adds the ones to the other. A reward model's base may be a language model.
 void load_adapted(LoadedModel& loaded) {
   const ModelSource& from = loaded.source;
   ModelConfig adapted = from.model;
   adapted.lora = from.adapter->lora;
   const LanguageModel<float> model(adapted, from.vocab_size);
-  const ParameterLayout layout = model.layout.subset(is_adapter);
+  const ParameterLayout layout = model.layout.subset(trains_with_adapters);
   ParameterBuffer<float> adapters(layout);
   read_adapters(from.folder, adapted, adapters);
   loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
@@ -54,25 +54,36 @@ LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
   return loaded;
 }
 
+/// Returns true for a parameter that the source does not have.
+bool is_added(const ModelSource& source, const Parameter& p) {
+  return is_adapter(p) || (p.role == Role::score && source.model.head == HeadKind::next_token);
+}
+
 /// Returns true if the folder's tensors have the shapes of the layout's parameters, so that they can be read into it.
 bool has_same_shapes(const ModelSource& source, const ParameterLayout& layout) {
   const LanguageModel<float> model(source.model, source.vocab_size);
   return std::ranges::all_of(layout.parameters(), [&](const Parameter& p) {
     const ParameterId id = model.layout.find(p.key);
-    return is_adapter(p) || (id && model.layout[id].shape() == p.shape());
+    return is_added(source, p) || (id && model.layout[id].shape() == p.shape());
   });
 }
 
 }  // namespace
 
+void check_can_begin(const ModelSource& source, HeadKind head) {
+  check(head == HeadKind::score || source.model.head == HeadKind::next_token,
+        "{}: is a reward model, which cannot predict tokens; a language model is expected", source.folder.string());
+}
+
 template <class T>
 void read_weights(const ModelSource& source, ParameterBuffer<T>& weights) {
+  check_can_begin(source, weights.layout().find({Module::score}) ? HeadKind::score : HeadKind::next_token);
   if (!source.is_file() && !source.adapter && has_same_shapes(source, weights.layout())) {
     return read_huggingface_weights(source.folder, source.model, weights);
   }
   const LoadedModel loaded = load_weights(source);
   for (const Parameter& p : weights.layout().parameters()) {
-    if (is_adapter(p)) continue;
+    if (is_added(source, p)) continue;
     Mat<T> to = weights.mat(p.id);
     const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.key)));
     const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
@@ -89,8 +100,9 @@ void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const st
               source, tokenizer.vocab_size(), vocab_size);
 }
 
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids,
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, SpecialIds ids,
                                const std::string& chat_template) {
+  if (model.head == HeadKind::score) ids.padding = padding_id(tokenizer, ids, chat_template);
   Json config = tokenizer_config_json(tokenizer, model.n_ctx, ids);
   if (!chat_template.empty()) config["chat_template"] = chat_template;
   return {
@@ -101,8 +113,9 @@ SpecialIds LoadedModel::ids() const {
   return special_ids(*tokenizer, source.config ? source.config->tokenizer : TokenizerConfig(), source.named);
 }
 
-LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice) {
+LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice, ModelKind kind) {
   ModelSource source = open_model(run, choice);
+  require_kind(source, kind);
   std::unique_ptr<Tokenizer> tokenizer;
   if (source.is_file()) {
     tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
@@ -115,6 +128,7 @@ LoadedModel load_model(const std::string& run, const std::optional<std::string>&
 
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer) {
   ModelSource source = open_model(run);
+  require_kind(source, ModelKind::language);
   std::unique_ptr<Tokenizer> other = load_tokenizer(tokenizer);
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
   source.named = is_folder(tokenizer) ? read_token_names(tokenizer) : NamedTokens();

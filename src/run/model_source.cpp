@@ -106,12 +106,16 @@ void check_base(const fs::path& folder, const ModelSource& adapted, const ModelS
 
 ModelSource open_checkpoint(const fs::path& folder, int nested) {
   CheckpointConfig read = read_checkpoint_config(folder);
+  ModelConfig& model = read.config.model;
+  if (!model.lora.is_on()) model.head = read_head(folder).value_or(model.head);
   NamedTokens named = read_named_tokens(folder, read.vocab_size);
   ModelSource source{folder, read.config.model, read.vocab_size, std::nullopt, std::move(named)};
   const LoraConfig lora = std::exchange(source.model.lora, {});
   if (lora.is_on()) {
     source.adapter = {.lora = lora, .base = {}};
-    source.adapter->lora.new_tokens = read_adapter_description(folder).lora.new_tokens;
+    const AdapterDescription description = read_adapter_description(folder);
+    source.adapter->lora.new_tokens = description.lora.new_tokens;
+    source.model.head = model.head = description.head;
     if (!read.base.path.empty()) {
       source.adapter->base = find_base(folder, read.base, places_of_base(read));
       check_base(folder, source, open_nested(source.adapter->base, std::nullopt, Verify::no, nested + 1));
@@ -124,7 +128,8 @@ ModelSource open_checkpoint(const fs::path& folder, int nested) {
   return source;
 }
 
-/// Opens a folder that PEFT wrote: the base model, with the folder's adapters and, if it has them, its tokens.
+/// Opens a folder that PEFT wrote: the base model, with the folder's adapters and, if it has them, its tokens and its
+/// score head.
 ModelSource open_adapters(const fs::path& folder, int nested) {
   const AdapterDescription description = read_adapter_description(folder);
   const fs::path beside = folder / description.base;  // as is, if it is absolute
@@ -135,6 +140,10 @@ ModelSource open_adapters(const fs::path& folder, int nested) {
               (folder / kAdapterConfigFile).string(), description.base);
   ModelSource source = open_nested(base, std::nullopt, Verify::yes, nested + 1);
   source.adapter = {.lora = description.lora, .base = source.folder};
+  check_input(description.head == HeadKind::score || source.model.head == HeadKind::next_token,
+              "{}: holds adapters of a language model, and {} is a reward model", folder.string(),
+              source.folder.string());
+  source.model.head = description.head;
   const Index added = description.lora.new_tokens, end = description.vocab_size;
   check_input(
       added == 0 || (end - added <= source.vocab_size && source.vocab_size <= end),
@@ -172,6 +181,16 @@ ModelSource open_nested(const fs::path& argument, const std::optional<std::strin
 }  // namespace
 
 bool ModelSource::is_file() const { return is_model_file(folder); }
+
+void require_kind(const ModelSource& source, ModelKind kind) {
+  const std::string name = source.folder.string();
+  const bool scores = source.model.head == HeadKind::score;
+  check(kind != ModelKind::language || !scores, "{}: is a reward model, which scores answers: use kiln score", name);
+  check(kind != ModelKind::reward || scores,
+        "{}: is a language model, which predicts tokens, and a reward model is expected; kiln train makes one from it "
+        "with objective.type \"reward\"",
+        name);
+}
 
 std::filesystem::path ModelSource::text_folder() const {
   const bool borrows = adapter && !adapter->base.empty() && !has_tokenizer(folder);

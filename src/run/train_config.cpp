@@ -73,7 +73,7 @@ void check_targets(const LoraConfig& lora, const ParameterLayout& layout) {
 
 ParameterLayout saved_parameters(const ParameterLayout& layout) {
   const bool adapted = std::ranges::any_of(layout.parameters(), is_adapter);
-  return layout.subset([&](const Parameter& p) { return !adapted || is_adapter(p); });
+  return layout.subset([&](const Parameter& p) { return !adapted || trains_with_adapters(p); });
 }
 
 ParameterLayout trainable_parameters(const TrainConfig& config, const ParameterLayout& layout) {

@@ -118,27 +118,31 @@ class Examination {
 
   /// Checks the names and shapes of all tensors against the config.
   void examine_tensors(const CheckpointConfig& read) {
-    const LanguageModel<float> model(read.config.model, read.vocab_size);
-    attempt(std::string(kWeightsFile), "the weights that the config describes",
-            [&] { check_huggingface_weights(folder_, read.config.model, model.layout); });
-    examine_moments(read.config, model.layout);
+    ModelConfig config = read.config.model;
     if (is_sound(kModelConfigFile)) {
       attempt(kModelConfigFile, "a config of the same model", [&] {
-        const Index vocab_size = read_huggingface_config(folder_).vocab_size;
-        if (vocab_size == read.vocab_size) return;
-        add({kModelConfigFile, fmt::format("has a vocab_size of {}", vocab_size),
+        const ModelDescription description = read_huggingface_config(folder_);
+        config.head = description.model.head;
+        if (description.vocab_size == read.vocab_size) return;
+        add({kModelConfigFile, fmt::format("has a vocab_size of {}", description.vocab_size),
              fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
       });
     }
+    const LanguageModel<float> model(config, read.vocab_size);
+    attempt(std::string(kWeightsFile), "the weights that the config describes",
+            [&] { check_huggingface_weights(folder_, config, model.layout); });
+    examine_moments(read.config, model.layout);
   }
 
   /// Checks the adapters against the config, and that their base model is there.
   void examine_adapters(const CheckpointConfig& read) {
     ModelConfig config = read.config.model;
     attempt(std::string(kAdapterWeightsFile), "the adapters that the config describes", [&] {
-      config.lora.new_tokens = read_adapter_description(folder_).lora.new_tokens;
+      const AdapterDescription description = read_adapter_description(folder_);
+      config.lora.new_tokens = description.lora.new_tokens;
+      config.head = description.head;
       const LanguageModel<float> model(config, read.vocab_size);
-      const ParameterLayout layout = model.layout.subset(is_adapter);
+      const ParameterLayout layout = model.layout.subset(trains_with_adapters);
       ParameterBuffer<float> adapters(layout);
       read_adapters(folder_, config, adapters);
       examine_moments(read.config, model.layout);

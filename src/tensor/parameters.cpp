@@ -32,6 +32,7 @@ constexpr ModuleTraits kModules[] = {
     {"mlp.c_proj", Role::mlp_residual},
     {"ln_f", Role::norm},
     {"lm_head", Role::unembedding},
+    {"score", Role::score},
 };
 
 const ModuleTraits& traits(Module module) { return kModules[static_cast<std::size_t>(module)]; }

@@ -95,6 +95,24 @@ SpecialIds special_ids(const Tokenizer& tokenizer, const TokenizerConfig& config
   return ids;
 }
 
+std::optional<TokenId> padding_id(const Tokenizer& tokenizer, const SpecialIds& ids, std::string_view chat_template) {
+  const auto may_occur = [&](const SpecialToken& token) {
+    const bool is_mark =
+        token.id == ids.start || token.id == ids.begin || std::ranges::find(ids.ends, token.id) != ids.ends.end();
+    const bool is_inserted = token.content == kEndOfSentence || token.content == kParagraph;
+    return is_mark || is_inserted || token.in_any_text || chat_template.find(token.content) != std::string_view::npos;
+  };
+  std::optional<TokenId> unused;
+  for (const SpecialToken& token : tokenizer.special_tokens()) {
+    if (may_occur(token)) continue;
+    const bool is_named_so =
+        token.content.find("pad") != std::string::npos || token.content.find("PAD") != std::string::npos;
+    if (is_named_so) return token.id;
+    if (!unused) unused = token.id;
+  }
+  return unused ? unused : find_token(tokenizer, "\xff");
+}
+
 TokenizerConfig with_names(TokenizerConfig config, const Tokenizer& tokenizer, const SpecialIds& ids) {
   config.start_of_text = name_of(tokenizer, ids.start);
   config.end_of_text = name_of(tokenizer, ids.end);

@@ -300,6 +300,7 @@ Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, 
             {"clean_up_tokenization_spaces", false},
             {"model_max_length", max_length}};
   if (ids.start && ids.start == ids.begin) json["add_bos_token"] = true;
+  if (ids.padding) json["pad_token"] = name(ids.padding);
   return json;
 }
 

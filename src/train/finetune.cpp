@@ -140,6 +140,7 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   Finetuning f;
   Config& config = f.config;
   const ModelSource source = open_model(request.model);
+  require_kind(source, ModelKind::language);
   config.init_from = request.model;
   config.model = source.model;
   config.tokenizer.vocab_size = source.vocab_size;

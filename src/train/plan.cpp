@@ -145,18 +145,20 @@ ParameterCounts ParameterCounts::of(const ParameterLayout& layout) {
   counts.adapters = layout.count(Role::adapter);
   counts.bias = layout.count(Role::bias);
   counts.unembedding = layout.count(Role::unembedding);
+  counts.score = layout.count(Role::score);
   counts.total = layout.count();
   counts.total_without_token_embedding = counts.total - counts.token_embedding;
   counts.total_tied = counts.total - counts.unembedding;
-  counts.total_untied = counts.total_tied + counts.token_embedding;
+  counts.total_untied = counts.total_tied + (counts.score > 0 ? 0 : counts.token_embedding);  // unembeds nothing
   return counts;
 }
 
 double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout,
                                 const ParameterLayout& trained) {
-  const bool is_untied = layout.count(Role::unembedding) > 0;
+  const bool is_looked_up = layout.count(Role::unembedding) > 0 || layout.count(Role::score) > 0;
   const auto multiplied = [&](const ParameterLayout& some) {
-    return some.count() - some.count(Role::position_embedding) - (is_untied ? some.count(Role::token_embedding) : 0);
+    return some.count() - some.count(Role::position_embedding) - some.count(Role::score) -
+           (is_looked_up ? some.count(Role::token_embedding) : 0);
   };
   const auto attended =
       static_cast<double>(config.n_layers) * static_cast<double>(config.n_heads * config.head_size() * config.n_ctx);

@@ -144,20 +144,22 @@ void fill_base(const TrainingParts& p, const std::optional<ModelSource>& base, P
   if (!p.resumed_from) inform("starting from the weights of {}", *p.config.init_from);
 }
 
-/// Fills the weights under adapters, which have no masters in bfloat16, and the adapters.
+/// Fills the weights under adapters, which have no masters in bfloat16.
 void fill_adapted(const TrainingParts& p, const std::optional<ModelSource>& base) {
   ModelWeights& weights = *p.weights;
   ParameterBuffer<float>& masters = weights.masters();
-  initialise_adapters(p.config.model, p.config.seed, masters);
   if (weights.precision() == Precision::fp32) return fill_base(p, base, masters);
   fill_base(p, base, weights.rounded());
-  for (const Parameter& row : masters.layout().parameters()) {
-    if (row.key.tensor == TensorKind::new_rows) masters.vec(row.id) = weights.rounded().vec(row.id).cast<float>();
+  const bool scores = base && base->model.head == HeadKind::score;
+  for (const Parameter& m : masters.layout().parameters()) {
+    const bool is_of_base = m.key.tensor == TensorKind::new_rows || (scores && m.role == Role::score);
+    if (is_of_base) masters.vec(m.id) = weights.rounded().vec(m.id).cast<float>();
   }
 }
 
 void fill_weights(const TrainingParts& p, const std::optional<ModelSource>& base) {
   const ModelConfig& model = p.config.model;
+  initialise_added(model, p.config.seed, p.weights->masters());
   if (model.lora.is_on()) {
     fill_adapted(p, base);
     if (p.resumed_from) read_adapters(*p.resumed_from, model, p.weights->masters());
@@ -266,6 +268,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   check_threads(p.config.train);
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
   const std::optional<ModelSource> base = base_of(p);
+  if (base) check_can_begin(*base, p.config.model.head);
   const DataPlaces places{.checkpoint = p.resumed_from, .base = p.resumed_from ? std::nullopt : base, .cache = cache};
   p.data = load_training_data(p.config, places, options);
   p.config.settle_bases();

@@ -10,7 +10,7 @@ namespace kiln {
 namespace {
 
 // In the order of Role.
-constexpr std::array<std::string_view, 10> kRoleNames{"token_embedding",
+constexpr std::array<std::string_view, 11> kRoleNames{"token_embedding",
                                                       "position_embedding",
                                                       "attention",
                                                       "attention_residual",
@@ -19,8 +19,9 @@ constexpr std::array<std::string_view, 10> kRoleNames{"token_embedding",
                                                       "adapter",
                                                       "norm",
                                                       "bias",
-                                                      "unembedding"};
-static_assert(kRoleNames.size() == static_cast<std::size_t>(Role::unembedding) + 1);
+                                                      "unembedding",
+                                                      "score"};
+static_assert(kRoleNames.size() == static_cast<std::size_t>(Role::score) + 1);
 
 Index sampled(const Parameter& parameter) { return std::min(parameter.size(), UpdateRatio::kSampledElements); }
 

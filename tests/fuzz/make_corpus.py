@@ -150,7 +150,10 @@ def model_folder():
                       "activation": "relu2", "norm": "rmsnorm", "position": "rope", "rope_theta": 500.0, "bias": False,
                       "qk_norm": True, "tie_embeddings": False}}
     parameters = {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}
+    reward = gpt2 | {"architectures": ["GPT2ForSequenceClassification"], "num_labels": 1, "id2label": {"0": "LABEL_0"}}
     yield "gpt2", compact(gpt2)
+    yield "reward", compact(reward)
+    yield "bad_labels", compact(reward | {"id2label": {"0": "bad", "1": "good"}})
     yield "llama", compact(llama)
     yield "llama_parameters", compact(llama | parameters)
     yield "kiln", compact(kiln)

@@ -21,11 +21,12 @@ class ModelFolders : public Folder {
     write("gpt2", testing::small_gpt2());
     write("llama", testing::small_llama());
     write("kiln", testing::small_modern());
+    write("SequenceClassification", testing::scoring(testing::small_gpt2()));
   }
 
-  /// The one whose family the text names, so that its weights may fit.
+  /// The one whose family or head the text names, so that its weights may fit.
   std::filesystem::path of(std::string_view text) const {
-    for (const char* family : {"llama", "kiln"}) {
+    for (const char* family : {"SequenceClassification", "llama", "kiln"}) {
       if (text.find(family) != std::string_view::npos) return path() / family;
     }
     return path() / "gpt2";
@@ -47,7 +48,7 @@ void fuzz_model_folder(std::string_view input) {
   static const ModelFolders folders;
   const std::filesystem::path folder = folders.of(input);
   folders.put((folder / "config.json").string(), input);
-  const LoadedModel loaded = load_model(folder.string());
+  const LoadedModel loaded = load_model(folder.string(), {}, ModelKind::either);
   const ModelConfig& config = loaded.model->config();
   require(loaded.source.vocab_size == testing::kSmallVocabulary && config.d_model == 8, "a model of other sizes");
   const SpecialIds ids = loaded.ids();
@@ -56,6 +57,7 @@ void fuzz_model_folder(std::string_view input) {
   for (const TokenId id : named) require(id >= 0 && id < loaded.source.vocab_size, "token {}", id);
   folders.put((folder / "config.json").string(), huggingface_config(config, loaded.source.vocab_size, ids).dump());
   const ModelDescription again = must([&] { return read_huggingface_config(folder); });
+  require(again.model.head == config.head, "another head");
   require(to_json(again.model) == to_json(config), "another config.json: {}", to_json(again.model).dump());
 }
 

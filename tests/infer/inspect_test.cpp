@@ -106,7 +106,7 @@ TEST(Inspect, LogitsAreMadeInChunks) {
   config.d_head = 4;
   RandomModel m(config, kLarge);
   Arena counting = Arena::counting();
-  ASSERT_LT(m.model.head.lay_out(counting, 100).logits.rows(), 100);
+  ASSERT_LT(m.model.next_token_head()->lay_out(counting, 100).logits.rows(), 100);
   std::vector<TokenId> tokens;
   for (TokenId i = 0; i < 100; ++i) tokens.push_back(i * 999);
   const Inspection whole = inspect(m.view(), tokens, 1);

@@ -16,6 +16,7 @@ namespace {
 using testing::expect_error;
 using testing::expect_error_with;
 using testing::kSmallVocabulary;
+using testing::scoring;
 using testing::Scratch;
 using testing::small_gpt2;
 using testing::small_llama;
@@ -45,6 +46,21 @@ TEST(HuggingFaceConfig, HasTheKeysOfLlama) {
   EXPECT_EQ(huggingface_config(small_llama(6), kSmallVocabulary, {.ends = {10}}), expected);
 }
 
+TEST(HuggingFaceConfig, ARewardModelIsAClassifierOfOneLabel) {
+  const Json language = huggingface_config(small_gpt2(), kSmallVocabulary, {.ends = {3}});
+  Json expected = language;
+  expected["architectures"] = {"GPT2ForSequenceClassification"};
+  expected.update(Json::parse(R"({"num_labels": 1, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0},
+                                  "pad_token_id": 7})"));
+  EXPECT_EQ(huggingface_config(scoring(small_gpt2()), kSmallVocabulary, {.ends = {3}, .padding = 7}), expected);
+  EXPECT_FALSE(language.contains("pad_token_id"));
+  const Json without = huggingface_config(scoring(small_llama()), kSmallVocabulary, {});
+  EXPECT_EQ(without["architectures"], Json::parse(R"(["LlamaForSequenceClassification"])"));
+  EXPECT_EQ(without["pad_token_id"], nullptr);
+  EXPECT_EQ(huggingface_config(scoring(small_modern()), kSmallVocabulary, {})["architectures"],
+            Json::parse(R"(["KilnForSequenceClassification"])"));
+}
+
 TEST(HuggingFaceConfig, GenerationConfigNamesTheIds) {
   EXPECT_EQ(huggingface_generation_config({.begin = 1, .ends = {2}}), Json::parse(R"({"_from_model_config": true,
       "bos_token_id": 1, "eos_token_id": 2, "transformers_version": "4.40.2"})"));
@@ -58,7 +74,15 @@ TEST(HuggingFaceConfig, RoundTripsEveryFamily) {
     const ModelDescription read = read_huggingface_config(scratch.path());
     EXPECT_EQ(to_json(read.model), to_json(model));
     EXPECT_EQ(read.vocab_size, kSmallVocabulary);
+    EXPECT_EQ(read.model.head, HeadKind::next_token);
+    EXPECT_EQ(read_head(scratch.path()), HeadKind::next_token);
+    scratch.write("config.json", format_json(huggingface_config(scoring(model), kSmallVocabulary, {})));
+    const ModelDescription reward = read_huggingface_config(scratch.path());
+    EXPECT_EQ(to_json(reward.model), to_json(model));
+    EXPECT_EQ(reward.model.head, HeadKind::score);
+    EXPECT_EQ(read_head(scratch.path()), HeadKind::score);
   }
+  EXPECT_EQ(read_head(Scratch().path()), std::nullopt);
 }
 
 ModelConfig read_text(const std::string& text) {
@@ -120,6 +144,24 @@ TEST(HuggingFaceConfig, NamesWhatIsNotSupportedOfLlama) {
     expect_error_with(ExitCode::bad_input, {"config.json: /" + key + ": ", "is not supported"},
                       [&] { read_text(fmt::format("{{{}, {}}}", kLlama, extra)); });
   }
+}
+
+TEST(HuggingFaceConfig, AClassifierOfSeveralLabelsIsRefused) {
+  const auto text = [](const std::string& labels) {
+    return fmt::format(R"({{{}, "architectures": ["LlamaForSequenceClassification"]{}}})", kLlama, labels);
+  };
+  const auto refused = [&](const std::string& labels, std::string_view message) {
+    expect_error_with(ExitCode::bad_input, {message, "kiln reads reward models, which have 1"},
+                      [&] { read_text(text(labels)); });
+  };
+  refused("", "config.json: /num_labels: the model has 2 labels");  // transformers' default, which it does not write
+  refused(R"(, "num_labels": 5)", "/num_labels: the model has 5 labels");
+  refused(R"(, "num_labels": "one")", "/num_labels: the model has \"one\" labels");
+  refused(R"(, "id2label": {"0": "bad", "1": "so", "2": "good"}, "num_labels": 1)",
+          "/id2label: the model has 3 labels");
+  EXPECT_EQ(read_text(text(R"(, "num_labels": 1)")).head, HeadKind::score);
+  EXPECT_EQ(read_text(text(R"(, "id2label": {"0": "LABEL_0"})")).head, HeadKind::score);  // as transformers writes it
+  EXPECT_EQ(read_text(fmt::format(R"({{{}, "id2label": {{"0": "a", "1": "b"}}}})", kLlama)).head, HeadKind::next_token);
 }
 
 TEST(HuggingFaceConfig, NamesWhatIsMissingOrMistyped) {

@@ -44,6 +44,45 @@ TEST(HuggingFace, RoundTripsEveryFamilyTiedAndNotWithBiasesAndWithout) {
   }
 }
 
+TEST(HuggingFace, RoundTripsRewardModelsUnderTransformersNames) {
+  for (const ModelConfig& config : {small_gpt2(), small_llama(), small_modern()}) {
+    const Scratch scratch;
+    const SmallModel small(testing::scoring(config));
+    save(scratch, small);
+    expect_same(read_huggingface_weights(scratch.path(), small.config(), small.layout()), small.weights);
+    const SafetensorsFile file(scratch.path("model.safetensors"));
+    EXPECT_EQ(file.find("score.weight")->shape, (std::vector<Index>{1, 8}));
+    const std::vector<float> score = file.read<float>("score.weight");
+    EXPECT_TRUE(mat(score.data(), 1, 8) == small["score.weight"]);
+    EXPECT_EQ(file.find("lm_head.weight"), nullptr);
+    for (const TensorInfo& tensor : file.tensors()) {
+      if (tensor.name == "score.weight" || family_of(config) == Family::kiln) continue;
+      EXPECT_TRUE(tensor.name.starts_with(family_of(config) == Family::gpt2 ? "transformer." : "model."))
+          << tensor.name;
+    }
+  }
+}
+
+TEST(HuggingFace, OfALanguageModelARewardModelReadsTheTrunk) {
+  for (ModelConfig config : {small_gpt2(), small_llama(), small_modern()}) {
+    for (const bool tied : {false, true}) {
+      const Scratch scratch;
+      config.tie_embeddings = tied;
+      const SmallModel language(config), reward(testing::scoring(config), 2);
+      save(scratch, language);
+      ParameterBuffer<float> read = reward.draw(2);
+      read_huggingface_weights(scratch.path(), config, read);
+      for (const Parameter& p : reward.layout().parameters()) {
+        const bool is_score = p.name == "score.weight";
+        const ParameterBuffer<float>& from = is_score ? reward.weights : language.weights;
+        EXPECT_TRUE(as_const(read.vec(p.id)) == from.vec(from.layout().find(p.key))) << p.name;
+      }
+      expect_error_with(ExitCode::bad_input, {"'score.weight' [1, 8] is missing"},
+                        [&] { read_huggingface_weights(scratch.path(), reward.config(), reward.layout()); });
+    }
+  }
+}
+
 TEST(HuggingFace, ReadsIntoABufferThatIsThere) {
   const Scratch scratch;
   const SmallModel small(small_gpt2());

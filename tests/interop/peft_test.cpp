@@ -108,6 +108,38 @@ TEST(Peft, NamesLlamasTensorsAsPeftDoes) {
   EXPECT_EQ(config["trainable_token_indices"], Json({{"embed_tokens", {10}}, {"lm_head", {10}}}));
 }
 
+TEST(Peft, ARewardModelsHeadIsSavedBesideItsAdapters) {
+  for (const ModelConfig& config : {testing::small_gpt2(), testing::small_llama(), testing::small_modern()}) {
+    const Scratch scratch;
+    const SmallModel small(testing::scoring(adapted(config, 2)));
+    save(scratch, small);
+    const Json written = config_in(scratch);
+    EXPECT_EQ(written["task_type"], "SEQ_CLS");
+    EXPECT_EQ(written["modules_to_save"], Json({"score"}));
+    EXPECT_FALSE(written["trainable_token_indices"].contains("lm_head"));
+    EXPECT_THAT(shapes_in(scratch), Contains(Pair("base_model.model.score.weight", ElementsAre(1, 8))));
+    EXPECT_EQ(read_adapter_description(scratch.path()).head, HeadKind::score);
+    ParameterBuffer<float> read = small.draw(2);
+    read_adapters(scratch.path(), small.config(), read);
+    for (const Parameter& p : small.layout().parameters()) {
+      EXPECT_EQ(read.vec(p.id) == small.weights.vec(p.id), trains_with_adapters(p)) << p.name;
+    }
+    set_in_config(scratch, "modules_to_save", {"score", "classifier", "score"});  // as PEFT writes it
+    EXPECT_EQ(read_adapter_description(scratch.path()).head, HeadKind::score);
+    set_in_config(scratch, "task_type", nullptr);
+    EXPECT_EQ(read_adapter_description(scratch.path()).head, HeadKind::score);
+  }
+}
+
+TEST(Peft, ARewardModelWithoutItsHeadIsRefused) {
+  const Scratch scratch;
+  save(scratch, SmallModel(adapted(testing::small_gpt2())));
+  const SmallModel reward(testing::scoring(adapted(testing::small_gpt2())));
+  ParameterBuffer<float> read = reward.draw(2);
+  expect_error_with(ExitCode::bad_input, {"'base_model.model.score.weight' [1, 8] is missing"},
+                    [&] { read_adapters(scratch.path(), reward.config(), read); });
+}
+
 // litgpt adapts queries and values alone.
 TEST(Peft, LayersWithoutAdaptersStayAsTheyAre) {
   const Scratch scratch;

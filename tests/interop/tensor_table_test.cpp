@@ -56,6 +56,7 @@ std::vector<ModelConfig> all_models() {
     models.push_back(models[i]);
     models.back().tie_embeddings = !models[i].tie_embeddings;
     models.back().bias = !models[i].bias;
+    models.push_back(testing::scoring(models[i]));
   }
   return models;
 }

@@ -53,6 +53,15 @@ TEST(Unsupported, EveryReasonIsGiven) {
                           "model.norm_epsilon is 1e-06; llm.c has 1e-05"));
 }
 
+TEST(Unsupported, RewardModelsAre) {
+  EXPECT_THAT(gguf_unsupported(testing::scoring(small_gpt2())),
+              ElementsAre("it is a reward model; llama.cpp's gpt2 predicts tokens"));
+  EXPECT_THAT(gguf_unsupported(testing::scoring(small_llama())),
+              ElementsAre("it is a reward model; llama.cpp's llama predicts tokens"));
+  EXPECT_THAT(llmc_unsupported(testing::scoring(small_gpt2())),
+              ElementsAre("it is a reward model; llm.c predicts tokens"));
+}
+
 /// A model without unsupported features is of a family whose tensors have names there, over all combinations of the
 /// keys.
 TEST(Unsupported, NoneMeansAFamilyThatHasNames) {

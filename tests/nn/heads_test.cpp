@@ -42,7 +42,7 @@ Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::ve
   ParameterBuffer<double> weights(model.layout);
   for (Index i = 0; i < weights.all().size(); ++i) weights.all()[i] = std::sin(static_cast<double>(i));
   Arena arena(std::size_t{1} << 20);
-  HeadScratch<double> scratch = model.head.lay_out(arena, chunk);
+  HeadScratch<double> scratch = model.next_token_head()->lay_out(arena, chunk);
   GptActivations<double> activations = model.trunk.lay_out(arena, kRows, std::nullopt);
   Tensor<double> d_losses(1, std::ssize(rows));
   const Index C = config(tied).d_model;
@@ -61,8 +61,8 @@ Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::ve
     gradients.vec(p.id).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
-  model.head.forward_backward(weights, activations, {rows, targets}, d_losses.cv(), scratch, result.losses.v(),
-                              gradients);
+  model.next_token_head()->forward_backward(weights, activations, {rows, targets}, d_losses.cv(), scratch,
+                                            result.losses.v(), gradients);
   result.d_hidden.data = activations.d_hidden;
   gradients.finish();
   result.gradients = gradients.all();

@@ -106,6 +106,37 @@ TEST(Init, GainsAreOneAndBiasesZeroAndResidualProjectionsWhereAskedFor) {
   EXPECT_TRUE((Guesses(config_of(InitScheme::zero))["wte.weight"].array() == 0.0).all());
 }
 
+TEST(Init, AScoreHeadIsDrawnByItsInputsAlone) {
+  constexpr Index kWide = 1024;
+  ModelConfig config = config_of(InitScheme::gpt2);
+  config.n_layers = 1;
+  config.d_model = kWide;
+  config.d_head = 8;
+  config.head = HeadKind::score;
+  const Guesses guesses(config);
+  EXPECT_EQ(guesses["score.weight"].rows(), 1);
+  expect_normal(guesses["score.weight"], 1 / std::sqrt(kWide + 1.0));
+  config.init.std = 0.5;
+  EXPECT_TRUE(Guesses(config)["score.weight"] == guesses["score.weight"]);
+  config.init.scheme = InitScheme::zero;
+  EXPECT_TRUE((Guesses(config)["score.weight"].array() == 0.0).all());
+}
+
+TEST(Init, WhatIsAddedToABaseIsDrawnAsInAWholeModel) {
+  ModelConfig config = config_of(InitScheme::normal);
+  config.head = HeadKind::score;
+  config.lora.rank = 2;
+  const LanguageModel<float> model(config, kVocabulary);
+  ParameterBuffer<float> whole(model.layout), added(model.layout);
+  initialise(config, 5, whole);
+  initialise_added(config, 5, added);
+  for (const Parameter& p : model.layout.parameters()) {
+    const bool is_added = p.name == "score.weight" || p.name.ends_with("lora_A");
+    if (is_added) EXPECT_TRUE(added.vec(p.id) == whole.vec(p.id)) << p.name;
+    EXPECT_EQ(added.vec(p.id).norm() > 0, is_added) << p.name;
+  }
+}
+
 TEST(Init, ATensorDependsOnTheSeedAndItsNameAlone) {
   const ModelConfig config = config_of(InitScheme::normal);
   set_threads(1);

@@ -36,6 +36,7 @@ ParameterLayout mixed_layout() {
   layout.matrix({Module::c_fc, 0}, 6, 18, {9, 9});
   layout.matrix({Module::mlp_c_proj, 0}, 9, 6);
   layout.matrix({Module::lm_head}, 7, 6);
+  layout.matrix({Module::score}, 1, 6);
   return layout;
 }
 

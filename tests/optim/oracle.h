@@ -75,7 +75,8 @@ class OptimizerOracle {
       const bool embedding = p.role == Role::token_embedding || p.role == Role::position_embedding;
       const bool vector = p.role == Role::norm || p.role == Role::bias;
       const double decay = vector || (embedding && !config_.decay_embeddings) ? 0.0 : config_.weight_decay;
-      if (config_.type == OptimizerKind::muon && !vector && !embedding && p.role != Role::unembedding) {
+      const bool head = p.role == Role::unembedding || p.role == Role::score;
+      if (config_.type == OptimizerKind::muon && !vector && !embedding && !head) {
         move_by_muon(p, decay, gradients, step);
         continue;
       }

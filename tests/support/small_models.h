@@ -46,6 +46,12 @@ inline ModelConfig small_modern() {
   return m;
 }
 
+/// The same as a reward model.
+inline ModelConfig scoring(ModelConfig m) {
+  m.head = HeadKind::score;
+  return m;
+}
+
 /// A model's layout and weights (and whatever else lies over the layout) drawn from a seed.
 struct SmallModel {
   explicit SmallModel(const ModelConfig& config, std::uint64_t seed = 1)

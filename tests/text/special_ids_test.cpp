@@ -71,6 +71,19 @@ TEST(SpecialIds, OfSeveralTheTokenizersEndEndsDocuments) {
   EXPECT_THAT(special_ids(tokenizer, names({}, ""), {.ends = {999, -1}}).ends, IsEmpty());
 }
 
+TEST(SpecialIds, PaddingIsATokenOfNoText) {
+  const ByteTokenizer tokenizer =
+      bytes_with({"<s>", "</s>", "<|im_start|>", "<|paragraph|>", "<unused>", "<|endofsentence|>", "<pad>"});
+  const SpecialIds ids{.start = 256, .begin = 256, .ends = {257}, .end = 257};
+  EXPECT_EQ(padding_id(tokenizer, ids, ""), 262) << "named for it";
+  EXPECT_EQ(padding_id(tokenizer, {.ends = {262}}, "<s></s><|im_start|>"), 260)
+      << "the pad ends texts, as in many models";
+  EXPECT_EQ(padding_id(tokenizer, {.start = 256, .ends = {257, 262}}, "'<|im_start|>' + x + '<unused>'"), 255)
+      << "a byte that no UTF-8 text has";
+  EXPECT_EQ(padding_id(bytes_with({}), {}, ""), 255);
+  EXPECT_EQ(padding_id(ByteTokenizer({{"<pad>", 256, true}}), {}, ""), 255) << "found in any text";
+}
+
 TEST(SpecialIds, NamesInTheConfigGiveTheSameIds) {
   const ByteTokenizer tokenizer = bytes_with({"<s>", "</s>"});
   const NamedTokens named{.begin = 256, .ends = {257, 7}, .begins_documents = true};

@@ -399,6 +399,9 @@ TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   EXPECT_EQ(byte["bos_token"], "<|start|>");
   EXPECT_EQ(byte["add_bos_token"], true);
   EXPECT_FALSE(gpt2.contains("add_bos_token"));
+  EXPECT_FALSE(byte.contains("pad_token"));
+  EXPECT_EQ(named(made[3].config, {.padding = id})["pad_token"], "<|start|>");
+  EXPECT_EQ(named(made[3].config, {.padding = 255})["pad_token"], nullptr) << "a byte that is no special token";
   EXPECT_EQ(byte["eos_token"], nullptr);
 }
 

@@ -36,6 +36,19 @@ TEST(FlopsPerToken, AnEmbeddingThatIsOnlyLookedUpInIsNoProduct) {
   EXPECT_EQ(flops_per_token(config, 1001), tied + 6.0 * static_cast<double>(config.d_model));
 }
 
+TEST(ParameterCounts, ARewardModelHasAHeadOfOneRow) {
+  ModelConfig config = testing::small_gpt2();
+  config.tie_embeddings = false;
+  const LanguageModel<float> language(config, 1000), reward(testing::scoring(config), 1000);
+  const ParameterCounts counts = ParameterCounts::of(reward.layout);
+  EXPECT_EQ(counts.score, config.d_model);
+  EXPECT_EQ(counts.unembedding, 0);
+  EXPECT_EQ(counts.total, language.layout.count() - 1000 * config.d_model + config.d_model);
+  EXPECT_EQ(counts.total_untied, counts.total);
+  EXPECT_EQ(flops_per_token(testing::scoring(config), 1000),
+            flops_per_token(config, 1000) - 6.0 * 1000 * static_cast<double>(config.d_model));
+}
+
 TEST(MemoryPlan, TablesOfPositionsCount) {
   ModelConfig config = testing::small_gpt2();
   config.position = PositionKind::none;

@@ -16,6 +16,12 @@ class Descriptor {
   /// Calls open(2) with O_CLOEXEC. On failure it owns no descriptor, and errno says why.
   Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
       : value_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  /// Takes over a descriptor that another call has opened.
+  static Descriptor adopt(int value) {
+    Descriptor descriptor;
+    descriptor.value_ = value;
+    return descriptor;
+  }
   ~Descriptor() { close(); }
   Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {

@@ -36,7 +36,8 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
 /// Reads model.safetensors, or the shards listed in model.safetensors.index.json (see WeightFiles), into `weights`:
 /// F32, F16, BF16 or F64. Names may have or lack the family's prefix ("transformer.", "model."). Ignores buffers that
 /// transformers stores with the weights (causal masks, rotary tables). Throws Error (bad_input) that lists all missing,
-/// unexpected and misshaped tensors, before it reads any. Leaves adapters unchanged. T is float or bfloat16.
+/// unexpected and misshaped tensors, before it reads any. Leaves adapters unchanged. If the
+/// buffer is a reward model's and `model` a language model, reads the trunk alone. T is float or bfloat16.
 template <class T>
 void read_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,
                               ParameterBuffer<T>& weights);

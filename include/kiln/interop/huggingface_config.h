@@ -14,7 +14,8 @@ namespace kiln {
 inline constexpr const char* kModelConfigFile = "config.json";
 inline constexpr const char* kGenerationConfigFile = "generation_config.json";
 
-/// Returns the config.json of GPT2LMHeadModel or LlamaForCausalLM, or, for models that transformers does not have, of
+/// Returns the config.json of GPT2LMHeadModel or LlamaForCausalLM, of a reward model that of
+/// GPT2ForSequenceClassification or LlamaForSequenceClassification; for models that transformers does not have, of
 /// model_type "kiln". `type` is the weights' type: F32, F16 or BF16.
 Json huggingface_config(const ModelConfig& model, Index vocab_size, const SpecialIds& ids,
                         DataType type = DataType::f32);
@@ -27,9 +28,14 @@ struct ModelDescription {
   NamedTokens named;
 };
 
-/// Reads a folder's config.json of model_type gpt2, llama or kiln. Throws Error (bad_input) that lists everything
+/// Reads a folder's config.json of model_type gpt2, llama or kiln; `architectures` says whether it is a reward model,
+/// which must have one label. Throws Error (bad_input) that lists everything
 /// missing, mistyped or unsupported, one per line: "F/config.json: /rope_scaling: ...".
 ModelDescription read_huggingface_config(const std::filesystem::path& folder);
+
+/// Reads only the head that config.json names; nullopt without that file. Throws Error (bad_input) if it is not a JSON
+/// object.
+std::optional<HeadKind> read_head(const std::filesystem::path& folder);
 
 /// Reads the tokens that begin and end texts: ids from config.json (of any model_type) and generation_config.json,
 /// names from tokenizer_config.json or else special_tokens_map.json. Missing files are allowed. Throws Error

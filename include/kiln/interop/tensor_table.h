@@ -22,11 +22,13 @@ struct TensorPlace {
   int group = -1;            // the column group, where the file splits the parameter
 };
 
-/// Returns every tensor of the file; they cover each parameter once. Names are those of `family_of(model)`:
+/// Returns every tensor of the file; they cover each parameter once, but adapters, and a score head if `model` is a
+/// language model. Names are those of `family_of(model)`:
 /// - kiln: the layout's, [in, out];
-/// - gpt2: the layout's, which are GPT-2's, with zeros for biases that the model lacks; an untied model's have the
-///   prefix "transformer.", without which transformers does not find lm_head beside them;
-/// - llama: LlamaForCausalLM's, [out, in], with separate Q, K, V and gate, up.
+/// - gpt2: the layout's, which are GPT-2's, with zeros for biases that the model lacks; those of an untied
+///   model and of a reward model have the prefix "transformer.", without which transformers does not find lm_head or
+///   score beside them;
+/// - llama: LlamaForCausalLM's and LlamaForSequenceClassification's, [out, in], with separate Q, K, V and gate, up.
 std::vector<TensorPlace> tensor_table(const ModelConfig& model, const ParameterLayout& layout);
 
 /// Sources for writing the tensors of a table: the weights, which must outlive it, and zeros.

@@ -46,8 +46,8 @@ template <class T>
 AdapterScratch<T> lay_out_adapter_scratch(Arena& arena, const ParameterLayout& layout, const LoraConfig& lora, Index N,
                                           bool backward);
 
-/// Adds scale A B to the weights that adapters adapt, and copies the rows of new tokens. `weights` is over the layout
-/// of the same model without adapters.
+/// Adds scale A B to the weights that adapters adapt, and copies the rows of new tokens and a score head. `weights` is
+/// over the layout of the same model without adapters.
 void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapters, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Computes next-token logits and losses: unembedding and cross-entropy over the trunk's hidden states.
+// Turns the trunk's hidden states into outputs: next-token logits and losses, or one number per row.
 #pragma once
 
 #include "kiln/nn/gpt.h"
@@ -51,6 +51,28 @@ class NextTokenHead {
 
   Index vocab_size_;
   TokenMatrix unembedding_;
+};
+
+/// Maps the hidden state of each chosen row to one number: the head of a reward model. Reads rows one by one, so that a
+/// row's number does not depend on the others.
+template <class T>
+class ScoreHead {
+ public:
+  /// Registers score.weight (1, C).
+  ScoreHead(const ModelConfig& config, ParameterLayout& layout)
+      : weight_(layout.matrix({Module::score}, 1, config.d_model)) {}
+
+  /// Computes scores[m] = hidden[rows[m]] . w, summed in Acc<T>.   scores (M).
+  void forward(const ParameterBuffer<T>& weights, const GptActivations<T>& activations, std::span<const Index> rows,
+               Vec<Acc<T>> scores) const;
+
+  /// Propagates d_scores (M), the gradient of the scores: writes that of the hidden states to activations.d_hidden,
+  /// zero in rows not chosen, and adds that of w, summed over the rows in their order.
+  void backward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, std::span<const Index> rows,
+                ConstVec<Acc<T>> d_scores, Gradients<Acc<T>>& gradients) const;
+
+ private:
+  ParameterId weight_;
 };
 
 }  // namespace kiln

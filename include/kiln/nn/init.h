@@ -15,11 +15,12 @@ namespace kiln {
 /// N(0, s) has standard deviation s. gpt2: N(0, std), residual projections std / sqrt(2 n_layers). normal: N(0, std).
 /// xavier: U(-a, a), a = sqrt(6 / (in + out)) (Glorot and Bengio 2010). kaiming: N(0, sqrt(2 / in))
 /// (arXiv:1502.01852). uniform: U(-std, std). zero: 0. Embeddings have no fan-in: xavier and kaiming draw them from
-/// N(0, std). Adapters: A from U(-1 / sqrt(in), 1 / sqrt(in)), B 0 (as PEFT does).
+/// N(0, std). Adapters: A from U(-1 / sqrt(in), 1 / sqrt(in)), B 0 (as PEFT does). A reward model's head: N(0, 1 /
+/// sqrt(C + 1)) (arXiv:2009.01325), unless the scheme is zero.
 template <class A>
 void initialise(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<A>& weights);
 
-/// Draws the adapters alone, with the values that initialise draws.
-void initialise_adapters(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<float>& weights);
+/// Draws what is added to a base model, with the values that initialise draws: adapters, and a reward model's head.
+void initialise_added(const ModelConfig& config, std::uint64_t seed, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

@@ -26,8 +26,8 @@ enum class InitScheme { gpt2, normal, xavier, kaiming, uniform, zero };
 inline constexpr std::array<std::string_view, 6> kInitSchemes{"gpt2", "normal", "xavier", "kaiming", "uniform", "zero"};
 inline std::span<const std::string_view> names_of(InitScheme) { return kInitSchemes; }
 
-/// What a model computes from its hidden states. next_token: a probability of each token; score: one number, as a
-/// reward model does.
+/// What the model computes from a token's hidden state: a probability for each next token (a language model), or one
+/// number, the score of the text up to the token (a reward model).
 enum class HeadKind { next_token, score };
 
 struct InitConfig {
@@ -62,7 +62,7 @@ struct ModelConfig {
   InitConfig init;
   double norm_epsilon = 1e-5;
   LoraConfig lora;                       // in configs a section of its own
-  HeadKind head = HeadKind::next_token;  // in configs, objective.type says it
+  HeadKind head = HeadKind::next_token;  // not a key: the run's objective or the folder's config.json decides
 
   /// Return the optional sizes, or their defaults where they are null.
   Index kv_heads() const { return n_kv_heads.value_or(n_heads); }

@@ -42,7 +42,7 @@ class ModelWeights {
     const bool all_have_masters = !rounded_ || masters_->layout().count() == rounded_->layout().count();
     if (all_have_masters) return kiln::initialise(config, seed, *masters_);
     kiln::initialise(config, seed, *rounded_);
-    initialise_adapters(config, seed, *masters_);
+    initialise_added(config, seed, *masters_);
   }
 
   void round() const { view().round(); }

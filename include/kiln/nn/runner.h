@@ -40,15 +40,17 @@ class Runner {
   /// unchanged until the last such call.
   virtual void forward(Weights weights, const TokenRows& rows, const StepContext& step = {}) = 0;
 
-  /// Writes the next token's logits for the chosen rows.   rows (M), ascending; logits (M, V).
+  /// Writes the next token's logits for the chosen rows.   rows (M), ascending; logits (M, V). Not for reward models.
   virtual void logits(std::span<const Index> rows, Mat<A> logits) = 0;
 
-  /// Writes -log p of each target in nats and, unless `best` is empty, the likeliest token.   losses, best (M).
-  virtual void score(const Scored& scored, Vec<A> losses, std::span<std::int32_t> best = {}) = 0;
+  /// Writes one output for each scored row. A language model's is -log p of the row's target in nats; unless `best` is
+  /// empty, the likeliest token is written there. A reward model's is the score of the text up to the row; it reads no
+  /// targets, and `best` must be empty.   outputs, best (M).
+  virtual void score(const Scored& scored, Vec<A> outputs, std::span<std::int32_t> best = {}) = 0;
 
-  /// Writes the losses as `score` does and adds the gradient of sum_m d_losses[m] * losses[m] with respect to every
-  /// parameter. May be called once per forward.   d_losses, losses (M).
-  virtual void backward(const Scored& scored, ConstVec<A> d_losses, Vec<A> losses, Gradients<A>& gradients) = 0;
+  /// Writes the outputs as `score` does and adds the gradient of sum_m d_outputs[m] * outputs[m] with respect to every
+  /// parameter. May be called once per forward.   d_outputs, outputs (M).
+  virtual void backward(const Scored& scored, ConstVec<A> d_outputs, Vec<A> outputs, Gradients<A>& gradients) = 0;
 
   /// Copies the first `positions` keys and values of slot `from` to slot `to`.
   virtual void copy_slot(Index from, Index to, Index positions) = 0;

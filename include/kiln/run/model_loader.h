@@ -11,8 +11,9 @@
 
 namespace kiln {
 
-/// Returns the tokenizer, and a chat template in Jinja if there is one, as files of a checkpoint folder.
-TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, const SpecialIds& ids,
+/// Returns the tokenizer, and a chat template in Jinja if there is one, as files of a checkpoint folder. Those of a
+/// reward model name a token for padding.
+TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, SpecialIds ids,
                                const std::string& chat_template = "");
 
 struct LoadedModel {
@@ -27,10 +28,12 @@ struct LoadedModel {
 
 /// Loads the RUN of a command line: a run directory (its best checkpoint, or else the latest, or that of `choice`:
 /// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, or an llm.c model
-/// file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and model do not match.
-LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt);
+/// file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and model do not match or the
+/// model is not of the kind.
+LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt,
+                       ModelKind kind = ModelKind::language);
 
-/// Does the same with the tokenizer at `tokenizer`, a file or folder, instead of the model's own.
+/// Does the same for a language model with the tokenizer at `tokenizer`, a file or folder, instead of the model's own.
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);
 
 /// Returns the model's own tokenizer; null if a foreign model has none.
@@ -39,10 +42,14 @@ std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source);
 /// Loads the model and its weights; `tokenizer` stays null.
 LoadedModel load_weights(ModelSource source);
 
+/// Throws Error (usage) if a model with this head cannot begin with the weights of the source: a reward model's trunk
+/// is also that of a language model, but a language model needs a head that a reward model does not have.
+void check_can_begin(const ModelSource& source, HeadKind head);
+
 /// Reads a model's weights into a buffer over a layout with the same parameters, and perhaps adapters, which stay as
-/// they are. The layout may have fewer positions, and fewer or more rows of tokens; further ones stay as they are. T is
-/// float or bfloat16. Takes no second copy of the weights unless shapes differ or the model is an adapter or llm.c's.
-/// Throws Error (bad_input).
+/// they are; so does a score head if the source is a language model. The layout may have fewer positions, and fewer or
+/// more rows of tokens; further ones stay as they are. T is float or bfloat16. Takes no second copy of the weights
+/// unless shapes differ or the model is an adapter or llm.c's. Throws Error (bad_input), and as check_can_begin does.
 template <class T>
 void read_weights(const ModelSource& source, ParameterBuffer<T>& weights);
 

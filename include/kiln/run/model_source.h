@@ -12,7 +12,7 @@ namespace kiln {
 /// A model folder, or an llm.c model file, and its description. Adapters are a model too: their base with A B added.
 struct ModelSource {
   std::filesystem::path folder;  // or the file
-  ModelConfig model;             // resolved; without adapters
+  ModelConfig model;             // resolved; without adapters; with the head that the folder's files name
   Index vocab_size = 0;
   std::optional<Config> config;                         // of the run, if the folder is a kiln checkpoint
   NamedTokens named;                                    // from the folder
@@ -33,6 +33,12 @@ std::filesystem::path find_model_folder(const std::filesystem::path& argument,
 
 /// Whether every file of a checkpoint is hashed when it is opened, or only its config is read.
 enum class Verify { no, yes };
+
+/// The kinds of models that a caller can use.
+enum class ModelKind { language, reward, either };
+
+/// Throws Error (usage) unless the model is of the kind; the message says what it is and what to do.
+void require_kind(const ModelSource& source, ModelKind kind);
 
 /// Finds the folder, verifies it if it is a checkpoint, and reads its config, or the header of an llm.c file.
 /// load_model reads the weights. Throws Error (usage, bad_input).

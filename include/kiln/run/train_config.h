@@ -129,7 +129,7 @@ struct TrainConfig {
 /// Throws Error (usage) for a target of lora.targets that names no linear layer of this model.
 void check_targets(const LoraConfig& lora, const ParameterLayout& layout);
 
-/// Returns the parameters that checkpoints hold: all, or the adapters of a model that has some.
+/// Returns the parameters that checkpoints hold: all, or those that train with adapters of a model that has some.
 ParameterLayout saved_parameters(const ParameterLayout& layout);
 
 /// Returns the parameters that train: saved_parameters, but those that a pattern of train.freeze names. Throws Error

@@ -22,6 +22,7 @@ enum class Role {
   norm,                // gain of a norm
   bias,
   unembedding,
+  score,  // matrix of one row: a reward model's head
 };
 
 constexpr bool is_hidden_matrix(Role role) { return role >= Role::attention && role <= Role::adapter; }
@@ -31,8 +32,22 @@ constexpr bool is_residual_projection(Role role) {
 constexpr bool is_embedding(Role role) { return role == Role::token_embedding || role == Role::position_embedding; }
 constexpr bool is_matrix(Role role) { return role != Role::norm && role != Role::bias; }
 
-/// The modules of a model, under GPT-2's names. Those from ln_1 to mlp_c_proj occur once in each layer.
-enum class Module { wte, wpe, ln_1, c_attn, attention_c_proj, q_norm, k_norm, ln_2, c_fc, mlp_c_proj, ln_f, lm_head };
+/// The modules of a model, under GPT-2's names in transformers. Those from ln_1 to mlp_c_proj occur once in each layer.
+enum class Module {
+  wte,
+  wpe,
+  ln_1,
+  c_attn,
+  attention_c_proj,
+  q_norm,
+  k_norm,
+  ln_2,
+  c_fc,
+  mlp_c_proj,
+  ln_f,
+  lm_head,
+  score
+};
 constexpr bool is_in_layer(Module module) { return module >= Module::ln_1 && module <= Module::mlp_c_proj; }
 
 /// The tensors of a module. A norm's weight is its gain. Adapters are the A and B of a linear layer, and the rows of
@@ -76,6 +91,12 @@ struct Parameter {
 
 /// Returns true for a parameter that trains in place of a model's weights (nn/lora_config.h).
 inline bool is_adapter(const Parameter& parameter) { return parameter.key.tensor >= TensorKind::lora_a; }
+
+/// Returns true for a parameter that a model with adapters trains and saves: an adapter, or a reward model's head,
+/// which the language model under the adapters does not have.
+inline bool trains_with_adapters(const Parameter& parameter) {
+  return is_adapter(parameter) || parameter.role == Role::score;
+}
 
 /// The list of all parameters of a model, with unique keys. Layers register theirs at construction, and keep the ids.
 class ParameterLayout {

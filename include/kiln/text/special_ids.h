@@ -18,10 +18,11 @@ struct DocumentMarks {
 
 /// A model's tokens that mark where texts begin and end.
 struct SpecialIds {
-  std::optional<TokenId> start = std::nullopt;  // written before each document and each prompt
-  std::optional<TokenId> begin = std::nullopt;  // starts an empty prompt; exported as bos_token_id
-  std::vector<TokenId> ends = {};               // each ends a sample; exported as eos_token_id
-  std::optional<TokenId> end = std::nullopt;    // written after each of several documents: the first of `ends`
+  std::optional<TokenId> start = std::nullopt;    // written before each document and each prompt
+  std::optional<TokenId> begin = std::nullopt;    // starts an empty prompt; exported as bos_token_id
+  std::vector<TokenId> ends = {};                 // each ends a sample; exported as eos_token_id
+  std::optional<TokenId> end = std::nullopt;      // written after each of several documents: the first of `ends`
+  std::optional<TokenId> padding = std::nullopt;  // of a reward model (padding_id); exported as pad_token_id
 
   DocumentMarks marks() const { return {start, end}; }
   bool operator==(const SpecialIds&) const = default;
@@ -46,6 +47,12 @@ struct NamedTokens {
 /// - a sample ends with that end and with every other end that the model names.
 /// Ignores ids outside the vocabulary. Throws Error (usage) if the config names a token that the tokenizer lacks.
 SpecialIds special_ids(const Tokenizer& tokenizer, const TokenizerConfig& config, const NamedTokens& named = {});
+
+/// Returns a token for the padding of a batch of texts, which must occur in none of them; none if every token may. In
+/// this order: a special token named for padding; any other special token that marks nothing (`ids`), that
+/// encode_document does not insert and that the chat template does not contain; the token of byte 0xFF, which no UTF-8
+/// text has.
+std::optional<TokenId> padding_id(const Tokenizer& tokenizer, const SpecialIds& ids, std::string_view chat_template);
 
 /// Returns the config with start_of_text and end_of_text set to the tokens of `ids`, "" for none, so that a resumed run
 /// uses the same tokens.

@@ -12,7 +12,7 @@ namespace kiln {
 /// Parameters by part. `norm` counts gains; `bias` counts all biases, including layernorm's.
 struct ParameterCounts {
   Index token_embedding = 0, position_embedding = 0, attention = 0, mlp = 0, norm = 0, bias = 0, unembedding = 0;
-  Index adapters = 0;
+  Index adapters = 0, score = 0;
   Index total = 0;
   Index total_without_token_embedding = 0;
   Index total_tied = 0, total_untied = 0;
@@ -61,7 +61,7 @@ struct Plan {
 /// Returns the floating-point operations per token of training: 6 per parameter (a multiplication and an addition
 /// forward, twice that backward), 4 for those that do not train, plus 6 n_layers n_heads d_head n_ctx for attention,
 /// causal and so half. Excludes embeddings that are only looked up: positions, and tokens unless tied to the
-/// unembedding.
+/// unembedding. Excludes a reward model's head, which reads few rows.
 double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout,
                                 const ParameterLayout& trained);
 

@@ -1,0 +1,251 @@
+// kiln compare: how often one model's answers are liked better than another's.
+#include "kiln/core/error.h"
+#include "kiln/core/format.h"
+#include "kiln/core/line_process.h"
+#include "kiln/core/report.h"
+#include "kiln/core/utf8.h"
+#include "kiln/data/answer_rule.h"
+#include "kiln/train/reward_model.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/rank.h"
+#include "cli/source_answers.h"
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kiln::cli {
+namespace {
+
+constexpr std::string_view kHuman = "human";
+
+struct CompareArguments {
+  std::vector<std::string> runs;     // two
+  std::vector<std::string> command;  // the judge, with its arguments
+  std::string judge;
+  double time_limit = 60;  // seconds for an answer of the command
+  RankArguments rank;      // of a human judge
+  bool json = false;
+  AnswerSettings settings;
+};
+
+/// A prompt that both models have answered.
+struct Duel {
+  const std::vector<ChatMessage>* messages;
+  std::array<std::string, 2> answers;  // of A and of B
+};
+
+/// What a judge said: for each duel the share of A's win, 1, 0, or 0.5 for a tie.
+struct Verdicts {
+  std::vector<double> wins;
+  std::optional<Share> same_in_both_orders;  // of a command: how often it named the same answer
+  std::optional<Share> first_shown;          // of a command: how often it named the answer that came first
+};
+
+double share_of_win(double a, double b) { return a > b ? 1 : a < b ? 0 : 0.5; }
+
+Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
+  ModelArguments arguments;
+  arguments.run = run;
+  LoadedModel loaded = arguments.load(ModelKind::reward);
+  const Precision precision = arguments.precision_of(loaded);
+  const RewardModel model(std::move(loaded), precision);
+  std::vector<AnswerToScore> answers;
+  for (const Duel& duel : duels) {
+    for (const std::string& answer : duel.answers) answers.push_back({*duel.messages, answer});
+  }
+  const std::vector<std::optional<double>> scores = model.scores(answers);
+  Verdicts verdicts;
+  for (std::size_t i = 0; i < duels.size(); ++i) {
+    const std::optional<double> a = scores[2 * i], b = scores[2 * i + 1];
+    verdicts.wins.push_back(a && b ? share_of_win(*a, *b) : 0.5);
+  }
+  return verdicts;
+}
+
+Verdicts judge_by_rule(const std::string& file, std::span<const Duel> duels) {
+  const AnswerRule rule(file);
+  Verdicts verdicts;
+  for (const Duel& duel : duels) {
+    verdicts.wins.push_back(share_of_win(rule.score(duel.answers[0]), rule.score(duel.answers[1])));
+  }
+  return verdicts;
+}
+
+/// Returns what a judge's line says: 0, 1, or nullopt for a tie.
+std::optional<std::size_t> best_of_line(const std::string& line, const std::string& command) {
+  const std::string source = fmt::format("{}: the line {}", command, in_quotes(line.substr(0, 200)));
+  const Json json = parse_json(line, source);
+  const Json best = json.is_object() ? json.value("best", Json("none")) : Json("none");
+  if (best.is_null()) return std::nullopt;
+  check_input(best == 0 || best == 1, "{}: {{\"best\": 0}}, 1 or null is expected", source);
+  return best.get<std::size_t>();
+}
+
+/// Asks a program about each duel in both orders: a judge may prefer what comes first.
+Verdicts judge_by_command(const std::vector<std::string>& command, double time_limit, std::span<const Duel> duels) {
+  const std::string name = fmt::format("{}", fmt::join(command, " "));
+  spdlog::info("the judge is: {}", name);
+  LineProcess program(command);
+  Verdicts verdicts;
+  std::vector<TrialGroup> same, first;
+  Work work("judging", static_cast<double>(duels.size()), "prompts");
+  for (const Duel& duel : duels) {
+    Json messages = Json::array();
+    for (const ChatMessage& message : *duel.messages) {
+      messages.push_back({{"role", name_of(message.role)}, {"content", utf8_replace_invalid(message.content)}});
+    }
+    std::array<double, 2> wins{};  // of A, when it came first and when it came second
+    TrialGroup was_first;
+    for (const std::size_t order : {0, 1}) {
+      const Json question{{"messages", messages}, {"answers", {duel.answers[order], duel.answers[1 - order]}}};
+      const std::optional<std::size_t> best = best_of_line(program.ask(question.dump(), time_limit), name);
+      wins[order] = !best ? 0.5 : *best == order ? 1 : 0;
+      if (best) was_first = {was_first.hits + (*best == 0 ? 1 : 0), was_first.trials + 1};
+    }
+    verdicts.wins.push_back((wins[0] + wins[1]) / 2);
+    same.push_back({wins[0] == wins[1] ? 1.0 : 0.0, 1});
+    if (was_first.trials > 0) first.push_back(was_first);
+    work.add(1);
+  }
+  verdicts.same_in_both_orders = share_of(same);
+  verdicts.first_shown = share_of(first);
+  return verdicts;
+}
+
+/// Shows the answers to a person, and reports on all judgements of the output.
+void judge_by_person(const CompareArguments& arguments, std::span<const Duel> duels) {
+  std::vector<JudgedPrompt> prompts;
+  for (const Duel& duel : duels) {
+    prompts.push_back({.messages = *duel.messages,
+                       .answers = {{.text = duel.answers[0], .source = utf8_replace_invalid(arguments.runs[0])},
+                                   {.text = duel.answers[1], .source = utf8_replace_invalid(arguments.runs[1])}},
+                       .judgements = {}});
+  }
+  RankArguments rank_arguments = arguments.rank;
+  rank_arguments.file = arguments.settings.prompts;
+  rank(prompts, rank_arguments);
+  report_rankings(*rank_arguments.output, arguments.json);
+}
+
+std::string percent(double share) { return fmt::format("{:.1f}%", 100 * share); }
+
+std::string interval_text(const Share& share) {
+  return fmt::format("{}, 95% interval {} to {}", percent(share.value), percent(share.low), percent(share.high));
+}
+
+void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts, Index without_answer) {
+  std::vector<TrialGroup> groups;
+  Index wins = 0, losses = 0;
+  for (const double win : verdicts.wins) {
+    groups.push_back({win, 1});
+    wins += win > 0.5 ? 1 : 0;
+    losses += win < 0.5 ? 1 : 0;
+  }
+  const Share rate = share_of(groups);
+  const Index prompts = std::ssize(verdicts.wins), ties = prompts - wins - losses;
+  const auto json_of = [](const std::optional<Share>& share) {
+    return share ? Json{{"share", share->value}, {"confidence_interval", {share->low, share->high}}} : Json();
+  };
+  if (arguments.json) {
+    return write_json({{"a", arguments.runs[0]},
+                       {"b", arguments.runs[1]},
+                       {"prompts", prompts},
+                       {"without_answer", without_answer},
+                       {"wins", wins},
+                       {"ties", ties},
+                       {"losses", losses},
+                       {"win_rate", rate.value},
+                       {"confidence_interval", {rate.low, rate.high}},
+                       {"same_in_both_orders", json_of(verdicts.same_in_both_orders)},
+                       {"first_shown", json_of(verdicts.first_shown)}});
+  }
+  Table table;
+  table.row({"A", arguments.runs[0]});
+  table.row({"B", arguments.runs[1]});
+  table.row({"prompts", format_count(prompts)});
+  if (without_answer > 0) table.row({"without an answer", format_count(without_answer)});
+  table.row({"A is better", format_count(wins)});
+  table.row({"equal", format_count(ties)});
+  table.row({"B is better", format_count(losses)});
+  table.row({"win rate of A", interval_text(rate)});
+  if (verdicts.same_in_both_orders)
+    table.row({"the judge says the same in both orders", interval_text(*verdicts.same_in_both_orders)});
+  if (verdicts.first_shown && verdicts.first_shown->trials > 0)
+    table.row({"the judge names the answer that comes first", interval_text(*verdicts.first_shown)});
+  write_stdout(table.text() + "an equal pair counts as half a win\n");
+}
+
+void check_judge(const CompareArguments& arguments) {
+  check(arguments.runs[0] != arguments.runs[1], "RUN: {} is named twice; name two models", arguments.runs[0]);
+  check(arguments.judge.empty() != arguments.command.empty(),
+        "--judge: name a judge: a reward model, a rule (a .json file), human, or a program after --");
+  check((arguments.judge == kHuman) == arguments.rank.output.has_value(),
+        "--output: names the file of rankings of --judge human, and only of it");
+}
+
+void run_compare(const CompareArguments& arguments) {
+  arguments.settings.completion.generation.validate();
+  check_judge(arguments);
+  const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
+  std::array<SourceAnswers, 2> sources;
+  for (const std::size_t i : {0, 1}) sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
+  std::vector<Duel> duels;
+  for (std::size_t p = 0; p < conversations.size(); ++p) {
+    const auto &a = sources[0].answers[p], &b = sources[1].answers[p];
+    if (!a.empty() && !b.empty()) duels.push_back({&conversations[p], {a.front().text, b.front().text}});
+  }
+  check(!duels.empty(), "no prompt leaves room for an answer; give shorter ones");
+  if (arguments.judge == kHuman) return judge_by_person(arguments, duels);
+  const bool is_rule = std::filesystem::path(arguments.judge).extension() == ".json";
+  const Verdicts verdicts = !arguments.command.empty()
+                                ? judge_by_command(arguments.command, arguments.time_limit, duels)
+                            : is_rule ? judge_by_rule(arguments.judge, duels)
+                                      : judge_by_reward(arguments.judge, duels);
+  write_verdicts(arguments, verdicts, std::ssize(conversations) - std::ssize(duels));
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app) {
+  const auto arguments = std::make_shared<CompareArguments>();
+  CLI::App* command =
+      app.add_subcommand("compare", "Let two models answer prompts, and count whose answers are better");
+  command->add_option("RUN", arguments->runs, "the two models, A and B")->required()->expected(2)->type_name("A B");
+  command
+      ->add_option("COMMAND", arguments->command,
+                   "after --: a program that judges, and its arguments. It reads lines {\"messages\": [...], "
+                   "\"answers\": [x, y]} and answers each with {\"best\": 0}, 1, or null for a tie")
+      ->type_name("PROGRAM");
+  command
+      ->add_option("--judge", arguments->judge,
+                   "who says which answer is better: a reward model, a rule (see kiln rank --rule), or human")
+      ->type_name("RUN|FILE|human");
+  arguments->settings.add_to(*command);
+  command->add_option("--time-limit", arguments->time_limit, "seconds within which the program must answer")
+      ->type_name("SECONDS");
+  command->add_option("--output", arguments->rank.output, "file of rankings of --judge human")->type_name("FILE");
+  command->add_option("--rater", arguments->rank.rater, "name of the person who judges; default: $USER")
+      ->type_name("NAME");
+  add_quiet_flag(*command);
+  add_json_flag(*command, arguments->json);
+  command->footer(
+      "Each model answers each prompt once. A program is asked in both orders, since a judge may like best what comes\n"
+      "first. The program is started without a shell.\n"
+      "Examples: kiln compare runs/dpo runs/sft --prompts held_out.txt --judge runs/reward\n"
+      "          kiln compare runs/dpo runs/sft --prompts held_out.txt -- python3 judge.py --strict");
+  command->callback([arguments] { run_compare(*arguments); });
+}
+
+}  // namespace kiln::cli

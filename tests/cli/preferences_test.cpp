@@ -1,0 +1,139 @@
+// Learning from judged answers by command: ranking by a rule, a reward model, DPO, best of n, comparing.
+#include "kiln/core/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/small_run.h"
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::Outcome;
+using testing::run_kiln;
+using testing::Scratch;
+
+constexpr const char* kModel =
+    R"("model": {"n_layers": 1, "d_model": 32, "n_heads": 2, "n_ctx": 64, "dropout": 0, "activation": "gelu_new"})";
+
+/// A model of bytes that answers a question by one of two letters, and answers of it that a rule has ranked: b before
+/// a.
+struct Ranked {
+  Ranked() {
+    std::string chats, prompts;
+    for (int i = 0; i < 160; ++i) {
+      const char answer = i % 2 == 0 ? 'a' : 'b', word = static_cast<char>('p' + i / 2 % 8);
+      chats += fmt::format(R"({{"prompt":"say {}","completion":"{} {}"}})"
+                           "\n",
+                           word, answer, word);
+    }
+    for (int i = 0; i < 8; ++i) prompts += fmt::format("say {}\n", static_cast<char>('p' + i));
+    scratch.write("chats.jsonl", chats);
+    scratch.write("prompts.txt", prompts);
+    scratch.write("rule.json", R"({"patterns": [{"pattern": "^b", "score": 1}]})");
+    scratch.write("sft.json", R"({"name": "sft", "tokenizer": {"type": "byte", "special_tokens": []},
+      "chat": {"template": "chatml"}, "data": {"train": ["chats.jsonl"]}, "objective": {"type": "sft"}, )" +
+                                  std::string(kModel) + R"(,
+      "optimizer": {"learning_rate": 0.01}, "schedule": {"warmup_steps": 2},
+      "train": {"steps": 150, "batch_size": 4, "eval_every": 0, "threads": 2}})");
+    scratch.write("tune.json", R"({"name": "tune", "init_from": "runs/sft", "data": {"train": ["rankings.jsonl"]},
+      "objective": {"type": "dpo"}, "optimizer": {"learning_rate": 0.003}, "schedule": {"warmup_steps": 2},
+      "train": {"steps": 60, "batch_size": 4, "eval_every": 20, "log_every": 1, "threads": 2}})");
+    expect_ok(kiln({"train", "sft.json"}));
+    expect_ok(kiln({"answers", "runs/sft", "--prompts", "prompts.txt", "--count", "8", "--output", "answers.jsonl",
+                    "--max-tokens", "8"}));
+    ranked = kiln({"rank", "answers.jsonl", "--output", "rankings.jsonl", "--rule", "rule.json"});
+    expect_ok(ranked);
+  }
+  static void expect_ok(const Outcome& outcome) { EXPECT_EQ(outcome.code, 0) << outcome.err; }
+  Outcome kiln(const std::vector<std::string>& command) const { return run_kiln(command, "", scratch.path("")); }
+  Json json(std::vector<std::string> command) const {
+    command.emplace_back("--json");
+    const Outcome outcome = kiln(command);
+    expect_ok(outcome);
+    return outcome.code == 0 ? Json::parse(outcome.out) : Json();
+  }
+  void train_reward() const {
+    expect_ok(kiln({"train", "tune.json", "--set", "objective.type=reward", "--set", "name=reward"}));
+  }
+
+  Scratch scratch;
+  Outcome ranked;
+};
+
+TEST(Preferences, ARuleRanksAndDpoTunesTowardsIt) {
+  const Ranked rig;
+  EXPECT_THAT(rig.ranked.err, HasSubstr("ranked by the rule"));
+  const Outcome again = rig.kiln({"rank", "answers.jsonl", "--output", "rankings.jsonl", "--rule", "rule.json"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("0 prompts ranked"));  // all is judged
+  Ranked::expect_ok(rig.kiln({"train", "tune.json"}));
+  const Json json = rig.json({"compare", "runs/tune", "runs/sft", "--prompts", "prompts.txt", "--judge", "rule.json",
+                              "--max-tokens", "8", "--seed", "3"});
+  EXPECT_GT(json["win_rate"], 0.5);
+  EXPECT_EQ(json["prompts"], 8);
+  EXPECT_EQ(json["wins"].get<int>() + json["ties"].get<int>() + json["losses"].get<int>(), 8);
+  const Outcome shown = rig.kiln({"data", "show", "tune.json", "--count", "4"});
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("chosen"), HasSubstr("rejected"), HasSubstr("comparisons")));
+  const Outcome plan = rig.kiln({"plan", "tune.json", "--json"});
+  EXPECT_EQ(plan.code, 0) << plan.err;
+}
+
+TEST(Preferences, ARewardModelScoresAndChoosesTheBest) {
+  const Ranked rig;
+  rig.train_reward();
+  const Json scores = rig.json(
+      {"score", "runs/reward", "--data", "rankings.jsonl", "--output", "scored.jsonl", "--best", "best.jsonl"});
+  EXPECT_GT(scores["accuracy"], 0.8);
+  EXPECT_GT(scores["pairs"], 20);
+  EXPECT_LT(scores["log_loss"], 0.69);
+  EXPECT_FALSE(scores["calibration"].empty());
+  const std::string best = read_file(rig.scratch.path("best.jsonl"));
+  EXPECT_EQ(std::ranges::count(best, '\n'), 8);
+  const Json line = Json::parse(best.substr(0, best.find('\n')));
+  EXPECT_EQ(line["messages"].back()["role"], "assistant");
+  const Json samples =
+      rig.json({"sample", "runs/sft", "say p", "--best-of", "16", "--reward", "runs/reward", "--max-tokens", "8"});
+  EXPECT_EQ(samples[0]["scores"].size(), 16u);
+  EXPECT_THAT(samples[0]["text"].get<std::string>(), ::testing::StartsWith("b"));
+  const Outcome table = rig.kiln({"score", "runs/reward", "--data", "rankings.jsonl"});
+  EXPECT_THAT(table.out, AllOf(HasSubstr("accuracy"), HasSubstr("calibration"), HasSubstr("95% interval")));
+}
+
+TEST(Preferences, AModelOfAnotherKindIsRefusedWithTheRemedy) {
+  const Ranked rig;
+  rig.train_reward();
+  EXPECT_THAT(rig.kiln({"sample", "runs/reward", "x"}).err, HasSubstr("is a reward model"));
+  EXPECT_THAT(rig.kiln({"chat", "runs/reward"}).err, HasSubstr("kiln score"));
+  EXPECT_THAT(rig.kiln({"score", "runs/sft", "--data", "rankings.jsonl"}).err, HasSubstr("objective.type \"reward\""));
+}
+
+TEST(Preferences, AProgramJudgesInBothOrders) {
+  const Ranked rig;
+  const std::string program =
+      rig.scratch.write("judge.sh",
+                        "while read -r line; do case \"$line\" in *'\"answers\":[\"b'*) echo '{\"best\": 0}';; "
+                        "*) echo '{\"best\": null}';; esac; done\n");
+  Ranked::expect_ok(rig.kiln({"train", "sft.json", "--run", "runs/copy", "--set", "seed=5"}));
+  const Json json = rig.json(
+      {"compare", "runs/sft", "runs/copy", "--prompts", "prompts.txt", "--max-tokens", "8", "--", "sh", program});
+  EXPECT_EQ(json["prompts"], 8);
+  EXPECT_FALSE(json["same_in_both_orders"].is_null());
+  const Outcome bad = rig.kiln({"compare", "runs/sft", "runs/copy", "--prompts", "prompts.txt", "--", "sh", "-c",
+                                "while read -r line; do echo yes; done"});
+  EXPECT_EQ(bad.code, 3) << bad.err;
+  EXPECT_THAT(bad.err, HasSubstr("yes"));
+  const Outcome dead = rig.kiln({"compare", "runs/sft", "runs/copy", "--prompts", "prompts.txt", "--", "false"});
+  EXPECT_THAT(dead.err, HasSubstr("ended with exit status 1"));
+  const Outcome none = rig.kiln({"compare", "runs/sft", "runs/copy", "--prompts", "prompts.txt"});
+  EXPECT_THAT(none.err, HasSubstr("name a judge"));
+}
+
+}  // namespace
+}  // namespace kiln
