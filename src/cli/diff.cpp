@@ -51,7 +51,7 @@ Json to_json(const std::vector<TensorDifference>& tensors) {
   return json;
 }
 
-Json to_json(const Comparison& comparison) {
+Json to_json(const CheckpointComparison& comparison) {
   Json json{{"equal", comparison.is_equal()}, {"config", Json::array()}};
   for (const Difference& d : comparison.config) {
     json["config"].push_back({{"pointer", d.pointer}, {"a", Json::parse(d.before)}, {"b", Json::parse(d.after)}});
@@ -91,7 +91,7 @@ std::string weights_text(const std::vector<TensorDifference>& tensors, Listed li
          tensor_table(tensors, listed);
 }
 
-std::string to_text(const Comparison& comparison) {
+std::string to_text(const CheckpointComparison& comparison) {
   std::string text = comparison.config.empty() ? "config: equal\n" : "config:\n";
   for (const Difference& difference : comparison.config) text += "  " + printable(to_string(difference)) + "\n";
   text += comparison.same_tokenizer
@@ -101,7 +101,8 @@ std::string to_text(const Comparison& comparison) {
 }
 
 void run_diff(const DiffOptions& options) {
-  const Comparison comparison = compare(open(options.a, options.checkpoint), open(options.b, options.checkpoint));
+  const CheckpointComparison comparison =
+      compare(open(options.a, options.checkpoint), open(options.b, options.checkpoint));
   const bool is_equal = options.weights_alone ? comparison.has_equal_weights() : comparison.is_equal();
   if (!options.json) {
     write_stdout(options.weights_alone ? weights_text(comparison.tensors, Listed::all) : to_text(comparison));

@@ -74,13 +74,15 @@ TensorDifference compare_tensors(const std::string& name, ConstVec<float> a, Con
   return result;
 }
 
-bool Comparison::is_equal() const { return config.empty() && same_tokenizer && has_equal_weights(); }
+bool CheckpointComparison::is_equal() const { return config.empty() && same_tokenizer && has_equal_weights(); }
 
-bool Comparison::has_equal_weights() const { return std::ranges::all_of(tensors, &TensorDifference::is_equal); }
+bool CheckpointComparison::has_equal_weights() const {
+  return std::ranges::all_of(tensors, &TensorDifference::is_equal);
+}
 
-Comparison compare(const ModelSource& a, const ModelSource& b) {
+CheckpointComparison compare(const ModelSource& a, const ModelSource& b) {
   const bool whole = a.config && b.config;
-  Comparison comparison;
+  CheckpointComparison comparison;
   comparison.config = diff(config_of(a, whole), config_of(b, whole));
   const std::unique_ptr<Tokenizer> tokenizer_a = own_tokenizer(a), tokenizer_b = own_tokenizer(b);
   comparison.tokenizer_a = text_of(tokenizer_a.get());

@@ -27,7 +27,8 @@ void append_examples(const Batch& batch, HeadKind head, Index count, std::vector
   for (Index s = 0; s < std::ssize(batch.rows.sequences); ++s) {
     const Sequence& sequence = batch.rows.sequences[static_cast<std::size_t>(s)];
     if (std::ssize(examples) == count) return;
-    DataExample example{.label = label_of(batch, s)};
+    DataExample example;
+    example.label = label_of(batch, s);
     const auto first = batch.rows.tokens.begin() + sequence.row;
     example.ids.assign(first, first + sequence.length);
     example.supervised.assign(example.ids.size() + 1, 0);

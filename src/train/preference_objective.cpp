@@ -8,31 +8,26 @@
 
 namespace kiln {
 
-/// The scored rows of a sequence, and what their outputs add up to.
-struct PreferenceObjective::Answer {
-  std::size_t begin = 0, end = 0;  // in the M outputs
-  double sum = 0;
-  double reward = 0;
-
-  double size() const { return static_cast<double>(end - begin); }
-};
-
-std::vector<PreferenceObjective::Answer> PreferenceObjective::answers(const Batch& batch,
-                                                                      std::span<const double> outputs) const {
+PreferenceObjective::Answers PreferenceObjective::answers_of(const Batch& batch,
+                                                             std::span<const double> outputs) const {
   assert(!scores_tokens() || batch.reference.size() == batch.rows.sequences.size());
-  std::vector<Answer> answers;
+  Answers answers;
   std::size_t m = 0;
   for (const Sequence& sequence : batch.rows.sequences) {
-    Answer answer{.begin = m, .end = m};
-    for (; m < outputs.size() && batch.scored[m] < sequence.row + sequence.length; ++m) answer.sum += outputs[m];
-    answer.end = m;
-    answer.reward = answer.sum;
-    if (scores_tokens()) {
-      const double gain = answer.sum - batch.reference[answers.size()];
-      answer.reward = config_.type == ObjectiveKind::dpo ? config_.beta * gain : gain / answer.size();
+    answers.begins.push_back(m);
+    double sum = 0;
+    for (; m < outputs.size() && batch.scored[m] < sequence.row + sequence.length; ++m) sum += outputs[m];
+    const std::size_t s = answers.sums.size();
+    answers.sums.push_back(sum);
+    answers.sizes.push_back(static_cast<double>(m - answers.begins.back()));
+    if (!scores_tokens()) {
+      answers.rewards.push_back(sum);
+      continue;
     }
-    answers.push_back(answer);
+    const double gain = sum - batch.reference[s];
+    answers.rewards.push_back(config_.type == ObjectiveKind::dpo ? config_.beta * gain : gain / answers.sizes[s]);
   }
+  answers.begins.push_back(m);
   return answers;
 }
 
@@ -77,60 +72,57 @@ double PreferenceObjective::weight(const Batch& batch) const {
 }
 
 std::vector<double> PreferenceObjective::rewards(const Batch& batch, std::span<const double> outputs) const {
-  std::vector<double> rewards;
-  for (const Answer& answer : answers(batch, outputs)) rewards.push_back(answer.reward);
-  return rewards;
+  return answers_of(batch, outputs).rewards;
 }
 
 double PreferenceObjective::loss(const Batch& batch, std::span<const double> outputs) const {
-  const std::vector<Answer> all = answers(batch, outputs);
-  const std::vector<double> worth = rewards(batch, outputs);
+  const Answers answers = answers_of(batch, outputs);
   double sum = 0;
   for (const Comparison& comparison : batch.comparisons) {
-    const Answer& chosen = all[static_cast<std::size_t>(comparison.chosen)];
-    sum += comparison.weight * compare(comparison, worth, {});
-    if (config_.nll_weight > 0) sum -= comparison.weight * config_.nll_weight * chosen.sum / chosen.size();
+    const auto chosen = static_cast<std::size_t>(comparison.chosen);
+    sum += comparison.weight * compare(comparison, answers.rewards, {});
+    sum -= comparison.weight * config_.nll_weight * answers.sums[chosen] / answers.sizes[chosen];
   }
   return sum;
 }
 
-// dpo: r = beta (sum - reference); ipo: r = (sum - reference) / size; score: r = sum, of one output
+// dpo: r = beta (sum - reference); ipo: r = (sum - reference) / size; reward: r = sum, of one output
 void PreferenceObjective::gradient(const Batch& batch, std::span<const double> outputs,
                                    std::span<double> d_outputs) const {
-  const std::vector<Answer> all = answers(batch, outputs);
-  const std::vector<double> worth = rewards(batch, outputs);
-  std::vector<double> d_rewards(all.size(), 0.0), d_sums(all.size(), 0.0);
+  const Answers answers = answers_of(batch, outputs);
+  std::vector<double> d_rewards(answers.sums.size(), 0.0), d_sums(answers.sums.size(), 0.0);
   for (const Comparison& comparison : batch.comparisons) {
-    compare(comparison, worth, d_rewards);
+    compare(comparison, answers.rewards, d_rewards);
     const auto chosen = static_cast<std::size_t>(comparison.chosen);
-    if (config_.nll_weight > 0) d_sums[chosen] -= comparison.weight * config_.nll_weight / all[chosen].size();
+    d_sums[chosen] -= comparison.weight * config_.nll_weight / answers.sizes[chosen];
   }
-  for (std::size_t s = 0; s < all.size(); ++s) {
+  for (std::size_t s = 0; s < d_sums.size(); ++s) {
     const double scale = config_.type == ObjectiveKind::dpo   ? config_.beta
-                         : config_.type == ObjectiveKind::ipo ? 1 / all[s].size()
+                         : config_.type == ObjectiveKind::ipo ? 1 / answers.sizes[s]
                                                               : 1;
-    std::fill(d_outputs.begin() + static_cast<std::ptrdiff_t>(all[s].begin),
-              d_outputs.begin() + static_cast<std::ptrdiff_t>(all[s].end), d_sums[s] + scale * d_rewards[s]);
+    const auto begin = d_outputs.begin() + static_cast<std::ptrdiff_t>(answers.begins[s]),
+               end = d_outputs.begin() + static_cast<std::ptrdiff_t>(answers.begins[s + 1]);
+    std::fill(begin, end, d_sums[s] + scale * d_rewards[s]);
   }
 }
 
 void PreferenceObjective::measure(const Batch& batch, std::span<const double> outputs, PreferenceSums& sums) const {
-  const std::vector<Answer> all = answers(batch, outputs);
-  const std::vector<double> worth = rewards(batch, outputs), none(all.size(), 0.0);
+  const Answers answers = answers_of(batch, outputs);
+  const std::vector<double> none(answers.sums.size(), 0.0);
   for (const Comparison& comparison : batch.comparisons) {
     const double weight = comparison.weight, share = weight / static_cast<double>(comparison.rejected.size());
-    const Answer& chosen = all[static_cast<std::size_t>(comparison.chosen)];
+    const auto chosen = static_cast<std::size_t>(comparison.chosen);
     sums.weight += weight;
-    sums.loss += weight * compare(comparison, worth, {});
+    sums.loss += weight * compare(comparison, answers.rewards, {});
     sums.indifferent += weight * compare(comparison, none, {});
-    sums.chosen_reward += weight * chosen.reward;
-    if (scores_tokens()) sums.chosen_log_prob += weight * chosen.sum;
+    sums.chosen_reward += weight * answers.rewards[chosen];
+    sums.chosen_log_prob += weight * answers.sums[chosen];
     bool is_best = true;
     for (const Index answer : comparison.rejected) {
-      const Answer& rejected = all[static_cast<std::size_t>(answer)];
-      sums.rejected_reward += share * rejected.reward;
-      if (scores_tokens()) sums.rejected_log_prob += share * rejected.sum;
-      is_best = is_best && chosen.reward > rejected.reward;
+      const auto rejected = static_cast<std::size_t>(answer);
+      sums.rejected_reward += share * answers.rewards[rejected];
+      sums.rejected_log_prob += share * answers.sums[rejected];
+      is_best = is_best && answers.rewards[chosen] > answers.rewards[rejected];
     }
     if (comparison.probability == 0.5) continue;
     sums.decided_weight += weight;

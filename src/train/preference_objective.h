@@ -32,9 +32,13 @@ class PreferenceObjective final : public Objective {
   std::vector<double> rewards(const Batch& batch, std::span<const double> outputs) const;
 
  private:
-  struct Answer;
+  /// What the outputs of each sequence add up to.
+  struct Answers {
+    std::vector<std::size_t> begins;           // in the M outputs, and the end of the last
+    std::vector<double> sums, sizes, rewards;  // (sequences)
+  };
 
-  std::vector<Answer> answers(const Batch& batch, std::span<const double> outputs) const;
+  Answers answers_of(const Batch& batch, std::span<const double> outputs) const;
   double compare(const Comparison& comparison, std::span<const double> rewards, std::span<double> d_rewards) const;
 
   bool scores_tokens() const { return config_.type != ObjectiveKind::reward; }

@@ -64,7 +64,7 @@ class Compare : public ::testing::Test {
 };
 
 TEST_F(Compare, TheSameTrainingIsEqual) {
-  const Comparison comparison = compare(saved("a", training_), saved("b", training_));
+  const CheckpointComparison comparison = compare(saved("a", training_), saved("b", training_));
   EXPECT_TRUE(comparison.is_equal());
   EXPECT_EQ(comparison.tokenizer_a, "none, 11 entries");
   EXPECT_EQ(comparison.tensors.size(), training_.small.layout().parameters().size());
@@ -73,7 +73,7 @@ TEST_F(Compare, TheSameTrainingIsEqual) {
 TEST_F(Compare, OneElementOfOneTensorIsFound) {
   const ModelSource a = saved("a", training_);
   training_.small.weights.mat(training_.small.layout().find("h.1.mlp.c_fc.weight"))(2, 3) += 0.5f;
-  const Comparison comparison = compare(a, saved("b", training_));
+  const CheckpointComparison comparison = compare(a, saved("b", training_));
   EXPECT_FALSE(comparison.is_equal());
   for (const TensorDifference& tensor : comparison.tensors) {
     EXPECT_EQ(tensor.is_equal, tensor.name != "h.1.mlp.c_fc.weight") << tensor.name;
@@ -86,7 +86,7 @@ TEST_F(Compare, DifferencesOfConfigHaveTheirPointers) {
   const ModelSource a = saved("a", training_);
   training_.config.seed = 7;
   training_.config.train.eval_every = 1;
-  const Comparison comparison = compare(a, saved("b", training_));
+  const CheckpointComparison comparison = compare(a, saved("b", training_));
   ASSERT_EQ(comparison.config.size(), 2u);
   EXPECT_EQ(to_string(comparison.config[0]), "/seed: 1337 -> 7");
   EXPECT_EQ(to_string(comparison.config[1]), "/train/eval_every: 250 -> 1");
@@ -96,7 +96,7 @@ TEST_F(Compare, DifferencesOfConfigHaveTheirPointers) {
 TEST_F(Compare, AnotherTokenizerIsADifference) {
   const ModelSource a = saved("a", training_), b = saved("b", training_);
   write_file_synced(b.folder / "tokenizer.json", format_tokenizer_json(NoneTokenizer(10)));
-  const Comparison comparison = compare(a, b);
+  const CheckpointComparison comparison = compare(a, b);
   EXPECT_FALSE(comparison.same_tokenizer);
   EXPECT_EQ(comparison.tokenizer_b, "none, 10 entries");
   EXPECT_FALSE(comparison.is_equal());
@@ -111,7 +111,7 @@ TEST_F(Compare, ModelsOfOtherShapesAreComparedByName) {
   deeper.n_layers = 3;
   deeper.n_ctx = 9;
   SmallTraining other(deeper);
-  const Comparison comparison = compare(saved("a", training_), saved("b", other));
+  const CheckpointComparison comparison = compare(saved("a", training_), saved("b", other));
   int longer = 0, only_b = 0;
   for (const TensorDifference& tensor : comparison.tensors) {
     if (tensor.name == "wpe.weight") {

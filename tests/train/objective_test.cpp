@@ -45,6 +45,7 @@ TEST(NextToken, IsTheWeightedCrossEntropy) {
 class Squares final : public Objective {
  public:
   bool reads_outputs() const override { return true; }
+  double weight(const Batch& batch) const override { return static_cast<double>(batch.targets.size()); }
   double loss(const Batch& batch, std::span<const double> outputs) const override {
     double sum = 0;
     for (std::size_t m = 0; m < outputs.size(); ++m) sum += 0.5 * batch.weights[m] * outputs[m] * outputs[m];

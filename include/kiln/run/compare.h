@@ -26,7 +26,7 @@ struct TensorDifference {
 /// Compares two parameters of the same shape.
 TensorDifference compare_tensors(const std::string& name, ConstVec<float> a, ConstVec<float> b);
 
-struct Comparison {
+struct CheckpointComparison {
   std::vector<Difference> config;         // of the runs; of the models only, if one is not a kiln checkpoint
   std::string tokenizer_a, tokenizer_b;   // "byte, 257 entries"; "none"
   bool same_tokenizer = false;            // in every token, merge and rule
@@ -37,6 +37,6 @@ struct Comparison {
 };
 
 /// Compares two models from open_model; holds both in memory. Throws Error (usage, bad_input).
-Comparison compare(const ModelSource& a, const ModelSource& b);
+CheckpointComparison compare(const ModelSource& a, const ModelSource& b);
 
 }  // namespace kiln

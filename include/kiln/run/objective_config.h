@@ -32,7 +32,7 @@ struct ObjectiveConfig {
   Supervise supervise = Supervise::assistant;
   TooLong too_long = TooLong::drop;
   double beta = 0.1;
-  std::optional<std::string> reference;
+  std::optional<std::string> reference = std::nullopt;
   double label_smoothing = 0;
   double nll_weight = 0;
   Ranking ranking = Ranking::pairs;

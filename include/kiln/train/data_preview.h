@@ -28,11 +28,11 @@ struct DataPreview {
   Index epoch = 0;        // examples in one pass
   std::string unit = {};  // what they are called: "windows", "conversations"
   Index training_tokens = 0, held_out_tokens = 0;
-  std::optional<ChatCensus> census;        // of conversations
-  std::optional<PreferenceCensus> judged;  // of judged answers
-  std::vector<SourceCensus> sources = {};  // of data.mix
-  Index epoch_tokens = 0;                  // inputs of an epoch of conversations or judged answers
-  double packing = 0;                      // rows that hold tokens, of all rows of an epoch's batches
+  std::optional<ChatCensus> census;                       // of conversations
+  std::optional<PreferenceCensus> judged = std::nullopt;  // of judged answers
+  std::vector<SourceCensus> sources = {};                 // of data.mix
+  Index epoch_tokens = 0;                                 // inputs of an epoch of conversations or judged answers
+  double packing = 0;                                     // rows that hold tokens, of all rows of an epoch's batches
 };
 
 /// Returns the first `count` examples in the order of the run. Loads no weights. Caches a text's tokens in the folder

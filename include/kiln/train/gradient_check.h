@@ -14,13 +14,13 @@ namespace kiln {
 struct GradientCheckOptions {
   std::uint64_t seed = 1337;
   Recompute recompute = Recompute::none;
-  ObjectiveConfig objective;     // whose loss is differentiated
-  Index batch_size = 2;          // sequences
-  Index sequence_length = 8;     // of the longest; cut to n_ctx
-  Index entries_per_tensor = 8;  // sampled at random; small tensors are checked whole
-  double step = 1e-6;            // of the central difference; small because of relu's kink
-  double tolerance = 1e-5;       // of |analytic - numeric| / max(|analytic|, |numeric|, floor)
-  double floor = 1e-3;           // smaller gradients are compared absolutely, with tolerance * floor
+  ObjectiveConfig objective = {};  // whose loss is differentiated
+  Index batch_size = 2;            // sequences
+  Index sequence_length = 8;       // of the longest; cut to n_ctx
+  Index entries_per_tensor = 8;    // sampled at random; small tensors are checked whole
+  double step = 1e-6;              // of the central difference; small because of relu's kink
+  double tolerance = 1e-5;         // of |analytic - numeric| / max(|analytic|, |numeric|, floor)
+  double floor = 1e-3;             // smaller gradients are compared absolutely, with tolerance * floor
 };
 
 /// The worst entry of one parameter tensor.

@@ -19,7 +19,7 @@ struct PreferenceSums {
   double indifferent = 0;     // what that loss would be if the model liked all answers alike
   double chosen_reward = 0, rejected_reward = 0;
   double correct = 0;  // of those that are not ties: the weight of those whose chosen answer has the higher reward
-  double chosen_log_prob = 0, rejected_log_prob = 0;  // of whole answers; 0 where no token is scored
+  double chosen_log_prob = 0, rejected_log_prob = 0;  // of whole answers; of a score head, their scores
 
   void add(const PreferenceSums& other);
 };
