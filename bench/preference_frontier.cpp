@@ -40,7 +40,7 @@ struct Options {
 struct Reached {
   double beta = 0;
   Index pairs = 0;
-  Outcome best, found;
+  Outcome best = {}, found = {};
   double most = 0;              // the frontier at the divergence found
   double share = 0;             // of the way from the base's reward to that
   double lowest_share = 1;      // of any seed
