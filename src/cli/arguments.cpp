@@ -39,8 +39,8 @@ Precision ModelArguments::precision_of(const LoadedModel& model) const {
   return model.source.config ? resolved(model.source.config->train.precision) : Precision::fp32;
 }
 
-LoadedModel ModelArguments::load(ModelKind kind) const {
-  LoadedModel model = load_model(run, checkpoint, kind);
+LoadedModel ModelArguments::load(ModelSource source, ModelKind kind) {
+  LoadedModel model = load_model(std::move(source), kind);
   const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
   set_threads(train.threads, train.deterministic);
   return model;

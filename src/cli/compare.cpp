@@ -31,7 +31,7 @@ namespace {
 constexpr std::string_view kHuman = "human";
 
 struct CompareArguments {
-  std::vector<std::string> runs;     // two
+  std::array<std::string, 2> runs;   // A and B
   std::vector<std::string> command;  // the judge, with its arguments
   std::string judge;
   double time_limit = 60;  // seconds for an answer of the command
@@ -108,7 +108,7 @@ Verdicts judge_by_command(const std::vector<std::string>& command, double time_l
     }
     std::array<double, 2> wins{};  // of A, when it came first and when it came second
     TrialGroup was_first;
-    for (const std::size_t order : {0, 1}) {
+    for (const std::size_t order : {std::size_t{0}, std::size_t{1}}) {
       const Json question{{"messages", messages}, {"answers", {duel.answers[order], duel.answers[1 - order]}}};
       const std::optional<std::size_t> best = best_of_line(program.ask(question.dump(), time_limit), name);
       wins[order] = !best ? 0.5 : *best == order ? 1 : 0;
@@ -188,7 +188,7 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
 }
 
 void check_judge(const CompareArguments& arguments) {
-  check(arguments.runs[0] != arguments.runs[1], "RUN: {} is named twice; name two models", arguments.runs[0]);
+  check(arguments.runs[0] != arguments.runs[1], "B: {} is also A; name two models", arguments.runs[0]);
   check(arguments.judge.empty() != arguments.command.empty(),
         "--judge: name a judge: a reward model, a rule (a .json file), human, or a program after --");
   check((arguments.judge == kHuman) == arguments.rank.output.has_value(),
@@ -200,7 +200,8 @@ void run_compare(const CompareArguments& arguments) {
   check_judge(arguments);
   const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
   std::array<SourceAnswers, 2> sources;
-  for (const std::size_t i : {0, 1}) sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
+    sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
   std::vector<Duel> duels;
   for (std::size_t p = 0; p < conversations.size(); ++p) {
     const auto &a = sources[0].answers[p], &b = sources[1].answers[p];
@@ -222,7 +223,10 @@ void add_compare(CLI::App& app) {
   const auto arguments = std::make_shared<CompareArguments>();
   CLI::App* command =
       app.add_subcommand("compare", "Let two models answer prompts, and count whose answers are better");
-  command->add_option("RUN", arguments->runs, "the two models, A and B")->required()->expected(2)->type_name("A B");
+  command->add_option("A", arguments->runs[0], "a model: a run directory, checkpoint folder or Hugging Face folder")
+      ->required()
+      ->type_name("RUN");
+  command->add_option("B", arguments->runs[1], "the model to compare it with")->required()->type_name("RUN");
   command
       ->add_option("COMMAND", arguments->command,
                    "after --: a program that judges, and its arguments. It reads lines {\"messages\": [...], "

@@ -37,6 +37,7 @@ struct ExportOptions {
   bool overwrite = false;
   bool json = false;
   bool omits_tied_head = false;
+  bool merges = false;  // adapters into their base; without adapters nothing is written
 };
 
 /// A model to export, and how.
@@ -172,7 +173,10 @@ std::uintmax_t bytes_at(const fs::path& path) {
 }
 
 ExportJob prepare_export(const ExportOptions& options, DataType type) {
-  ExportJob job{.loaded = options.model.load(ModelKind::either),
+  ModelSource opened = options.model.open();
+  check(!options.merges || opened.adapter,
+        "{}: has no adapters to merge; kiln export --to hf writes the model as it is", options.model.run);
+  ExportJob job{.loaded = ModelArguments::load(std::move(opened), ModelKind::either),
                 .type = type,
                 .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
                 .name = {}};
@@ -227,13 +231,6 @@ void run_export(const ExportOptions& options) {
               {"bytes", bytes_at(output)}});
 }
 
-void run_merge(const ExportOptions& options) {
-  const ModelSource source = open_model(options.model.run, options.model.checkpoint, Verify::no);
-  check(source.adapter.has_value(), "{}: has no adapters to merge; kiln export --to hf writes the model as it is",
-        options.model.run);
-  run_export(options);
-}
-
 }  // namespace
 
 void add_export(CLI::App& app) {
@@ -265,6 +262,7 @@ void add_merge(CLI::App& app) {
   CLI::App* command = app.add_subcommand("merge", "Add a run's adapters to its base model, and write the whole model");
   options->model.add_to(*command);
   options->target = "hf";
+  options->merges = true;
   command->add_option("--output", options->output, "Hugging Face folder to write")->required()->type_name("DIR");
   add_choice(*command, "--dtype", options->type, names_in(kExportTypes), "type of the weights");
   command->add_flag("--overwrite", options->overwrite, "replace a folder that exists");
@@ -273,7 +271,7 @@ void add_merge(CLI::App& app) {
   command->footer(
       "Every command reads a run of adapters as the merged model: this one is for programs that do not.\n"
       "Example: kiln merge runs/lora --output merged");
-  command->callback([options] { run_merge(*options); });
+  command->callback([options] { run_export(*options); });
 }
 
 }  // namespace kiln::cli

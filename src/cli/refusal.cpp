@@ -75,7 +75,8 @@ std::string mismatched(std::string_view text) {
 
 std::string words_of(const CLI::App& command, const CLI::ParseError& error) {
   const std::vector<std::string> rest = command.remaining();
-  const auto unknown = std::ranges::find_if(rest, is_option);
+  const auto unknown =
+      std::ranges::find_if(rest, [](const std::string& word) { return is_option(word) && word != "--"; });
   if (unknown != rest.end()) return "unknown option " + unknown->substr(0, unknown->find('='));
   std::string text = error.what();
   if (is<CLI::ExtrasError>(error)) return unexpected(rest);

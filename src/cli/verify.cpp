@@ -39,8 +39,9 @@ Json to_json(const RunReport& report) {
   Json json{{"good", report.is_good()}, {"checkpoints", Json::array()}};
   for (const CheckpointReport& checkpoint : report.checkpoints) {
     json["checkpoints"].push_back({{"name", name_of(checkpoint)},
-                                   {"good", checkpoint.problems.empty()},
-                                   {"problems", to_json(checkpoint.problems)}});
+                                   {"good", checkpoint.is_good()},
+                                   {"problems", to_json(checkpoint.problems)},
+                                   {"base", checkpoint.base ? to_json(*checkpoint.base) : Json()}});
   }
   for (const PointerReport& pointer : report.pointers) {
     json[pointer.name] = {{"target", or_null(pointer.target)},
@@ -71,10 +72,17 @@ std::string lines(const MetricsReport& metrics) {
   return lines("metrics.jsonl", text, metrics.problems);
 }
 
+std::string state_of(const CheckpointReport& report) {
+  if (!report.problems.empty()) return "damaged";
+  return report.base ? "sound, but its base model is not as it was" : "good";
+}
+
 std::string to_text(const RunReport& report) {
   std::string text;
   for (const CheckpointReport& checkpoint : report.checkpoints) {
-    text += lines(name_of(checkpoint), checkpoint.problems.empty() ? "good" : "damaged", checkpoint.problems);
+    std::vector<FileProblem> problems = checkpoint.problems;
+    if (checkpoint.base) problems.push_back(*checkpoint.base);
+    text += lines(name_of(checkpoint), state_of(checkpoint), problems);
   }
   if (report.checkpoints.empty()) text += "no checkpoint yet\n";
   for (const PointerReport& pointer : report.pointers) {

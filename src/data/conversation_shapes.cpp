@@ -87,16 +87,17 @@ std::optional<std::size_t> best_reply(const RecordValue& replies) {
 
 std::vector<Conversation> read_reply_tree(const RecordValue& record) {
   Conversation conversation;
-  std::vector<const JsonRecord*> path{&record.value["prompt"]};
+  const JsonRecord* reached = &record.value["prompt"];
   std::string place_in_record = "/prompt";
-  while (!path.empty()) {
-    const RecordValue node{*path.back(), record.place, place_in_record};
+  for (;;) {
+    check_depth(conversation.messages.size(), record.place);
+    const RecordValue node{*reached, record.place, place_in_record};
     conversation.messages.push_back({role_of(node.at("role"), kTreeNames), node.at("text").text()});
     if (!node.has("replies")) break;
     const RecordValue replies = node.at("replies");
     const std::optional<std::size_t> best = best_reply(replies);
     if (!best) break;
-    path.push_back(&replies.value[*best]);
+    reached = &replies.value[*best];
     place_in_record = replies.at(*best).path;
   }
   std::vector<ChatMessage>& messages = conversation.messages;

@@ -12,12 +12,17 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kMostAnswers = 1000;  // an order of k answers has k (k - 1) / 2 pairs
-
 bool is_blank(std::string_view text) { return trim_content(text).empty(); }
 
 bool is_empty(const std::vector<ChatMessage>& messages) {
   return std::ranges::all_of(messages, [](const ChatMessage& message) { return is_blank(message.content); });
+}
+
+/// Throws Error (bad_input) for too many answers: an order of k answers has k (k - 1) / 2 pairs.
+void check_count(std::size_t answers, const RecordValue& list) {
+  constexpr std::size_t kMostAnswers = 1000;
+  check_input(answers <= kMostAnswers, "{}: {}: has {} answers; at most {} fit", list.place, list.path, answers,
+              kMostAnswers);
 }
 
 JudgementRecord skipped(JudgementSkip reason) { return {.skipped = {reason}}; }
@@ -218,6 +223,7 @@ std::optional<JudgedPrompt> ranked_replies(const RecordValue& replies, const std
     prompt.answers.push_back({.text = reply.at("text").text(), .source = source});
   }
   if (ranks.size() < 2) return std::nullopt;
+  check_count(ranks.size(), replies);
   std::vector<std::size_t> best_first(ranks.size());
   std::iota(best_first.begin(), best_first.end(), 0);
   std::ranges::stable_sort(best_first, {}, [&](std::size_t i) { return ranks[i]; });
@@ -231,30 +237,33 @@ std::optional<JudgedPrompt> ranked_replies(const RecordValue& replies, const std
   return prompt;
 }
 
-/// A node of a tree, and the messages above it.
+/// A node of a tree.
 struct TreeNode {
   const JsonRecord* value;
   std::string path;
-  std::vector<ChatMessage> above;
+  std::size_t messages_above;
 };
 
 JudgementRecord read_tree(const RecordValue& record) {
   JudgementRecord result;
-  std::vector<TreeNode> open{{&record.value["prompt"], "/prompt", {}}};
+  std::vector<ChatMessage> messages;  // from the prompt down to the node
+  std::vector<TreeNode> open{{&record.value["prompt"], "/prompt", 0}};
   while (!open.empty()) {  // a stack of its own: a hostile tree may be deep
-    TreeNode top = std::move(open.back());
+    const TreeNode top = std::move(open.back());
     open.pop_back();
+    check_depth(top.messages_above, record.place);
     const RecordValue node{*top.value, record.place, top.path};
-    top.above.push_back({role_of(node.at("role"), kTreeNames), node.at("text").text()});
+    messages.resize(top.messages_above);
+    messages.push_back({role_of(node.at("role"), kTreeNames), node.at("text").text()});
     if (!node.has("replies")) continue;
     const RecordValue replies = node.at("replies");
     const std::size_t count = replies.size_of_list();
-    if (std::optional<JudgedPrompt> prompt = ranked_replies(replies, top.above)) {
+    if (std::optional<JudgedPrompt> prompt = ranked_replies(replies, messages)) {
       result.prompts.push_back(std::move(*prompt));
     }
     for (std::size_t i = count; i-- > 0;) {
       const bool is_deleted = replies.at(i).has("deleted") && replies.value[i]["deleted"] == true;
-      if (!is_deleted) open.push_back({&replies.value[i], replies.at(i).path, top.above});
+      if (!is_deleted) open.push_back({&replies.value[i], replies.at(i).path, messages.size()});
     }
   }
   return result;
@@ -324,8 +333,7 @@ JudgementRecord read_own(const RecordValue& record) {
                       .judgements = {}};
   const RecordValue answers = record.at("answers");
   const std::size_t count = answers.size_of_list();
-  check_input(count <= kMostAnswers, "{}: {}: has {} answers; at most {} fit", record.place, answers.path, count,
-              kMostAnswers);
+  check_count(count, answers);
   for (std::size_t i = 0; i < count; ++i) prompt.answers.push_back(read_answer(answers.at(i)));
   if (count > 0 && record.has("order")) prompt.judgements.push_back(read_judgement(record, prompt));
   JudgementRecord result = only(std::move(prompt));

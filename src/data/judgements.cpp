@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/hash.h"
+#include "kiln/data/rankings.h"
 
 #include "data/judgement_shapes.h"
 #include <algorithm>
@@ -182,8 +183,14 @@ JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, Same
   JudgedPrompts read;
   StandingRecords records(read.census);
   for (const std::filesystem::path& file : files) {
-    for_each_json_record(file, "judged answers", [&](const JsonRecord& record, const std::string& place) {
-      records.add(judgements_of(record, place), place);
+    bool has_rankings = false;
+    const auto take = [&](const JsonRecord& record, const std::string& place) {
+      JudgementRecord taken = judgements_of(record, place);
+      has_rankings = has_rankings || taken.key.has_value();
+      records.add(std::move(taken), place);
+    };
+    for_each_json_record(file, "judged answers", take, [&](std::string_view line, const std::string& place) {
+      return is_cut_ranking(has_rankings, line, place);
     });
   }
   Joiner joiner(read.prompts, same);

@@ -5,6 +5,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/hash.h"
 #include "kiln/core/json.h"
+#include "kiln/core/report.h"
 #include "kiln/core/rng.h"
 #include "kiln/core/utf8.h"
 
@@ -19,17 +20,9 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kBetweenRepeats = 20;
+constexpr std::string_view kLineStart = R"({"rater":)";  // of every line that line_start begins
 
 bool is_json(std::string_view line) { return Json::accept(line.begin(), line.end()); }
-
-/// Returns the lines of a file that are complete; "" if there is no file.
-std::string whole_lines(const std::filesystem::path& file) {
-  if (!path_exists(file)) return "";
-  std::string text = read_file(file);
-  const std::size_t last = text.rfind('\n') + 1;
-  if (last < text.size() && text[last] == '{' && !is_json(std::string_view(text).substr(last))) text.resize(last);
-  return text;
-}
 
 Json line_start(const std::string& rater, const std::string& item, std::int64_t pass, const std::string& time) {
   return {{"rater", rater}, {"item", item}, {"pass", pass}, {"time", time}};
@@ -53,6 +46,12 @@ std::vector<std::vector<std::size_t>> shuffled_groups(const JudgedPrompt& prompt
 }
 
 }  // namespace
+
+bool is_cut_ranking(bool follows_rankings, std::string_view line, const std::string& place) {
+  const bool is_ranking = follows_rankings || line.starts_with(kLineStart);
+  if (is_ranking) warn("{}: the line is incomplete and counts as not written; was kiln rank killed?", place);
+  return is_ranking;
+}
 
 std::string item_of(const JudgedPrompt& prompt) {
   std::uint64_t hash = 0;
@@ -103,12 +102,18 @@ std::vector<Showing> showings_for(std::span<const JudgedPrompt> prompts, const s
 
 RankingLog::RankingLog(const std::filesystem::path& file, std::string rater)
     : rater_(std::move(rater)), lines_(file, is_json) {
-  for_each_json_line(whole_lines(file), file, [&](const JsonRecord& record, std::int64_t number) {
+  bool has_rankings = false;
+  const auto take = [&](const JsonRecord& record, std::int64_t number) {
     const std::string place = line_place(file, number);
     const JudgementRecord read = judgements_of(record, place);
     check_input(read.key.has_value(), "{}: is not a line of kiln rank; name another file with --output", place);
+    has_rankings = true;
     if (read.key->rater == rater_) note({read.key->item, read.key->pass, read.is_skip}, read.is_undo);
-  });
+  };
+  for_each_json_line(path_exists(file) ? read_file(file) : "", file, take,
+                     [&](std::string_view line, const std::string& place) {
+                       return is_cut_ranking(has_rankings || kLineStart.starts_with(line), line, place);
+                     });
 }
 
 std::vector<RankingLog::Entry>::const_iterator RankingLog::find(const Showing& showing) const {

@@ -18,7 +18,10 @@ RecordValue RecordValue::at(const char* key) const {
 }
 
 void RecordValue::refuse(std::string_view expected) const {
-  fail(ExitCode::bad_input, "{}: {}: is {}; expected {}", place, path, brief_json(Json(value)), expected);
+  // A copy of a deep container would overflow the stack.
+  const bool is_full = value.is_structured() && !value.empty();
+  const std::string found = !is_full ? brief_json(Json(value)) : value.is_array() ? "[...]" : "{...}";
+  fail(ExitCode::bad_input, "{}: {}: is {}; expected {}", place, path, found, expected);
 }
 
 const std::string& RecordValue::text() const {
@@ -102,6 +105,12 @@ std::vector<ChatMessage> messages_or_text(const RecordValue& field, ChatRole rol
   if (field.value.is_array()) return messages_of(field);
   if (!field.value.is_string()) field.refuse("text in quotes, or a list of messages");
   return {{role, field.text()}};
+}
+
+void check_depth(std::size_t messages_above, const std::string& place) {
+  constexpr std::size_t kMostAbove = 1000;
+  check_input(messages_above <= kMostAbove,
+              "{}: has a reply below more than {} messages; shorten the tree, or remove it", place, kMostAbove);
 }
 
 std::string keys_of(const JsonRecord& record) {

@@ -55,6 +55,10 @@ std::vector<ChatMessage> messages_of(const RecordValue& list);
 /// Returns one message with a string's text, or the messages of a list.
 std::vector<ChatMessage> messages_or_text(const RecordValue& field, ChatRole role);
 
+/// Throws Error (bad_input) if a tree's reply has more than 1,000 messages above it: each group of ranked replies
+/// repeats them all.
+void check_depth(std::size_t messages_above, const std::string& place);
+
 /// The names that OpenAssistant's trees have for roles, beside the usual ones.
 inline constexpr RoleName kTreeNames[]{{"prompter", ChatRole::user}};
 

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
+#include "kiln/core/hash.h"
 #include "kiln/infer/context.h"
 
 #include "infer/token_drawer.h"
@@ -133,10 +134,15 @@ class Generation {
     const std::span<const TokenId> tokens = prompts_[static_cast<std::size_t>(prompt)];
     const Index slot = free_slots_.back();
     free_slots_.pop_back();
+    auto stream = static_cast<std::uint64_t>(number % options_.samples);
+    if (options_.draws_by_prompt) {
+      const auto bytes = std::as_bytes(tokens);
+      stream = hash_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, stream);
+    }
     return {.number = number,
             .prompt = prompt,
             .slot = slot,
-            .rng = Rng(options_.seed, "sampling", static_cast<std::uint64_t>(number % options_.samples)),
+            .rng = Rng(options_.seed, "sampling", stream),
             .tokens = {tokens.begin(), tokens.end()}};
   }
 

@@ -8,7 +8,15 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 namespace kiln {
+
+BaseModelError::BaseModelError(const std::filesystem::path& adapters, const std::filesystem::path& base,
+                               const std::string& found, const std::string& remedy)
+    : Error(ExitCode::bad_input, printable(fmt::format("{}: holds adapters, which need their base model; {} {}; {}",
+                                                       adapters.string(), base.string(), found, remedy))),
+      problem_{base.string(), found, "the adapters need it as it was", remedy} {}
 
 std::uint64_t hash_weights(const std::filesystem::path& model) {
   if (!is_folder(model)) return hash_file(model);
@@ -23,16 +31,18 @@ std::uint64_t hash_weights(const std::filesystem::path& model) {
 
 std::filesystem::path find_base(const std::filesystem::path& adapters, const BaseModel& base,
                                 const std::vector<std::filesystem::path>& places) {
-  std::string changed;
+  std::optional<BaseModelError> changed;
   for (const std::filesystem::path& place : places) {
     if (!path_exists(place)) continue;
     const std::uint64_t hash = hash_weights(place);
     if (base.hash == 0 || hash == base.hash) return place;
-    changed = fmt::format("{} has other weights now (hash {}, and {} when the adapters were trained)", place.string(),
-                          hex(hash), hex(base.hash));
+    changed.emplace(adapters, place,
+                    fmt::format("has other weights now (hash {}, and {} when the adapters were trained)", hex(hash),
+                                hex(base.hash)),
+                    "put the model back that was there, or train the adapters again");
   }
-  fail(ExitCode::bad_input, "{}: holds adapters, which need their base model; {}; put the base model back",
-       adapters.string(), changed.empty() ? fmt::format("{} does not exist", base.path) : changed);
+  if (changed) throw *changed;
+  throw BaseModelError(adapters, base.path, "does not exist", "put it back, or leave a link to it there");
 }
 
 }  // namespace kiln

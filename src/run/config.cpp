@@ -114,10 +114,6 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
   config.objective.validate(problems, "/objective");
-  if (purpose == Purpose::train && has_reference(config.objective.type) && !config.init_from) {
-    problems.add("/init_from", "is missing; objective.type {} tunes a model that was finetuned on conversations",
-                 kObjectiveKinds[static_cast<std::size_t>(config.objective.type)]);
-  }
   config.model.validate(problems, "/model");
   config.optimizer.validate(problems, "/optimizer");
   config.train.validate(problems, "/train");

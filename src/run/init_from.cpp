@@ -49,7 +49,7 @@ void inherit_model(Json& document, const std::filesystem::path& init_from, Probl
   const ModelSource source = open_model(init_from, std::nullopt, Verify::no);
   merge_model(document, source.model, problems);
   if (document.contains("tokenizer")) return;
-  if (source.is_file()) {
+  if (source.has_ids_alone()) {
     document["tokenizer"] = {{"type", "none"}, {"vocab_size", source.vocab_size}};
   } else {
     document["tokenizer"] = {{"path", std::filesystem::absolute(source.text_folder()).lexically_normal().string()},

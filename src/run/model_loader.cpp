@@ -114,10 +114,13 @@ SpecialIds LoadedModel::ids() const {
 }
 
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice, ModelKind kind) {
-  ModelSource source = open_model(run, choice);
+  return load_model(open_model(run, choice), kind);
+}
+
+LoadedModel load_model(ModelSource source, ModelKind kind) {
   require_kind(source, kind);
   std::unique_ptr<Tokenizer> tokenizer;
-  if (source.is_file()) {
+  if (source.has_ids_alone()) {
     tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
   } else {
     tokenizer = load_tokenizer(source.text_folder());
@@ -138,8 +141,7 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
 
 std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
   const std::filesystem::path folder = source.text_folder();
-  const bool has_one = path_exists(folder / kTokenizerFile) || path_exists(folder / "vocab.json");
-  return has_one ? load_tokenizer(folder) : nullptr;
+  return has_tokenizer(folder) ? load_tokenizer(folder) : nullptr;
 }
 
 LoadedModel load_weights(ModelSource source) { return load(std::move(source), nullptr); }

@@ -58,10 +58,6 @@ fs::path choose(const fs::path& run, const std::string& choice) {
   return *found;
 }
 
-bool has_tokenizer(const fs::path& folder) {
-  return path_exists(folder / kTokenizerFile) || path_exists(folder / "vocab.json");
-}
-
 bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
 
 /// Throws Error (bad_input) for files that are often given in place of a model.
@@ -93,7 +89,20 @@ std::vector<fs::path> places_of_base(const CheckpointConfig& read) {
   return places;
 }
 
-/// Throws Error (bad_input) unless the model can be the base of these adapters: it may have more positions or rows.
+/// Opens the base of a checkpoint's adapters. Throws BaseModelError if it is no model any more.
+ModelSource open_base(const fs::path& adapters, const fs::path& base, int nested) {
+  try {
+    return open_nested(base, std::nullopt, Verify::no, nested + 1);
+  } catch (const BaseModelError&) {
+    throw;  // of the base's own base
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::io) throw;
+    throw BaseModelError(adapters, base, fmt::format("cannot be read: {}", error.what()),
+                         "put the model back that was there");
+  }
+}
+
+/// Throws BaseModelError unless the model can be the base of these adapters: it may have more positions or rows.
 void check_base(const fs::path& folder, const ModelSource& adapted, const ModelSource& base) {
   ModelConfig expected = adapted.model;
   expected.n_ctx = base.model.n_ctx;
@@ -101,7 +110,8 @@ void check_base(const fs::path& folder, const ModelSource& adapted, const ModelS
   expected.init = base.model.init;
   const Index known = adapted.vocab_size - adapted.adapter->lora.new_tokens;
   const bool fits = to_json(expected) == to_json(base.model) && known <= base.vocab_size;
-  check_input(fits, "{}: its adapters are of a model of another shape than {}", folder.string(), base.folder.string());
+  if (fits) return;
+  throw BaseModelError(folder, base.folder, "is a model of another shape now", "put the model back that was there");
 }
 
 ModelSource open_checkpoint(const fs::path& folder, int nested) {
@@ -118,7 +128,7 @@ ModelSource open_checkpoint(const fs::path& folder, int nested) {
     source.model.head = model.head = description.head;
     if (!read.base.path.empty()) {
       source.adapter->base = find_base(folder, read.base, places_of_base(read));
-      check_base(folder, source, open_nested(source.adapter->base, std::nullopt, Verify::no, nested + 1));
+      check_base(folder, source, open_base(folder, source.adapter->base, nested));
     }
   } else {
     check_config_against_weights(folder, source.model);
@@ -181,6 +191,8 @@ ModelSource open_nested(const fs::path& argument, const std::optional<std::strin
 }  // namespace
 
 bool ModelSource::is_file() const { return is_model_file(folder); }
+
+bool ModelSource::has_ids_alone() const { return is_model_file(text_folder()); }
 
 void require_kind(const ModelSource& source, ModelKind kind) {
   const std::string name = source.folder.string();

@@ -35,14 +35,15 @@ class Examination {
  public:
   explicit Examination(const fs::path& folder) : folder_(folder) {}
 
-  std::vector<FileProblem> run() {
+  CheckpointReport run() {
     attempt(kManifestFile, "a manifest that this kiln reads", [&] { manifest_ = read_manifest(folder_); });
-    if (!manifest_) return std::move(problems_);
-    for (const auto& [name, digest] : manifest_->files) examine_file(name, digest);
-    examine_steps();
-    examine_config();
-    examine_tokenizer();
-    return std::move(problems_);
+    if (manifest_) {
+      for (const auto& [name, digest] : manifest_->files) examine_file(name, digest);
+      examine_steps();
+      examine_config();
+      examine_tokenizer();
+    }
+    return {folder_, std::move(problems_), std::move(base_)};
   }
 
  private:
@@ -147,8 +148,13 @@ class Examination {
       read_adapters(folder_, config, adapters);
       examine_moments(read.config, model.layout);
     });
-    attempt(std::string(kAdapterConfigFile), "the base model of these adapters",
-            [&] { open_model(folder_, std::nullopt, Verify::no); });
+    attempt(std::string(kAdapterConfigFile), "adapters that this kiln reads", [&] {
+      try {
+        open_model(folder_, std::nullopt, Verify::no);
+      } catch (const BaseModelError& error) {
+        base_ = error.problem();
+      }
+    });
   }
 
   void examine_moments(const Config& config, const ParameterLayout& layout) {
@@ -177,6 +183,7 @@ class Examination {
   std::optional<Manifest> manifest_;
   std::optional<Index> vocab_size_;  // if the config is readable
   std::vector<FileProblem> problems_;
+  std::optional<FileProblem> base_;
 };
 
 PointerReport examine_pointer(const fs::path& checkpoints, std::string_view name,
@@ -222,11 +229,10 @@ MetricsReport examine_metrics(const fs::path& path) {
 
 }  // namespace
 
-std::vector<FileProblem> examine_checkpoint(const std::filesystem::path& folder) { return Examination(folder).run(); }
+CheckpointReport examine_checkpoint(const std::filesystem::path& folder) { return Examination(folder).run(); }
 
 bool RunReport::is_good() const {
-  const bool checkpoints_good =
-      std::ranges::all_of(checkpoints, [](const CheckpointReport& r) { return r.problems.empty(); });
+  const bool checkpoints_good = std::ranges::all_of(checkpoints, &CheckpointReport::is_good);
   const bool pointers_good =
       std::ranges::none_of(pointers, [](const PointerReport& r) { return r.problem.has_value(); });
   return !checkpoints.empty() && checkpoints_good && pointers_good && (!metrics || metrics->problems.empty());
@@ -237,7 +243,7 @@ RunReport examine(const std::filesystem::path& path) {
               path.string());
   RunReport report;
   if (is_checkpoint(path) || path_exists(path / kManifestFile)) {
-    report.checkpoints.push_back({path, examine_checkpoint(path)});
+    report.checkpoints.push_back(examine_checkpoint(path));
     return report;
   }
   check_input(
@@ -247,7 +253,7 @@ RunReport examine(const std::filesystem::path& path) {
       path.string());
   const RunPaths paths{path};
   for (const SavedCheckpoint& saved : list_checkpoints(paths.checkpoints())) {
-    report.checkpoints.push_back({saved.folder, examine_checkpoint(saved.folder)});
+    report.checkpoints.push_back(examine_checkpoint(saved.folder));
   }
   for (const std::string_view name : {kLatestPointer, kBestPointer}) {
     report.pointers.push_back(examine_pointer(paths.checkpoints(), name, report.checkpoints));

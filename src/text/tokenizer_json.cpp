@@ -21,6 +21,8 @@
 namespace kiln {
 namespace {
 
+constexpr const char* kVocabFile = "vocab.json";
+
 /// Reads one tokenizer.json; `source` is its name in messages.
 class Reader {
  public:
@@ -264,11 +266,15 @@ std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::strin
   return Reader(root, source).read();
 }
 
+bool has_tokenizer(const std::filesystem::path& folder) {
+  return path_exists(folder / kTokenizerFile) || path_exists(folder / kVocabFile);
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   check(path_exists(path), "tokenizer {}: there is no such file or folder", path.string());
   const std::filesystem::path file = is_folder(path) ? path_within(path, kTokenizerFile) : path;
   if (path_exists(file)) return read_tokenizer_json(read_file(file), file.string());
-  const std::filesystem::path vocab = path_within(path, "vocab.json"), merges = path_within(path, "merges.txt");
+  const std::filesystem::path vocab = path_within(path, kVocabFile), merges = path_within(path, "merges.txt");
   check(path_exists(vocab) && path_exists(merges),
         "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; a run keeps its tokenizer "
         "in each folder of checkpoints/",

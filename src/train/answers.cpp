@@ -85,6 +85,7 @@ std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, co
   }
   if (prompts.empty()) return answers;
   options.generation.end_tokens.push_back(chat.end_of_turn());
+  options.generation.draws_by_prompt = true;
   const auto samples = static_cast<std::size_t>(options.generation.samples);
   Work work("answering", static_cast<double>(prompts.size() * samples), "answers");
   const auto on_text = [&](Index, std::string_view, bool last) {

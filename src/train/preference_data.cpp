@@ -110,6 +110,9 @@ std::uint64_t digest_of(const EncodedPreferences& train, const EncodedPreference
 }  // namespace
 
 TrainingData load_preferences(Config& config, const DataPlaces& places, const ResumeOptions& options) {
+  check(config.init_from || !has_reference(config.objective.type),
+        "init_from: is missing; objective.type {} tunes a model that was finetuned on conversations",
+        kObjectiveKinds[static_cast<std::size_t>(config.objective.type)]);
   TrainingData data;
   load_chat(config, places, options, data);
   check(data.known_entries == 0 || !has_reference(config.objective.type),

@@ -62,8 +62,8 @@ void write_reference(const std::filesystem::path& file, const ReferenceKey& key,
 std::optional<ReferenceLogProbs> read_reference(const std::filesystem::path& file, const ReferenceKey& key) {
   if (!path_exists(file)) return std::nullopt;
   try {
-    const Json json = read_json_object(file);
-    for (const auto& [name, value] : to_json(key).items()) {
+    const Json json = read_json_object(file), wanted = to_json(key);
+    for (const auto& [name, value] : wanted.items()) {
       if (json.value(name, "") != value) return std::nullopt;
     }
     return ReferenceLogProbs{json.at("log_probs").get<std::vector<double>>(),

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -21,8 +22,7 @@ using testing::OnTerminal;
 /// Returns the command line of a chat that keeps its history in `state`.
 std::vector<std::string> with_state(const testing::Scratch& state, std::vector<std::string> command,
                                     const std::string& terminal = "xterm") {
-  command.insert(command.begin(), {"env", "XDG_STATE_HOME=" + state.path().string(), "NO_COLOR=1", "TERM=" + terminal});
-  return command;
+  return testing::at_terminal(std::move(command), terminal, {"XDG_STATE_HOME=" + state.path().string()});
 }
 
 std::vector<std::string> talking(const testing::Scratch& state, const std::string& terminal = "xterm") {

@@ -1,11 +1,12 @@
 // Finetuning on conversations by command: what is shown of the data, learned, scored and answered.
 #include "kiln/core/file.h"
+#include "kiln/core/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/small_run.h"
+#include "cli/echo_chats.h"
 #include <string>
 #include <vector>
 
@@ -13,25 +14,12 @@ namespace kiln {
 namespace {
 
 using ::testing::AllOf;
+using testing::echo_chats;
 using ::testing::HasSubstr;
 using testing::Outcome;
-using testing::run_kiln;
-using testing::Scratch;
-
-/// Questions whose answers repeat a letter; two kinds.
-std::string echo_chats(int count) {
-  std::string lines;
-  for (int i = 0; i < count; ++i) {
-    const std::string answer(2, static_cast<char>('a' + i % 8));
-    lines += fmt::format(R"({{"prompt":"say {}","completion":"{}","kind":"{}"}})"
-                         "\n",
-                         answer.front(), answer, i % 2 == 0 ? "even" : "odd");
-  }
-  return lines;
-}
 
 /// A finetuned model of bytes, in a folder of its own.
-struct ChatModel {
+struct ChatModel : testing::WorkingFolder {
   ChatModel() {
     scratch.write("chats.jsonl", echo_chats(160));
     scratch.write("questions.jsonl", echo_chats(8));
@@ -42,10 +30,6 @@ struct ChatModel {
       "train": {"steps": 150, "batch_size": 4, "eval_every": 50, "threads": 2}})");
     trained = kiln({"train", "sft.json"});
   }
-  Outcome kiln(const std::vector<std::string>& command, const std::string& in = "") const {
-    return run_kiln(command, in, scratch.path());
-  }
-  Scratch scratch;
   Outcome trained;
 };
 

@@ -1,14 +1,14 @@
 // Adapters by command: trained, resumed, merged, used as any other model, and what happens without their base.
 #include "kiln/core/file.h"
+#include "kiln/core/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/small_run.h"
+#include "cli/echo_chats.h"
 #include <filesystem>
 #include <string>
-#include <vector>
 
 namespace kiln {
 namespace {
@@ -19,26 +19,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
-using testing::run_kiln;
-using testing::Scratch;
-
-std::string chats(int count) {
-  std::string lines;
-  for (int i = 0; i < count; ++i) {
-    const std::string answer(2, static_cast<char>('a' + i % 4));
-    lines += fmt::format("{{\"prompt\":\"say {}\",\"completion\":\"{}\"}}\n", answer.front(), answer);
-  }
-  return lines;
-}
 
 /// A base model of bytes, and adapters of it that were finetuned on conversations, with the tokens of chatml.
-struct Adapted {
+struct Adapted : testing::WorkingFolder {
   Adapted() {
     std::string text;
     for (int i = 0; i < 300; ++i) text += "say what you mean and mean what you say\n";
     for (int i = 0; i < 800; ++i) text += fmt::format("say {0} {0}{0}\n", static_cast<char>('a' + i % 4));
     scratch.write("text.txt", text);
-    scratch.write("chats.jsonl", chats(80));
+    scratch.write("chats.jsonl", testing::echo_chats(80, 4));
     scratch.write("base.json", R"({"name": "base", "tokenizer": {"type": "byte"}, "data": {"train": ["text.txt"]},
       "model": {"n_layers": 2, "d_model": 32, "n_heads": 2, "n_ctx": 64, "dropout": 0},
       "optimizer": {"learning_rate": 0.01}, "schedule": {"warmup_steps": 2},
@@ -50,14 +39,10 @@ struct Adapted {
     EXPECT_EQ(kiln({"train", "base.json"}).code, 0);
     trained = kiln({"train", "lora.json"});
   }
-  Outcome kiln(const std::vector<std::string>& command, const std::string& in = "") const {
-    return run_kiln(command, in, scratch.path());
-  }
   std::string checkpoint(const std::string& run) const {
     const fs::path checkpoints = scratch.path(run + "/checkpoints");
     return (checkpoints / read_file(checkpoints / "latest").substr(0, 13)).string();
   }
-  Scratch scratch;
   Outcome trained;
 };
 
@@ -136,13 +121,27 @@ TEST(Lora, AdaptersNeedTheirBaseAsItWas) {
   EXPECT_EQ(missing.code, 3) << missing.err;
   EXPECT_THAT(missing.err,
               AllOf(HasSubstr("holds adapters, which need their base model"), HasSubstr("does not exist")));
+  const Outcome sound = model.kiln({"verify", "runs/lora"});
+  EXPECT_EQ(sound.code, 1);
+  EXPECT_THAT(sound.out, AllOf(HasSubstr("sound, but its base model is not as it was\n  " + base.string()),
+                               HasSubstr(": does not exist, the adapters need it as it was; put it back, or leave a "
+                                         "link to it there\n"),
+                               Not(HasSubstr("damaged"))));
   EXPECT_EQ(model.kiln({"train", "base.json", "--set", "seed=5"}).code, 0);
   const Outcome changed = model.kiln({"chat", "runs/lora"}, "say d\n");
   EXPECT_EQ(changed.code, 3) << changed.err;
   EXPECT_THAT(changed.err, HasSubstr("has other weights now (hash "));
+  const Json report = Json::parse(model.kiln({"verify", "runs/lora", "--json"}).out)["checkpoints"].back();
+  EXPECT_EQ(report["good"], false);
+  EXPECT_EQ(report["problems"], Json::array());
+  EXPECT_THAT(report["base"]["found"].get<std::string>(), HasSubstr("has other weights now (hash "));
+  EXPECT_EQ(report["base"]["remedy"], "put the model back that was there, or train the adapters again");
   fs::remove_all(base);
   fs::rename(away, base);
   EXPECT_EQ(model.kiln({"chat", "runs/lora", "--greedy"}, "say d\n").out, "dd\n");
+  for (const char* file : {"kiln.json", "config.json"}) fs::remove(fs::path(model.checkpoint("runs/base")) / file);
+  EXPECT_THAT(model.kiln({"verify", "runs/lora"}).out,
+              AllOf(HasSubstr("step-00000060: cannot be read: "), Not(HasSubstr("damaged"))));
 }
 
 TEST(Lora, AForeignFolderOfAdaptersIsReadBesideItsBase) {

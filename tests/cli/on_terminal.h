@@ -19,6 +19,14 @@
 
 namespace kiln::testing {
 
+/// Returns a command with the variables of a terminal of some kind without colour, and with these.
+inline std::vector<std::string> at_terminal(std::vector<std::string> command, const std::string& kind = "xterm",
+                                            const std::vector<std::string>& variables = {}) {
+  command.insert(command.begin(), variables.begin(), variables.end());
+  command.insert(command.begin(), {"env", "NO_COLOR=1", "TERM=" + kind});
+  return command;
+}
+
 /// A program on a terminal of its own, of which the test holds the other end.
 class OnTerminal {
  public:

@@ -5,21 +5,15 @@
 #include "cli/on_terminal.h"
 #include "cli/ranked_answers.h"
 #include <csignal>
-#include <string>
-#include <vector>
 
 namespace kiln {
 namespace {
 
+using testing::at_terminal;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::OnTerminal;
 using testing::RankedAnswers;
-
-std::vector<std::string> at_terminal(std::vector<std::string> command, const std::string& kind = "xterm") {
-  command.insert(command.begin(), {"env", "NO_COLOR=1", "TERM=" + kind});
-  return command;
-}
 
 TEST(RankOnATerminal, AMistakeIsExplainedAndAJudgementTakenBack) {
   for (const char* kind : {"xterm", "dumb"}) {  // with an editor and without

@@ -165,6 +165,17 @@ TEST(Rank, AKilledProcessLosesNoJudgement) {
   EXPECT_EQ(answers.judged().census.judgements, 40);
 }
 
+TEST(Rank, AReportLeavesAnIncompleteLastLineOut) {
+  const RankedAnswers answers(2);
+  ASSERT_EQ(answers.rank("a\na\n").code, 0);
+  const std::string whole = read_file(answers.rankings());
+  answers.scratch.write("rankings.jsonl", whole.substr(0, whole.size() - 9));
+  const Outcome outcome = testing::run_kiln({"rank", answers.rankings().string(), "--report", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["counts"]["judgements"], 1);
+  EXPECT_THAT(outcome.err, HasSubstr("rankings.jsonl:2: the line is incomplete and counts as not written"));
+}
+
 TEST(Rank, TwoRatersWriteToOneFileAtOnce) {
   const RankedAnswers answers(60);
   std::string script;

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "data/small_data.h"
 #include "support/compress.h"
 #include "support/scratch.h"
 #include <cstdlib>
@@ -44,19 +45,8 @@ Messages question_and_answer(std::string question, std::string answer) {
   return {{ChatRole::user, std::move(question)}, {ChatRole::assistant, std::move(answer)}};
 }
 
-/// The message about a file of one record, without the folder's path; "" if there is none.
 std::string complaint_about(std::string_view record, std::string_view name = "a.jsonl") {
-  const Scratch folder;
-  try {
-    read_conversations(folder.write(name, record), [](const Conversation&) {});
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
-    const std::string place = folder.path().string() + "/";
-    std::string message = error.what();
-    EXPECT_TRUE(message.starts_with(place)) << message;
-    return message.substr(std::min(place.size(), message.size()));
-  }
-  return "";
+  return testing::refusal_of(record, name, [](const std::filesystem::path& file) { read_all_of(file); });
 }
 
 TEST(Conversations, MessagesOfAllRoles) {
@@ -132,6 +122,12 @@ TEST(Conversations, TreesGiveTheBestPathToItsLastAnswer) {
       complaint_about(R"({"prompt": {"role": "prompter", "text": "q", "replies": [{"role": "x", "text": ""}]}})"),
       "a.jsonl:1: /prompt/replies/0/role: is \"x\"; expected \"prompter\", \"system\", \"user\", \"assistant\" or "
       "\"tool\"; rename the role");
+}
+
+TEST(Conversations, DeepTreesAreReadOrRefused) {
+  EXPECT_EQ(only_one(testing::chain_of_replies(1000)).messages.size(), 1001u);
+  EXPECT_EQ(complaint_about(testing::chain_of_replies(10'000)),
+            "a.jsonl:1: has a reply below more than 1000 messages; shorten the tree, or remove it");
 }
 
 TEST(Conversations, Documents) {

@@ -176,12 +176,12 @@ TEST(EncodedPreferences, APromptThatDoesNotFitIntoABatchBecomesSeveralExamplesOf
     answers.emplace_back(10, static_cast<char>('a' + i));
     judgement.order.push_back({i});
   }
-  const auto encoded = rig.encode({prompt_of("q", answers, {judgement})}, {.n_ctx = 100, .rows = 200});
+  const auto encoded = rig.encode({prompt_of("q", answers, {judgement})}, {.n_ctx = 100, .rows = 100});
   EXPECT_GT(encoded->size(), 1);
   double weight = 0;
   std::size_t comparisons = 0;
   for (Index i = 0; i < encoded->size(); ++i) {
-    EXPECT_LE(encoded->rows(i), 200);
+    EXPECT_LE(encoded->rows(i), 100);
     const Batch batch = batch_of(*encoded, i);
     comparisons += batch.comparisons.size();
     for (const Comparison& comparison : batch.comparisons) {

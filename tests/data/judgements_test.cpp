@@ -5,7 +5,9 @@
 
 #include <gmock/gmock.h>
 
+#include "data/small_data.h"
 #include "support/compress.h"
+#include "support/log_capture.h"
 #include "support/scratch.h"
 #include <algorithm>
 #include <cstdlib>
@@ -46,17 +48,8 @@ std::vector<std::string> texts_of(const JudgedPrompt& prompt) {
   return texts;
 }
 
-/// The message about a file of one record, without the folder's path; "" if there is none.
 std::string refusal_of(std::string_view record) {
-  const Scratch folder;
-  try {
-    judged_in(folder.write("a.jsonl", record));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::bad_input) << error.what();
-    const std::string message = error.what(), place = folder.path().string() + "/";
-    return message.starts_with(place) ? message.substr(place.size()) : message;
-  }
-  return "";
+  return testing::refusal_of(record, "a.jsonl", [](const std::filesystem::path& file) { judged_in(file); });
 }
 
 /// Expects that a record is left out for a reason.
@@ -192,6 +185,43 @@ TEST(Judgements, TreesHaveAPromptForEachRankedGroup) {
   EXPECT_EQ(read.census.ties, 1);
 }
 
+TEST(Judgements, AGroupOfRepliesFollowsItsOwnBranch) {
+  const auto branch = [](const std::string& name) {
+    return R"({"role": "assistant", "text": ")" + name +
+           R"(", "replies": [{"role": "prompter", "text": "r", "replies": [)"
+           R"({"role": "assistant", "text": "x", "rank": 0}, {"role": "assistant", "text": "y", "rank": 1}]}]})";
+  };
+  const JudgedPrompts read =
+      judged(R"({"prompt": {"role": "prompter", "text": "q", "replies": [)" + branch("a") + ", " + branch("b") + "]}}");
+  ASSERT_EQ(read.prompts.size(), 2u);
+  EXPECT_EQ(read.prompts[1].messages, (Talk{{ChatRole::user, "q"}, {ChatRole::assistant, "b"}, {ChatRole::user, "r"}}));
+}
+
+TEST(Judgements, DeepTreesAreReadOrRefused) {
+  const JudgedPrompts read = judged(testing::chain_of_replies(1000));
+  ASSERT_EQ(read.prompts.size(), 500u);
+  EXPECT_EQ(read.prompts[0].messages.size(), 1u);
+  ASSERT_EQ(read.prompts[499].messages.size(), 999u);
+  EXPECT_EQ(read.prompts[499].messages[500].content, "m500");
+  EXPECT_THAT(texts_of(read.prompts[499]), ElementsAre("m999", "worse"));
+  EXPECT_EQ(refusal_of(testing::chain_of_replies(10'000)),
+            "a.jsonl:1: has a reply below more than 1000 messages; shorten the tree, or remove it");
+}
+
+TEST(Judgements, ADeepValueOverflowsNoStack) {
+  const std::string deep = std::string(500'000, '[') + std::string(500'000, ']');
+  EXPECT_EQ(refusal_of(R"({"prompt": )" + deep + R"(, "chosen": "a", "rejected": "b"})"),
+            "a.jsonl:1: /prompt/0: is [...]; expected an object");
+}
+
+TEST(Judgements, AGroupOfTooManyRepliesIsRefused) {
+  std::string tree = R"({"prompt": {"role": "prompter", "text": "q", "replies": [)";
+  for (int i = 0; i <= 1000; ++i) {
+    tree += fmt::format(R"({}{{"role": "assistant", "text": "{}", "rank": {}}})", i == 0 ? "" : ", ", i, i);
+  }
+  EXPECT_EQ(refusal_of(tree + "]}}"), "a.jsonl:1: /prompt/replies: has 1001 answers; at most 1000 fit");
+}
+
 constexpr const char* kRanked =
     R"({"rater": "ann", "item": "1f", "pass": 0, "messages": [{"role": "user", "content": "q"}], )"
     R"("answers": [{"text": "a", "source": "x"}, {"text": "b", "source": "y"}, "c"], "shown": [2, 0, 1], )";
@@ -237,6 +267,18 @@ TEST(Judgements, OfOneKeyTheLastLineCounts) {
   EXPECT_EQ(judged(first + undo).census.undone, 1);
   EXPECT_EQ(judged(first + skip).census.skips, 1);
   EXPECT_THAT(judged(first + skip).prompts, IsEmpty());
+}
+
+TEST(Judgements, AnIncompleteLastLineOfRankingsIsLeftOutWithAWarning) {
+  const std::string whole = std::string(kRanked) + R"("order": [[0], [1], [2]]})" + "\n";
+  for (const std::string& rest : {whole.substr(0, 40), std::string("{"), std::string(3, '\0')}) {
+    const testing::LogCapture log;
+    EXPECT_EQ(judged(whole + rest).census.judgements, 1) << rest;
+    EXPECT_THAT(log.text(), HasSubstr("/a.jsonl:2: the line is incomplete and counts as not written")) << rest;
+  }
+  EXPECT_THAT(judged(R"({"rater":"ann","it)").prompts, IsEmpty()) << "the first line of all";
+  EXPECT_EQ(refusal_of("{\n" + whole), "a.jsonl:1: not valid JSON; each line of a .jsonl file is one JSON object");
+  EXPECT_EQ(refusal_of(whole + "{\n"), "a.jsonl:2: not valid JSON; each line of a .jsonl file is one JSON object");
 }
 
 TEST(Judgements, RecordsOfOnePromptAreJoinedOrKept) {

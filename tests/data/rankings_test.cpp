@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "support/log_capture.h"
 #include "support/scratch.h"
 #include <algorithm>
 #include <set>
@@ -143,7 +144,10 @@ TEST(RankingLogs, AnIncompleteLastLineCountsAsNotWritten) {
   RankingLog(file, "ann").add(prompts[0], showings[0], {.order = {{0}, {1}, {2}}}, kTime);
   const std::string whole = read_file(file);
   folder.write("r.jsonl", whole + whole.substr(0, whole.size() / 2));
+  EXPECT_EQ(read_judgements(std::span(&file, 1)).census.judgements, 1) << "readers leave it out";
+  const testing::LogCapture said;
   RankingLog log(file, "ann");
+  EXPECT_THAT(said.text(), HasSubstr("r.jsonl:2: the line is incomplete"));
   EXPECT_TRUE(log.has(showings[0]));
   log.add(prompts[1], showings[1], {.order = {{0}, {1}, {2}}}, kTime);
   EXPECT_TRUE(read_file(file).starts_with(whole));
@@ -163,6 +167,10 @@ TEST(RankingLogs, OtherFilesAreRefused) {
   expect_error(ExitCode::bad_input, text + ":1: not valid JSON; each line of a .jsonl file is one JSON object",
                [&] { RankingLog(text, "ann"); });
   EXPECT_EQ(read_file(text), "some notes");
+  const std::string cut = folder.write("c.jsonl", R"({"text": "of another pro)");  // which an append would remove
+  expect_error(ExitCode::bad_input, cut + ":1: not valid JSON; each line of a .jsonl file is one JSON object",
+               [&] { RankingLog(cut, "ann"); });
+  EXPECT_NO_THROW(RankingLog(folder.write("begun.jsonl", R"({"rat)"), "ann"));
 }
 
 }  // namespace

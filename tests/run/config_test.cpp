@@ -62,7 +62,8 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
     "chat": {"template": "auto"},
     "data": {"train": ["data/tales.txt"], "mix": [], "validation": [], "validation_fraction": 0.1, "document_separator": null,
              "include": ["*.txt", "*.jsonl"], "text_field": "text", "attend_across_documents": true},
-    "objective": {"type": "next_token", "supervise": "assistant", "too_long": "drop"},
+    "objective": {"type": "next_token", "supervise": "assistant", "too_long": "drop", "beta": 0.1, "reference": null,
+      "label_smoothing": 0.0, "nll_weight": 0.0, "ranking": "pairs", "weight_of": "prompt"},
     "model": {"n_layers": 4, "d_model": 128, "n_heads": 4, "n_kv_heads": 4, "d_head": 32, "d_mlp": 512, "n_ctx": 64,
       "activation": "relu", "norm": "layernorm", "position": "learned", "rope_theta": 10000.0, "bias": true,
       "qk_norm": false, "tie_embeddings": true, "dropout": 0.0,
@@ -123,7 +124,7 @@ TEST_F(ConfigFile, AMixThatCannotBeDrawnFrom) {
   expect_problems(
       R"({"data": {"train": ["a"], "mix": [{"files": ["b"]}]}})",
       "tiny.json: /data/mix: data.train is given too; put its files into a source of the mix, or remove one of both\n"
-      "tiny.json: /data/mix: is for conversations (objective.type \"sft\"); name texts in data.train");
+      "tiny.json: /data/mix: is for conversations (objective.type \"sft\"); name other data in data.train");
 }
 
 TEST_F(ConfigFile, SettingsThatCannotStandTogether) {

@@ -2,7 +2,11 @@
 #include "kiln/run/model_source.h"
 
 #include "kiln/core/file.h"
+#include "kiln/interop/llmc.h"
+#include "kiln/interop/peft.h"
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/init_from.h"
+#include "kiln/run/model_loader.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -107,6 +111,25 @@ TEST_F(ModelSources, ACheckpointOfShardsIsAsGoodAsOneOfOneFile) {
   expect_same(read_huggingface_weights(source.folder, source.model, training_.small.layout()), training_.small.weights);
   fs::remove(folder / kWeightsIndex);
   expect_error_with(ExitCode::bad_input, {"model.safetensors.index.json: is missing"}, [&] { open_model(folder); });
+}
+
+TEST_F(ModelSources, AdaptersOfAnLlmcFileHaveItsTokenizer) {
+  ModelConfig config = testing::small_gpt2();
+  const testing::SmallModel base(config);
+  write_llmc_model(scratch_.path("base.bin"), config, testing::kSmallVocabulary, base.weights);
+  config.lora.rank = 3;
+  const testing::SmallModel adapted(config);
+  const fs::path folder = scratch_.path("adapters");
+  fs::create_directory(folder);
+  write_adapters(folder, config, testing::kSmallVocabulary, "../base.bin", adapted.weights);
+  const LoadedModel model = load_model(folder.string());
+  EXPECT_EQ(model.tokenizer->type(), "none");
+  EXPECT_EQ(model.tokenizer->vocab_size(), testing::kSmallVocabulary);
+  EXPECT_EQ(own_tokenizer(model.source), nullptr);
+  Json document = Json::object();
+  Problems problems;
+  inherit_model(document, folder, problems);
+  EXPECT_EQ(document["tokenizer"], Json({{"type", "none"}, {"vocab_size", testing::kSmallVocabulary}}));
 }
 
 /// An explicit path is not replaced by another.

@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 
 using testing::expect_error_with;
 using testing::expect_same;
-using ::testing::IsEmpty;
 using testing::kSmallVocabulary;
 using testing::scoring;
 using testing::Scratch;
@@ -63,7 +62,7 @@ TEST_F(RewardModels, ACheckpointSaysThatItIsOne) {
     EXPECT_EQ(source.model.head, HeadKind::score);
     EXPECT_EQ(source.config->model.head, HeadKind::score);
     expect_same(*load_model(folder, {}, ModelKind::reward).weights, reward.small.weights);
-    EXPECT_THAT(examine_checkpoint(folder), IsEmpty());
+    EXPECT_TRUE(examine_checkpoint(folder).problems.empty());
     forget_run(folder);
     expect_same(*load_model(folder, {}, ModelKind::either).weights, reward.small.weights);
   }
@@ -130,7 +129,7 @@ TEST_F(RewardModels, GiveNoLanguageModel) {
 }
 
 TEST_F(RewardModels, TokenizersNameTheirPadding) {
-  const ByteTokenizer tokenizer(number_special_tokens({"</s>", "<pad>"}, kByteCount));
+  const ByteTokenizer tokenizer(number_special_tokens(std::vector<std::string>{"</s>", "<pad>"}, kByteCount));
   const SpecialIds ids{.ends = {256}, .end = 256};
   const TokenizerFiles reward = tokenizer_files(tokenizer, scoring(testing::small_gpt2()), ids);
   EXPECT_EQ(reward.ids.padding, 257);
@@ -181,7 +180,7 @@ TEST_F(AdaptedRewardModels, AreReadAsOneModelWithTheirHead) {
       const LoadedModel loaded = load_model(folder, {}, ModelKind::reward);
       expect_same(*loaded.weights, *expected);
       EXPECT_FALSE(loaded.source.model.lora.is_on());
-      EXPECT_THAT(examine_checkpoint(folder), IsEmpty());
+      EXPECT_TRUE(examine_checkpoint(folder).problems.empty());
       expect_error_with(ExitCode::usage, {"is a reward model"}, [&] { load_model(folder); });
       ParameterBuffer<float> other(whole_->layout);
       read_weights(loaded.source, other);

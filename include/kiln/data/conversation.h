@@ -36,7 +36,8 @@ inline const std::vector<std::string> kConversationNames{"*.jsonl", "*.json"};
 /// - prompt and completion: strings, or lists of messages;
 /// - instruction, output and maybe input (Alpaca): the user says the instruction, an empty line, and the input;
 /// - instruction and instances, a list of {input, output} (Self-Instruct): one conversation for each;
-/// - prompt, an object with replies (OpenAssistant's trees): the path of the best ranked replies, to its last answer;
+/// - prompt, an object with replies (OpenAssistant's trees): the path of the best ranked replies, to its last answer,
+///   below at most 1,000 messages;
 /// - text: a document.
 /// Throws Error: usage for another kind of file; bad_input, with the file, the line or index, and the key, for a value
 /// that does not fit, and as read_decompressed does.

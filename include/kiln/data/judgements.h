@@ -103,12 +103,13 @@ enum class SamePrompt { join, keep };
 /// - query, best, sample0, sample1, ...: the number of the best sample. The others are not compared with each other;
 /// - instruction, maybe input, response1, response2, annotator1, annotator2, ...: each annotator's choice, 1 or 2, or 0
 ///   for a tie (PandaLM). "cmp_key" names the sources, as "A_B";
-/// - prompt, an object with replies (OpenAssistant's trees): every group of ranked answers, below the messages above
-/// it. A pair may have a "margin", a number, and a "probability" in [0, 1] that the chosen answer is the better one (1
-/// if it is left out). Equal answers of one source become one. Texts are compared without white
-/// space at their ends, since templates drop it. Throws Error: usage for another kind of file; bad_input, with the
-/// file, the line or index, and the key, for a record of no such shape and for a value that does not fit, such as an
-/// order that names an unknown answer or one answer twice. What the census names as skipped is left out instead.
+/// - prompt, an object with replies (OpenAssistant's trees): every group of ranked answers, after the messages above
+///   it, at most 1,000.
+/// A pair may have a "margin", a number, and a "probability" from 0 to 1 that the chosen answer is the better one (1
+/// if it is left out). Equal answers of one source become one. Texts are compared without white space at their ends, since templates drop it. Leaves out what the census names as skipped, and, with a warning, a last
+/// line that kiln rank has not finished. Throws Error: usage for another kind of file; bad_input, with the file, the
+/// line or index, and the key, for a record of no such shape and for a value that does not fit, such as an order that
+/// names an unknown answer or one answer twice.
 JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, SamePrompt same = SamePrompt::join);
 
 }  // namespace kiln

@@ -5,8 +5,7 @@
 //   messages, answers   the prompt, and the answers as {"text", "source"}, so that a line can be read by itself
 //   shown               the answers' numbers, from 0 on, in the order in which the rater saw them
 //   order, rest         lists of numbers, best to worst, each a group of equals; and the numbers of those that are
-//   worse
-//                       than all of them but were not compared with each other
+//                       worse than all of them but were not compared with each other
 //   edit, note          what the rater would have said; a remark. Both are optional
 //   seconds, time       how long the rater took; when, in UTC
 // A line with "skip": true instead says that the rater did not want to judge, one with "undo": true takes the line with
@@ -22,10 +21,15 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace kiln {
+
+/// Returns true, and warns, if a last line that has no line feed and is not JSON is one that kiln rank has not
+/// finished: it follows lines of kiln rank, or begins as they do. Readers leave it out; the next append removes it.
+bool is_cut_ranking(bool follows_rankings, std::string_view line, const std::string& place);
 
 /// Returns the hash of a prompt and its answers, in 16 hexadecimal digits.
 std::string item_of(const JudgedPrompt& prompt);

@@ -28,9 +28,10 @@ inline constexpr std::array<std::string_view, 3> kContextOverflows{"half", "reco
 
 struct GenerationOptions {
   SamplingOptions sampling = {};
-  Index max_tokens = 200;     // of a sample, beyond the prompt
-  Index samples = 1;          // of each prompt
-  std::uint64_t seed = 1337;  // sample s of each prompt draws from substream s of "sampling", independent of others
+  Index max_tokens = 200;        // of a sample, beyond the prompt
+  Index samples = 1;             // of each prompt
+  bool draws_by_prompt = false;  // the draws also depend on the prompt, so that different prompts' are independent
+  std::uint64_t seed = 1337;     // sample s of each prompt draws from substream s of "sampling", independent of others
   std::vector<TokenId> end_tokens = {};            // each ends a sample, and is not part of it
   std::optional<Index> vocab_size = std::nullopt;  // of the tokenizer: larger ids are not drawn
   ContextOverflow overflow = ContextOverflow::half;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/nn/lora_config.h"
+#include "kiln/run/manifest.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -22,11 +23,24 @@ struct AdapterSource {
   std::filesystem::path base;  // empty for the initial weights of the run's seed
 };
 
+/// Thrown for adapters that are sound and whose base model is not as it was.
+class BaseModelError : public Error {
+ public:
+  /// `adapters` is their folder. `found` says what is wrong with `base`.
+  BaseModelError(const std::filesystem::path& adapters, const std::filesystem::path& base, const std::string& found,
+                 const std::string& remedy);
+
+  const FileProblem& problem() const { return problem_; }  // its file is the base's path
+
+ private:
+  FileProblem problem_;
+};
+
 /// Returns a hash of a model's weight files: a folder's, its adapters included, or an llm.c file's. Throws Error (io).
 std::uint64_t hash_weights(const std::filesystem::path& model);
 
 /// Returns the first of `places` that is a model with the base's hash. `adapters` is their folder, for messages. Throws
-/// Error (bad_input) if there is none; the message says whether a model is missing or has changed.
+/// BaseModelError (bad_input) if there is none, which says whether a model is missing or has changed.
 std::filesystem::path find_base(const std::filesystem::path& adapters, const BaseModel& base,
                                 const std::vector<std::filesystem::path>& places);
 

@@ -27,11 +27,14 @@ struct LoadedModel {
 };
 
 /// Loads the RUN of a command line: a run directory (its best checkpoint, or else the latest, or that of `choice`:
-/// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, or an llm.c model
-/// file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and model do not match or the
-/// model is not of the kind.
+/// "latest", "best" or a step), a checkpoint folder, a Hugging Face model folder with its tokenizer, a folder of
+/// adapters, or an llm.c model file, whose tokenizer is `none`. Throws Error (usage, bad_input), also if tokenizer and
+/// model do not match or the model is not of the kind.
 LoadedModel load_model(const std::string& run, const std::optional<std::string>& choice = std::nullopt,
                        ModelKind kind = ModelKind::language);
+
+/// Loads a model that open_model has opened.
+LoadedModel load_model(ModelSource source, ModelKind kind = ModelKind::language);
 
 /// Does the same for a language model with the tokenizer at `tokenizer`, a file or folder, instead of the model's own.
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer);

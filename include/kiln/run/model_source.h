@@ -19,9 +19,11 @@ struct ModelSource {
   std::optional<AdapterSource> adapter = std::nullopt;  // if the folder holds adapters alone
   RewardScale rewards = {};                             // of a reward model
 
-  bool is_file() const;  // an llm.c file, which has no tokenizer
+  bool is_file() const;        // an llm.c file, which has no tokenizer
+  bool has_ids_alone() const;  // such a file, or adapters of one without a tokenizer: the tokenizer is `none`
 
-  /// Returns the folder with the model's tokenizer and chat template: that of the base if adapters come without one.
+  /// Returns the folder with the model's tokenizer and chat template, or the llm.c file: that of the base if adapters
+  /// come without one.
   std::filesystem::path text_folder() const;
 };
 

@@ -12,15 +12,19 @@
 
 namespace kiln {
 
-/// Returns all problems of a checkpoint folder; none if it is intact. Checks the manifest's sizes and checksums (of all
-/// files, not just up to the first problem), and that the parts match: config, tokenizer, shapes of weights and
-/// moments, step. Holds no tensor in memory. Throws Error (io) if reading fails.
-std::vector<FileProblem> examine_checkpoint(const std::filesystem::path& folder);
-
 struct CheckpointReport {
   std::filesystem::path folder;
-  std::vector<FileProblem> problems;
+  std::vector<FileProblem> problems;  // of its own files: it is damaged
+  std::optional<FileProblem> base;    // of the base model, without which adapters, even sound ones, are of no use
+
+  bool is_good() const { return problems.empty() && !base; }
 };
+
+/// Returns all problems of a checkpoint folder; none if it is intact. Checks the manifest's sizes and checksums (of all
+/// files, not just up to the first problem), and that the parts match: config, tokenizer, shapes of weights and
+/// moments, step, and the base model of adapters. Holds no tensor of a whole model in memory. Throws Error (io) if
+/// reading fails.
+CheckpointReport examine_checkpoint(const std::filesystem::path& folder);
 
 /// The target of `latest` or `best`.
 struct PointerReport {

@@ -18,6 +18,9 @@ inline constexpr const char* kTokenizerFile = "tokenizer.json";
 inline constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
 inline constexpr const char* kChatTemplateFile = "chat_template.jinja";
 
+/// Returns true if a folder has a tokenizer's files: tokenizer.json or vocab.json.
+bool has_tokenizer(const std::filesystem::path& folder);
+
 /// Loads a tokenizer.json, a folder that holds one (a checkpoint), or a folder with vocab.json and merges.txt. Throws
 /// Error (usage) if `path` is none of these, (bad_input) if a file of the folder is a link that leads out of it, and as
 /// the readers below do.
