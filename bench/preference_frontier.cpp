@@ -1,0 +1,284 @@
+// Tunes models of random walks by DPO and holds them against the exact frontier of reward and divergence.
+#include "kiln/core/error.h"
+#include "kiln/core/file.h"
+#include "kiln/core/json.h"
+#include "kiln/plot/picture.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "support/walk_training.h"
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln::testing {
+namespace {
+
+constexpr double kBetas[] = {0.5, 0.2, 0.1};
+constexpr int kBestOf[] = {4, 16};
+constexpr double kLearnedBeta = 0.2;  // of the learning curve
+constexpr Index kPairs[] = {500, 2'000, 8'000, 32'000, 128'000};
+constexpr double kPasses = 2;   // over pairs with drawn labels, unless these are too many
+constexpr Index kRows = 1024;   // of a step
+constexpr Index kEpisodes = 8;  // of a prompt with soft labels
+
+struct Options {
+  std::uint32_t graph = 1000;
+  Index seeds = 5;
+  Index base_steps = 600;
+  Index steps = 600;  // with soft labels; at most 2.5 times as many with drawn ones
+  double learning_rate = 3e-3;
+  double drawn_learning_rate = 5e-4;  // lower, since drawn labels make the gradient noisy
+  bool json = false;
+  std::optional<std::filesystem::path> svg;
+};
+
+/// What trainings of several seeds reach, on average.
+struct Reached {
+  double beta = 0;
+  Index pairs = 0;
+  Outcome best = {}, found = {};
+  double most = 0;              // the frontier at the divergence found
+  double share = 0;             // of the way from the base's reward to that
+  double lowest_share = 1;      // of any seed
+  double divergence_ratio = 0;  // to the optimum's
+  double distance = 0;          // KL(optimum | policy)
+};
+
+/// A policy that was tuned.
+struct Tuned {
+  Outcome found;
+  double distance = 0;
+};
+
+/// The base, and what is exact about it.
+class Study {
+ public:
+  explicit Study(const Options& options)
+      : options_(options),
+        tree_(WalkGraph(options.graph)),
+        base_(learn_walks(tree_, {.steps = options.base_steps, .rows = kRows, .learning_rate = 3e-3})),
+        rho_(policy_of(base_, tree_)),
+        laws_(reward_laws(tree_, rho_)) {}
+
+  const WalkTree& tree() const { return tree_; }
+  const WalkPolicy& rho() const { return rho_; }
+  const std::vector<RewardLaw>& laws() const { return laws_; }
+  Index parameters() const { return base_.model->layout.count(); }
+  double divergence_of_uniform() const { return divergence(tree_, uniform_walks(tree_), rho_); }
+
+  /// Tunes by pairs with the probabilities of their labels.
+  Reached soft(double beta) const {
+    const Index prompts = options_.steps * kRows / (kEpisodes * 5);  // about one pass: an episode has 5 rows or so
+    return mean(beta, prompts, {.steps = options_.steps, .learning_rate = options_.learning_rate},
+                {.prompts = prompts, .episodes = kEpisodes, .rows = kRows});
+  }
+
+  /// Tunes by pairs with drawn labels.
+  Reached drawn(double beta, Index pairs) const {
+    const double rows = 2 * 6 * static_cast<double>(pairs);  // unequal episodes are a little longer
+    const auto wanted = static_cast<Index>(kPasses * rows / static_cast<double>(kRows));
+    const Index steps = std::min(wanted, options_.steps * 5 / 2);
+    return mean(beta, pairs, {.steps = steps, .learning_rate = options_.drawn_learning_rate},
+                {.prompts = pairs, .labels_are_drawn = true, .rows = kRows});
+  }
+
+ private:
+  Reached mean(double beta, Index pairs, Course course, Judging judging) const {
+    course.objective = {.type = ObjectiveKind::dpo, .beta = beta};
+    course.rows = kRows;
+    Reached all{.beta = beta, .pairs = pairs, .best = optimum(laws_, beta)};
+    const double n = static_cast<double>(options_.seeds), start = mean_reward(laws_);
+    for (Index seed = 1; seed <= options_.seeds; ++seed) {
+      course.seed = judging.seed = static_cast<std::uint64_t>(seed);
+      const Tuned one = tuned(course, judging);
+      const double most = frontier(laws_, one.found.divergence), share = (one.found.reward - start) / (most - start);
+      all.found.reward += one.found.reward / n;
+      all.found.divergence += one.found.divergence / n;
+      all.most += most / n;
+      all.share += share / n;
+      all.lowest_share = std::min(all.lowest_share, share);
+      all.divergence_ratio += one.found.divergence / all.best.divergence / n;
+      all.distance += one.distance / n;
+      fmt::print(stderr, "beta {}, {} {}, seed {}: {:.4f} at {:.4f} nats, frontier {:.4f}\n", beta, pairs,
+                 judging.labels_are_drawn ? "pairs" : "prompts", seed, one.found.reward, one.found.divergence, most);
+    }
+    return all;
+  }
+
+  Tuned tuned(const Course& course, const Judging& judging) const {
+    const WalkPolicy policy = policy_of(tune(base_, judge_walks(tree_, rho_, judging), course), tree_);
+    return {outcome(tree_, policy, rho_), divergence(tree_, tilted(tree_, rho_, course.objective.beta), policy)};
+  }
+
+  Options options_;
+  WalkTree tree_;
+  TrainedPolicy base_;
+  WalkPolicy rho_;
+  std::vector<RewardLaw> laws_;
+};
+
+struct BestOf {
+  int n = 0;
+  Outcome exact;
+  SampledMean sampled;
+};
+
+std::vector<BestOf> best_of_all(const Study& study) {
+  std::vector<BestOf> all;
+  for (const int n : kBestOf) {
+    all.push_back({n, best_of(study.laws(), n), sample_best_of(study.tree(), study.rho(), n, 500, 1)});
+  }
+  return all;
+}
+
+Json to_json(const Reached& one) {
+  return {{"beta", one.beta},
+          {"pairs", one.pairs},
+          {"optimal_reward", one.best.reward},
+          {"optimal_divergence", one.best.divergence},
+          {"reward", one.found.reward},
+          {"divergence", one.found.divergence},
+          {"frontier", one.most},
+          {"share", one.share},
+          {"lowest_share", one.lowest_share},
+          {"divergence_ratio", one.divergence_ratio},
+          {"distance", one.distance}};
+}
+
+void print_head(const std::string& first) {
+  fmt::print(
+      "\n| {} | optimum: reward at nats | DPO | share of the frontier's gain | worst seed | nats over the optimum's | "
+      "KL(optimum, DPO) |\n|---|---|---|--:|--:|--:|--:|\n",
+      first);
+}
+
+void print_row(const Reached& one, const std::string& first) {
+  fmt::print("| {} | {:.4f} at {:.3f} | {:.4f} at {:.3f} | {:.1f}% | {:.1f}% | {:.2f} | {:.4f} |\n", first,
+             one.best.reward, one.best.divergence, one.found.reward, one.found.divergence, 100 * one.share,
+             100 * one.lowest_share, one.divergence_ratio, one.distance);
+}
+
+Figure figure_of(const Study& study, const std::vector<Reached>& soft, const std::vector<Reached>& drawn,
+                 const std::vector<BestOf>& best) {
+  Figure figure{.title = "Preferences at a known optimum",
+                .subtitle = "random walks",
+                .x_label = "KL from the base, nats",
+                .y_label = "mean reward",
+                .series = {},
+                .notes = {},
+                .x_is_count = false};
+  Series line{.name = "frontier", .points = {{0, mean_reward(study.laws())}}};
+  for (double beta = 20; beta > 0.02; beta /= 1.1) {
+    const Outcome one = optimum(study.laws(), beta);
+    line.points.push_back({one.divergence, one.reward});
+  }
+  figure.series.push_back(std::move(line));
+  const auto mark = [&](const std::string& name, const Outcome& at, int color) {
+    figure.series.push_back(
+        {.name = name, .points = {{at.divergence, at.reward}}, .stroke = Stroke::markers, .color = color});
+  };
+  for (const Reached& one : soft) mark(fmt::format("DPO, beta {}", one.beta), one.found, 1);
+  for (const BestOf& one : best) mark(fmt::format("best of {}", one.n), one.exact, 2);
+  for (const Reached& one : drawn) mark(fmt::format("DPO, {} judged pairs", one.pairs), one.found, 3);
+  return figure;
+}
+
+void print_tables(const Study& study, const std::vector<Reached>& soft, const std::vector<Reached>& drawn,
+                  const std::vector<BestOf>& best, double seconds) {
+  fmt::print("{} parameters; the base's reward {:.4f}; KL(uniform walks | base) {:.4f} nats; {:.0f} s\n",
+             study.parameters(), mean_reward(study.laws()), study.divergence_of_uniform(), seconds);
+  print_head("beta");
+  for (const Reached& one : soft) print_row(one, fmt::format("{}", one.beta));
+  print_head("pairs with a drawn label");
+  for (const Reached& one : drawn) print_row(one, fmt::format("{}", one.pairs));
+  fmt::print("\n| best of | exact: reward at nats | sampled |\n|---|---|---|\n");
+  for (const BestOf& one : best) {
+    fmt::print("| {} | {:.4f} at {:.3f} | {:.4f} +- {:.4f} |\n", one.n, one.exact.reward, one.exact.divergence,
+               one.sampled.mean, one.sampled.error);
+  }
+}
+
+void run(const Options& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Study study(options);
+  std::vector<Reached> soft, drawn;
+  for (const double beta : kBetas) soft.push_back(study.soft(beta));
+  for (const Index pairs : kPairs) drawn.push_back(study.drawn(kLearnedBeta, pairs));
+  const std::vector<BestOf> best = best_of_all(study);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (options.svg) {
+    write_file_atomically(*options.svg, to_picture(figure_of(study, soft, drawn, best), *options.svg));
+  }
+  if (!options.json) return print_tables(study, soft, drawn, best, seconds);
+  Json json{{"parameters", study.parameters()},
+            {"base_reward", mean_reward(study.laws())},
+            {"base_divergence", study.divergence_of_uniform()},
+            {"seconds", seconds},
+            {"soft", Json::array()},
+            {"drawn", Json::array()},
+            {"best_of", Json::array()}};
+  for (const Reached& one : soft) json["soft"].push_back(to_json(one));
+  for (const Reached& one : drawn) json["drawn"].push_back(to_json(one));
+  for (const BestOf& one : best) {
+    json["best_of"].push_back({{"n", one.n},
+                               {"reward", one.exact.reward},
+                               {"divergence", one.exact.divergence},
+                               {"sampled", one.sampled.mean},
+                               {"standard_error", one.sampled.error}});
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
+Options parse(int count, char** arguments) {
+  Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string name = arguments[i];
+    const auto value = [&] {
+      check(i + 1 < count, "{}: a value is expected", name);
+      return std::string(arguments[++i]);
+    };
+    if (name == "--json") {
+      options.json = true;
+    } else if (name == "--svg") {
+      options.svg = value();
+      check_picture_name(*options.svg);
+    } else if (name == "--graph") {
+      options.graph = static_cast<std::uint32_t>(std::stoul(value()));
+    } else if (name == "--seeds") {
+      options.seeds = std::stol(value());
+    } else if (name == "--steps") {
+      options.steps = std::stol(value());
+    } else if (name == "--base-steps") {
+      options.base_steps = std::stol(value());
+    } else if (name == "--learning-rate") {
+      options.learning_rate = std::stod(value());
+    } else {
+      fail(ExitCode::usage,
+           "{}: is not known; there are --json, --svg FILE, --graph SEED, --seeds N, --steps N, --base-steps N and "
+           "--learning-rate X",
+           name);
+    }
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace kiln::testing
+
+int main(int count, char** arguments) {
+  kiln::let_waiting_threads_sleep(arguments);
+  try {
+    kiln::set_threads(0);
+    kiln::testing::run(kiln::testing::parse(count, arguments));
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "preference_frontier: {}\n", error.what());
+    return 1;
+  }
+}
