@@ -12,6 +12,8 @@
 #include "kiln/text/document.h"
 #include "kiln/train/plan.h"
 
+#include <nlohmann/json.hpp>
+
 #include "train/reference.h"
 #include <algorithm>
 #include <string>
