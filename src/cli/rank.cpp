@@ -42,7 +42,7 @@ std::string rater_of(const RankArguments& arguments) {
   const std::string default_name = arguments.rule    ? "rule-" + hex(hash_file(*arguments.rule)).substr(0, 8)
                                    : user != nullptr ? user
                                                      : "";
-  const std::string rater = arguments.rater.value_or(default_name);
+  std::string rater = arguments.rater.value_or(default_name);
   check(!rater.empty() && utf8_valid_until(rater) == rater.size(),
         "--rater: name the person who ranks, such as --rater ann");
   return rater;

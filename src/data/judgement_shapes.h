@@ -6,6 +6,7 @@
 #include "data/json_lines.h"
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace kiln {
 struct JudgementKey {
   std::string rater, item;
   std::int64_t pass = 0;
-  auto operator<=>(const JudgementKey&) const = default;
+  bool operator<(const JudgementKey& other) const {
+    return std::tie(rater, item, pass) < std::tie(other.rater, other.item, other.pass);
+  }
 };
 
 /// What a record holds.

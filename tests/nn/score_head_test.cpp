@@ -54,7 +54,7 @@ struct HeadRun {
 };
 
 TEST(ScoreHead, HasOneRowAndNoUnembedding) {
-  for (ModelConfig config : {testing::small_gpt2(), testing::small_llama()}) {
+  for (const ModelConfig& config : {testing::small_gpt2(), testing::small_llama()}) {
     const LanguageModel<float> language(config, kSmallVocabulary), reward(scoring(config), kSmallVocabulary);
     EXPECT_EQ(reward.layout.find("lm_head.weight").index, -1);
     const ParameterId id = reward.layout.find("score.weight");
