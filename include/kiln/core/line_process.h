@@ -14,7 +14,8 @@ namespace kiln {
 /// to end, and kills it otherwise.
 class LineProcess {
  public:
-  /// Starts the program: its name, searched on the PATH, and its arguments. Throws Error (usage) if it cannot be started.
+  /// Starts the program: its name, searched on the PATH, and its arguments. Throws Error (usage) if it cannot be
+  /// started.
   explicit LineProcess(std::vector<std::string> command);
   ~LineProcess();
   LineProcess(const LineProcess&) = delete;

@@ -47,8 +47,8 @@ struct WrittenAnswer {
 };
 
 /// Returns options.generation.samples answers to each prompt; none to one that leaves no room for an answer in the
-/// context. All are generated together; the draws of different prompts are independent. The token that ends a turn ends an
-/// answer. Throws as complete does.
+/// context. All are generated together; the draws of different prompts are independent. The token that ends a turn ends
+/// an answer. Throws as complete does.
 std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, const Tokenizer& tokenizer,
                                                       const ChatTemplate& chat,
                                                       std::span<const std::vector<ChatMessage>> conversations,
