@@ -31,8 +31,8 @@ struct Options {
   std::uint32_t graph = 1000;
   Index seeds = 5;
   Index base_steps = 600;
-  Index steps = 600;  // with soft labels; at most 2.5 times as many with drawn ones
-  double learning_rate = 3e-3;
+  Index steps = 800;  // with soft labels; at most twice as many with drawn ones
+  double learning_rate = 1e-3;
   double drawn_learning_rate = 5e-4;  // lower, since drawn labels make the gradient noisy
   bool json = false;
   std::optional<std::filesystem::path> svg;
@@ -83,7 +83,7 @@ class Study {
   Reached drawn(double beta, Index pairs) const {
     const double rows = 2 * 6 * static_cast<double>(pairs);  // unequal episodes are a little longer
     const auto wanted = static_cast<Index>(kPasses * rows / static_cast<double>(kRows));
-    const Index steps = std::min(wanted, options_.steps * 5 / 2);
+    const Index steps = std::min(wanted, options_.steps * 2);
     return mean(beta, pairs, {.steps = steps, .learning_rate = options_.drawn_learning_rate},
                 {.prompts = pairs, .labels_are_drawn = true, .rows = kRows});
   }

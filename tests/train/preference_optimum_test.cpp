@@ -201,13 +201,13 @@ TEST(PreferenceOptimum, OfRandomWalksIsReachedByDpo) {
   const auto judged = judge_walks(tree, rho, {.prompts = 3200, .episodes = 8, .rows = 512});
   const TrainedPolicy policy = tune(
       base, judged,
-      {.objective = {.type = ObjectiveKind::dpo, .beta = kBeta}, .steps = 300, .rows = 512, .learning_rate = 4e-3});
+      {.objective = {.type = ObjectiveKind::dpo, .beta = kBeta}, .steps = 300, .rows = 512, .learning_rate = 2e-3});
   const WalkPolicy pi = policy_of(policy, tree);
   const std::vector<RewardLaw> laws = reward_laws(tree, rho);
   const Outcome found = outcome(tree, pi, rho);
   const double start = mean_reward(laws), most = frontier(laws, found.divergence);
   EXPECT_LE(found.reward, most + 1e-6);  // no policy is above the frontier
-  EXPECT_GT((found.reward - start) / (most - start), 0.75);
+  EXPECT_GT((found.reward - start) / (most - start), 0.8);
   EXPECT_NEAR(found.divergence / optimum(laws, kBeta).divergence, 1, 0.25);
   EXPECT_LT(divergence(tree, best, pi), kNear);
 }
