@@ -130,7 +130,7 @@ TEST_F(RewardModels, GiveNoLanguageModel) {
 }
 
 TEST_F(RewardModels, TokenizersNameTheirPadding) {
-  const ByteTokenizer tokenizer(number_special_tokens({"</s>", "<pad>"}, kByteCount));
+  const ByteTokenizer tokenizer(number_special_tokens(std::vector<std::string>{"</s>", "<pad>"}, kByteCount));
   const SpecialIds ids{.ends = {256}, .end = 256};
   const TokenizerFiles reward = tokenizer_files(tokenizer, scoring(testing::small_gpt2()), ids);
   EXPECT_EQ(reward.ids.padding, 257);
