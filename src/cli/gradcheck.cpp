@@ -29,6 +29,7 @@ struct GradcheckOptions {
 GradientCheckOptions sampling(const ParameterLayout& layout, const Config& config, Index entries) {
   GradientCheckOptions check{.seed = config.seed, .recompute = config.train.recompute};
   check.objective = config.objective;
+  check.policy = config.policy;
   if (config.objective.type != ObjectiveKind::next_token) check.batch_size = 3;
   const auto positions = static_cast<double>(check.batch_size * check.sequence_length);
   const double forward = 2 * static_cast<double>(layout.count()) * positions;  // a multiplication and an addition
@@ -41,6 +42,7 @@ GradientCheckOptions sampling(const ParameterLayout& layout, const Config& confi
 /// Returns what the sequences of a check are called.
 std::string_view unit_of(const GradientCheckOptions& options) {
   if (is_of_preferences(options.objective.type)) return "judged answers";
+  if (is_of_policy(options.objective.type)) return "drawn answers";
   return options.objective.type == ObjectiveKind::sft ? "conversations" : "sequences";
 }
 
@@ -120,7 +122,8 @@ void add_gradcheck(CLI::App& app) {
   add_json_flag(*command, options->json);
   command->footer(
       "Exits with 1 if a gradient differs. The config's seed draws the entries; small tensors are checked completely. "
-      "The tokens are random; for objective sft they form conversations, for dpo, ipo and reward judged answers.\n"
+      "The tokens are random; for objective sft they form conversations, for dpo, ipo and reward judged answers, for "
+      "policy gradients drawn ones.\n"
       "Example: kiln gradcheck configs/quickstart.json --set model.n_layers=1");
   command->callback([options] { run_gradcheck(*options); });
 }

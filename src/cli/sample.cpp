@@ -216,7 +216,7 @@ void run_sample(SampleOptions options) {
   GenerationOptions& generation = options.completion.generation;
   generation.end_tokens = loaded.ids().ends;
   generation.overflow = value_of<ContextOverflow>(kContextOverflows, options.overflow);
-  generation.log_probabilities = options.json;
+  if (options.json) generation.log_probabilities = LogProbabilities::of_model;
   warn_of_long_prompts(prompts, loaded.model->config().n_ctx);
   say_beyond_context(prompts, loaded.model->config().n_ctx, generation);
 

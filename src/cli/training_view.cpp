@@ -61,6 +61,7 @@ void TrainingView::on_row(const StepFigures& figures) {
 }
 
 void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
+  if (evaluation.reward) return on_policy_evaluation(step, evaluation, is_best);
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
   const bool has_accuracy = std::isfinite(evaluation.accuracy);  // not of ties alone
   const std::string accuracy = has_accuracy ? fmt::format(", accuracy {:.1f}%", 100 * evaluation.accuracy) : "";
@@ -69,6 +70,13 @@ void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool 
   for (const Evaluation& part : evaluation.parts) {
     line_.lines(fmt::format("  {}: loss {}, accuracy {:.1f}%", part.part, fixed(part.loss, 4), 100 * part.accuracy));
   }
+}
+
+void TrainingView::on_policy_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
+  const std::string gold = evaluation.gold ? fmt::format(", gold {}", fixed(*evaluation.gold, 4)) : "";
+  const std::string kl = evaluation.kl ? fmt::format(", KL {} nats", fixed(*evaluation.kl, 3)) : "";
+  line_.lines(fmt::format("step {}: held-out reward {}{}{}{}", step, fixed(*evaluation.reward, 4), gold, kl,
+                          is_best ? ", the best so far" : ""));
 }
 
 void TrainingView::on_sample(Index step, const std::string& text) {
@@ -105,8 +113,11 @@ std::string TrainingView::summary() const {
   const TrainerState& state = run_.state();
   std::string text = fmt::format("{}, {} in {}", counted(state.step, "step"), counted(state.tokens, "token"),
                                  format_duration(state.seconds));
-  if (state.best_loss)
-    text += fmt::format("; best validation loss {:.4f} at step {}", *state.best_loss, state.best_step);
+  const bool is_policy = is_of_policy(run_.config().objective.type);
+  if (state.best_loss) {
+    text += fmt::format("; best {} {:.4f} at step {}", is_policy ? "held-out reward" : "validation loss",
+                        is_policy ? -*state.best_loss : *state.best_loss, state.best_step);
+  }
   if (const std::int64_t warmup = run_.config().schedule.warmup_steps; state.step < warmup)
     text += fmt::format("; all of them within the warm-up (schedule.warmup_steps {})", warmup);
   if (state.bad_steps > 0) text += fmt::format("; {} skipped", counted(state.bad_steps, "bad step"));

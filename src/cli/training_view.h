@@ -28,6 +28,7 @@ class TrainingView final : public TrainingMonitor {
   void on_work(TrainingWork work, Index step) override;
   void on_step(const StepFigures& figures) override;
   void on_row(const StepFigures& figures) override;
+  void on_policy_evaluation(Index step, const Evaluation& evaluation, bool is_best);
   void on_evaluation(Index step, const Evaluation& evaluation, bool is_best) override;
   void on_sample(Index step, const std::string& text) override;
   void on_save(Index step) override { answer_.set_saved(step); }

@@ -13,6 +13,15 @@
 
 namespace kiln {
 
+void DrawnRows::clear() {
+  behaviour.clear();
+  advantages.clear();
+  reference.clear();
+  values.clear();
+  returns.clear();
+  kl_weight = 0;
+}
+
 void Batch::clear() {
   rows.clear();
   scored.clear();
@@ -20,6 +29,8 @@ void Batch::clear() {
   weights.clear();
   comparisons.clear();
   reference.clear();
+  temperature = 1;
+  drawn.clear();
 }
 
 void Batch::append_window(const TokenFile& file, Index first, Index T, std::optional<TokenId> border, Index window) {

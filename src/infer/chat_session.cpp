@@ -61,8 +61,8 @@ ChatSession::ChatSession(const ModelView& model, const Tokenizer& tokenizer, con
       logits_(static_cast<std::size_t>(model.vocab_size)) {
   options_.validate();
   options_.end_tokens.push_back(template_.end_of_turn());
-  drawer_ =
-      std::make_unique<TokenDrawer>(options_.sampling, std::min<Index>(model.vocab_size, tokenizer.vocab_size()), true);
+  drawer_ = std::make_unique<TokenDrawer>(options_.sampling, std::min<Index>(model.vocab_size, tokenizer.vocab_size()),
+                                          LogProbabilities::of_model);
   runner_ = model_.make_runner({.rows = std::min(context_, kPromptRows), .slots = 1, .slot_size = context_});
 }
 

@@ -35,7 +35,8 @@ std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokeni
     Sample& sample = samples[static_cast<std::size_t>(index)];
     ++sample.completion.tokens;
     sample.completion.ids.push_back(token);
-    if (generation.log_probabilities) sample.completion.log_probabilities.push_back(log_probability);
+    if (generation.log_probabilities != LogProbabilities::none)
+      sample.completion.log_probabilities.push_back(log_probability);
     add(index, sample.stream.push(token), false);
     return !sample.stream.stopped();
   };

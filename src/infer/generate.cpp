@@ -134,16 +134,20 @@ class Generation {
     const std::span<const TokenId> tokens = prompts_[static_cast<std::size_t>(prompt)];
     const Index slot = free_slots_.back();
     free_slots_.pop_back();
-    auto stream = static_cast<std::uint64_t>(number % options_.samples);
-    if (options_.draws_by_prompt) {
-      const auto bytes = std::as_bytes(tokens);
-      stream = hash_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, stream);
-    }
     return {.number = number,
             .prompt = prompt,
             .slot = slot,
-            .rng = Rng(options_.seed, "sampling", stream),
+            .rng = Rng(options_.seed, "sampling", stream_of(number, tokens)),
             .tokens = {tokens.begin(), tokens.end()}};
+  }
+
+  /// Returns the substream of a sample's draws.
+  std::uint64_t stream_of(Index number, std::span<const TokenId> prompt) const {
+    if (options_.draws == DrawStream::of_number) return options_.first_number + static_cast<std::uint64_t>(number);
+    const auto of_sample = static_cast<std::uint64_t>(number % options_.samples);
+    if (options_.draws == DrawStream::of_sample) return of_sample;
+    const auto bytes = std::as_bytes(prompt);
+    return hash_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, of_sample);
   }
 
   /// Feeds the unfed tokens of the live samples from `first` on, in as few forwards as the memory allows. Writes the
@@ -191,7 +195,10 @@ class Generation {
   std::optional<Finish> draw_token(LiveSample& sample, float* logits) {
     const auto [token, log_probability] =
         drawer_.draw(Vec<float>(logits, model_.vocab_size), window(sample), sample.rng);
-    if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) return Finish::end;
+    if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) {
+      if (options_.keeps_end) on_token_(sample.number, token, log_probability);
+      return Finish::end;
+    }
     sample.tokens.push_back(token);
     sample.unfed = 1;
     if (!on_token_(sample.number, token, log_probability)) return Finish::stop;

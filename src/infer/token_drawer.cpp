@@ -12,9 +12,9 @@ DrawnToken TokenDrawer::draw(Vec<float> logits, std::span<const TokenId> context
   if (!log_probabilities_) return {.token = token};
   const float greatest = *std::ranges::max_element(drawn_from_);
   double sum = 0;
-  for (const float logit : drawn_from_) sum += std::exp(static_cast<double>(logit - greatest));
+  for (const float logit : drawn_from_) sum += std::exp(static_cast<double>(logit - greatest) / temperature_);
   const float drawn = drawn_from_[static_cast<std::size_t>(token)];
-  return {.token = token, .log_probability = static_cast<double>(drawn - greatest) - std::log(sum)};
+  return {.token = token, .log_probability = static_cast<double>(drawn - greatest) / temperature_ - std::log(sum)};
 }
 
 }  // namespace kiln

@@ -1,6 +1,7 @@
 // Draws tokens from logits, with the probability that the model gave them.
 #pragma once
 
+#include "kiln/infer/generate.h"
 #include "kiln/infer/sampler.h"
 
 #include <span>
@@ -10,15 +11,18 @@ namespace kiln {
 
 struct DrawnToken {
   TokenId token = 0;
-  double log_probability = 0;  // natural, before repetition penalty, temperature and truncation; 0 unless requested
+  double log_probability = 0;  // see LogProbabilities
 };
 
 /// Chooses tokens as Sampler does. Keeps buffers between calls; use one per thread.
 class TokenDrawer {
  public:
   /// `candidates`: ids from this one on are not drawn. Throws Error (usage) as SamplingOptions::validate does.
-  TokenDrawer(const SamplingOptions& sampling, Index candidates, bool log_probabilities)
-      : sampler_(sampling), candidates_(candidates), log_probabilities_(log_probabilities) {}
+  TokenDrawer(const SamplingOptions& sampling, Index candidates, LogProbabilities log_probabilities)
+      : sampler_(sampling),
+        candidates_(candidates),
+        log_probabilities_(log_probabilities != LogProbabilities::none),
+        temperature_(log_probabilities == LogProbabilities::at_temperature ? sampling.temperature : 1) {}
 
   /// Returns the next token. Overwrites logits (V). `context` has the earlier tokens, for the repetition penalty.
   /// Throws Error (diverged) if a logit of a candidate is not finite.
@@ -28,6 +32,7 @@ class TokenDrawer {
   Sampler sampler_;
   Index candidates_;
   bool log_probabilities_;
+  double temperature_;             // of the log probabilities
   std::vector<float> drawn_from_;  // (V)
 };
 

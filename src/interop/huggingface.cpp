@@ -57,7 +57,7 @@ class WeightsReader {
         family_(family_of(model)),
         table_(tensor_table(model, layout)),
         unembedding_(has_tied_head(model) ? files_.find(kUnembedding) : nullptr),
-        skips_head_(model.head == HeadKind::next_token && layout.find({Module::score})) {
+        skips_head_(predicts_tokens(model.head) && layout.find({Module::score})) {
     match();
   }
 
@@ -77,7 +77,7 @@ class WeightsReader {
 
  private:
   static bool has_tied_head(const ModelConfig& model) {
-    return model.head == HeadKind::next_token && model.tie_embeddings;
+    return predicts_tokens(model.head) && model.tie_embeddings;
   }
 
   /// Returns true for a tensor that the folder may hold and that is not read.

@@ -51,6 +51,19 @@ void spread_rows(std::span<const Index> chosen, Mat<T> m) {
   rows(m, 0, end).setZero();
 }
 
+/// Divides a matrix by the temperature.
+template <class T>
+void divide(Mat<T> m, double temperature) {
+  if (temperature == 1) return;
+  const auto factor = static_cast<Acc<T>>(1 / temperature);
+  parallel_for(m.rows(), kScoreGrain, [&](Index begin, Index end) {
+    for (Index r = begin; r < end; ++r) {
+      T* values = row(m, r);
+      for (Index v = 0; v < m.cols(); ++v) values[v] = narrow<T>(widen(values[v]) * factor);
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -98,13 +111,14 @@ void NextTokenHead<T>::forward(const ParameterBuffer<T>& weights, GptActivations
     const auto first = static_cast<std::size_t>(begin), size = static_cast<std::size_t>(count);
     const Mat<Acc<T>> z = rows(scratch.logits, 0, count);
     unembed(weights, rows(hidden, begin, count), z);
+    divide(z, scored.temperature);
     cross_entropy_forward<Acc<T>>(as_const(z), scored.targets.subspan(first, size),
                                   Vec<Acc<T>>(losses.data() + begin, count),
                                   best.empty() ? best : best.subspan(first, size));
   }
 }
 
-// losses = cross_entropy(hidden W^T, targets)
+// losses = cross_entropy(hidden W^T / temperature, targets)
 template <class T>
 void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, GptActivations<T>& a, const Scored& scored,
                                         ConstVec<Acc<T>> d_losses, HeadScratch<T>& scratch, Vec<Acc<T>> losses,
@@ -120,11 +134,13 @@ void NextTokenHead<T>::forward_backward(const ParameterBuffer<T>& weights, GptAc
     const Mat<T> dz = rows(scratch.d_logits, 0, count);
     const Vec<Acc<T>> loss(losses.data() + begin, count);
     unembed(weights, h, z);
+    divide(z, scored.temperature);
     {
       const Timed timed("loss");
       cross_entropy_forward<Acc<T>>(as_const(z), targets, loss, {});
       cross_entropy_backward<T>(as_const(z), targets, as_const(loss), ConstVec<Acc<T>>(d_losses.data() + begin, count),
                                 dz);
+      divide(dz, scored.temperature);
     }
     const Timed timed("matmul unembedding");
     add_weight_gradients(weights, as_const(dz), h, gradients);  // first: the next line may overwrite h
@@ -175,14 +191,14 @@ void ScoreHead<T>::forward(const ParameterBuffer<T>& weights, const GptActivatio
 // scores[m] = hidden[chosen[m]] . w
 template <class T>
 void ScoreHead<T>::backward(const ParameterBuffer<T>& weights, GptActivations<T>& a, std::span<const Index> chosen,
-                            ConstVec<Acc<T>> d_scores, Gradients<Acc<T>>& gradients) const {
+                            ConstVec<Acc<T>> d_scores, Write hidden, Gradients<Acc<T>>& gradients) const {
   const Timed timed("score");
   const ConstVec<T> w = weights.vec(weight_);
-  a.d_hidden.setZero();
+  if (hidden == Write::overwrite) a.d_hidden.setZero();
   parallel_for(std::ssize(chosen), kScoreGrain, [&](Index begin, Index end) {
     for (Index m = begin; m < end; ++m) {
       T* dh = row(a.d_hidden, chosen[static_cast<std::size_t>(m)]);
-      for (Index c = 0; c < w.size(); ++c) dh[c] = narrow<T>(d_scores[m] * widen(w[c]));
+      for (Index c = 0; c < w.size(); ++c) dh[c] = narrow<T>(widen(dh[c]) + d_scores[m] * widen(w[c]));
     }
   });
   Vec<Acc<T>> dw = gradients.vec(weight_);

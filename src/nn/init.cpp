@@ -20,6 +20,7 @@ Distribution distribution(const ModelConfig& config, const Parameter& p, Index i
   const InitConfig& init = config.init;
   if (p.key.tensor == TensorKind::lora_a) return {false, 1 / std::sqrt(static_cast<double>(in))};
   if (p.key.tensor == TensorKind::lora_b) return {true, 0.0};
+  if (p.role == Role::score && config.head == HeadKind::next_token_and_value) return {true, 0.0};
   if (p.role == Role::score && init.scheme != InitScheme::zero) {
     return {true, 1 / std::sqrt(static_cast<double>(p.cols + 1))};
   }

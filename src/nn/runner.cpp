@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -105,22 +106,25 @@ class RunnerOf final : public Runner<Acc<T>> {
 
   void score(const Scored& scored, Vec<Acc<T>> outputs, std::span<std::int32_t> best) override {
     assert(std::ssize(scored.rows) <= options_.scored);
-    if (const ScoreHead<T>* head = model_.score_head()) {
-      assert(best.empty());
-      return head->forward(*weights_, *activations_, scored.rows, outputs);
-    }
-    next_token_head().forward(*weights_, *activations_, scored, head_scratch_, outputs, best);
+    const auto [tokens, numbers] = by_head(scored, outputs);
+    if (const ScoreHead<T>* head = model_.score_head()) head->forward(*weights_, *activations_, scored.rows, numbers);
+    if (model_.next_token_head() == nullptr) return assert(best.empty());
+    next_token_head().forward(*weights_, *activations_, scored, head_scratch_, tokens, best);
   }
 
   void backward(const Scored& scored, ConstVec<Acc<T>> d_outputs, Vec<Acc<T>> outputs,
                 Gradients<Acc<T>>& gradients) override {
     assert(std::ssize(scored.rows) <= options_.scored);
+    const auto [tokens, numbers] = by_head(scored, outputs);
+    const auto [d_tokens, d_numbers] = by_head(scored, d_outputs);
+    const bool predicts = model_.next_token_head() != nullptr;
+    if (predicts) {
+      next_token_head().forward_backward(*weights_, *activations_, scored, d_tokens, head_scratch_, tokens, gradients);
+    }
     if (const ScoreHead<T>* head = model_.score_head()) {
-      head->forward(*weights_, *activations_, scored.rows, outputs);
-      head->backward(*weights_, *activations_, scored.rows, d_outputs, gradients);
-    } else {
-      next_token_head().forward_backward(*weights_, *activations_, scored, d_outputs, head_scratch_, outputs,
-                                         gradients);
+      head->forward(*weights_, *activations_, scored.rows, numbers);
+      head->backward(*weights_, *activations_, scored.rows, d_numbers, predicts ? Write::accumulate : Write::overwrite,
+                     gradients);
     }
     model_.trunk.backward(context(), *activations_, gradients);
   }
@@ -142,6 +146,14 @@ class RunnerOf final : public Runner<Acc<T>> {
       check(s.slot < std::max<Index>(1, options_.slots), "slot {} of {}", s.slot, options_.slots);
       check(s.past == 0 || options_.slots > 0, "a past of {} without a cache", s.past);
     }
+  }
+
+  /// Splits the outputs of scored rows into those of the next-token head and those of the score head.
+  template <class Outputs>
+  std::pair<Outputs, Outputs> by_head(const Scored& scored, Outputs outputs) const {
+    const Index M = std::ssize(scored.rows), first = model_.next_token_head() != nullptr ? M : 0;
+    assert(outputs.size() == first + (model_.score_head() != nullptr ? M : 0));
+    return {Outputs(outputs.data(), first), Outputs(outputs.data() + first, outputs.size() - first)};
   }
 
   const NextTokenHead<T>& next_token_head() const {

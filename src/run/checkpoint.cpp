@@ -123,6 +123,9 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   if (state.reward_mean) config["rewards"] = {{"mean", *state.reward_mean}, {"deviation", *state.reward_deviation}};
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
+  if (!contents.rollout.empty()) {
+    digests[kRolloutFile] = write_file_synced(folder / kRolloutFile, contents.rollout);
+  }
   digests[kStateFile] = write_file_synced(folder / kStateFile, format_json(to_json(contents.state)));
   write_file_synced(folder / kManifestFile, format_manifest(manifest));
   sync_directory(folder);

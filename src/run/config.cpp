@@ -75,6 +75,17 @@ void check_together(const Config& config, Problems& problems) {
     problems.add(train.sample_every > 0 ? "/train/sample_every" : "/train/sample_at_evaluations",
                  "a reward model writes no text (objective.type \"reward\"); leave it out");
   }
+  if (is_of_policy(config.objective.type)) {
+    const char* why =
+        "is not 0, and a policy gradient needs the probabilities that answers were drawn with; leave it out";
+    if (model.dropout > 0) problems.add("/model/dropout", "{}", why);
+    if (model.lora.dropout > 0) problems.add("/lora/dropout", "{}", why);
+    if (train.batch_size.all || train.gradient_accumulation != 1) {
+      problems.add(train.batch_size.all ? "/train/batch_size" : "/train/gradient_accumulation",
+                   "section policy says how large a step is; train.batch_size counts the windows of n_ctx tokens that "
+                   "run at a time");
+    }
+  }
   if (model.lora.is_on() && model.lora.targets.empty()) {
     problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");
   }
@@ -118,13 +129,17 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   config.tokenizer.validate(problems, "/tokenizer");
   if (purpose == Purpose::train) config.data.validate(problems, "/data");
   config.objective.validate(problems, "/objective");
+  config.policy.validate(config.objective.type, problems, "/policy");
   config.model.validate(problems, "/model");
   config.optimizer.validate(problems, "/optimizer");
   config.train.validate(problems, "/train");
   check_together(config, problems);
   problems.throw_if_any(source, code);
   config.model.resolve();
-  config.model.head = config.objective.type == ObjectiveKind::reward ? HeadKind::score : HeadKind::next_token;
+  config.policy.resolve(config.objective.type);
+  config.model.head = config.objective.type == ObjectiveKind::reward ? HeadKind::score
+                      : config.policy.baseline == Baseline::value    ? HeadKind::next_token_and_value
+                                                                     : HeadKind::next_token;
   config.train.resolve();
   return config;
 }
@@ -196,6 +211,11 @@ std::vector<std::string> relative_paths(const Config& config) {
   if (config.tokenizer.path) paths.push_back(*config.tokenizer.path);
   if (config.init_from) paths.push_back(*config.init_from);
   if (config.objective.reference) paths.push_back(*config.objective.reference);
+  for (const auto* rewards : {&config.policy.rewards, &config.policy.gold}) {
+    for (const RewardConfig& reward : *rewards) {
+      if (reward.path) paths.push_back(*reward.path);
+    }
+  }
   std::erase_if(paths, [](const std::string& path) { return std::filesystem::path(path).is_absolute(); });
   return paths;
 }
@@ -367,7 +387,7 @@ bool Difference::binds_run() const {
   return pointer.starts_with("/model/") || pointer.starts_with("/lora/") ||
          (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
          pointer == "/data/attend_across_documents" || pointer == "/chat/template" ||
-         pointer.starts_with("/objective/") ||                          // the model has learned under it
+         pointer.starts_with("/objective/") || pointer.starts_with("/policy/") ||  // the model has learned under it
          pointer == "/train/freeze" || pointer == "/optimizer/type" ||  // the checkpoints contain its moments
          (pointer == "/optimizer/momentum" && (before == kNone) != (after == kNone));
 }

@@ -16,21 +16,37 @@
 namespace kiln {
 namespace {
 
-constexpr double kMicroseconds = 1e6;  // per second
+constexpr std::string_view kRewards = "rewards/";  // before the name of a reward
+constexpr double kMicroseconds = 1e6;              // per second
 
 std::string to_line(MetricsRow row) {
   row.seconds = std::round(row.seconds * kMicroseconds) / kMicroseconds;
   Json json = to_json(row);
   for (const Metric& metric : kMetrics) {
-    if (metric.of_preferences && !(row.*metric.value)) json.erase(std::string(metric.key));
+    if (metric.of_objective && !(row.*metric.value)) json.erase(std::string(metric.key));
   }
-  return json.dump();
+  for (const NamedMean& reward : row.rewards) json[std::string(kRewards) + reward.name] = reward.mean;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// Moves the means of single rewards from a line to the row.
+void take_rewards(Json& json, MetricsRow& row) {
+  if (!json.is_object()) return;
+  std::vector<std::string> taken;
+  for (const auto& [key, value] : json.items()) {
+    const bool is_known = std::ranges::find(kMetricKeys, key) != kMetricKeys.end();
+    if (is_known || !key.starts_with(kRewards) || !value.is_number()) continue;
+    row.rewards.push_back({key.substr(kRewards.size()), value.get<double>()});
+    taken.push_back(key);
+  }
+  for (const std::string& key : taken) json.erase(key);
 }
 
 MetricsRow parse_row(std::string_view line, const std::string& source) {
   MetricsRow row;
   Problems problems;
-  const Json json = parse_json(line, source, problems, ExitCode::bad_input);
+  Json json = parse_json(line, source, problems, ExitCode::bad_input);
+  take_rewards(json, row);
   from_json(json, row, problems);
   problems.throw_if_any(source, ExitCode::bad_input);
   return row;

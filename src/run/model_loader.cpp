@@ -56,7 +56,7 @@ LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
 
 /// Returns true for a parameter that the source does not have.
 bool is_added(const ModelSource& source, const Parameter& p) {
-  return is_adapter(p) || (p.role == Role::score && source.model.head == HeadKind::next_token);
+  return is_adapter(p) || (p.role == Role::score && predicts_tokens(source.model.head));
 }
 
 /// Returns true if the folder's tensors have the shapes of the layout's parameters, so that they can be read into it.
@@ -71,7 +71,7 @@ bool has_same_shapes(const ModelSource& source, const ParameterLayout& layout) {
 }  // namespace
 
 void check_can_begin(const ModelSource& source, HeadKind head) {
-  check(head == HeadKind::score || source.model.head == HeadKind::next_token,
+  check(head == HeadKind::score || predicts_tokens(source.model.head),
         "{}: is a reward model, which cannot predict tokens; a language model is expected", source.folder.string());
 }
 

@@ -150,7 +150,7 @@ ModelSource open_adapters(const fs::path& folder, int nested) {
               (folder / kAdapterConfigFile).string(), description.base);
   ModelSource source = open_nested(base, std::nullopt, Verify::yes, nested + 1);
   source.adapter = {.lora = description.lora, .base = source.folder};
-  check_input(description.head == HeadKind::score || source.model.head == HeadKind::next_token,
+  check_input(description.head == HeadKind::score || predicts_tokens(source.model.head),
               "{}: holds adapters of a language model, and {} is a reward model", folder.string(),
               source.folder.string());
   source.model.head = description.head;

@@ -6,9 +6,11 @@ namespace kiln {
 void ObjectiveConfig::validate(Problems& problems, const std::string& pointer) const {
   const std::string_view name = kObjectiveKinds[static_cast<std::size_t>(type)];
   if (reference && !has_reference(type)) {
-    problems.add(pointer + "/reference", "is for dpo and ipo; objective.type is {}", name);
+    problems.add(pointer + "/reference", "is for dpo, ipo and policy gradients; objective.type is {}", name);
   }
-  if (nll_weight > 0 && !has_reference(type)) {
+  if (beta == 0 && !is_of_policy(type)) problems.add(pointer + "/beta", "is 0; it must be more than 0");
+  const bool prefers = type == ObjectiveKind::dpo || type == ObjectiveKind::ipo;
+  if (nll_weight > 0 && !prefers) {
     problems.add(pointer + "/nll_weight", "is for dpo and ipo; objective.type is {}", name);
   }
   if (label_smoothing > 0 && type != ObjectiveKind::dpo && type != ObjectiveKind::reward) {

@@ -85,7 +85,7 @@ std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, co
   }
   if (prompts.empty()) return answers;
   options.generation.end_tokens.push_back(chat.end_of_turn());
-  options.generation.draws_by_prompt = true;
+  options.generation.draws = DrawStream::of_prompt;
   // A model that was not trained on conversations writes the user's next message too.
   if (chat.kind() == ChatTemplateKind::plain) options.stops.emplace_back("\nUser:");
   const auto samples = static_cast<std::size_t>(options.generation.samples);

@@ -77,7 +77,7 @@ BenchReport run_bench(const Config& config, std::size_t steps) {
   report.parts["other"] =
       total / static_cast<double>(report.steps) - std::accumulate(times.parts.begin(), times.parts.end(), 0.0, add);
 
-  const bool writes = config.model.head == HeadKind::next_token;
+  const bool writes = predicts_tokens(config.model.head);
   if (writes) report.generation = time_generation(config, V, report.precision, kDecodedTokens);
   report.tokenizer_bytes_per_second = time_tokenizer(config);
   report.machine = {.fp32_flops = measure_float_peak(),

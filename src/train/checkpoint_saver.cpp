@@ -43,7 +43,8 @@ void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()
                                     .optimizer = p_.train_step->optimizer().slots(),
                                     .tokenizer = tokenizer_,
                                     .state = p_.state,
-                                    .base = p_.base};
+                                    .base = p_.base,
+                                    .rollout = rollout_state(p_)};
   saving_ = {p_.state.best_loss, p_.state.best_step};
   saving_step_ = p_.state.step;
   tolerate(retry, [&] {

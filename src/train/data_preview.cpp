@@ -1,6 +1,7 @@
 // Reads the batches that a run would begin with.
 #include "kiln/train/data_preview.h"
 
+#include "train/policy_data.h"
 #include "train/training_data.h"
 #include <algorithm>
 #include <utility>
@@ -22,7 +23,7 @@ std::string label_of(const Batch& batch, Index sequence) {
 /// Appends the batch's sequences, with the target of each one's last row, if that is scored. A score head scores the
 /// tokens of its rows, not those that follow them.
 void append_examples(const Batch& batch, HeadKind head, Index count, std::vector<DataExample>& examples) {
-  const Index shift = head == HeadKind::next_token ? 1 : 0;
+  const Index shift = predicts_tokens(head) ? 1 : 0;
   std::size_t m = 0;
   for (Index s = 0; s < std::ssize(batch.rows.sequences); ++s) {
     const Sequence& sequence = batch.rows.sequences[static_cast<std::size_t>(s)];
@@ -57,6 +58,18 @@ void count_rows(BatchSource& batches, Index rows, DataPreview& preview) {
   preview.packing = static_cast<double>(preview.epoch_tokens) / static_cast<double>(all);
 }
 
+/// Shows prompts, of which no token is trained on.
+void show_prompts(const PolicyData& policy, Index count, DataPreview& preview) {
+  preview.epoch = std::ssize(policy.train.tokens);
+  preview.unit = "prompts";
+  for (const Prompt& prompt : policy.train.tokens) {
+    if (std::ssize(preview.examples) == count) return;
+    DataExample& example = preview.examples.emplace_back();
+    example.ids = prompt;
+    example.supervised.assign(prompt.size(), 0);
+  }
+}
+
 }  // namespace
 
 DataPreview preview_data(Config config, Index count, const std::filesystem::path& cache) {
@@ -70,6 +83,11 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
                       .census = data.census,
                       .sources = data.sources};
   if (data.preferences) preview.judged = data.preferences->census();
+  preview.tokenizer = std::move(data.tokenizer);
+  if (data.policy) {
+    show_prompts(*data.policy, count, preview);
+    return preview;
+  }
   Batch batch;
   for (Index drawn = 0; std::ssize(preview.examples) < count && drawn < preview.epoch;) {
     Index micro_batch = 0;
@@ -80,7 +98,6 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
     }
   }
   if (data.chat) count_rows(*data.batches, data.runner.scored, preview);
-  preview.tokenizer = std::move(data.tokenizer);
   return preview;
 }
 

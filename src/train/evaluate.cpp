@@ -187,18 +187,19 @@ class PreferenceEvaluator final : public Evaluator {
 
   Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
     const Stopwatch stopwatch;
-    PreferenceSums all;
+    Measures measures;
     std::vector<double> losses, sizes;  // of each batch
     std::vector<double> rewards;        // of each answer
     for (Index i = 0; i < source.size(); ++i) {
       source.fill(i, batch_);
       losses.push_back(batch_runner_.loss(weights, batch_, {}));
       sizes.push_back(objective_.weight(batch_));
-      objective_.measure(batch_, batch_runner_.outputs(), all);
+      objective_.measure(batch_, batch_runner_.outputs(), measures);
       const std::vector<double> more = objective_.rewards(batch_, batch_runner_.outputs());
       rewards.insert(rewards.end(), more.begin(), more.end());
       if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
     }
+    const PreferenceSums& all = measures.preferences;
     const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
     Evaluation result;
     result.loss = loss / all.weight;

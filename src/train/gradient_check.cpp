@@ -27,7 +27,7 @@ class Subject {
         weights_(model_.layout),
         gradients_(model_.layout),
         step_{.training = true, .seed = options.seed},
-        objective_(make_objective(options.objective)) {
+        objective_(make_objective(options.objective, options.policy)) {
     initialise(config, options.seed, weights_);
     disturb(options.seed);
     draw_batch(options);
@@ -68,6 +68,7 @@ class Subject {
       batch_.weights.push_back(static_cast<float>((is_weighted ? 0.5 + rng.uniform() : 1.0) / used));
     }
     if (is_of_preferences(options.objective.type)) judge(options.objective, rng);
+    if (is_of_policy(options.objective.type)) invent_rollout(options, rng);
   }
 
   /// Returns true if row n of the batch, row t of a sequence of this length, is scored.
@@ -79,6 +80,10 @@ class Subject {
         return t / kTurn % 2 == 1 || t + 1 == length;
       case ObjectiveKind::dpo:
       case ObjectiveKind::ipo:
+      case ObjectiveKind::grpo:
+      case ObjectiveKind::rloo:
+      case ObjectiveKind::reinforce:
+      case ObjectiveKind::ppo:
         return t > 0 || length == 1;
       case ObjectiveKind::reward:
         return t + 1 == length;
@@ -102,6 +107,21 @@ class Subject {
     Comparison& first = batch_.comparisons.front();
     first.probability = 1;
     for (Index i = 2; i < answers; ++i) first.rejected.push_back(i);
+  }
+
+  /// Gives the scored tokens a past: as if a policy had drawn them.
+  void invent_rollout(const GradientCheckOptions& options, Rng& rng) {
+    DrawnRows& drawn = batch_.drawn;
+    drawn.kl_weight = options.objective.beta;
+    batch_.temperature = options.policy.temperature;
+    for (std::size_t m = 0; m < batch_.scored.size(); ++m) {
+      drawn.behaviour.push_back(-3 - rng.uniform());
+      drawn.advantages.push_back(rng.normal());
+      if (options.policy.kl != KlPlace::k1_in_reward) drawn.reference.push_back(-3 - rng.uniform());
+      if (options.policy.baseline != Baseline::value) continue;
+      drawn.values.push_back(rng.normal());
+      drawn.returns.push_back(rng.normal());
+    }
   }
 
   /// Perturbs every weight: tiny weights, zero biases and gains of exactly 1 would hide errors.

@@ -1,6 +1,8 @@
 // Implements the objective of next tokens, and runs batches for objectives: scores and gradient.
 #include "kiln/train/objective.h"
 
+#include "train/policy_objective.h"
+#include "train/preference_objective.h"
 #include <cstddef>
 #include <numeric>
 
@@ -33,6 +35,12 @@ void NextToken::gradient(const Batch& batch, std::span<const double>, std::span<
   for (std::size_t m = 0; m < d_outputs.size(); ++m) d_outputs[m] = -static_cast<double>(batch.weights[m]);
 }
 
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const PolicyConfig& policy) {
+  if (is_of_policy(config.type)) return std::make_unique<PolicyObjective>(policy);
+  if (is_of_preferences(config.type)) return std::make_unique<PreferenceObjective>(config);
+  return std::make_unique<NextToken>();
+}
+
 template <class A>
 double BatchRunner<A>::loss(Weights weights, const Batch& batch, const StepContext& step) {
   runner_.forward(weights, batch.rows, step);
@@ -44,12 +52,12 @@ template <class A>
 double BatchRunner<A>::backward(Weights weights, const Batch& batch, const StepContext& step, Gradients<A>& gradients) {
   runner_.forward(weights, batch.rows, step);
   if (objective_.reads_outputs()) score(batch);
-  const std::size_t M = batch.targets.size();
-  scores_.resize(M);
-  d_scores_.resize(M);
-  d_outputs_.resize(M);
+  const std::size_t count = outputs_of(batch);
+  scores_.resize(count);
+  d_scores_.resize(count);
+  d_outputs_.resize(count);
   objective_.gradient(batch, objective_.reads_outputs() ? outputs_ : std::span<const double>(), d_outputs_);
-  for (std::size_t m = 0; m < M; ++m) d_scores_[m] = static_cast<A>(sign_ * d_outputs_[m]);
+  for (std::size_t i = 0; i < count; ++i) d_scores_[i] = static_cast<A>(sign(i) * d_outputs_[i]);
   runner_.backward(batch.scored_targets(), ConstVec<A>(d_scores_.data(), std::ssize(d_scores_)),
                    Vec<A>(scores_.data(), std::ssize(scores_)), gradients);
   if (!objective_.reads_outputs()) read_outputs();
@@ -58,7 +66,7 @@ double BatchRunner<A>::backward(Weights weights, const Batch& batch, const StepC
 
 template <class A>
 void BatchRunner<A>::score(const Batch& batch) {
-  scores_.resize(batch.targets.size());
+  scores_.resize(outputs_of(batch));
   runner_.score(batch.scored_targets(), Vec<A>(scores_.data(), std::ssize(scores_)));
   read_outputs();
 }
@@ -66,7 +74,19 @@ void BatchRunner<A>::score(const Batch& batch) {
 template <class A>
 void BatchRunner<A>::read_outputs() {
   outputs_.resize(scores_.size());
-  for (std::size_t m = 0; m < scores_.size(); ++m) outputs_[m] = sign_ * static_cast<double>(scores_[m]);
+  for (std::size_t i = 0; i < scores_.size(); ++i) outputs_[i] = sign(i) * static_cast<double>(scores_[i]);
+}
+
+template <class A>
+std::size_t BatchRunner<A>::outputs_of(const Batch& batch) const {
+  return batch.targets.size() * (head_ == HeadKind::next_token_and_value ? 2 : 1);
+}
+
+/// Returns -1 for an output that the runner has the negative of: log p.
+template <class A>
+double BatchRunner<A>::sign(std::size_t i) const {
+  const bool is_number = head_ == HeadKind::score || (head_ != HeadKind::next_token && i >= scores_.size() / 2);
+  return is_number ? 1 : -1;
 }
 
 template class BatchRunner<float>;

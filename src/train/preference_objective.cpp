@@ -106,7 +106,8 @@ void PreferenceObjective::gradient(const Batch& batch, std::span<const double> o
   }
 }
 
-void PreferenceObjective::measure(const Batch& batch, std::span<const double> outputs, PreferenceSums& sums) const {
+void PreferenceObjective::measure(const Batch& batch, std::span<const double> outputs, Measures& measures) const {
+  PreferenceSums& sums = measures.preferences;
   const Answers answers = answers_of(batch, outputs);
   const std::vector<double> none(answers.sums.size(), 0.0);
   for (const Comparison& comparison : batch.comparisons) {
@@ -128,11 +129,6 @@ void PreferenceObjective::measure(const Batch& batch, std::span<const double> ou
     sums.decided_weight += weight;
     if (is_best) sums.correct += weight;
   }
-}
-
-std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config) {
-  if (is_of_preferences(config.type)) return std::make_unique<PreferenceObjective>(config);
-  return std::make_unique<NextToken>();
 }
 
 }  // namespace kiln

@@ -26,7 +26,7 @@ class PreferenceObjective final : public Objective {
   double loss(const Batch& batch, std::span<const double> outputs) const override;
   void gradient(const Batch& batch, std::span<const double> outputs, std::span<double> d_outputs) const override;
   double weight(const Batch& batch) const override;
-  void measure(const Batch& batch, std::span<const double> outputs, PreferenceSums& sums) const override;
+  void measure(const Batch& batch, std::span<const double> outputs, Measures& measures) const override;
 
   /// Returns the reward of each of the batch's sequences.   outputs (M); the result (sequences).
   std::vector<double> rewards(const Batch& batch, std::span<const double> outputs) const;

@@ -44,28 +44,39 @@ TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
   return TokenFile(builder.finish(), "random tokens");
 }
 
-/// Windows of random tokens; for an objective of preferences, each one is judged better than the next.
+/// Windows of random tokens; for an objective of preferences, each one is judged better than the next; for a policy
+/// gradient, all their tokens are drawn ones.
 class TimedBatches final : public BatchSource {
  public:
-  TimedBatches(WindowBatches& windows, const ObjectiveConfig& objective)
-      : windows_(windows), are_judged_(is_of_preferences(objective.type)) {}
+  TimedBatches(WindowBatches& windows, const Config& config) : windows_(windows), config_(config) {}
 
   std::string_view unit() const override { return windows_.unit(); }
   Index epoch() const override { return windows_.epoch(); }
   Index fill(Index first, Index micro_batch, Batch& batch) override {
     const Index examples = windows_.fill(first, micro_batch, batch);
-    if (!are_judged_) return examples;
-    const Index answers = std::ssize(batch.rows.sequences);
-    batch.reference.assign(static_cast<std::size_t>(answers), 0.0);
-    for (Index i = 0; i + 1 < answers; ++i) batch.comparisons.push_back({.chosen = i, .rejected = {i + 1}});
-    if (answers == 1) batch.comparisons.push_back({.chosen = 0, .rejected = {0}});
+    if (is_of_preferences(config_.objective.type)) judge(batch);
+    if (is_of_policy(config_.objective.type)) invent_rollout(batch);
     return examples;
   }
   Index steps_of_epochs(double epochs) override { return windows_.steps_of_epochs(epochs); }
 
  private:
+  static void judge(Batch& batch) {
+    const Index answers = std::ssize(batch.rows.sequences);
+    batch.reference.assign(static_cast<std::size_t>(answers), 0.0);
+    for (Index i = 0; i + 1 < answers; ++i) batch.comparisons.push_back({.chosen = i, .rejected = {i + 1}});
+    if (answers == 1) batch.comparisons.push_back({.chosen = 0, .rejected = {0}});
+  }
+
+  void invent_rollout(Batch& batch) const {
+    const std::vector<double> ones(batch.targets.size(), 1.0);
+    batch.drawn.behaviour = batch.drawn.advantages = ones;
+    if (config_.policy.kl != KlPlace::k1_in_reward) batch.drawn.reference = ones;
+    if (config_.policy.baseline == Baseline::value) batch.drawn.values = batch.drawn.returns = ones;
+  }
+
   WindowBatches& windows_;
-  bool are_judged_;
+  const Config& config_;
 };
 
 }  // namespace
@@ -85,7 +96,7 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
   Batcher windows(random_tokens(vocab_size, sizes.windows_per_step * n_ctx + 1, config.seed), n_ctx,
                   DataOrder::sequential, config.seed);
   WindowBatches window_batches(std::move(windows), sizes);
-  TimedBatches batches(window_batches, config.objective);
+  TimedBatches batches(window_batches, config);
   TrainStep train_step(config, model.layout, vocab_size, training_runner(config, sizes));
   train_step.run(weights, batches, {});
   StepTimes times;

@@ -40,7 +40,7 @@ TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index 
       trainable_(trainable_parameters(config.train, layout)),
       gradients_(trainable_),
       optimizer_(make_optimizer(config.optimizer, trainable_)),
-      objective_(make_objective(config.objective)),
+      objective_(make_objective(config.objective, config.policy)),
       runner_(make_runner(config.model, vocab_size, config.train.precision, runner)),
       batch_runner_(*runner_, *objective_) {}
 
@@ -58,7 +58,7 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
   for (Index examples; (examples = fill(micro_batch)) > 0; ++micro_batch) {
     result.loss += batch_runner_.backward(weights, batch_, {.training = true, .seed = config_.seed}, gradients_);
     weight += objective_->weight(batch_);
-    objective_->measure(batch_, batch_runner_.outputs(), result.preferences);
+    objective_->measure(batch_, batch_runner_.outputs(), result.measures);
     result.examples += examples;
     for (const Sequence& sequence : batch_.rows.sequences) result.tokens += sequence.length;
   }

@@ -8,6 +8,7 @@
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metric_figure.h"
 
+#include "train/rollouts.h"
 #include "train/spikes.h"
 #include <algorithm>
 #include <array>
@@ -58,8 +59,8 @@ TrainingEnd Trainer::run() {
   clock_.start();
   bool stops = monitor_.should_stop();
   while (!stops && !p_.is_finished()) {
-    if (!p_.state.evaluation_pending) take_step();
-    stops = after_step();
+    stops = !p_.state.evaluation_pending && !take_step();
+    stops = after_step() || stops;
   }
   draw();
   if (stops) return TrainingEnd::stopped;
@@ -90,13 +91,15 @@ bool Trainer::after_step() {
   return stops;
 }
 
-void Trainer::take_step() {
+/// Takes a step. Returns false if the monitor ends the training before it.
+bool Trainer::take_step() {
   TrainerState& state = p_.state;
   monitor_.on_work(TrainingWork::step, state.step);
   state.seconds = clock_.seconds();
   p_.training_length.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_.now();
+  if (!draw_rollout()) return false;
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
@@ -118,20 +121,44 @@ void Trainer::take_step() {
   if (result.is_scored) row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
-  if (p_.data.preferences) note_preferences(result.preferences);
+  if (p_.data.preferences) note_preferences(result.measures.preferences);
+  if (p_.data.rollouts != nullptr) note_rollout(result.measures.policy, position.examples_drawn);
   warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
   if (!result.is_scored) {
     ++state.bad_steps;
-    return warn("step {}: every token follows an end token, so none is scored; skipped", state.step);
+    warn("step {}: every token follows an end token, so none is scored; skipped", state.step);
+    return true;
   }
   if (std::isfinite(result.loss) && result.loss > spike) {
     warn("step {}: a spike: loss {:.4g}, {:.1f} standard deviations above the recent mean of {:.4g}", state.step,
          result.loss, (result.loss - state.loss_mean) / loss_deviation(state), state.loss_mean);
   }
-  if (!result.applied) return after_bad_step(result, position.examples_drawn);
+  if (!result.applied) {
+    after_bad_step(result, position.examples_drawn);
+    return true;
+  }
   state.bad_steps_in_a_row = 0;
   note_loss(result.loss, state);
+  return true;
+}
+
+/// Draws the rollout of the next step, of a policy gradient. Returns false if the monitor ends the training; a resume
+/// draws the same again. If the rewards fail, saves what was learned before.
+bool Trainer::draw_rollout() {
+  if (p_.data.rollouts == nullptr) return true;
+  const auto leave_if_stopped = [&] {
+    if (monitor_.should_stop()) throw Stopped();
+  };
+  try {
+    p_.data.rollouts->prepare(p_.state.windows, {*p_.model, *p_.weights}, leave_if_stopped);
+    return true;
+  } catch (const Stopped&) {
+    return false;
+  } catch (const Error&) {
+    if (p_.state.step > before_.step) save(false, Retry::never);
+    throw;
+  }
 }
 
 /// Warns once that a reward model begins to see the same comparisons again.
@@ -150,7 +177,7 @@ void Trainer::note_preferences(const PreferenceSums& sums) {
   row_.rejected_reward = if_finite(sums.rejected_reward / sums.weight);
   row_.reward_margin = if_finite((sums.chosen_reward - sums.rejected_reward) / sums.weight);
   if (sums.decided_weight > 0) row_.reward_accuracy = if_finite(sums.correct / sums.decided_weight);
-  if (p_.config.model.head == HeadKind::next_token) {
+  if (predicts_tokens(p_.config.model.head)) {
     row_.chosen_log_prob = if_finite(sums.chosen_log_prob / sums.weight);
     row_.rejected_log_prob = if_finite(sums.rejected_log_prob / sums.weight);
   }
@@ -164,6 +191,77 @@ void Trainer::note_preferences(const PreferenceSums& sums) {
        "happens again",
        expected, found, sums.chosen_reward / sums.weight, sums.rejected_reward / sums.weight,
        (paths_.tokens() / "reference.json").string());
+}
+
+/// Stores what the rollout and the step's tokens add up to in the row, and leaves the rest of a rollout out if the
+/// model has gone too far from the one that drew it. Ends the run if the step's first probabilities are not those of
+/// drawing.
+void Trainer::note_rollout(const PolicySums& sums, Index first) {
+  Rollouts& rollouts = *p_.data.rollouts;
+  const RolloutFigures& figures = rollouts.figures();
+  const bool has_reference = p_.reference_model != nullptr, has_values = p_.config.policy.baseline == Baseline::value;
+  row_.reward = if_finite(figures.reward);
+  row_.reward_deviation = if_finite(figures.reward_deviation);
+  row_.entropy = if_finite(figures.entropy);
+  row_.equal_groups = figures.equal_groups;
+  row_.mean_length = figures.mean_length;
+  row_.least_length = figures.least_length;
+  row_.largest_length = figures.largest_length;
+  row_.unfinished = figures.unfinished;
+  if (has_reference) {
+    row_.kl = if_finite(figures.kl);
+    row_.kl_k3 = if_finite(figures.kl_k3);
+    row_.kl_weight = figures.kl_weight;
+  }
+  row_.clipped_low = sums.low / sums.tokens;
+  row_.clipped_high = sums.high / sums.tokens;
+  row_.divergence = if_finite(sums.divergence / sums.tokens);
+  if (has_values) row_.value_loss = if_finite(sums.value_loss / sums.tokens);
+  for (const RewardFigures& part : figures.parts) row_.rewards.push_back({part.name, part.mean});
+
+  if (rollouts.begins_rollout(first) && sums.largest_log_ratio != 0) {
+    fail(ExitCode::failure,
+         "step {}: a rollout's first step must give each token the probability that it was drawn with, and log p of "
+         "one differs by {:.3g}; report this as a bug",
+         p_.state.step, sums.largest_log_ratio);
+  }
+  if (first == 0 && p_.starts_at_reference && figures.largest_kl_of_token != 0) {
+    fail(ExitCode::failure,
+         "step 1: the model is its own reference, so that both must give each token the same probability, and log p of "
+         "one differs by {:.3g}; report this as a bug",
+         figures.largest_kl_of_token);
+  }
+  const std::optional<double> limit = p_.config.policy.kl_limit;
+  if (!limit || sums.divergence / sums.tokens <= *limit) return;
+  const Index next = rollouts.next_rollout(first);
+  if (p_.state.windows < next) {
+    inform(
+        "step {}: {:.3g} nats per token from the model that drew the rollout, beyond policy.kl_limit; the rest of it "
+        "is left out",
+        p_.state.step, sums.divergence / sums.tokens);
+  }
+  p_.state.windows = next;
+}
+
+/// Warns once if the held-out gold rewards fall while those of training rise (arXiv:2210.10760).
+void Trainer::warn_of_overoptimisation(const Evaluation& evaluation) {
+  TrainerState& state = p_.state;
+  if (!evaluation.gold) return;
+  const bool is_best = !state.best_gold || *evaluation.gold > *state.best_gold;
+  if (is_best) {
+    state.best_gold = evaluation.gold;
+    state.reward_at_best_gold = evaluation.reward;
+    return;
+  }
+  const double margin = evaluation.margin.value_or(0);
+  const bool falls =
+      *evaluation.gold<*state.best_gold - margin, rises = *evaluation.reward> * state.reward_at_best_gold;
+  if (!falls || !rises || std::exchange(state.is_overoptimised, true)) return;
+  warn(
+      "step {}: the rewards of training rise ({:.4g} to {:.4g}) while policy.gold falls ({:.4g} to {:.4g}): the model "
+      "learns to please the rewards alone; the best checkpoint is the one before, and a larger objective.beta holds "
+      "the model back",
+      state.step, *state.reward_at_best_gold, *evaluation.reward, *state.best_gold, *evaluation.gold);
 }
 
 void Trainer::after_bad_step(const StepResult& result, Index first_example) {
@@ -218,7 +316,11 @@ void Trainer::rate(const Evaluation& evaluation) {
   TrainerState& state = p_.state;
   row_.validation_loss = if_finite(evaluation.loss);
   row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
-  if (!p_.data.preferences) row_.perplexity = if_finite(evaluation.perplexity());
+  row_.held_out_reward = evaluation.reward;
+  row_.held_out_gold = evaluation.gold;
+  row_.held_out_kl = evaluation.kl;
+  warn_of_overoptimisation(evaluation);
+  if (!p_.data.preferences && !p_.data.rollouts) row_.perplexity = if_finite(evaluation.perplexity());
   if (row_.validation_loss) row_.accuracy = if_finite(evaluation.accuracy);
   if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
   state.validation_loss = row_.validation_loss;

@@ -25,9 +25,12 @@ class Trainer {
 
  private:
   bool after_step();
-  void take_step();
+  bool take_step();
+  bool draw_rollout();
   void warn_after_first_pass(Index drawn_before);
   void note_preferences(const PreferenceSums& sums);
+  void note_rollout(const PolicySums& sums, Index first);
+  void warn_of_overoptimisation(const Evaluation& evaluation);
   [[noreturn]] void fail_diverged();
   void after_bad_step(const StepResult& result, Index first_example);
   void log_row();

@@ -21,6 +21,10 @@ const std::array<Task, kObjectiveKinds.size()> kTasks{{
     {ObjectiveKind::dpo, load_preferences},
     {ObjectiveKind::ipo, load_preferences},
     {ObjectiveKind::reward, load_preferences},
+    {ObjectiveKind::grpo, load_prompts},
+    {ObjectiveKind::rloo, load_prompts},
+    {ObjectiveKind::reinforce, load_prompts},
+    {ObjectiveKind::ppo, load_prompts},
 }};
 
 TrainingData load_training_data(Config& config, const DataPlaces& places, const ResumeOptions& options) {

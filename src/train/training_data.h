@@ -20,12 +20,17 @@
 
 namespace kiln {
 
+struct PolicyData;
+class Rollouts;
+
 /// Everything that a run reads, made for its objective.
 struct TrainingData {
   std::unique_ptr<Tokenizer> tokenizer;
-  SpecialIds ids;                    // the tokens that begin and end texts
-  std::optional<ChatTemplate> chat;  // of conversations
+  SpecialIds ids;                      // the tokens that begin and end texts
+  std::optional<ChatTemplate> chat;    // of conversations
+  std::shared_ptr<PolicyData> policy;  // of policy gradients: prompts and rewards
   std::unique_ptr<BatchSource> batches;
+  Rollouts* rollouts = nullptr;                  // the batches, of policy gradients
   std::unique_ptr<EvaluationSource> validation;  // null if nothing is held out
   RunnerOptions runner;                          // memory for a micro-batch
   Index training_tokens = 0, held_out_tokens = 0;
@@ -61,6 +66,7 @@ extern const std::array<Task, kObjectiveKinds.size()> kTasks;
 TrainingData load_text(Config& config, const DataPlaces& places, const ResumeOptions& options);
 TrainingData load_conversations(Config& config, const DataPlaces& places, const ResumeOptions& options);
 TrainingData load_preferences(Config& config, const DataPlaces& places, const ResumeOptions& options);
+TrainingData load_prompts(Config& config, const DataPlaces& places, const ResumeOptions& options);
 
 /// Returns the checkpoint's tokenizer. One that the config names by path must be the same, with the tokens of the
 /// config's chat template, unless `force`.

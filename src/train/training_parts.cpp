@@ -2,6 +2,7 @@
 #include "train/training_parts.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/interop/peft.h"
@@ -14,8 +15,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "train/policy_evaluator.h"
 #include "train/reference.h"
+#include "train/rollouts.h"
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -198,36 +202,74 @@ ReferenceLogProbs log_probs_under_start(const TrainingParts& p, const ModelSourc
   return log_probs_under(p, {model, weights});
 }
 
-/// Computes them under objective.reference.
-ReferenceLogProbs log_probs_under_named(const TrainingParts& p, const ModelSource& source) {
+/// Loads objective.reference.
+LoadedModel load_named_reference(const TrainingParts& p, const ModelSource& source) {
   const std::string name = "objective.reference: " + source.folder.string();
-  check(source.model.head == HeadKind::next_token, "{} is a reward model; name a language model", name);
+  check(predicts_tokens(source.model.head), "{} is a reward model; name a language model", name);
   const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
   const bool has_same_tokens = !tokenizer || tokenizer->to_json() == p.data.tokenizer->to_json();
   check(has_same_tokens && source.vocab_size == p.model->vocab_size() && source.model.n_ctx >= p.config.model.n_ctx,
         "{} has another tokenizer, another vocabulary or a shorter n_ctx than the model that trains; name a model that "
         "was made from the same one",
         name);
-  LoadedModel loaded = load_weights(source);
+  return load_weights(source);
+}
+
+/// Computes them under objective.reference.
+ReferenceLogProbs log_probs_under_named(const TrainingParts& p, const ModelSource& source) {
+  LoadedModel loaded = load_named_reference(p, source);
   const ModelWeights weights(std::move(loaded.weights), p.weights->precision());
   weights.round();
   return log_probs_under(p, {*loaded.model, weights});
 }
 
-/// Opens the reference. If that fails on a resume, says what it is needed for.
-ModelSource open_reference(const TrainingParts& p, const std::string& name, const fs::path& file) {
+/// Opens the reference. If that fails on a resume, says why it is needed.
+ModelSource open_reference(const TrainingParts& p, const std::string& name, const std::string& why) {
   try {
     return open_model(name);
   } catch (const Error& error) {
     if (!p.resumed_from) throw;
-    fail(error.code(),
-         "{}; it is the run's reference, which is needed since {} is missing or of other data: put it back",
-         error.what(), file.string());
+    fail(error.code(), "{}; it is the run's reference, which is needed since {}: put it back", error.what(), why);
   }
+}
+
+/// Returns the hash of the reference's weights. Refuses other weights than the run began with.
+std::uint64_t hash_reference(const TrainingParts& p, const std::string& name, const ModelSource& source) {
+  const std::uint64_t hash = hash_weights(source.folder);
+  check(!p.resumed_from || hash == p.state.reference,
+        "{}: has other weights now than when the run began (hash {}, then {}), so its reference is lost; put the "
+        "model back, or start another run with --run DIR",
+        name, hex(hash), hex(p.state.reference));
+  return hash;
+}
+
+/// Loads the reference of a policy gradient, which stays in memory: without a value head and adapters.
+void load_policy_reference(TrainingParts& p) {
+  if (p.config.objective.beta == 0) return;
+  const std::optional<std::string>& named = p.config.objective.reference;
+  const std::string name = p.config.locate(named.value_or(*p.config.init_from)).string();
+  const ModelSource source = open_reference(p, name, "each rollout is compared with it");
+  p.state.reference = hash_reference(p, name, source);
+  p.starts_at_reference = !p.resumed_from && !named;
+  if (named) {
+    LoadedModel loaded = load_named_reference(p, source);
+    p.reference_model = std::move(loaded.model);
+    p.reference_weights = std::make_unique<ModelWeights>(std::move(loaded.weights), p.weights->precision());
+  } else {
+    ModelConfig config = p.config.model;
+    config.lora = {};
+    config.head = HeadKind::next_token;
+    p.reference_model = std::make_unique<LanguageModel<float>>(config, p.model->vocab_size());
+    p.reference_weights = std::make_unique<ModelWeights>(p.reference_model->layout, p.weights->precision());
+    inherit_weights(source, 0, p.reference_weights->masters());
+  }
+  p.reference_weights->keep_only_what_is_read();
+  p.data.rollouts->set_reference({*p.reference_model, *p.reference_weights});
 }
 
 /// Sets log p of the answers under the reference: those that the run keeps, else computed from the reference model.
 void load_reference(TrainingParts& p, const fs::path& cache) {
+  if (is_of_policy(p.config.objective.type)) return load_policy_reference(p);
   if (!has_reference(p.config.objective.type)) return;
   const fs::path file = cache / "reference.json";
   ReferenceKey key{.model = p.state.reference, .answers = p.data.digest, .precision = p.weights->precision()};
@@ -239,12 +281,8 @@ void load_reference(TrainingParts& p, const fs::path& cache) {
   if (!log_probs) {
     const std::optional<std::string>& named = p.config.objective.reference;
     const std::string name = p.config.locate(named.value_or(*p.config.init_from)).string();
-    const ModelSource source = open_reference(p, name, file);
-    key.model = hash_weights(source.folder);
-    check(!p.resumed_from || key.model == p.state.reference,
-          "{}: has other weights now than when the run began (hash {}, then {}), so its reference is lost; put the "
-          "model back, or start another run with --run DIR",
-          name, hex(key.model), hex(p.state.reference));
+    const ModelSource source = open_reference(p, name, file.string() + " is missing or of other data");
+    key.model = hash_reference(p, name, source);
     p.starts_at_reference = !p.resumed_from && !named && p.config.model.dropout == 0;
     log_probs = kept();
     if (!log_probs) log_probs = named ? log_probs_under_named(p, source) : log_probs_under_start(p, source);
@@ -258,11 +296,32 @@ void load_reference(TrainingParts& p, const fs::path& cache) {
 /// Returns an evaluator for the run's objective.
 std::unique_ptr<Evaluator> evaluator_of(const TrainingParts& p, Index vocab_size, Precision precision) {
   const ModelConfig& model = p.config.model;
+  if (p.data.rollouts != nullptr) {
+    const auto reference =
+        p.reference_model ? std::optional(ModelView(*p.reference_model, *p.reference_weights)) : std::nullopt;
+    return std::make_unique<PolicyEvaluator>(p.model->config(), vocab_size, precision, *p.data.policy,
+                                             *p.data.tokenizer, p.data.rollouts->options(), reference);
+  }
   if (p.data.preferences) {
     return make_preference_evaluator(model, vocab_size, precision, p.config.objective, p.data.runner.scored);
   }
   const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
   return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
+}
+
+/// Returns the weights of the value head; none without one.
+std::span<float> value_head(const TrainingParts& p) {
+  if (p.config.model.head != HeadKind::next_token_and_value) return {};
+  Vec<float> head = p.weights->masters().vec(p.model->layout.find({Module::score}));
+  return {head.data(), static_cast<std::size_t>(head.size())};
+}
+
+/// Reads what rollout_state wrote into a checkpoint.
+void load_rollout(TrainingParts& p) {
+  if (p.data.rollouts == nullptr) return;
+  const fs::path file = *p.resumed_from / kRolloutFile;
+  p.data.rollouts->restore(read_file(file), file.string(), value_head(p));
+  p.weights->round();
 }
 
 /// Throws Error (usage) if the tokenizer cannot encode the prompt of the samples: now rather than at the first sample.
@@ -276,6 +335,10 @@ void check_threads(const TrainConfig& train) {
 }
 
 }  // namespace
+
+std::string rollout_state(const TrainingParts& parts) {
+  return parts.data.rollouts == nullptr ? std::string() : parts.data.rollouts->state(value_head(parts));
+}
 
 bool TrainingParts::has_stopped_early() const {
   return config.train.early_stopping && state.evaluations_since_best >= *config.train.early_stopping;
@@ -319,6 +382,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
   if (p.config.train.eval_every > 0 && p.data.validation) p.evaluator = evaluator_of(p, V, precision);
   if (p.resumed_from) load_checkpoint(p);
+  if (p.resumed_from) load_rollout(p);
   note_machine(p, precision);
   p.training_length.advance(p.state);
   return result;

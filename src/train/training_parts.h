@@ -25,6 +25,8 @@ struct TrainingParts {
   ParameterLayout saved;  // the weights that checkpoints hold: all, or the adapters
   std::unique_ptr<ModelWeights> weights;
   std::unique_ptr<TrainStep> train_step;
+  std::unique_ptr<LanguageModel<float>> reference_model;  // of policy gradients; null if beta is 0
+  std::unique_ptr<ModelWeights> reference_weights;
   std::unique_ptr<Evaluator> evaluator;  // null if nothing is held out or evaluated
   TrainingLength training_length = TrainingLength::after_steps(0);
   TrainerState state;
@@ -36,6 +38,10 @@ struct TrainingParts {
     return !state.evaluation_pending && (training_length.is_reached() || has_stopped_early());
   }
 };
+
+/// Returns the state of a policy gradient besides weights and optimizer, as a checkpoint keeps it: the rollout at work,
+/// the adapted beta, the value head. Empty for other objectives.
+std::string rollout_state(const TrainingParts& parts);
 
 /// Reads or creates all parts of a run, as TrainingRun's constructor describes; with a verified `checkpoint`, those
 /// that resume it. Caches tokens in the folder `cache`.

@@ -47,7 +47,7 @@ struct RandomChat : ChatText {
                                        .max_tokens = 12,
                                        .samples = k + 1,
                                        .end_tokens = {kImEnd, kChatEnd},
-                                       .log_probabilities = true};
+                                       .log_probabilities = LogProbabilities::of_model};
     return complete(model.view(), tokenizer, std::array{chatml.prompt(messages)}, {.generation = generation}).back();
   }
 

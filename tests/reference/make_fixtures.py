@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+import policy_losses
 import preference_losses
 import reference_model
 import reference_optimizers as optimizers
@@ -255,6 +256,7 @@ def write_trajectories(folder):
 
 def write_preferences(folder):
     write_json(folder / "preferences.json", preference_losses.fixture())
+    write_json(folder / "policy.json", policy_losses.fixture())
 
 
 def main():

@@ -108,8 +108,9 @@ TEST(PreferenceObjective, AModelThatIsItsReferenceHasTheKnownLosses) {
         ipo({.type = ObjectiveKind::ipo, .beta = beta});
     EXPECT_DOUBLE_EQ(dpo.loss(batch, outputs), std::log(2.0));
     EXPECT_DOUBLE_EQ(ipo.loss(batch, outputs), 1 / (4 * beta * beta));
-    PreferenceSums sums;
-    dpo.measure(batch, outputs, sums);
+    Measures measures;
+    dpo.measure(batch, outputs, measures);
+    const PreferenceSums& sums = measures.preferences;
     EXPECT_DOUBLE_EQ(sums.loss, sums.indifferent);
     EXPECT_DOUBLE_EQ(sums.chosen_reward, 0);
     EXPECT_DOUBLE_EQ(sums.correct, 0);  // equal rewards are not the right order
@@ -121,8 +122,9 @@ TEST(PreferenceObjective, RewardsAreMeasuredByTrlsNames) {
   batch.comparisons.push_back({.chosen = 0, .rejected = {1}, .weight = 3, .probability = 0.5});  // a tie
   std::vector<double> outputs{-1, -1, -1, -2, -0.5, -0.5};  // the first answer less likely, the second more
   const PreferenceObjective dpo({.type = ObjectiveKind::dpo, .beta = 0.1});
-  PreferenceSums sums;
-  dpo.measure(batch, outputs, sums);
+  Measures measures;
+  dpo.measure(batch, outputs, measures);
+  const PreferenceSums& sums = measures.preferences;
   EXPECT_DOUBLE_EQ(sums.weight, 4);
   EXPECT_DOUBLE_EQ(sums.decided_weight, 1);
   EXPECT_DOUBLE_EQ(sums.correct, 1);

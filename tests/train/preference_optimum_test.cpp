@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/bandit.h"
 #include "support/sanitized.h"
 #include "support/walk_training.h"
 #include <cmath>
@@ -14,72 +15,33 @@
 namespace kiln::testing {
 namespace {
 
-constexpr Index kArms = 16;  // tokens; the prompt is token 0
 constexpr double kBanditBeta = 0.5;
 
-/// A choice of one token, and a model that has learned to choose with stated probabilities.
-struct Bandit {
-  Bandit() : base(std::make_shared<LanguageModel<float>>(little_llama(1, 16, 2), kArms), 1), rewards(at(kArms)) {
-    Rng rng(7, "bandit");
-    auto choices = std::make_shared<TokenExamples>();
-    std::vector<double> probabilities;
-    for (double& reward : rewards) {
-      reward = rng.normal();
-      probabilities.push_back(std::exp(0.7 * rng.normal()));
+/// Returns the probabilities that an objective leads to, if any two arms are compared as often as the base draws them.
+std::vector<double> tuned(const Bandit& bandit, ObjectiveKind kind) {
+  EncodedPrompt prompt{.prompt = {0}, .answers = {}, .comparisons = {}, .census = {}, .place = "bandit"};
+  for (TokenId a = 0; a < kArms; ++a) {
+    prompt.answers.push_back({a});
+    for (TokenId b = 0; b < a; ++b) {
+      prompt.comparisons.push_back(compare(a, b, bandit.rewards[at(a)], bandit.rewards[at(b)]));
+      prompt.comparisons.back().weight = bandit.rho[at(a)] * bandit.rho[at(b)];
     }
-    const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
-    for (TokenId arm = 0; arm < kArms; ++arm) choices->add({0, arm}, probabilities[at(arm)] / sum);
-    train(base, choices, {.steps = 300, .rows = kArms, .learning_rate = 1e-2});
-    rho = probabilities_of(base);
   }
+  const auto pairs = std::make_shared<EncodedPreferences>(
+      PreferenceEncoding{.weight_of = WeightOf::comparison, .n_ctx = 2, .rows = kArms});
+  pairs->add(prompt);
+  return Bandit::probabilities_of(
+      tune(bandit.base, pairs,
+           {.objective = {.type = kind, .beta = kBanditBeta}, .steps = 600, .rows = kArms, .learning_rate = 1e-2}));
+}
 
-  static std::vector<double> probabilities_of(const TrainedPolicy& policy) {
-    TokenRows rows;
-    rows.append(1)[0] = 0;
-    const Index row = 0;
-    const auto runner = policy.view().make_runner({.rows = 1, .scored = 1});
-    std::vector<double> p = log_probs_after(*runner, policy.view().weights, rows, {&row, 1}).front();
-    for (double& each : p) each = std::exp(each);
-    return p;
-  }
-
-  /// Returns the probabilities that the objective leads to, if any two arms are compared as often as the base draws
-  /// them.
-  std::vector<double> tuned(ObjectiveKind kind) const {
-    EncodedPrompt prompt{.prompt = {0}, .answers = {}, .comparisons = {}, .census = {}, .place = "bandit"};
-    for (TokenId a = 0; a < kArms; ++a) {
-      prompt.answers.push_back({a});
-      for (TokenId b = 0; b < a; ++b) {
-        prompt.comparisons.push_back(compare(a, b, rewards[at(a)], rewards[at(b)]));
-        prompt.comparisons.back().weight = rho[at(a)] * rho[at(b)];
-      }
-    }
-    const auto pairs = std::make_shared<EncodedPreferences>(
-        PreferenceEncoding{.weight_of = WeightOf::comparison, .n_ctx = 2, .rows = kArms});
-    pairs->add(prompt);
-    return probabilities_of(
-        tune(base, pairs,
-             {.objective = {.type = kind, .beta = kBanditBeta}, .steps = 600, .rows = kArms, .learning_rate = 1e-2}));
-  }
-
-  /// Returns the base times exp(gains), over its sum.
-  std::vector<double> tilted_by(const std::vector<double>& gains) const {
-    std::vector<double> p(at(kArms));
-    for (std::size_t i = 0; i < p.size(); ++i) p[i] = rho[i] * std::exp(gains[i]);
-    const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-    for (double& each : p) each /= sum;
-    return p;
-  }
-
-  TrainedPolicy base;
-  std::vector<double> rewards;
-  std::vector<double> rho;  // the base's own probabilities
-};
-
-double total_variation(const std::vector<double>& p, const std::vector<double>& q) {
-  double sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) sum += std::abs(p[i] - q[i]) / 2;
-  return sum;
+/// Returns the base times exp(gains), over its sum.
+std::vector<double> tilted_by(const Bandit& bandit, const std::vector<double>& gains) {
+  std::vector<double> p(at(kArms));
+  for (std::size_t i = 0; i < p.size(); ++i) p[i] = bandit.rho[i] * std::exp(gains[i]);
+  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+  for (double& each : p) each /= sum;
+  return p;
 }
 
 // With h = log(pi / rho) and p_ij = sigmoid(r_i - r_j), the loss's gradient in h_i,
@@ -108,11 +70,11 @@ std::vector<double> ipo_gains(const Bandit& bandit) {
 TEST(PreferenceOptimum, OfABanditIsReachedByDpoAndByIpo) {
   const SingleThreadScope few_numbers;  // too few to share
   const Bandit bandit;
-  const std::vector<double> dpo = bandit.tilted_by(dpo_gains(bandit)), ipo = bandit.tilted_by(ipo_gains(bandit));
+  const std::vector<double> dpo = tilted_by(bandit, dpo_gains(bandit)), ipo = tilted_by(bandit, ipo_gains(bandit));
   EXPECT_GT(total_variation(bandit.rho, ipo), 0.1);  // so that the bars below mean something
   EXPECT_GT(total_variation(dpo, ipo), 0.1);
-  EXPECT_LT(total_variation(bandit.tuned(ObjectiveKind::dpo), dpo), 0.001);
-  EXPECT_LT(total_variation(bandit.tuned(ObjectiveKind::ipo), ipo), 0.001);
+  EXPECT_LT(total_variation(tuned(bandit, ObjectiveKind::dpo), dpo), 0.001);
+  EXPECT_LT(total_variation(tuned(bandit, ObjectiveKind::ipo), ipo), 0.001);
 }
 
 /// What shared figures say of uniform walks on a graph, to four digits.

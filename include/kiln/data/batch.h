@@ -23,18 +23,33 @@ struct Comparison {
   double margin = 0;            // of a pair: by how much it is the better one
 };
 
+/// What a policy gradient reads of each scored row, whose target a policy has drawn.
+struct DrawnRows {
+  std::vector<double> behaviour;   // (M) log p when the token was drawn
+  std::vector<double> advantages;  // (M)
+  std::vector<double> reference;   // (M) log p under the reference model; empty if the loss has no part in it
+  std::vector<double> values;      // (M) of a value head, when the token was drawn; else empty
+  std::vector<double> returns;     // (M) what the value is to predict
+  double kl_weight = 0;            // of the divergence from the reference in the loss
+
+  void clear();
+};
+
 /// Tokens to run through a model, and the rows that its head scores.
 struct Batch {
   TokenRows rows;                     // (N) inputs
   std::vector<Index> scored;          // (M) rows, ascending
   std::vector<std::int32_t> targets;  // (M) the token that follows each; 0 where the head scores no token
-  std::vector<float> weights;         // (M) of each in the loss of next tokens
+  std::vector<float> weights;         // (M) of each in the loss
+  double temperature = 1;             // divides the logits
 
   // Of judged answers, each of which is a sequence:
   std::vector<Comparison> comparisons;
   std::vector<double> reference;  // (sequences) log p of each answer under the reference model; empty without one
 
-  Scored scored_targets() const { return {scored, targets}; }
+  DrawnRows drawn;  // of tokens that a policy drew
+
+  Scored scored_targets() const { return {scored, targets, temperature}; }
 
   /// Removes all rows; keeps the memory.
   void clear();

@@ -26,16 +26,27 @@ inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<st
 enum class ContextOverflow { half, recompute, stop };
 inline constexpr std::array<std::string_view, 3> kContextOverflows{"half", "recompute", "stop"};
 
+/// What the draws of a sample depend on besides the seed: its number among the prompt's samples, so that all prompts
+/// share draws; this number and the prompt, so that different prompts have independent draws; or its number among all
+/// samples of all calls, so that no two have the same draws.
+enum class DrawStream { of_sample, of_prompt, of_number };
+
+/// The log probability that OnToken gets, natural and over the whole vocabulary. of_model: before repetition penalty,
+/// temperature and truncation, as in `inspect`; at_temperature: the same at the temperature of the sampling.
+enum class LogProbabilities { none, of_model, at_temperature };
+
 struct GenerationOptions {
   SamplingOptions sampling = {};
-  Index max_tokens = 200;        // of a sample, beyond the prompt
-  Index samples = 1;             // of each prompt
-  bool draws_by_prompt = false;  // the draws also depend on the prompt, so that different prompts' are independent
-  std::uint64_t seed = 1337;     // sample s of each prompt draws from substream s of "sampling", independent of others
-  std::vector<TokenId> end_tokens = {};            // each ends a sample, and is not part of it
+  Index max_tokens = 200;     // of a sample, beyond the prompt
+  Index samples = 1;          // of each prompt
+  std::uint64_t seed = 1337;  // of the draws, which come from substreams of "sampling"
+  DrawStream draws = DrawStream::of_sample;
+  std::uint64_t first_number = 0;                  // of the first sample, for DrawStream::of_number
+  std::vector<TokenId> end_tokens = {};            // each ends a sample
+  bool keeps_end = false;                          // OnToken gets the end token too, else it is not part of the sample
   std::optional<Index> vocab_size = std::nullopt;  // of the tokenizer: larger ids are not drawn
   ContextOverflow overflow = ContextOverflow::half;
-  bool log_probabilities = false;  // computes those of OnToken
+  LogProbabilities log_probabilities = LogProbabilities::none;
 
   /// Throws Error (usage) for a value out of range.
   void validate() const;
@@ -44,9 +55,8 @@ struct GenerationOptions {
 /// The tokens to continue, at least one.
 using Prompt = std::vector<TokenId>;
 
-/// Called for each drawn token; returning false ends the sample (Finish::stop). The log probability is natural, from
-/// the model's own distribution over its whole vocabulary, before repetition penalty, temperature and truncation, as in
-/// `inspect`; 0 unless requested in the options.
+/// Called for each drawn token; returning false ends the sample (Finish::stop). The log probability is that of the
+/// options, 0 if they request none.
 using OnToken = std::function<bool(Index sample, TokenId token, double log_probability)>;
 /// Called once at the end of each sample.
 using OnFinish = std::function<void(Index sample, Finish finish)>;

@@ -32,8 +32,8 @@ class NextTokenHead {
   void logits(const ParameterBuffer<T>& weights, GptActivations<T>& activations, std::span<const Index> rows,
               Mat<Acc<T>> logits) const;
 
-  /// Computes losses[m] = -log p(targets[m]) in nats and, unless `best` is empty, the likeliest token best[m].
-  /// losses, best (M). Uses activations.d_hidden as logits does.
+  /// Computes losses[m] = -log p(targets[m]) in nats, at scored.temperature, and, unless `best` is empty, the likeliest
+  /// token best[m]. losses, best (M). Uses activations.d_hidden as logits does.
   void forward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, const Scored& scored,
                HeadScratch<T>& scratch, Vec<Acc<T>> losses, std::span<std::int32_t> best) const;
 
@@ -53,8 +53,8 @@ class NextTokenHead {
   TokenMatrix unembedding_;
 };
 
-/// Maps the hidden state of each chosen row to one number: the head of a reward model. Reads rows one by one, so that a
-/// row's number does not depend on the others.
+/// Maps the hidden state of each chosen row to one number: a reward model's score, or a policy's value. Reads rows one
+/// by one, so that a row's number does not depend on the others.
 template <class T>
 class ScoreHead {
  public:
@@ -67,9 +67,9 @@ class ScoreHead {
                Vec<Acc<T>> scores) const;
 
   /// Propagates d_scores (M), the gradient of the scores: writes that of the hidden states to activations.d_hidden,
-  /// zero in rows not chosen, and adds that of w, summed over the rows in their order.
+  /// zero in rows not chosen, or adds it there; adds that of w, summed over the rows in their order.
   void backward(const ParameterBuffer<T>& weights, GptActivations<T>& activations, std::span<const Index> rows,
-                ConstVec<Acc<T>> d_scores, Gradients<Acc<T>>& gradients) const;
+                ConstVec<Acc<T>> d_scores, Write hidden, Gradients<Acc<T>>& gradients) const;
 
  private:
   ParameterId weight_;

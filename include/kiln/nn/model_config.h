@@ -26,9 +26,11 @@ enum class InitScheme { gpt2, normal, xavier, kaiming, uniform, zero };
 inline constexpr std::array<std::string_view, 6> kInitSchemes{"gpt2", "normal", "xavier", "kaiming", "uniform", "zero"};
 inline std::span<const std::string_view> names_of(InitScheme) { return kInitSchemes; }
 
-/// What the model computes from a token's hidden state: a probability for each next token (a language model), or one
-/// number, the score of the text up to the token (a reward model).
-enum class HeadKind { next_token, score };
+/// What the model computes from a token's hidden state: a probability for each next token (a language model); one
+/// number, the score of the text up to the token (a reward model); or both, the number being the value of the text, an
+/// estimate of the rewards to come (a policy in training, whose value head only its own run keeps).
+enum class HeadKind { next_token, score, next_token_and_value };
+constexpr bool predicts_tokens(HeadKind head) { return head != HeadKind::score; }
 
 struct InitConfig {
   InitScheme scheme = InitScheme::gpt2;

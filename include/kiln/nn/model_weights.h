@@ -65,6 +65,8 @@ struct ModelView {
   Precision precision;
   Weights weights;  // at least the buffer that this precision reads
 
+  ModelView(const ModelConfig& of, Index vocabulary, Precision computing, const Weights& read)
+      : config(of), vocab_size(vocabulary), precision(computing), weights(read) {}
   ModelView(const LanguageModel<float>& model, const ModelWeights& owned)
       : config(model.config()), vocab_size(model.vocab_size()), precision(owned.precision()), weights(owned.view()) {}
   /// Refers to a model in float.

@@ -45,11 +45,12 @@ class Runner {
 
   /// Writes one output for each scored row. A language model's is -log p of the row's target in nats; unless `best` is
   /// empty, the likeliest token is written there. A reward model's is the score of the text up to the row; it reads no
-  /// targets, and `best` must be empty.   outputs, best (M).
+  /// targets, and `best` must be empty. A model with a value head has both, first all of the former, then all values:
+  /// its outputs are twice as many.   outputs (M) or (2M); best (M).
   virtual void score(const Scored& scored, Vec<A> outputs, std::span<std::int32_t> best = {}) = 0;
 
   /// Writes the outputs as `score` does and adds the gradient of sum_m d_outputs[m] * outputs[m] with respect to every
-  /// parameter. May be called once per forward.   d_outputs, outputs (M).
+  /// parameter. May be called once per forward.   d_outputs, outputs (M) or (2M).
   virtual void backward(const Scored& scored, ConstVec<A> d_outputs, Vec<A> outputs, Gradients<A>& gradients) = 0;
 
   /// Copies the first `positions` keys and values of slot `from` to slot `to`.

@@ -43,6 +43,7 @@ struct TokenRows {
 struct Scored {
   std::span<const Index> rows;            // (M)
   std::span<const std::int32_t> targets;  // (M), each in [0, V)
+  double temperature = 1;                 // divides the logits, as in sampling
 };
 
 }  // namespace kiln

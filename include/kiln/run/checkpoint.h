@@ -29,6 +29,8 @@ struct TrainerState {
   std::uint64_t chat_template = 0;
   std::uint64_t reference = 0;
   std::optional<double> reward_mean, reward_deviation;
+  std::optional<double> best_gold, reward_at_best_gold;
+  bool is_overoptimised = false;
   int threads = 0;
   Precision precision = Precision::automatic;
   std::optional<double> validation_loss;
@@ -57,6 +59,9 @@ struct TrainerState {
     v("reference", reference, "XXH3 of the reference model's weights, of dpo and ipo; 0: none");
     v("reward_mean", reward_mean, "of a reward model: mean score of the held-out answers at the last evaluation");
     v("reward_deviation", reward_deviation, "standard deviation of the same scores");
+    v("best_gold", best_gold, "of a policy: highest mean of the held-out gold rewards so far");
+    v("reward_at_best_gold", reward_at_best_gold, "mean of the rewards of training at that evaluation");
+    v("is_overoptimised", is_overoptimised, "the warning of over-optimisation was given");
     v("threads", threads, "number of threads; another number may change the last bits of the results", non_negative());
     v("precision", precision, "precision of the last steps; another precision changes the results; auto: unknown");
     v("validation_loss", validation_loss, "validation loss of these weights, if they were evaluated");
@@ -84,6 +89,7 @@ struct CheckpointContents {
   TokenizerFiles tokenizer;
   TrainerState state;
   BaseModel base = {};
+  std::string rollout = {};  // of policy gradients: the rollout at work, as JSON
 };
 
 /// Writes all files into `folder`, which must exist and be empty, the manifest last, and flushes them to the disk.

@@ -7,6 +7,7 @@
 #include "kiln/optim/optimizer_config.h"
 #include "kiln/optim/schedule_config.h"
 #include "kiln/run/objective_config.h"
+#include "kiln/run/policy_config.h"
 #include "kiln/run/train_config.h"
 #include "kiln/text/tokenizer_config.h"
 
@@ -28,6 +29,7 @@ struct Config {
   ChatConfig chat;
   DataConfig data;
   ObjectiveConfig objective;
+  PolicyConfig policy;
   ModelConfig model;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
@@ -65,6 +67,7 @@ struct Config {
     v("chat", chat, "conversations");
     v("data", data, "the text");
     v("objective", objective, "the loss that training minimizes");
+    v("policy", policy, "policy gradients: how answers are drawn and scored, and how the model learns from that");
     v("model", model, "the architecture");
     v("lora", model.lora, "low-rank adapters that train in place of the weights (LoRA, arXiv:2106.09685)");
     v("optimizer", optimizer, "how gradients move the weights");

@@ -20,6 +20,7 @@ inline constexpr std::int64_t kCheckpointFormat = 1;
 inline constexpr const char* kConfigFile = "kiln.json";  // the run's config
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 inline constexpr const char* kStateFile = "trainer.json";
+inline constexpr const char* kRolloutFile = "rollout.json";  // of policy gradients
 inline constexpr const char* kManifestFile = "manifest.json";
 
 /// Thrown for a checkpoint of a newer kiln.

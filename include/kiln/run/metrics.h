@@ -16,7 +16,13 @@
 
 namespace kiln {
 
-/// A row. It has every key, those of judged answers only in their runs; null means not measured, or not finite.
+/// The mean of a reward that the config names.
+struct NamedMean {
+  std::string name;
+  double mean = 0;
+};
+
+/// A row. It has every key of kMetrics but those of some objectives alone; null means not measured, or not finite.
 struct MetricsRow {
   std::int64_t step = 0;
   std::int64_t tokens = 0;
@@ -33,6 +39,12 @@ struct MetricsRow {
   // Of judged answers, over the comparisons of a step:
   std::optional<double> chosen_reward, rejected_reward, reward_margin, reward_accuracy;
   std::optional<double> chosen_log_prob, rejected_log_prob;
+  // Of policy gradients, over the answers of a rollout or the tokens of a step:
+  std::optional<double> reward, reward_deviation, kl, kl_k3, kl_weight, entropy, equal_groups;
+  std::optional<double> mean_length, least_length, largest_length, unfinished;
+  std::optional<double> clipped_low, clipped_high, divergence, value_loss;
+  std::optional<double> held_out_reward, held_out_gold, held_out_kl;
+  std::vector<NamedMean> rewards;  // the mean of each reward by itself
 
   template <class V>
   void visit(V& v);
@@ -50,11 +62,11 @@ struct Metric {
   const char* tag;        // of TensorBoard
   bool is_noisy = false;  // figures add a smoothed curve
   Best best = Best::none;
-  bool of_preferences = false;  // only in rows of runs on judged answers
+  bool of_objective = false;  // only in rows of runs of some objectives
 };
 
 /// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
-inline constexpr std::array<Metric, 15> kMetrics{{
+inline constexpr std::array<Metric, 33> kMetrics{{
     {&MetricsRow::loss, "loss", "loss of the step's batch before its update, in nats per token", "training loss",
      "loss (nats per token)", "loss/training", true},
     {&MetricsRow::learning_rate, "learning_rate", "learning rate of the step", "learning rate", "learning rate",
@@ -89,6 +101,43 @@ inline constexpr std::array<Metric, 15> kMetrics{{
      "log p of chosen answers", "log p of chosen answers (nats)", "logps/chosen", true, Metric::Best::none, true},
     {&MetricsRow::rejected_log_prob, "logps/rejected", "mean log p of the rejected answers, in nats",
      "log p of rejected answers", "log p of rejected answers (nats)", "logps/rejected", true, Metric::Best::none, true},
+    {&MetricsRow::reward, "reward", "mean score of the rollout's answers", "reward", "mean score of drawn answers",
+     "reward", true, Metric::Best::none, true},
+    {&MetricsRow::reward_deviation, "reward_std", "standard deviation of these scores", "deviation of rewards",
+     "standard deviation of scores", "reward_std", true, Metric::Best::none, true},
+    {&MetricsRow::kl, "kl", "divergence of the rollout's answers from the reference: mean of the sums of log p - log p",
+     "KL", "KL from the reference (nats per answer)", "kl", true, Metric::Best::none, true},
+    {&MetricsRow::kl_k3, "kl/k3", "the same by an estimator of lower variance, which is never negative", "KL (k3)",
+     "KL from the reference (nats per answer)", "kl/k3", true, Metric::Best::none, true},
+    {&MetricsRow::kl_weight, "beta", "weight of the divergence, which policy.kl_target adapts", "beta",
+     "weight of the divergence", "beta", false, Metric::Best::none, true},
+    {&MetricsRow::entropy, "entropy", "mean of -log p of the drawn tokens, in nats", "entropy",
+     "entropy (nats per token)", "entropy", true, Metric::Best::none, true},
+    {&MetricsRow::equal_groups, "frac_reward_zero_std", "share of the prompts whose answers all have the same score",
+     "prompts without a difference", "share of prompts", "frac_reward_zero_std", true, Metric::Best::none, true},
+    {&MetricsRow::mean_length, "completions/mean_length", "mean tokens of the rollout's answers", "mean length",
+     "tokens of an answer", "completions/mean_length", true, Metric::Best::none, true},
+    {&MetricsRow::least_length, "completions/min_length", "tokens of the shortest answer", "shortest answer",
+     "tokens of an answer", "completions/min_length", true, Metric::Best::none, true},
+    {&MetricsRow::largest_length, "completions/max_length", "tokens of the longest answer", "longest answer",
+     "tokens of an answer", "completions/max_length", true, Metric::Best::none, true},
+    {&MetricsRow::unfinished, "completions/clipped_ratio", "share of the answers that did not end by themselves",
+     "unfinished answers", "share of answers", "completions/clipped_ratio", true, Metric::Best::none, true},
+    {&MetricsRow::clipped_low, "clip_ratio/low_mean", "share of the step's tokens beyond the lower clip", "clipped low",
+     "share of tokens", "clip_ratio/low_mean", true, Metric::Best::none, true},
+    {&MetricsRow::clipped_high, "clip_ratio/high_mean", "share of the step's tokens beyond the upper clip",
+     "clipped high", "share of tokens", "clip_ratio/high_mean", true, Metric::Best::none, true},
+    {&MetricsRow::divergence, "policy/approxkl_avg", "divergence of the learning from the drawing model",
+     "KL from the drawing model", "nats per token", "policy/approxkl_avg", true, Metric::Best::none, true},
+    {&MetricsRow::value_loss, "loss/value_avg", "half the squared error of the value head", "value loss",
+     "half the squared error", "loss/value_avg", true, Metric::Best::none, true},
+    {&MetricsRow::held_out_reward, "validation/reward", "mean score of answers to the held-out prompts",
+     "held-out reward", "mean score of answers to held-out prompts", "validation/reward", false, Metric::Best::highest,
+     true},
+    {&MetricsRow::held_out_gold, "validation/gold", "mean of policy.gold over the same answers", "held-out gold",
+     "mean score of answers to held-out prompts", "validation/gold", false, Metric::Best::highest, true},
+    {&MetricsRow::held_out_kl, "validation/kl", "divergence of the same answers from the reference", "held-out KL",
+     "KL from the reference (nats per answer)", "validation/kl", false, Metric::Best::none, true},
 }};
 
 /// The keys of kMetrics.

@@ -15,15 +15,23 @@
 namespace kiln {
 
 /// next_token: predict every token of a text; sft: the answers in conversations (supervised finetuning); dpo, ipo:
-/// prefer the answers that people prefer; reward: score answers as people rank them.
-enum class ObjectiveKind { next_token, sft, dpo, ipo, reward };
-inline constexpr std::array<std::string_view, 5> kObjectiveKinds{"next_token", "sft", "dpo", "ipo", "reward"};
+/// prefer the answers that people prefer; reward: score answers as people rank them; grpo, rloo, reinforce, ppo: write
+/// answers with higher scores (presets of policy gradients).
+enum class ObjectiveKind { next_token, sft, dpo, ipo, reward, grpo, rloo, reinforce, ppo };
+inline constexpr std::array<std::string_view, 9> kObjectiveKinds{"next_token", "sft",  "dpo",       "ipo", "reward",
+                                                                 "grpo",       "rloo", "reinforce", "ppo"};
 inline std::span<const std::string_view> names_of(ObjectiveKind) { return kObjectiveKinds; }
 
 /// Returns true for an objective whose data are judged answers.
-constexpr bool is_of_preferences(ObjectiveKind kind) { return kind >= ObjectiveKind::dpo; }
+constexpr bool is_of_preferences(ObjectiveKind kind) {
+  return kind >= ObjectiveKind::dpo && kind <= ObjectiveKind::reward;
+}
+/// Returns true for a policy gradient, whose data are prompts.
+constexpr bool is_of_policy(ObjectiveKind kind) { return kind >= ObjectiveKind::grpo; }
 /// Returns true for an objective that holds a model close to a reference model.
-constexpr bool has_reference(ObjectiveKind kind) { return kind == ObjectiveKind::dpo || kind == ObjectiveKind::ipo; }
+constexpr bool has_reference(ObjectiveKind kind) {
+  return kind == ObjectiveKind::dpo || kind == ObjectiveKind::ipo || is_of_policy(kind);
+}
 /// Returns true for an objective whose data are written by a chat template.
 constexpr bool has_template(ObjectiveKind kind) { return kind != ObjectiveKind::next_token; }
 
@@ -45,14 +53,19 @@ struct ObjectiveConfig {
   void visit(V& v) {
     v("type", type,
       "next_token: predict every token of a text; sft: predict the answers in conversations (supervised finetuning); "
-      "dpo, ipo: prefer the answers that people prefer; reward: a model that scores answers as people rank them");
+      "dpo, ipo: prefer the answers that people prefer; reward: a model that scores answers as people rank them; grpo, "
+      "rloo, reinforce, ppo: write answers that are scored higher, by policy gradients (section policy)");
     v("supervise", supervise,
       "sft: tokens to predict; assistant: every answer and its end token; completion: only the last answer; all: every "
       "token");
     v("too_long", too_long,
       "sft: what to do with a conversation longer than n_ctx; drop: skip it; cut: remove its oldest turns");
-    v("beta", beta, "dpo, ipo: how strongly the model is held to the reference", positive());
-    v("reference", reference, "dpo, ipo: the model that answers are compared with; null: init_from");
+    v("beta", beta,
+      "dpo, ipo and policy gradients: how strongly the model is held to the reference; 0, of policy gradients: not at "
+      "all",
+      non_negative());
+    v("reference", reference,
+      "dpo, ipo and policy gradients: the model that answers are compared with; null: init_from");
     v("label_smoothing", label_smoothing, "dpo, reward: share of the pairs to take for wrongly judged",
       from_to_below(0, 0.5));
     v("nll_weight", nll_weight,

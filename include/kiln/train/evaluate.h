@@ -29,6 +29,7 @@ struct Evaluation {
   Index tokens = 0;                     // targets scored: all except the first token and those that follow a border
   std::optional<double> bits_per_byte;  // of the text of the scored targets; null if that is unknown or empty
   std::optional<double> reward_mean, reward_deviation;  // of judged answers
+  std::optional<double> reward, gold, kl;  // of a policy's answers: mean rewards, nats per answer from the reference
   double seconds = 0;
   std::string part = {};               // its name, if this is a part of another evaluation
   std::vector<Evaluation> parts = {};  // of several parts, those with a scored target

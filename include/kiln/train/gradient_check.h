@@ -4,6 +4,7 @@
 #include "kiln/nn/block.h"
 #include "kiln/nn/model_config.h"
 #include "kiln/run/objective_config.h"
+#include "kiln/run/policy_config.h"
 
 #include <cstdint>
 #include <string>
@@ -15,6 +16,7 @@ struct GradientCheckOptions {
   std::uint64_t seed = 1337;
   Recompute recompute = Recompute::none;
   ObjectiveConfig objective = {};  // whose loss is differentiated
+  PolicyConfig policy = {};        // of policy gradients, resolved
   Index batch_size = 2;            // sequences
   Index sequence_length = 8;       // of the longest; cut to n_ctx
   Index entries_per_tensor = 8;    // sampled at random; small tensors are checked whole
@@ -39,8 +41,9 @@ struct TensorGradientCheck {
 /// weights from the seed, at a scale where every part of the model matters, and draws a batch: random sequences of
 /// unequal lengths end to end, some rows not scored, the others weighted. The rows of conversations alternate between
 /// turns: those of questions are not scored, those of answers are, with equal weights. Judged answers are compared with
-/// each other, with unequal weights and probabilities. Dropout uses a fixed mask.
-/// Allocates weights, gradients and activations in double; the caller must check the available memory.
+/// each other, with unequal weights and probabilities. Tokens of a policy have random advantages and pasts. Dropout
+/// uses a fixed mask. Allocates weights, gradients and activations in double; the caller must check the available
+/// memory.
 std::vector<TensorGradientCheck> check_gradients(const ModelConfig& config, Index vocab_size,
                                                  const GradientCheckOptions& options);
 

@@ -4,6 +4,7 @@
 #include "kiln/data/batcher.h"
 #include "kiln/nn/runner.h"
 #include "kiln/run/objective_config.h"
+#include "kiln/run/policy_config.h"
 
 #include <memory>
 #include <span>
@@ -24,7 +25,23 @@ struct PreferenceSums {
   void add(const PreferenceSums& other);
 };
 
-/// Maps the outputs of a batch's M scored rows to a loss: log p of their targets, or the numbers of a score head. The
+/// What tokens that a policy drew add up to, each counted once.
+struct PolicySums {
+  double tokens = 0;
+  double divergence = 0;         // r - 1 - log r of the ratio r of a token's probability to that when it was drawn
+  double low = 0, high = 0;      // tokens that the lower and the upper clip keep from the gradient
+  double largest_log_ratio = 0;  // of all tokens, by its size
+  double value_loss = 0;         // half the squared error
+};
+
+/// What an objective measures in a step.
+struct Measures {
+  PreferenceSums preferences;
+  PolicySums policy;
+};
+
+/// Maps the outputs of a batch's M scored rows to a loss: log p of their targets, or the numbers of a score head; of a
+/// model with a value head, M values follow the log probabilities, so that (M) below is (2M). The
 /// loss and its gradient are sums over the batch; the step divides them once, by the weight of all its batches.
 class Objective {
  public:
@@ -42,8 +59,8 @@ class Objective {
   virtual void gradient(const Batch& batch, std::span<const double> outputs, std::span<double> d_outputs) const = 0;
   /// Returns the weight of the batch.
   virtual double weight(const Batch& batch) const = 0;
-  /// Adds what the batch's comparisons add up to; nothing for an objective without comparisons.   outputs (M).
-  virtual void measure(const Batch& /*batch*/, std::span<const double> /*outputs*/, PreferenceSums& /*sums*/) const {}
+  /// Adds what the batch's comparisons or drawn tokens add up to; nothing for an objective without.   outputs (M).
+  virtual void measure(const Batch& /*batch*/, std::span<const double> /*outputs*/, Measures& /*sums*/) const {}
 };
 
 /// Cross-entropy of the next token: loss = -sum_m weights[m] * outputs[m].
@@ -55,8 +72,8 @@ class NextToken final : public Objective {
   double weight(const Batch& batch) const override;
 };
 
-/// Returns the objective that a config names.
-std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config);
+/// Returns the objective that a config names. `policy` must be resolved.
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const PolicyConfig& policy);
 
 /// Runs batches through a model for an objective. A is the type of the model's scores: float, or double in the gradient
 /// check, which thus tests the code that trains.
@@ -65,7 +82,7 @@ class BatchRunner {
  public:
   /// Both must outlive this object.
   BatchRunner(Runner<A>& runner, const Objective& objective)
-      : runner_(runner), objective_(objective), sign_(runner.config().head == HeadKind::next_token ? -1 : 1) {}
+      : runner_(runner), objective_(objective), head_(runner.config().head) {}
 
   /// Returns the loss of a batch.
   double loss(Weights weights, const Batch& batch, const StepContext& step);
@@ -77,11 +94,13 @@ class BatchRunner {
  private:
   void score(const Batch& batch);
   void read_outputs();
+  std::size_t outputs_of(const Batch& batch) const;
+  double sign(std::size_t i) const;
 
   Runner<A>& runner_;
   const Objective& objective_;
-  double sign_;                              // the runner's numbers are -log p, the objective's are log p
-  std::vector<A> scores_, d_scores_;         // (M), as in the runner
+  HeadKind head_;
+  std::vector<A> scores_, d_scores_;         // (M), as in the runner, which has -log p for the objective's log p
   std::vector<double> outputs_, d_outputs_;  // (M), as in the objective
 };
 

@@ -23,11 +23,11 @@ struct StepResult {
   double loss = 0;           // nats per token, weighted mean over the scored rows of the step
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
-  bool is_scored = true;            // false if every token follows a border: there is no loss and no update
-  Index examples = 0;               // drawn: windows or conversations
-  Index tokens = 0;                 // of these
-  PreferenceSums preferences = {};  // of judged answers
-  bool applied = false;             // false if loss or gradient was not finite, or the loss above the limit: no update
+  bool is_scored = true;  // false if every token follows a border: there is no loss and no update
+  Index examples = 0;     // drawn: windows or conversations
+  Index tokens = 0;       // of these
+  Measures measures = {};
+  bool applied = false;  // false if loss or gradient was not finite, or the loss above the limit: no update
 };
 
 /// The position of a run: all that the next step depends on besides weights, moments and config.

@@ -1,0 +1,179 @@
+// Tuning by policy gradients as runs: what it learns, that it resumes to the byte, and what it refuses.
+#include "kiln/core/file.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/train/training_run.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/log_capture.h"
+#include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
+#include <string>
+
+namespace kiln {
+namespace {
+
+using testing::expect_error_with;
+using testing::LogCapture;
+using testing::Scratch;
+using testing::stop_after;
+using testing::tiny_config;
+using testing::TrainingHooks;
+
+RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
+  TrainingRun run(config, root, {.mode = mode});
+  TrainingHooks hooks;
+  if (stop >= 0) stop_after(hooks, stop);
+  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
+  return run.paths();
+}
+
+/// A byte-level model from nothing that answers with a letter from a to h.
+Config start_config(const Scratch& scratch) {
+  Config config = tiny_config(scratch);
+  std::string chats;
+  for (int i = 0; i < 40; ++i) {
+    chats += fmt::format(R"({{"prompt":"say {}","completion":"{}"}})"
+                         "\n",
+                         static_cast<char>('a' + i % 8), static_cast<char>('a' + i * 3 % 8));
+  }
+  config.data.train = {scratch.write("chats.jsonl", chats)};
+  config.objective.type = ObjectiveKind::sft;
+  config.chat.choice = ChatTemplateChoice::chatml;
+  config.tokenizer.special_tokens = chat_special_tokens(ChatTemplateKind::chatml);
+  config.model.n_ctx = 48;
+  config.model.d_model = 32;
+  config.model.dropout = 0;
+  config.model.d_head.reset();
+  config.model.d_mlp.reset();
+  config.model.resolve();
+  config.train.steps = 60;
+  config.train.batch_size.count = 4;
+  config.train.eval_every = 0;
+  config.train.checkpoint_every = 0;
+  return config;
+}
+
+/// Tunes the model of start_config, which it trains first, towards answers with a letter from a to d.
+Config policy_config(const Scratch& scratch, ObjectiveKind kind) {
+  Config config = start_config(scratch);
+  config.init_from = scratch.path("start");
+  if (!path_exists(*config.init_from)) train(start_config(scratch), scratch.path("start"));
+  std::string prompts;
+  for (int i = 0; i < 24; ++i) prompts += fmt::format("say {}\n", static_cast<char>('a' + i % 8));
+  config.data.train = {scratch.write("prompts.txt", prompts)};
+  config.objective.type = kind;
+  config.objective.beta = 0.02;
+  config.policy.rewards = {{.type = RewardKind::regex, .pattern = "^[a-d]"},
+                           {.type = RewardKind::unfinished, .weight = -0.5}};
+  config.policy.prompts = 8;
+  config.policy.answers = 4;
+  config.policy.max_tokens = 6;
+  if (kind == ObjectiveKind::ppo) config.policy.minibatches = 2;
+  config.policy.resolve(kind);
+  if (config.policy.baseline == Baseline::value) config.model.head = HeadKind::next_token_and_value;
+  config.train.steps = 24;
+  config.train.eval_every = 8;
+  config.train.checkpoint_every = 8;
+  config.train.log_every = 1;
+  config.optimizer.learning_rate = 3e-3;
+  return config;
+}
+
+constexpr ObjectiveKind kPolicies[] = {ObjectiveKind::grpo, ObjectiveKind::rloo, ObjectiveKind::reinforce,
+                                       ObjectiveKind::ppo};
+
+TEST(PolicyTraining, RaisesTheRewardAndBeginsAtTheReference) {
+  for (const ObjectiveKind kind : kPolicies) {
+    const Scratch scratch;
+    const RunPaths paths = train(policy_config(scratch, kind), scratch.path("run"));
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    ASSERT_EQ(rows.size(), 24u);
+    EXPECT_EQ(*rows.front().kl, 0);
+    EXPECT_EQ(*rows.front().divergence, 0);  // from the model that drew the answers
+    EXPECT_GT(*rows.back().reward, *rows.front().reward + 0.1) << name_of(kind);
+    EXPECT_GT(*rows.back().kl_k3, 0);
+    EXPECT_TRUE(rows.back().held_out_reward.has_value());
+    ASSERT_EQ(rows.back().rewards.size(), 2u);
+    EXPECT_EQ(rows.back().rewards.front().name, "regex");
+    EXPECT_EQ(rows.back().value_loss.has_value(), kind == ObjectiveKind::ppo);
+  }
+}
+
+TEST(PolicyTraining, ResumesToTheByteWithinARollout) {
+  for (const ObjectiveKind kind : {ObjectiveKind::grpo, ObjectiveKind::ppo}) {
+    const Scratch scratch;
+    Config config = policy_config(scratch, kind);
+    config.policy.kl_target = 0.5;
+    config.policy.passes = 2;
+    const RunPaths whole = train(config, scratch.path("whole"));
+    const RunPaths parts = train(config, scratch.path("parts"), 13);  // in the second pass of a rollout
+    train(config, scratch.path("parts"), -1, OpenMode::resume);
+    for (const char* file : {"model.safetensors", "optimizer.safetensors", "rollout.json"}) {
+      EXPECT_EQ(read_file(whole.checkpoints() / checkpoint_name(24) / file),
+                read_file(parts.checkpoints() / checkpoint_name(24) / file))
+          << name_of(kind) << " " << file;
+    }
+    const auto without_times = [](const RunPaths& paths) {
+      std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+      std::vector<std::string> texts;
+      for (MetricsRow& row : rows) {
+        row.seconds = 0;
+        row.tokens_per_second.reset();
+        texts.push_back(to_json(row).dump());
+      }
+      return texts;
+    };
+    EXPECT_EQ(without_times(whole), without_times(parts));
+  }
+}
+
+TEST(PolicyTraining, LeavesTheRestOfARolloutOutBeyondTheLimit) {
+  const Scratch scratch;
+  Config config = policy_config(scratch, ObjectiveKind::ppo);
+  config.policy.kl_limit = 1e-9;
+  const LogCapture log;
+  const RunPaths paths = train(config, scratch.path("run"));
+  EXPECT_NE(log.text().find("beyond policy.kl_limit; the rest of it is left out"), std::string::npos);
+  const TrainerState state = read_trainer_state(paths.checkpoints() / checkpoint_name(24));
+  EXPECT_EQ(state.windows, 24 / 2 * 32 * 4);  // two of eight steps of each rollout
+}
+
+TEST(PolicyTraining, WithAdaptersTheReferenceIsTheBase) {
+  const Scratch scratch;
+  Config config = policy_config(scratch, ObjectiveKind::ppo);
+  config.model.lora.rank = 4;
+  const RunPaths whole = train(config, scratch.path("whole"));
+  EXPECT_EQ(*read_metrics(whole.metrics()).front().kl, 0);
+  train(config, scratch.path("parts"), 13);
+  const RunPaths parts = train(config, scratch.path("parts"), -1, OpenMode::resume);
+  for (const char* file : {"adapter_model.safetensors", "optimizer.safetensors", "rollout.json"}) {
+    EXPECT_EQ(read_file(whole.checkpoints() / checkpoint_name(24) / file),
+              read_file(parts.checkpoints() / checkpoint_name(24) / file))
+        << file;
+  }
+}
+
+TEST(PolicyTraining, KeepsWhatItLearnedIfARewardFails) {
+  const Scratch scratch;
+  Config config = policy_config(scratch, ObjectiveKind::grpo);
+  // Counts its answers in a file, since it is started again.
+  const std::string count = scratch.write("count", "0");
+  const std::string judge =
+      scratch.write("judge.sh", fmt::format("while read -r line; do\n n=$(($(cat {0}) + 1)); echo $n > {0}\n"
+                                            " if [ $n -gt 100 ]; then echo nonsense; else echo 1; fi\ndone\n",
+                                            count));
+  config.policy.rewards = {{.type = RewardKind::command, .command = {"/bin/sh", judge}}};
+  config.train.eval_every = 0;
+  TrainingRun run(config, scratch.path("run"));
+  expect_error_with(ExitCode::io, {"judge.sh"}, [&] { run.train(); });
+  EXPECT_EQ(run.state().step, 3);  // 32 answers each, and the 101st has no score
+  EXPECT_EQ(read_trainer_state(latest_checkpoint(run.paths().checkpoints()).value()).step, 3);
+}
+
+}  // namespace
+}  // namespace kiln
