@@ -2,11 +2,13 @@
 """Kills a training at random instants, resumes it each time, and compares what it ends with to an undisturbed run's.
 
     tests/crash_test.py build/kiln build/tests/libfaulty_disk.so --kills 200
+    tests/crash_test.py build/kiln build/tests/libfaulty_disk.so --kills 200 --policy
 
 The preloaded library makes every call on the run's files slow, so that most kills land within a save. After each kill
 all checkpoints that are there have to be whole and all complete lines of the metrics rows; in the end weights, moments,
 counts, metrics, pointers and the kept checkpoints have to be those of the undisturbed run, to the byte where time plays
-no part. Exits 0 where all of that holds.
+no part. Exits 0 where all of that holds. With --policy, the training tunes a model by rollouts, whose answers a program
+scores: kills also land while it draws, scores, or is in the middle of a rollout's passes.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import time
 STEPS = 60
 TIMED_KEYS = {"seconds", "reserve_seconds", "tokens_per_second"}  # differ from one run to the next
 SAVED_FILES = ["model.safetensors", "optimizer.safetensors", "tokenizer.json", "config.json"]
+ROLLOUT_FILE = "rollout.json"  # of a policy gradient
 CALL_DELAY_MS = 1.5   # of each call on a file of the run, some 60 a save
 LONGEST_WAIT_S = 0.3  # from the beginning of a save to a kill
 
@@ -44,15 +47,47 @@ def config_of(folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
+def policy_config_of(kiln: str, folder: pathlib.Path) -> pathlib.Path:
+    """Of a run that tunes a model of bytes, which is trained first, with two passes over each rollout."""
+    chats = [{"prompt": f"say {c}", "completion": d} for c in "abcd" for d in "wxyz"]
+    (folder / "chats.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats * 4))
+    (folder / "prompts.txt").write_text("".join(f"say {c}\n" for c in "abcdefgh") * 4)
+    model = {"n_layers": 1, "d_model": 32, "n_heads": 2, "n_ctx": 48, "dropout": 0}
+    start = {
+        "name": "start", "tokenizer": {"type": "byte", "special_tokens": []}, "chat": {"template": "chatml"},
+        "data": {"train": [str(folder / "chats.jsonl")]}, "objective": {"type": "sft"}, "model": model,
+        "optimizer": {"learning_rate": 0.01}, "schedule": {"warmup_steps": 2},
+        "train": {"steps": 40, "batch_size": 4, "eval_every": 0, "threads": 1},
+    }
+    config = {
+        "name": "crash", "seed": 7, "init_from": str(folder / "start"),
+        "data": {"train": [str(folder / "prompts.txt")]},
+        "objective": {"type": "ppo", "beta": 0.05},
+        "policy": {"rewards": [{"type": "command", "command": ["sh", "-c", "while read -r line; do echo $((${#line} % 7)); done"]}],
+                   "prompts": 4, "answers": 4, "max_tokens": 6, "passes": 2, "minibatches": 2, "kl_target": 1},
+        "optimizer": {"learning_rate": 0.003}, "schedule": {"warmup_steps": 5},
+        "train": {"steps": STEPS, "batch_size": 4, "eval_every": 5, "checkpoint_every": 2, "keep_checkpoints": 2,
+                  "log_every": 1, "threads": 1},
+    }
+    (folder / "start.json").write_text(json.dumps(start))
+    done = subprocess.run([kiln, "train", str(folder / "start.json"), "--run", str(folder / "start"), "--quiet"])
+    if done.returncode != 0:
+        raise SystemExit("the start could not be trained")
+    path = folder / "policy.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
 class Tester:
-    def __init__(self, kiln: str, library: str, folder: pathlib.Path, seed: int):
+    def __init__(self, kiln: str, library: str, folder: pathlib.Path, seed: int, policy: bool):
         self.kiln, self.library, self.folder = kiln, library, folder
-        self.config = config_of(folder)
+        self.config = policy_config_of(kiln, folder) if policy else config_of(folder)
+        self.more = ["--allow-command"] if policy else []
         self.random = random.Random(seed)
         self.counts = {"kills": 0, "within a save": 0, "before latest moved": 0, "before pruning": 0, "runs": 0}
 
     def command(self, run: pathlib.Path, *more: str) -> list:
-        return [self.kiln, "train", str(self.config), "--run", str(run), "--quiet", *more]
+        return [self.kiln, "train", str(self.config), "--run", str(run), "--quiet", *self.more, *more]
 
     def train(self, run: pathlib.Path, *more: str) -> None:
         done = subprocess.run(self.command(run, *more), capture_output=True, text=True)
@@ -149,7 +184,7 @@ def compare(reference: pathlib.Path, run: pathlib.Path) -> None:
     same("the metrics", rows, metrics(run))
     for name in checkpoints(reference):
         a, b = reference / "checkpoints" / name, run / "checkpoints" / name
-        for file in SAVED_FILES:
+        for file in SAVED_FILES + [ROLLOUT_FILE] * (a / ROLLOUT_FILE).exists():
             if (a / file).read_bytes() != (b / file).read_bytes():
                 raise SystemExit(f"{b / file}: differs from the undisturbed run's")
         same("trainer.json", without_times((a / "trainer.json").read_text()),
@@ -162,11 +197,12 @@ def main() -> None:
     parser.add_argument("library", help="libfaulty_disk.so, which the tests' build makes")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1, help="of the instants")
+    parser.add_argument("--policy", action="store_true", help="tune by rollouts")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kiln-crash-") as folder:
         programs = os.path.abspath(options.kiln), os.path.abspath(options.library)
-        tester = Tester(*programs, pathlib.Path(folder), options.seed)
+        tester = Tester(*programs, pathlib.Path(folder), options.seed, options.policy)
         reference = tester.folder / "undisturbed"
         tester.train(reference)
         tester.torment(reference, options.kills)

@@ -43,6 +43,9 @@ Json to_json(const BenchReport& report) {
     json["prompt_tokens_per_second"] = report.generation->prompt_tokens_per_second;
     json["decode_tokens_per_second"] = report.generation->decode_tokens_per_second;
   }
+  Json batched = Json::object();
+  for (const auto& [together, speed] : report.batched_decoding) batched[std::to_string(together)] = speed;
+  json["batched_decode_tokens_per_second"] = batched;  // by the number of sequences
   json["tokenizer_bytes_per_second"] = or_null(report.tokenizer_bytes_per_second);
   json["parts"] = parts;  // milliseconds per step
   json["machine"] = {{"processor", processor_name()},
@@ -89,6 +92,9 @@ void add_use(const BenchReport& report, Table& table) {
   if (report.generation) {
     table.row({"prompt tokens/s", grouped(report.generation->prompt_tokens_per_second)});
     table.row({"decoded tokens/s", grouped(report.generation->decode_tokens_per_second)});
+  }
+  for (const auto& [together, speed] : report.batched_decoding) {
+    if (together > 1) table.row({fmt::format("{} sequences together", together), grouped(speed), "tokens/s"});
   }
   table.row({"tokenizer", report.tokenizer_bytes_per_second
                               ? fmt::format("{:.1f} MB/s", *report.tokenizer_bytes_per_second / kMega)

@@ -129,7 +129,7 @@ std::string LiveLine::line(std::size_t width) const {
       {kMostImportant, fmt::format("step {:>{}}/{}", row.step, digits, standing_.total)}};
   if (row.learning_rate) {  // else no step was taken
     figures.push_back({kMostImportant, row.reward ? text_of(row.reward, "reward", 4) : text_of(row.loss, "loss", 4)});
-    if (row.kl) figures.push_back({2, text_of(row.kl, "KL", 3)});
+    if (row.kl_k3) figures.push_back({2, text_of(row.kl_k3, "KL", 3)});
     figures.push_back({0, fmt::format("lr {:.2e}", *row.learning_rate)});
     figures.push_back({1, text_of(row.grad_norm, "grad norm", 3)});
     figures.push_back({2, format_count(std::llround(row.tokens_per_second.value_or(0))) + " tokens/s"});

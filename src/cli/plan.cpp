@@ -30,6 +30,14 @@ Json to_json(const std::optional<PlannedWork>& work) {
   return {{"count", work->count}, {"seconds", work->seconds}};
 }
 
+Json to_json(const PlannedRollout& rollout) {
+  return {{"answers", rollout.answers},
+          {"drawing_seconds", rollout.drawing_seconds},
+          {"training_seconds", rollout.training_seconds},
+          {"decode_tokens_per_second", rollout.decode_tokens_per_second},
+          {"answers_per_hour", rollout.answers_per_hour()}};
+}
+
 Json to_json(const Plan& plan) {
   const Json busy = busy_json(plan.waited_share);
   const ParameterCounts& p = plan.parameters;
@@ -55,6 +63,7 @@ Json to_json(const Plan& plan) {
             {"activations", m.activations},
             {"evaluation", m.evaluation},
             {"checkpoint", m.checkpoint},
+            {"rollout", m.rollout},
             {"program", m.program},
             {"total", m.total()},
             {"available", plan.available_memory}}},
@@ -71,7 +80,8 @@ Json to_json(const Plan& plan) {
           {"waited_share", busy["waited_share"]},
           {"busy", busy["busy"]},
           {"wall_seconds", or_null(plan.wall_seconds)},
-          {"checkpoint_bytes", plan.checkpoint_bytes}};
+          {"checkpoint_bytes", plan.checkpoint_bytes},
+          {"rollout", plan.rollout ? to_json(*plan.rollout) : Json()}};
 }
 
 void add_parameters(const ParameterCounts& counts, Table& table) {
@@ -106,6 +116,7 @@ void add_memory(const Plan& plan, Table& table) {
   row("activations", plan.memory.activations);
   row("evaluation", plan.memory.evaluation);
   row("copy for checkpoints", plan.memory.checkpoint);
+  if (plan.memory.rollout > 0) row("reference and drawing", plan.memory.rollout);
   row("program and libraries", plan.memory.program);
   row("total", plan.memory.total());
   row("available here", plan.available_memory);
@@ -132,14 +143,25 @@ void add_work(const Plan& plan, Table& table) {
   table.row({"disk per checkpoint", format_bytes(static_cast<double>(plan.checkpoint_bytes))});
 }
 
+void add_rollout(const PlannedRollout& rollout, Table& table) {
+  table.heading("Rollouts");
+  table.row({"answers of a rollout", format_count(rollout.answers)});
+  table.row({"drawing them", format_duration(rollout.drawing_seconds),
+             fmt::format("{} tokens/s", grouped(rollout.decode_tokens_per_second))});
+  table.row({"training on them", format_duration(rollout.training_seconds)});
+  table.row({"answers an hour", grouped(rollout.answers_per_hour())});
+}
+
 std::string to_text(const Plan& plan) {
   Table table;
   add_parameters(plan.parameters, table);
   add_memory(plan, table);
+  if (plan.rollout) add_rollout(*plan.rollout, table);
   add_work(plan, table);
   std::string notes = plan.speed_source == SpeedSource::timed_steps
                           ? "\ntokens/s: the median of a few timed steps on this machine\n"
                           : "\ntokens/s: estimated from the speed of this machine's matrix products\n";
+  if (plan.rollout) notes += "rollouts: if every answer is as long as policy.max_tokens, to prompts of 32 tokens\n";
   if (plan.by_clock) notes += "steps, tokens: what fits into train.time_budget at this speed\n";
   if (plan.from_sample) notes += "tokens of the text: estimated from a sample of it\n";
   if (!plan.evaluations)

@@ -115,7 +115,7 @@ void add_plot(CLI::App& app) {
       app.add_subcommand("plot", "Draw curves of one run or several, in the terminal and as SVG or PNG");
   command->add_option("RUN", options->runs, "run directories")->required()->type_name("DIR")->default_str("");
   add_choice(*command, "--metric", options->metric, kMetricKeys, "metric to draw");
-  add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis");
+  add_choice(*command, "--x", options->x, kPlotXs, "horizontal axis; root_kl: the root of a policy's divergence");
   command
       ->add_option("--smooth", options->smoothing,
                    "smoothing: weight of the past in a running average, from 0 (none) to less than 1; default: a "

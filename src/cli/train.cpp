@@ -3,6 +3,7 @@
 #include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
+#include "kiln/core/line_process.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
 #include "kiln/run/config.h"
@@ -20,6 +21,7 @@
 #include "cli/output.h"
 #include "cli/stop_signals.h"
 #include "cli/training_view.h"
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -42,6 +44,7 @@ struct TrainOptions {
   bool overwrite = false;
   ResumeOptions resuming;
   bool quiet = false;
+  bool allows_command = false;
   bool watches_samples = false;
   std::optional<std::string> prompt;  // of samples
   bool schema = false;
@@ -126,10 +129,21 @@ Json to_json(const TrainingRun& run, int code) {
           {"bad_steps", state.bad_steps}};
 }
 
+/// Returns the first reward that is a program; null if there is none.
+const RewardConfig* command_of(const Config& config) {
+  if (!is_of_policy(config.objective.type)) return nullptr;
+  for (const auto* rewards : {&config.policy.rewards, &config.policy.gold}) {
+    const auto found = std::ranges::find(*rewards, RewardKind::command, &RewardConfig::type);
+    if (found != rewards->end()) return &*found;
+  }
+  return nullptr;
+}
+
 /// Returns the command that continues a run. The run's config includes the options' settings.
-std::string resuming_command(const TrainOptions& options, const std::filesystem::path& root) {
+std::string resuming_command(const TrainOptions& options, const Config& config, const std::filesystem::path& root) {
   return fmt::format("kiln train {} --resume{}", shell_quoted(root.string()),
-                     options.resuming.force_tokenizer ? " --force-tokenizer" : "");
+                     std::string(options.resuming.force_tokenizer ? " --force-tokenizer" : "") +
+                         (command_of(config) != nullptr ? " --allow-command" : ""));
 }
 
 /// Throws Error (usage) if the config is a text; the message names the commands that train on it.
@@ -184,6 +198,14 @@ std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& fil
   return resumes(options) && file.run() && !path_exists(named) ? *file.run() : named;
 }
 
+/// Refuses to start a program that a run directory names, unless --allow-command: it may come from somebody else.
+void check_commands(const TrainOptions& options, const Config& config, const std::filesystem::path& root) {
+  const RewardConfig* command = command_of(config);
+  if (options.allows_command || command == nullptr) return;
+  fail(ExitCode::usage, "{}: its reward \"{}\" starts a program: {}; add --allow-command if that is what you want",
+       root.string(), command->shown_name(), shown_command(command->command));
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return write_stdout(format_json(config_schema()));
   if (options.reference) return write_stdout(config_reference());
@@ -200,6 +222,7 @@ void run_train(const TrainOptions& options) {
   const bool goes_on = resumes(options) && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   if (goes_on) tell_kept(options.config, file.kept_by_run(resumed));
+  if (goes_on || file.run()) check_commands(options, config, goes_on ? root : *file.run());
   check(config.train.samples() || !options.prompt,
         "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
@@ -226,7 +249,7 @@ void run_train(const TrainOptions& options) {
     log_lines(spdlog::level::info,
               "to continue:\n"
               "  " +
-                  resuming_command(options, root));
+                  resuming_command(options, run.config(), root));
   if (options.json) write_json(to_json(run, code));
   if (code != 0) throw ExitWith{code};
 }
@@ -266,6 +289,8 @@ void add_train(CLI::App& app) {
                     "read the text again on a resume; by default the run keeps its tokens");
   command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,
                     "resume with the checkpoint's tokenizer if the file that the config names has changed");
+  command->add_flag("--allow-command", options->allows_command,
+                    "let the config of a run directory start the programs that it names as rewards");
   command->add_flag("--overwrite", options->overwrite, "replace an existing run");
   add_repeated(*command, "--set", options->overrides,
                "change a key of the config; VALUE is JSON or a word; may be repeated")

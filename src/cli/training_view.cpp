@@ -57,7 +57,8 @@ void TrainingView::on_work(TrainingWork work, Index step) {
 void TrainingView::on_step(const StepFigures& figures) { line_.show_step(figures); }
 
 void TrainingView::on_row(const StepFigures& figures) {
-  line_.show_row(figures, share_of_peak(figures.row.tokens_per_second.value_or(0)));
+  const bool draws = figures.row.reward.has_value();  // most of a step's time is not training's
+  line_.show_row(figures, draws ? 0 : share_of_peak(figures.row.tokens_per_second.value_or(0)));
 }
 
 void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
@@ -103,10 +104,17 @@ void TrainingView::conclude(TrainingEnd end) {
         fmt::format("stopped by {} after step {}; continue with --resume", name_of_signal(*signal), state.step));
   }
   if (end == TrainingEnd::early) {
-    line_.lines(fmt::format("no better validation loss in {} evaluations: stopped at step {}",
-                            state.evaluations_since_best, state.step));
+    const bool is_policy = is_of_policy(run_.config().objective.type);
+    line_.lines(fmt::format("no better {} in {} evaluations: stopped at step {}",
+                            is_policy ? best_policy_score() : "validation loss", state.evaluations_since_best,
+                            state.step));
   }
   line_.lines(summary());
+}
+
+/// Returns what the best checkpoint of a policy is chosen by.
+const char* TrainingView::best_policy_score() const {
+  return run_.config().policy.gold.empty() ? "held-out reward" : "held-out gold";
 }
 
 std::string TrainingView::summary() const {
@@ -115,7 +123,7 @@ std::string TrainingView::summary() const {
                                  format_duration(state.seconds));
   const bool is_policy = is_of_policy(run_.config().objective.type);
   if (state.best_loss) {
-    text += fmt::format("; best {} {:.4f} at step {}", is_policy ? "held-out reward" : "validation loss",
+    text += fmt::format("; best {} {:.4f} at step {}", is_policy ? best_policy_score() : "validation loss",
                         is_policy ? -*state.best_loss : *state.best_loss, state.best_step);
   }
   if (const std::int64_t warmup = run_.config().schedule.warmup_steps; state.step < warmup)

@@ -36,6 +36,7 @@ class TrainingView final : public TrainingMonitor {
  private:
   void introduce() const;
   std::string summary() const;
+  const char* best_policy_score() const;
   double share_of_peak(double tokens_per_second);
 
   const TrainingRun& run_;

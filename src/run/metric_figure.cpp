@@ -36,8 +36,14 @@ TimeUnit unit_of(const std::vector<NamedRows>& runs) {
   return {86400, "time (days)"};
 }
 
-double across(const MetricsRow& row, PlotX x) {
+/// Returns the row's place; null if it has none. root_kl is the root of the divergence from the reference, over which
+/// rewards rise and fall evenly (arXiv:2210.10760).
+std::optional<double> across(const MetricsRow& row, PlotX x) {
   switch (x) {
+    case PlotX::root_kl: {
+      const std::optional<double> kl = row.held_out_kl ? row.held_out_kl : row.kl_k3;
+      return kl ? std::optional(std::sqrt(std::max(0.0, *kl))) : std::nullopt;
+    }
     case PlotX::tokens:
       return static_cast<double>(row.tokens);
     case PlotX::seconds:
@@ -50,9 +56,8 @@ double across(const MetricsRow& row, PlotX x) {
 std::vector<Point> points_of(const std::vector<MetricsRow>& rows, std::optional<double> MetricsRow::*column, PlotX x) {
   std::vector<Point> points;
   for (const MetricsRow& row : rows) {
-    if (const std::optional<double> value = row.*column; value && std::isfinite(*value)) {
-      points.push_back({across(row, x), *value});
-    }
+    const std::optional<double> value = row.*column, place = across(row, x);
+    if (value && std::isfinite(*value) && place) points.push_back({*place, *value});
   }
   std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
   return points;
@@ -75,7 +80,9 @@ std::string value_text(double value) {
 
 /// Returns the metric whose evaluations a figure of `metric` marks: the validation loss for the training loss.
 const Metric& evaluated(const Metric& metric) {
-  return metric.value == &MetricsRow::loss ? metric_of("validation_loss") : metric;
+  if (metric.value == &MetricsRow::loss) return metric_of("validation_loss");
+  if (metric.value == &MetricsRow::reward) return metric_of("validation/reward");
+  return metric;
 }
 
 /// Returns the row of the best evaluation; null if none is finite, or if the curve is not of evaluations.
@@ -98,9 +105,10 @@ std::string best_text(const MetricsRow& best, const Metric& metric) {
 /// Adds the evaluations, and marks the best with a note. If the figure has labels, they carry the note's text.
 void add_validation(Figure& figure, const NamedRows& run, const Metric& metric, PlotX x, int color) {
   const MetricsRow* best = best_of(run.rows, metric);
-  if (best == nullptr) return;
+  if (best == nullptr || !across(*best, x)) return;
   const bool is_alone = run.name.empty();
-  figure.notes.push_back({{across(*best, x), *(best->*metric.value)}, is_alone ? best_text(*best, metric) : "", color});
+  figure.notes.push_back(
+      {{*across(*best, x), *(best->*metric.value)}, is_alone ? best_text(*best, metric) : "", color});
   figure.series.push_back({(is_alone ? "" : run.name + ": ") + metric.name, points_of(run.rows, metric.value, x),
                            Stroke::markers, color, metric.name});
 }
@@ -130,7 +138,13 @@ std::string subtitle_of(const std::vector<MetricsRow>& rows) {
 /// Adds a run's curves. Prefixes their names with `run.name`, which is empty if the figure shows one run.
 void add_curves(Figure& figure, const NamedRows& run, const FigureOptions& options, int color, int validation_color) {
   const Metric& metric = metric_of(options.metric);
-  if (metric.best != Metric::Best::none) return add_validation(figure, run, metric, options.x, color);
+  if (metric.best != Metric::Best::none) {
+    add_validation(figure, run, metric, options.x, color);
+    const bool is_gold = metric.value == &MetricsRow::held_out_gold;  // beside it what training sees
+    if (is_gold && run.name.empty())
+      add_validation(figure, run, metric_of("validation/reward"), options.x, validation_color);
+    return;
+  }
   const std::string name = (run.name.empty() ? "" : run.name + ": ") + metric.name;
   std::vector<Point> points = points_of(run.rows, metric.value, options.x);
   std::vector<Point> trend =
@@ -162,9 +176,12 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
   Figure figure;
   figure.title =
       is_alone ? (runs.empty() ? all : runs)[0].name : fmt::format("{} runs", runs.empty() ? all.size() : runs.size());
-  figure.x_label = options.x == PlotX::steps ? "step" : options.x == PlotX::tokens ? "tokens trained on" : unit.label;
+  figure.x_label = options.x == PlotX::steps     ? "step"
+                   : options.x == PlotX::tokens  ? "tokens trained on"
+                   : options.x == PlotX::root_kl ? "root of KL from the reference, nats"
+                                                 : unit.label;
   figure.y_label = metric_of(options.metric).axis;
-  figure.x_is_count = options.x != PlotX::seconds;
+  figure.x_is_count = options.x == PlotX::steps || options.x == PlotX::tokens;
   if (runs.empty()) {
     figure.subtitle = options.metric == "loss" ? "no losses yet" : "nothing measured yet";
     return figure;
@@ -184,7 +201,8 @@ Figure metric_figure(const std::vector<NamedRows>& all, const FigureOptions& opt
 }
 
 void write_loss_svg(const RunPaths& paths) {
-  const Figure figure = metric_figure({{paths.name(), read_metrics(paths.metrics())}});
+  const std::vector<NamedRows> run{{paths.name(), read_metrics(paths.metrics())}};
+  const Figure figure = metric_figure(run, {.metric = is_measured(run.front().rows, "reward") ? "reward" : "loss"});
   write_file_atomically(paths.plot(), to_picture(figure, paths.plot()));
 }
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr double kStepSeconds = 3.0;  // of timed steps, if they are short
 constexpr Index kDecodedTokens = 96;
+constexpr Index kTogether[] = {1, 4, 16, 64};    // sequences that are decoded together
 constexpr std::size_t kLearntBytes = 2'000'000;  // of text that the tokenizer is trained on
 constexpr std::size_t kEncodedBytes = 32'000'000;
 
@@ -78,7 +79,13 @@ BenchReport run_bench(const Config& config, std::size_t steps) {
       total / static_cast<double>(report.steps) - std::accumulate(times.parts.begin(), times.parts.end(), 0.0, add);
 
   const bool writes = predicts_tokens(config.model.head);
-  if (writes) report.generation = time_generation(config, V, report.precision, kDecodedTokens);
+  if (writes) {
+    report.generation = time_generation(config, V, report.precision, kDecodedTokens);
+    for (const Index together : kTogether) {
+      const Index decoded = together == 1 ? kDecodedTokens : kDecodedTokens / 4;
+      report.batched_decoding[together] = time_batched_decoding(config, V, report.precision, together, decoded);
+    }
+  }
   report.tokenizer_bytes_per_second = time_tokenizer(config);
   report.machine = {.fp32_flops = measure_float_peak(),
                     .bf16_flops = measure_bfloat16_peak(),

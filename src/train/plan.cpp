@@ -30,6 +30,8 @@ constexpr double kModelEfficiency = 0.7;           // speed of whole steps relat
 constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
 constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint per second, assumed
 constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and libraries, if no step is timed to measure them
+constexpr Index kMostTogether = 64;                // answers that are drawn together (infer/generate)
+constexpr Index kPromptTokens = 32;                // of a rollout, assumed
 constexpr double kCopySpeed = 4e9;                 // bytes per second of the copy for background saves
 
 /// Returns the floating-point operations per second of float products with all threads: the best of a few.
@@ -50,6 +52,7 @@ double measure_products() {
 /// Tokens per second of training and evaluation, and seconds per sample.
 struct Speeds {
   double training = 0, evaluation = 0, sample_seconds = 0;
+  double decoding = 0;  // of a policy's answers, drawn together
   SpeedSource source = SpeedSource::timed_steps;
   std::optional<std::uint64_t> program_bytes = std::nullopt;  // memory of the steps beyond the counted buffers
 };
@@ -66,7 +69,7 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
       const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // read by each sampled token
       const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
       const double estimate = speed / flops_per_token;
-      return {estimate, kForwardSpeed * estimate, sample, SpeedSource::matrix_products};
+      return {estimate, kForwardSpeed * estimate, sample, kForwardSpeed * estimate, SpeedSource::matrix_products};
     }
   }
   const Index V = model.vocab_size();
@@ -76,6 +79,11 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
   if (held > counted) speeds.program_bytes = held - counted;
   if (train.eval_every > 0) speeds.evaluation = time_evaluation(config, V);
+  if (is_of_policy(config.objective.type)) {
+    constexpr Index kTimedTokens = 16;
+    const Index together = std::min<Index>(config.policy.episodes(), kMostTogether);
+    speeds.decoding = time_batched_decoding(config, V, resolved(train.precision), together, kTimedTokens);
+  }
   if (samples) {  // from the float weights
     constexpr Index kTimedTokens = 16;
     speeds.sample_seconds =
@@ -93,6 +101,35 @@ Index evaluated_tokens(const Config& config, const std::optional<TextLength>& te
   return most == std::numeric_limits<Index>::max() ? 0 : most;
 }
 
+/// Returns the tokens of a rollout's prompts and answers.
+double rollout_tokens(const Config& config) {
+  const Index prompt = std::min<Index>(kPromptTokens, std::max<Index>(1, config.model.n_ctx / 2));
+  const Index answer = std::min<Index>(config.policy.max_tokens, config.model.n_ctx - prompt);
+  return static_cast<double>(config.policy.episodes() * (prompt + answer));
+}
+
+/// Returns the time of a rollout and its steps.
+PlannedRollout plan_rollout(const Config& config, const Speeds& speeds) {
+  const PolicyConfig& policy = config.policy;
+  const double tokens = rollout_tokens(config), forwards = config.objective.beta > 0 ? 2 : 1;
+  const auto drawn = static_cast<double>(policy.episodes() * policy.max_tokens);
+  return {.answers = policy.episodes(),
+          .drawing_seconds = drawn / speeds.decoding + forwards * tokens / (kForwardSpeed * speeds.training),
+          .training_seconds = static_cast<double>(*policy.passes) * tokens / speeds.training,
+          .decode_tokens_per_second = speeds.decoding};
+}
+
+/// Returns the bytes of the reference, and of the runner that draws.
+std::uint64_t rollout_bytes(const Config& config, const LanguageModel<float>& model, Precision precision) {
+  if (!is_of_policy(config.objective.type)) return 0;
+  const auto element = precision == Precision::bf16 ? sizeof(bfloat16) : sizeof(float);
+  const Index together = std::min<Index>(config.policy.episodes(), kMostTogether);
+  const std::uint64_t reference =
+      config.objective.beta > 0 ? static_cast<std::uint64_t>(model.layout.extent()) * element : 0;
+  return reference + runner_bytes(config.model, model.vocab_size(), precision,
+                                  {.rows = config.model.n_ctx, .slots = together, .slot_size = config.model.n_ctx});
+}
+
 /// Sets a plan's steps, tokens and time as far as known. Its memory and tokens per evaluation must be set.
 void plan_length(const Config& config, const Speeds& speeds, const std::optional<TextLength>& text, Plan& plan) {
   const TrainConfig& train = config.train;
@@ -103,10 +140,17 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
   if (plan.by_clock) plan.wall_seconds = train.time_budget->seconds;
   if ((train.batch_size.all || train.epochs) && !windows_per_epoch) return;
   const Index windows_per_step = batch_sizes(config, windows_per_epoch.value_or(0)).windows_per_step;
-  const Index tokens_per_step = windows_per_step * n_ctx;
+  const bool is_policy = is_of_policy(config.objective.type);
+  if (is_policy) plan.rollout = plan_rollout(config, speeds);
+  if (is_policy && train.epochs) return;  // the prompts are not read
+  const double steps_per_rollout =
+      is_policy ? static_cast<double>(*config.policy.passes * config.policy.minibatches) : 1;
+  const Index tokens_per_step =
+      is_policy ? static_cast<Index>(rollout_tokens(config)) / config.policy.minibatches : windows_per_step * n_ctx;
   const auto bytes = static_cast<double>(plan.checkpoint_bytes);
   const UnitCosts costs{
-      .step = static_cast<double>(tokens_per_step) / speeds.training,
+      .step = static_cast<double>(tokens_per_step) / speeds.training +
+              (plan.rollout ? plan.rollout->drawing_seconds / steps_per_rollout : 0),
       .evaluation = plan.evaluated_tokens > 0 ? static_cast<double>(plan.evaluated_tokens) / speeds.evaluation : 0,
       .sample = speeds.sample_seconds,
       .save = bytes / kDiskSpeed,
@@ -180,7 +224,8 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluation_bytes(config, model, precision, windows) : 0,
-          .checkpoint = config.train.copies_checkpoints() ? saved + state : 0};
+          .checkpoint = config.train.copies_checkpoints() ? saved + state : 0,
+          .rollout = rollout_bytes(config, model, precision)};
 }
 
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {

@@ -63,7 +63,7 @@ Evaluation PolicyEvaluator::evaluate(Weights weights, const EvaluationSource& so
   result.accuracy = NAN;
   result.reward = figures.reward;
   if (gold_) result.gold = sum / n;
-  if (reference_) result.kl = figures.kl;
+  if (reference_) result.kl = figures.kl_k3;
   result.tokens = static_cast<Index>(figures.mean_length * n);
   result.seconds = stopwatch.seconds();
   return result;

@@ -161,6 +161,32 @@ GenerationSpeed time_generation(const Config& config, Index vocab_size, Precisio
           .decode_tokens_per_second = 1 / median(std::move(tokens))};
 }
 
+double time_batched_decoding(const Config& config, Index vocab_size, Precision precision, Index together,
+                             Index decoded) {
+  const TimedModel language_model(config.model, vocab_size);
+  ModelWeights weights = initial_weights(config, language_model, precision);
+  weights.keep_only_what_is_read();
+  const ModelView model(language_model, weights);
+  const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
+  const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
+  Rng rng(config.seed, "bench/prompts");
+  std::vector<Prompt> prompts(static_cast<std::size_t>(together), Prompt(static_cast<std::size_t>(length)));
+  for (Prompt& prompt : prompts) {
+    for (TokenId& token : prompt) {
+      token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+    }
+  }
+  const auto seconds_of = [&](Index tokens) {
+    const Stopwatch stopwatch;
+    generate(
+        model, prompts, {.max_tokens = tokens}, [](Index, TokenId, double) { return true; }, [](Index, Finish) {});
+    return stopwatch.seconds();
+  };
+  seconds_of(2);  // creates the matrix products
+  const double prompt = seconds_of(1), all = seconds_of(1 + most);
+  return static_cast<double>(together * most) / std::max(all - prompt, 1e-9);
+}
+
 double measure_peak(Precision precision) {
   return resolved(precision) == Precision::bf16 ? measure_bfloat16_peak() : measure_float_peak();
 }

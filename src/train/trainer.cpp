@@ -324,6 +324,7 @@ void Trainer::rate(const Evaluation& evaluation) {
   if (row_.validation_loss) row_.accuracy = if_finite(evaluation.accuracy);
   if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
   state.validation_loss = row_.validation_loss;
+  if (evaluation.reward) row_.validation_loss.reset();  // minus a reward: the checkpoints' order alone
   if (p_.config.model.head == HeadKind::score) {
     state.reward_mean = evaluation.reward_mean;
     state.reward_deviation = evaluation.reward_deviation;

@@ -36,8 +36,9 @@ ModelConfig config(bool tied) {
 }
 
 /// The head's forward and backward over ten hidden states, of which `rows` are scored, `chunk` at a time. Those of
-/// `weighted` have a weight of their own, the others 0.
-Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::vector<Index>& weighted) {
+/// `weighted` have a weight of their own, the others 0. The hidden states are multiplied by `scale`.
+Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::vector<Index>& weighted,
+           double temperature = 1, double scale = 1) {
   const LanguageModel<double> model(config(tied), kVocabSize);
   ParameterBuffer<double> weights(model.layout);
   for (Index i = 0; i < weights.all().size(); ++i) weights.all()[i] = std::sin(static_cast<double>(i));
@@ -48,7 +49,7 @@ Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::ve
   const Index C = config(tied).d_model;
   std::vector<std::int32_t> targets;
   for (Index n = 0; n < kRows; ++n) {
-    for (Index c = 0; c < C; ++c) activations.hidden(n, c) = std::cos(static_cast<double>(8 * n + c));
+    for (Index c = 0; c < C; ++c) activations.hidden(n, c) = scale * std::cos(static_cast<double>(8 * n + c));
   }
   for (std::size_t m = 0; m < rows.size(); ++m) {
     const bool counts = std::ranges::find(weighted, rows[m]) != weighted.end();
@@ -61,7 +62,7 @@ Result run(bool tied, Index chunk, const std::vector<Index>& rows, const std::ve
     gradients.vec(p.id).setConstant(std::numeric_limits<double>::quiet_NaN());
   }
   gradients.clear();
-  model.next_token_head()->forward_backward(weights, activations, {rows, targets}, d_losses.cv(), scratch,
+  model.next_token_head()->forward_backward(weights, activations, {rows, targets, temperature}, d_losses.cv(), scratch,
                                             result.losses.v(), gradients);
   result.d_hidden.data = activations.d_hidden;
   gradients.finish();
@@ -97,6 +98,16 @@ TEST(NextTokenHead, RowsThatAreNotScoredAreAsRowsOfNoWeight) {
       EXPECT_LT((some.gradients - whole.gradients).norm(), 1e-14) << chunk;
     }
   }
+}
+
+TEST(NextTokenHead, ATemperatureDividesTheLogits) {
+  const std::vector<Index> scored{0, 2, 3, 7};
+  const Result warm = run(false, kRows, scored, scored, 1), hot = run(false, kRows, scored, scored, 2);
+  const Result halved = run(false, kRows, scored, scored, 1, 0.5);  // hidden states, which the logits are linear in
+  EXPECT_GT((hot.losses.data - warm.losses.data).norm(), 0.1);
+  EXPECT_LT((hot.losses.data - halved.losses.data).norm(), 1e-14);
+  EXPECT_LT((hot.d_hidden.data - 0.5 * halved.d_hidden.data).norm(), 1e-14);
+  EXPECT_LT((hot.gradients - halved.gradients).norm(), 1e-14);
 }
 
 }  // namespace

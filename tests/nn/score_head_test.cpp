@@ -100,7 +100,7 @@ TEST(ScoreHead, BackwardMatchesCentralDifferences) {
     const ParameterId id = run.model.layout.find({Module::score});
     gradients.vec(id).setConstant(kBefore);
     run.activations.d_hidden.setConstant(std::nan(""));
-    run.model.score_head()->backward(run.weights, run.activations, rows, d_scores.cv(), gradients);
+    run.model.score_head()->backward(run.weights, run.activations, rows, d_scores.cv(), Write::overwrite, gradients);
     d_hidden.data = run.activations.d_hidden;
     d_weight.v() = gradients.vec(id);
     expect_gradient("hidden", hidden, d_hidden, loss);
@@ -119,7 +119,7 @@ TEST(ScoreHead, AFrozenWeightHasNoGradientAndThreadsChangeNoBit) {
   const auto backward = [&](const ParameterLayout& layout) {
     Gradients<float> gradients(layout);
     run.model.score_head()->backward(run.weights, run.activations, rows, ConstVec<float>(d_scores.data(), 9),
-                                     gradients);
+                                     Write::overwrite, gradients);
     return gradients;
   };
   set_threads(1);

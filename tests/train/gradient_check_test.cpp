@@ -98,6 +98,24 @@ TEST(GradientCheckOfATensor, ChecksTheLossesOfJudgedAnswers) {
   }
 }
 
+TEST(GradientCheckOfATensor, ChecksPolicyGradientsAtATemperature) {
+  set_threads(1);
+  for (const ObjectiveKind kind : {ObjectiveKind::grpo, ObjectiveKind::reinforce, ObjectiveKind::ppo}) {
+    for (const KlPlace kl : {KlPlace::k1_in_reward, KlPlace::k2_in_loss, KlPlace::k3_in_loss}) {
+      ModelConfig config = tiny();
+      config.n_ctx = 8;
+      GradientCheckOptions options{.objective = {.type = kind, .beta = 0.5}, .policy = {.kl = kl}, .batch_size = 3};
+      options.policy.temperature = 0.7;
+      options.policy.resolve(kind);
+      if (kind == ObjectiveKind::ppo) config.head = HeadKind::next_token_and_value;
+      const auto checks = check_gradients(config, kSmallVocabulary, options);
+      for (const TensorGradientCheck& check : checks) EXPECT_TRUE(check.passed) << check.name << " " << check.error;
+      options.policy.temperature = 1;  // another loss
+      EXPECT_NE(check_gradients(config, kSmallVocabulary, options)[0].analytic, checks[0].analytic);
+    }
+  }
+}
+
 TEST(GradientCheckOfATensor, CoversEveryParameterOfTheLayout) {
   ModelConfig config = tiny();
   config.qk_norm = true;

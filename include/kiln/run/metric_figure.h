@@ -14,8 +14,8 @@
 namespace kiln {
 
 /// The x axis. Seconds are shown in a unit that suits the longest run.
-enum class PlotX { steps, tokens, seconds };
-inline constexpr std::array<std::string_view, 3> kPlotXs{"steps", "tokens", "seconds"};
+enum class PlotX { steps, tokens, seconds, root_kl };
+inline constexpr std::array<std::string_view, 4> kPlotXs{"steps", "tokens", "seconds", "root_kl"};
 
 struct FigureOptions {
   std::string_view metric = kMetricKeys[0];  // a key of kMetrics; the loss shows training and validation together

@@ -28,6 +28,7 @@ struct BenchReport {
   std::map<std::string, double> parts;               // mean seconds per step; "other" is the rest
   std::uint64_t training_peak_bytes = 0;             // the process's peak after the steps
   std::optional<GenerationSpeed> generation;         // of a language model
+  std::map<Index, double> batched_decoding;          // tokens per second of so many sequences together
   std::optional<double> tokenizer_bytes_per_second;  // encoding data.train, if it can be read
 
   std::optional<double> waited_share;  // of the time measured; see core/contention.h

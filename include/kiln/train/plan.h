@@ -24,9 +24,10 @@ struct ParameterCounts {
 struct MemoryPlan {
   std::uint64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, evaluation = 0;
   std::uint64_t checkpoint = 0;  // the copy for background saves
+  std::uint64_t rollout = 0;     // of a policy gradient: the reference, and the cache that draws
   std::uint64_t program = 0;     // with libraries and their compiled kernels; set by make_plan alone
   std::uint64_t total() const {
-    return weights + gradients + optimizer + activations + evaluation + checkpoint + program;
+    return weights + gradients + optimizer + activations + evaluation + checkpoint + rollout + program;
   }
 };
 
@@ -37,6 +38,15 @@ enum class SpeedSource { timed_steps, matrix_products };
 struct PlannedWork {
   Index count = 0;
   double seconds = 0;
+};
+
+/// The work of a rollout, of a policy gradient: every answer as long as policy.max_tokens.
+struct PlannedRollout {
+  Index answers = 0;
+  double drawing_seconds = 0;   // with the log probabilities of the model that draws and of the reference
+  double training_seconds = 0;  // all its steps
+  double decode_tokens_per_second = 0;
+  double answers_per_hour() const { return 3600 * static_cast<double>(answers) / (drawing_seconds + training_seconds); }
 };
 
 struct Plan {
@@ -56,6 +66,7 @@ struct Plan {
   std::optional<PlannedWork> evaluations, samples, saves;  // null if the steps are; evaluations also without tokens
   std::optional<double> wall_seconds;                      // of steps and these, or the time budget
   std::uint64_t checkpoint_bytes = 0;
+  std::optional<PlannedRollout> rollout;
 };
 
 /// Returns the floating-point operations per token of training: 6 per parameter (a multiplication and an addition

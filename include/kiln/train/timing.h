@@ -45,6 +45,11 @@ struct GenerationSpeed {
 /// then `decoded` tokens, or the rest of the context if that is less.
 GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded);
 
+/// Returns the tokens per second that `together` sequences draw, all together, after their prompts: `decoded` each, or
+/// the rest of the context if that is less. Prompts as time_generation's, all different.
+double time_batched_decoding(const Config& config, Index vocab_size, Precision precision, Index together,
+                             Index decoded);
+
 /// Returns the operations per second that this machine's multiply-adds reach in this precision, measured in about
 /// 30 ms. Measures fp32 if the CPU has no bf16 instructions.
 double measure_peak(Precision precision);
