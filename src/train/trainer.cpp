@@ -59,8 +59,12 @@ TrainingEnd Trainer::run() {
   clock_.start();
   bool stops = monitor_.should_stop();
   while (!stops && !p_.is_finished()) {
-    stops = !p_.state.evaluation_pending && !take_step();
-    stops = after_step() || stops;
+    if (p_.state.evaluation_pending || take_step()) {
+      stops = after_step();
+    } else {  // stopped before the step's rollout was drawn
+      save(false, Retry::never);
+      stops = true;
+    }
   }
   draw();
   if (stops) return TrainingEnd::stopped;

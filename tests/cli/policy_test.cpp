@@ -31,9 +31,9 @@ struct Tuned {
     std::string chats, prompts;
     for (int i = 0; i < 160; ++i) {
       const char answer = i % 2 == 0 ? 'a' : 'b', word = static_cast<char>('p' + i / 2 % 8);
-      chats += fmt::format(R"({{"prompt":"say {}","completion":"{} {}"}})"
+      chats += fmt::format(R"({{"prompt":"say {}","completion":"{} s"}})"
                            "\n",
-                           word, answer, word);
+                           word, answer);
     }
     for (int i = 0; i < 24; ++i) {
       const char word = static_cast<char>('p' + i % 8);
@@ -57,8 +57,8 @@ struct Tuned {
     scratch.write("tune.json",
                   R"({"name": "tune", "init_from": "runs/sft", "data": {"train": ["prompts.jsonl"]},
       "objective": {"type": "grpo", "beta": 0.01},
-      "policy": {"rewards": )" + rewards +
-                      R"(, "prompts": 8, "answers": 4, "max_tokens": 8)" + more + R"(},
+      "policy": {"rewards": )" +
+                      rewards + R"(, "prompts": 8, "answers": 4, "max_tokens": 8)" + more + R"(},
       "optimizer": {"learning_rate": 0.003}, "schedule": {"warmup_steps": 2},
       "train": {"steps": 20, "batch_size": 4, "eval_every": 10, "log_every": 1, "threads": 2}})");
   }
@@ -87,8 +87,8 @@ TEST(Policy, LearnsTheExpectedAnswersAndSaysWhatItMeasures) {
                           "clip_ratio/high_mean", "policy/approxkl_avg", "validation/reward", "validation/kl"}) {
     EXPECT_TRUE(row[key].is_number()) << key;
   }
-  const Json answers = Json::parse(
-      rig.kiln({"eval", "runs/tune", "--generate", "prompts.jsonl", "--json", "--max-tokens", "8"}).out);
+  const Json answers =
+      Json::parse(rig.kiln({"eval", "runs/tune", "--generate", "prompts.jsonl", "--json", "--max-tokens", "8"}).out);
   EXPECT_FALSE(answers.empty());
   Tuned::expect_ok(rig.kiln({"verify", "runs/tune"}));
   Tuned::expect_ok(rig.kiln({"plot", "runs/tune", "--metric", "validation/reward", "--x", "root_kl"}));
@@ -97,7 +97,7 @@ TEST(Policy, LearnsTheExpectedAnswersAndSaysWhatItMeasures) {
 
 TEST(Policy, ReadsEachKindOfReward) {
   const Tuned rig;
-  rig.write_config(R"([{"type": "rule", "path": "rule.json"}, {"type": "regex", "pattern": "[pq]$", "weight": 0.1},
+  rig.write_config(R"([{"type": "rule", "path": "rule.json"}, {"type": "regex", "pattern": "s$", "weight": 0.1},
     {"type": "contains", "pattern": "b"}, {"type": "length", "weight": -0.1}, {"type": "repetition", "weight": -1},
     {"type": "unfinished", "weight": -1},
     {"type": "command", "command": ["sh", "judge.sh"], "name": "judge"}])",
