@@ -49,6 +49,7 @@ Json to_json(const std::vector<RunSummary>& runs) {
                     {"step", run.step},
                     {"total_steps", or_null(run.total_steps)},
                     {"best_validation_loss", or_null(run.best_loss)},
+                    {"best_reward", or_null(run.best_reward)},
                     {"bits_per_byte", or_null(run.bits_per_byte)},
                     {"perplexity", or_null(run.perplexity)},
                     {"accuracy", or_null(run.accuracy)},
@@ -97,7 +98,10 @@ const std::vector<Column>& columns() {
        [](const RunSummary& run) {
          return format_count(run.step) + (run.total_steps ? "/" + format_count(*run.total_steps) : "");
        }},
-      {"best validation", 7, [](const RunSummary& run) { return number(run.best_loss, 4); }},
+      {"best validation", 7,
+       [](const RunSummary& run) {
+         return run.best_reward ? fmt::format("reward {:.4f}", *run.best_reward) : number(run.best_loss, 4);
+       }},
       {"bits/byte", 5, [](const RunSummary& run) { return number(run.bits_per_byte, 4); }},
       {"perplexity", 0, [](const RunSummary& run) { return number(run.perplexity, 2); }},
       {"accuracy", 1,

@@ -115,6 +115,7 @@ void say_finished(const TrainingRun& run, const std::string& root) {
 /// Returns the state of the run at the end of training, as JSON.
 Json to_json(const TrainingRun& run, int code) {
   const TrainerState& state = run.state();
+  const bool is_policy = is_of_policy(run.config().objective.type);  // whose loss is minus a reward
   return {{"run", run.paths().root.string()},
           {"finished", run.is_finished()},
           {"exit_code", code},
@@ -123,8 +124,9 @@ Json to_json(const TrainingRun& run, int code) {
           {"tokens", state.tokens},
           {"seconds", state.seconds},
           {"parameters", run.layout().count()},
-          {"validation_loss", or_null(state.validation_loss)},
-          {"best_validation_loss", or_null(state.best_loss)},
+          {"validation_loss", is_policy ? Json() : or_null(state.validation_loss)},
+          {"best_validation_loss", is_policy ? Json() : or_null(state.best_loss)},
+          {"best_reward", is_policy && state.best_loss ? Json(-*state.best_loss) : Json()},
           {"best_step", state.best_loss ? Json(state.best_step) : Json()},
           {"bad_steps", state.bad_steps}};
 }

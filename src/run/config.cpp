@@ -78,6 +78,10 @@ void check_together(const Config& config, Problems& problems) {
   if (is_of_policy(config.objective.type)) {
     const char* why =
         "is not 0, and a policy gradient needs the probabilities that answers were drawn with; leave it out";
+    if (config.policy.kl_target && config.objective.beta == 0) {
+      problems.add("/policy/kl_target",
+                   "has nothing to adapt: objective.beta is 0; set it to a first guess, such as 0.1");
+    }
     if (model.dropout > 0) problems.add("/model/dropout", "{}", why);
     if (model.lora.dropout > 0) problems.add("/lora/dropout", "{}", why);
     if (train.batch_size.all || train.gradient_accumulation != 1) {

@@ -144,6 +144,10 @@ RunSummary summarise_run(const std::filesystem::path& folder) {
     summary.perplexity = row.perplexity;
     summary.accuracy = row.accuracy;
   }
+  if (files.config && is_of_policy(files.config->objective.type) && summary.best_loss) {
+    summary.best_reward = -*summary.best_loss;
+    summary.best_loss.reset();
+  }
   summary.total_steps = total_steps(files);
   summary.status = status_of(summary, paths, files);
   return summary;

@@ -91,6 +91,7 @@ TEST(Policy, LearnsTheExpectedAnswersAndSaysWhatItMeasures) {
       Json::parse(rig.kiln({"eval", "runs/tune", "--generate", "prompts.jsonl", "--json", "--max-tokens", "8"}).out);
   EXPECT_FALSE(answers.empty());
   Tuned::expect_ok(rig.kiln({"verify", "runs/tune"}));
+  EXPECT_THAT(rig.kiln({"runs", "runs"}).out, HasSubstr("reward "));
   Tuned::expect_ok(rig.kiln({"plot", "runs/tune", "--metric", "validation/reward", "--x", "root_kl"}));
   Tuned::expect_ok(rig.kiln({"export", "runs/tune", "--to", "hf", "--output", "exported"}));
 }
@@ -135,6 +136,7 @@ TEST(Policy, RefusesSettingsThatDoNotGoTogether) {
   refused({"policy.answers=1"}, {"/policy/answers", "at least 2"});
   refused({"policy.gamma=0.9"}, {"/policy/gamma", "baseline value"});
   refused({"policy.kl=k3_in_loss", "policy.kl_target=6"}, {"/policy/kl_target", "k1_in_reward"});
+  refused({"objective.beta=0", "policy.kl_target=6"}, {"/policy/kl_target", "objective.beta is 0"});
   refused({"model.dropout=0.1"}, {"/model/dropout", "policy gradient"});
   refused({"train.gradient_accumulation=2"}, {"/train/gradient_accumulation", "section policy"});
   refused({"objective.type=ppo", "policy.scale=group"}, {"/policy/scale", "batch"});
