@@ -49,26 +49,6 @@ struct TrainOptions {
   bool json = false;
 };
 
-/// Returns the word for a shell's $'...', with bytes that are not plain text escaped.
-std::string escaped_for_shell(std::string_view word) {
-  std::string escaped;
-  for (const char c : word) {
-    const bool is_plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
-    escaped += is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return escaped;
-}
-
-/// Returns the word quoted for a shell, with control characters escaped.
-std::string shell_quoted(std::string_view word) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
-  if (printable(word) != word) return "$'" + escaped_for_shell(word) + "'";
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
 bool resumes(const TrainOptions& options) { return !options.resume.empty(); }
 
 OpenMode open_mode(const TrainOptions& options) {

@@ -84,6 +84,16 @@ std::string escaped(std::string_view text, bool keeps_lines) {
   return result;
 }
 
+/// Returns the word for a shell's $'...', with bytes that are not plain text escaped.
+std::string escaped_for_shell(std::string_view word) {
+  std::string escaped;
+  for (const char c : word) {
+    const bool is_plain = c >= ' ' && c <= '~' && c != '\'' && c != '\\';
+    escaped += is_plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return escaped;
+}
+
 std::string spaces(int count) { return std::string(static_cast<std::size_t>(std::max(count, 0)), ' '); }
 
 }  // namespace
@@ -91,6 +101,15 @@ std::string spaces(int count) { return std::string(static_cast<std::size_t>(std:
 std::string printable(std::string_view text) { return escaped(text, false); }
 
 std::string printable_lines(std::string_view text) { return escaped(text, true); }
+
+std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
+  if (printable(word) != word) return "$'" + escaped_for_shell(word) + "'";
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
 
 int display_columns(std::string_view text) {
   int columns = 0;

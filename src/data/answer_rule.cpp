@@ -8,8 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <array>
-#include <regex.h>
+#include <optional>
 
 namespace kiln {
 namespace {
@@ -24,39 +23,19 @@ struct RuleFile {
   }
 };
 
+/// Returns the matches in a text, at most `most`.
+std::int64_t matches(const Pattern& pattern, std::int64_t most, std::string_view text) {
+  std::int64_t count = 0;
+  for (std::size_t from = 0; count < most;) {
+    const std::optional<Pattern::Match> match = pattern.find(text, from);
+    if (!match) break;
+    ++count;
+    from = match->end + (match->end == match->begin ? 1 : 0);  // an empty match takes no letter
+  }
+  return count;
+}
+
 }  // namespace
-
-/// A compiled pattern. glibc matches it by an automaton: std::regex would recurse for each character.
-struct AnswerRule::Compiled {
-  Compiled(const RulePattern& pattern, std::size_t number, const std::string& source)
-      : score(pattern.score), most(pattern.most) {
-    const int error = ::regcomp(&expression, pattern.pattern.c_str(), REG_EXTENDED | REG_ICASE);
-    if (error == 0) return;
-    std::array<char, 200> reason{};
-    ::regerror(error, &expression, reason.data(), reason.size());
-    fail(ExitCode::usage, "{}: /patterns/{}/pattern: \"{}\" is no regular expression: {}", source, number,
-         pattern.pattern, reason.data());
-  }
-  ~Compiled() { ::regfree(&expression); }
-  Compiled(const Compiled&) = delete;
-  Compiled& operator=(const Compiled&) = delete;
-
-  /// Returns the matches in a text, at most `most`.
-  std::int64_t matches(const std::string& text) const {
-    std::int64_t count = 0;
-    for (regoff_t begin = 0; count < most && begin <= static_cast<regoff_t>(text.size());) {
-      regmatch_t match{.rm_so = begin, .rm_eo = static_cast<regoff_t>(text.size())};
-      if (::regexec(&expression, text.c_str(), 1, &match, REG_STARTEND) != 0) break;
-      ++count;
-      begin = match.rm_eo + (match.rm_eo == match.rm_so ? 1 : 0);  // an empty match takes no letter
-    }
-    return count;
-  }
-
-  regex_t expression{};
-  double score;
-  std::int64_t most;
-};
 
 AnswerRule::AnswerRule(const std::filesystem::path& file) {
   const std::string source = file.string();
@@ -66,16 +45,17 @@ AnswerRule::AnswerRule(const std::filesystem::path& file) {
   problems.throw_if_any(source);
   check(!rule.patterns.empty(), "{}: /patterns: is empty; without patterns all answers are equal", source);
   for (const RulePattern& one : rule.patterns) {
-    patterns_.push_back(std::make_unique<Compiled>(one, patterns_.size(), source));
+    const std::optional<std::string> problem = Pattern::problem(one.pattern);
+    check(!problem, "{}: /patterns/{}/pattern: {}", source, patterns_.size(), problem.value_or(""));
+    patterns_.push_back({Pattern(one.pattern), one.score, one.most});
   }
 }
 
-AnswerRule::~AnswerRule() = default;
-
 double AnswerRule::score(std::string_view answer) const {
-  const std::string text(answer);
   double sum = 0;
-  for (const auto& one : patterns_) sum += one->score * static_cast<double>(one->matches(text));
+  for (const Scored& one : patterns_) {
+    sum += one.score * static_cast<double>(matches(one.pattern, one.most, answer));
+  }
   return sum;
 }
 

@@ -7,9 +7,30 @@
 
 #include "data/foreign_content.h"
 #include "data/record_value.h"
+#include <utility>
 
 namespace kiln {
 namespace {
+
+/// Returns the answer that a value holds; "" if it holds none.
+std::string answer_of(const JsonRecord& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number()) return value.dump();
+  if (!value.is_array() || value.empty() || !value.back().is_object()) return "";
+  const auto role = value.back().find("role"), content = value.back().find("content");
+  const bool answers = role != value.back().end() && *role == name_of(ChatRole::assistant);
+  return answers && content != value.back().end() && content->is_string() ? content->get<std::string>() : "";
+}
+
+/// Returns the answer that a record gives beside the prompt; "" if it gives none.
+std::string answer_beside(const JsonRecord& record) {
+  for (const char* key : {"completion", "answer"}) {
+    const auto value = record.find(key);
+    std::string answer = value != record.end() ? answer_of(*value) : "";
+    if (!answer.empty()) return answer;
+  }
+  return "";
+}
 
 ChatPrompt prompt_of(const JsonRecord& record, const std::string& place) {
   check_is_object(record, place);
@@ -18,9 +39,13 @@ ChatPrompt prompt_of(const JsonRecord& record, const std::string& place) {
   check_input(has_messages || root.has("prompt"), "{}: has {}; a prompt has \"messages\" or \"prompt\"", place,
               keys_of(record));
   ChatPrompt prompt{
-      has_messages ? messages_of(root.at("messages")) : messages_or_text(root.at("prompt"), ChatRole::user), place};
+      has_messages ? messages_of(root.at("messages")) : messages_or_text(root.at("prompt"), ChatRole::user), place,
+      answer_beside(record)};
   std::vector<ChatMessage>& messages = prompt.messages;
-  if (!messages.empty() && messages.back().role == ChatRole::assistant) messages.pop_back();
+  if (!messages.empty() && messages.back().role == ChatRole::assistant) {
+    if (has_messages || prompt.expected.empty()) prompt.expected = std::move(messages.back().content);
+    messages.pop_back();
+  }
   check_input(!messages.empty(), "{}: /{}: there is no message to answer; give at least one of a user", place,
               has_messages ? "messages" : "prompt");
   return prompt;

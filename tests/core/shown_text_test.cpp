@@ -40,6 +40,14 @@ TEST(ShownText, IsCutByCharactersToAWidth) {
   EXPECT_EQ(padded_left("né", 4), "  né");
 }
 
+TEST(ShownText, WordsAreQuotedForAShellWhereTheyNeedIt) {
+  EXPECT_EQ(shell_quoted("data/a-1.txt"), "data/a-1.txt");
+  EXPECT_EQ(shell_quoted(""), "''");
+  EXPECT_EQ(shell_quoted("a b; $HOME"), "'a b; $HOME'");
+  EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_quoted("a\n'\033"), "$'a\\x0a\\x27\\x1b'");
+}
+
 TEST(ErrorText, KeepsNamesFromOutsideOnOneLineAndWhole) {
   try {
     fail(ExitCode::bad_input, "{}: the token '{}' is twice there", "a\033[2J\nerror: b", "\0x"s);

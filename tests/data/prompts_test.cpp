@@ -1,6 +1,7 @@
-// Prompts from lines of text and from records.
+// Prompts from lines of text and from records, and the answers that records give to them.
 #include "kiln/data/prompts.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "support/scratch.h"
@@ -38,6 +39,43 @@ TEST(ChatPrompts, RecordsWithMessagesOrAPrompt) {
                            "\n"
                            R"({"prompt": [{"role": "user", "content": "t"}]})")),
             expected);
+}
+
+/// Returns the expected answer of a record.
+std::string expected_of(const std::string& record) {
+  const Scratch folder;
+  return read_chat_prompts(folder.write("p.jsonl", record)).at(0).expected;
+}
+
+TEST(ChatPrompts, TheAnswerOfARecordIsTheExpectedOne) {
+  const std::string user = R"({"role": "user", "content": "q"})";
+  const std::string assistant = R"({"role": "assistant", "content": " left out "})";
+  const std::string answered = "[" + user + ", " + assistant + "]", open = "[" + user + "]";
+  EXPECT_EQ(expected_of(R"({"messages": )" + answered + "}"), " left out ");
+  EXPECT_EQ(expected_of(R"({"messages": )" + answered + R"(, "completion": "c", "answer": "a"})"), " left out ");
+  EXPECT_EQ(expected_of(R"({"messages": )" + open + R"(, "answer": "a"})"), "a");
+  EXPECT_EQ(expected_of(R"({"messages": )" + open + "}"), "");
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "completion": "c", "answer": "a"})"), "c");
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "answer": "a"})"), "a");
+  EXPECT_EQ(expected_of(R"({"prompt": )" + answered + R"(, "answer": "a"})"), "a");
+  EXPECT_EQ(expected_of(R"({"prompt": )" + answered + "}"), " left out ");
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "completion": )" + answered + "}"), " left out ");
+  EXPECT_EQ(expected_of(R"({"prompt": "q"})"), "");
+}
+
+TEST(ChatPrompts, AnAnswerMayBeANumberAndOtherValuesAreNone) {
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "answer": 42})"), "42");
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "answer": -0.5})"), "-0.5");
+  EXPECT_EQ(expected_of(R"({"prompt": "q", "completion": null, "answer": "a"})"), "a");
+  for (const char* value : {"null", "true", "[]", "[1]", "[{}]", R"([{"role": "user", "content": "x"}])",
+                            R"([{"role": "assistant", "content": 1}])", R"({"text": "x"})"}) {
+    EXPECT_EQ(expected_of(fmt::format(R"({{"prompt": "q", "answer": {}}})", value)), "") << value;
+  }
+}
+
+TEST(ChatPrompts, ALineOfTextHasNoExpectedAnswer) {
+  const Scratch folder;
+  EXPECT_EQ(read_chat_prompts(folder.write("p.txt", "q")).at(0).expected, "");
 }
 
 TEST(ChatPrompts, WhatDoesNotFitIsNamed) {

@@ -3,6 +3,7 @@
 
 #include "kiln/core/descriptor.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -10,8 +11,13 @@
 
 namespace kiln {
 
-/// A program at work, without a shell. Its stderr is this process's. The destructor closes its stdin, gives it a moment
-/// to end, and kills it otherwise.
+/// Returns the command as a shell would take it: each word quoted where it needs quotes.
+std::string shown_command(std::span<const std::string> command);
+
+/// A program at work, without a shell. Its stderr is this process's. It leads a process group of its own, so that
+/// Ctrl-C at the terminal does not reach it, and it begins without blocked signals. The destructor closes its stdin,
+/// gives it a second to end, and then kills its group: the programs that it started end too. If this process is killed,
+/// the program sees the end of its stdin.
 class LineProcess {
  public:
   /// Starts the program: its name, searched on the PATH, and its arguments. Throws Error (usage) if it cannot be
@@ -22,18 +28,21 @@ class LineProcess {
   LineProcess& operator=(const LineProcess&) = delete;
 
   /// Writes a line, without its line feed, and returns the program's next line. Throws Error (failure) if the program
-  /// has ended, or says nothing for `seconds`.
+  /// has ended, does not read the line and answer it within `seconds`, or writes anything but one line. The program is
+  /// of no more use then: destroy it.
   std::string ask(std::string_view line, double seconds);
 
  private:
-  void send(std::string_view bytes) const;
-  std::string receive(double seconds);
+  void send(std::string_view& unsent) const;
+  void receive(std::string& received);
+  [[noreturn]] void fail_because(std::string_view reason) const;
   [[noreturn]] void fail_ended();
+  bool await_end() const;
+  int kill_group();
 
   std::vector<std::string> command_;
   Descriptor stream_;  // its stdin and stdout
-  pid_t id_ = -1;
-  std::string received_;  // beyond the last line
+  pid_t id_ = -1;      // of the program and its group
 };
 
 }  // namespace kiln

@@ -13,6 +13,9 @@ std::string printable(std::string_view text);
 /// Like printable, but keeps line feeds and tabs.
 std::string printable_lines(std::string_view text);
 
+/// Returns the word quoted for a shell where it needs quotes: 'a b'. Unprintable characters are escaped ($'a\x0a').
+std::string shell_quoted(std::string_view word);
+
 /// Returns the columns that a printable text takes in a terminal: two for a wide character (Chinese, emoji), none for a
 /// combining accent and other invisible characters.
 int display_columns(std::string_view text);

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "kiln/core/fields.h"
+#include "kiln/core/pattern.h"
 
+#include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,14 +32,17 @@ class AnswerRule {
   /// Reads a JSON file, {"patterns": [{"pattern": "\\bglad\\b", "score": 1, "most": 3}, ...]}. Throws Error (usage)
   /// that names every key that does not fit, and a pattern that is no regular expression.
   explicit AnswerRule(const std::filesystem::path& file);
-  ~AnswerRule();
 
   /// Returns the score of an answer.
   double score(std::string_view answer) const;
 
  private:
-  struct Compiled;
-  std::vector<std::unique_ptr<Compiled>> patterns_;
+  struct Scored {
+    Pattern pattern;
+    double score;
+    std::int64_t most;
+  };
+  std::vector<Scored> patterns_;
 };
 
 }  // namespace kiln

@@ -12,13 +12,16 @@ namespace kiln {
 /// A conversation that an answer is to follow.
 struct ChatPrompt {
   std::vector<ChatMessage> messages;
-  std::string place = {};  // "a.jsonl:3", for messages
+  std::string place = {};     // "a.jsonl:3", for messages
+  std::string expected = {};  // the record's own answer; "" if it has none
 };
 
 /// Reads a file of prompts. A .jsonl or .json file (see read_conversations) has records with "messages", of which a
-/// last answer is left out, or with "prompt", a text or a list of messages; other keys are ignored. Of any other file,
-/// each line that is not blank is what a user says. Throws Error: usage if there are no prompts; bad_input, with the
-/// line and the key, for a record that does not fit.
+/// last answer is left out, or with "prompt", a text or a list of messages. The expected answer is the answer that was
+/// left out of "messages", else "completion", else "answer", else what was left out of "prompt". "completion" and
+/// "answer" are a text, a number, or a list of messages whose last one is an assistant's; other values and other keys
+/// are ignored. Of any other file, each line that is not blank is what a user says. Throws Error: usage if there are no
+/// prompts; bad_input, with the line and the key, for a record that does not fit.
 std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file);
 
 }  // namespace kiln

@@ -1,0 +1,34 @@
+// What a reward is: a number for each answer.
+#pragma once
+
+#include "kiln/tensor/view.h"
+#include "kiln/text/chat_template.h"
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+/// An answer to score.
+struct DrawnAnswer {
+  std::span<const ChatMessage> messages;
+  std::string_view text;
+  std::string_view expected;  // the record's own answer; "" if it has none
+  Index tokens = 0;
+  bool ended = false;  // by itself, not at the limit
+};
+
+/// Scores answers. One of the implementations that make_reward (rewards.cpp) chooses from.
+class Reward {
+ public:
+  Reward() = default;
+  virtual ~Reward() = default;
+  Reward(const Reward&) = delete;
+  Reward& operator=(const Reward&) = delete;
+
+  /// Returns a finite score for each answer. Throws Error.
+  virtual std::vector<double> score(std::span<const DrawnAnswer> answers) = 0;
+};
+
+}  // namespace kiln
