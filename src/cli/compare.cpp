@@ -1,4 +1,4 @@
-// kiln compare: how often one model's answers are liked better than another's.
+// kiln compare: how often one model's answers are liked better than another's, and how far apart the models are.
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/line_process.h"
@@ -16,7 +16,9 @@
 #include "cli/output.h"
 #include "cli/rank.h"
 #include "cli/source_answers.h"
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -37,6 +39,8 @@ struct CompareArguments {
   double time_limit = 60;  // seconds for an answer of the command
   RankArguments rank;      // of a human judge
   bool json = false;
+  Index best_of = 0;   // answers that A's is the best of; 0: A answers once
+  std::string reward;  // the reward model that chooses it
   AnswerSettings settings;
 };
 
@@ -49,19 +53,39 @@ struct Duel {
 /// What a judge said: for each duel the share of A's win, 1, 0, or 0.5 for a tie.
 struct Verdicts {
   std::vector<double> wins;
-  Index without_score = 0;                   // ties because the reward model has no score for an answer
-  std::optional<Share> same_in_both_orders;  // of a command: how often it named the same answer
-  std::optional<Share> first_shown;          // of a command: how often it named the answer that came first
+  std::array<std::vector<double>, 2> scores;  // of A's answers and of B's; none from a program
+  Index without_score = 0;                    // ties because the reward model has no score for an answer
+  std::optional<Share> same_in_both_orders;   // of a command: how often it named the same answer
+  std::optional<Share> first_shown;           // of a command: how often it named the answer that came first
 };
 
 double share_of_win(double a, double b) { return a > b ? 1 : a < b ? 0 : 0.5; }
 
-Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
+RewardModel load_reward_model(const std::string& run) {
   ModelArguments arguments;
   arguments.run = run;
   LoadedModel loaded = arguments.load(ModelKind::reward);
   const Precision precision = arguments.precision_of(loaded);
-  const RewardModel model(std::move(loaded), precision);
+  return {std::move(loaded), precision};
+}
+
+/// Leaves of each prompt's answers the one with the highest score.
+void keep_best(SourceAnswers& source, std::span<const std::vector<ChatMessage>> conversations,
+               const std::string& reward) {
+  const RewardModel model = load_reward_model(reward);
+  for (std::size_t p = 0; p < conversations.size(); ++p) {
+    std::vector<WrittenAnswer>& answers = source.answers[p];
+    if (answers.empty()) continue;
+    std::vector<AnswerToScore> questions;
+    for (const WrittenAnswer& answer : answers) questions.push_back({conversations[p], answer.text});
+    const std::vector<std::optional<double>> scores = model.scores(questions);
+    std::swap(answers.front(), answers[static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin())]);
+    answers.resize(1);
+  }
+}
+
+Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
+  const RewardModel model = load_reward_model(run);
   std::vector<AnswerToScore> answers;
   for (const Duel& duel : duels) {
     for (const std::string& answer : duel.answers) answers.push_back({*duel.messages, answer});
@@ -72,6 +96,8 @@ Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
     const std::optional<double> a = scores[2 * i], b = scores[2 * i + 1];
     verdicts.wins.push_back(a && b ? share_of_win(*a, *b) : 0.5);
     verdicts.without_score += a && b ? 0 : 1;
+    if (a) verdicts.scores[0].push_back(*a);
+    if (b) verdicts.scores[1].push_back(*b);
   }
   return verdicts;
 }
@@ -79,7 +105,10 @@ Verdicts judge_by_reward(const std::string& run, std::span<const Duel> duels) {
 Verdicts judge_by_rule(const AnswerRule& rule, std::span<const Duel> duels) {
   Verdicts verdicts;
   for (const Duel& duel : duels) {
-    verdicts.wins.push_back(share_of_win(rule.score(duel.answers[0]), rule.score(duel.answers[1])));
+    const double a = rule.score(duel.answers[0]), b = rule.score(duel.answers[1]);
+    verdicts.wins.push_back(share_of_win(a, b));
+    verdicts.scores[0].push_back(a);
+    verdicts.scores[1].push_back(b);
   }
   return verdicts;
 }
@@ -144,7 +173,20 @@ std::string interval_text(const Share& share) {
   return fmt::format("{}, 95% interval {} to {}", percent(share.value), percent(share.low), percent(share.high));
 }
 
-void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts, Index without_answer) {
+std::string text_of(const Mean& mean) {
+  return fmt::format("{:.3f}, standard error {:.3f}", mean.value, mean.standard_error);
+}
+
+Json json_of(const Mean& mean) { return {{"mean", mean.value}, {"standard_error", mean.standard_error}}; }
+
+/// How far A is from B.
+struct Distance {
+  std::optional<Mean> kl;            // in nats an answer
+  std::optional<double> kl_at_most;  // of the best of several
+};
+
+void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts, const Distance& distance,
+                    Index without_answer) {
   std::vector<TrialGroup> groups;
   Index wins = 0, losses = 0;
   for (const double win : verdicts.wins) {
@@ -154,9 +196,14 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
   }
   const Share rate = share_of(groups);
   const Index prompts = std::ssize(verdicts.wins), ties = prompts - wins - losses;
-  const auto json_of = [](const std::optional<Share>& share) {
+  const auto share_json = [](const std::optional<Share>& share) {
     return share ? Json{{"share", share->value}, {"confidence_interval", {share->low, share->high}}} : Json();
   };
+  std::array<std::optional<Mean>, 2> scores;
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+    if (!verdicts.scores[i].empty()) scores[i] = mean_of(verdicts.scores[i]);
+  }
+  const auto mean_json = [](const std::optional<Mean>& mean) { return mean ? json_of(*mean) : Json(); };
   if (arguments.json) {
     return write_json({{"a", arguments.runs[0]},
                        {"b", arguments.runs[1]},
@@ -168,8 +215,12 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
                        {"losses", losses},
                        {"win_rate", rate.value},
                        {"confidence_interval", {rate.low, rate.high}},
-                       {"same_in_both_orders", json_of(verdicts.same_in_both_orders)},
-                       {"first_shown", json_of(verdicts.first_shown)}});
+                       {"score_of_a", mean_json(scores[0])},
+                       {"score_of_b", mean_json(scores[1])},
+                       {"kl", mean_json(distance.kl)},
+                       {"kl_at_most", or_null(distance.kl_at_most)},
+                       {"same_in_both_orders", share_json(verdicts.same_in_both_orders)},
+                       {"first_shown", share_json(verdicts.first_shown)}});
   }
   Table table;
   table.row({"A", arguments.runs[0]});
@@ -182,6 +233,10 @@ void write_verdicts(const CompareArguments& arguments, const Verdicts& verdicts,
   table.row({"equal", format_count(ties)});
   table.row({"B is better", format_count(losses)});
   table.row({"win rate of A", interval_text(rate)});
+  if (scores[0]) table.row({"mean score of A", text_of(*scores[0])});
+  if (scores[1]) table.row({"mean score of B", text_of(*scores[1])});
+  if (distance.kl) table.row({"KL(A|B), nats an answer", text_of(*distance.kl)});
+  if (distance.kl_at_most) table.row({"KL(A|B), nats an answer", fmt::format("{:.3f} at most", *distance.kl_at_most)});
   if (verdicts.same_in_both_orders)
     table.row({"the judge says the same in both orders", interval_text(*verdicts.same_in_both_orders)});
   if (verdicts.first_shown && verdicts.first_shown->trials > 0)
@@ -210,7 +265,10 @@ Judge open_judge(const CompareArguments& arguments) {
 }
 
 void check_judge(const CompareArguments& arguments) {
-  check(arguments.runs[0] != arguments.runs[1], "B: {} is also A; name two models", arguments.runs[0]);
+  check(arguments.runs[0] != arguments.runs[1] || arguments.best_of > 0,
+        "B: {} is also A; name two models, or let A's answer be the best of several (--best-of)", arguments.runs[0]);
+  check((arguments.best_of > 0) == !arguments.reward.empty(),
+        "--best-of, --reward: need each other: how many answers, and the reward model that chooses one");
   check(arguments.judge.empty() != arguments.command.empty(),
         "--judge: name a judge: a reward model, a rule (a file), human, or a program after --");
   check(arguments.time_limit > 0, "--time-limit {}: a number of seconds above 0 is expected", arguments.time_limit);
@@ -218,14 +276,34 @@ void check_judge(const CompareArguments& arguments) {
         "--output: names the file of rankings of --judge human, and only of it");
 }
 
+std::array<SourceAnswers, 2> answers_of_both(const CompareArguments& arguments,
+                                             std::span<const std::vector<ChatMessage>> conversations) {
+  AnswerSettings settings = arguments.settings;
+  settings.completion.generation.samples = std::max<Index>(1, arguments.best_of);
+  // The best of several is then not drawn from the answers of B.
+  if (arguments.best_of > 0) settings.completion.generation.seed += 1;
+  std::array<SourceAnswers, 2> sources;
+  sources[0] = answers_of(settings, arguments.runs[0], conversations);
+  if (arguments.best_of > 0) keep_best(sources[0], conversations, arguments.reward);
+  sources[1] = answers_of(arguments.settings, arguments.runs[1], conversations);
+  return sources;
+}
+
+Distance distance_of(const CompareArguments& arguments, std::span<const std::vector<ChatMessage>> conversations,
+                     std::span<const SourceAnswers, 2> sources) {
+  if (arguments.best_of == 0) return {divergence_of(arguments.settings, arguments.runs, conversations, sources), {}};
+  if (arguments.runs[0] != arguments.runs[1]) return {};
+  const auto n = static_cast<double>(arguments.best_of);
+  return {{}, std::log(n) - (n - 1) / n};  // arXiv:2401.01879
+}
+
 void run_compare(const CompareArguments& arguments) {
   arguments.settings.completion.generation.validate();
   check_judge(arguments);
   const Judge judge = arguments.judge == kHuman ? Judge() : open_judge(arguments);
+  if (arguments.best_of > 0) require_kind(open_model(arguments.reward, std::nullopt, Verify::no), ModelKind::reward);
   const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
-  std::array<SourceAnswers, 2> sources;
-  for (const std::size_t i : {std::size_t{0}, std::size_t{1}})
-    sources[i] = answers_of(arguments.settings, arguments.runs[i], conversations);
+  std::array<SourceAnswers, 2> sources = answers_of_both(arguments, conversations);
   std::vector<Duel> duels;
   for (std::size_t p = 0; p < conversations.size(); ++p) {
     const auto &a = sources[0].answers[p], &b = sources[1].answers[p];
@@ -233,7 +311,8 @@ void run_compare(const CompareArguments& arguments) {
   }
   check(!duels.empty(), "no prompt leaves room for an answer; give shorter ones");
   if (!judge) return judge_by_person(arguments, duels);
-  write_verdicts(arguments, judge(duels), std::ssize(conversations) - std::ssize(duels));
+  write_verdicts(arguments, judge(duels), distance_of(arguments, conversations, sources),
+                 std::ssize(conversations) - std::ssize(duels));
 }
 
 }  // namespace
@@ -258,6 +337,9 @@ void add_compare(CLI::App& app) {
   arguments->settings.add_to(*command);
   command->add_option("--time-limit", arguments->time_limit, "seconds within which the program must answer")
       ->type_name("SECONDS");
+  add_count(*command, "--best-of", arguments->best_of,
+            "A draws so many answers, and a reward model chooses one; B may then be the same model", 1, 1000);
+  command->add_option("--reward", arguments->reward, "the reward model that chooses for --best-of")->type_name("RUN");
   command->add_option("--output", arguments->rank.output, "file of rankings of --judge human")->type_name("FILE");
   command->add_option("--rater", arguments->rank.rater, "name of the person who judges; default: $USER")
       ->type_name("NAME");
@@ -266,6 +348,8 @@ void add_compare(CLI::App& app) {
   command->footer(
       "Each model answers each prompt once. A program is asked in both orders, since a judge may like best what comes\n"
       "first. The program is started without a shell.\n"
+      "KL(A|B) is the mean of A's log p of its answer less B's. It is left out where the draws are not from A's whole\n"
+      "distribution (--top-k, --greedy, ...), or the models read different tokens.\n"
       "Examples: kiln compare runs/dpo runs/sft --prompts held_out.txt --judge runs/reward\n"
       "          kiln compare runs/dpo runs/sft --prompts held_out.txt -- python3 judge.py --strict");
   command->callback([arguments] { run_compare(*arguments); });

@@ -9,9 +9,11 @@
 #include "kiln/run/model_chat.h"
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace kiln::cli {
@@ -20,6 +22,40 @@ namespace {
 std::uint64_t hash_of(const ParameterBuffer<float>& weights) {
   const auto count = static_cast<std::size_t>(weights.all().size());
   return hash_bytes({reinterpret_cast<const char*>(weights.data()), count * sizeof(float)});
+}
+
+/// A model that answers conversations.
+struct Writer {
+  Writer(const AnswerSettings& settings, const std::string& run)
+      : loaded(load(settings, run)),
+        chat(chat_template_of(loaded, choice_of(settings), "--template")),
+        hash(hash_of(*loaded.weights)),
+        weights(std::move(loaded.weights), settings.model.precision_of(loaded)) {
+    weights.keep_only_what_is_read();
+  }
+
+  ModelView view() const { return {*loaded.model, weights}; }
+
+  LoadedModel loaded;  // without its weights
+  ChatTemplate chat;
+  std::uint64_t hash;  // of the weights
+  ModelWeights weights;
+
+ private:
+  static LoadedModel load(const AnswerSettings& settings, const std::string& run) {
+    ModelArguments source = settings.model;
+    source.run = run;
+    return source.load();
+  }
+  static std::optional<ChatTemplateKind> choice_of(const AnswerSettings& settings) {
+    if (!settings.chat_template) return std::nullopt;
+    return value_of<ChatTemplateKind>(kChatTemplateKinds, *settings.chat_template);
+  }
+};
+
+bool draws_from_whole_distribution(const SamplingOptions& sampling) {
+  return !sampling.takes_likeliest() && sampling.top_k == 0 && sampling.top_p >= 1 && sampling.min_p <= 0 &&
+         sampling.repetition_penalty == 1;
 }
 
 }  // namespace
@@ -58,30 +94,59 @@ std::vector<std::vector<ChatMessage>> AnswerSettings::conversations() const {
 
 SourceAnswers answers_of(const AnswerSettings& settings, const std::string& run,
                          std::span<const std::vector<ChatMessage>> conversations) {
-  ModelArguments source = settings.model;
-  source.run = run;
-  LoadedModel loaded = source.load();
-  const auto choice = settings.chat_template
-                          ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *settings.chat_template))
-                          : std::nullopt;
-  const ChatTemplate chat = chat_template_of(loaded, choice, "--template");
+  const Writer writer(settings, run);
+  const Tokenizer& tokenizer = *writer.loaded.tokenizer;
   SourceAnswers result{.name = utf8_replace_invalid(run),
-                       .model = hash_of(*loaded.weights),
-                       .chat_template = std::string(kChatTemplateKinds[static_cast<std::size_t>(chat.kind())]),
+                       .model = writer.hash,
+                       .chat_template = std::string(kChatTemplateKinds[static_cast<std::size_t>(writer.chat.kind())]),
+                       .tokenizer = hash_bytes(tokenizer.to_json().dump()),
                        .answers = {}};
   CompletionOptions options = settings.completion;
-  options.generation.end_tokens = loaded.ids().ends;
+  options.generation.end_tokens = writer.loaded.ids().ends;
   options.generation.overflow = ContextOverflow::stop;
-  ModelWeights weights(std::move(loaded.weights), source.precision_of(loaded));
-  weights.keep_only_what_is_read();
-  const ModelView view(*loaded.model, weights);
-  result.answers = write_answers(view, *loaded.tokenizer, chat, conversations, options);
+  const ModelView view = writer.view();
+  result.answers = write_answers(view, tokenizer, writer.chat, conversations, options);
   const auto too_long = std::ranges::count_if(result.answers, [](const auto& answers) { return answers.empty(); });
   if (too_long > 0) {
     spdlog::warn("{}: no room for an answer to {} in the context of {}", run, counted(too_long, "prompt"),
                  view.config.n_ctx);
   }
   return result;
+}
+
+Mean mean_of(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  Mean mean;
+  for (const double value : values) mean.value += value / n;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean.value) * (value - mean.value);
+  mean.standard_error = n > 1 ? std::sqrt(squares / (n - 1) / n) : 0;
+  return mean;
+}
+
+std::optional<Mean> divergence_of(const AnswerSettings& settings, std::span<const std::string, 2> runs,
+                                  std::span<const std::vector<ChatMessage>> conversations,
+                                  std::span<const SourceAnswers, 2> sources) {
+  const SamplingOptions& sampling = settings.completion.generation.sampling;
+  if (!draws_from_whole_distribution(sampling)) return std::nullopt;
+  if (sources[0].tokenizer != sources[1].tokenizer || sources[0].chat_template != sources[1].chat_template)
+    return std::nullopt;
+  std::vector<double> differences;
+  for (const std::string& run : runs) {
+    const Writer writer(settings, run);
+    std::vector<PromptedTokens> answers;
+    for (std::size_t i = 0; i < conversations.size(); ++i) {
+      if (sources[0].answers[i].empty()) continue;
+      answers.push_back({writer.chat.prompt(conversations[i]), sources[0].answers[i].front().tokens});
+      const Index rows = std::ssize(answers.back().prompt) + std::ssize(answers.back().tokens) - 1;
+      if (rows > writer.view().config.n_ctx) return std::nullopt;  // B's context is shorter
+    }
+    const std::vector<double> log_probs = log_probs_of(writer.view(), answers, sampling.temperature);
+    differences.resize(log_probs.size(), 0.0);
+    for (std::size_t i = 0; i < log_probs.size(); ++i) differences[i] = log_probs[i] - differences[i];
+  }
+  for (double& difference : differences) difference = -difference;  // B's less A's so far
+  return mean_of(differences);
 }
 
 }  // namespace kiln::cli

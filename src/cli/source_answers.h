@@ -34,6 +34,7 @@ struct SourceAnswers {
   std::string name;
   std::uint64_t model = 0;  // hash of the weights
   std::string chat_template;
+  std::uint64_t tokenizer = 0;                      // hash
   std::vector<std::vector<WrittenAnswer>> answers;  // to each prompt; none where it leaves no room in the context
 };
 
@@ -41,5 +42,19 @@ struct SourceAnswers {
 /// that leave no room.
 SourceAnswers answers_of(const AnswerSettings& settings, const std::string& run,
                          std::span<const std::vector<ChatMessage>> conversations);
+
+/// A mean over prompts.
+struct Mean {
+  double value = 0, standard_error = 0;
+};
+
+Mean mean_of(std::span<const double> values);
+
+/// Estimates the divergence KL(A|B) of two models' answers, in nats an answer: the mean of A's log p of its first
+/// answer to each prompt, less B's. Returns nullopt if it cannot be known: if the draws were not from the whole
+/// distribution, or the models do not read the same tokens. Loads each model again. `runs` are A and B.
+std::optional<Mean> divergence_of(const AnswerSettings& settings, std::span<const std::string, 2> runs,
+                                  std::span<const std::vector<ChatMessage>> conversations,
+                                  std::span<const SourceAnswers, 2> sources);
 
 }  // namespace kiln::cli

@@ -2,6 +2,7 @@
 #include "kiln/infer/complete.h"
 
 #include "infer/token_stream.h"
+#include <algorithm>
 #include <utility>
 
 namespace kiln {
@@ -33,10 +34,12 @@ std::vector<Completion> complete(const ModelView& model, const Tokenizer& tokeni
   };
   const auto on_token = [&](Index index, TokenId token, double log_probability) {
     Sample& sample = samples[static_cast<std::size_t>(index)];
-    ++sample.completion.tokens;
     sample.completion.ids.push_back(token);
     if (generation.log_probabilities != LogProbabilities::none)
       sample.completion.log_probabilities.push_back(log_probability);
+    const auto& ends = generation.end_tokens;
+    if (std::ranges::find(ends, token) != ends.end()) return true;  // kept, but no part of the text
+    ++sample.completion.tokens;
     add(index, sample.stream.push(token), false);
     return !sample.stream.stopped();
   };

@@ -3,10 +3,13 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/report.h"
+#include "kiln/data/batch.h"
+#include "kiln/train/evaluate.h"
 
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -86,6 +89,7 @@ std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, co
   if (prompts.empty()) return answers;
   options.generation.end_tokens.push_back(chat.end_of_turn());
   options.generation.draws = DrawStream::of_prompt;
+  options.generation.keeps_end = true;
   // A model that was not trained on conversations writes the user's next message too.
   if (chat.kind() == ChatTemplateKind::plain) options.stops.emplace_back("\nUser:");
   const auto samples = static_cast<std::size_t>(options.generation.samples);
@@ -93,11 +97,51 @@ std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, co
   const auto on_text = [&](Index, std::string_view, bool last) {
     if (last) work.add(1);
   };
-  const std::vector<Completion> completions = complete(model, tokenizer, prompts, options, on_text);
+  std::vector<Completion> completions = complete(model, tokenizer, prompts, options, on_text);
   for (std::size_t i = 0; i < completions.size(); ++i) {
-    answers[asked[i / samples]].push_back({completions[i].text, completions[i].finish != Finish::length});
+    Completion& one = completions[i];
+    answers[asked[i / samples]].push_back({std::move(one.text), one.finish != Finish::length, std::move(one.ids)});
   }
   return answers;
+}
+
+std::vector<double> log_probs_of(const ModelView& model, std::span<const PromptedTokens> answers, double temperature) {
+  const Index rows = evaluation_rows(model.config);
+  const auto runner = model.make_runner({.rows = rounded_up_rows(rows), .scored = rounded_up_rows(rows)});
+  std::vector<double> log_probs(answers.size(), 0.0);
+  Batch batch;
+  batch.temperature = temperature;
+  std::vector<std::size_t> places;  // in `log_probs`, of each scored row
+  std::vector<float> losses;        // -log p
+  const auto score_batch = [&] {
+    if (places.empty()) return;
+    losses.resize(places.size());
+    batch.rows.round_up(kRowMultiple);
+    runner->forward(model.weights, batch.rows);
+    runner->score(batch.scored_targets(), Vec<float>(losses.data(), std::ssize(losses)));
+    for (std::size_t m = 0; m < places.size(); ++m) log_probs[places[m]] -= static_cast<double>(losses[m]);
+    batch.clear();
+    batch.temperature = temperature;
+    places.clear();
+  };
+  Work work("scoring", static_cast<double>(answers.size()), "answers");
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const auto& [prompt, tokens] = answers[i];
+    work.add(1);
+    if (tokens.empty()) continue;
+    std::vector<TokenId> inputs = prompt;
+    inputs.insert(inputs.end(), tokens.begin(), tokens.end() - 1);  // nothing follows the last token
+    if (batch.rows.size() + std::ssize(inputs) > rows) score_batch();
+    const Index first = batch.rows.size() + std::ssize(prompt) - 1;
+    batch.rows.append(inputs);
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      batch.scored.push_back(first + static_cast<Index>(t));
+      batch.targets.push_back(tokens[t]);
+      places.push_back(i);
+    }
+  }
+  score_batch();
+  return log_probs;
 }
 
 }  // namespace kiln

@@ -7,6 +7,7 @@
 
 #include "cli/small_run.h"
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,9 @@ TEST(Preferences, ARuleRanksAndDpoTunesTowardsIt) {
                               "--max-tokens", "8", "--seed", "3"});
   EXPECT_GT(json["win_rate"], 0.5);
   EXPECT_EQ(json["prompts"], 8);
+  EXPECT_GT(json["score_of_a"]["mean"], json["score_of_b"]["mean"]);
+  EXPECT_GT(json["kl"]["mean"], 0);
+  EXPECT_GT(json["kl"]["standard_error"], 0);
   EXPECT_EQ(json["wins"].get<int>() + json["ties"].get<int>() + json["losses"].get<int>(), 8);
   const Outcome shown = rig.kiln({"data", "show", "tune.json", "--count", "4"});
   EXPECT_THAT(shown.out, AllOf(HasSubstr("chosen"), HasSubstr("rejected"), HasSubstr("comparisons")));
@@ -112,6 +116,30 @@ TEST(Preferences, AModelOfAnotherKindIsRefusedWithTheRemedy) {
   EXPECT_THAT(rig.kiln({"sample", "runs/reward", "x"}).err, HasSubstr("is a reward model"));
   EXPECT_THAT(rig.kiln({"chat", "runs/reward"}).err, HasSubstr("kiln score"));
   EXPECT_THAT(rig.kiln({"score", "runs/sft", "--data", "rankings.jsonl"}).err, HasSubstr("objective.type \"reward\""));
+}
+
+TEST(Preferences, ComparingSaysHowFarApartTheModelsAre) {
+  const Ranked rig;
+  rig.train_reward();
+  Ranked::expect_ok(rig.kiln({"train", "sft.json", "--run", "runs/copy"}));
+  std::vector<std::string> command{"compare", "runs/sft",  "runs/copy",    "--prompts", "prompts.txt",
+                                   "--judge", "rule.json", "--max-tokens", "8"};
+  const Json equal = rig.json(command);
+  EXPECT_EQ(equal["kl"]["mean"], 0);  // equal weights
+  EXPECT_EQ(equal["score_of_a"], equal["score_of_b"]);
+  EXPECT_THAT(rig.kiln(command).out, AllOf(HasSubstr("mean score of A"), HasSubstr("KL(A|B), nats an answer")));
+  command.insert(command.end(), {"--top-k", "3"});
+  EXPECT_TRUE(rig.json(command)["kl"].is_null());  // not drawn from the whole distribution
+  command = {"compare",   "runs/sft", "runs/sft", "--prompts",   "prompts.txt",  "--judge", "rule.json",
+             "--best-of", "8",        "--reward", "runs/reward", "--max-tokens", "8"};
+  const Json best = rig.json(command);
+  EXPECT_GT(best["score_of_a"]["mean"], best["score_of_b"]["mean"]);
+  EXPECT_NEAR(best["kl_at_most"], std::log(8.0) - 7.0 / 8.0, 1e-9);
+  EXPECT_TRUE(best["kl"].is_null());
+  const Outcome alone = rig.kiln(
+      {"compare", "runs/sft", "runs/sft", "--prompts", "prompts.txt", "--judge", "rule.json", "--best-of", "8"});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_THAT(alone.err, HasSubstr("--best-of, --reward: need each other"));
 }
 
 TEST(Preferences, AProgramJudgesInBothOrders) {

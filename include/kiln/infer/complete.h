@@ -23,7 +23,7 @@ struct Completion {
   std::string text;  // valid UTF-8, without the prompt; special tokens by their meaning (document.h)
   Index tokens = 0;  // drawn, including the stop text's, excluding an end token
   Finish finish = Finish::length;
-  std::vector<TokenId> ids = {};               // of those tokens
+  std::vector<TokenId> ids = {};               // of those tokens, and with keeps_end of the end token
   std::vector<double> log_probabilities = {};  // of each, see OnToken; empty unless requested in the options
 };
 

@@ -43,7 +43,8 @@ AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, c
 /// One of a prompt's answers.
 struct WrittenAnswer {
   std::string text;
-  bool ended = false;  // by itself: by an end token or a stop text, before the limit
+  bool ended = false;                // by itself: by an end token or a stop text, before the limit
+  std::vector<TokenId> tokens = {};  // all that were drawn, with the end token
 };
 
 /// Returns options.generation.samples answers to each prompt; none to one that leaves no room for an answer in the
@@ -53,5 +54,15 @@ std::vector<std::vector<WrittenAnswer>> write_answers(const ModelView& model, co
                                                       const ChatTemplate& chat,
                                                       std::span<const std::vector<ChatMessage>> conversations,
                                                       CompletionOptions options);
+
+/// What a model drew after a prompt.
+struct PromptedTokens {
+  Prompt prompt;
+  std::vector<TokenId> tokens;
+};
+
+/// Returns log p of each answer, the sum over its tokens, with the logits divided by `temperature`. A prompt with its
+/// answer must have at most n_ctx + 1 tokens; an answer may have none.
+std::vector<double> log_probs_of(const ModelView& model, std::span<const PromptedTokens> answers, double temperature);
 
 }  // namespace kiln
