@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "support/walk_training.h"
+#include "walk_study.h"
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -38,45 +38,16 @@ struct Options {
   std::optional<std::filesystem::path> svg;
 };
 
-/// What trainings of several seeds reach, on average.
-struct Reached {
-  double beta = 0;
-  Index pairs = 0;
-  Outcome best = {}, found = {};
-  double most = 0;              // the frontier at the divergence found
-  double share = 0;             // of the way from the base's reward to that
-  double lowest_share = 1;      // of any seed
-  double divergence_ratio = 0;  // to the optimum's
-  double distance = 0;          // KL(optimum | policy)
-};
-
-/// A policy that was tuned.
-struct Tuned {
-  Outcome found;
-  double distance = 0;
-};
-
-/// The base, and what is exact about it.
-class Study {
+/// The trainings of the study.
+class Study : public WalkStudy {
  public:
-  explicit Study(const Options& options)
-      : options_(options),
-        tree_(WalkGraph(options.graph)),
-        base_(learn_walks(tree_, {.steps = options.base_steps, .rows = kRows, .learning_rate = 3e-3})),
-        rho_(policy_of(base_, tree_)),
-        laws_(reward_laws(tree_, rho_)) {}
-
-  const WalkTree& tree() const { return tree_; }
-  const WalkPolicy& rho() const { return rho_; }
-  const std::vector<RewardLaw>& laws() const { return laws_; }
-  Index parameters() const { return base_.model->layout.count(); }
-  double divergence_of_uniform() const { return divergence(tree_, uniform_walks(tree_), rho_); }
+  explicit Study(const Options& options) : WalkStudy(options.graph, options.base_steps), options_(options) {}
 
   /// Tunes by pairs with the probabilities of their labels.
   Reached soft(double beta) const {
     const Index prompts = options_.steps * kRows / (kEpisodes * 5);  // about one pass: an episode has 5 rows or so
-    return mean(beta, prompts, {.steps = options_.steps, .learning_rate = options_.learning_rate},
-                {.prompts = prompts, .episodes = kEpisodes, .rows = kRows});
+    return tuned(beta, prompts, {.steps = options_.steps, .learning_rate = options_.learning_rate},
+                 {.prompts = prompts, .episodes = kEpisodes, .rows = kRows});
   }
 
   /// Tunes by pairs with drawn labels.
@@ -84,43 +55,24 @@ class Study {
     const double rows = 2 * 6 * static_cast<double>(pairs);  // unequal episodes are a little longer
     const auto wanted = static_cast<Index>(kPasses * rows / static_cast<double>(kRows));
     const Index steps = std::min(wanted, options_.steps * 2);
-    return mean(beta, pairs, {.steps = steps, .learning_rate = options_.drawn_learning_rate},
-                {.prompts = pairs, .labels_are_drawn = true, .rows = kRows});
+    return tuned(beta, pairs, {.steps = steps, .learning_rate = options_.drawn_learning_rate},
+                 {.prompts = pairs, .labels_are_drawn = true, .rows = kRows});
   }
 
  private:
-  Reached mean(double beta, Index pairs, Course course, Judging judging) const {
+  Reached tuned(double beta, Index pairs, Course course, Judging judging) const {
     course.objective = {.type = ObjectiveKind::dpo, .beta = beta};
     course.rows = kRows;
-    Reached all{.beta = beta, .pairs = pairs, .best = optimum(laws_, beta)};
-    const double n = static_cast<double>(options_.seeds), start = mean_reward(laws_);
-    for (Index seed = 1; seed <= options_.seeds; ++seed) {
-      course.seed = judging.seed = static_cast<std::uint64_t>(seed);
-      const Tuned one = tuned(course, judging);
-      const double most = frontier(laws_, one.found.divergence), share = (one.found.reward - start) / (most - start);
-      all.found.reward += one.found.reward / n;
-      all.found.divergence += one.found.divergence / n;
-      all.most += most / n;
-      all.share += share / n;
-      all.lowest_share = std::min(all.lowest_share, share);
-      all.divergence_ratio += one.found.divergence / all.best.divergence / n;
-      all.distance += one.distance / n;
-      fmt::print(stderr, "beta {}, {} {}, seed {}: {:.4f} at {:.4f} nats, frontier {:.4f}\n", beta, pairs,
-                 judging.labels_are_drawn ? "pairs" : "prompts", seed, one.found.reward, one.found.divergence, most);
-    }
-    return all;
-  }
-
-  Tuned tuned(const Course& course, const Judging& judging) const {
-    const WalkPolicy policy = policy_of(tune(base_, judge_walks(tree_, rho_, judging), course), tree_);
-    return {outcome(tree_, policy, rho_), divergence(tree_, tilted(tree_, rho_, course.objective.beta), policy)};
+    const std::string what = fmt::format("{} {}", pairs, judging.labels_are_drawn ? "pairs" : "prompts");
+    Reached reached = mean(beta, options_.seeds, what, [&](std::uint64_t seed) {
+      course.seed = judging.seed = seed;
+      return tune(base(), judge_walks(tree(), rho(), judging), course);
+    });
+    reached.pairs = pairs;
+    return reached;
   }
 
   Options options_;
-  WalkTree tree_;
-  TrainedPolicy base_;
-  WalkPolicy rho_;
-  std::vector<RewardLaw> laws_;
 };
 
 struct BestOf {
@@ -137,55 +89,18 @@ std::vector<BestOf> best_of_all(const Study& study) {
   return all;
 }
 
-Json to_json(const Reached& one) {
-  return {{"beta", one.beta},
-          {"pairs", one.pairs},
-          {"optimal_reward", one.best.reward},
-          {"optimal_divergence", one.best.divergence},
-          {"reward", one.found.reward},
-          {"divergence", one.found.divergence},
-          {"frontier", one.most},
-          {"share", one.share},
-          {"lowest_share", one.lowest_share},
-          {"divergence_ratio", one.divergence_ratio},
-          {"distance", one.distance}};
-}
-
-void print_head(const std::string& first) {
-  fmt::print(
-      "\n| {} | optimum: reward at nats | DPO | share of the frontier's gain | worst seed | nats over the optimum's | "
-      "KL(optimum, DPO) |\n|---|---|---|--:|--:|--:|--:|\n",
-      first);
-}
-
-void print_row(const Reached& one, const std::string& first) {
-  fmt::print("| {} | {:.4f} at {:.3f} | {:.4f} at {:.3f} | {:.1f}% | {:.1f}% | {:.2f} | {:.4f} |\n", first,
-             one.best.reward, one.best.divergence, one.found.reward, one.found.divergence, 100 * one.share,
-             100 * one.lowest_share, one.divergence_ratio, one.distance);
+Json json_of(const Reached& one) {
+  Json json = to_json(one);
+  json["pairs"] = one.pairs;
+  return json;
 }
 
 Figure figure_of(const Study& study, const std::vector<Reached>& soft, const std::vector<Reached>& drawn,
                  const std::vector<BestOf>& best) {
-  Figure figure{.title = "Preferences at a known optimum",
-                .subtitle = "random walks",
-                .x_label = "KL from the base, nats",
-                .y_label = "mean reward",
-                .series = {},
-                .notes = {},
-                .x_is_count = false};
-  Series line{.name = "frontier", .points = {{0, mean_reward(study.laws())}}};
-  for (double beta = 20; beta > 0.02; beta /= 1.1) {
-    const Outcome one = optimum(study.laws(), beta);
-    line.points.push_back({one.divergence, one.reward});
-  }
-  figure.series.push_back(std::move(line));
-  const auto mark = [&](const std::string& name, const Outcome& at, int color) {
-    figure.series.push_back(
-        {.name = name, .points = {{at.divergence, at.reward}}, .stroke = Stroke::markers, .color = color});
-  };
-  for (const Reached& one : soft) mark(fmt::format("DPO, beta {}", one.beta), one.found, 1);
-  for (const BestOf& one : best) mark(fmt::format("best of {}", one.n), one.exact, 2);
-  for (const Reached& one : drawn) mark(fmt::format("DPO, {} judged pairs", one.pairs), one.found, 3);
+  Figure figure = frontier_figure(study, "Preferences at a known optimum");
+  for (const Reached& one : soft) mark(figure, fmt::format("DPO, beta {}", one.beta), {one.found}, 1);
+  for (const BestOf& one : best) mark(figure, fmt::format("best of {}", one.n), {one.exact}, 2);
+  for (const Reached& one : drawn) mark(figure, fmt::format("DPO, {} judged pairs", one.pairs), {one.found}, 3);
   return figure;
 }
 
@@ -193,9 +108,9 @@ void print_tables(const Study& study, const std::vector<Reached>& soft, const st
                   const std::vector<BestOf>& best, double seconds) {
   fmt::print("{} parameters; the base's reward {:.4f}; KL(uniform walks | base) {:.4f} nats; {:.0f} s\n",
              study.parameters(), mean_reward(study.laws()), study.divergence_of_uniform(), seconds);
-  print_head("beta");
+  print_head("beta", "DPO");
   for (const Reached& one : soft) print_row(one, fmt::format("{}", one.beta));
-  print_head("pairs with a drawn label");
+  print_head("pairs with a drawn label", "DPO");
   for (const Reached& one : drawn) print_row(one, fmt::format("{}", one.pairs));
   fmt::print("\n| best of | exact: reward at nats | sampled |\n|---|---|---|\n");
   for (const BestOf& one : best) {
@@ -223,8 +138,8 @@ void run(const Options& options) {
             {"soft", Json::array()},
             {"drawn", Json::array()},
             {"best_of", Json::array()}};
-  for (const Reached& one : soft) json["soft"].push_back(to_json(one));
-  for (const Reached& one : drawn) json["drawn"].push_back(to_json(one));
+  for (const Reached& one : soft) json["soft"].push_back(json_of(one));
+  for (const Reached& one : drawn) json["drawn"].push_back(json_of(one));
   for (const BestOf& one : best) {
     json["best_of"].push_back({{"n", one.n},
                                {"reward", one.exact.reward},

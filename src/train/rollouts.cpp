@@ -209,12 +209,13 @@ void Rollouts::measure(Rollout& rollout) const {
   }
 }
 
-/// Moves beta towards what holds the divergence at its target (arXiv:1909.08593).
+/// Moves beta towards what holds the divergence at its target (arXiv:1909.08593), by a fifth at most, so that it stays
+/// above 0 whatever the horizon.
 void Rollouts::adapt_kl_weight(const RolloutFigures& figures) {
   constexpr double kMostError = 0.2;
   if (!options_.policy.kl_target) return;
   const double error = std::clamp(figures.kl / *options_.policy.kl_target - 1, -kMostError, kMostError);
-  kl_weight_ *= 1 + error * static_cast<double>(count()) / options_.policy.kl_horizon;
+  kl_weight_ *= 1 + error * std::min(1.0, static_cast<double>(count()) / options_.policy.kl_horizon);
 }
 
 Index Rollouts::rows_of(const Episode& episode) const {  // nothing follows the last token

@@ -1,18 +1,16 @@
 // Policy gradients where the policy that they lead to is known exactly: a bandit, and trlx's random walks.
 // bench/policy_frontier.cpp is the long form.
-#include "kiln/core/rng.h"
+#include "kiln/core/threads.h"
 
 #include <gtest/gtest.h>
 
 #include "support/bandit.h"
 #include "support/rollout_training.h"
 #include "support/sanitized.h"
-#include "support/walk_training.h"
+#include "support/walk_rollouts.h"
+#include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
-#include <span>
-#include <utility>
 #include <vector>
 
 namespace kiln::testing {
@@ -144,37 +142,6 @@ TEST(PolicyOptimum, OfABanditIsReachedByEveryBaselineScaleAndPlaceOfTheDivergenc
       }
     }
   }
-}
-
-/// Walks from every start, and what scores them.
-struct Walks {
-  std::vector<Prompt> prompts;
-  EndsAnswer ends;
-  std::function<double(const kiln::Episode&)> score;
-};
-
-/// Returns the prefix that a walk leads to; kEnd if the episode is over, with its reward.
-std::pair<Index, double> follow(const WalkTree& tree, TokenId start, std::span<const TokenId> moves) {
-  Index i = tree.root(start);
-  double reward = 0;
-  for (const TokenId move : moves) {
-    if (i == WalkTree::kEnd) break;
-    reward = tree[i].rewards[at(move)];
-    i = tree[i].next[at(move)];
-  }
-  return {i, reward};
-}
-
-Walks walks_of(const WalkTree& tree) {
-  Walks walks;
-  for (TokenId start = 1; start < kWalkNodes; ++start) walks.prompts.push_back({start});
-  walks.ends = [&tree](const Prompt& prompt, std::span<const TokenId> answer) {
-    return follow(tree, prompt.front(), answer).first == WalkTree::kEnd;
-  };
-  walks.score = [&tree](const kiln::Episode& episode) {
-    return follow(tree, static_cast<TokenId>(episode.prompt + 1), episode.tokens).second;
-  };
-  return walks;
 }
 
 TEST(PolicyOptimum, OfRandomWalksIsReached) {

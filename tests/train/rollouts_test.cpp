@@ -240,5 +240,15 @@ TEST(Rollouts, AdaptBetaToTheTarget) {
   }
 }
 
+TEST(Rollouts, KeepAnAdaptedBetaPositiveWhereARolloutIsLongerThanTheHorizon) {
+  Rollouts rollouts(prompts(), options({.kl_target = 1e3, .kl_horizon = 2}), score);  // 12 answers a rollout
+  const TrainedPolicy model = policy();
+  rollouts.set_reference(model.view());
+  for (Index r = 0; r < 3; ++r) {
+    rollouts.prepare(12 * r, model.view());
+    EXPECT_NEAR(rollouts.figures().kl_weight, 0.1 * std::pow(0.8, static_cast<double>(r)), 1e-12) << r;
+  }
+}
+
 }  // namespace
 }  // namespace kiln
