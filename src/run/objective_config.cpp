@@ -8,6 +8,9 @@ void ObjectiveConfig::validate(Problems& problems, const std::string& pointer) c
   if (reference && !has_reference(type)) {
     problems.add(pointer + "/reference", "is for dpo and ipo; objective.type is {}", name);
   }
+  if (beta != ObjectiveConfig().beta && !has_reference(type)) {
+    problems.add(pointer + "/beta", "is for dpo and ipo; objective.type is {}", name);
+  }
   if (nll_weight > 0 && !has_reference(type)) {
     problems.add(pointer + "/nll_weight", "is for dpo and ipo; objective.type is {}", name);
   }
