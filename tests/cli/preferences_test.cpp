@@ -130,6 +130,18 @@ TEST(Preferences, ARewardModelScoresAndChoosesTheBest) {
   EXPECT_THAT(table.out, AllOf(HasSubstr("accuracy"), HasSubstr("calibration"), HasSubstr("95% interval")));
 }
 
+TEST(Preferences, AnExportedRewardModelGivesTheSameScores) {
+  const Ranked rig;
+  rig.train_reward();
+  Ranked::expect_ok(rig.kiln({"export", "runs/reward", "--to", "hf", "--output", "exported"}));
+  const Json run = rig.json({"score", "runs/reward", "--data", "rankings.jsonl", "--output", "run.jsonl"});
+  const Json exported = rig.json({"score", "exported", "--data", "rankings.jsonl", "--output", "exported.jsonl"});
+  EXPECT_EQ(exported["log_loss"], run["log_loss"]);
+  EXPECT_EQ(read_file(rig.scratch.path("exported.jsonl")), read_file(rig.scratch.path("run.jsonl")));
+  Ranked::expect_ok(rig.kiln({"export", "runs/sft", "--to", "hf", "--output", "language"}));
+  EXPECT_THAT(read_file(rig.scratch.path("language/config.json")), Not(HasSubstr("kiln_rewards")));
+}
+
 TEST(Preferences, AModelOfAnotherKindIsRefusedWithTheRemedy) {
   const Ranked rig;
   rig.train_reward();
