@@ -23,6 +23,8 @@ using Retry = CheckpointSaver::Retry;
 // some nats has an error of up to 2^-9 of it, which a product of another shape may round otherwise.
 constexpr double kFirstLossTolerance = 1e-6, kFirstLossToleranceBf16 = 1e-2;
 
+constexpr Index kEarlySteps = 10, kRightSteps = 5, kRightComparisons = 20;  // see warn_if_right_at_once
+
 /// Thrown within an evaluation or a sample if the monitor ends the run.
 struct Stopped {};
 
@@ -118,7 +120,10 @@ void Trainer::take_step() {
   if (result.is_scored) row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
-  if (p_.data.preferences) note_preferences(result.preferences);
+  if (p_.data.preferences) {
+    note_preferences(result.preferences);
+    warn_if_right_at_once(result.preferences);
+  }
   warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
   if (!result.is_scored) {
@@ -164,6 +169,28 @@ void Trainer::note_preferences(const PreferenceSums& sums) {
        "happens again",
        expected, found, sums.chosen_reward / sums.weight, sums.rejected_reward / sums.weight,
        (paths_.tokens() / "reference.json").string());
+}
+
+/// Warns once, at an early step, if a model that began as its own reference is right about every comparison of the last
+/// few steps, and its loss is less than half of the first (huggingface/trl#1236). Easy data alone give the one or the
+/// other.
+void Trainer::warn_if_right_at_once(const PreferenceSums& sums) {
+  const ObjectiveConfig& objective = p_.config.objective;
+  const Index step = p_.state.step;
+  if (!has_reference(objective.type) || objective.reference || step > kEarlySteps) return;
+  if (sums.correct < sums.decided_weight) {
+    right_steps_ = right_comparisons_ = 0;
+    return;
+  }
+  ++right_steps_;
+  right_comparisons_ += sums.decided;
+  if (step < kEarlySteps || right_steps_ < kRightSteps || right_comparisons_ < kRightComparisons) return;
+  if (sums.loss > sums.indifferent / 2) return;
+  warn(
+      "step {}: the model has been right about the last {} comparisons, and their loss is less than half of the first; "
+      "so early, that usually means that optimizer.learning_rate {:g} is far too high and spoils the answers: start "
+      "again with a tenth of it",
+      step, format_count(right_comparisons_), p_.config.optimizer.learning_rate);
 }
 
 void Trainer::after_bad_step(const StepResult& result, Index first_example) {

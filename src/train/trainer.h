@@ -28,6 +28,7 @@ class Trainer {
   void take_step();
   void warn_after_first_pass(Index drawn_before);
   void note_preferences(const PreferenceSums& sums);
+  void warn_if_right_at_once(const PreferenceSums& sums);
   [[noreturn]] void fail_diverged();
   void after_bad_step(const StepResult& result, Index first_example);
   void log_row();
@@ -51,8 +52,9 @@ class Trainer {
   EventLog events_;
   CheckpointSaver saver_;
   MetricsRow row_;
-  bool row_is_logged_ = false;  // by the process that omitted the evaluation
-  bool rows_are_kept_ = false;  // because they could not be written
+  Index right_steps_ = 0, right_comparisons_ = 0;  // see warn_if_right_at_once
+  bool row_is_logged_ = false;                     // by the process that omitted the evaluation
+  bool rows_are_kept_ = false;                     // because they could not be written
 };
 
 }  // namespace kiln

@@ -194,6 +194,27 @@ TEST(PreferenceTraining, ACopyOfTheTrainingDataSaysNothingAboutOtherPrompts) {
   EXPECT_THAT(text_with(other), Not(HasSubstr("data.validation")));
 }
 
+TEST(PreferenceTraining, AModelThatLearnsAllAtOnceHasProbablyTooHighARate) {
+  const Scratch scratch;
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  config.train.batch_size.count = 16;
+  config.train.steps = 14;
+  const auto text_at = [&](double rate) {
+    config.optimizer.learning_rate = rate;
+    const LogCapture log;
+    const RunPaths paths = train(config, scratch.path(fmt::format("run-{}", rate)));
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    for (std::size_t i = 5; i < 10; ++i) EXPECT_EQ(rows[i].reward_accuracy, 1);  // the pairs are easy
+    return log.text();
+  };
+  const std::string part = ": the model has been right about the last ";
+  const std::string text = text_at(0.05);
+  EXPECT_THAT(text, HasSubstr("warning: step 10" + part));
+  EXPECT_THAT(text, HasSubstr("optimizer.learning_rate 0.05 is far too high"));
+  EXPECT_EQ(text.find(part), text.rfind(part));
+  EXPECT_THAT(text_at(1e-3), Not(HasSubstr(part)));
+}
+
 TEST(PreferenceTraining, TheLossDoesNotDependOnMicroBatches) {
   const Scratch scratch;
   Config config = tuning_config(scratch, ObjectiveKind::dpo);
