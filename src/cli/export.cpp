@@ -76,7 +76,7 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
   write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
                            tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
                                            read_chat_template(job.loaded.source.text_folder())),
-                           {.type = job.type});
+                           {.type = job.type, .rewards = job.loaded.source.rewards});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {

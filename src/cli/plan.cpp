@@ -71,6 +71,8 @@ Json to_json(const Plan& plan) {
           {"steps", or_null(plan.steps)},
           {"tokens", or_null(plan.tokens)},
           {"tokens_per_parameter", or_null(plan.tokens_per_parameter)},
+          {"reference", to_json(plan.reference)},
+          {"reference_tokens", plan.reference_tokens},
           {"evaluations", to_json(plan.evaluations)},
           {"evaluated_tokens", plan.evaluated_tokens},
           {"samples", to_json(plan.samples)},
@@ -136,6 +138,7 @@ void add_work(const Plan& plan, Table& table) {
     if (!work) return table.row({name, kUnknown});
     if (work->count > 0) table.row({name, format_count(work->count), format_duration(work->seconds) + each});
   };
+  add("reference pass", plan.reference, fmt::format(", {} tokens", format_count(plan.reference_tokens)));
   add("evaluations", plan.evaluations, fmt::format(", {} tokens each", format_count(plan.evaluated_tokens)));
   add("samples", plan.samples);
   add("saves", plan.saves);
@@ -166,7 +169,9 @@ std::string to_text(const Plan& plan) {
   if (plan.from_sample) notes += "tokens of the text: estimated from a sample of it\n";
   if (!plan.evaluations)
     notes += "evaluations: they score all held-out text, whose length is unknown because the data are not here\n";
-  notes += "time: from the first step to the last save, without reading and encoding the text\n";
+  const bool has_reference_pass = !plan.reference || plan.reference->count > 0;
+  notes += fmt::format("time: from the first step to the last save, without {}reading and encoding the text\n",
+                       has_reference_pass ? "the reference pass, and without " : "");
   notes += fmt::format("{} tokens per parameter are compute-optimal (arXiv:2203.15556)\n", kComputeOptimal);
   return table.text() + notes + busy_note(plan.waited_share);
 }

@@ -164,7 +164,8 @@ void EncodedPreferences::add(const EncodedPrompt& prompt) {
   if (prompt.comparisons.empty()) return;
   ++census_.prompts;
   places_.push_back(prompt.place);
-  std::span<const Comparison> rest = prompt.comparisons;
+  const std::vector<Comparison> ordered = in_tiles(prompt);
+  std::span<const Comparison> rest = ordered;
   while (!rest.empty()) {  // as many comparisons as fit into a batch
     std::vector<bool> holds(prompt.answers.size());
     Index rows = 0;
@@ -189,6 +190,31 @@ void EncodedPreferences::add(const EncodedPrompt& prompt) {
     add_example(prompt, rest.first(count));
     rest = rest.subspan(count);
   }
+}
+
+std::vector<Comparison> EncodedPreferences::in_tiles(const EncodedPrompt& prompt) const {
+  std::vector<Comparison> comparisons = prompt.comparisons;
+  std::vector<std::size_t> blocks;  // of each answer
+  Index all = 0, filled = 0;
+  std::size_t block = 0;
+  for (const std::vector<TokenId>& answer : prompt.answers) {
+    const Index rows = rows_of(std::ssize(prompt.prompt) + std::ssize(answer));
+    all += rows;
+    filled += rows;
+    if (2 * filled > encoding_.rows) {
+      ++block;
+      filled = rows;
+    }
+    blocks.push_back(block);
+  }
+  const auto is_pair = [](const Comparison& comparison) { return comparison.rejected.size() == 1; };
+  if (all <= encoding_.rows || !std::ranges::all_of(comparisons, is_pair)) return comparisons;
+  std::ranges::stable_sort(comparisons, {}, [&](const Comparison& comparison) {
+    const std::size_t a = blocks[static_cast<std::size_t>(comparison.chosen)],
+                      b = blocks[static_cast<std::size_t>(comparison.rejected.front())];
+    return std::pair(std::min(a, b), std::max(a, b));
+  });
+  return comparisons;
 }
 
 void EncodedPreferences::add_example(const EncodedPrompt& prompt, std::span<const Comparison> comparisons) {

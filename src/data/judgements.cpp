@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace kiln {
@@ -203,6 +204,16 @@ JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, Same
     count(prompt, read.census);
   }
   return read;
+}
+
+std::int64_t count_shared(std::span<const JudgedPrompt> some, std::span<const JudgedPrompt> others) {
+  std::unordered_set<std::string> keys;
+  for (const JudgedPrompt& prompt : others) {
+    if (!prompt.judgements.empty()) keys.insert(key_of(prompt.messages));
+  }
+  return std::ranges::count_if(some, [&](const JudgedPrompt& prompt) {
+    return !prompt.judgements.empty() && keys.contains(key_of(prompt.messages));
+  });
 }
 
 }  // namespace kiln

@@ -170,8 +170,9 @@ FileDigests write_huggingface_folder(const std::filesystem::path& folder, const 
   TensorSources sources(tensor_table(model, weights.layout()), weights, options.type);
   check_range(sources.list());
   FileDigests digests = write_tokenizer_files(folder, tokenizer);
-  const std::string config = format_json(huggingface_config(model, vocab_size, tokenizer.ids, options.type));
-  digests[kModelConfigFile] = write_file_synced(folder / kModelConfigFile, config);
+  Json config = huggingface_config(model, vocab_size, tokenizer.ids, options.type);
+  if (options.rewards != RewardScale()) config[kRewardScaleKey] = to_json(options.rewards);
+  digests[kModelConfigFile] = write_file_synced(folder / kModelConfigFile, format_json(config));
   digests.merge(write_weight_files(folder, sources.list(), options.shard_bytes));
   return digests;
 }

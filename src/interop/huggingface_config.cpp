@@ -317,6 +317,15 @@ Json huggingface_generation_config(const SpecialIds& ids) {
           {"transformers_version", kTransformersVersion}};
 }
 
+Json to_json(const RewardScale& scale) { return {{"mean", scale.mean}, {"deviation", scale.deviation}}; }
+
+RewardScale reward_scale_from(const Json& json) {
+  if (!json.is_object()) return {};
+  const Json mean = json.value("mean", Json()), deviation = json.value("deviation", Json());
+  const bool is_sound = mean.is_number() && deviation.is_number() && deviation.get<double>() > 0;
+  return is_sound ? RewardScale{mean.get<double>(), deviation.get<double>()} : RewardScale();
+}
+
 ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = path_within(folder, kModelConfigFile);
   const Json json = read_json_object(path);
@@ -343,6 +352,7 @@ ModelDescription read_huggingface_config(const std::filesystem::path& folder) {
   problems.throw_if_any(path.string(), ExitCode::bad_input);
   description.model.resolve();
   description.named = read_named_tokens(folder, description.vocab_size);
+  description.rewards = reward_scale_from(json.value(kRewardScaleKey, Json()));
   return description;
 }
 

@@ -91,14 +91,6 @@ BaseModel read_base(const Json& json) {
           .hash = hash.is_number_unsigned() ? hash.get<std::uint64_t>() : 0};
 }
 
-RewardScale read_rewards(const Json& json) {
-  const Json rewards = json.value("rewards", Json());
-  if (!rewards.is_object()) return {};
-  const Json mean = rewards.value("mean", Json()), deviation = rewards.value("deviation", Json());
-  const bool is_sound = mean.is_number() && deviation.is_number() && deviation.get<double>() > 0;
-  return is_sound ? RewardScale{mean.get<double>(), deviation.get<double>()} : RewardScale();
-}
-
 }  // namespace
 
 void write_checkpoint_folder(const std::filesystem::path& folder, const CheckpointContents& contents) {
@@ -120,7 +112,7 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
     config["bases"].push_back((here / base).lexically_normal().string());
   if (contents.config.model.lora.is_on()) config["base"] = {{"path", contents.base.path}, {"hash", contents.base.hash}};
   const TrainerState& state = contents.state;
-  if (state.reward_mean) config["rewards"] = {{"mean", *state.reward_mean}, {"deviation", *state.reward_deviation}};
+  if (state.reward_mean) config["rewards"] = to_json(RewardScale{*state.reward_mean, *state.reward_deviation});
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
   digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
   if (!contents.rollout.empty()) {
@@ -154,7 +146,7 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   check_input(sound, "{}: /vocab_size: a count is expected", path.string());
   const std::string source = path.string() + ": /config";
   CheckpointConfig read{config_from_json(json.value("config", Json()), source, Purpose::plan, ExitCode::bad_input),
-                        vocab_size.get<Index>(), read_base(json), read_rewards(json)};
+                        vocab_size.get<Index>(), read_base(json), reward_scale_from(json.value("rewards", Json()))};
   // Runs older than these keys used the tokens of these names, if their vocabulary has them.
   TokenizerConfig& tokenizer = read.config.tokenizer;
   if (!tokenizer.start_of_text) tokenizer.start_of_text = kStart;

@@ -185,7 +185,12 @@ ModelSource open_nested(const fs::path& argument, const std::optional<std::strin
   if (is_adapter_folder(folder)) return open_adapters(folder, nested);
   const ModelDescription description = read_huggingface_config(folder);
   check_config_against_weights(folder, description.model);
-  return {folder, description.model, description.vocab_size, std::nullopt, description.named};
+  return {.folder = folder,
+          .model = description.model,
+          .vocab_size = description.vocab_size,
+          .config = std::nullopt,
+          .named = description.named,
+          .rewards = description.rewards};
 }
 
 }  // namespace

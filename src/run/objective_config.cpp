@@ -8,8 +8,11 @@ void ObjectiveConfig::validate(Problems& problems, const std::string& pointer) c
   if (reference && !has_reference(type)) {
     problems.add(pointer + "/reference", "is for dpo, ipo and policy gradients; objective.type is {}", name);
   }
-  if (beta == 0 && !is_of_policy(type)) problems.add(pointer + "/beta", "is 0; it must be more than 0");
+  if (beta != ObjectiveConfig().beta && !has_reference(type)) {
+    problems.add(pointer + "/beta", "is for dpo, ipo and policy gradients; objective.type is {}", name);
+  }
   const bool prefers = type == ObjectiveKind::dpo || type == ObjectiveKind::ipo;
+  if (beta == 0 && prefers) problems.add(pointer + "/beta", "is 0; it must be more than 0");
   if (nll_weight > 0 && !prefers) {
     problems.add(pointer + "/nll_weight", "is for dpo and ipo; objective.type is {}", name);
   }

@@ -117,6 +117,17 @@ class Examination {
     });
   }
 
+  /// Compares the head that a file names with that of the run's objective.
+  void examine_head(std::string_view file, HeadKind head, const Config& config) {
+    const HeadKind expected = config.model.head;
+    if (head == expected) return;
+    const auto name = [](HeadKind kind) { return kind == HeadKind::score ? "reward model" : "language model"; };
+    add({std::string(file), fmt::format("is of a {}", name(head)),
+         fmt::format("objective.type {} in kiln.json makes a {}",
+                     kObjectiveKinds[static_cast<std::size_t>(config.objective.type)], name(expected)),
+         kOtherCheckpoint});
+  }
+
   /// Checks the names and shapes of all tensors against the config.
   void examine_tensors(const CheckpointConfig& read) {
     ModelConfig config = read.config.model;
@@ -124,6 +135,7 @@ class Examination {
       attempt(kModelConfigFile, "a config of the same model", [&] {
         const ModelDescription description = read_huggingface_config(folder_);
         config.head = description.model.head;
+        examine_head(kModelConfigFile, config.head, read.config);
         if (description.vocab_size == read.vocab_size) return;
         add({kModelConfigFile, fmt::format("has a vocab_size of {}", description.vocab_size),
              fmt::format("kiln.json says {}", read.vocab_size), kOtherCheckpoint});
@@ -142,6 +154,7 @@ class Examination {
       const AdapterDescription description = read_adapter_description(folder_);
       config.lora.new_tokens = description.lora.new_tokens;
       config.head = description.head;
+      examine_head(kAdapterConfigFile, config.head, read.config);
       const LanguageModel<float> model(config, read.vocab_size);
       const ParameterLayout layout = model.layout.subset(trains_with_adapters);
       ParameterBuffer<float> adapters(layout);

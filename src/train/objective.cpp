@@ -15,6 +15,7 @@ void PreferenceSums::add(const PreferenceSums& other) {
   indifferent += other.indifferent;
   chosen_reward += other.chosen_reward;
   rejected_reward += other.rejected_reward;
+  decided += other.decided;
   correct += other.correct;
   chosen_log_prob += other.chosen_log_prob;
   rejected_log_prob += other.rejected_log_prob;

@@ -49,6 +49,11 @@ double measure_products() {
   return best;
 }
 
+/// Returns true if a run scores all answers under a reference model before its first step.
+bool scores_by_reference(const Config& config) {
+  return is_of_preferences(config.objective.type) && has_reference(config.objective.type);
+}
+
 /// Tokens per second of training and evaluation, and seconds per sample.
 struct Speeds {
   double training = 0, evaluation = 0, sample_seconds = 0;
@@ -78,7 +83,7 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const std::uint64_t held = recent_peak_memory_bytes();
   const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
   if (held > counted) speeds.program_bytes = held - counted;
-  if (train.eval_every > 0) speeds.evaluation = time_evaluation(config, V);
+  if (train.eval_every > 0 || scores_by_reference(config)) speeds.evaluation = time_evaluation(config, V);
   if (is_of_policy(config.objective.type)) {
     constexpr Index kTimedTokens = 16;
     const Index together = std::min<Index>(config.policy.episodes(), kMostTogether);
@@ -167,6 +172,15 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
   plan.samples = work.samples;
   plan.saves = work.saves;
   if (!plan.by_clock) plan.wall_seconds = work.seconds;
+}
+
+/// Sets a plan's pass of the reference over all answers, which is as fast as an evaluation.
+void plan_reference(const Config& config, const Speeds& speeds, const std::optional<TextLength>& text, Plan& plan) {
+  if (!scores_by_reference(config)) return;
+  plan.reference.reset();
+  if (!text) return;
+  plan.reference_tokens = text->train + text->validation;
+  plan.reference = {.count = 1, .seconds = static_cast<double>(plan.reference_tokens) / speeds.evaluation};
 }
 
 /// Returns the bytes of the run's evaluator, which is also as large as the reference's runner.
@@ -266,6 +280,7 @@ Plan make_plan(const Config& config) {
   const std::optional<TextLength> text = text_length(config);
   plan.from_sample = text && !text->exact;
   plan.evaluated_tokens = evaluated_tokens(config, text);
+  plan_reference(config, speeds, text, plan);
   plan_length(config, speeds, text, plan);
   return plan;
 }

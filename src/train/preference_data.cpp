@@ -35,6 +35,16 @@ JudgedPrompts read_files(const std::vector<std::string>& names, std::string_view
   return read_judgements(files);
 }
 
+/// Warns of prompts that are held out and trained on, such as those of a copied file.
+void warn_of_shared_prompts(const JudgedData& read) {
+  const Index shared = count_shared(read.held_out.prompts, read.train.prompts);
+  if (shared == 0) return;
+  warn(
+      "data.validation: data.train holds {} of its {} too, so the evaluation says little about other prompts; remove "
+      "them from one of the two",
+      format_count(shared), counted(std::ssize(read.held_out.prompts), "prompt"));
+}
+
 /// Reads data.train and data.validation, or else holds out the last prompts of data.train.
 JudgedData read_judged_data(const Config& config) {
   const DataConfig data = config.located_data();
@@ -44,6 +54,7 @@ JudgedData read_judged_data(const Config& config) {
   if (!data.validation.empty()) {
     read.held_out = read_files(data.validation, "data.validation", config, held_out);
     check_held_out(trained_on, held_out);
+    warn_of_shared_prompts(read);
     return read;
   }
   std::vector<JudgedPrompt>& all = read.train.prompts;

@@ -127,6 +127,7 @@ void PreferenceObjective::measure(const Batch& batch, std::span<const double> ou
     }
     if (comparison.probability == 0.5) continue;
     sums.decided_weight += weight;
+    ++sums.decided;
     if (is_best) sums.correct += weight;
   }
 }

@@ -24,6 +24,8 @@ using Retry = CheckpointSaver::Retry;
 // some nats has an error of up to 2^-9 of it, which a product of another shape may round otherwise.
 constexpr double kFirstLossTolerance = 1e-6, kFirstLossToleranceBf16 = 1e-2;
 
+constexpr Index kEarlySteps = 10, kRightSteps = 5, kRightComparisons = 20;  // see warn_if_right_at_once
+
 /// Thrown within an evaluation or a sample if the monitor ends the run.
 struct Stopped {};
 
@@ -125,7 +127,10 @@ bool Trainer::take_step() {
   if (result.is_scored) row_.loss = if_finite(result.loss);
   row_.learning_rate = result.learning_rate;
   if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
-  if (p_.data.preferences) note_preferences(result.measures.preferences);
+  if (p_.data.preferences) {
+    note_preferences(result.measures.preferences);
+    warn_if_right_at_once(result.measures.preferences);
+  }
   if (p_.data.rollouts != nullptr) note_rollout(result.measures.policy, position.examples_drawn);
   warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
@@ -258,14 +263,36 @@ void Trainer::warn_of_overoptimisation(const Evaluation& evaluation) {
     return;
   }
   const double margin = evaluation.margin.value_or(0);
-  const bool falls =
-      *evaluation.gold<*state.best_gold - margin, rises = *evaluation.reward> * state.reward_at_best_gold;
+  const bool falls = *evaluation.gold + margin < *state.best_gold;
+  const bool rises = *state.reward_at_best_gold < *evaluation.reward;
   if (!falls || !rises || std::exchange(state.is_overoptimised, true)) return;
   warn(
       "step {}: the rewards of training rise ({:.4g} to {:.4g}) while policy.gold falls ({:.4g} to {:.4g}): the model "
       "learns to please the rewards alone; the best checkpoint is the one before, and a larger objective.beta holds "
       "the model back",
       state.step, *state.reward_at_best_gold, *evaluation.reward, *state.best_gold, *evaluation.gold);
+}
+
+/// Warns once, at an early step, if a model that began as its own reference is right about every comparison of the last
+/// few steps, and its loss is less than half of the first (huggingface/trl#1236). Easy data alone give the one or the
+/// other.
+void Trainer::warn_if_right_at_once(const PreferenceSums& sums) {
+  const ObjectiveConfig& objective = p_.config.objective;
+  const Index step = p_.state.step;
+  if (!has_reference(objective.type) || objective.reference || step > kEarlySteps) return;
+  if (sums.correct < sums.decided_weight) {
+    right_steps_ = right_comparisons_ = 0;
+    return;
+  }
+  ++right_steps_;
+  right_comparisons_ += sums.decided;
+  if (step < kEarlySteps || right_steps_ < kRightSteps || right_comparisons_ < kRightComparisons) return;
+  if (sums.loss > sums.indifferent / 2) return;
+  warn(
+      "step {}: the model has been right about the last {} comparisons, and their loss is less than half of the first; "
+      "so early, that usually means that optimizer.learning_rate {:g} is far too high and spoils the answers: start "
+      "again with a tenth of it",
+      step, format_count(right_comparisons_), p_.config.optimizer.learning_rate);
 }
 
 void Trainer::after_bad_step(const StepResult& result, Index first_example) {

@@ -29,6 +29,7 @@ class Trainer {
   bool draw_rollout();
   void warn_after_first_pass(Index drawn_before);
   void note_preferences(const PreferenceSums& sums);
+  void warn_if_right_at_once(const PreferenceSums& sums);
   void note_rollout(const PolicySums& sums, Index first);
   void warn_of_overoptimisation(const Evaluation& evaluation);
   [[noreturn]] void fail_diverged();
@@ -54,8 +55,9 @@ class Trainer {
   EventLog events_;
   CheckpointSaver saver_;
   MetricsRow row_;
-  bool row_is_logged_ = false;  // by the process that omitted the evaluation
-  bool rows_are_kept_ = false;  // because they could not be written
+  Index right_steps_ = 0, right_comparisons_ = 0;  // see warn_if_right_at_once
+  bool row_is_logged_ = false;                     // by the process that omitted the evaluation
+  bool rows_are_kept_ = false;                     // because they could not be written
 };
 
 }  // namespace kiln

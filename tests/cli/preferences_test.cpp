@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/on_terminal.h"
 #include "cli/small_run.h"
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,7 +18,11 @@ namespace kiln {
 namespace {
 
 using ::testing::AllOf;
+using testing::at_terminal;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::OnTerminal;
 using testing::Outcome;
 using testing::run_kiln;
 using testing::Scratch;
@@ -85,8 +92,25 @@ TEST(Preferences, ARuleRanksAndDpoTunesTowardsIt) {
   EXPECT_EQ(json["wins"].get<int>() + json["ties"].get<int>() + json["losses"].get<int>(), 8);
   const Outcome shown = rig.kiln({"data", "show", "tune.json", "--count", "4"});
   EXPECT_THAT(shown.out, AllOf(HasSubstr("chosen"), HasSubstr("rejected"), HasSubstr("comparisons")));
-  const Outcome plan = rig.kiln({"plan", "tune.json", "--json"});
-  EXPECT_EQ(plan.code, 0) << plan.err;
+}
+
+TEST(Preferences, APlanHasThePassOfTheReference) {
+  const Ranked rig;
+  const Json plan = rig.json({"plan", "tune.json"});
+  EXPECT_EQ(plan["reference"]["count"], 1);
+  EXPECT_GT(plan["reference"]["seconds"], 0);
+  Ranked::expect_ok(rig.kiln({"train", "tune.json", "--set", "train.steps=1"}));
+  const Json kept = Json::parse(read_file(rig.scratch.path("runs/tune/tokens/reference.json")));
+  const auto answers = kept["log_probs"].size() + kept["held_out_log_probs"].size();
+  EXPECT_GT(plan["reference_tokens"], 24 * answers);  // "<|im_start|>user\nsay p<|im_end|>..." and the answer
+  EXPECT_LT(plan["reference_tokens"], 40 * answers);
+  const Outcome table = rig.kiln({"plan", "tune.json"});
+  EXPECT_THAT(table.out, AllOf(ContainsRegex("reference pass +1 +[0-9.]+ ?m?s.*tokens"),
+                               HasSubstr("time: from the first step to the last save, without the reference pass")));
+  const Outcome reward = rig.kiln({"plan", "tune.json", "--set", "objective.type=reward"});
+  EXPECT_THAT(reward.out, Not(HasSubstr("reference")));
+  const Outcome unknown = rig.kiln({"plan", "tune.json", "--set", "data.train=[\"none.jsonl\"]"});
+  EXPECT_THAT(unknown.out, ContainsRegex("reference pass +depends on the data"));
 }
 
 TEST(Preferences, ARewardModelScoresAndChoosesTheBest) {
@@ -108,6 +132,18 @@ TEST(Preferences, ARewardModelScoresAndChoosesTheBest) {
   EXPECT_THAT(samples[0]["text"].get<std::string>(), ::testing::StartsWith("b"));
   const Outcome table = rig.kiln({"score", "runs/reward", "--data", "rankings.jsonl"});
   EXPECT_THAT(table.out, AllOf(HasSubstr("accuracy"), HasSubstr("calibration"), HasSubstr("95% interval")));
+}
+
+TEST(Preferences, AnExportedRewardModelGivesTheSameScores) {
+  const Ranked rig;
+  rig.train_reward();
+  Ranked::expect_ok(rig.kiln({"export", "runs/reward", "--to", "hf", "--output", "exported"}));
+  const Json run = rig.json({"score", "runs/reward", "--data", "rankings.jsonl", "--output", "run.jsonl"});
+  const Json exported = rig.json({"score", "exported", "--data", "rankings.jsonl", "--output", "exported.jsonl"});
+  EXPECT_EQ(exported["log_loss"], run["log_loss"]);
+  EXPECT_EQ(read_file(rig.scratch.path("exported.jsonl")), read_file(rig.scratch.path("run.jsonl")));
+  Ranked::expect_ok(rig.kiln({"export", "runs/sft", "--to", "hf", "--output", "language"}));
+  EXPECT_THAT(read_file(rig.scratch.path("language/config.json")), Not(HasSubstr("kiln_rewards")));
 }
 
 TEST(Preferences, AModelOfAnotherKindIsRefusedWithTheRemedy) {

@@ -6,6 +6,7 @@
 
 #include "support/error_parts.h"
 #include "text/byte_tokenizer.h"
+#include <map>
 #include <string>
 #include <vector>
 
@@ -206,6 +207,36 @@ TEST(EncodedPreferences, APromptThatDoesNotFitIntoABatchBecomesSeveralExamplesOf
   }
   EXPECT_EQ(comparisons, 15u);
   EXPECT_THAT(weight, DoubleEq(1));
+}
+
+/// Eight blocks of 5 answers, of which two fit into a batch, so 28 batches. Pair by pair it would be about 90.
+TEST(EncodedPreferences, OfManyAnswersEachIsInFewExamples) {
+  const Rig rig;
+  std::vector<std::string> answers;
+  Judgement judgement;
+  for (std::size_t i = 0; i < 40; ++i) {
+    answers.push_back(fmt::format("answer {:02}.", i));
+    judgement.order.push_back({i});
+  }
+  const auto encoded = rig.encode({prompt_of("q", answers, {judgement})}, {.n_ctx = 100, .rows = 309});
+  EXPECT_EQ(encoded->census().comparisons, 780);
+  EXPECT_LE(encoded->size(), 28);
+  EXPECT_LE(encoded->answers(), 280);
+  std::map<std::string, int> examples, pairs;  // of each answer
+  for (Index i = 0; i < encoded->size(); ++i) {
+    EXPECT_LE(encoded->rows(i), 309);
+    const Batch batch = batch_of(*encoded, i);
+    for (std::size_t s = 0; s < batch.rows.sequences.size(); ++s) ++examples[rig.scored_text(batch, s)];
+    for (const Comparison& comparison : batch.comparisons) {
+      const std::string better = rig.scored_text(batch, static_cast<std::size_t>(comparison.chosen)),
+                        worse = rig.scored_text(batch, static_cast<std::size_t>(comparison.rejected[0]));
+      EXPECT_LT(better, worse);
+      ++pairs[better + worse];
+    }
+  }
+  EXPECT_EQ(pairs.size(), 780u);
+  ASSERT_EQ(examples.size(), 40u);
+  for (const auto& [answer, count] : examples) EXPECT_LE(count, 8) << answer;
 }
 
 TEST(EncodedPreferences, AComparisonLargerThanABatchIsAnError) {

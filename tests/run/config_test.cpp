@@ -116,6 +116,20 @@ TEST_F(ConfigFile, AMixNamesItsSourcesAndWeights) {
   EXPECT_EQ(config_to_json(set)["data"]["mix"][0]["files"], Json::parse(R"(["x.jsonl"])"));
 }
 
+TEST_F(ConfigFile, SettingsOfDpoAreRefusedForOtherObjectives) {
+  for (const std::string type : {"next_token", "sft", "reward"}) {
+    expect_problems(
+        fmt::format(R"({{"data": {{"train": ["a"]}}, "objective": {{"type": "{}", "beta": 0.2, "nll_weight": 1}}}})",
+                    type),
+        fmt::format("tiny.json: /objective/beta: is for dpo and ipo; objective.type is {0}\n"
+                    "tiny.json: /objective/nll_weight: is for dpo and ipo; objective.type is {0}",
+                    type));
+    EXPECT_EQ(read(fmt::format(R"({{"data": {{"train": ["a"]}}, "objective": {{"type": "{}", "beta": 0.1}}}})", type))
+                  .objective.beta,
+              0.1);
+  }
+}
+
 TEST_F(ConfigFile, AMixThatCannotBeDrawnFrom) {
   expect_problems(R"({"objective": {"type": "sft"}, "data": {"mix": [{"files": ["a"], "weight": 0},
                       {"files": ["b"], "weight": -1}, {"weight": 1}, {"files": [""]}, {"file": ["c"]}]}})",

@@ -143,13 +143,15 @@ TEST_F(RewardModels, TokenizersNameTheirPadding) {
 class AdaptedRewardModels : public RewardModels {
  protected:
   /// Returns the adapters' folder; sets `expected` to base, adapters and head in one.
-  fs::path save_adapters(const ModelConfig& base_config, std::optional<ParameterBuffer<float>>& expected) {
+  fs::path save_adapters(const ModelConfig& base_config, std::optional<ParameterBuffer<float>>& expected,
+                         ObjectiveKind objective = ObjectiveKind::reward) {
     SmallTraining base(base_config);
     const fs::path base_folder = save("base", base);
     ModelConfig config = scoring(base_config);
     whole_.emplace(config, kSmallVocabulary);
     config.lora = {.rank = 2, .alpha = 3};
     SmallTraining adapted(config, 7);
+    adapted.config.objective.type = objective;
     const ParameterLayout saved = saved_parameters(adapted.small.layout());
     ParameterBuffer<float> adapters(saved), m(saved), v(saved);
     for (const Parameter& p : saved.parameters()) adapters.vec(p.id) = adapted.small.weights.vec(p.id);
@@ -189,6 +191,14 @@ TEST_F(AdaptedRewardModels, AreReadAsOneModelWithTheirHead) {
       expect_same(*load_model(folder, {}, ModelKind::reward).weights, *expected);
     }
   }
+}
+
+TEST_F(AdaptedRewardModels, OfAnObjectiveThatMakesALanguageModelAreFound) {
+  std::optional<ParameterBuffer<float>> expected;
+  const fs::path folder = save_adapters(testing::small_gpt2(), expected, ObjectiveKind::dpo);
+  const std::vector<FileProblem> problems = examine_checkpoint(folder).problems;
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_TRUE(to_string(problems[0]).starts_with("adapter_config.json: is of a reward model, objective.type dpo"));
 }
 
 TEST_F(AdaptedRewardModels, AdaptersOfALanguageModelNeedOne) {

@@ -140,6 +140,21 @@ TEST_F(Verify, AConfigOrTokenizerOfAnotherRunIsFoundBehindSoundChecksums) {
   EXPECT_THAT(problems[2], HasSubstr("tokenizer.json: has 12 entries, the model's embedding has 11 rows"));
 }
 
+TEST_F(Verify, AnObjectiveThatMakesAnotherKindOfModelIsFound) {
+  SmallTraining language, reward(testing::scoring(testing::small_gpt2()));
+  language.config.objective.type = ObjectiveKind::reward;
+  reward.config.objective.type = ObjectiveKind::dpo;
+  const auto problems = [&](const char* name, SmallTraining& training) {
+    return texts(examine_checkpoint(save_checkpoint(scratch_.path(name), training.contents(3), false, 3)).problems);
+  };
+  EXPECT_THAT(problems("language", language),
+              ElementsAre(HasSubstr("config.json: is of a language model, objective.type reward in kiln.json makes a "
+                                    "reward model; take another checkpoint")));
+  EXPECT_THAT(problems("reward", reward),
+              ElementsAre(HasSubstr("config.json: is of a reward model, objective.type dpo in kiln.json makes a "
+                                    "language model")));
+}
+
 TEST_F(Verify, AStepThatIsNotTheFoldersIsFound) {
   fs::rename(step(20), step(21));
   EXPECT_THAT(problems_of(21),

@@ -15,6 +15,7 @@ struct SmallTraining {
       : small(model, seed), m(small.draw(seed + 1000)), v(small.draw(seed + 2000)) {
     config.name = "small";
     config.model = model;
+    if (model.head == HeadKind::score) config.objective.type = ObjectiveKind::reward;
     config.train.resolve();
     state.seconds = 1.0 / 3;
     state.best_loss = 2.5;

@@ -21,6 +21,7 @@ namespace {
 using testing::expect_error_with;
 using ::testing::HasSubstr;
 using testing::LogCapture;
+using ::testing::Not;
 using testing::Scratch;
 using testing::stop_after;
 using testing::tiny_config;
@@ -171,6 +172,47 @@ TEST(PreferenceTraining, ARewardModelLearnsToScoreTheBetterAnswerHigher) {
   EXPECT_GT(*rows.back().accuracy, 0.7);
   EXPECT_FALSE(rows.back().chosen_log_prob.has_value());
   EXPECT_FALSE(rows.back().perplexity.has_value());
+}
+
+TEST(PreferenceTraining, ACopyOfTheTrainingDataSaysNothingAboutOtherPrompts) {
+  const Scratch scratch;
+  const std::string pairs = judged_pairs();
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  const auto text_with = [&](const std::string& held_out) {
+    config.data.validation = {scratch.write("held_out.jsonl", held_out)};
+    const LogCapture log;
+    const TrainingRun run(config, scratch.path("run"), {.mode = OpenMode::overwrite});
+    return log.text();
+  };
+  EXPECT_THAT(text_with(pairs),
+              HasSubstr("warning: data.validation: data.train holds 64 of its 64 prompts too, so the evaluation says "
+                        "little about other prompts; remove them from one of the two"));
+  const std::string other = R"({"prompt":"sing","chosen":"a","rejected":"e"})"
+                            "\n";
+  const std::string first = pairs.substr(0, pairs.find('\n') + 1);
+  EXPECT_THAT(text_with(first + other), HasSubstr("data.train holds 1 of its 2 prompts too"));
+  EXPECT_THAT(text_with(other), Not(HasSubstr("data.validation")));
+}
+
+TEST(PreferenceTraining, AModelThatLearnsAllAtOnceHasProbablyTooHighARate) {
+  const Scratch scratch;
+  Config config = tuning_config(scratch, ObjectiveKind::dpo);
+  config.train.batch_size.count = 16;
+  config.train.steps = 14;
+  const auto text_at = [&](double rate) {
+    config.optimizer.learning_rate = rate;
+    const LogCapture log;
+    const RunPaths paths = train(config, scratch.path(fmt::format("run-{}", rate)));
+    const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+    for (std::size_t i = 5; i < 10; ++i) EXPECT_EQ(rows[i].reward_accuracy, 1);  // the pairs are easy
+    return log.text();
+  };
+  const std::string part = ": the model has been right about the last ";
+  const std::string text = text_at(0.05);
+  EXPECT_THAT(text, HasSubstr("warning: step 10" + part));
+  EXPECT_THAT(text, HasSubstr("optimizer.learning_rate 0.05 is far too high"));
+  EXPECT_EQ(text.find(part), text.rfind(part));
+  EXPECT_THAT(text_at(1e-3), Not(HasSubstr(part)));
 }
 
 TEST(PreferenceTraining, TheLossDoesNotDependOnMicroBatches) {

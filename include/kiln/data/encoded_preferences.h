@@ -104,6 +104,9 @@ class EncodedPreferences final : public Examples {
     Index first_comparison, end_comparison;
   };
 
+  /// Returns the prompt's comparisons. Orders pairs that do not fit into a batch by blocks of answers, of which two
+  /// fit, so that few batches hold an answer.
+  std::vector<Comparison> in_tiles(const EncodedPrompt& prompt) const;
   void add_example(const EncodedPrompt& prompt, std::span<const Comparison> comparisons);
   Index rows_of(Index tokens) const { return tokens - (encoding_.scored == ScoredRows::before_each_token ? 1 : 0); }
 

@@ -113,4 +113,7 @@ enum class SamePrompt { join, keep };
 /// answer or one answer twice.
 JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, SamePrompt same = SamePrompt::join);
 
+/// Returns how many of the judged prompts in `some` have the same messages as one in `others`.
+std::int64_t count_shared(std::span<const JudgedPrompt> some, std::span<const JudgedPrompt> others);
+
 }  // namespace kiln

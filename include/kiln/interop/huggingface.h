@@ -21,6 +21,7 @@ struct TokenizerFiles {
 struct HuggingFaceOptions {
   DataType type = DataType::f32;            // of every tensor: F32, F16 or BF16
   std::uint64_t shard_bytes = kShardBytes;  // see write_weight_files
+  RewardScale rewards = {};                 // of a reward model
 };
 
 /// Writes the tokenizer's files and generation_config.json into an existing folder and flushes each to the disk. Throws

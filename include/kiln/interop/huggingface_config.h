@@ -13,6 +13,7 @@ namespace kiln {
 
 inline constexpr const char* kModelConfigFile = "config.json";
 inline constexpr const char* kGenerationConfigFile = "generation_config.json";
+inline constexpr const char* kRewardScaleKey = "kiln_rewards";  // in config.json; transformers ignores it
 
 /// Returns the config.json of GPT2LMHeadModel or LlamaForCausalLM, of a reward model that of
 /// GPT2ForSequenceClassification or LlamaForSequenceClassification; for models that transformers does not have, of
@@ -22,10 +23,22 @@ Json huggingface_config(const ModelConfig& model, Index vocab_size, const Specia
 
 Json huggingface_generation_config(const SpecialIds& ids);
 
+/// The scores of a reward model on held-out answers: kiln score subtracts the mean and divides by the deviation.
+struct RewardScale {
+  double mean = 0, deviation = 1;
+  bool operator==(const RewardScale&) const = default;
+};
+
+Json to_json(const RewardScale& scale);
+
+/// Returns what to_json wrote; 0 and 1 for any other value.
+RewardScale reward_scale_from(const Json& json);
+
 struct ModelDescription {
   ModelConfig model;  // resolved
   Index vocab_size = 0;
   NamedTokens named;
+  RewardScale rewards = {};  // from kRewardScaleKey
 };
 
 /// Reads a folder's config.json of model_type gpt2, llama or kiln; `architectures` says whether it is a reward model,

@@ -106,11 +106,6 @@ void verify_checkpoint(const std::filesystem::path& folder);
 /// Returns true if kiln began to write the folder as a checkpoint.
 bool is_checkpoint(const std::filesystem::path& folder);
 
-/// The scores of a reward model on held-out answers, which its users subtract and divide by.
-struct RewardScale {
-  double mean = 0, deviation = 1;
-};
-
 struct CheckpointConfig {
   Config config;
   Index vocab_size = 0;

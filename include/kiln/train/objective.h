@@ -19,6 +19,7 @@ struct PreferenceSums {
   double loss = 0;            // of the comparisons alone
   double indifferent = 0;     // what that loss would be if the model liked all answers alike
   double chosen_reward = 0, rejected_reward = 0;
+  Index decided = 0;   // the number of those that are not ties
   double correct = 0;  // of those that are not ties: the weight of those whose chosen answer has the higher reward
   double chosen_log_prob = 0, rejected_log_prob = 0;  // of whole answers; of a score head, their scores
 

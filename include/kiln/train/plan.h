@@ -63,8 +63,10 @@ struct Plan {
   SpeedSource speed_source = SpeedSource::timed_steps;
   std::optional<double> waited_share;                      // of the measured time; see core/contention.h
   Index evaluated_tokens = 0;                              // of one evaluation
+  Index reference_tokens = 0;                              // of all answers, each with its prompt
+  std::optional<PlannedWork> reference = PlannedWork();    // before the first step, once; null if the data are unknown
   std::optional<PlannedWork> evaluations, samples, saves;  // null if the steps are; evaluations also without tokens
-  std::optional<double> wall_seconds;                      // of steps and these, or the time budget
+  std::optional<double> wall_seconds;                      // of steps and the last three, or the time budget
   std::uint64_t checkpoint_bytes = 0;
   std::optional<PlannedRollout> rollout;
 };
