@@ -27,6 +27,11 @@ namespace {
 /// Throws Error (usage) unless these are the conversations of the training.
 void check_same_conversations(const LoadedModel& model, const EncodedConversations& train,
                               const EncodedConversations& validation) {
+  const ObjectiveKind objective = read_checkpoint_config(model.source.folder).config.objective.type;
+  check(!is_of_policy(objective),
+        "{}: learned from its own answers; name conversations to score with --data FILE, or questions to answer with "
+        "--generate FILE",
+        model.source.folder.string());
   const std::uint64_t trained_on = read_trainer_state(model.source.folder).data_digest;
   check(trained_on == digest_of(train, validation),
         "{}: the run was trained on other conversations than data.train and data.validation hold now; restore the "

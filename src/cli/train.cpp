@@ -11,6 +11,7 @@
 #include "kiln/train/finetune.h"
 #include "kiln/train/training_run.h"
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -131,21 +132,23 @@ Json to_json(const TrainingRun& run, int code) {
           {"bad_steps", state.bad_steps}};
 }
 
-/// Returns the first reward that is a program; null if there is none.
-const RewardConfig* command_of(const Config& config) {
-  if (!is_of_policy(config.objective.type)) return nullptr;
+/// Returns the programs that a config names as rewards, quoted for a shell.
+std::vector<std::string> programs_of(const Config& config) {
+  std::vector<std::string> programs;
+  if (!is_of_policy(config.objective.type)) return programs;
   for (const auto* rewards : {&config.policy.rewards, &config.policy.gold}) {
-    const auto found = std::ranges::find(*rewards, RewardKind::command, &RewardConfig::type);
-    if (found != rewards->end()) return &*found;
+    for (const RewardConfig& reward : *rewards) {
+      if (reward.type == RewardKind::command) programs.push_back(shown_command(reward.command));
+    }
   }
-  return nullptr;
+  return programs;
 }
 
 /// Returns the command that continues a run. The run's config includes the options' settings.
 std::string resuming_command(const TrainOptions& options, const Config& config, const std::filesystem::path& root) {
   return fmt::format("kiln train {} --resume{}", shell_quoted(root.string()),
                      std::string(options.resuming.force_tokenizer ? " --force-tokenizer" : "") +
-                         (command_of(config) != nullptr ? " --allow-command" : ""));
+                         (programs_of(config).empty() ? "" : " --allow-command"));
 }
 
 /// Throws Error (usage) if the config is a text; the message names the commands that train on it.
@@ -200,12 +203,18 @@ std::filesystem::path root_of(const TrainOptions& options, const ConfigFile& fil
   return resumes(options) && file.run() && !path_exists(named) ? *file.run() : named;
 }
 
-/// Refuses to start a program that a run directory names, unless --allow-command: it may come from somebody else.
-void check_commands(const TrainOptions& options, const Config& config, const std::filesystem::path& root) {
-  const RewardConfig* command = command_of(config);
-  if (options.allows_command || command == nullptr) return;
-  fail(ExitCode::usage, "{}: its reward \"{}\" starts a program: {}; add --allow-command if that is what you want",
-       root.string(), command->shown_name(), shown_command(command->command));
+/// Refuses to start programs that a run directory names, unless --allow-command: it may come from somebody else.
+void check_programs(const TrainOptions& options, const Config& config, const std::filesystem::path& root) {
+  const std::vector<std::string> programs = programs_of(config);
+  if (options.allows_command || programs.empty()) return;
+  fail(ExitCode::usage, "{}: its rewards start {}: {}; add --allow-command if that is what you want", root.string(),
+       programs.size() == 1 ? "a program" : "programs", fmt::join(programs, "; "));
+}
+
+/// Returns true if the config is a file of a run directory.
+bool is_of_run(const std::string& config) {
+  const std::filesystem::path folder = std::filesystem::path(config).parent_path();
+  return !config.empty() && is_run_directory(folder.empty() ? "." : folder);
 }
 
 void run_train(const TrainOptions& options) {
@@ -224,7 +233,7 @@ void run_train(const TrainOptions& options) {
   const bool goes_on = resumes(options) && path_exists(resumed);
   const Config config = file.config(Purpose::train, goes_on ? std::optional(resumed) : std::nullopt);
   if (goes_on) tell_kept(options.config, file.kept_by_run(resumed));
-  if (goes_on || file.run()) check_commands(options, config, goes_on ? root : *file.run());
+  if (goes_on || file.run() || is_of_run(options.config)) check_programs(options, config, root);
   check(config.train.samples() || !options.prompt,
         "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);

@@ -89,7 +89,7 @@ std::string LineProcess::ask(std::string_view line, double seconds) {
   std::string_view unsent = question;
   std::string received;
   receive(received);
-  if (!received.empty()) fail_because(fmt::format("has written {} unasked", brief_json(received)));
+  if (!received.empty()) fail_unasked(fmt::format("has written {} unasked", brief_json(received)));
   for (;;) {
     const double left = seconds - stopwatch.seconds();
     if (left <= 0)
@@ -102,7 +102,7 @@ std::string LineProcess::ask(std::string_view line, double seconds) {
     receive(received);
     const std::size_t end = received.find('\n');
     if (end != std::string::npos && end + 1 < received.size()) {
-      fail_because(fmt::format("has written {}, more than one line for a question", brief_json(received)));
+      fail_unasked(fmt::format("has written {}, more than one line for a question", brief_json(received)));
     }
     if (end == std::string::npos || !unsent.empty()) continue;
     received.pop_back();
@@ -132,6 +132,20 @@ void LineProcess::receive(std::string& received) {
     received.append(piece.data(), static_cast<std::size_t>(got));
     if (received.size() > kLongestLine) fail_because("has written a line of more than 16 MiB");
   }
+}
+
+void LineProcess::check_silent() {
+  pollfd ready{.fd = stream_.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&ready, 1, kMomentMs) <= 0) return;
+  std::array<char, 256> piece{};
+  const ssize_t got = ::recv(stream_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+  if (got <= 0) return;  // it has ended: the next question finds that
+  fail_unasked(
+      fmt::format("has written {} unasked", brief_json(std::string(piece.data(), static_cast<std::size_t>(got)))));
+}
+
+void LineProcess::fail_unasked(std::string_view reason) const {
+  throw UnaskedOutput(ExitCode::failure, printable(fmt::format("{}: {}", shown_command(command_), reason)));
 }
 
 void LineProcess::fail_because(std::string_view reason) const {

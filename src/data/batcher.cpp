@@ -20,6 +20,7 @@ void DrawnRows::clear() {
   values.clear();
   returns.clear();
   kl_weight = 0;
+  values_alone = false;
 }
 
 void Batch::clear() {

@@ -117,6 +117,12 @@ class RunnerOf final : public Runner<Acc<T>> {
     assert(std::ssize(scored.rows) <= options_.scored);
     const auto [tokens, numbers] = by_head(scored, outputs);
     const auto [d_tokens, d_numbers] = by_head(scored, d_outputs);
+    if (scored.values_alone) {
+      next_token_head().forward(*weights_, *activations_, scored, head_scratch_, tokens, {});
+      model_.score_head()->forward(*weights_, *activations_, scored.rows, numbers);
+      return model_.score_head()->backward(*weights_, *activations_, scored.rows, d_numbers, Write::overwrite,
+                                           gradients);
+    }
     const bool predicts = model_.next_token_head() != nullptr;
     if (predicts) {
       next_token_head().forward_backward(*weights_, *activations_, scored, d_tokens, head_scratch_, tokens, gradients);

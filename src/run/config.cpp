@@ -82,6 +82,15 @@ void check_together(const Config& config, Problems& problems) {
       problems.add("/policy/kl_target",
                    "has nothing to adapt: objective.beta is 0; set it to a first guess, such as 0.1");
     }
+    if (config.policy.max_tokens > model.n_ctx) {
+      problems.add("/policy/max_tokens", "{} is more than n_ctx {} holds, with a prompt before it; lower it",
+                   config.policy.max_tokens, model.n_ctx);
+    }
+    if (!config.policy.gold.empty() && (!config.data.has_validation() || train.eval_every == 0)) {
+      problems.add("/policy/gold",
+                   "is measured on held-out prompts; set train.eval_every, and data.validation or "
+                   "data.validation_fraction");
+    }
     if (model.dropout > 0) problems.add("/model/dropout", "{}", why);
     if (model.lora.dropout > 0) problems.add("/lora/dropout", "{}", why);
     if (train.batch_size.all || train.gradient_accumulation != 1) {
@@ -141,8 +150,9 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   problems.throw_if_any(source, code);
   config.model.resolve();
   config.policy.resolve(config.objective.type);
+  const bool has_values = is_of_policy(config.objective.type) && config.policy.baseline == Baseline::value;
   config.model.head = config.objective.type == ObjectiveKind::reward ? HeadKind::score
-                      : config.policy.baseline == Baseline::value    ? HeadKind::next_token_and_value
+                      : has_values                                   ? HeadKind::next_token_and_value
                                                                      : HeadKind::next_token;
   config.train.resolve();
   return config;

@@ -1,6 +1,8 @@
 // Holds the presets of policy gradients, and checks which settings go together.
 #include "kiln/run/policy_config.h"
 
+#include <fmt/format.h>
+
 namespace kiln {
 namespace {
 
@@ -49,12 +51,20 @@ void PolicyConfig::validate(ObjectiveKind type, Problems& problems, const std::s
   if (answers == 1 && (settled.baseline != Baseline::value || settled.scale == AdvantageScale::group)) {
     problems.add(pointer + "/answers", "is 1, and there is no other answer to compare it with; draw at least 2");
   }
-  if (settled.baseline == Baseline::value && scale == AdvantageScale::group) {
+  if (settled.baseline == Baseline::value && settled.scale == AdvantageScale::group) {
     problems.add(pointer + "/scale",
                  "\"group\" is for baselines of groups; the value head's goes with \"batch\" or \"none\"");
   }
-  if (settled.baseline != Baseline::value && gamma != 1) {
-    problems.add(pointer + "/gamma", "is for the baseline value; the others take an answer as a whole");
+  if (settled.baseline != Baseline::value) {
+    const PolicyConfig usual;
+    const auto refuse = [&](bool is_set, const char* key) {
+      if (is_set) problems.add(fmt::format("{}/{}", pointer, key), "is for the baseline value, which has a value head");
+    };
+    refuse(gamma != usual.gamma, "gamma");
+    refuse(gae_lambda != usual.gae_lambda, "gae_lambda");
+    refuse(value_weight != usual.value_weight, "value_weight");
+    refuse(value_clip != usual.value_clip, "value_clip");
+    refuse(value_warmup != usual.value_warmup, "value_warmup");
   }
   if (kl_target && kl != KlPlace::k1_in_reward) problems.add(pointer + "/kl_target", "is for kl \"k1_in_reward\"");
 }

@@ -51,6 +51,9 @@ void validate_rewards(const std::vector<RewardConfig>& rewards, Problems& proble
     const std::string name = rewards[i].shown_name();
     const auto first = std::ranges::find(rewards, name, &RewardConfig::shown_name);
     const auto index = static_cast<std::size_t>(first - rewards.begin());
+    constexpr std::array<std::string_view, 4> kTaken{"chosen", "rejected", "margins", "accuracies"};  // metrics
+    if (std::ranges::find(kTaken, name) != kTaken.end())
+      problems.add(child_pointer(own, "name"), "\"rewards/{}\" is another metric; give it another name", name);
     if (index < i)
       problems.add(child_pointer(own, "name"), "\"{}\" is also rewards[{}]'s; give it another", name, index);
   }

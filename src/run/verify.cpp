@@ -120,7 +120,7 @@ class Examination {
   /// Compares the head that a file names with that of the run's objective.
   void examine_head(std::string_view file, HeadKind head, const Config& config) {
     const HeadKind expected = config.model.head;
-    if (head == expected) return;
+    if (predicts_tokens(head) == predicts_tokens(expected)) return;
     const auto name = [](HeadKind kind) { return kind == HeadKind::score ? "reward model" : "language model"; };
     add({std::string(file), fmt::format("is of a {}", name(head)),
          fmt::format("objective.type {} in kiln.json makes a {}",
@@ -144,7 +144,8 @@ class Examination {
     const LanguageModel<float> model(config, read.vocab_size);
     attempt(std::string(kWeightsFile), "the weights that the config describes",
             [&] { check_huggingface_weights(folder_, config, model.layout); });
-    examine_moments(read.config, model.layout);
+    const LanguageModel<float> trained(read.config.model, read.vocab_size);  // with its value head
+    examine_moments(read.config, trained.layout);
   }
 
   /// Checks the adapters against the config, and that their base model is there.

@@ -1,6 +1,8 @@
 // Decodes answers without the token that ends them.
 #include "train/answer_scoring.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace kiln {
@@ -10,7 +12,9 @@ ScoredAnswers AnswerScoring::score(std::span<const Episode> episodes) const {
   for (const Episode& episode : episodes) {
     std::span<const TokenId> tokens(episode.tokens);
     if (episode.ended) tokens = tokens.first(tokens.size() - 1);
-    texts.push_back(tokenizer_->decode(tokens, SpecialText::meaning));
+    std::vector<TokenId> known;  // a padded embedding has rows that are no token of the tokenizer
+    std::ranges::copy_if(tokens, std::back_inserter(known), [&](TokenId id) { return id < tokenizer_->vocab_size(); });
+    texts.push_back(tokenizer_->decode(known, SpecialText::meaning));
   }
   std::vector<DrawnAnswer> answers;
   for (std::size_t i = 0; i < episodes.size(); ++i) {

@@ -35,6 +35,21 @@ CommandReward::CommandReward(RewardConfig config)
     : config_(std::move(config)), shown_(shown_command(config_.command)) {}
 
 std::vector<double> CommandReward::score(std::span<const DrawnAnswer> answers) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      std::vector<double> scores = ask_all(answers);
+      if (program_) program_->check_silent();
+      return scores;
+    } catch (const UnaskedOutput& error) {  // some score may belong to another answer: none of them counts
+      program_.reset();
+      const std::string name = fmt::format("reward \"{}\"", config_.shown_name());
+      if (attempt == kAttempts) fail_for_good(name, error);
+      warn("{}: {}; starting it again, for all {} answers", name, error.what(), answers.size());
+    }
+  }
+}
+
+std::vector<double> CommandReward::ask_all(std::span<const DrawnAnswer> answers) {
   std::vector<double> scores;
   Work work("scoring by " + config_.command.front(), static_cast<double>(answers.size()), "answers");
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -52,18 +67,21 @@ double CommandReward::ask(const std::string& question, const std::string& which)
     if (!program_) program_ = std::make_unique<LineProcess>(config_.command);
     try {
       return number_of(program_->ask(question, config_.time_limit));
+    } catch (const UnaskedOutput&) {
+      throw;
     } catch (const Error& error) {  // a run of days is to outlive a program's crash
       program_.reset();
-      if (attempt == kAttempts) {
-        fail(
-            ExitCode::io,
-            "{}: {}; it has failed {} times in a row; run it by hand to see why: it reads lines {{\"messages\": [...], "
-            "\"answer\": \"...\", \"expected\": \"...\"}} and answers each with a number within {:g} s",
-            which, error.what(), kAttempts, config_.time_limit);
-      }
+      if (attempt == kAttempts) fail_for_good(which, error);
       warn("{}: {}; starting it again", which, error.what());
     }
   }
+}
+
+void CommandReward::fail_for_good(const std::string& which, const Error& error) const {
+  fail(ExitCode::io,
+       "{}: {}; it has failed {} times in a row; run it by hand to see why: it reads lines {{\"messages\": [...], "
+       "\"answer\": \"...\", \"expected\": \"...\"}} and answers each with a number within {:g} s, written at once",
+       which, error.what(), kAttempts, config_.time_limit);
 }
 
 double CommandReward::number_of(const std::string& line) const {

@@ -19,12 +19,15 @@ class CommandReward final : public Reward {
   explicit CommandReward(RewardConfig config);
 
   /// Starts the program at the first answer. If it ends, takes longer than `time_limit`, or writes no finite number:
-  /// warns, starts it again, and asks the same. Throws Error: usage if it cannot be started; io after the third failure
+  /// warns, starts it again, and asks the same. If it writes more than a line for an answer, the scores of the call are
+  /// in doubt, and all answers are asked again. Throws Error: usage if it cannot be started; io after the third failure
   /// in a row.
   std::vector<double> score(std::span<const DrawnAnswer> answers) override;
 
  private:
+  std::vector<double> ask_all(std::span<const DrawnAnswer> answers);
   double ask(const std::string& question, const std::string& which);
+  [[noreturn]] void fail_for_good(const std::string& which, const Error& error) const;
   double number_of(const std::string& line) const;
 
   RewardConfig config_;

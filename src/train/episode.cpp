@@ -24,34 +24,49 @@ double sample_deviation(std::span<const double> values) {
   return std::sqrt(sum / static_cast<double>(values.size() - 1));
 }
 
+/// Returns beta times the divergence of each token, where it is part of the reward.
+std::vector<double> penalties_of(const Episode& episode, const PolicyConfig& config, double kl_weight) {
+  std::vector<double> penalties(episode.tokens.size(), 0.0);
+  if (config.kl != KlPlace::k1_in_reward || episode.reference.empty()) return penalties;
+  for (std::size_t t = 0; t < penalties.size(); ++t) {
+    penalties[t] = kl_weight * (episode.behaviour[t] - episode.reference[t]);
+  }
+  return penalties;
+}
+
+/// Turns numbers of tokens into the sums from each token on.
+void sum_from_the_end(std::vector<double>& numbers) {
+  for (std::size_t t = numbers.size() - 1; t-- > 0;) numbers[t] += numbers[t + 1];
+}
+
+/// Sets the advantages of a group: its scores less their baseline, times `scale`, less the divergence to the end, less
+/// its baseline.
+void compare_group(std::span<Episode> group, const PolicyConfig& config, double kl_weight, double scale) {
+  std::vector<double> scores, penalties;  // of whole answers
+  for (Episode& episode : group) {
+    episode.advantages = penalties_of(episode, config, kl_weight);
+    sum_from_the_end(episode.advantages);
+    scores.push_back(episode.score);
+    penalties.push_back(episode.advantages.front());
+  }
+  if (config.scale == AdvantageScale::group) scale = 1 / (sample_deviation(scores) + kLeastDeviation);
+  const auto n = static_cast<double>(group.size());
+  const auto baseline = [&](std::span<const double> values, std::size_t i) {
+    const double mean = average(values), others = (n * mean - values[i]) / (n - 1);
+    return config.baseline == Baseline::leave_one_out ? others : mean;
+  };
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const double gain = scale * (scores[i] - baseline(scores, i)), expected = baseline(penalties, i);
+    for (double& advantage : group[i].advantages) advantage = gain - (advantage - expected);
+  }
+}
+
 /// Returns the reward of each token.
 std::vector<double> rewards_of(const Episode& episode, const PolicyConfig& config, double kl_weight) {
-  std::vector<double> rewards(episode.tokens.size(), 0.0);
-  if (config.kl == KlPlace::k1_in_reward && !episode.reference.empty()) {
-    for (std::size_t t = 0; t < rewards.size(); ++t) {
-      rewards[t] -= kl_weight * (episode.behaviour[t] - episode.reference[t]);
-    }
-  }
+  std::vector<double> rewards = penalties_of(episode, config, kl_weight);
+  for (double& reward : rewards) reward = -reward;
   rewards.back() += episode.score;
   return rewards;
-}
-
-/// Turns rewards into the sums from each token on.
-void sum_from_the_end(std::vector<double>& rewards) {
-  for (std::size_t t = rewards.size() - 1; t-- > 0;) rewards[t] += rewards[t + 1];
-}
-
-/// Sets the advantages of a group to the returns less their baseline.
-void compare_group(std::span<Episode> group, const PolicyConfig& config) {
-  std::vector<double> returns;  // of whole answers
-  for (const Episode& episode : group) returns.push_back(episode.advantages.front());
-  const double mean = average(returns), n = static_cast<double>(group.size());
-  const double scale = config.scale == AdvantageScale::group ? 1 / (sample_deviation(returns) + kLeastDeviation) : 1;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    const double others = (n * mean - returns[i]) / (n - 1);
-    const double baseline = config.baseline == Baseline::leave_one_out ? others : mean;
-    for (double& advantage : group[i].advantages) advantage = scale * (advantage - baseline);
-  }
 }
 
 /// Sets advantages by GAE, from the tokens' rewards, and returns.
@@ -80,14 +95,6 @@ void whiten(std::span<Episode> episodes) {
   }
 }
 
-/// Divides all advantages by the deviation of the whole answers' returns.
-void divide_by_deviation(std::span<Episode> episodes, std::span<const double> returns) {
-  const double scale = 1 / (sample_deviation(returns) + kLeastDeviation);
-  for (Episode& episode : episodes) {
-    for (double& advantage : episode.advantages) advantage *= scale;
-  }
-}
-
 }  // namespace
 
 void set_advantages(std::span<Episode> episodes, const PolicyConfig& config, double kl_weight) {
@@ -95,19 +102,18 @@ void set_advantages(std::span<Episode> episodes, const PolicyConfig& config, dou
   assert(episodes.size() % group == 0);
   if (config.baseline == Baseline::value) {
     for (Episode& episode : episodes) estimate(episode, rewards_of(episode, config, kl_weight), config);
-    if (config.scale == AdvantageScale::batch) return whiten(episodes);
+    if (config.scale == AdvantageScale::batch) whiten(episodes);
     return;
   }
-  std::vector<double> returns;  // of whole answers
-  for (Episode& episode : episodes) {
-    episode.advantages = rewards_of(episode, config, kl_weight);
-    sum_from_the_end(episode.advantages);
-    returns.push_back(episode.advantages.front());
+  double scale = 1;
+  if (config.scale == AdvantageScale::batch) {
+    std::vector<double> scores;
+    for (const Episode& episode : episodes) scores.push_back(episode.score);
+    scale = 1 / (sample_deviation(scores) + kLeastDeviation);
   }
   for (std::size_t first = 0; first < episodes.size(); first += group) {
-    compare_group(episodes.subspan(first, group), config);
+    compare_group(episodes.subspan(first, group), config, kl_weight, scale);
   }
-  if (config.scale == AdvantageScale::batch) divide_by_deviation(episodes, returns);
 }
 
 double divergence_of(const Episode& episode) {

@@ -27,7 +27,8 @@ struct Episode {
 /// token's is lowered by kl_weight (behaviour - reference). Episodes of one prompt, `config.answers` each, follow each
 /// other. The config must be resolved.
 /// - group_mean, leave_one_out: the sum of the rewards from the token on, less the mean of the group's, or of its other
-///   members', sums over whole answers;
+///   members', sums over whole answers. The scale divides the scores' part alone, by a deviation of scores: beta keeps
+///   its meaning, and answers with equal scores gain nothing from each other;
 /// - value: sum_l (gamma lambda)^l (reward + gamma V' - V) of the later tokens (GAE), where nothing follows the last
 ///   token, so that V' is 0.
 void set_advantages(std::span<Episode> episodes, const PolicyConfig& config, double kl_weight);

@@ -117,7 +117,7 @@ double rollout_tokens(const Config& config) {
 PlannedRollout plan_rollout(const Config& config, const Speeds& speeds) {
   const PolicyConfig& policy = config.policy;
   const double tokens = rollout_tokens(config), forwards = config.objective.beta > 0 ? 2 : 1;
-  const auto drawn = static_cast<double>(policy.episodes() * policy.max_tokens);
+  const auto drawn = static_cast<double>(policy.episodes() * std::min<Index>(policy.max_tokens, config.model.n_ctx));
   return {.answers = policy.episodes(),
           .drawing_seconds = drawn / speeds.decoding + forwards * tokens / (kForwardSpeed * speeds.training),
           .training_seconds = static_cast<double>(*policy.passes) * tokens / speeds.training,
@@ -143,10 +143,10 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
       text ? std::optional(std::max<Index>(1, (text->train - 1) / n_ctx)) : std::nullopt;
   plan.by_clock = train.time_budget.has_value();
   if (plan.by_clock) plan.wall_seconds = train.time_budget->seconds;
-  if ((train.batch_size.all || train.epochs) && !windows_per_epoch) return;
-  const Index windows_per_step = batch_sizes(config, windows_per_epoch.value_or(0)).windows_per_step;
   const bool is_policy = is_of_policy(config.objective.type);
   if (is_policy) plan.rollout = plan_rollout(config, speeds);
+  if ((train.batch_size.all || train.epochs) && !windows_per_epoch) return;
+  const Index windows_per_step = batch_sizes(config, windows_per_epoch.value_or(0)).windows_per_step;
   if (is_policy && train.epochs) return;  // the prompts are not read
   const double steps_per_rollout =
       is_policy ? static_cast<double>(*config.policy.passes * config.policy.minibatches) : 1;

@@ -5,12 +5,14 @@
 #include "kiln/core/format.h"
 #include "kiln/core/hash.h"
 #include "kiln/core/report.h"
+#include "kiln/data/conversation.h"
 #include "kiln/data/source_files.h"
 #include "kiln/train/train_step.h"
 
 #include <fmt/format.h>
 
 #include "train/chat_data.h"
+#include "train/text_rewards.h"
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -73,6 +75,20 @@ std::string summary_of(const EncodedPrompts& encoded) {
   return text;
 }
 
+/// Throws Error (usage) if a reward needs an expected answer that a prompt lacks.
+void check_expected(const EncodedPrompts& prompts, const std::vector<RewardConfig>& rewards) {
+  for (const RewardConfig& reward : rewards) {
+    if (reward.type != RewardKind::exact && reward.type != RewardKind::number) continue;
+    for (const ChatPrompt& prompt : prompts.prompts) {
+      const bool is_given = !trim_content(prompt.expected).empty() &&
+                            (reward.type == RewardKind::exact || last_number(prompt.expected).has_value());
+      check(is_given,
+            "{}: has no expected answer{}, which the reward \"{}\" compares with; give \"completion\" or \"answer\"",
+            prompt.place, reward.type == RewardKind::number ? " with a number" : "", reward.shown_name());
+    }
+  }
+}
+
 std::vector<RewardConfig> located(const Config& config, std::vector<RewardConfig> rewards) {
   for (RewardConfig& reward : rewards) {
     if (reward.path) reward.path = config.locate(*reward.path).string();
@@ -126,6 +142,9 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
   inform("template {}; {}; held out: {}", name_of(data.chat->kind()), summary_of(policy.train),
          summary_of(policy.held_out));
 
+  for (const auto* rewards : {&config.policy.rewards, &config.policy.gold}) check_expected(policy.held_out, *rewards);
+  check_expected(policy.train, config.policy.rewards);
+
   const Precision precision = resolved(config.train.precision);
   const PolicyConfig& settings = config.policy;
   policy.rewards = std::make_unique<Rewards>(located(config, settings.rewards), settings.max_tokens, precision);
@@ -142,7 +161,6 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
                      .kl_weight = config.objective.beta,
                      .rows = rows,
                      .end_tokens = std::move(ends),
-                     .vocab_size = data.tokenizer->vocab_size(),
                      .order = config.train.order,
                      .seed = config.seed},
       [&scoring = *policy.scoring](std::span<const Episode> episodes) { return scoring.score(episodes); });

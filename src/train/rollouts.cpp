@@ -75,9 +75,6 @@ void Rollouts::prepare(Index first, const ModelView& model, const std::function<
   check_drawn(rollout, model.precision);
   if (reference_) evaluate(rollout, *reference_, &Episode::reference);
   set_advantages(rollout.episodes, options_.policy, kl_weight_);
-  if (number < options_.policy.value_warmup) {
-    for (Episode& episode : rollout.episodes) std::ranges::fill(episode.advantages, 0.0);
-  }
   measure(rollout);
   adapt_kl_weight(rollout.figures);
   rollout_ = std::move(rollout);
@@ -106,7 +103,6 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
   options.first_number = static_cast<std::uint64_t>(number * count());
   options.end_tokens = options_.end_tokens;
   options.keeps_end = true;
-  options.vocab_size = options_.vocab_size;
   options.overflow = ContextOverflow::stop;
   options.log_probabilities = LogProbabilities::at_temperature;
   Work work("drawing", static_cast<double>(count()), "answers");
@@ -260,6 +256,7 @@ Index Rollouts::fill(Index first, Index micro_batch, Batch& batch) {
   }
   batch.temperature = options_.policy.temperature;
   batch.drawn.kl_weight = rollout_.figures.kl_weight;
+  batch.drawn.values_alone = rollout_.number < options_.policy.value_warmup;
   batch.rows.round_up(kRowMultiple);
   return examples;
 }

@@ -39,8 +39,7 @@ struct RolloutOptions {
   Index rows = 0;            // of a micro-batch, at most: no prompt with its answer has more
   std::vector<TokenId> end_tokens = {};
   EndsAnswer ends = {};
-  std::optional<Index> vocab_size = std::nullopt;  // of the tokenizer: larger ids are not drawn
-  DataOrder order = DataOrder::shuffle;            // of the prompts
+  DataOrder order = DataOrder::shuffle;  // of the prompts
   std::uint64_t seed = 0;
 };
 

@@ -34,6 +34,12 @@ ModelWeights initial_weights(const Config& config, const TimedModel& model, Prec
   return weights;
 }
 
+/// Returns the model without a value head, which only training has.
+ModelConfig without_values(ModelConfig model) {
+  if (predicts_tokens(model.head)) model.head = HeadKind::next_token;
+  return model;
+}
+
 TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
   Rng rng(seed, "timing/tokens");
   std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
@@ -115,7 +121,8 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
   return times;
 }
 
-double time_evaluation(const Config& config, Index vocab_size) {
+double time_evaluation(Config config, Index vocab_size) {
+  config.model = without_values(config.model);
   const TimedModel model(config.model, vocab_size);
   const ModelWeights weights = initial_weights(config, model, config.train.precision);
   const Index windows = std::max<Index>(1, kEvaluatedTokens / config.model.n_ctx);
@@ -129,7 +136,8 @@ double time_evaluation(const Config& config, Index vocab_size) {
   return static_cast<double>(text.size() - 1) / seconds;
 }
 
-GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded) {
+GenerationSpeed time_generation(Config config, Index vocab_size, Precision precision, Index decoded) {
+  config.model = without_values(config.model);
   const TimedModel language_model(config.model, vocab_size);
   ModelWeights weights = initial_weights(config, language_model, precision);
   weights.keep_only_what_is_read();
@@ -161,8 +169,8 @@ GenerationSpeed time_generation(const Config& config, Index vocab_size, Precisio
           .decode_tokens_per_second = 1 / median(std::move(tokens))};
 }
 
-double time_batched_decoding(const Config& config, Index vocab_size, Precision precision, Index together,
-                             Index decoded) {
+double time_batched_decoding(Config config, Index vocab_size, Precision precision, Index together, Index decoded) {
+  config.model = without_values(config.model);
   const TimedModel language_model(config.model, vocab_size);
   ModelWeights weights = initial_weights(config, language_model, precision);
   weights.keep_only_what_is_read();

@@ -339,6 +339,12 @@ std::optional<Evaluation> Trainer::evaluate() {
   } catch (const Stopped&) {
     p_.state.evaluation_pending = true;
     return std::nullopt;
+  } catch (const Error&) {
+    if (p_.data.rollouts != nullptr) {  // a reward has failed
+      p_.state.evaluation_pending = true;
+      save(false, Retry::never);
+    }
+    throw;
   }
 }
 

@@ -113,12 +113,38 @@ TEST(Policy, ReadsEachKindOfReward) {
   EXPECT_TRUE(row["validation/gold"].is_number());
 }
 
+TEST(Policy, PpoRunsAreVerifiedWithTheirValueHead) {
+  const Tuned rig;
+  Tuned::expect_ok(rig.kiln({"train", "tune.json", "--set", "objective.type=ppo", "--set", "train.steps=6"}));
+  const Outcome verified = rig.kiln({"verify", "runs/tune"});
+  Tuned::expect_ok(verified);
+  EXPECT_THAT(verified.out + verified.err, ::testing::Not(HasSubstr("damaged")));
+  expect_refused(rig.kiln({"eval", "runs/tune"}), {"--data FILE", "--generate"});
+}
+
+TEST(Policy, AFailingGoldRewardKeepsWhatWasLearned) {
+  const Tuned rig;
+  rig.write_config(R"([{"type": "exact"}])", R"(, "gold": [{"type": "command", "command": ["sh", "-c", "exit 1"]}])");
+  const Outcome failed = rig.kiln({"train", "tune.json", "--set", "train.checkpoint_every=0"});
+  EXPECT_EQ(failed.code, 5) << failed.err;
+  EXPECT_TRUE(path_exists(rig.scratch.path("runs/tune/checkpoints/step-00000010")));
+}
+
+TEST(Policy, AProgramThatAnswersTwiceGivesNoScores) {
+  const Tuned rig;
+  rig.scratch.write("judge.sh", "while read -r line; do echo 1; echo 0.5; done\n");
+  rig.write_config(R"([{"type": "command", "command": ["sh", "judge.sh"]}])");
+  const Outcome failed = rig.kiln({"train", "tune.json"});
+  EXPECT_EQ(failed.code, 5) << failed.err;
+  EXPECT_THAT(failed.err, HasSubstr("for all 32 answers"));
+}
+
 TEST(Policy, AProgramOfARunDirectoryNeedsLeave) {
   const Tuned rig;
   rig.write_config(R"([{"type": "command", "command": ["sh", "judge.sh"]}])");
   Tuned::expect_ok(rig.kiln({"train", "tune.json", "--set", "train.steps=2"}));
   const std::vector<std::string> resume{"train", "runs/tune", "--resume", "--set", "train.steps=4"};
-  expect_refused(rig.kiln(resume), {"runs/tune", "starts a program", "sh judge.sh", "--allow-command"});
+  expect_refused(rig.kiln(resume), {"runs/tune", "start a program", "sh judge.sh", "--allow-command"});
   std::vector<std::string> allowed = resume;
   allowed.emplace_back("--allow-command");
   Tuned::expect_ok(rig.kiln(allowed));
@@ -136,6 +162,11 @@ TEST(Policy, RefusesSettingsThatDoNotGoTogether) {
   refused({"policy.answers=1"}, {"/policy/answers", "at least 2"});
   refused({"policy.gamma=0.9"}, {"/policy/gamma", "baseline value"});
   refused({"policy.kl=k3_in_loss", "policy.kl_target=6"}, {"/policy/kl_target", "k1_in_reward"});
+  refused({"policy.value_warmup=3"}, {"/policy/value_warmup", "value head"});
+  refused({"policy.max_tokens=1000"}, {"/policy/max_tokens", "n_ctx"});
+  refused({"objective.type=grpo", "policy.baseline=value"}, {"/policy/scale", "batch"});
+  refused({R"(policy.gold=[{"type":"exact"}])", "train.eval_every=0"}, {"/policy/gold", "eval_every"});
+  refused({R"(policy.rewards=[{"type":"exact","name":"chosen"}])"}, {"another metric"});
   refused({"objective.beta=0", "policy.kl_target=6"}, {"/policy/kl_target", "objective.beta is 0"});
   refused({"model.dropout=0.1"}, {"/model/dropout", "policy gradient"});
   refused({"train.gradient_accumulation=2"}, {"/train/gradient_accumulation", "section policy"});
@@ -151,6 +182,7 @@ TEST(Policy, PlansDrawsChecksAndTimesIt) {
   EXPECT_GT(plan["memory_bytes"]["rollout"], 0);
   EXPECT_GT(plan["wall_seconds"], 0);
   EXPECT_THAT(rig.kiln({"plan", "tune.json"}).out, AllOf(HasSubstr("Rollouts"), HasSubstr("answers an hour")));
+  Tuned::expect_ok(rig.kiln({"plan", "tune.json", "--set", "objective.type=ppo"}));
   Tuned::expect_ok(rig.kiln({"gradcheck", "tune.json"}));
   Tuned::expect_ok(rig.kiln({"gradcheck", "tune.json", "--set", "objective.type=ppo", "--set", "policy.kl=k3_in_loss",
                              "--set", "policy.temperature=0.7"}));

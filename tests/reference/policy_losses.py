@@ -60,18 +60,24 @@ def rewards_of(settings, given):
     return rewards
 
 
-def group_advantages(settings, rewards):
-    """Returns to go, less the mean of the group or of its other members (arXiv:2402.03300, arXiv:2402.14740)."""
-    returns = [reward.flip(0).cumsum(0).flip(0) for reward in rewards]
-    whole = torch.stack([r[0] for r in returns])
+def group_advantages(settings, given):
+    """Scores less the mean of the group or of its other members, over a deviation of scores, and the divergence to the
+    end less its own mean (arXiv:2402.03300, arXiv:2402.14740)."""
+    scores = given["scores"]
+    in_reward = settings.get("kl", "k1_in_reward") == "k1_in_reward"
+    to_go = []
+    for log_probs, reference in zip(given["behaviour"].split(LENGTHS), given["reference"].split(LENGTHS)):
+        penalty = BETA * (log_probs - reference) * in_reward
+        to_go.append(penalty.flip(0).cumsum(0).flip(0))
+    whole = torch.stack([part[0] for part in to_go])
     advantages = []
-    for i, to_go in enumerate(returns):
+    for i, part in enumerate(to_go):
         first = i // GROUP * GROUP
         members = [first + k for k in range(GROUP)]
-        others = [k for k in members if k != i]
-        baseline = whole[others if settings["baseline"] == "leave_one_out" else members].mean()
-        scale = {"none": torch.tensor(1.0), "group": whole[members].std() + 1e-4, "batch": whole.std() + 1e-4}
-        advantages.append((to_go - baseline) / scale[settings["scale"]])
+        others = [k for k in members if k != i] if settings["baseline"] == "leave_one_out" else members
+        scale = {"none": torch.tensor(1.0), "group": scores[members].std() + 1e-4, "batch": scores.std() + 1e-4}
+        gain = (scores[i] - scores[others].mean()) / scale[settings["scale"]]
+        advantages.append(gain - (part - whole[others].mean()))
     return torch.cat(advantages)
 
 
@@ -127,7 +133,7 @@ def fixture():
         if settings["baseline"] == "value":
             advantages, returns = value_advantages(settings, rewards, given["old_values"])
         else:
-            advantages = group_advantages(settings, rewards)
+            advantages = group_advantages(settings, given)
         log_probs = given["log_probs"].clone().requires_grad_()
         values = given["values"].clone().requires_grad_()
         value, weight = loss(settings, given, advantages, returns, log_probs, values)

@@ -168,6 +168,15 @@ TEST(Advantages, OfEqualScoresAreZeroUnderEachScale) {
   }
 }
 
+TEST(Advantages, OfEqualScoresAreTheDivergenceAloneUnderEachScale) {
+  for (const AdvantageScale scale : {AdvantageScale::none, AdvantageScale::group, AdvantageScale::batch}) {
+    std::vector<Episode> episodes = scored({2, 2, 2, 2});
+    for (std::size_t i = 0; i < episodes.size(); ++i) episodes[i].reference = {-1.0 - 0.1 * static_cast<double>(i)};
+    const PolicyConfig policy{.answers = 4, .baseline = Baseline::group_mean, .scale = scale};
+    expect_near(advantages_of(episodes, policy, 0.1), {0.015, 0.005, -0.005, -0.015}, 1e-15, "equal scores");
+  }
+}
+
 // Of each token the divergence from it on counts, not that before it, whose gradient has no part in this token.
 TEST(Advantages, TakeTheDivergenceToTheEnd) {
   std::vector<Episode> episodes = scored({0, 0});

@@ -58,15 +58,6 @@ Probabilities logit_gradient(const Probabilities& p, const Probabilities& advant
   return gradient;
 }
 
-/// Returns each arm's return: its reward, less beta log p / rho where the divergence is in the reward.
-Probabilities returns_of(const Bandit& bandit, const Probabilities& p, KlPlace kl) {
-  Probabilities returns = bandit.rewards;
-  for (std::size_t a = 0; a < at(kArms); ++a) {
-    if (kl == KlPlace::k1_in_reward) returns[a] -= kBeta * std::log(p[a] / bandit.rho[a]);
-  }
-  return returns;
-}
-
 /// Returns what the loss's own divergence adds to the advantages: minus its slope.
 Probabilities loss_part(const Bandit& bandit, const Probabilities& p, KlPlace kl) {
   Probabilities part(at(kArms));
@@ -99,26 +90,34 @@ Probabilities mean_in_groups(const Probabilities& p, const Probabilities& return
   return mean;
 }
 
-/// Returns the fixed point of a policy gradient with groups of 4, one step for each rollout.
+/// Returns the standard deviation of the arms' rewards.
+double deviation_of_rewards(const Probabilities& p, const Probabilities& rewards) {
+  double mean = 0, squares = 0;
+  for (std::size_t a = 0; a < at(kArms); ++a) mean += p[a] * rewards[a];
+  for (std::size_t a = 0; a < at(kArms); ++a) squares += p[a] * std::pow(rewards[a] - mean, 2);
+  return std::sqrt(squares);
+}
+
+/// Returns the fixed point of a policy gradient with groups of 4, one step for each rollout. The divergence in the
+/// reward is scaled with a value head's baseline alone, where it makes all advantages 0 whatever the scale.
 Probabilities expected(const Bandit& bandit, const PolicyConfig& policy) {
-  const double own = policy.baseline == Baseline::group_mean ? 0.75 : 1;  // the mean holds a quarter of each return
+  const double own = policy.baseline == Baseline::group_mean ? 0.75 : 1;  // the mean holds a quarter of each score
+  const bool is_in_reward = policy.kl == KlPlace::k1_in_reward;
   return fixed_point(bandit.rho, [&](const Probabilities& p) {
-    const Probabilities returns = returns_of(bandit, p, policy.kl);
-    Probabilities advantages = returns;
-    double deviation = 1 / own;
+    Probabilities gains = bandit.rewards;
+    double scale = 1;
     if (policy.scale == AdvantageScale::group) {
-      advantages = mean_in_groups(p, returns);
-      deviation = 0.75 / own;  // r less the mean of the others is 4/3 (r - mean)
+      gains = mean_in_groups(p, bandit.rewards);
+      scale = 1 / 0.75;  // r less the mean of the others is 4/3 (r - mean)
     }
-    const bool keeps_its_place = policy.kl == KlPlace::k1_in_reward;  // all advantages are 0 there, whatever the scale
-    if (policy.scale == AdvantageScale::batch && !keeps_its_place) {
-      double mean = 0, squares = 0;
-      for (std::size_t a = 0; a < at(kArms); ++a) mean += p[a] * returns[a];
-      for (std::size_t a = 0; a < at(kArms); ++a) squares += p[a] * std::pow(returns[a] - mean, 2);
-      deviation = std::sqrt(squares) / own;
+    const bool is_scaled =
+        policy.scale == AdvantageScale::batch && !(is_in_reward && policy.baseline == Baseline::value);
+    if (is_scaled) scale = 1 / deviation_of_rewards(p, bandit.rewards);
+    Probabilities advantages = loss_part(bandit, p, policy.kl);
+    for (std::size_t a = 0; a < at(kArms); ++a) {
+      const double penalty = is_in_reward ? kBeta * std::log(p[a] / bandit.rho[a]) : 0;
+      advantages[a] += own * (scale * gains[a] - penalty);
     }
-    const Probabilities of_loss = loss_part(bandit, p, policy.kl);
-    for (std::size_t a = 0; a < at(kArms); ++a) advantages[a] = advantages[a] / deviation + of_loss[a];
     return logit_gradient(p, advantages);
   });
 }

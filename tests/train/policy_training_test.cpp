@@ -143,6 +143,18 @@ TEST(PolicyTraining, LeavesTheRestOfARolloutOutBeyondTheLimit) {
   EXPECT_EQ(state.windows, 24 / 2 * 32 * 4);  // two of eight steps of each rollout
 }
 
+TEST(PolicyTraining, WarmsUpTheValueHeadAlone) {
+  const Scratch scratch;
+  Config config = policy_config(scratch, ObjectiveKind::ppo);
+  config.policy.value_warmup = 1;
+  config.optimizer.weight_decay = 0;
+  const RunPaths paths = train(config, scratch.path("run"));
+  const std::vector<MetricsRow> rows = read_metrics(paths.metrics());
+  EXPECT_EQ(*rows[8].kl, 0);  // the second rollout, after eight steps of the first
+  EXPECT_LT(*rows[7].value_loss, *rows[0].value_loss);
+  EXPECT_GT(*rows.back().kl_k3, 0);
+}
+
 TEST(PolicyTraining, WithAdaptersTheReferenceIsTheBase) {
   const Scratch scratch;
   Config config = policy_config(scratch, ObjectiveKind::ppo);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kiln/core/descriptor.h"
+#include "kiln/core/error.h"
 
 #include <span>
 #include <string>
@@ -13,6 +14,11 @@ namespace kiln {
 
 /// Returns the command as a shell would take it: each word quoted where it needs quotes.
 std::string shown_command(std::span<const std::string> command);
+
+/// Says that a program has written what no question asked for: an earlier line of it may have been such a one too.
+struct UnaskedOutput : Error {
+  using Error::Error;
+};
 
 /// A program at work, without a shell. Its stderr is this process's. It leads a process group of its own, so that
 /// Ctrl-C at the terminal does not reach it, and it begins without blocked signals. The destructor closes its stdin,
@@ -28,14 +34,18 @@ class LineProcess {
   LineProcess& operator=(const LineProcess&) = delete;
 
   /// Writes a line, without its line feed, and returns the program's next line. Throws Error (failure) if the program
-  /// has ended, does not read the line and answer it within `seconds`, or writes anything but one line. The program is
-  /// of no more use then: destroy it.
+  /// has ended, does not read the line and answer it within `seconds`, and UnaskedOutput if it writes more than one
+  /// line. The program is of no more use then: destroy it.
   std::string ask(std::string_view line, double seconds);
+
+  /// Throws UnaskedOutput if the program has written anything since it answered, or does so within a moment.
+  void check_silent();
 
  private:
   void send(std::string_view& unsent) const;
   void receive(std::string& received);
   [[noreturn]] void fail_because(std::string_view reason) const;
+  [[noreturn]] void fail_unasked(std::string_view reason) const;
   [[noreturn]] void fail_ended();
   bool await_end() const;
   int kill_group();

@@ -31,6 +31,7 @@ struct DrawnRows {
   std::vector<double> values;      // (M) of a value head, when the token was drawn; else empty
   std::vector<double> returns;     // (M) what the value is to predict
   double kl_weight = 0;            // of the divergence from the reference in the loss
+  bool values_alone = false;       // the value head alone learns
 
   void clear();
 };
@@ -49,7 +50,7 @@ struct Batch {
 
   DrawnRows drawn;  // of tokens that a policy drew
 
-  Scored scored_targets() const { return {scored, targets, temperature}; }
+  Scored scored_targets() const { return {scored, targets, temperature, drawn.values_alone}; }
 
   /// Removes all rows; keeps the memory.
   void clear();

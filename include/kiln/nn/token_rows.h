@@ -44,6 +44,7 @@ struct Scored {
   std::span<const Index> rows;            // (M)
   std::span<const std::int32_t> targets;  // (M), each in [0, V)
   double temperature = 1;                 // divides the logits, as in sampling
+  bool values_alone = false;              // of a backward: only the value head has gradients
 };
 
 }  // namespace kiln

@@ -111,7 +111,7 @@ struct PolicyConfig {
     v("gae_lambda", gae_lambda, "weight of later value estimates (GAE), with baseline value", between(0, 1));
     v("value_weight", value_weight, "weight of the value head's loss", positive());
     v("value_clip", value_clip, "how far a value moves from the rollout's within its passes", positive());
-    v("value_warmup", value_warmup, "rollouts at the start in which the loss of values alone counts", non_negative());
+    v("value_warmup", value_warmup, "rollouts at the start in which the value head alone learns", non_negative());
   }
 };
 

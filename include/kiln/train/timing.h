@@ -34,7 +34,7 @@ struct TimingLimits {
 StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits);
 
 /// Returns the tokens per second that an evaluation scores. Takes the memory of weights and evaluation.
-double time_evaluation(const Config& config, Index vocab_size);
+double time_evaluation(Config config, Index vocab_size);
 
 struct GenerationSpeed {
   double prompt_tokens_per_second = 0;  // median of several prompts, each up to its first token
@@ -43,12 +43,11 @@ struct GenerationSpeed {
 
 /// Times generation with random weights in this precision: prompts of 128 tokens, or half the context if that is less,
 /// then `decoded` tokens, or the rest of the context if that is less.
-GenerationSpeed time_generation(const Config& config, Index vocab_size, Precision precision, Index decoded);
+GenerationSpeed time_generation(Config config, Index vocab_size, Precision precision, Index decoded);
 
 /// Returns the tokens per second that `together` sequences draw, all together, after their prompts: `decoded` each, or
 /// the rest of the context if that is less. Prompts as time_generation's, all different.
-double time_batched_decoding(const Config& config, Index vocab_size, Precision precision, Index together,
-                             Index decoded);
+double time_batched_decoding(Config config, Index vocab_size, Precision precision, Index together, Index decoded);
 
 /// Returns the operations per second that this machine's multiply-adds reach in this precision, measured in about
 /// 30 ms. Measures fp32 if the CPU has no bf16 instructions.
