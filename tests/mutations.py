@@ -473,10 +473,10 @@ PREFERENCES = [
 
 POLICIES = [
     *of("src/train/episode.cpp", "train_test:PolicyObjective*:Advantages*",
-        ("the divergence is rewarded", "rewards[t] -= kl_weight", "rewards[t] += kl_weight"),
-        ("advantages are not centred", "scale * (advantage - baseline)", "scale * advantage"),
+        ("the divergence is rewarded", "advantage = gain - (advantage - expected);", "advantage = gain + (advantage - expected);"),
+        ("advantages are not centred", "scale * (scores[i] - baseline(scores, i))", "scale * scores[i]"),
         ("leave one out is the mean", "Baseline::leave_one_out ? others : mean", "Baseline::leave_one_out ? mean : mean"),
-        ("the divergence before a token counts too", "rewards[t] += rewards[t + 1];", "rewards[t] += rewards.back();"),
+        ("the divergence before a token counts too", "numbers[t] += numbers[t + 1];", "numbers[t] += numbers.back();"),
         ("GAE runs over the end of an answer", "double later = 0, next_value = 0;",
          "double later = 0, next_value = episode.values.back();"),
         ("a value is read one token late", "config.gamma * next_value - episode.values[t];",

@@ -117,22 +117,18 @@ class RunnerOf final : public Runner<Acc<T>> {
     assert(std::ssize(scored.rows) <= options_.scored);
     const auto [tokens, numbers] = by_head(scored, outputs);
     const auto [d_tokens, d_numbers] = by_head(scored, d_outputs);
-    if (scored.values_alone) {
-      next_token_head().forward(*weights_, *activations_, scored, head_scratch_, tokens, {});
-      model_.score_head()->forward(*weights_, *activations_, scored.rows, numbers);
-      return model_.score_head()->backward(*weights_, *activations_, scored.rows, d_numbers, Write::overwrite,
-                                           gradients);
-    }
-    const bool predicts = model_.next_token_head() != nullptr;
-    if (predicts) {
+    const bool learns_tokens = model_.next_token_head() != nullptr && !scored.values_alone;
+    if (learns_tokens) {
       next_token_head().forward_backward(*weights_, *activations_, scored, d_tokens, head_scratch_, tokens, gradients);
+    } else if (model_.next_token_head() != nullptr) {
+      next_token_head().forward(*weights_, *activations_, scored, head_scratch_, tokens, {});
     }
     if (const ScoreHead<T>* head = model_.score_head()) {
       head->forward(*weights_, *activations_, scored.rows, numbers);
-      head->backward(*weights_, *activations_, scored.rows, d_numbers, predicts ? Write::accumulate : Write::overwrite,
-                     gradients);
+      head->backward(*weights_, *activations_, scored.rows, d_numbers,
+                     learns_tokens ? Write::accumulate : Write::overwrite, gradients);
     }
-    model_.trunk.backward(context(), *activations_, gradients);
+    if (!scored.values_alone) model_.trunk.backward(context(), *activations_, gradients);
   }
 
   void copy_slot(Index from, Index to, Index positions) override {
