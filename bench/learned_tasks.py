@@ -27,7 +27,7 @@ from pathlib import Path
 
 WORKED, TO_TUNE, TO_STOP_AT, TO_WATCH, UNSEEN = 40000, 20000, 500, 256, 1000  # problems of each kind
 QUANTILE = 1.959963984540054  # of the normal distribution: 95% lie within so many deviations
-ENOUGH = 0.45  # share of right answers at which finetuning stops
+ENOUGH, MOST = 0.45, 0.8  # shares of right answers: finetuning stops at the first, and must not pass the second
 
 
 def addition(rng):
@@ -45,7 +45,7 @@ def letters(rng):
 
 
 # What makes a problem, the tokens that an answer needs, and the steps of a round of finetuning.
-TASKS = {"addition": (addition, 5, 250), "letters": (letters, 2, 100)}
+TASKS = {"addition": (addition, 5, 40), "letters": (letters, 2, 100)}
 
 
 def problems(rng, make, count, seen):
@@ -132,7 +132,7 @@ class Bench:
         return [int(one["ended"] and one["text"].strip() == want) for one, want in zip(given, expected)]
 
     def finetune(self):
-        """Trains in rounds until enough answers are right. Returns the steps."""
+        """Trains in rounds until enough answers are right."""
         steps = 0
         while True:
             steps += self.round
@@ -140,8 +140,14 @@ class Bench:
             self.train("start", self.start_config(steps), *resumes)
             share = statistics.fmean(self.right("start", "stop.jsonl"))
             print(f"{steps} steps: {100 * share:.1f}% right", file=sys.stderr, flush=True)
+            if share > MOST:
+                sys.exit(f"more than {100 * MOST:.0f}% of the answers are right already; make the rounds shorter")
             if share >= ENOUGH:
-                return steps
+                return
+
+    def steps(self, name):
+        lines = (self.path(name) / "metrics.jsonl").read_text().splitlines()
+        return json.loads(lines[-1])["step"]
 
 
 def share_text(share, n):
@@ -168,27 +174,28 @@ def main():
     options.work.mkdir(parents=True, exist_ok=True)
     bench = Bench(options)
     bench.write_problems()
-    steps = None if options.keep_start else bench.finetune()
+    if not options.keep_start:
+        bench.finetune()
     before = bench.right("start", "unseen.jsonl")
     begin = time.monotonic()
     bench.train("tuned", bench.policy_config())
     seconds = time.monotonic() - begin
     after = bench.right("tuned", "unseen.jsonl")
-    rows = [json.loads(line) for line in (bench.path("tuned") / "metrics.jsonl").read_text().splitlines()]
     differences = [b - a for a, b in zip(before, after)]
     gain = statistics.fmean(differences)
     margin = QUANTILE * statistics.stdev(differences) / math.sqrt(len(differences))
-    result = {"task": options.task, "finetuning_steps": steps, "problems": len(before),
+    result = {"task": options.task, "finetuning_steps": bench.steps("start"), "problems": len(before),
               "before": statistics.fmean(before), "after": statistics.fmean(after), "gain": gain,
               "confidence_interval": [gain - margin, gain + margin], "tuning_seconds": seconds,
-              "tuning_steps": rows[-1]["step"]}
+              "tuning_steps": bench.steps("tuned")}
     if options.json:
         print(json.dumps(result, indent=2))
         return
-    print("| task | right before | right after | gain, points | tuned for |\n|---|---|---|---|---|")
-    print(f"| {options.task} | {share_text(result['before'], len(before))} | {share_text(result['after'], len(after))} "
+    print("| task | finetuned for | right before | right after | gain, points | tuned for |\n|---|--:|---|---|---|---|")
+    print(f"| {options.task} | {result['finetuning_steps']} steps | {share_text(result['before'], len(before))} "
+          f"| {share_text(result['after'], len(after))} "
           f"| {100 * gain:+.1f} ({100 * (gain - margin):+.1f} to {100 * (gain + margin):+.1f}) "
-          f"| {rows[-1]['step']} steps, {seconds:.0f} s |")
+          f"| {result['tuning_steps']} steps, {seconds:.0f} s |")
 
 
 if __name__ == "__main__":

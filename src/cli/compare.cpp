@@ -72,15 +72,18 @@ RewardModel load_reward_model(const std::string& run) {
 /// Leaves of each prompt's answers the one with the highest score.
 void keep_best(SourceAnswers& source, std::span<const std::vector<ChatMessage>> conversations,
                const std::string& reward) {
-  const RewardModel model = load_reward_model(reward);
+  std::vector<AnswerToScore> questions;
   for (std::size_t p = 0; p < conversations.size(); ++p) {
-    std::vector<WrittenAnswer>& answers = source.answers[p];
+    for (const WrittenAnswer& answer : source.answers[p]) questions.push_back({conversations[p], answer.text});
+  }
+  const std::vector<std::optional<double>> scores = load_reward_model(reward).scores(questions);
+  auto first = scores.begin();
+  for (std::vector<WrittenAnswer>& answers : source.answers) {
     if (answers.empty()) continue;
-    std::vector<AnswerToScore> questions;
-    for (const WrittenAnswer& answer : answers) questions.push_back({conversations[p], answer.text});
-    const std::vector<std::optional<double>> scores = model.scores(questions);
-    std::swap(answers.front(), answers[static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin())]);
+    const auto end = first + std::ssize(answers);
+    std::swap(answers.front(), answers[static_cast<std::size_t>(std::max_element(first, end) - first)]);
     answers.resize(1);
+    first = end;
   }
 }
 
