@@ -14,6 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/pending_signals.h"
 #include "cli/rank.h"
 #include "cli/source_answers.h"
 #include <algorithm>
@@ -303,6 +304,8 @@ Distance distance_of(const CompareArguments& arguments, std::span<const std::vec
 void run_compare(const CompareArguments& arguments) {
   arguments.settings.completion.generation.validate();
   check_judge(arguments);
+  std::optional<UsualSignals> signals;  // before any thread starts, which would take a person's Ctrl-C
+  if (arguments.judge == kHuman) signals.emplace(is_person());
   const Judge judge = arguments.judge == kHuman ? Judge() : open_judge(arguments);
   if (arguments.best_of > 0) require_kind(open_model(arguments.reward, std::nullopt, Verify::no), ModelKind::reward);
   const std::vector<std::vector<ChatMessage>> conversations = arguments.settings.conversations();
@@ -312,6 +315,7 @@ void run_compare(const CompareArguments& arguments) {
     const auto &a = sources[0].answers[p], &b = sources[1].answers[p];
     if (!a.empty() && !b.empty()) duels.push_back({&conversations[p], {a.front().text, b.front().text}});
   }
+  signals.reset();
   check(!duels.empty(), "no prompt leaves room for an answer; give shorter ones");
   if (!judge) return judge_by_person(arguments, duels);
   write_verdicts(arguments, judge(duels), distance_of(arguments, conversations, sources),

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 namespace kiln::cli {
+namespace {
 
-PendingSignals::PendingSignals(bool on_terminal) {
+/// Returns the signals of PendingSignals, without those that are ignored.
+sigset_t pending_set(bool on_terminal) {
   sigset_t set;
   ::sigemptyset(&set);
   const auto add = [&set](int signal) {
@@ -26,6 +28,13 @@ PendingSignals::PendingSignals(bool on_terminal) {
   if (on_terminal) {
     for (const int signal : {SIGTSTP, SIGWINCH}) add(signal);
   }
+  return set;
+}
+
+}  // namespace
+
+PendingSignals::PendingSignals(bool on_terminal) {
+  const sigset_t set = pending_set(on_terminal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   descriptor_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   check_io(descriptor_ >= 0, "signals cannot be read: {}", std::strerror(errno));
@@ -68,6 +77,15 @@ void PendingSignals::suspend() {
   ::raise(SIGTSTP);
   ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);  // stops here
   ::pthread_sigmask(SIG_BLOCK, &one, nullptr);
+}
+
+UsualSignals::UsualSignals(bool on_terminal) {
+  const sigset_t set = pending_set(on_terminal);
+  thread_ = std::jthread([set, end = end_.get_future()] {
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    end.wait();
+  });
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 }  // namespace kiln::cli

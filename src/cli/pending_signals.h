@@ -1,7 +1,9 @@
 // Takes signals between two pieces of work, for a program that computes and talks with a person in turn.
 #pragma once
 
+#include <future>
 #include <optional>
+#include <thread>
 
 namespace kiln::cli {
 
@@ -37,6 +39,20 @@ class PendingSignals {
 
  private:
   int descriptor_;
+};
+
+/// Lets the signals of a later PendingSignals have their usual effect until it is destroyed, while threads start that
+/// must not take them from it. Must be made before any other thread starts.
+class UsualSignals {
+ public:
+  explicit UsualSignals(bool on_terminal);
+  ~UsualSignals() { end_.set_value(); }
+  UsualSignals(const UsualSignals&) = delete;
+  UsualSignals& operator=(const UsualSignals&) = delete;
+
+ private:
+  std::promise<void> end_;
+  std::jthread thread_;  // the only one that does not block the signals
 };
 
 }  // namespace kiln::cli

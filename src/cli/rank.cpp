@@ -73,6 +73,8 @@ void rank_by_rule(const AnswerRule& rule, std::span<const JudgedPrompt> prompts,
 
 }  // namespace
 
+bool is_person() { return is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO); }
+
 void report_rankings(const std::string& file, bool json) {
   const JudgedPrompts read = read_file_of_answers(file, SamePrompt::join);
   const JudgementReport report = report_on(read.prompts);
@@ -102,12 +104,12 @@ void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments)
     RankingLog log(*arguments.output, rater);
     return rank_by_rule(rule, prompts, showings, log);
   }
-  const bool is_person = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
-  PendingSignals signals(is_person);
+  const bool asks_person = is_person();
+  PendingSignals signals(asks_person);
   RankingLog log(*arguments.output, rater);
-  std::unique_ptr<LineSource> lines = is_person ? make_line_editor(signals, std::nullopt) : nullptr;
-  if (!lines) lines = std::make_unique<PlainLines>(signals, is_person);
-  RankSession(prompts, std::move(showings), log, *lines, is_person).run();
+  std::unique_ptr<LineSource> lines = asks_person ? make_line_editor(signals, std::nullopt) : nullptr;
+  if (!lines) lines = std::make_unique<PlainLines>(signals, asks_person);
+  RankSession(prompts, std::move(showings), log, *lines, asks_person).run();
 }
 
 void add_rank(CLI::App& app) {

@@ -21,6 +21,9 @@ struct RankArguments {
   bool json = false;
 };
 
+/// Returns true if a person ranks, at a terminal, rather than a script.
+bool is_person();
+
 /// Shows the prompts with their answers in the terminal, or lets the rule judge them, and appends the judgements to the
 /// output. Throws Error (usage, bad_input, io).
 void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments);

@@ -199,5 +199,53 @@ TEST(Preferences, AProgramJudgesInBothOrders) {
   EXPECT_THAT(none.err, HasSubstr("name a judge"));
 }
 
+TEST(Preferences, APersonJudgesOnATerminalWithoutTheModelsNames) {
+  const Ranked rig;
+  rig.scratch.write("two.txt", "say p\nsay q\n");
+  Ranked::expect_ok(rig.kiln({"train", "sft.json", "--run", "runs/copy", "--set", "train.steps=1"}));
+  const auto path = [&](const char* name) { return rig.scratch.path(name).string(); };
+  const std::vector<std::string> command =
+      testing::kiln({"compare", path("runs/sft"), path("runs/copy"), "--prompts", path("two.txt"), "--judge", "human",
+                     "--output", path("judged.jsonl"), "--rater", "ann", "--max-tokens", "8", "--seed", "3"});
+  for (const char* kind : {"xterm", "dumb"}) {  // with an editor and without
+    std::filesystem::remove(path("judged.jsonl"));
+    {
+      OnTerminal terminal(at_terminal(command, kind));
+      ASSERT_TRUE(terminal.wait_for("--- 1 of "));  // a prompt may come again
+      ASSERT_TRUE(terminal.wait_for("user: say "));
+      ASSERT_TRUE(terminal.wait_for("a) "));
+      ASSERT_TRUE(terminal.wait_for("> "));
+      EXPECT_THAT(terminal.seen().substr(terminal.seen().find("--- 1 of ")), Not(HasSubstr("runs/")));
+      terminal.type("c\r");
+      ASSERT_TRUE(terminal.wait_for("error: \"c\" is not an order of the letters a to b"));
+      terminal.type("b\r");
+      ASSERT_TRUE(terminal.wait_for("(b > a; u takes it back)"));
+      ASSERT_TRUE(terminal.wait_for("--- 2 of "));
+      ASSERT_TRUE(terminal.wait_for("> "));
+      terminal.type("\x04");
+      EXPECT_THAT(terminal.all(),
+                  AllOf(HasSubstr("(1 judged, 0 skipped, "), HasSubstr("1 decided pair"), HasSubstr("win rate")));
+      EXPECT_EQ(terminal.hang_up(), 0);
+    }
+    OnTerminal later(at_terminal(command, kind));  // the models answer the same again, and one prompt is judged
+    ASSERT_TRUE(later.wait_for("--- 2 of "));
+    ASSERT_TRUE(later.wait_for("> "));
+    EXPECT_THAT(later.seen(), Not(HasSubstr("--- 1 of ")));
+    later.type("\x03");
+    EXPECT_THAT(later.all(), AllOf(HasSubstr("(1 judged, 0 skipped, "), HasSubstr("win rate")));
+    EXPECT_EQ(later.hang_up(), 0);
+  }
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += "say p\n";
+  rig.scratch.write("two.txt", many);
+  OnTerminal answering(at_terminal(command));
+  ASSERT_TRUE(answering.wait_for("answering"));
+  answering.type("\x03");  // ends what takes long
+  EXPECT_THAT(answering.all(), Not(HasSubstr("--- 1 of")));
+  EXPECT_EQ(answering.hang_up(), -SIGINT);
+  const std::string judged = read_file(rig.scratch.path("judged.jsonl"));
+  EXPECT_THAT(judged, AllOf(HasSubstr("runs/sft"), HasSubstr("runs/copy")));
+}
+
 }  // namespace
 }  // namespace kiln
