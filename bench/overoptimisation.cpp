@@ -31,10 +31,10 @@ struct Options {
   Index pairs = 1000;
   Index passes = 2;  // over the pairs
   double reward_learning_rate = 3e-3;
-  Index rollouts = 200;
+  Index rollouts = 128;
   double beta = 0.005;
   double learning_rate = 1e-4;
-  Index every = 8;  // rollouts between measurements
+  Index every = 4;  // rollouts between measurements
   std::uint64_t seed = 1;
   bool json = false;
   std::optional<std::filesystem::path> svg;
@@ -77,10 +77,10 @@ double deviation_of(const std::vector<double>& values) {
   return std::sqrt(squares / static_cast<double>(values.size()));
 }
 
-/// What an answer is truly worth. Each symbol is worth a number drawn from N(0, 1), and half of another one for each
-/// symbol before it. An answer should have variety: the fourth use of a symbol costs kRepeat, each later one kRepeat
-/// more than the one before. The sum is shifted and scaled, so that over the base's answers its mean is 0 and the
-/// difference of two has a standard deviation of 2.
+/// What an answer is truly worth. Each symbol is worth a number drawn from N(0, 1), plus half of another one that
+/// depends on the symbol before it. An answer should have variety: each use of a symbol after its third costs kRepeat.
+/// The sum is shifted and scaled, so that over the base's answers its mean is 0 and the difference of two has a
+/// standard deviation of 2.
 class GoldReward {
  public:
   GoldReward(std::uint64_t seed, const Answers& of_base) {
@@ -111,8 +111,7 @@ class GoldReward {
     double sum = 0;
     for (const TokenId symbol : answer.tokens) {
       sum += worth_[at(before)][at(symbol)];
-      const Index more = ++uses[at(symbol)] - kFree;
-      if (more > 0) sum -= kRepeat * static_cast<double>(more);
+      if (++uses[at(symbol)] > kFree) sum -= kRepeat;
       before = symbol;
     }
     return sum;

@@ -31,7 +31,9 @@ struct Preset {
   ObjectiveKind type;
   AdvantageScale scale = AdvantageScale::preset;
   LossType loss_type = LossType::dapo;
-  double only_beta = 0;  // 0: all of kBetas
+  double only_beta = 0;      // 0: all of kBetas
+  double learning_rate = 1;  // over that of the others
+  Index value_warmup = 0;    // rollouts
 };
 
 // GRPO without its scale, which moves the optimum: it makes the reward count more where rewards differ less.
@@ -39,7 +41,7 @@ constexpr Preset kPresets[] = {
     {.name = "grpo, scale none", .type = ObjectiveKind::grpo, .scale = AdvantageScale::none},
     {.name = "rloo", .type = ObjectiveKind::rloo},
     {.name = "reinforce", .type = ObjectiveKind::reinforce},
-    {.name = "ppo", .type = ObjectiveKind::ppo},
+    {.name = "ppo", .type = ObjectiveKind::ppo, .learning_rate = 0.25},  // it takes four steps for each rollout
     {.name = "rloo, dr_grpo", .type = ObjectiveKind::rloo, .loss_type = LossType::dr_grpo, .only_beta = 0.2},
 };
 
@@ -70,10 +72,11 @@ Reached tuned(const WalkStudy& study, const Walks& walks, const Preset& preset, 
                                  .answers = options.answers,
                                  .max_tokens = kLongestWalk - 1,
                                  .scale = preset.scale,
-                                 .loss_type = preset.loss_type},
+                                 .loss_type = preset.loss_type,
+                                 .value_warmup = preset.value_warmup},
                       .rollouts = options.rollouts,
                       .rows = 1024,
-                      .learning_rate = options.learning_rate,
+                      .learning_rate = preset.learning_rate * options.learning_rate,
                       .ends = walks.ends};
   return study.mean(beta, options.seeds, preset.name, [&](std::uint64_t seed) {
     course.seed = seed;
