@@ -63,7 +63,7 @@ Json time_steps(Index rounds) {
     return std::ssize(answer) >= length_of(prompt, answer.front());
   };
   Index rollout = 0;
-  course.on_rollout = [&](const Rollouts& rollouts) {  // drawn and scored; the step before is over
+  course.on_rollout = [&](const Rollouts& rollouts, const ModelView&) {  // drawn and scored; the step before is over
     if (rollout++ == 0) {
       stopwatch = Stopwatch();
       return;

@@ -500,7 +500,7 @@ POLICIES = [
         ("the last token is fed", "std::ssize(episode.tokens) - 1;", "std::ssize(episode.tokens);"),
         ("a restored rollout loses beta", "json.at(\"kl_weight\").get_to(kl_weight_);", "")),
     *of("src/train/trainer.cpp", "train_test:PolicyTraining*",
-        ("a rollout goes on beyond its limit", "  p_.state.windows = next;", "")),
+        ("a rollout goes on beyond its limit", "  p_.state.windows = rollouts.next_rollout(first);", "")),
     *of("src/train/training_parts.cpp", "train_test:PolicyTraining*",
         ("a resume forgets the rollout", "  if (p.resumed_from) load_rollout(p);\n", "")),
     *of("src/nn/heads.cpp", "nn_test:NextTokenHead*",

@@ -82,7 +82,7 @@ void check_together(const Config& config, Problems& problems) {
       problems.add("/policy/kl_target",
                    "has nothing to adapt: objective.beta is 0; set it to a first guess, such as 0.1");
     }
-    if (config.policy.max_tokens > model.n_ctx) {
+    if (config.init_from && config.policy.max_tokens > model.n_ctx) {  // else n_ctx is not known yet
       problems.add("/policy/max_tokens", "{} is more than n_ctx {} holds, with a prompt before it; lower it",
                    config.policy.max_tokens, model.n_ctx);
     }

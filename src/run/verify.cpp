@@ -144,8 +144,7 @@ class Examination {
     const LanguageModel<float> model(config, read.vocab_size);
     attempt(std::string(kWeightsFile), "the weights that the config describes",
             [&] { check_huggingface_weights(folder_, config, model.layout); });
-    const LanguageModel<float> trained(read.config.model, read.vocab_size);  // with its value head
-    examine_moments(read.config, trained.layout);
+    examine_moments(read, config);
   }
 
   /// Checks the adapters against the config, and that their base model is there.
@@ -160,7 +159,7 @@ class Examination {
       const ParameterLayout layout = model.layout.subset(trains_with_adapters);
       ParameterBuffer<float> adapters(layout);
       read_adapters(folder_, config, adapters);
-      examine_moments(read.config, model.layout);
+      examine_moments(read, config);
     });
     attempt(std::string(kAdapterConfigFile), "adapters that this kiln reads", [&] {
       try {
@@ -171,7 +170,14 @@ class Examination {
     });
   }
 
-  void examine_moments(const Config& config, const ParameterLayout& layout) {
+  /// `model` is that of the weights, which have no value head.
+  void examine_moments(const CheckpointConfig& read, ModelConfig model) {
+    const Config& config = read.config;
+    if (config.model.head == HeadKind::next_token_and_value && predicts_tokens(model.head)) {
+      model.head = config.model.head;
+    }
+    const LanguageModel<float> trained(model, read.vocab_size);
+    const ParameterLayout& layout = trained.layout;
     if (manifest_->step == 0 || !is_sound(kOptimizerFile)) return;  // an imported model has no moments yet
     attempt(kOptimizerFile, "the moments that the config describes", [&] {
       check_optimizer(folder_, state_layouts(config.optimizer, trainable_parameters(config.train, layout)));

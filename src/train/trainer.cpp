@@ -202,9 +202,8 @@ void Trainer::note_preferences(const PreferenceSums& sums) {
        (paths_.tokens() / "reference.json").string());
 }
 
-/// Stores what the rollout and the step's tokens add up to in the row, and leaves the rest of a rollout out if the
-/// model has gone too far from the one that drew it. Ends the run if the step's first probabilities are not those of
-/// drawing.
+/// Stores what the rollout and the step's tokens add up to in the row. Leaves the rest of a rollout out if the model
+/// has gone too far from the one that drew it; ends the run if its first probabilities are not those of drawing.
 void Trainer::note_rollout(const PolicySums& sums, Index first) {
   Rollouts& rollouts = *p_.data.rollouts;
   const RolloutFigures& figures = rollouts.figures();
@@ -242,28 +241,25 @@ void Trainer::note_rollout(const PolicySums& sums, Index first) {
   }
   const std::optional<double> limit = p_.config.policy.kl_limit;
   if (!limit || sums.divergence / sums.tokens <= *limit) return;
-  const Index next = rollouts.next_rollout(first);
-  if (p_.state.windows < next) {
+  if (p_.state.windows < rollouts.next_rollout(first)) {
     inform(
         "step {}: {:.3g} nats per token from the model that drew the rollout, beyond policy.kl_limit; the rest of it "
         "is left out",
         p_.state.step, sums.divergence / sums.tokens);
   }
-  p_.state.windows = next;
+  p_.state.windows = rollouts.next_rollout(first);
 }
 
 /// Warns once if the held-out gold rewards fall while those of training rise (arXiv:2210.10760).
 void Trainer::warn_of_overoptimisation(const Evaluation& evaluation) {
   TrainerState& state = p_.state;
   if (!evaluation.gold) return;
-  const bool is_best = !state.best_gold || *evaluation.gold > *state.best_gold;
-  if (is_best) {
+  if (!state.best_gold || *evaluation.gold > *state.best_gold) {
     state.best_gold = evaluation.gold;
     state.reward_at_best_gold = evaluation.reward;
     return;
   }
-  const double margin = evaluation.margin.value_or(0);
-  const bool falls = *evaluation.gold + margin < *state.best_gold;
+  const bool falls = *evaluation.gold + evaluation.margin.value_or(0) < *state.best_gold;
   const bool rises = *state.reward_at_best_gold < *evaluation.reward;
   if (!falls || !rises || std::exchange(state.is_overoptimised, true)) return;
   warn(

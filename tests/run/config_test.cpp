@@ -121,7 +121,7 @@ TEST_F(ConfigFile, SettingsOfDpoAreRefusedForOtherObjectives) {
     expect_problems(
         fmt::format(R"({{"data": {{"train": ["a"]}}, "objective": {{"type": "{}", "beta": 0.2, "nll_weight": 1}}}})",
                     type),
-        fmt::format("tiny.json: /objective/beta: is for dpo and ipo; objective.type is {0}\n"
+        fmt::format("tiny.json: /objective/beta: is for dpo, ipo and policy gradients; objective.type is {0}\n"
                     "tiny.json: /objective/nll_weight: is for dpo and ipo; objective.type is {0}",
                     type));
     EXPECT_EQ(read(fmt::format(R"({{"data": {{"train": ["a"]}}, "objective": {{"type": "{}", "beta": 0.1}}}})", type))
