@@ -76,9 +76,7 @@ class WeightsReader {
   }
 
  private:
-  static bool has_tied_head(const ModelConfig& model) {
-    return predicts_tokens(model.head) && model.tie_embeddings;
-  }
+  static bool has_tied_head(const ModelConfig& model) { return predicts_tokens(model.head) && model.tie_embeddings; }
 
   /// Returns true for a tensor that the folder may hold and that is not read.
   bool is_passed_over(const StoredTensor& tensor) const {
