@@ -31,7 +31,7 @@ struct Options {
   Index pairs = 1000;
   Index passes = 2;  // over the pairs
   double reward_learning_rate = 3e-3;
-  Index rollouts = 128;
+  Index rollouts = 112;
   double beta = 0.005;
   double learning_rate = 1e-4;
   Index every = 4;  // rollouts between measurements
@@ -103,7 +103,7 @@ class GoldReward {
 
  private:
   static constexpr Index kFree = 3;
-  static constexpr double kRepeat = 0.5;
+  static constexpr double kRepeat = 4;
 
   double raw(const kiln::Episode& answer) const {
     std::array<Index, kSymbols> uses{};

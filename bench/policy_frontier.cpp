@@ -41,7 +41,7 @@ constexpr Preset kPresets[] = {
     {.name = "grpo, scale none", .type = ObjectiveKind::grpo, .scale = AdvantageScale::none},
     {.name = "rloo", .type = ObjectiveKind::rloo},
     {.name = "reinforce", .type = ObjectiveKind::reinforce},
-    {.name = "ppo", .type = ObjectiveKind::ppo, .learning_rate = 0.25},  // it takes four steps for each rollout
+    {.name = "ppo", .type = ObjectiveKind::ppo, .learning_rate = 0.125},  // it takes four steps for each rollout
     {.name = "rloo, dr_grpo", .type = ObjectiveKind::rloo, .loss_type = LossType::dr_grpo, .only_beta = 0.2},
 };
 
@@ -49,7 +49,7 @@ struct Options {
   std::uint32_t graph = 1000;
   Index seeds = 5;
   Index base_steps = 600;
-  Index rollouts = 400;
+  Index rollouts = 200;
   Index prompts = 20;
   Index answers = 16;
   double learning_rate = 2e-3;
