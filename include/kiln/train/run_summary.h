@@ -29,7 +29,8 @@ struct RunSummary {
   std::int64_t step = 0;                    // the last in the metrics or a checkpoint
   std::optional<std::int64_t> total_steps;  // of the run; with a time budget, only once known
   std::optional<double> best_loss;          // of validation; the next three belong to it
-  std::optional<double> best_reward;        // in its place, of a policy: gold, or else the rewards, on held-out prompts
+  std::optional<double> best_reward;        // of a policy, which has no best_loss: its highest held-out reward, by
+                                            // policy.gold if the config names one
   std::optional<double> bits_per_byte;
   std::optional<double> perplexity;
   std::optional<double> accuracy;
