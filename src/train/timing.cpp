@@ -11,7 +11,6 @@
 #include "kiln/train/evaluate.h"
 
 #include <algorithm>
-#include <array>
 
 namespace kiln {
 namespace {
@@ -48,6 +47,15 @@ TokenFile random_tokens(Index vocab_size, Index count, std::uint64_t seed) {
   TokenFileBuilder builder(vocab_size);
   builder.append(tokens);
   return TokenFile(builder.finish(), "random tokens");
+}
+
+std::vector<Prompt> random_prompts(std::uint64_t seed, Index vocab_size, Index count, Index length) {
+  Rng rng(seed, "bench/prompts");
+  std::vector<Prompt> prompts(static_cast<std::size_t>(count), Prompt(static_cast<std::size_t>(length)));
+  for (Prompt& prompt : prompts) {
+    for (TokenId& token : prompt) token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+  }
+  return prompts;
 }
 
 /// Windows of random tokens; for an objective of preferences, each one is judged better than the next; for a policy
@@ -144,10 +152,7 @@ GenerationSpeed time_generation(Config config, Index vocab_size, Precision preci
   const ModelView model(language_model, weights);
   const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
   const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
-  std::array prompts{Prompt(static_cast<std::size_t>(length))};
-  Rng rng(config.seed, "bench/prompt");
-  for (TokenId& token : prompts.front())
-    token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
+  const std::vector<Prompt> prompts = random_prompts(config.seed, vocab_size, 1, length);
   // Returns the seconds of each token; the first includes the prompt.
   const auto seconds_of = [&](Index tokens) {
     std::vector<double> seconds;
@@ -177,13 +182,7 @@ double time_batched_decoding(Config config, Index vocab_size, Precision precisio
   const ModelView model(language_model, weights);
   const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
   const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
-  Rng rng(config.seed, "bench/prompts");
-  std::vector<Prompt> prompts(static_cast<std::size_t>(together), Prompt(static_cast<std::size_t>(length)));
-  for (Prompt& prompt : prompts) {
-    for (TokenId& token : prompt) {
-      token = static_cast<TokenId>(rng.below(static_cast<std::uint64_t>(vocab_size)));
-    }
-  }
+  const std::vector<Prompt> prompts = random_prompts(config.seed, vocab_size, together, length);
   const auto seconds_of = [&](Index tokens) {
     const Stopwatch stopwatch;
     generate(
