@@ -179,10 +179,11 @@ TEST(Rollouts, RefuseAStateThatDoesNotFit) {
   const TrainedPolicy model = policy();
   rollouts.prepare(0, model.view());
   const std::string sound = rollouts.state(none);
-  for (const auto& [change, part] : {std::pair("{\"rollout\": 0}", "is not the state of a rollout"),
-                                     {"[", "state"},
-                                     {"{}", "is not the state of a rollout"}}) {
-    expect_error_with(ExitCode::bad_input, {part}, [&] { rollouts.restore(change, "state", none); });
+  const std::string lacks_episodes = "is not the state of a rollout";
+  for (const auto& [text, part] :
+       {std::pair("{\"rollout\": 0}", lacks_episodes), {"[", "state"}, {"{}", lacks_episodes}}) {
+    const char* const state = text;
+    expect_error_with(ExitCode::bad_input, {part}, [&] { rollouts.restore(state, "state", none); });
   }
   Json json = Json::parse(sound);
   json["episodes"][3]["prompt"] = 5;
