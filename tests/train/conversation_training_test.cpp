@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "support/chat_runs.h"
 #include "support/error_parts.h"
 #include "support/log_capture.h"
 #include "support/tiny_run.h"
@@ -24,8 +25,8 @@ using testing::expect_error_with;
 using ::testing::HasSubstr;
 using testing::LogCapture;
 using testing::Scratch;
-using testing::stop_after;
 using testing::tiny_config;
+using testing::train;
 using testing::TrainingHooks;
 
 /// Questions whose answers follow from them.
@@ -59,14 +60,6 @@ Config chat_config(const Scratch& scratch) {
   config.train.eval_every = 50;
   config.train.checkpoint_every = 40;
   return config;
-}
-
-RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
-  TrainingRun run(config, root, {.mode = mode});
-  TrainingHooks hooks;
-  if (stop >= 0) stop_after(hooks, stop);
-  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
-  return run.paths();
 }
 
 TEST(ConversationTraining, LearnsToAnswerAndToStop) {

@@ -7,62 +7,24 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "support/chat_runs.h"
 #include "support/error_parts.h"
 #include "support/log_capture.h"
-#include "support/tiny_run.h"
-#include "support/training_hooks.h"
 #include "train/training_parts.h"
 #include <string>
 
 namespace kiln {
 namespace {
 
+using testing::config_of_tuning;
 using testing::expect_error_with;
 using testing::LogCapture;
 using testing::Scratch;
-using testing::stop_after;
-using testing::tiny_config;
-using testing::TrainingHooks;
+using testing::train;
 
-RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
-  TrainingRun run(config, root, {.mode = mode});
-  TrainingHooks hooks;
-  if (stop >= 0) stop_after(hooks, stop);
-  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
-  return run.paths();
-}
-
-/// A byte-level model from nothing that answers with a letter from a to h.
-Config start_config(const Scratch& scratch) {
-  Config config = tiny_config(scratch);
-  std::string chats;
-  for (int i = 0; i < 40; ++i) {
-    chats += fmt::format(R"({{"prompt":"say {}","completion":"{}"}})"
-                         "\n",
-                         static_cast<char>('a' + i % 8), static_cast<char>('a' + i * 3 % 8));
-  }
-  config.data.train = {scratch.write("chats.jsonl", chats)};
-  config.objective.type = ObjectiveKind::sft;
-  config.chat.choice = ChatTemplateChoice::chatml;
-  config.tokenizer.special_tokens = chat_special_tokens(ChatTemplateKind::chatml);
-  config.model.n_ctx = 48;
-  config.model.d_model = 32;
-  config.model.dropout = 0;
-  config.model.d_head.reset();
-  config.model.d_mlp.reset();
-  config.model.resolve();
-  config.train.steps = 60;
-  config.train.batch_size.count = 4;
-  config.train.eval_every = 0;
-  config.train.checkpoint_every = 0;
-  return config;
-}
-
-/// Tunes the model of start_config, which it trains first, towards answers with a letter from a to d.
+/// Tunes towards answers with a letter from a to d.
 Config policy_config(const Scratch& scratch, ObjectiveKind kind) {
-  Config config = start_config(scratch);
-  config.init_from = scratch.path("start");
-  if (!path_exists(*config.init_from)) train(start_config(scratch), scratch.path("start"));
+  Config config = config_of_tuning(scratch);
   std::string prompts;
   for (int i = 0; i < 24; ++i) prompts += fmt::format("say {}\n", static_cast<char>('a' + i % 8));
   config.data.train = {scratch.write("prompts.txt", prompts)};

@@ -7,10 +7,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "support/chat_runs.h"
 #include "support/error_parts.h"
 #include "support/log_capture.h"
 #include "support/tiny_run.h"
-#include "support/training_hooks.h"
 #include "train/training_parts.h"
 #include <cmath>
 #include <string>
@@ -18,14 +18,15 @@
 namespace kiln {
 namespace {
 
+using testing::config_of_tuning;
 using testing::expect_error_with;
 using ::testing::HasSubstr;
+using testing::letters_config;
 using testing::LogCapture;
 using ::testing::Not;
 using testing::Scratch;
-using testing::stop_after;
 using testing::tiny_config;
-using testing::TrainingHooks;
+using testing::train;
 
 /// Pairs in which an answer from a to d is better than one from e to h.
 std::string judged_pairs() {
@@ -39,48 +40,8 @@ std::string judged_pairs() {
   return lines;
 }
 
-RunPaths train(const Config& config, const std::string& root, Index stop = -1, OpenMode mode = OpenMode::fresh) {
-  TrainingRun run(config, root, {.mode = mode});
-  TrainingHooks hooks;
-  if (stop >= 0) stop_after(hooks, stop);
-  EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, stop >= 0);
-  return run.paths();
-}
-
-/// A byte-level model from nothing that has seen the template.
-Config start_config(const Scratch& scratch) {
-  Config config = tiny_config(scratch);
-  std::string chats;
-  for (int i = 0; i < 40; ++i) {
-    chats += fmt::format(R"({{"prompt":"say {}","completion":"{}"}})"
-                         "\n",
-                         static_cast<char>('a' + i % 8), static_cast<char>('a' + i * 3 % 8));
-  }
-  config.data.train = {scratch.write("chats.jsonl", chats)};
-  config.objective.type = ObjectiveKind::sft;
-  config.chat.choice = ChatTemplateChoice::chatml;
-  config.tokenizer.special_tokens = chat_special_tokens(ChatTemplateKind::chatml);
-  config.model.n_ctx = 48;
-  config.model.d_model = 32;
-  config.model.dropout = 0;
-  config.model.d_head.reset();
-  config.model.d_mlp.reset();
-  config.model.resolve();
-  config.train.steps = 40;
-  config.train.batch_size.count = 4;
-  config.train.eval_every = 0;
-  config.train.checkpoint_every = 0;
-  return config;
-}
-
-/// Tunes the model of start_config, which it trains first.
 Config tuning_config(const Scratch& scratch, ObjectiveKind kind) {
-  Config config = start_config(scratch);
-  config.init_from = scratch.path("start");
-  if (!path_exists(*config.init_from)) {
-    Config start = start_config(scratch);
-    train(start, scratch.path("start"));
-  }
+  Config config = config_of_tuning(scratch);
   config.data.train = {scratch.write("pairs.jsonl", judged_pairs())};
   config.objective.type = kind;
   config.train.steps = 60;
@@ -133,7 +94,7 @@ TEST(PreferenceTraining, ALostReferenceIsComputedAgainFromTheSameModelAlone) {
 
   std::filesystem::remove(parts.tokens() / "reference.json");
   std::filesystem::remove_all(scratch.path("start"));
-  Config other = start_config(scratch);
+  Config other = letters_config(scratch);
   other.seed = 99;
   train(other, scratch.path("start"));
   expect_error_with(ExitCode::usage, {"start", "other weights now", "put the model back"},
@@ -143,7 +104,7 @@ TEST(PreferenceTraining, ALostReferenceIsComputedAgainFromTheSameModelAlone) {
 TEST(PreferenceTraining, AnotherReferenceIsNotIndifferent) {
   const Scratch scratch;
   Config config = tuning_config(scratch, ObjectiveKind::dpo);
-  Config other = start_config(scratch);
+  Config other = letters_config(scratch);
   other.seed = 7;
   train(other, scratch.path("other"));
   config.objective.reference = scratch.path("other");
