@@ -239,5 +239,20 @@ TEST(Preferences, APersonJudgesOnATerminalWithoutTheModelsNames) {
   EXPECT_THAT(judged, AllOf(HasSubstr("runs/sft"), HasSubstr("runs/copy")));
 }
 
+TEST(Preferences, CtrlCEndsALongAnsweringForAPerson) {
+  const Ranked rig;
+  Ranked::expect_ok(rig.kiln({"train", "sft.json", "--run", "runs/copy", "--set", "train.steps=1"}));
+  std::string many;  // to which a model writes 4,000,000 tokens: longer than the two seconds before a bar is shown
+  for (int i = 0; i < 100'000; ++i) many += "say p\n";
+  const auto path = [&](const char* name) { return rig.scratch.path(name).string(); };
+  OnTerminal answering(at_terminal(
+      testing::kiln({"compare", path("runs/copy"), path("runs/sft"), "--prompts", rig.scratch.write("many.txt", many),
+                     "--judge", "human", "--output", path("judged.jsonl"), "--rater", "ann", "--max-tokens", "40"})));
+  ASSERT_TRUE(answering.wait_for("answering")) << answering.seen();
+  answering.type("\x03");
+  EXPECT_THAT(answering.all(), Not(HasSubstr("--- 1 of")));
+  EXPECT_EQ(answering.hang_up(), -SIGINT);
+}
+
 }  // namespace
 }  // namespace kiln
