@@ -56,7 +56,7 @@ Drawn draw(const ModelView& model, const TrainedPolicy& base, const Draw& draw) 
   PolicyConfig policy{.prompts = draw.prompts, .answers = draw.each, .max_tokens = kAnswerLength};
   policy.resolve(ObjectiveKind::grpo);
   Rollouts rollouts(symbol_prompts(), {.policy = policy, .rows = 4096, .seed = draw.seed},
-                    [](std::span<const kiln::Episode> episodes) {
+                    [](std::span<const kiln::Episode> episodes, const WhileWaiting&) {
                       return ScoredAnswers{.scores = std::vector<double>(episodes.size()), .parts = {}};
                     });
   rollouts.set_reference(base.view());
@@ -272,7 +272,7 @@ Study tune(const Options& options) {
   study.accuracy = accuracy_of(proxy, gold, of_base);
   fmt::print(stderr, "the reward model is right on {:.1f}% of unseen pairs (ceiling {:.1f}%), deviation {:.2f}\n",
              100 * study.accuracy.found, 100 * study.accuracy.ceiling, deviation_of(proxy.scores(of_base)));
-  const ScoreEpisodes score = [&](std::span<const kiln::Episode> episodes) {
+  const ScoreEpisodes score = [&](std::span<const kiln::Episode> episodes, const WhileWaiting&) {
     return ScoredAnswers{.scores = proxy.scores(episodes), .parts = {}};
   };
   const auto follow = [&](const ModelView& policy, Index rollout) {

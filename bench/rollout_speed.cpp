@@ -87,17 +87,18 @@ Json time_drawing() {
   PolicyConfig policy{.prompts = kPrompts, .answers = kAnswers, .max_tokens = kMost};
   policy.resolve(ObjectiveKind::grpo);
   Rollouts rollouts(random_prompts(kPrompts), {.policy = policy, .rows = 8 * kContext, .seed = 1},
-                    [](std::span<const kiln::Episode> episodes) {
+                    [](std::span<const kiln::Episode> episodes, const WhileWaiting&) {
                       return ScoredAnswers{.scores = std::vector<double>(episodes.size(), 0.0), .parts = {}};
                     });
   const auto draw = [&](Index number) {
     double seconds = 0;
     Index tokens = 0;
     const Stopwatch stopwatch;
-    rollouts.prepare(number * policy.episodes(), model.view(), [&] {
+    const auto count = [&] {
       ++tokens;
       seconds = stopwatch.seconds();  // up to the last token: without the forward that follows
-    });
+    };
+    rollouts.prepare(number * policy.episodes(), model.view(), {.on_token = count});
     return static_cast<double>(tokens) / seconds;
   };
   draw(0);

@@ -24,6 +24,8 @@ std::string StopAnswer::to(int signal) const {
     text += fmt::format("step {} is finished and saved first", saving);
   } else if (work == TrainingWork::save) {
     text += fmt::format("step {} is saved first", saving);
+  } else if (work == TrainingWork::rollout) {
+    text += fmt::format("step {} is saved first; --resume draws the next answers again", saving);
   } else {
     text += fmt::format("step {} is saved first, without its {}", saving,
                         work == TrainingWork::sample ? "sample" : "evaluation, which --resume repeats");

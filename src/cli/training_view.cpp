@@ -48,7 +48,8 @@ void TrainingView::introduce() const {
 void TrainingView::on_work(TrainingWork work, Index step) {
   answer_.begin(work, step);
   if (!line_.is_live()) return;
-  line_.set_work(work == TrainingWork::step         ? fmt::format("step {}", step + 1)
+  line_.set_work(work == TrainingWork::rollout      ? "drawing"
+                 : work == TrainingWork::step       ? fmt::format("step {}", step + 1)
                  : work == TrainingWork::evaluation ? "evaluating"
                  : work == TrainingWork::sample     ? "sampling"
                                                     : "saving");

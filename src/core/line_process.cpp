@@ -25,7 +25,7 @@ namespace {
 
 constexpr int kMomentMs = 10;
 constexpr int kMoments = 100;                                // until a program is killed
-constexpr double kLongestWaitMs = 1e6;                       // of one poll(2)
+constexpr double kLongestWaitMs = 100;                       // of one poll(2)
 constexpr std::size_t kLongestLine = std::size_t{16} << 20;  // bytes of an answer
 
 /// Starts the program with `stream` as its stdin and stdout. Returns an error code of posix_spawnp, 0 if there is none.
@@ -83,7 +83,7 @@ LineProcess::~LineProcess() {
   kill_group();
 }
 
-std::string LineProcess::ask(std::string_view line, double seconds) {
+std::string LineProcess::ask(std::string_view line, double seconds, const WhileWaiting& while_waiting) {
   const Stopwatch stopwatch;
   const std::string question = std::string(line) + "\n";
   std::string_view unsent = question;
@@ -91,6 +91,7 @@ std::string LineProcess::ask(std::string_view line, double seconds) {
   receive(received);
   if (!received.empty()) fail_unasked(fmt::format("has written {} unasked", brief_json(received)));
   for (;;) {
+    if (while_waiting) while_waiting();
     const double left = seconds - stopwatch.seconds();
     if (left <= 0)
       fail_because(fmt::format("has not {} within {:g} s", unsent.empty() ? "answered" : "read its question", seconds));

@@ -7,7 +7,7 @@
 
 namespace kiln {
 
-ScoredAnswers AnswerScoring::score(std::span<const Episode> episodes) const {
+ScoredAnswers AnswerScoring::score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const {
   std::vector<std::string> texts;
   for (const Episode& episode : episodes) {
     std::span<const TokenId> tokens(episode.tokens);
@@ -25,7 +25,7 @@ ScoredAnswers AnswerScoring::score(std::span<const Episode> episodes) const {
                        .tokens = std::ssize(episodes[i].tokens),
                        .ended = episodes[i].ended});
   }
-  return rewards_->score(answers);
+  return rewards_->score(answers, while_waiting);
 }
 
 }  // namespace kiln

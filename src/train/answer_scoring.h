@@ -19,7 +19,7 @@ class AnswerScoring {
       : prompts_(std::move(prompts)), tokenizer_(&tokenizer), rewards_(&rewards) {}
 
   /// Scores answers to these prompts. Throws as Rewards does.
-  ScoredAnswers score(std::span<const Episode> episodes) const;
+  ScoredAnswers score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const;
 
  private:
   std::vector<ChatPrompt> prompts_;

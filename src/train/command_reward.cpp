@@ -34,10 +34,10 @@ std::string question_about(const DrawnAnswer& answer) {
 CommandReward::CommandReward(RewardConfig config)
     : config_(std::move(config)), shown_(shown_command(config_.command)) {}
 
-std::vector<double> CommandReward::score(std::span<const DrawnAnswer> answers) {
+std::vector<double> CommandReward::score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) {
   for (int attempt = 1;; ++attempt) {
     try {
-      std::vector<double> scores = ask_all(answers);
+      std::vector<double> scores = ask_all(answers, while_waiting);
       if (program_) program_->check_silent();
       return scores;
     } catch (const UnaskedOutput& error) {  // some score may belong to another answer: none of them counts
@@ -49,30 +49,33 @@ std::vector<double> CommandReward::score(std::span<const DrawnAnswer> answers) {
   }
 }
 
-std::vector<double> CommandReward::ask_all(std::span<const DrawnAnswer> answers) {
+std::vector<double> CommandReward::ask_all(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) {
   std::vector<double> scores;
   Work work("scoring by " + config_.command.front(), static_cast<double>(answers.size()), "answers");
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const std::string which =
         fmt::format("reward \"{}\", answer {} of {}", config_.shown_name(), i + 1, answers.size());
-    scores.push_back(ask(question_about(answers[i]), which));
+    scores.push_back(ask(question_about(answers[i]), which, while_waiting));
     work.add(1);
   }
   return scores;
 }
 
-double CommandReward::ask(const std::string& question, const std::string& which) {
+double CommandReward::ask(const std::string& question, const std::string& which, const WhileWaiting& while_waiting) {
   for (int attempt = 1;; ++attempt) {
     if (!std::exchange(is_announced_, true)) inform("reward \"{}\" is computed by: {}", config_.shown_name(), shown_);
     if (!program_) program_ = std::make_unique<LineProcess>(config_.command);
     try {
-      return number_of(program_->ask(question, config_.time_limit));
+      return number_of(program_->ask(question, config_.time_limit, while_waiting));
     } catch (const UnaskedOutput&) {
       throw;
     } catch (const Error& error) {  // a run of days is to outlive a program's crash
       program_.reset();
       if (attempt == kAttempts) fail_for_good(which, error);
       warn("{}: {}; starting it again", which, error.what());
+    } catch (...) {  // the wait was ended: an answer that comes later is not of the next question
+      program_.reset();
+      throw;
     }
   }
 }

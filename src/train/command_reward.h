@@ -22,11 +22,12 @@ class CommandReward final : public Reward {
   /// warns, starts it again, and asks the same. If it writes more than a line for an answer, the scores of the call are
   /// in doubt, and all answers are asked again. Throws Error: usage if it cannot be started; io after the third failure
   /// in a row.
-  std::vector<double> score(std::span<const DrawnAnswer> answers) override;
+  /// If `while_waiting` throws, the program is ended, and starts again at the next answer.
+  std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) override;
 
  private:
-  std::vector<double> ask_all(std::span<const DrawnAnswer> answers);
-  double ask(const std::string& question, const std::string& which);
+  std::vector<double> ask_all(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting);
+  double ask(const std::string& question, const std::string& which, const WhileWaiting& while_waiting);
   [[noreturn]] void fail_for_good(const std::string& which, const Error& error) const;
   double number_of(const std::string& line) const;
 

@@ -163,7 +163,9 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
                      .end_tokens = std::move(ends),
                      .order = config.train.order,
                      .seed = config.seed},
-      [&scoring = *policy.scoring](std::span<const Episode> episodes) { return scoring.score(episodes); });
+      [&scoring = *policy.scoring](std::span<const Episode> episodes, const WhileWaiting& while_waiting) {
+        return scoring.score(episodes, while_waiting);
+      });
   data.rollouts = rollouts.get();
   data.batches = std::move(rollouts);
   data.runner = {.rows = rounded_up_rows(rows), .scored = rows, .backward = config.train.recompute};

@@ -41,18 +41,23 @@ Evaluation PolicyEvaluator::evaluate(Weights weights, const EvaluationSource& so
   const Stopwatch stopwatch;
   std::vector<double> judged;  // by gold, or else by the rewards
   Evaluation result;
-  const auto score = [&](std::span<const Episode> episodes) {
-    ScoredAnswers scored = rewards_.score(episodes);
-    judged = gold_ ? gold_->score(episodes).scores : scored.scores;
+  const auto score = [&](std::span<const Episode> episodes, const WhileWaiting& while_waiting) {
+    ScoredAnswers scored = rewards_.score(episodes, while_waiting);
+    judged = gold_ ? gold_->score(episodes, while_waiting).scores : scored.scores;
     return scored;
   };
   Rollouts rollouts(data_.held_out.tokens, options_, score);
   if (reference_) rollouts.set_reference(*reference_);
   const auto whole = static_cast<double>(source.tokens());
   double drawn = 0;
-  rollouts.prepare(0, ModelView(config_, vocab_size_, precision_, weights), [&] {
-    if (progress) progress(std::min(1.0, ++drawn / whole));
-  });
+  const auto show = [&] {
+    if (progress) progress(std::min(1.0, drawn / whole));
+  };
+  const auto show_token = [&] {
+    ++drawn;
+    show();
+  };
+  rollouts.prepare(0, ModelView(config_, vocab_size_, precision_, weights), {.on_token = show_token, .between = show});
   const RolloutFigures& figures = rollouts.figures();
   double sum = 0, squares = 0;
   const auto n = static_cast<double>(judged.size());

@@ -1,6 +1,7 @@
 // What a reward is: a number for each answer.
 #pragma once
 
+#include "kiln/core/line_process.h"
 #include "kiln/tensor/view.h"
 #include "kiln/text/chat_template.h"
 
@@ -27,8 +28,9 @@ class Reward {
   Reward(const Reward&) = delete;
   Reward& operator=(const Reward&) = delete;
 
-  /// Returns a finite score for each answer. Throws Error.
-  virtual std::vector<double> score(std::span<const DrawnAnswer> answers) = 0;
+  /// Returns a finite score for each answer. Calls `while_waiting` as LineProcess::ask does, if it waits for a program.
+  /// Throws Error, and what `while_waiting` throws.
+  virtual std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) = 0;
 };
 
 }  // namespace kiln

@@ -25,7 +25,7 @@ class EachAnswer final : public Reward {
   using Score = std::function<double(const DrawnAnswer&)>;
   explicit EachAnswer(Score score) : score_(std::move(score)) {}
 
-  std::vector<double> score(std::span<const DrawnAnswer> answers) override {
+  std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& /*while_waiting*/) override {
     std::vector<double> scores;
     for (const DrawnAnswer& answer : answers) scores.push_back(score_(answer));
     return scores;
@@ -41,7 +41,7 @@ class ModelReward final : public Reward {
   ModelReward(const std::string& path, Precision precision)
       : model_(load_model(path, std::nullopt, ModelKind::reward), precision) {}
 
-  std::vector<double> score(std::span<const DrawnAnswer> answers) override {
+  std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& /*while_waiting*/) override {
     std::vector<AnswerToScore> asked;
     for (const DrawnAnswer& answer : answers) asked.push_back({answer.messages, answer.text});
     const std::vector<std::optional<double>> found = model_.scores(asked);
@@ -115,10 +115,10 @@ Rewards::Rewards(std::vector<RewardConfig> rewards, Index max_tokens, Precision 
   for (const RewardConfig& config : configs_) rewards_.push_back(make_reward(config, max_tokens, precision));
 }
 
-ScoredAnswers Rewards::score(std::span<const DrawnAnswer> answers) {
+ScoredAnswers Rewards::score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) {
   ScoredAnswers scored{.scores = std::vector<double>(answers.size(), 0.0), .parts = {}};
   for (std::size_t r = 0; r < rewards_.size(); ++r) {
-    const std::vector<double> scores = rewards_[r]->score(answers);
+    const std::vector<double> scores = rewards_[r]->score(answers, while_waiting);
     scored.parts.push_back(figures_of(configs_[r].shown_name(), scores));
     for (std::size_t i = 0; i < answers.size(); ++i) {
       scored.scores[i] += configs_[r].weight * scores[i];

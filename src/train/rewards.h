@@ -38,8 +38,9 @@ class Rewards {
   ///   started again and asked the same.
   /// Throws Error: usage for exact and number if an answer's record has no expected answer (number: none with a number
   /// in it), if a program cannot be started, and if a sum is not finite; io if a program fails three times in a row;
-  /// diverged if a reward model's score is not finite.
-  ScoredAnswers score(std::span<const DrawnAnswer> answers);
+  /// diverged if a reward model's score is not finite; what `while_waiting` throws, which is called while a program
+  /// computes (see LineProcess::ask).
+  ScoredAnswers score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting = {});
 
  private:
   std::vector<RewardConfig> configs_;

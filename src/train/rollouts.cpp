@@ -63,17 +63,16 @@ Rollouts::Rollouts(std::vector<Prompt> prompts, const RolloutOptions& options, S
       prompt_order_({{.size = std::ssize(prompts_)}}, options.order, options.seed),
       kl_weight_(options.kl_weight) {}
 
-void Rollouts::prepare(Index first, const ModelView& model, const std::function<void()>& on_token) {
-  const Index number = first / examples_per_rollout();
-  if (rollout_.number == number) return;
-  Rollout rollout = draw(number, model, on_token);
+void Rollouts::prepare(Index first, const ModelView& model, const RolloutWatch& watch) {
+  if (is_drawn(first)) return;
+  Rollout rollout = draw(first / examples_per_rollout(), model, watch.on_token);
   rollout.figures.kl_weight = kl_weight_;
-  const ScoredAnswers scored = score_(rollout.episodes);
+  const ScoredAnswers scored = score_(rollout.episodes, watch.between);
   for (std::size_t i = 0; i < rollout.episodes.size(); ++i) rollout.episodes[i].score = scored.scores[i];
   rollout.figures.parts = scored.parts;
-  evaluate(rollout, model, &Episode::behaviour);
+  evaluate(rollout, model, &Episode::behaviour, watch.between);
   check_drawn(rollout, model.precision);
-  if (reference_) evaluate(rollout, *reference_, &Episode::reference);
+  if (reference_) evaluate(rollout, *reference_, &Episode::reference, watch.between);
   set_advantages(rollout.episodes, options_.policy, kl_weight_);
   measure(rollout);
   adapt_kl_weight(rollout.figures);
@@ -122,13 +121,15 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
 }
 
 /// Computes log p of all tokens under a model, and values if it has a head for them, on the batches of the first pass.
-void Rollouts::evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs) {
+void Rollouts::evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs,
+                        const WhileWaiting& between) {
   const auto runner =
       model.make_runner({.rows = rounded_up_rows(options_.rows), .scored = rounded_up_rows(options_.rows)});
   const std::vector<Index>& order = order_of(rollout.number, 0);
   Batch batch;
   std::vector<float> outputs;  // -log p, and values
   for (Index begin = 0, end; begin < count(); begin = end) {
+    if (between) between();
     end = begin + fit(order, rollout.episodes, begin);
     batch.clear();
     batch.temperature = options_.policy.temperature;

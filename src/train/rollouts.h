@@ -43,8 +43,14 @@ struct RolloutOptions {
   std::uint64_t seed = 0;
 };
 
-/// Scores answers, whose scores must be finite.
-using ScoreEpisodes = std::function<ScoredAnswers(std::span<const Episode>)>;
+/// Scores answers, whose scores must be finite. Calls `while_waiting` as Rewards does.
+using ScoreEpisodes = std::function<ScoredAnswers(std::span<const Episode>, const WhileWaiting& while_waiting)>;
+
+/// Watches a rollout as it is drawn. A function that throws ends it, and leaves the state of the rollouts unchanged.
+struct RolloutWatch {
+  std::function<void()> on_token = {};  // each token is drawn
+  WhileWaiting between = {};            // between other forwards, and while a program scores
+};
 
 /// The batches of policy gradients. Rollout r draws policy.answers answers to each of the next policy.prompts prompts,
 /// and gives them policy.passes times, each time in policy.minibatches steps. An example is an answer in a pass.
@@ -60,11 +66,12 @@ class Rollouts final : public BatchSource {
   /// Sets the reference, which must outlive this object. Without it, answers have no log p under a reference.
   void set_reference(const ModelView& reference) { reference_.emplace(reference); }
 
-  /// Draws the rollout of example `first` from the model, unless it is there already. `on_token` is called for each
-  /// drawn token, and may throw, which leaves the state unchanged. Throws Error: failure if the log probabilities of
-  /// drawing and training differ; as the rewards do.
-  void prepare(Index first, const ModelView& model, const std::function<void()>& on_token = {});
+  /// Draws the rollout of example `first` from the model, unless it is there already. Throws Error: failure if the log
+  /// probabilities of drawing and training differ; as the rewards do. Throws what `watch` throws.
+  void prepare(Index first, const ModelView& model, const RolloutWatch& watch = {});
 
+  /// Returns true if the rollout of example `first` is there.
+  bool is_drawn(Index first) const { return rollout_.number == first / examples_per_rollout(); }
   /// Returns true if the first step of a rollout begins with example `first`.
   bool begins_rollout(Index first) const { return first % examples_per_rollout() == 0; }
   /// Returns the first example of the next rollout.
@@ -98,7 +105,8 @@ class Rollouts final : public BatchSource {
   Index rows_of(const Episode& episode) const;
 
   Rollout draw(Index number, const ModelView& model, const std::function<void()>& on_token);
-  void evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs);
+  void evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs,
+                const WhileWaiting& between);
   void check_drawn(const Rollout& rollout, Precision precision) const;
   void measure(Rollout& rollout) const;
   void adapt_kl_weight(const RolloutFigures& figures);

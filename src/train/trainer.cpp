@@ -100,12 +100,13 @@ bool Trainer::after_step() {
 /// Takes a step. Returns false if the monitor ends the training before it.
 bool Trainer::take_step() {
   TrainerState& state = p_.state;
-  monitor_.on_work(TrainingWork::step, state.step);
+  const bool draws = p_.data.rollouts != nullptr && !p_.data.rollouts->is_drawn(state.windows);
+  monitor_.on_work(draws ? TrainingWork::rollout : TrainingWork::step, state.step);
   state.seconds = clock_.seconds();
   p_.training_length.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_.now();
-  if (!draw_rollout()) return false;
+  if (draws && !draw_rollout()) return false;
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
@@ -152,15 +153,15 @@ bool Trainer::take_step() {
   return true;
 }
 
-/// Draws the rollout of the next step, of a policy gradient. Returns false if the monitor ends the training; a resume
+/// Draws the rollout of the next step. Returns false if the monitor ends the training; a resume
 /// draws the same again. If the rewards fail, saves what was learned before.
 bool Trainer::draw_rollout() {
-  if (p_.data.rollouts == nullptr) return true;
   const auto leave_if_stopped = [&] {
     if (monitor_.should_stop()) throw Stopped();
   };
   try {
-    p_.data.rollouts->prepare(p_.state.windows, {*p_.model, *p_.weights}, leave_if_stopped);
+    p_.data.rollouts->prepare(p_.state.windows, {*p_.model, *p_.weights}, {leave_if_stopped, leave_if_stopped});
+    monitor_.on_work(TrainingWork::step, p_.state.step);
     return true;
   } catch (const Stopped&) {
     return false;

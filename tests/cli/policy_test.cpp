@@ -1,5 +1,7 @@
 // Tuning by policy gradients by command: rewards of every kind, what is measured and shown, and what is refused.
 #include "kiln/core/file.h"
+#include "kiln/core/stopwatch.h"
+#include "kiln/run/run_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +9,7 @@
 
 #include "cli/small_run.h"
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -202,6 +205,45 @@ TEST(Policy, CtrlCWhileItDrawsIsAnsweredAndResumes) {
   EXPECT_EQ(stopped.code, 130) << stopped.err;
   EXPECT_THAT(stopped.err, HasSubstr("--resume"));
   Tuned::expect_ok(rig.kiln({"verify", "runs/tune"}));
+}
+
+TEST(Policy, CtrlCWhileAProgramScoresIsAnsweredAtOnceAndLosesNothing) {
+  const Tuned rig;
+  const std::string judge = read_file(rig.scratch.path("judge.sh"));
+  rig.write_config(R"([{"type": "command", "command": ["sh", "judge.sh"]}])");
+  for (const auto& [evaluated_every, answer] :
+       {std::pair("0", "step 1 is saved first; --resume draws the next answers again"),
+        {"1", "step 1 is saved first, without its evaluation, which --resume repeats"}}) {
+    const auto command = [&](const std::string& folder) {
+      return std::vector<std::string>{
+          "train", "tune.json",     "--run", folder,
+          "--set", "train.steps=3", "--set", "train.eval_every=" + std::string(evaluated_every)};
+    };
+    Tuned::expect_ok(rig.kiln(command("runs/whole")));
+    rig.scratch.write("judge.sh",
+                      "for i in $(seq 32); do read -r line; case $line in *answer???b*) echo 1;; *) echo "
+                      "0;; esac; done; read -r line; touch asleep; sleep 60\n");
+    Process process(testing::kiln(command("runs/parts")), "", rig.scratch.path(""));
+    ASSERT_TRUE(testing::wait_until([&] { return path_exists(rig.scratch.path("asleep")); }));
+    process.send(SIGINT);
+    const Stopwatch stopwatch;
+    const Outcome stopped = process.finish();
+    EXPECT_LT(stopwatch.seconds(), 20);  // a loaded machine is slow; the program sleeps for a minute
+    EXPECT_EQ(stopped.code, 130) << stopped.err;
+    EXPECT_THAT(stopped.err, AllOf(HasSubstr(answer), HasSubstr("stopped by SIGINT after step 1")));
+    rig.scratch.write("judge.sh", judge);
+    Tuned::expect_ok(rig.kiln({"verify", "runs/parts"}));
+    const Outcome resumed = rig.kiln({"train", "runs/parts", "--resume", "--allow-command"});
+    Tuned::expect_ok(resumed);
+    EXPECT_THAT(resumed.err, HasSubstr("resuming at step 1"));
+    for (const char* file : {"model.safetensors", "optimizer.safetensors", "rollout.json"}) {
+      const auto path = [&](const std::string& folder) {
+        return rig.scratch.path(folder + "/checkpoints/" + checkpoint_name(3) + "/" + file);
+      };
+      EXPECT_EQ(read_file(path("runs/whole")), read_file(path("runs/parts"))) << file;
+    }
+    for (const char* name : {"runs/whole", "runs/parts", "asleep"}) std::filesystem::remove_all(rig.scratch.path(name));
+  }
 }
 
 }  // namespace

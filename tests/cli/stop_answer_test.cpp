@@ -21,6 +21,10 @@ TEST(StopAnswer, SaysWhatIsStillDoneAndWhatASecondOneCosts) {
             "ends at once and loses the step since step 100");
   answer.begin(TrainingWork::sample, 100);
   EXPECT_EQ(answer.to(SIGINT), "Ctrl-C: step 100 is saved first, without its sample; a second Ctrl-C ends at once");
+  answer.begin(TrainingWork::rollout, 101);
+  EXPECT_EQ(answer.to(SIGINT),
+            "Ctrl-C: step 101 is saved first; --resume draws the next answers again; a second Ctrl-C ends at once and "
+            "loses the step since step 100");
   answer.begin(TrainingWork::save, 1200);
   EXPECT_EQ(answer.to(SIGHUP), "SIGHUP: step 1200 is saved first");
 }

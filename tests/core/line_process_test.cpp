@@ -1,6 +1,8 @@
 // A program that answers lines: one that works, dies, hangs, does not read, or is not there.
 #include "kiln/core/line_process.h"
 
+#include "kiln/core/stopwatch.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -61,6 +63,18 @@ TEST(LineProcess, DoesNotWaitForEverForAnAnswer) {
   expect_error_with(ExitCode::failure, {"sleep 30: has not answered within 0.1 s"}, [&] { hangs.ask("x", 0.1); });
   LineProcess trickles({"sh", "-c", "read line; while :; do printf x; sleep 0.02; done"});
   expect_error_with(ExitCode::failure, {"has not answered within 0.2 s"}, [&] { trickles.ask("x", 0.2); });
+}
+
+TEST(LineProcess, AWaitCanBeEnded) {
+  struct Ended {};
+  LineProcess hangs({"sleep", "30"});
+  const Stopwatch stopwatch;
+  int calls = 0;
+  const auto end = [&] {
+    if (++calls == 4) throw Ended();
+  };
+  EXPECT_THROW(hangs.ask("x", kLong, end), Ended);
+  EXPECT_LT(stopwatch.seconds(), 10);  // three waits of a tenth of a second
 }
 
 TEST(LineProcess, DoesNotWaitForEverForAProgramThatDoesNotRead) {

@@ -86,7 +86,7 @@ inline TrainedPolicy tune_by_rollouts(const TrainedPolicy& base, std::vector<Pro
 inline TrainedPolicy tune_by_rollouts(const TrainedPolicy& base, std::vector<Prompt> prompts,
                                       const std::function<double(const kiln::Episode&)>& score,
                                       const PolicyCourse& course) {
-  const ScoreEpisodes score_all = [&](std::span<const kiln::Episode> episodes) {
+  const ScoreEpisodes score_all = [&](std::span<const kiln::Episode> episodes, const WhileWaiting&) {
     ScoredAnswers scored;
     for (const kiln::Episode& episode : episodes) scored.scores.push_back(score(episode));
     return scored;

@@ -337,6 +337,18 @@ TEST_F(CommandRewards, OneThatHangsIsStartedAgain) {
   EXPECT_THAT(log_.text(), HasSubstr("has not answered within 3 s; starting it again"));
 }
 
+TEST_F(CommandRewards, AWaitThatIsEndedLeavesNoAnswerForTheNextQuestion) {
+  struct Ended {};
+  Rewards rewards({config(counting_starts("read -r line; [ $n = 1 ] && sleep 30; echo $n; read -r line"))}, kMaxTokens,
+                  Precision::fp32);
+  const auto end_when_started = [&] {
+    if (starts() > 0) throw Ended();
+  };
+  EXPECT_THROW(rewards.score(std::vector{drawn("a")}, end_when_started), Ended);
+  EXPECT_THAT(rewards.score(std::vector{drawn("a")}).scores, ElementsAre(2));
+  EXPECT_EQ(starts(), 2);
+}
+
 TEST_F(CommandRewards, WhatIsNoFiniteNumberIsAskedForAgain) {
   for (const std::string said : {"good", "", "NaN", "Infinity", "1e999", "true", "null", "\"1\"", "[1]",
                                  "{\"score\": 1}", "{\"reward\": null}", "{\"reward\": NaN}", "1 2"}) {

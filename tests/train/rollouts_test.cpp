@@ -37,7 +37,7 @@ RolloutOptions options(PolicyConfig config = {}) {
 }
 
 /// Scores an answer by its tokens.
-ScoredAnswers score(std::span<const Episode> episodes) {
+ScoredAnswers score(std::span<const Episode> episodes, const WhileWaiting& /*while_waiting*/) {
   ScoredAnswers scored;
   for (const Episode& episode : episodes) {
     scored.scores.push_back(static_cast<double>(std::ranges::count(episode.tokens, 3)));
@@ -171,6 +171,33 @@ TEST(Rollouts, AreTheSameAfterTheyAreRestored) {
   restored.prepare(12, policy(3).view());  // draws nothing: the rollout is there
   EXPECT_EQ(step_of(restored, 12).batches.front().drawn.behaviour,
             step_of(rollouts, 12).batches.front().drawn.behaviour);
+}
+
+TEST(Rollouts, OneThatIsEndedIsDrawnAgainJustTheSame) {
+  struct Ended {};
+  const TrainedPolicy model = policy();
+  const ScoreEpisodes waits = [](std::span<const Episode> episodes, const WhileWaiting& while_waiting) {
+    if (while_waiting) while_waiting();
+    return score(episodes, while_waiting);
+  };
+  Rollouts whole(prompts(), options({.kl_target = 1}), waits), ended(prompts(), options({.kl_target = 1}), waits);
+  const std::vector<float> none;
+  for (Rollouts* rollouts : {&whole, &ended}) {
+    rollouts->set_reference(model.view());
+    rollouts->prepare(0, model.view());
+  }
+  int calls = 0;
+  whole.prepare(12, model.view(), {.between = [&] { ++calls; }});
+  for (int last = 1; last <= calls; ++last) {
+    const std::string before = ended.state(none);
+    const auto end = [&, left = last]() mutable {
+      if (--left == 0) throw Ended();
+    };
+    EXPECT_THROW(ended.prepare(12, model.view(), {.between = end}), Ended);
+    EXPECT_EQ(ended.state(none), before);
+  }
+  ended.prepare(12, model.view());
+  EXPECT_EQ(ended.state(none), whole.state(none));
 }
 
 TEST(Rollouts, RefuseAStateThatDoesNotFit) {

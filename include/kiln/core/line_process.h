@@ -4,6 +4,7 @@
 #include "kiln/core/descriptor.h"
 #include "kiln/core/error.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ struct UnaskedOutput : Error {
   using Error::Error;
 };
 
+/// Called while an answer is waited for. May throw, which ends the wait.
+using WhileWaiting = std::function<void()>;
+
 /// A program at work, without a shell. Its stderr is this process's. It leads a process group of its own, so that
 /// Ctrl-C at the terminal does not reach it, and it begins without blocked signals. The destructor closes its stdin,
 /// gives it a second to end, and then kills its group: the programs that it started end too. If this process is killed,
@@ -35,8 +39,9 @@ class LineProcess {
 
   /// Writes a line, without its line feed, and returns the program's next line. Throws Error (failure) if the program
   /// has ended, does not read the line and answer it within `seconds`, and UnaskedOutput if it writes more than one
-  /// line. The program is of no more use then: destroy it.
-  std::string ask(std::string_view line, double seconds);
+  /// line. Calls `while_waiting` at once and then every tenth of a second at least; throws what that throws. After a
+  /// throw, the program is of no more use: destroy it.
+  std::string ask(std::string_view line, double seconds, const WhileWaiting& while_waiting = {});
 
   /// Throws UnaskedOutput if the program has written anything since it answered, or does so within a moment.
   void check_silent();

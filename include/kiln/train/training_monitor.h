@@ -12,7 +12,7 @@
 namespace kiln {
 
 /// What a run is doing.
-enum class TrainingWork { step, evaluation, sample, save };
+enum class TrainingWork { rollout, step, evaluation, sample, save };
 
 /// A step's figures.
 struct StepFigures {
@@ -30,8 +30,8 @@ class TrainingMonitor {
   TrainingMonitor(const TrainingMonitor&) = delete;
   TrainingMonitor& operator=(const TrainingMonitor&) = delete;
 
-  /// Asked between steps and within evaluations and samples. Once it has returned true, it must stay true: the run
-  /// then saves and ends.
+  /// Asked between steps and within rollouts, evaluations and samples. Once it has returned true, it must stay true:
+  /// the run then saves and ends.
   virtual bool should_stop() { return false; }
 
   virtual void on_start() {}                                      // the folder is ready
