@@ -3,20 +3,19 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/plot/picture.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "study.h"
 #include "support/rollout_training.h"
 #include "support/symbol_chain.h"
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <exception>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,17 +26,27 @@ namespace {
 
 using Answers = std::vector<kiln::Episode>;
 
-struct Options {
+struct Options : StudyOptions {
+  void add_to(CLI::App& app) {
+    StudyOptions::add_to(app);
+    app.add_option("--pairs", pairs, "judged pairs that the reward model learns from");
+    app.add_option("--passes", passes, "passes over them");
+    app.add_option("--reward-learning-rate", reward_learning_rate, "of the reward model");
+    app.add_option("--rollouts", rollouts, "of the policy's training");
+    app.add_option("--every", every, "rollouts between measurements");
+    app.add_option("--beta", beta, "of the policy's training");
+    app.add_option("--learning-rate", learning_rate, "of the policy");
+    app.add_option("--seed", seed, "of all draws");
+  }
+
   Index pairs = 1000;
-  Index passes = 2;  // over the pairs
+  Index passes = 2;
   double reward_learning_rate = 3e-3;
   Index rollouts = 112;
   double beta = 0.005;
   double learning_rate = 1e-4;
-  Index every = 4;  // rollouts between measurements
+  Index every = 4;
   std::uint64_t seed = 1;
-  bool json = false;
-  std::optional<std::filesystem::path> svg;
 };
 
 /// Draws answers to the symbols in turn, `each` of them to a prompt.
@@ -261,7 +270,7 @@ Measured measure(const ModelView& policy, const TrainedPolicy& base, ProxyReward
 }
 
 Study tune(const Options& options) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   const TrainedPolicy base = learn_symbols(SymbolChain(1), 2, 64, {.steps = 200, .rows = 1024, .learning_rate = 5e-3});
   const Answers of_base = draw(base.view(), base, {.each = 256, .seed = 1000}).answers;
   const GoldReward gold(1, of_base);
@@ -302,7 +311,7 @@ Study tune(const Options& options) {
     point.gold -= start.gold;
   }
   study.fitted = fit(study.course);
-  study.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  study.seconds = stopwatch.seconds();
   return study;
 }
 
@@ -371,55 +380,7 @@ bool run(const Options& options) {
   return shows;
 }
 
-Options parse(int count, char** arguments) {
-  Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string name = arguments[i];
-    const auto value = [&] {
-      check(i + 1 < count, "{}: a value is expected", name);
-      return std::string(arguments[++i]);
-    };
-    if (name == "--json") {
-      options.json = true;
-    } else if (name == "--svg") {
-      options.svg = value();
-      check_picture_name(*options.svg);
-    } else if (name == "--pairs") {
-      options.pairs = std::stol(value());
-    } else if (name == "--passes") {
-      options.passes = std::stol(value());
-    } else if (name == "--reward-learning-rate") {
-      options.reward_learning_rate = std::stod(value());
-    } else if (name == "--rollouts") {
-      options.rollouts = std::stol(value());
-    } else if (name == "--every") {
-      options.every = std::stol(value());
-    } else if (name == "--beta") {
-      options.beta = std::stod(value());
-    } else if (name == "--learning-rate") {
-      options.learning_rate = std::stod(value());
-    } else if (name == "--seed") {
-      options.seed = std::stoul(value());
-    } else {
-      fail(ExitCode::usage,
-           "{}: is not known; there are --json, --svg FILE, --pairs N, --passes N, --reward-learning-rate X, "
-           "--rollouts N, --every N, --beta X, --learning-rate X and --seed N",
-           name);
-    }
-  }
-  return options;
-}
-
 }  // namespace
 }  // namespace kiln::testing
 
-int main(int count, char** arguments) {
-  kiln::let_waiting_threads_sleep(arguments);
-  try {
-    kiln::set_threads(0);
-    return kiln::testing::run(kiln::testing::parse(count, arguments)) ? 0 : 1;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "overoptimisation: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int count, char** arguments) { return kiln::testing::run_study(count, arguments, kiln::testing::run); }

@@ -1,7 +1,7 @@
 // Tunes models of random walks by policy gradients and holds them against the exact frontier of reward and divergence.
-#include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/plot/picture.h"
 
 #include <fmt/format.h>
@@ -9,12 +9,8 @@
 
 #include "support/walk_rollouts.h"
 #include "walk_study.h"
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <exception>
-#include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,18 +41,23 @@ constexpr Preset kPresets[] = {
     {.name = "rloo, dr_grpo", .type = ObjectiveKind::rloo, .loss_type = LossType::dr_grpo, .only_beta = 0.2},
 };
 
-struct Options {
-  std::uint32_t graph = 1000;
-  Index seeds = 5;
-  Index base_steps = 600;
+struct Options : WalkOptions {
+  void add_to(CLI::App& app) {
+    WalkOptions::add_to(app);
+    app.add_flag("--dpo", with_dpo, "tune by DPO too");
+    app.add_option("--only", only, "part of the name of the presets to run")->type_name("NAME");
+    app.add_option("--rollouts", rollouts, "of a training");
+    app.add_option("--prompts", prompts, "of a rollout");
+    app.add_option("--answers", answers, "to a prompt");
+    app.add_option("--learning-rate", learning_rate, "of most presets");
+  }
+
   Index rollouts = 200;
   Index prompts = 20;
   Index answers = 16;
   double learning_rate = 2e-3;
   bool with_dpo = false;
-  bool json = false;
-  std::string only;  // part of a preset's name
-  std::optional<std::filesystem::path> svg;
+  std::string only;
 };
 
 /// What a preset reaches at each beta.
@@ -121,8 +122,7 @@ bool is_reached(const Reached& one) {
 }
 
 void print_table(const WalkStudy& study, const std::vector<Tuned>& all, double seconds) {
-  fmt::print("{} parameters; the base's reward {:.4f}; KL(uniform walks | base) {:.4f} nats; {:.0f} s\n",
-             study.parameters(), mean_reward(study.laws()), study.divergence_of_uniform(), seconds);
+  print_line(study, seconds);
   print_head("tuned by | beta", "reached");
   for (const Tuned& tuned : all) {
     for (const Reached& one : tuned.reached) print_row(one, fmt::format("{} | {}", tuned.name, one.beta));
@@ -130,11 +130,8 @@ void print_table(const WalkStudy& study, const std::vector<Tuned>& all, double s
 }
 
 void print_json(const WalkStudy& study, const std::vector<Tuned>& all, double seconds) {
-  Json json{{"parameters", study.parameters()},
-            {"base_reward", mean_reward(study.laws())},
-            {"base_divergence", study.divergence_of_uniform()},
-            {"seconds", seconds},
-            {"tuned", Json::array()}};
+  Json json = json_of(study, seconds);
+  json["tuned"] = Json::array();
   for (const Tuned& tuned : all) {
     for (const Reached& one : tuned.reached) {
       json["tuned"].push_back(to_json(one));
@@ -157,10 +154,10 @@ Figure figure_of(const WalkStudy& study, const std::vector<Tuned>& all) {
 
 /// Returns true if all policy gradients have reached what they must; names those that have not.
 bool run(const Options& options) {
-  const auto begin = std::chrono::steady_clock::now();
-  const WalkStudy study(options.graph, options.base_steps);
+  const Stopwatch stopwatch;
+  const WalkStudy study(options);
   const std::vector<Tuned> all = tune_all(study, options);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = stopwatch.seconds();
   if (options.svg) write_file_atomically(*options.svg, to_picture(figure_of(study, all), *options.svg));
   options.json ? print_json(study, all, seconds) : print_table(study, all, seconds);
   bool are_reached = true;
@@ -175,57 +172,7 @@ bool run(const Options& options) {
   return are_reached;
 }
 
-Options parse(int count, char** arguments) {
-  Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string name = arguments[i];
-    const auto value = [&] {
-      check(i + 1 < count, "{}: a value is expected", name);
-      return std::string(arguments[++i]);
-    };
-    if (name == "--json") {
-      options.json = true;
-    } else if (name == "--dpo") {
-      options.with_dpo = true;
-    } else if (name == "--svg") {
-      options.svg = value();
-      check_picture_name(*options.svg);
-    } else if (name == "--only") {
-      options.only = value();
-    } else if (name == "--graph") {
-      options.graph = static_cast<std::uint32_t>(std::stoul(value()));
-    } else if (name == "--seeds") {
-      options.seeds = std::stol(value());
-    } else if (name == "--rollouts") {
-      options.rollouts = std::stol(value());
-    } else if (name == "--prompts") {
-      options.prompts = std::stol(value());
-    } else if (name == "--answers") {
-      options.answers = std::stol(value());
-    } else if (name == "--base-steps") {
-      options.base_steps = std::stol(value());
-    } else if (name == "--learning-rate") {
-      options.learning_rate = std::stod(value());
-    } else {
-      fail(ExitCode::usage,
-           "{}: is not known; there are --json, --dpo, --svg FILE, --only NAME, --graph SEED, --seeds N, --rollouts N, "
-           "--prompts N, --answers N, --base-steps N and --learning-rate X",
-           name);
-    }
-  }
-  return options;
-}
-
 }  // namespace
 }  // namespace kiln::testing
 
-int main(int count, char** arguments) {
-  kiln::let_waiting_threads_sleep(arguments);
-  try {
-    kiln::set_threads(0);
-    return kiln::testing::run(kiln::testing::parse(count, arguments)) ? 0 : 1;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "policy_frontier: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int count, char** arguments) { return kiln::testing::run_study(count, arguments, kiln::testing::run); }

@@ -1,18 +1,14 @@
 // Tunes models of random walks by DPO and holds them against the exact frontier of reward and divergence.
-#include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/stopwatch.h"
 #include "kiln/plot/picture.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "walk_study.h"
-#include <chrono>
 #include <cstdio>
-#include <exception>
-#include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,21 +23,22 @@ constexpr double kPasses = 2;   // over pairs with drawn labels, unless these ar
 constexpr Index kRows = 1024;   // of a step
 constexpr Index kEpisodes = 8;  // of a prompt with soft labels
 
-struct Options {
-  std::uint32_t graph = 1000;
-  Index seeds = 5;
-  Index base_steps = 600;
-  Index steps = 800;  // with soft labels; at most twice as many with drawn ones
+struct Options : WalkOptions {
+  void add_to(CLI::App& app) {
+    WalkOptions::add_to(app);
+    app.add_option("--steps", steps, "of a training with soft labels; of drawn ones at most twice as many");
+    app.add_option("--learning-rate", learning_rate, "with soft labels");
+  }
+
+  Index steps = 800;
   double learning_rate = 1e-3;
   double drawn_learning_rate = 5e-4;  // lower, since drawn labels make the gradient noisy
-  bool json = false;
-  std::optional<std::filesystem::path> svg;
 };
 
 /// The trainings of the study.
 class Study : public WalkStudy {
  public:
-  explicit Study(const Options& options) : WalkStudy(options.graph, options.base_steps), options_(options) {}
+  explicit Study(const Options& options) : WalkStudy(options), options_(options) {}
 
   /// Tunes by pairs with the probabilities of their labels.
   Reached soft(double beta) const {
@@ -106,8 +103,7 @@ Figure figure_of(const Study& study, const std::vector<Reached>& soft, const std
 
 void print_tables(const Study& study, const std::vector<Reached>& soft, const std::vector<Reached>& drawn,
                   const std::vector<BestOf>& best, double seconds) {
-  fmt::print("{} parameters; the base's reward {:.4f}; KL(uniform walks | base) {:.4f} nats; {:.0f} s\n",
-             study.parameters(), mean_reward(study.laws()), study.divergence_of_uniform(), seconds);
+  print_line(study, seconds);
   print_head("beta", "DPO");
   for (const Reached& one : soft) print_row(one, fmt::format("{}", one.beta));
   print_head("pairs with a drawn label", "DPO");
@@ -119,25 +115,24 @@ void print_tables(const Study& study, const std::vector<Reached>& soft, const st
   }
 }
 
-void run(const Options& options) {
-  const auto begin = std::chrono::steady_clock::now();
+/// Returns true: the study judges nothing.
+bool run(const Options& options) {
+  const Stopwatch stopwatch;
   const Study study(options);
   std::vector<Reached> soft, drawn;
   for (const double beta : kBetas) soft.push_back(study.soft(beta));
   for (const Index pairs : kPairs) drawn.push_back(study.drawn(kLearnedBeta, pairs));
   const std::vector<BestOf> best = best_of_all(study);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = stopwatch.seconds();
   if (options.svg) {
     write_file_atomically(*options.svg, to_picture(figure_of(study, soft, drawn, best), *options.svg));
   }
-  if (!options.json) return print_tables(study, soft, drawn, best, seconds);
-  Json json{{"parameters", study.parameters()},
-            {"base_reward", mean_reward(study.laws())},
-            {"base_divergence", study.divergence_of_uniform()},
-            {"seconds", seconds},
-            {"soft", Json::array()},
-            {"drawn", Json::array()},
-            {"best_of", Json::array()}};
+  if (!options.json) {
+    print_tables(study, soft, drawn, best, seconds);
+    return true;
+  }
+  Json json = json_of(study, seconds);
+  for (const char* part : {"soft", "drawn", "best_of"}) json[part] = Json::array();
   for (const Reached& one : soft) json["soft"].push_back(json_of(one));
   for (const Reached& one : drawn) json["drawn"].push_back(json_of(one));
   for (const BestOf& one : best) {
@@ -148,52 +143,10 @@ void run(const Options& options) {
                                {"standard_error", one.sampled.error}});
   }
   fmt::print("{}\n", json.dump(2));
-}
-
-Options parse(int count, char** arguments) {
-  Options options;
-  for (int i = 1; i < count; ++i) {
-    const std::string name = arguments[i];
-    const auto value = [&] {
-      check(i + 1 < count, "{}: a value is expected", name);
-      return std::string(arguments[++i]);
-    };
-    if (name == "--json") {
-      options.json = true;
-    } else if (name == "--svg") {
-      options.svg = value();
-      check_picture_name(*options.svg);
-    } else if (name == "--graph") {
-      options.graph = static_cast<std::uint32_t>(std::stoul(value()));
-    } else if (name == "--seeds") {
-      options.seeds = std::stol(value());
-    } else if (name == "--steps") {
-      options.steps = std::stol(value());
-    } else if (name == "--base-steps") {
-      options.base_steps = std::stol(value());
-    } else if (name == "--learning-rate") {
-      options.learning_rate = std::stod(value());
-    } else {
-      fail(ExitCode::usage,
-           "{}: is not known; there are --json, --svg FILE, --graph SEED, --seeds N, --steps N, --base-steps N and "
-           "--learning-rate X",
-           name);
-    }
-  }
-  return options;
+  return true;
 }
 
 }  // namespace
 }  // namespace kiln::testing
 
-int main(int count, char** arguments) {
-  kiln::let_waiting_threads_sleep(arguments);
-  try {
-    kiln::set_threads(0);
-    kiln::testing::run(kiln::testing::parse(count, arguments));
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "preference_frontier: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int count, char** arguments) { return kiln::testing::run_study(count, arguments, kiln::testing::run); }

@@ -1,14 +1,12 @@
 // Times rollouts and their steps on random weights: kiln's side of compare_pytorch_grpo.py. Prints JSON.
 #include "kiln/core/stopwatch.h"
-#include "kiln/core/threads.h"
 #include "kiln/train/timing.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "study.h"
 #include "support/rollout_training.h"
-#include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -108,23 +106,21 @@ Json time_drawing() {
   return {{"rollout_tokens_per_second", median(speeds)}, {"batched_tokens_per_second", plain}};
 }
 
-void run(Index rounds) {
-  Json json = time_steps(rounds);
+struct Options {
+  void add_to(CLI::App& app) { app.add_option("ROUNDS", rounds, "steps that are timed"); }
+
+  Index rounds = 3;
+};
+
+/// Returns true: the study judges nothing.
+bool run(const Options& options) {
+  Json json = time_steps(options.rounds);
   json.update(time_drawing());
   fmt::print("{}\n", json.dump());
+  return true;
 }
 
 }  // namespace
 }  // namespace kiln::testing
 
-int main(int count, char** arguments) {
-  kiln::let_waiting_threads_sleep(arguments);
-  try {
-    kiln::set_threads(0);
-    kiln::testing::run(count > 1 ? std::stol(arguments[1]) : 3);
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "rollout_speed: {}\n", error.what());
-    return 1;
-  }
-}
+int main(int count, char** arguments) { return kiln::testing::run_study(count, arguments, kiln::testing::run); }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "study.h"
 #include "support/walk_training.h"
 #include <algorithm>
 #include <cstdint>
@@ -30,12 +31,26 @@ struct Reached {
   double distance = 0;          // KL(optimum | policy)
 };
 
+/// What studies of random walks have in common.
+struct WalkOptions : StudyOptions {
+  void add_to(CLI::App& app) {
+    StudyOptions::add_to(app);
+    app.add_option("--graph", graph, "seed of the graph");
+    app.add_option("--seeds", seeds, "trainings of each kind");
+    app.add_option("--base-steps", base_steps, "steps of the base");
+  }
+
+  std::uint32_t graph = 1000;
+  Index seeds = 5;
+  Index base_steps = 600;
+};
+
 /// A base that has learned random walks, and what is exact about it.
 class WalkStudy {
  public:
-  WalkStudy(std::uint32_t graph, Index base_steps)
-      : tree_(WalkGraph(graph)),
-        base_(learn_walks(tree_, {.steps = base_steps, .rows = 1024, .learning_rate = 3e-3})),
+  explicit WalkStudy(const WalkOptions& options)
+      : tree_(WalkGraph(options.graph)),
+        base_(learn_walks(tree_, {.steps = options.base_steps, .rows = 1024, .learning_rate = 3e-3})),
         rho_(policy_of(base_, tree_)),
         laws_(reward_laws(tree_, rho_)) {}
 
@@ -81,6 +96,20 @@ inline Json to_json(const Reached& one) {
       {"reward", one.found.reward}, {"divergence", one.found.divergence}, {"frontier", one.most},
       {"share", one.share},         {"lowest_share", one.lowest_share},   {"divergence_ratio", one.divergence_ratio},
       {"distance", one.distance}};
+}
+
+/// Returns what JSON says of a study before its results.
+inline Json json_of(const WalkStudy& study, double seconds) {
+  return {{"parameters", study.parameters()},
+          {"base_reward", mean_reward(study.laws())},
+          {"base_divergence", study.divergence_of_uniform()},
+          {"seconds", seconds}};
+}
+
+/// Prints the same as a line.
+inline void print_line(const WalkStudy& study, double seconds) {
+  fmt::print("{} parameters; the base's reward {:.4f}; KL(uniform walks | base) {:.4f} nats; {:.0f} s\n",
+             study.parameters(), mean_reward(study.laws()), study.divergence_of_uniform(), seconds);
 }
 
 /// Prints the head of a Markdown table whose rows begin with `first`.
