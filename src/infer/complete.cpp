@@ -1,7 +1,8 @@
 // Decodes each sample through a text stream, token by token.
 #include "kiln/infer/complete.h"
 
-#include "infer/token_stream.h"
+#include "kiln/infer/token_stream.h"
+
 #include <algorithm>
 #include <utility>
 

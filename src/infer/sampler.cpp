@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace kiln {
 
@@ -22,13 +23,21 @@ void SamplingOptions::validate() const {
   check(repetition_penalty >= Float::min() && repetition_penalty <= Float::max(),
         "the repetition penalty is {}; it must lie between {:.2g} and {:.2g}; 1 is no penalty",
         significant(repetition_penalty, 6), Float::min(), Float::max());
+  for (const auto& [name, penalty] : {std::pair("presence", presence_penalty), {"frequency", frequency_penalty}}) {
+    check(std::isfinite(penalty), "the {} penalty is {}; it must be a number; 0 is no penalty", name,
+          significant(penalty, 6));
+  }
 }
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options) { options_.validate(); }
 
-TokenId Sampler::pick(Vec<float> logits, std::span<const TokenId> context, Rng& rng) {
+TokenId Sampler::pick(Vec<float> logits, std::span<const TokenId> context, Rng& rng, Index drawn) {
   check_finite(as_const(logits));
-  if (options_.repetition_penalty != 1) penalise(logits, context);
+  if (options_.repetition_penalty != 1) penalise_repetition(logits, context);
+  if (options_.presence_penalty != 0 || options_.frequency_penalty != 0) {
+    penalise_drawn(logits, context.last(static_cast<std::size_t>(drawn)));
+  }
+  for (const auto& [token, bias] : options_.logit_bias) logits[token] += bias;
   if (options_.takes_likeliest()) {
     return static_cast<TokenId>(std::max_element(logits.data(), logits.data() + logits.size()) - logits.data());
   }
@@ -43,20 +52,34 @@ bool Sampler::is_likelier(const Candidate& a, const Candidate& b) {
   return a.weight > b.weight || (a.weight == b.weight && a.token < b.token);
 }
 
+/// Calls body(token, count) once for each token in [0, V), with how often it is among `tokens`.
+template <class Body>
+void Sampler::for_each_distinct(Index V, std::span<const TokenId> tokens, const Body& body) {
+  counts_.resize(static_cast<std::size_t>(V), 0);
+  const auto is_known = [&](TokenId token) { return token >= 0 && token < V; };
+  for (const TokenId token : tokens) {
+    if (is_known(token)) ++counts_[static_cast<std::size_t>(token)];
+  }
+  for (const TokenId token : tokens) {
+    if (!is_known(token)) continue;
+    if (const Index count = std::exchange(counts_[static_cast<std::size_t>(token)], 0); count > 0) body(token, count);
+  }
+}
+
 /// Divides positive logits by the penalty and multiplies negative ones, once for each distinct token of the context.
-void Sampler::penalise(Vec<float> logits, std::span<const TokenId> context) {
+void Sampler::penalise_repetition(Vec<float> logits, std::span<const TokenId> context) {
   const auto penalty = static_cast<float>(options_.repetition_penalty);
-  seen_.resize(static_cast<std::size_t>(logits.size()), 0);
-  const auto is_known = [&](TokenId token) { return token >= 0 && token < logits.size(); };
-  for (const TokenId token : context) {
-    if (!is_known(token) || seen_[static_cast<std::size_t>(token)] != 0) continue;
-    seen_[static_cast<std::size_t>(token)] = 1;
+  for_each_distinct(logits.size(), context, [&](TokenId token, Index) {
     const float penalised = logits[token] > 0 ? logits[token] / penalty : logits[token] * penalty;
     logits[token] = std::clamp(penalised, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
-  }
-  for (const TokenId token : context) {
-    if (is_known(token)) seen_[static_cast<std::size_t>(token)] = 0;
-  }
+  });
+}
+
+void Sampler::penalise_drawn(Vec<float> logits, std::span<const TokenId> drawn) {
+  for_each_distinct(logits.size(), drawn, [&](TokenId token, Index count) {
+    const double penalty = options_.presence_penalty + options_.frequency_penalty * static_cast<double>(count);
+    logits[token] -= static_cast<float>(penalty);
+  });
 }
 
 /// Makes all tokens candidates, with weight exp((z - max z) / temperature).

@@ -1,5 +1,5 @@
 // Keeps only the bytes held back, so that a piece's cost depends on its length and the stop texts' alone.
-#include "infer/text_stream.h"
+#include "kiln/infer/text_stream.h"
 
 #include "kiln/core/error.h"
 #include "kiln/core/utf8.h"

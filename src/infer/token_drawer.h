@@ -24,9 +24,9 @@ class TokenDrawer {
         log_probabilities_(log_probabilities != LogProbabilities::none),
         temperature_(log_probabilities == LogProbabilities::at_temperature ? sampling.temperature : 1) {}
 
-  /// Returns the next token. Overwrites logits (V). `context` has the earlier tokens, for the repetition penalty.
-  /// Throws Error (diverged) if a logit of a candidate is not finite.
-  DrawnToken draw(Vec<float> logits, std::span<const TokenId> context, Rng& rng);
+  /// Returns the next token. Overwrites logits (V). `context` has the earlier tokens, of which the last `drawn` were
+  /// drawn, for the penalties. Throws Error (diverged) if a logit of a candidate is not finite.
+  DrawnToken draw(Vec<float> logits, std::span<const TokenId> context, Rng& rng, Index drawn = 0);
 
  private:
   Sampler sampler_;

@@ -305,7 +305,7 @@ void clear_rest(const AttentionShape& shape, Mat<T> m) {
   Index row = 0;
   for (const Sequence& s : shape.sequences) {
     if (s.row != row || s.length < 1 || s.past < 0 || (needs_no_past && s.past > 0)) return false;
-    if (shape.slot_size > 0 ? s.keys() > shape.slot_size : s.past > 0) return false;
+    if (shape.slot_size == 0 && s.past > 0) return false;
     row += s.length;
   }
   return shape.H % shape.K == 0;

@@ -1,7 +1,10 @@
 // Computes attention one query at a time with a whole row of probabilities: slow, but short enough to check by eye.
 #include "kernels/attention_naive.h"
 
+#include "kiln/tensor/convert.h"
+
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace kiln {
@@ -41,17 +44,20 @@ using Row = Eigen::Matrix<T, Eigen::Dynamic, 1>;
 
 /// Computes p_j = exp(s_j - lse), s_j = q k_j / sqrt(D) - slope (i - j). Returns lse = log sum_j exp(s_j).
 template <class T>
-T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, ConstMat<T> k, ConstVec<T> slopes,
-                Row<T>& p) {
+Acc<T> probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, ConstMat<T> k, ConstVec<Acc<T>> slopes,
+                     Row<Acc<T>>& p) {
+  using A = Acc<T>;
   p.resize(query.visible);
   for (Index j = 0; j < query.visible; ++j) {
-    T score = 0;
-    for (Index d = 0; d < s.D; ++d) score += q(query.row, query.column + d) * k(query.key + j, query.key_column + d);
-    p[j] = score / std::sqrt(static_cast<T>(s.D));
-    if (slopes.size() > 0) p[j] -= slopes[query.h] * static_cast<T>(query.visible - 1 - j);
+    A score = 0;
+    for (Index d = 0; d < s.D; ++d) {
+      score += widen(q(query.row, query.column + d)) * widen(k(query.key + j, query.key_column + d));
+    }
+    p[j] = score / std::sqrt(static_cast<A>(s.D));
+    if (slopes.size() > 0) p[j] -= slopes[query.h] * static_cast<A>(query.visible - 1 - j);
   }
-  const T maximum = p.maxCoeff();
-  const T lse = maximum + std::log((p.array() - maximum).exp().sum());
+  const A maximum = p.maxCoeff();
+  const A lse = maximum + std::log((p.array() - maximum).exp().sum());
   p = (p.array() - lse).exp();
   return lse;
 }
@@ -59,12 +65,25 @@ T probabilities(const AttentionShape& s, const Query& query, ConstMat<T> q, Cons
 }  // namespace
 
 template <class T>
+void attention_probabilities(const AttentionShape& shape, Index head, ConstMat<T> q, ConstMat<T> k,
+                             ConstVec<Acc<T>> slopes, Mat<Acc<T>> p) {
+  assert(shape.slot_size == 0 && head < shape.H);
+  Row<Acc<T>> row;
+  p.setZero();
+  for_each_query(shape, [&](const Query& query) {
+    if (query.h != head) return;
+    probabilities<T>(shape, query, q, k, slopes, row);
+    p.row(query.row).segment(query.key, query.visible) = row.transpose();
+  });
+}
+
+template <class T>
 void attention_forward_naive(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                              ConstVec<T> slopes, Dropout dropout, Mat<T> y, Vec<T> lse) {
   Row<T> p;
   y.setZero();
   for_each_query(shape, [&](const Query& query) {
-    lse[query.lse] = probabilities(shape, query, q, k, slopes, p);
+    lse[query.lse] = probabilities<T>(shape, query, q, k, slopes, p);
     for (Index d = 0; d < shape.D; ++d) {
       T sum = 0;
       for (Index j = 0; j < query.visible; ++j) {
@@ -88,7 +107,7 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
   dv.setZero();
   for_each_query(shape, [&](const Query& query) {
     const Index i = query.row, head = query.column, key_head = query.key_column;
-    probabilities(shape, query, q, k, slopes, p);
+    probabilities<T>(shape, query, q, k, slopes, p);
     dp.setZero(query.visible);
     for (Index j = 0; j < query.visible; ++j) {
       const T factor = static_cast<T>(query.factor(dropout, j));
@@ -114,6 +133,14 @@ void attention_backward_naive(const AttentionShape& shape, ConstMat<T> q, ConstM
   template void attention_backward_naive<T>(const AttentionShape&, ConstMat<T>, ConstMat<T>, ConstMat<T>, ConstVec<T>, \
                                             Dropout, ConstMat<T>, Mat<T>, Mat<T>, Mat<T>);
 KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(double)
+#undef KILN_INSTANTIATE
+
+#define KILN_INSTANTIATE(T)                                                                                          \
+  template void attention_probabilities<T>(const AttentionShape&, Index, ConstMat<T>, ConstMat<T>, ConstVec<Acc<T>>, \
+                                           Mat<Acc<T>>);
+KILN_INSTANTIATE(float)
+KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)
 #undef KILN_INSTANTIATE
 

@@ -111,6 +111,15 @@ void Attention<T>::attend(const ForwardContext<T>& context, Activations& a, KeyV
 }
 
 template <class T>
+void Attention<T>::probabilities(const ForwardContext<T>& context, const Activations& a, Index head,
+                                 Mat<Acc<T>> p) const {
+  const ConstMat<T> queries_and_keys = as_const(a.queries_and_keys);
+  attention_probabilities<T>({.sequences = context.rows.sequences, .H = H_, .K = K_, .D = D_}, head,
+                             columns(queries_and_keys, 0, H_ * D_), columns(queries_and_keys, H_ * D_, K_ * D_),
+                             context.tables.slope_vector(), p);
+}
+
+template <class T>
 void Attention<T>::attend_backward(const ForwardContext<T>& context, const Activations& a, Scratch& s,
                                    Gradients<Acc<T>>& gradients) const {
   const Index Q = H_ * D_, KV = K_ * D_;

@@ -70,7 +70,22 @@ void Gpt<T>::forward(const ForwardContext<T>& context, GptActivations<T>& a, std
     blocks_[i].forward(context, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1],
                        cache.empty() ? nullptr : &cache[i]);
   }
-  final_norm_.forward<T>(weights, as_const(a.stream.back()), a.hidden, a.final_statistics);
+  end_at(context, a, config_.n_layers);
+}
+
+template <class T>
+void Gpt<T>::end_at(const ForwardContext<T>& context, GptActivations<T>& a, Index layer) const {
+  assert(layer == config_.n_layers || (a.backward && layer >= 0 && layer < config_.n_layers));
+  const Mat<T> stream = a.stream[static_cast<std::size_t>(layer)];
+  final_norm_.forward<T>(context.weights, as_const(stream), a.hidden, a.final_statistics);
+}
+
+template <class T>
+void Gpt<T>::attention(const ForwardContext<T>& context, const GptActivations<T>& a, Index layer, Index head,
+                       Mat<Acc<T>> p) const {
+  assert(a.backward && *a.backward != Recompute::block && layer >= 0 && layer < config_.n_layers);
+  const auto i = static_cast<std::size_t>(layer);
+  blocks_[i].attention().probabilities(context, a.blocks[i].attention, head, p);
 }
 
 template <class T>

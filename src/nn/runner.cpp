@@ -131,6 +131,13 @@ class RunnerOf final : public Runner<Acc<T>> {
     if (!scored.values_alone) model_.trunk.backward(context(), *activations_, gradients);
   }
 
+  void end_at(Index layer) override { model_.trunk.end_at(context(), *activations_, layer); }
+
+  void attention(Index layer, Index head, Mat<Acc<T>> p) override {
+    assert(cache_.empty());
+    model_.trunk.attention(context(), *activations_, layer, head, p);
+  }
+
   void copy_slot(Index from, Index to, Index positions) override {
     for (KeyValues<T>& layer : cache_) {
       rows(layer.keys, to * layer.slot_size, positions) = rows(layer.keys, from * layer.slot_size, positions);
@@ -142,10 +149,10 @@ class RunnerOf final : public Runner<Acc<T>> {
   /// Throws Error (failure) for more rows, longer sequences or other slots than there is memory for.
   void check_fits(const TokenRows& rows) const {
     check(rows.size() <= options_.rows, "{} rows, and memory for {}", rows.size(), options_.rows);
-    const Index positions = options_.slots > 0 ? options_.slot_size : config().n_ctx;
     for (const Sequence& s : rows.sequences) {
+      const Index cached = (options_.slots - s.slot) * options_.slot_size;
+      const Index positions = options_.slots > 0 ? std::min(cached, config().n_ctx) : config().n_ctx;
       check(s.keys() <= positions, "a sequence of {} tokens after {}, and {} positions", s.length, s.past, positions);
-      check(s.slot < std::max<Index>(1, options_.slots), "slot {} of {}", s.slot, options_.slots);
       check(s.past == 0 || options_.slots > 0, "a past of {} without a cache", s.past);
     }
   }

@@ -1,5 +1,5 @@
 // Pieces in, whole characters out, up to a stop text.
-#include "infer/text_stream.h"
+#include "kiln/infer/text_stream.h"
 
 #include "kiln/core/rng.h"
 #include "kiln/core/utf8.h"

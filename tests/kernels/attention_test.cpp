@@ -194,6 +194,32 @@ TEST_P(AttentionLarge, Bfloat16IsFloatRounded) {
   EXPECT_LT(distance(half.dv, full.dv), 0x1p-9);
 }
 
+/// Attention is the values of earlier rows, weighted by probabilities that sum to 1.
+template <class T>
+void expect_weighted_values(Case c, double tolerance) {
+  c.dropout = 0;
+  Rng rng(31, c.name);
+  Problem<T> p(c, rng);
+  p.forward();
+  const Index N = p.q.data.rows();
+  Tensor<T> y = p.y;
+  for (Index h = 0; h < c.H; ++h) {
+    Tensor<Acc<T>> shares(N, N, static_cast<Acc<T>>(Problem<T>::kNaN));
+    attention_probabilities<T>(p.shape(), h, p.q.c(), p.k.c(), p.slopes.cv(), shares.m());
+    EXPECT_GE(shares.data.minCoeff(), 0);
+    EXPECT_LT((shares.data.rowwise().sum().array() - 1).abs().maxCoeff(), tolerance);
+    EXPECT_EQ((shares.data.template triangularView<Eigen::StrictlyUpper>().toDenseMatrix().norm()), 0);
+    const RowMajor<Acc<T>> values = p.v.data.middleCols(h / (c.H / c.K) * c.D, c.D).template cast<Acc<T>>();
+    y.data.middleCols(h * c.D, c.D) = (shares.data * values).template cast<T>();
+  }
+  EXPECT_LT(distance(y, p.y), tolerance);
+}
+TEST_P(AttentionSmall, IsTheValuesTimesTheProbabilities) {
+  expect_weighted_values<double>(GetParam(), 1e-13);
+  expect_weighted_values<float>(GetParam(), 3e-6);
+  expect_weighted_values<bfloat16>(GetParam(), 0x1p-8);
+}
+
 template <class T>
 void expect_bits_of_any_threads(const Case& c) {
   Rng rng(17, c.name);

@@ -140,6 +140,23 @@ TEST(Attention, ForwardOfARaggedBatchIsThePlainFormula) {
   }
 }
 
+TEST(Attention, ProbabilitiesTimesValuesAreWhatEachHeadWrites) {
+  for (const AttentionCase& c : kAttentionCases) {
+    SCOPED_TRACE(c.name);
+    AttentionRun run(c.config());
+    run.step.training = false;  // no dropout
+    run.forward();
+    const RowMajor<double> values = run.activations.qkv.rightCols(c.K * c.D);
+    for (Index h = 0; h < c.H; ++h) {
+      testing::Tensor<double> p(run.rows.size(), run.rows.size(), kNaN);
+      run.part.probabilities(run.context(), run.activations, h, p.m());
+      testing::expect_near(p.data * values.middleCols(h / (c.H / c.K) * c.D, c.D),
+                           run.activations.attn_out.middleCols(h * c.D, c.D));
+      for (Index i = 0; i < run.rows.size(); ++i) EXPECT_NEAR(p.data.row(i).sum(), i < 9 ? 1 : 0, 1e-14);
+    }
+  }
+}
+
 TEST(Attention, RowsOfNoSequenceGetTheBiasAloneAndTouchNoOthers) {
   ModelConfig config = kAttentionCases[0].config();
   config.dropout = 0;

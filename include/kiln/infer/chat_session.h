@@ -1,7 +1,8 @@
 // Holds a conversation with a model. Keys and values stay in memory between turns.
 #pragma once
 
-#include "kiln/infer/generate.h"
+#include "kiln/infer/decoder.h"
+#include "kiln/infer/turns.h"
 #include "kiln/text/chat_template.h"
 
 #include <cstdint>
@@ -12,8 +13,6 @@
 #include <vector>
 
 namespace kiln {
-
-class TokenDrawer;
 
 struct ChatOptions {
   SamplingOptions sampling = {};
@@ -35,12 +34,6 @@ struct Answer {
   bool interrupted = false;                    // the callback stopped it; finish is `stop`
   Index dropped_turns = 0;                     // the oldest turns, which the model no longer read
   Index fed = 0;                               // tokens that the model read; the others were in the cache
-};
-
-/// The tokens of a conversation that the model reads.
-struct ChatView {
-  std::vector<TokenId> ids;
-  Index dropped_turns = 0;  // the oldest turns, which do not fit
 };
 
 /// Called with each new piece of an answer, in whole characters; returning false stops the answer. Also called with
@@ -97,26 +90,17 @@ class ChatSession {
 
  private:
   ChatView prompt() const;
-  template <class TokensOf>
-  ChatView without_oldest_turns(Index most, const TokensOf& tokens_of) const;
-  std::vector<std::size_t> turns() const;
-  std::size_t head() const;
-
   Answer answer_last(const OnPiece& on_piece);
   Answer answer_or_restore(std::vector<ChatMessage> before, const OnPiece& on_piece);
   void draw(std::vector<TokenId> tokens, Answer& answer, const OnPiece& on_piece);
-  bool feed(std::span<const TokenId> tokens, const OnPiece& on_piece, Index& fed);
 
   ModelView model_;
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;
   ChatOptions options_;
   Index context_;
-  std::unique_ptr<TokenDrawer> drawer_;
-  std::unique_ptr<Runner<float>> runner_;
-  std::vector<float> logits_;    // (V)
-  std::vector<TokenId> cached_;  // in the cache, from position 0 on
-  std::uint64_t answers_ = 0;    // drawn in this session
+  std::unique_ptr<Decoder> decoder_;  // keeps keys and values between turns
+  std::uint64_t answers_ = 0;         // drawn in this session
   std::vector<ChatMessage> messages_;
 };
 

@@ -13,7 +13,7 @@ namespace kiln {
 
 /// Describes where a batch's queries, keys and values lie. Each sequence has its queries in its own rows of q.
 /// - Without a cache (slot_size 0), its keys and values are the same rows of k and v. Its past is 0.
-/// - With a cache, its keys and values are the first past + length rows of its slot, which begins at row
+/// - With a cache, its keys and values are past + length rows from the beginning of its slot on, which is row
 ///   slot * slot_size of k and v.
 /// Query t of a sequence attends to the first past + t + 1 keys.
 struct AttentionShape {
@@ -36,6 +36,13 @@ std::vector<double> alibi_slopes(Index heads);
 template <class T>
 void attention_forward(const AttentionShape& shape, ConstMat<T> q, ConstMat<T> k, ConstMat<T> v,
                        ConstVec<Acc<T>> slopes, Dropout dropout, Mat<T> y, Vec<Acc<T>> lse);
+
+/// Writes p = softmax(q k^T / sqrt(D) - slope (i - j)) of one head, of which the other functions hold only tiles: p(i,
+/// j) of the query in row i and the key in row j, 0 where i does not attend to j. Computes query by query, to be looked
+/// at. p (N, N). Needs keys without a cache.
+template <class T>
+void attention_probabilities(const AttentionShape& shape, Index head, ConstMat<T> q, ConstMat<T> k,
+                             ConstVec<Acc<T>> slopes, Mat<Acc<T>> p);
 
 /// Writes the gradients of q, k and v; recomputes the probabilities from lse, tile by tile. Pasts must be 0.
 /// y and lse are the forward's; dy (N, H*D); dq like q, dk and dv like k; zero in rows of no sequence.

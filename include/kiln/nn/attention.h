@@ -42,6 +42,10 @@ class Attention {
   void forward(const ForwardContext<T>& context, ConstMat<T> x, Activations& activations, KeyValues<T>* cache,
                Mat<T> out) const;
 
+  /// Writes the attention of one head in the last forward: p(i, j) is what row i takes of the value of row j, before
+  /// dropout; 0 where i does not attend to j.   p (N, N). Needs a forward without a cache.
+  void probabilities(const ForwardContext<T>& context, const Activations& activations, Index head, Mat<Acc<T>> p) const;
+
   /// Replaces the gradient of `out` in d_stream (N, C) by that of x; adds the parameter gradients.
   void backward(const ForwardContext<T>& context, ConstMat<T> x, const Activations& activations, Scratch& scratch,
                 Mat<T> d_stream, Gradients<Acc<T>>& gradients) const;

@@ -36,6 +36,8 @@ class Block {
   /// Registers the block's parameters as h.<layer>.*.
   Block(const ModelConfig& config, Index layer, ParameterLayout& layout);
 
+  const Attention<T>& attention() const { return attention_; }
+
   /// Lays out the block's activations; uses the MLP's of another block if `shared_mlp` is given.
   Activations lay_out(Arena& arena, Index N, const typename Mlp<T>::Activations* shared_mlp = nullptr) const;
   Scratch lay_out_scratch(Arena& arena, Index N) const;

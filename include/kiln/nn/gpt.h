@@ -42,6 +42,16 @@ class Gpt {
   void forward(const ForwardContext<T>& context, GptActivations<T>& activations,
                std::span<KeyValues<T>> cache = {}) const;
 
+  /// Computes activations.hidden from the stream before block `layer`, as if the trunk ended there: the logit lens
+  /// (nostalgebraist, "interpreting GPT: the logit lens", 2020). n_layers: as forward leaves it. Other layers need
+  /// activations for a backward, which keep the stream.
+  void end_at(const ForwardContext<T>& context, GptActivations<T>& activations, Index layer) const;
+
+  /// Writes the attention of one head in one layer, see Attention::probabilities. Needs activations for a backward that
+  /// does not recompute blocks.
+  void attention(const ForwardContext<T>& context, const GptActivations<T>& activations, Index layer, Index head,
+                 Mat<Acc<T>> p) const;
+
   /// Propagates the gradient in activations.d_hidden to the embeddings; adds the parameter gradients. The context and
   /// all other activations must be the forward's. Pasts must be 0.
   void backward(const ForwardContext<T>& context, GptActivations<T>& activations, Gradients<Acc<T>>& gradients) const;

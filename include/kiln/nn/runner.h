@@ -17,7 +17,7 @@ struct RunnerOptions {
   Index scored = 0;                                  // rows of a score or backward, at most
   std::optional<Recompute> backward = std::nullopt;  // what the backward recomputes; null: no backward
   Index slots = 0;                                   // sequences in the key/value cache; 0: no cache
-  Index slot_size = 0;                               // positions of each, at most n_ctx
+  Index slot_size = 0;                               // positions of each; a longer sequence also takes the slots after
 };
 
 /// Runs a model forward and backward. Training, evaluation, generation, inspection and the gradient check all use it.
@@ -35,7 +35,7 @@ class Runner {
   virtual Index vocab_size() const = 0;
 
   /// Computes the hidden states of up to options.rows rows. With a cache, appends the keys and values of each sequence
-  /// to the `past` earlier ones in its slot; without one, pasts must be 0. Throws Error (failure) if the rows or
+  /// to the `past` earlier ones from its slot on; without one, pasts must be 0. Throws Error (failure) if the rows or
   /// positions exceed the memory. The functions below refer to the last forward; its weights and rows must stay
   /// unchanged until the last such call.
   virtual void forward(Weights weights, const TokenRows& rows, const StepContext& step = {}) = 0;
@@ -53,7 +53,17 @@ class Runner {
   /// parameter. May be called once per forward.   d_outputs, outputs (M) or (2M).
   virtual void backward(const Scored& scored, ConstVec<A> d_outputs, Vec<A> outputs, Gradients<A>& gradients) = 0;
 
-  /// Copies the first `positions` keys and values of slot `from` to slot `to`.
+  /// Makes logits() and score() read the stream before block `layer`, as if the model ended there (the logit lens, see
+  /// Gpt::end_at). n_layers: the whole model, as a forward leaves it and a backward needs it. Needs options.backward,
+  /// with which the stream is kept.
+  virtual void end_at(Index layer) = 0;
+
+  /// Writes the attention of one head in one layer: p(i, j) is what row i takes of the value of row j, 0 where i does
+  /// not attend to j.   p (N, N). Needs options.backward of none or mlp, with which queries and keys are kept, and no
+  /// cache.
+  virtual void attention(Index layer, Index head, Mat<A> p) = 0;
+
+  /// Copies `positions` keys and values from slot `from` on to slot `to`.
   virtual void copy_slot(Index from, Index to, Index positions) = 0;
 };
 
