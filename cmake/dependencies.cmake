@@ -5,6 +5,7 @@ find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # its headers alone, for src/serve/http_server.cpp
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
@@ -19,6 +20,14 @@ if(KILN_PNG AND NOT KILN_SANITIZE)  # the fonts that it reads are kept to the en
 endif()
 if(KILN_EDIT)
   pkg_check_modules(EDIT IMPORTED_TARGET libedit>=3.1)
+endif()
+if(KILN_CURVES)  # a library for browsers, which the pages contain, with its licence
+  foreach(file IN ITEMS js css)
+    find_file(DYGRAPHS_${file} dygraph.min.${file} HINTS ${DYGRAPHS} PATHS /usr/share/javascript /usr/share/nodejs
+              PATH_SUFFIXES dygraphs dygraphs/dist dist)
+  endforeach()
+  find_file(DYGRAPHS_LICENSE NAMES LICENSE.txt copyright HINTS ${DYGRAPHS}
+            PATHS /usr/share/doc/libjs-dygraphs NO_DEFAULT_PATH)
 endif()
 
 add_library(kiln_settings INTERFACE)
@@ -44,6 +53,12 @@ if(TARGET PkgConfig::RSVG)
   target_link_libraries(kiln_settings INTERFACE PkgConfig::RSVG)
 else()
   message(STATUS "Plots: SVG alone (librsvg is absent or switched off)")
+endif()
+if(DYGRAPHS_js AND DYGRAPHS_css AND DYGRAPHS_LICENSE)
+  message(STATUS "Pages: curves are drawn with dygraphs (${DYGRAPHS_js})")
+  set(KILN_CURVES_FILES ${DYGRAPHS_js}=dygraph.js ${DYGRAPHS_css}=dygraph.css ${DYGRAPHS_LICENSE}=dygraphs.license)
+else()
+  message(STATUS "Pages: without curves (libjs-dygraphs is absent or switched off)")
 endif()
 if(TARGET PkgConfig::EDIT)  # for src/cli alone, so no part of what programs link
   message(STATUS "Chat: lines are edited with libedit (${EDIT_VERSION})")

@@ -267,8 +267,8 @@ DATA = [
         ("top-p of all, not of those that top-k kept", "const double wanted = options_.top_p * total();",
          "const double wanted = options_.top_p;"),
         ("a token is penalised each time that it stands there",
-         " || seen_[static_cast<std::size_t>(token)] != 0) continue;",
-         ") continue;"),
+         "const Index count = std::exchange(counts_[static_cast<std::size_t>(token)], 0);",
+         "const Index count = counts_[static_cast<std::size_t>(token)];"),
         ("negative logits are divided too", "logits[token] * penalty;", "logits[token] / penalty;")),
     *of("src/nn/heads.cpp", "nn_test",
         ("every chunk of logits overwrites the unembedding's gradient", "begin, count), hidden, dw, write);",
@@ -507,4 +507,32 @@ POLICIES = [
         ("the gradient has no temperature", "divide(dz, scored.temperature);", "")),
 ]
 
-MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS + JUDGEMENTS + PREFERENCES + POLICIES
+SERVING = [
+    *of("src/infer/cache_space.cpp", "infer_test:Decoder*:CacheSpace*:*/Decoder*",
+        ("a place for a copy overlaps the extent before it", "std::prev(*next)->first + std::prev(*next)->slots",
+         "std::prev(*next)->first + std::prev(*next)->slots - 1"),
+        ("the whole prompt is taken from the cache", "needed = prompt.first(prompt.size() - 1);", "needed = prompt;"),
+        ("what is cached is not cut to what is shared", "extent.cached = match.length;",
+         "extent.cached = std::max(extent.cached, match.length);")),
+    *of("src/infer/decoder.cpp", "infer_test:Decoder*:*/Decoder*",
+        ("a copy of keys and values is left out", "if (place->copied_from) runner_->copy_slot",
+         "if (false) runner_->copy_slot"),
+        ("deterministic forwards are not all of one size", "if (options_.deterministic || is_mixed) rows_.round_up",
+         "if (is_mixed) rows_.round_up"),
+        ("the penalties count the prompt too", "const Index drawn = std::ssize(tokens) - running.prompt_size;",
+         "const Index drawn = std::ssize(tokens);"),
+        ("a prompt's parts get the same positions", ".past = past + t,", ".past = past,"),
+        ("prompts that come together are computed apart", "return shared >= running.extent->cached + kWorthWaiting;",
+         "return false;")),
+    *of("src/serve/generation.cpp", "serve_test:Completions*",
+        ("all choices draw alike", "submit(prompt, seed, static_cast<std::uint64_t>(k));", "submit(prompt, seed, 0);"),
+        ("the end of a turn does not end an answer", "if (request_.is_chat && !request_.ignores_ends) ends.push_back", "if (false) ends.push_back"),
+        ("an answer goes on when its client has gone", "if (const auto generation = self.lock()) generation->cancel();",
+         "")),
+    *of("src/serve/engine.cpp", "serve_test:Engine*",
+        ("a request takes the newest model of the name",
+         "return **std::ranges::find(served_, model, [](const auto& served) { return served->model; });",
+         "return *served_.back();")),
+]
+
+MUTATIONS = KERNELS + OPTIMIZERS + RUN + TOKENIZER + DATA + CONVERSATIONS + JUDGEMENTS + PREFERENCES + POLICIES + SERVING

@@ -15,8 +15,8 @@
 #include "cli/commands.h"
 #include "cli/line_source.h"
 #include "cli/output.h"
+#include "cli/state_folder.h"
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -48,22 +48,14 @@ ChatTemplate template_of(const LoadedModel& model, const std::optional<std::stri
 
 /// Returns where a person's lines are kept between chats, in a folder that exists; nullopt if there can be none.
 std::optional<std::filesystem::path> history_file() {
-  const char* state = std::getenv("XDG_STATE_HOME");
-  const char* home = std::getenv("HOME");
-  std::filesystem::path folder;
-  if (state != nullptr && *state == '/') {  // XDG ignores relative paths
-    folder = state;
-  } else if (home != nullptr && *home == '/') {
-    folder = std::filesystem::path(home) / ".local/state";
-  } else {
-    return std::nullopt;
-  }
+  const std::optional<std::filesystem::path> folder = state_folder();
+  if (!folder) return std::nullopt;
   try {
-    make_directories(folder / "kiln");
+    make_directories(*folder);
   } catch (const Error&) {
     return std::nullopt;
   }
-  return folder / "kiln/chat_history";
+  return *folder / "chat_history";
 }
 
 std::unique_ptr<LineSource> line_source(PendingSignals& signals, ChatOutput output) {

@@ -13,6 +13,7 @@ void add_new(CLI::App& app);
 void add_train(CLI::App& app);
 void add_sample(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_answers(CLI::App& app);
 void add_rank(CLI::App& app);
 void add_score(CLI::App& app);
@@ -38,11 +39,11 @@ void add_help(CLI::App& app);
 void add_version(CLI::App& app);
 
 /// All commands, in the order of the help; a new command is a file and a line here.
-inline constexpr std::array kCommands{add_new,       add_train,     add_sample, add_chat,   add_answers, add_rank,
-                                      add_score,     add_compare,   add_eval,   add_plan,   add_bench,   add_inspect,
-                                      add_gradcheck, add_data,      add_tune,   add_plot,   add_runs,    add_verify,
-                                      add_diff,      add_tokenizer, add_import, add_export, add_merge,   add_completion,
-                                      add_manual,    add_help,      add_version};
+inline constexpr std::array kCommands{add_new,        add_train,     add_sample,    add_chat,   add_serve,  add_answers,
+                                      add_rank,       add_score,     add_compare,   add_eval,   add_plan,   add_bench,
+                                      add_inspect,    add_gradcheck, add_data,      add_tune,   add_plot,   add_runs,
+                                      add_verify,     add_diff,      add_tokenizer, add_import, add_export, add_merge,
+                                      add_completion, add_manual,    add_help,      add_version};
 
 /// Returns the subcommand of this name. Throws Error (usage), with the nearest name, if there is none. Messages use
 /// `path` as the name of `app`, such as "kiln tokenizer".

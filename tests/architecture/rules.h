@@ -36,7 +36,8 @@ struct Floor {
 
 inline constexpr Floor kFloors[] = {
     {"core", 0}, {"tensor", 1},  {"plot", 1},  {"kernels", 2}, {"nn", 3},    {"text", 3}, {"optim", 4},
-    {"data", 4}, {"interop", 5}, {"infer", 5}, {"run", 6},     {"train", 7}, {"cli", 8},
+    {"data", 4}, {"interop", 5}, {"infer", 5}, {"run", 6},     {"train", 7}, {"serve", 8},
+    {"cli", 9},
 };
 
 /// Within a folder, `below` must not include `above`.
@@ -67,6 +68,7 @@ inline constexpr Door kDoors[] = {
     {"zstd.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
     {"histedit.h", {"src/cli/line_editor"}, "cli/line_editor alone edits lines"},
+    {"boost/", {"src/serve/http_server", ""}, "serve/http_server alone speaks HTTP"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
     {"spdlog/", {"src/cli/", ""}, "only the program logs; the library reports through core/report"},
     {"csignal", {"src/cli/", "src/core/map_guard"}, "only the program handles signals"},

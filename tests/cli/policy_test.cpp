@@ -211,13 +211,12 @@ TEST(Policy, CtrlCWhileAProgramScoresIsAnsweredAtOnceAndLosesNothing) {
   const Tuned rig;
   const std::string judge = read_file(rig.scratch.path("judge.sh"));
   rig.write_config(R"([{"type": "command", "command": ["sh", "judge.sh"]}])");
-  for (const auto& [evaluated_every, answer] :
-       {std::pair("0", "step 1 is saved first; --resume draws the next answers again"),
-        {"1", "step 1 is saved first, without its evaluation, which --resume repeats"}}) {
+  for (const auto& [every, answer] : {std::pair("0", "step 1 is saved first; --resume draws the next answers again"),
+                                      {"1", "step 1 is saved first, without its evaluation, which --resume repeats"}}) {
+    const std::string evaluating = "train.eval_every=" + std::string(every);
     const auto command = [&](const std::string& folder) {
-      return std::vector<std::string>{
-          "train", "tune.json",     "--run", folder,
-          "--set", "train.steps=3", "--set", "train.eval_every=" + std::string(evaluated_every)};
+      return std::vector<std::string>{"train", "tune.json",     "--run", folder,
+                                      "--set", "train.steps=3", "--set", evaluating};
     };
     Tuned::expect_ok(rig.kiln(command("runs/whole")));
     rig.scratch.write("judge.sh",

@@ -256,6 +256,46 @@ def token_file():
     yield "bad_header", header(20240520, 1, 0)[:1000]
 
 
+def http_request():
+    host = "Host: localhost\r\n"
+    post = "POST /v1/completions HTTP/1.1\r\n" + host + "Content-Type: application/json\r\n"
+    yield "get", "GET /v1/series?run=a%20b&points=10 HTTP/1.1\r\n" + host + "\r\n"
+    yield "old", "GET / HTTP/1.0\r\n\r\n"
+    yield "post", post + 'Content-Length: 14\r\n\r\n{"prompt": ""}'
+    yield "chunks", post + 'Transfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2;x=y\r\n1}\r\n0\r\nT: r\r\n\r\n'
+    yield "two", "GET /a HTTP/1.1\r\n" + host + "\r\nHEAD /b HTTP/1.1\r\n" + host + "\r\n"
+    yield "bad_percent", "GET /%zz HTTP/1.1\r\n" + host + "\r\n"
+    yield "bad_nul", "GET /%00 HTTP/1.1\r\n" + host + "\r\n"
+    yield "bad_target", "GET v1 HTTP/1.1\r\n" + host + "\r\n"
+    yield "bad_version", "GET / HTTP/2.0\r\n" + host + "\r\n"
+    yield "bad_hosts", "GET / HTTP/1.1\r\n" + host + host + "\r\n"
+    yield "bad_lengths", post + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"
+    yield "bad_both", post + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    yield "bad_chunk", post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    yield "bad_header", "GET / HTTP/1.1\r\n" + host + "X: " + "x" * 2000 + "\r\n\r\n"
+    yield "bad_body", post + "Content-Length: 999999\r\n\r\n"
+
+
+def request_body():
+    talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi \u00e9"}]}]
+    yield "chat", compact({"model": "m", "messages": talk, "max_tokens": 5, "temperature": 0.5, "top_p": 0.9, "n": 2,
+                           "stop": ["a", "b"], "stream": True, "stream_options": {"include_usage": True}, "seed": -1,
+                           "logprobs": True, "top_logprobs": 3, "logit_bias": {"5": -100}, "user": "u", "tools": []})
+    yield "completion", compact({"prompt": ["a", "b"], "max_tokens": 0, "echo": True, "logprobs": 2, "top_k": 5,
+                                 "min_p": 0.1, "repetition_penalty": 1.1, "presence_penalty": 1, "stop": None})
+    yield "tokens", compact({"prompt": [[1, 2], [3]], "frequency_penalty": -2})
+    yield "bad_role", compact({"messages": [{"role": "tool", "content": "x"}]})
+    yield "bad_part", compact({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})
+    yield "bad_tools", compact({"messages": talk, "tools": [{"type": "function"}]})
+    yield "bad_range", compact({"messages": talk, "temperature": 3})
+    yield "bad_field", compact({"prompt": "a", "max_tokenz": 4})
+    yield "bad_prompt", compact({"prompt": [1, "a"]})
+    yield "bad_json", '{"prompt": "a"'
+    yield "bad_twice", '{"prompt": "a", "prompt": "b"}'
+    yield "bad_depth", "[" * 10000
+    yield "bad_utf8", b'{"prompt": "\xff"}'
+
+
 def jsonl():
     yield "two", '{"text":"One."}\n{"text":"Two \\u00e9 \\ud83d\\ude00","more":[1,{}]}\n'
     yield "windows", '{"text":"a\\n---\\nb"}\r\n\r\n{"text":""}\r\n{"text":"c"}'
@@ -416,8 +456,8 @@ def judgements():
         yield name, compact(record)
 
 
-TARGETS = (compressed, config, conversations, gguf, jsonl, judgements, llmc_model, manifest, model_folder, prompt,
-           run_files, safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
+TARGETS = (compressed, config, conversations, gguf, http_request, jsonl, judgements, llmc_model, manifest, model_folder,
+           prompt, request_body, run_files, safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
 
 
 def main():

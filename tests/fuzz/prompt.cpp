@@ -6,7 +6,7 @@
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
 
-#include "infer/text_stream.h"
+#include "kiln/infer/text_stream.h"
 #include "round_trip.h"
 #include "target.h"
 

@@ -47,12 +47,14 @@ void fuzz_compressed(std::string_view input);
 void fuzz_config(std::string_view input);
 void fuzz_conversations(std::string_view input);
 void fuzz_gguf(std::string_view input);
+void fuzz_http_request(std::string_view input);
 void fuzz_jsonl(std::string_view input);
 void fuzz_judgements(std::string_view input);
 void fuzz_llmc_model(std::string_view input);
 void fuzz_manifest(std::string_view input);
 void fuzz_model_folder(std::string_view input);
 void fuzz_prompt(std::string_view input);
+void fuzz_request_body(std::string_view input);
 void fuzz_run_files(std::string_view input);
 void fuzz_safetensors(std::string_view input);
 void fuzz_token_file(std::string_view input);
@@ -66,12 +68,14 @@ inline constexpr std::array kTargets{
     Target{"config", fuzz_config},
     Target{"conversations", fuzz_conversations},
     Target{"gguf", fuzz_gguf},
+    Target{"http_request", fuzz_http_request},
     Target{"jsonl", fuzz_jsonl},
     Target{"judgements", fuzz_judgements},
     Target{"llmc_model", fuzz_llmc_model},
     Target{"manifest", fuzz_manifest},
     Target{"model_folder", fuzz_model_folder},
     Target{"prompt", fuzz_prompt},
+    Target{"request_body", fuzz_request_body},
     Target{"run_files", fuzz_run_files},
     Target{"safetensors", fuzz_safetensors},
     Target{"token_file", fuzz_token_file},

@@ -1,0 +1,59 @@
+// Answers the requests of kiln serve: finds what a path means, and checks who may use it.
+#pragma once
+
+#include "kiln/serve/access.h"
+#include "kiln/serve/engine.h"
+#include "kiln/serve/http_server.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace kiln {
+
+class ConversationStore;
+class Feedback;
+class RunReader;
+struct Inside;
+
+struct ServiceOptions {
+  AccessOptions access = {};
+  std::filesystem::path data = {};  // folder for conversations and feedback; "": none are kept
+  std::filesystem::path runs = {};  // folder whose runs the page "Runs" shows; "": none
+};
+
+/// The paths of one server. Any thread may call handle().
+class Service {
+ public:
+  /// `engine` must outlive the service. Throws Error (io) if the folder for the data cannot be created.
+  Service(Engine& engine, ServiceOptions options);
+  ~Service();
+
+  /// Answers a request, now or later. Errors become replies.
+  void handle(const HttpRequest& request, const std::shared_ptr<HttpResponse>& response);
+
+  /// Loads the newest checkpoint of each model whose checkpoint was not named, if it has changed, and replaces the
+  /// model. Returns the names of those. Throws as ServedModel does.
+  std::vector<std::string> reload();
+
+  /// Return where conversations and feedback are kept. Throw ApiError (404) if the server keeps none.
+  ConversationStore& conversations() const;
+  Feedback& feedback() const;
+
+  /// Returns what reads the folder of runs; null if there is none.
+  RunReader* runs() const { return runs_.get(); }
+
+  /// Returns what looks into models.
+  Inside& inside() const { return *inside_; }
+
+ private:
+  Engine& engine_;
+  ServiceOptions options_;
+  std::mutex reloading_;
+  std::unique_ptr<ConversationStore> conversations_;
+  std::unique_ptr<Feedback> feedback_;
+  std::unique_ptr<RunReader> runs_;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,101 @@
+// Reads one field after the other, and refuses what no function has read.
+#include "serve/inspection_request.h"
+
+#include <nlohmann/json.hpp>
+
+#include "serve/prompt_fields.h"
+#include "serve/request_fields.h"
+#include <limits>
+#include <utility>
+
+namespace kiln {
+namespace {
+
+constexpr Constraint kIds = between(0, std::numeric_limits<TokenId>::max());
+constexpr Index kMostTop = 100;
+constexpr Index kMostContinued = 256;
+constexpr Index kMostShown = 2000;
+constexpr Index kMostNeighbours = 100;
+
+CheckpointChoice read_checkpoint(RequestFields& fields) {
+  const Json* value = fields.find("checkpoint");
+  if (value == nullptr) return {};
+  if (*value == "untrained") return {.step = {}, .untrained = true};
+  if (!value->is_number()) expect_field(fields.path("checkpoint"), *value, "a step or \"untrained\"");
+  return {.step = to_integer(fields.path("checkpoint"), *value, at_least(0))};
+}
+
+void read_input(RequestFields& fields, InspectionRequest& request) {
+  const std::optional<std::string> text = fields.text("text");
+  const Json* tokens = fields.find_array("tokens");
+  const bool has_messages = fields.find("messages") != nullptr;
+  if ((text ? 1 : 0) + (tokens != nullptr ? 1 : 0) + (has_messages ? 1 : 0) != 1) {
+    fields.refuse("text", "send one of text, tokens and messages");
+  }
+  if (text) request.input = *text;
+  if (tokens != nullptr) request.input = read_tokens(fields.path("tokens"), *tokens);
+  if (has_messages) request.messages = read_messages(fields);
+}
+
+void read_attention(RequestFields& fields, InspectionRequest& request) {
+  const Json* value = fields.find("attention");
+  if (value == nullptr) return;
+  request.has_all_heads = *value == "all";
+  if (request.has_all_heads) return;
+  const std::string field = fields.path("attention");
+  if (!value->is_object()) expect_field(field, *value, R"("all" or {"layer": ..., "head": ...})");
+  RequestFields members(*value, field);
+  const auto layer = members.integer("layer", at_least(0)), head = members.integer("head", at_least(0));
+  if (!layer) members.refuse("layer", "it is missing");
+  if (!head) members.refuse("head", "it is missing");
+  members.refuse_unknown();
+  request.head = {.layer = *layer, .head = *head};
+}
+
+void read_continuation(RequestFields& fields, InspectionRequest& request) {
+  const Json* value = fields.find("continue");
+  if (value == nullptr) return;
+  RequestFields members(*value, fields.path("continue"));
+  request.continuation = members.integer("max_tokens", between(1, kMostContinued)).value_or(40);
+  request.sampling.temperature = members.number("temperature", between(0, 2)).value_or(0);
+  request.seed = read_seed(members).value_or(request.seed);
+  members.refuse_unknown();
+}
+
+}  // namespace
+
+InspectionRequest read_inspection_request(std::string_view body) {
+  const Json json = parse_body(body);
+  RequestFields fields(json);
+  InspectionRequest request;
+  request.model = fields.text("model").value_or("");
+  request.checkpoint = read_checkpoint(fields);
+  read_input(fields, request);
+  request.top = fields.integer("top", between(1, kMostTop)).value_or(request.top);
+  request.has_lens = fields.boolean("layers").value_or(false);
+  read_attention(fields, request);
+  read_continuation(fields, request);
+  fields.refuse_unknown();
+  return request;
+}
+
+EmbeddingsRequest read_embeddings_request(std::string_view body) {
+  const Json json = parse_body(body);
+  RequestFields fields(json);
+  EmbeddingsRequest request;
+  request.model = fields.text("model").value_or("");
+  request.checkpoint = read_checkpoint(fields);
+  request.first = fields.integer("first", between(0, kMostShown)).value_or(request.first);
+  const Json* tokens = fields.find_array("tokens");
+  if (tokens != nullptr && std::ssize(*tokens) > kMostShown) {
+    fields.refuse("tokens", fmt::format("{} were sent; up to {} are shown", tokens->size(), kMostShown));
+  }
+  if (tokens != nullptr && !tokens->empty()) request.tokens = read_tokens(fields.path("tokens"), *tokens);
+  const auto token = fields.integer("neighbours_of", kIds);
+  if (token) request.neighbours_of = static_cast<TokenId>(*token);
+  request.count = fields.integer("count", between(1, kMostNeighbours)).value_or(request.count);
+  fields.refuse_unknown();
+  return request;
+}
+
+}  // namespace kiln

@@ -1,0 +1,34 @@
+// Runs long work on the computing thread in pieces, so that the requests of others go on in between.
+#pragma once
+
+#include "kiln/serve/engine.h"
+
+#include <functional>
+#include <memory>
+
+namespace kiln {
+
+/// Works that wait for the computing thread: one runs at a time, in the order of their coming. Any thread may add one.
+class PiecewiseWork {
+ public:
+  static constexpr std::size_t kMostWaiting = 16;
+
+  /// Does a piece; returns whether there is more to do.
+  using Piece = std::function<bool()>;
+
+  /// The engine must outlive every piece.
+  explicit PiecewiseWork(Engine& engine);
+
+  /// Has `piece` called on the computing thread, between two steps, until it returns false. An exception ends the work
+  /// and is reported as a warning. Throws ApiError: 503 if kMostWaiting works are not done yet.
+  void add(Piece piece);
+
+ private:
+  struct Queue;
+
+  static void do_piece(const std::shared_ptr<Queue>& queue);
+
+  std::shared_ptr<Queue> queue_;  // also of the posted piece, which may outlive this object
+};
+
+}  // namespace kiln
