@@ -38,7 +38,7 @@ void add(const DecoderCounts& counts, DecoderCounts& sums) {
 
 }  // namespace
 
-Engine::Engine(std::vector<Model> models, const EngineOptions& options)
+Engine::Engine(const std::vector<Model>& models, const EngineOptions& options)
     : options_(options), cache_bytes_(options.cache_bytes / std::max<std::size_t>(1, models.size())) {
   for (const Model& added : models) {
     for (const Model& other : models_) {

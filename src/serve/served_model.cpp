@@ -26,7 +26,7 @@ std::unique_ptr<ModelWeights> weights_of(LoadedModel& loaded, Precision precisio
 /// Returns the name of the folder that a person named: "tales" for runs/tales and for a checkpoint of it that kiln
 /// chose, "tales/step-00000100" for a checkpoint that the person chose.
 std::string name_of_model(const std::string& run) {
-  const std::string name = RunPaths{run}.name();
+  std::string name = RunPaths{run}.name();
   if (!step_of_checkpoint(name)) return name;
   const std::filesystem::path folder = std::filesystem::weakly_canonical(run).parent_path().parent_path();
   return RunPaths{folder}.name() + "/" + name;

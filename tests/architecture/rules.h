@@ -35,9 +35,8 @@ struct Floor {
 };
 
 inline constexpr Floor kFloors[] = {
-    {"core", 0}, {"tensor", 1},  {"plot", 1},  {"kernels", 2}, {"nn", 3},    {"text", 3}, {"optim", 4},
-    {"data", 4}, {"interop", 5}, {"infer", 5}, {"run", 6},     {"train", 7}, {"serve", 8},
-    {"cli", 9},
+    {"core", 0}, {"tensor", 1},  {"plot", 1},  {"kernels", 2}, {"nn", 3},    {"text", 3},  {"optim", 4},
+    {"data", 4}, {"interop", 5}, {"infer", 5}, {"run", 6},     {"train", 7}, {"serve", 8}, {"cli", 9},
 };
 
 /// Within a folder, `below` must not include `above`.

@@ -2,11 +2,11 @@
 #include "kiln/infer/prompt.h"
 
 #include "kiln/core/utf8.h"
+#include "kiln/infer/text_stream.h"
 #include "kiln/text/document.h"
 #include "kiln/text/none_tokenizer.h"
 #include "kiln/text/pretokenizer.h"
 
-#include "kiln/infer/text_stream.h"
 #include "round_trip.h"
 #include "target.h"
 

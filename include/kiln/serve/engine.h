@@ -40,7 +40,7 @@ class Engine {
   using Ticket = std::uint64_t;
 
   /// Throws Error (usage) for memory that cannot be allocated, and two models of one name.
-  Engine(std::vector<Model> models, const EngineOptions& options);
+  Engine(const std::vector<Model>& models, const EngineOptions& options);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
