@@ -50,11 +50,12 @@ inline Config letters_config(const Scratch& scratch) {
   return config;
 }
 
-/// Returns a config that tunes the model of letters_config, which it trains first, in the folder "start".
-inline Config config_of_tuning(const Scratch& scratch) {
+/// Returns a config that tunes the model of letters_config, which it trains first for `steps`, in the folder "start".
+inline Config config_of_tuning(const Scratch& scratch, Index steps = 60) {
   Config config = letters_config(scratch);
+  config.train.steps = steps;
+  if (const std::string start = scratch.path("start"); !path_exists(start)) train(config, start);
   config.init_from = scratch.path("start");
-  if (!path_exists(*config.init_from)) train(letters_config(scratch), *config.init_from);
   return config;
 }
 

@@ -41,7 +41,7 @@ std::string judged_pairs() {
 }
 
 Config tuning_config(const Scratch& scratch, ObjectiveKind kind) {
-  Config config = config_of_tuning(scratch);
+  Config config = config_of_tuning(scratch, 40);
   config.data.train = {scratch.write("pairs.jsonl", judged_pairs())};
   config.objective.type = kind;
   config.train.steps = 60;
