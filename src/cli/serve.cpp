@@ -184,9 +184,10 @@ void run_serve(const ServeArguments& arguments) {
   Engine engine(load_models(arguments), options);
   const std::unique_ptr<Service> owned = make_service(engine, arguments, access);
   Service& service = *owned;
-  HttpServer server(arguments.http, [&service](const HttpRequest& request, std::shared_ptr<HttpResponse> response) {
-    service.handle(request, response);
-  });
+  HttpServer server(arguments.http,
+                    [&service](const HttpRequest& request, const std::shared_ptr<HttpResponse>& response) {
+                      service.handle(request, response);
+                    });
   say_where(arguments, server.port(), !access.key.empty());
   std::unique_ptr<Repeated> following;
   if (arguments.follow_seconds > 0) {
