@@ -46,7 +46,7 @@ Json checked_prompt(RequestFields& fields) {
 
 /// Returns a hash that a page has kept, else `own`, else "".
 std::string checked_hash(RequestFields& fields, std::string_view name, const std::string& own) {
-  const std::string text = fields.text(name).value_or(own);
+  std::string text = fields.text(name).value_or(own);
   const bool is_hash = text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!text.empty() && !is_hash) expect_field(fields.path(name), text, "a hash of 16 hexadecimal digits");
   return text;
