@@ -17,11 +17,18 @@ namespace kiln::testing {
 namespace {
 
 constexpr double kTargetNats = 6;
-constexpr Index kLastRollouts = 50;
+constexpr std::size_t kLastRollouts = 75;  // about as many as a swing about the target takes
 
 /// Returns the number of an answer's symbols that are among the first four.
 double count_of_liked(const kiln::Episode& episode) {
   return static_cast<double>(std::ranges::count_if(episode.tokens, [](TokenId symbol) { return symbol < 4; }));
+}
+
+/// Returns the mean of a figure over the last rollouts.
+double mean_of_last(const std::vector<RolloutFigures>& course, double RolloutFigures::*figure) {
+  double sum = 0;
+  for (const RolloutFigures& figures : std::span(course).last(kLastRollouts)) sum += figures.*figure;
+  return sum / static_cast<double>(kLastRollouts);
 }
 
 /// Returns the figures of each rollout.
@@ -29,7 +36,9 @@ std::vector<RolloutFigures> tune_to_target(const TrainedPolicy& base, ObjectiveK
   std::vector<RolloutFigures> figures;
   PolicyConfig policy{
       .prompts = kSymbols, .answers = 8, .max_tokens = kAnswerLength, .passes = 1, .kl_target = kTargetNats};
-  policy.kl_horizon = 30 * static_cast<double>(policy.episodes());  // two thirds of a percent a rollout, at most
+  policy.kl_horizon = 40 * static_cast<double>(policy.episodes());  // half a percent a rollout, at most
+  // The values follow the policy in two steps a rollout; in one they lag, and the divergence swings further.
+  if (type == ObjectiveKind::ppo) policy.minibatches = 2;
   tune_by_rollouts(
       base, symbol_prompts(), count_of_liked,
       {.type = type,
@@ -37,7 +46,7 @@ std::vector<RolloutFigures> tune_to_target(const TrainedPolicy& base, ObjectiveK
        .policy = policy,
        .rollouts = 250,
        .rows = policy.episodes() * kAnswerLength,
-       .learning_rate = 2e-3,
+       .learning_rate = 4e-3,
        .schedule = ScheduleKind::constant,
        .on_rollout = [&](const Rollouts& rollouts, const ModelView&) { figures.push_back(rollouts.figures()); }});
   return figures;
@@ -45,19 +54,19 @@ std::vector<RolloutFigures> tune_to_target(const TrainedPolicy& base, ObjectiveK
 
 TEST(AdaptiveKl, HoldsItsTargetAgainstARewardThatPullsFurther) {
   if (kSanitized) GTEST_SKIP() << "minutes of arithmetic";
-  constexpr double kFirstBeta = 0.4;
+  constexpr double kFirstBeta = 0.5;
   set_threads(2);
   const TrainedPolicy base = learn_symbols(SymbolChain(1), 1, 32, {.steps = 150, .rows = 1024, .learning_rate = 1e-2});
   for (const ObjectiveKind type : {ObjectiveKind::rloo, ObjectiveKind::ppo}) {
     const std::vector<RolloutFigures> course = tune_to_target(base, type, kFirstBeta);
-    double kl = 0, largest = 0;
-    for (const RolloutFigures& figures : std::span(course).last(kLastRollouts)) kl += figures.kl / kLastRollouts;
-    for (const RolloutFigures& figures : course) largest = std::max(largest, figures.kl);
+    const double kl = mean_of_last(course, &RolloutFigures::kl);
+    const double beta = mean_of_last(course, &RolloutFigures::kl_weight);
+    const double largest = std::ranges::max_element(course, {}, &RolloutFigures::kl)->kl;
     EXPECT_LT(course.front().entropy, 0.95 * std::log(static_cast<double>(kSymbols)));  // the base knows the chain
     EXPECT_GT(largest, 2 * kTargetNats) << name_of(type);                               // what the first beta allows
-    EXPECT_NEAR(kl, kTargetNats, 0.5) << name_of(type);
-    EXPECT_GT(course.back().kl_weight, 1.2 * kFirstBeta) << name_of(type);
-    EXPECT_GT(course.back().reward, course.front().reward + 4) << name_of(type);
+    EXPECT_NEAR(kl, kTargetNats, 0.5) << name_of(type);                                 // of seeds 1 to 6: 5.90 to 6.15
+    EXPECT_GT(beta, 1.2 * kFirstBeta) << name_of(type);  // 0.69 and more, with little swing
+    EXPECT_GT(mean_of_last(course, &RolloutFigures::reward), course.front().reward + 4) << name_of(type);
     RecordProperty(std::string(name_of(type)), std::to_string(kl));
   }
 }
