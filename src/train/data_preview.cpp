@@ -85,6 +85,7 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
   if (data.preferences) preview.judged = data.preferences->census();
   preview.tokenizer = std::move(data.tokenizer);
   if (data.policy) {
+    preview.held_out_prompts = std::ssize(data.policy->held_out.tokens);
     show_prompts(*data.policy, count, preview);
     return preview;
   }

@@ -83,8 +83,9 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   const std::uint64_t held = recent_peak_memory_bytes();
   const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
   if (held > counted) speeds.program_bytes = held - counted;
-  if (train.eval_every > 0 || scores_by_reference(config)) speeds.evaluation = time_evaluation(config, V);
-  if (is_of_policy(config.objective.type)) {
+  const bool draws = is_of_policy(config.objective.type);  // evaluations draw answers too
+  if ((train.eval_every > 0 && !draws) || scores_by_reference(config)) speeds.evaluation = time_evaluation(config, V);
+  if (draws) {
     constexpr Index kTimedTokens = 16;
     const Index together = std::min<Index>(config.policy.episodes(), kMostTogether);
     speeds.decoding = time_batched_decoding(config, V, resolved(train.precision), together, kTimedTokens);
@@ -97,10 +98,17 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
   return speeds;
 }
 
-/// Returns the tokens of one evaluation; 0 if nothing is held out, or if all of a text that cannot be read is scored.
+/// Returns the tokens of an answer of a policy, at most.
+Index answer_tokens(const Config& config) { return std::min<Index>(config.policy.max_tokens, config.model.n_ctx); }
+
+/// Returns the tokens of one evaluation, of a policy with those that it draws; 0 if nothing is held out, or if all of a
+/// text that cannot be read is scored.
 Index evaluated_tokens(const Config& config, const std::optional<TextLength>& text) {
   const TrainConfig& train = config.train;
   if (train.eval_every == 0 || !config.data.has_validation()) return 0;
+  if (is_of_policy(config.objective.type)) {
+    return text ? text->validation + text->held_out_prompts * answer_tokens(config) : 0;
+  }
   const Index most = train.most_evaluated_tokens(config.model.n_ctx);
   if (text) return std::min(most, std::max<Index>(text->validation - 1, 0));
   return most == std::numeric_limits<Index>::max() ? 0 : most;
@@ -113,13 +121,20 @@ double rollout_tokens(const Config& config) {
   return static_cast<double>(config.policy.episodes() * (prompt + answer));
 }
 
+/// Returns the time to draw `answers`, and to find log p of their `tokens`, with those of their prompts, under the
+/// model and the reference.
+double drawing_seconds(const Config& config, const Speeds& speeds, Index answers, double tokens) {
+  const double forwards = config.objective.beta > 0 ? 2 : 1;
+  return static_cast<double>(answers * answer_tokens(config)) / speeds.decoding +
+         forwards * tokens / (kForwardSpeed * speeds.training);
+}
+
 /// Returns the time of a rollout and its steps.
 PlannedRollout plan_rollout(const Config& config, const Speeds& speeds) {
   const PolicyConfig& policy = config.policy;
-  const double tokens = rollout_tokens(config), forwards = config.objective.beta > 0 ? 2 : 1;
-  const auto drawn = static_cast<double>(policy.episodes() * std::min<Index>(policy.max_tokens, config.model.n_ctx));
+  const double tokens = rollout_tokens(config);
   return {.answers = policy.episodes(),
-          .drawing_seconds = drawn / speeds.decoding + forwards * tokens / (kForwardSpeed * speeds.training),
+          .drawing_seconds = drawing_seconds(config, speeds, policy.episodes(), tokens),
           .training_seconds = static_cast<double>(*policy.passes) * tokens / speeds.training,
           .decode_tokens_per_second = speeds.decoding};
 }
@@ -133,6 +148,15 @@ std::uint64_t rollout_bytes(const Config& config, const LanguageModel<float>& mo
       config.objective.beta > 0 ? static_cast<std::uint64_t>(model.layout.extent()) * element : 0;
   return reference + runner_bytes(config.model, model.vocab_size(), precision,
                                   {.rows = config.model.n_ctx, .slots = together, .slot_size = config.model.n_ctx});
+}
+
+/// Returns the time of an evaluation of so many tokens; 0 if there is none.
+double evaluation_seconds(const Config& config, const Speeds& speeds, const std::optional<TextLength>& text,
+                          Index tokens) {
+  if (tokens == 0) return 0;
+  const auto count = static_cast<double>(tokens);
+  if (is_of_policy(config.objective.type)) return drawing_seconds(config, speeds, text->held_out_prompts, count);
+  return count / speeds.evaluation;
 }
 
 /// Sets a plan's steps, tokens and time as far as known. Its memory and tokens per evaluation must be set.
@@ -153,13 +177,12 @@ void plan_length(const Config& config, const Speeds& speeds, const std::optional
   const Index tokens_per_step =
       is_policy ? static_cast<Index>(rollout_tokens(config)) / config.policy.minibatches : windows_per_step * n_ctx;
   const auto bytes = static_cast<double>(plan.checkpoint_bytes);
-  const UnitCosts costs{
-      .step = static_cast<double>(tokens_per_step) / speeds.training +
-              (plan.rollout ? plan.rollout->drawing_seconds / steps_per_rollout : 0),
-      .evaluation = plan.evaluated_tokens > 0 ? static_cast<double>(plan.evaluated_tokens) / speeds.evaluation : 0,
-      .sample = speeds.sample_seconds,
-      .save = bytes / kDiskSpeed,
-      .background_save = bytes / kCopySpeed};
+  const UnitCosts costs{.step = static_cast<double>(tokens_per_step) / speeds.training +
+                                (plan.rollout ? plan.rollout->drawing_seconds / steps_per_rollout : 0),
+                        .evaluation = evaluation_seconds(config, speeds, text, plan.evaluated_tokens),
+                        .sample = speeds.sample_seconds,
+                        .save = bytes / kDiskSpeed,
+                        .background_save = bytes / kCopySpeed};
   plan.steps = plan.by_clock  ? steps_within(train, train.time_budget->seconds, costs)
                : train.epochs ? steps_of_epochs(*train.epochs, *windows_per_epoch, windows_per_step)
                               : *train.steps;

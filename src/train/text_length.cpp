@@ -43,10 +43,12 @@ TextLength length_of_text(const Config& config) {
   return estimate_length(corpus, *tokenizer, special_ids(*tokenizer, config.tokenizer).marks());
 }
 
-/// Returns the length of conversations or judged answers.
+/// Returns the length of conversations, judged answers or prompts.
 TextLength length_of_examples(const Config& config) {
   const DataPreview preview = preview_data(config, 0, {});
-  return {.train = preview.epoch_tokens, .validation = preview.held_out_tokens};
+  return {.train = preview.epoch_tokens,
+          .validation = preview.held_out_tokens,
+          .held_out_prompts = preview.held_out_prompts};
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ Documents sample_of(const Documents& documents, std::size_t bytes);
 /// Tokens of both splits.
 struct TextLength {
   Index train = 0, validation = 0;
-  bool exact = false;  // true for token files; text is estimated from a sample
+  Index held_out_prompts = 0;  // of a policy gradient, whose tokens are those of its prompts
+  bool exact = false;          // true for token files; text is estimated from a sample
 };
 
 /// Estimates the length of a corpus from the tokens of its first bytes.

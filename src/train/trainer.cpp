@@ -29,10 +29,7 @@ constexpr Index kEarlySteps = 10, kRightSteps = 5, kRightComparisons = 20;  // s
 /// Thrown within an evaluation or a sample if the monitor ends the run.
 struct Stopped {};
 
-std::optional<double> if_finite(double value) {
-  if (!std::isfinite(value)) return std::nullopt;
-  return value;
-}
+std::optional<double> if_finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
 
 }  // namespace
 
@@ -106,7 +103,7 @@ bool Trainer::take_step() {
   p_.training_length.advance(state);
   if (leads_to_evaluation()) events_.before_evaluated_step();
   const double begun = clock_.now();
-  if (draws && !draw_rollout()) return false;
+  if (draws && !draw_rollout(begun)) return false;
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
   const StepPosition position{.step = state.step,
                               .updates = state.step - state.bad_steps,
@@ -153,14 +150,16 @@ bool Trainer::take_step() {
   return true;
 }
 
-/// Draws the rollout of the next step. Returns false if the monitor ends the training; a resume
-/// draws the same again. If the rewards fail, saves what was learned before.
-bool Trainer::draw_rollout() {
+/// Draws the rollout of the next step, which has begun at this time. Returns false if the monitor ends the training; a
+/// resume draws the same again. If the rewards fail, saves what was learned before.
+bool Trainer::draw_rollout(double begun) {
   const auto leave_if_stopped = [&] {
     if (monitor_.should_stop()) throw Stopped();
   };
   try {
     p_.data.rollouts->prepare(p_.state.windows, {*p_.model, *p_.weights}, {leave_if_stopped, leave_if_stopped});
+    const Index evaluated = p_.data.validation ? p_.data.validation->size() : 0;  // an answer to each prompt
+    clock_.set_drawing(clock_.now() - begun, p_.config.policy.episodes(), evaluated);
     monitor_.on_work(TrainingWork::step, p_.state.step);
     return true;
   } catch (const Stopped&) {

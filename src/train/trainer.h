@@ -26,7 +26,7 @@ class Trainer {
  private:
   bool after_step();
   bool take_step();
-  bool draw_rollout();
+  bool draw_rollout(double begun);
   void warn_after_first_pass(Index drawn_before);
   void note_preferences(const PreferenceSums& sums);
   void warn_if_right_at_once(const PreferenceSums& sums);

@@ -3,6 +3,7 @@
 
 #include "kiln/core/stopwatch.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace kiln {
@@ -28,6 +29,10 @@ void TrainingClock::add_step(double seconds, Index tokens) {
   steps_.tokens += tokens;
 }
 
+void TrainingClock::set_drawing(double seconds, Index answers, Index evaluated) {
+  expected_evaluation_seconds_ = seconds * std::max(1.0, static_cast<double>(evaluated) / static_cast<double>(answers));
+}
+
 double TrainingClock::reserve(Index evaluated_tokens) const {
   const double others = sample_seconds_ + checkpoint_seconds_;
   if (step_count_ <= 1) return first_step_seconds_ + others;
@@ -36,7 +41,8 @@ double TrainingClock::reserve(Index evaluated_tokens) const {
   if (evaluated_tokens == 0) return step + others;
   const double tokens_per_step = static_cast<double>(steps_.tokens) / static_cast<double>(step_count_);
   const double steps = static_cast<double>(evaluated_tokens) / tokens_per_step;
-  return step + evaluation_seconds_.value_or(kForwardShare * steps * step) + others;
+  const double expected = expected_evaluation_seconds_.value_or(kForwardShare * steps * step);
+  return step + evaluation_seconds_.value_or(expected) + others;
 }
 
 std::optional<double> TrainingClock::take_speed() {

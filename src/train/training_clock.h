@@ -30,9 +30,13 @@ class TrainingClock {
   void set_evaluation(double seconds) { evaluation_seconds_ = seconds; }
   void set_checkpoint(double seconds) { checkpoint_seconds_ = seconds; }
 
-  /// Returns the seconds of the mean step, of the last evaluation (at first estimated as one of `evaluated_tokens`; 0
-  /// if there are none), sample and checkpoint. After the first step excludes it, since it also creates kernels and
-  /// takes memory.
+  /// Notes how long it took to draw and score `answers`. The first evaluation, which draws `evaluated`, is then
+  /// expected to take as much for each, but no less in all: the longest answers are as long.
+  void set_drawing(double seconds, Index answers, Index evaluated);
+
+  /// Returns the seconds of the mean step, of the last evaluation (at first as expected, or else estimated as a forward
+  /// of `evaluated_tokens`; 0 if there are none), sample and checkpoint. After the first step excludes it, since it
+  /// also creates kernels and takes memory.
   double reserve(Index evaluated_tokens) const;
 
   /// Returns the tokens per second of the steps since the last call; null without any.
@@ -59,7 +63,7 @@ class TrainingClock {
   double first_step_seconds_ = 0;
   Steps at_row_, at_pace_;  // steps_ at the last call of take_speed, and of a new pace
   std::optional<double> pace_;
-  std::optional<double> evaluation_seconds_;
+  std::optional<double> evaluation_seconds_, expected_evaluation_seconds_;
   double sample_seconds_ = 0, checkpoint_seconds_ = 0;
 };
 

@@ -184,6 +184,11 @@ TEST(Policy, PlansDrawsChecksAndTimesIt) {
   EXPECT_GT(plan["rollout"]["answers_per_hour"], 0);
   EXPECT_GT(plan["memory_bytes"]["rollout"], 0);
   EXPECT_GT(plan["wall_seconds"], 0);
+  const Json& evaluations = plan["evaluations"];
+  EXPECT_EQ(evaluations["count"], 2);
+  EXPECT_GT(plan["evaluated_tokens"], 2 * (8 + 5));  // two prompts are held out: "say p" and what the template adds
+  const double evaluation = evaluations["seconds"].get<double>() / 2, drawing = plan["rollout"]["drawing_seconds"];
+  EXPECT_NEAR(evaluation / drawing, 2.0 / 32, 0.02);  // by the answers that they draw
   EXPECT_THAT(rig.kiln({"plan", "tune.json"}).out, AllOf(HasSubstr("Rollouts"), HasSubstr("answers an hour")));
   Tuned::expect_ok(rig.kiln({"plan", "tune.json", "--set", "objective.type=ppo"}));
   Tuned::expect_ok(rig.kiln({"gradcheck", "tune.json"}));

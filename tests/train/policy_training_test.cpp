@@ -117,6 +117,41 @@ TEST(PolicyTraining, WarmsUpTheValueHeadAlone) {
   EXPECT_GT(*rows.back().kl_k3, 0);
 }
 
+/// A clock on which each token that is drawn takes a hundredth of a second, and all else a thousandth.
+class DrawingClock final : public TrainingMonitor {
+ public:
+  double operator()() { return now_ += 1e-3; }
+  bool should_stop() override {  // asked at each token
+    now_ += draws_ ? 1e-2 : 0;
+    return false;
+  }
+  void on_work(TrainingWork work, Index) override {
+    draws_ = work == TrainingWork::rollout || work == TrainingWork::evaluation;
+  }
+
+ private:
+  double now_ = 0;
+  bool draws_ = false;
+};
+
+TEST(PolicyTraining, ATimeBudgetReservesTheDrawingOfTheFirstEvaluation) {
+  const Scratch scratch;
+  Config config = policy_config(scratch, ObjectiveKind::grpo);
+  std::string prompts;
+  for (int i = 0; i < 160; ++i) prompts += fmt::format("say {}\n", static_cast<char>('a' + i % 8));
+  config.data.validation = {scratch.write("held_out.txt", prompts)};  // five times the answers of a rollout
+  config.train.steps.reset();
+  config.train.time_budget = Duration{40};
+  config.train.eval_every = 1'000'000;  // at the end alone
+  config.train.async_checkpoint = false;
+  DrawingClock clock;
+  TrainingRun run(config, scratch.path("run"), {.clock = [&clock] { return clock(); }});
+  EXPECT_EQ(run.train(clock), TrainingEnd::finished);
+  const double seconds = run.state().seconds;
+  EXPECT_LE(seconds, 41);  // answers become longer or shorter as the model learns
+  EXPECT_GE(seconds, 30);
+}
+
 TEST(PolicyTraining, WithAdaptersTheReferenceIsTheBase) {
   const Scratch scratch;
   Config config = policy_config(scratch, ObjectiveKind::ppo);

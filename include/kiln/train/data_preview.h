@@ -28,6 +28,7 @@ struct DataPreview {
   Index epoch = 0;        // examples in one pass
   std::string unit = {};  // what they are called: "windows", "conversations"
   Index training_tokens = 0, held_out_tokens = 0;
+  Index held_out_prompts = 0;                             // of a policy gradient
   std::optional<ChatCensus> census;                       // of conversations
   std::optional<PreferenceCensus> judged = std::nullopt;  // of judged answers
   std::vector<SourceCensus> sources = {};                 // of data.mix
