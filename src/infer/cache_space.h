@@ -27,8 +27,8 @@ struct CachePlace {
   std::optional<Index> copied_from = {};  // slot from which the caller copies extent->cached positions, at once
 };
 
-/// Divides `slots` slots of `slot_size` positions. An extent that is no longer in use keeps its tokens until another
-/// sequence needs its room.
+/// Divides a cache of `slots` slots with `slot_size` positions each. After use, an extent keeps its tokens until
+/// another sequence needs the room.
 class CacheSpace {
  public:
   CacheSpace(Index slots, Index slot_size) : slots_(slots), slot_size_(slot_size) {}

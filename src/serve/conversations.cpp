@@ -16,7 +16,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::uint64_t kSupersededBytes = 4 << 20;  // before the file is written anew
+constexpr std::uint64_t kSupersededBytes = 4 << 20;  // before the file is rewritten
 constexpr std::size_t kLongestTitle = 1000;          // bytes
 constexpr Constraint kMessageNumbers = between(0, std::numeric_limits<std::int32_t>::max());
 

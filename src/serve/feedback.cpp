@@ -1,4 +1,4 @@
-// A thumb has a key, so that a person may change it; the file then is written anew, since its readers count every line.
+// A thumb has a key, so that a person may change it; kiln then rewrites the file, since its readers count every line.
 #include "serve/feedback.h"
 
 #include "kiln/core/hash.h"

@@ -30,7 +30,7 @@ struct DecoderOptions {
   void validate() const;
 };
 
-/// A token of a sequence, drawn or of the prompt, with what the model predicted in its place.
+/// A token of a sequence, and what the model predicted in its place. It was drawn, or is part of the prompt.
 struct DecodedToken {
   TokenId token = 0;
   double log_probability = 0;         // natural; see DecodingRequest::log_probabilities

@@ -1,4 +1,4 @@
-// Shows where tokens lie in a model's embedding: in two dimensions, and which are neighbours.
+// Maps a model's token embeddings to two dimensions, and finds the nearest neighbours of a token.
 #pragma once
 
 #include "kiln/nn/model_weights.h"

@@ -28,8 +28,8 @@ struct LensReading {
   std::optional<double> next;  // that of the actual next token
 };
 
-/// A text that a model has read, one token a row. Each function below computes anew, so that a caller can spread them
-/// over time.
+/// Looks into a model that has read a text, one token a row. Each function below does its own computation, so that a
+/// caller can spread them over time.
 class Inspector {
  public:
   /// Runs the tokens through the model. lens() and attention() need `keeps_layers`, which takes the memory of a
