@@ -35,8 +35,7 @@ void ModelArguments::add_precision_to(CLI::App& command) {
 }
 
 Precision ModelArguments::precision_of(const LoadedModel& model) const {
-  if (precision) return resolved(value_of<Precision>(kPrecisions, *precision));
-  return model.source.config ? resolved(model.source.config->train.precision) : Precision::fp32;
+  return model.precision(precision ? std::optional(value_of<Precision>(kPrecisions, *precision)) : std::nullopt);
 }
 
 LoadedModel ModelArguments::load(ModelSource source, ModelKind kind) {

@@ -9,6 +9,7 @@
 #include "kiln/serve/http_server.h"
 #include "kiln/serve/licenses.h"
 #include "kiln/serve/service.h"
+#include "kiln/train/reward_model.h"
 
 #include <spdlog/spdlog.h>
 
@@ -41,6 +42,7 @@ struct ServeArguments {
   AccessOptions access;
   std::string key_file;
   std::string runs_folder;
+  std::string reward;
   bool licenses = false;
   std::string data;
   bool insecure = false;
@@ -93,11 +95,21 @@ std::vector<Engine::Model> load_models(const ServeArguments& arguments) {
   return models;
 }
 
+/// Returns the model of --reward; null without the option.
+std::shared_ptr<const RewardModel> load_reward_model(const ServeArguments& arguments) {
+  if (arguments.reward.empty()) return nullptr;
+  LoadedModel loaded = load_model(arguments.reward, std::nullopt, ModelKind::reward);
+  const Precision precision = loaded.precision();
+  const auto reward = std::make_shared<const RewardModel>(std::move(loaded), precision);
+  spdlog::info("{}: scores answers", reward->name());
+  return reward;
+}
+
 /// Returns the folder of --runs, else the one that holds the first run; "" if the first model is no run.
 std::filesystem::path folder_of_runs(const ServeArguments& arguments) {
   namespace fs = std::filesystem;
   if (!arguments.runs_folder.empty()) return arguments.runs_folder;
-  const fs::path first = arguments.runs.front();
+  const fs::path first = arguments.runs.empty() ? arguments.reward : arguments.runs.front();
   return is_folder(first) && is_run_directory(first)
              ? fs::absolute(first / "").lexically_normal().parent_path().parent_path()
              : fs::path();
@@ -105,7 +117,10 @@ std::filesystem::path folder_of_runs(const ServeArguments& arguments) {
 
 /// Returns the service with the folder of --data. Without the option, a folder that cannot be created is none.
 std::unique_ptr<Service> make_service(Engine& engine, const ServeArguments& arguments, const AccessOptions& access) {
-  ServiceOptions options{.access = access, .data = arguments.data, .runs = folder_of_runs(arguments)};
+  ServiceOptions options{.access = access,
+                         .data = arguments.data,
+                         .runs = folder_of_runs(arguments),
+                         .reward = load_reward_model(arguments)};
   const std::optional<std::filesystem::path> state = state_folder();
   if (!arguments.data.empty() || !state) return std::make_unique<Service>(engine, options);
   try {
@@ -161,8 +176,9 @@ void say_where(const ServeArguments& arguments, std::uint16_t port, bool has_key
 
 void run_serve(const ServeArguments& arguments) {
   if (arguments.licenses) return write_stdout(licenses());
-  check(!arguments.runs.empty() || !arguments.runs_folder.empty(),
-        "name a model to serve (kiln serve runs/tales), or a folder of runs to watch (--runs runs)");
+  check(!arguments.runs.empty() || !arguments.runs_folder.empty() || !arguments.reward.empty(),
+        "name a model to serve (kiln serve runs/tales), a folder of runs to watch (--runs runs), or a reward model "
+        "(--reward runs/reward)");
   check(arguments.runs_folder.empty() || is_folder(arguments.runs_folder), "--runs: {}: there is no such folder",
         arguments.runs_folder);
   AccessOptions access = arguments.access;
@@ -241,7 +257,7 @@ void add_serve(CLI::App& app) {
           "folder for conversations and feedback; default: kiln/serve in $XDG_STATE_HOME, else in ~/.local/state")
       ->type_name("DIR");
   command->add_flag("--deterministic", arguments->engine.deterministic,
-                    "the same seed gives the same tokens, whatever else runs beside it; slower for few clients");
+                    "the same seed gives the same tokens, whatever else runs beside it; slower for many clients");
   command
       ->add_option("--api-key-file", arguments->key_file,
                    fmt::format("file with the key that clients must send; default: the variable {}", kKeyVariable))
@@ -257,6 +273,8 @@ void add_serve(CLI::App& app) {
       ->add_option("--runs", arguments->runs_folder,
                    "folder whose runs the page \"Runs\" shows; default: the one that holds the first RUN")
       ->type_name("DIR");
+  command->add_option("--reward", arguments->reward, "reward model that scores answers, for POST /v1/score")
+      ->type_name("RUN");
   add_count(*command, "--follow", arguments->follow_seconds,
             "look for a newer checkpoint every so many seconds, and take it; 0: only on POST /v1/reload");
   add_count(*command, "--grace", arguments->grace_seconds,

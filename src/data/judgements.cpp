@@ -99,8 +99,7 @@ class Joiner {
   /// Returns the number of an answer to a prompt; adds it if it is new.
   std::size_t add_answer(std::size_t place, JudgedAnswer answer) {
     std::vector<JudgedAnswer>& answers = prompts_[place].answers;
-    std::uint64_t hash = hash_bytes(answer.source, place * 2 + (answer.is_edit ? 1 : 0));
-    hash = hash_bytes(trim_content(answer.text), hash);
+    const std::uint64_t hash = hash_bytes(trim_content(answer.text), place);
     const auto [begin, end] = answers_.equal_range(hash);
     for (auto at = begin; at != end; ++at) {
       if (at->second.first != place) continue;

@@ -152,7 +152,7 @@ void ChatSession::draw(std::vector<TokenId> tokens, Answer& answer, const OnPiec
                                         .seed = options_.seed,
                                         .stream = answers_,
                                         .end_tokens = options_.end_tokens,
-                                        .log_probabilities = true},
+                                        .log_probabilities = LogProbabilities::of_model},
                                        std::move(events));
   while (!ended) {
     decoder_->step();

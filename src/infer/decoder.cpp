@@ -17,11 +17,9 @@
 namespace kiln {
 namespace {
 
-constexpr Index kSlotPositions = 16;      // the unit of room in the cache
-constexpr Index kDeterministicRows = 64;  // of every forward
-constexpr Index kWorthWaiting = 8;        // tokens that need not be computed, for a step's delay
-constexpr Index kLogitRows = 64;          // computed at a time
-constexpr Index kLogitRowsOfFewSums = 8;  // products of up to so many rows sum each row alike
+constexpr Index kDeterministicRows = 8;  // products of up to so many rows sum each row alike
+constexpr Index kWorthWaiting = 8;       // tokens that need not be computed, for a step's delay
+constexpr Index kLogitRows = 64;         // computed at a time
 
 struct Request {
   Decoder::Id id;
@@ -29,13 +27,14 @@ struct Request {
   DecodingEvents events;
 };
 
-/// A sequence that runs. Its tokens are those of its extent.
+/// A sequence that runs.
 struct Running {
   Running(Request taken, CacheExtent& place)
       : request(std::move(taken)),
         extent(&place),
         rng(request.wanted.seed, "sampling", request.wanted.stream),
         sampler(request.wanted.sampling),
+        tokens(place.tokens),
         prompt_size(std::ssize(place.tokens)),
         from_cache(place.cached) {}
 
@@ -43,10 +42,12 @@ struct Running {
   CacheExtent* extent;
   Rng rng;
   Sampler sampler;
+  std::vector<TokenId> tokens;  // the prompt and what was drawn; its extent has the last of them
   Index prompt_size;
   Index from_cache;  // tokens of the prompt
   Index fed = 0;     // in the current forward
 
+  Index drawn() const { return std::ssize(tokens) - prompt_size; }
   Index unfed() const { return std::ssize(extent->tokens) - extent->cached; }
 };
 
@@ -59,9 +60,9 @@ class Decoder::Implementation {
         options_(options),
         candidates_(options.candidates > 0 ? std::min(options.candidates, model.vocab_size) : model.vocab_size),
         most_rows_(options.deterministic ? kDeterministicRows : rounded_up_rows(options.most_rows)),
-        space_(slots(), kSlotPositions),
-        runner_(model.make_runner({.rows = most_rows_, .slots = slots(), .slot_size = kSlotPositions})),
-        logits_(std::min(logit_rows(), most_rows_), model.vocab_size) {}
+        space_(slots(), kCacheUnit),
+        runner_(model.make_runner({.rows = most_rows_, .slots = slots(), .slot_size = kCacheUnit})),
+        logits_(std::min(kLogitRows, most_rows_), model.vocab_size) {}
 
   Index context() const { return std::min(model_.config.n_ctx, space_.positions()); }
 
@@ -90,11 +91,12 @@ class Decoder::Implementation {
   bool step() {
     begin_waiting();
     if (running_.empty()) return false;
-    compose();
-    runner_->forward(model_.weights, rows_);
-    ++counts_.steps;
-    counts_.sequence_steps += running_.size();
-    read_logits();
+    for (std::size_t next = 0; next < running_.size();) {
+      next = compose(next);
+      runner_->forward(model_.weights, rows_);
+      ++counts_.steps;
+      read_logits();
+    }
     std::erase_if(running_, [](const Running& running) { return running.extent == nullptr; });
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
@@ -108,26 +110,29 @@ class Decoder::Implementation {
   /// A row of the forward whose logits are needed.
   struct Wanted {
     Index row;
-    std::size_t running;  // index
-    Index position;       // in the sequence
+    std::size_t running;          // index
+    std::optional<TokenId> next;  // of the prompt, to be scored; none: a token is drawn
   };
 
-  Index slots() const { return (options_.cache_positions + kSlotPositions - 1) / kSlotPositions; }
-  Index logit_rows() const { return options_.deterministic ? kLogitRowsOfFewSums : kLogitRows; }
-  Index most_sequences() const { return std::min(options_.most_sequences, most_rows_); }
+  Index slots() const { return (options_.cache_positions + kCacheUnit - 1) / kCacheUnit; }
 
+  /// Begins sequences in the order of their coming, while there is room. One that waits for a beginning lets others
+  /// pass.
   void begin_waiting() {
-    while (!waiting_.empty() && running() < most_sequences()) {
-      const DecodingRequest& wanted = waiting_.front().wanted;
-      if (!wanted.scores_prompt && is_being_fed(wanted.prompt)) return;
+    for (auto next = waiting_.begin(); next != waiting_.end() && running() < options_.most_sequences;) {
+      const DecodingRequest& wanted = next->wanted;
+      if (!wanted.scores_prompt && is_being_fed(wanted.prompt)) {
+        ++next;
+        continue;
+      }
       const Index positions = std::min(context(), std::ssize(wanted.prompt) + wanted.max_tokens);
       const std::optional<CachePlace> place = space_.take(wanted.prompt, positions, !wanted.scores_prompt);
       if (!place) return;
       CacheExtent& extent = *place->extent;
       if (place->copied_from) runner_->copy_slot(*place->copied_from, extent.first, extent.cached);
       counts_.cached_tokens += static_cast<std::uint64_t>(extent.cached);
-      running_.emplace_back(std::move(waiting_.front()), extent);
-      waiting_.pop_front();
+      running_.emplace_back(std::move(*next), extent);
+      next = waiting_.erase(next);
     }
   }
 
@@ -142,21 +147,24 @@ class Decoder::Implementation {
     });
   }
 
-  /// Lays out the next forward: a token of each sequence that draws, then the prompts in the order of their coming, as
-  /// far as there are rows, but a token of each at least.
-  void compose() {
+  /// Lays out the next forward: a token of each sequence from `first` on that draws, then the prompts in the order of
+  /// their coming, as far as there are rows, but a token of each at least. Returns the first sequence that has no row.
+  std::size_t compose(std::size_t first) {
     rows_.clear();
     wanted_.clear();
-    Index left = most_rows_ - running();  // beyond one token of each
+    const std::size_t end = std::min(running_.size(), first + static_cast<std::size_t>(most_rows_));
+    counts_.sequence_steps += end - first;
+    Index left = most_rows_ - static_cast<Index>(end - first);  // beyond one token of each
     bool is_mixed = false;
-    for (std::size_t i = 0; i < running_.size(); ++i) {
+    for (std::size_t i = first; i < end; ++i) {
       Running& running = running_[i];
       running.fed = 1 + std::min(running.unfed() - 1, left);
       left -= running.fed - 1;
       is_mixed |= running.fed > 1;
       append(running, i);
     }
-    if (options_.deterministic || is_mixed) rows_.round_up(kRowMultiple);
+    if (is_mixed && !options_.deterministic) rows_.round_up(kRowMultiple);
+    return end;
   }
 
   /// Appends the tokens to feed, and names the rows whose logits are needed: those of a prompt to score, and the last.
@@ -174,11 +182,15 @@ class Decoder::Implementation {
     for (Index t = 0; t < running.fed; ++t) {
       const Index position = past + t;
       const bool is_last = position + 1 == std::ssize(extent.tokens);
-      const bool is_scored = running.request.wanted.scores_prompt && position + 1 < running.prompt_size;
-      if (is_last || is_scored) wanted_.push_back({first_row + t, index, position});
+      const bool is_scored = running.request.wanted.scores_prompt && running.drawn() == 0;
+      if (is_last) {
+        wanted_.push_back({first_row + t, index, std::nullopt});
+      } else if (is_scored) {
+        wanted_.push_back({first_row + t, index, extent.tokens[static_cast<std::size_t>(position + 1)]});
+      }
     }
     counts_.fed_tokens += static_cast<std::uint64_t>(running.fed);
-    if (past < running.prompt_size) counts_.prompt_tokens += static_cast<std::uint64_t>(running.fed);
+    if (running.drawn() == 0) counts_.prompt_tokens += static_cast<std::uint64_t>(running.fed);
   }
 
   /// Reads rows side by side, then tells their owners one after the other.
@@ -196,7 +208,8 @@ class Decoder::Implementation {
         const auto i = static_cast<std::size_t>(n);
         readings_[i] = read(some[i], row(logits, n));
       });
-      for (std::size_t i = 0; i < some.size(); ++i) tell(running_[some[i].running], some[i].position, readings_[i]);
+      for (std::size_t i = 0; i < some.size(); ++i)
+        tell(running_[some[i].running], some[i].next.has_value(), readings_[i]);
     }
   }
 
@@ -212,22 +225,24 @@ class Decoder::Implementation {
     if (running.extent == nullptr) return {};  // has ended in this step
     if (!ConstVec<float>(logits, candidates_).allFinite()) return {.token = {}, .diverged = true};
     const DecodingRequest& wanted = running.request.wanted;
-    const std::vector<TokenId>& tokens = running.extent->tokens;
-    if (place.position + 1 < running.prompt_size) {
-      return {predicted(wanted, tokens[static_cast<std::size_t>(place.position + 1)], logits)};
-    }
+    if (place.next) return {predicted(wanted, *place.next, logits)};
     if (wanted.max_tokens == 0) return {};
     std::vector<float> before;  // the sampler overwrites logits
-    if (wanted.log_probabilities) before.assign(logits, logits + model_.vocab_size);
-    const Index drawn = std::ssize(tokens) - running.prompt_size;
-    const TokenId token = running.sampler.pick(Vec<float>(logits, candidates_), tokens, running.rng, drawn);
-    if (!wanted.log_probabilities) return {DecodedToken{.token = token, .top = {}}};
+    const bool is_scored = wanted.log_probabilities != LogProbabilities::none;
+    if (is_scored) before.assign(logits, logits + model_.vocab_size);
+    const auto size = std::min(std::ssize(running.tokens), model_.config.n_ctx);
+    const std::span<const TokenId> window = std::span(running.tokens).last(static_cast<std::size_t>(size));
+    const Index drawn = std::min(size, running.drawn());
+    const TokenId token = running.sampler.pick(Vec<float>(logits, candidates_), window, running.rng, drawn);
+    if (!is_scored) return {DecodedToken{.token = token, .top = {}}};
     return {predicted(wanted, token, before.data())};
   }
 
   /// Returns a token with what the logits say of it.
   DecodedToken predicted(const DecodingRequest& wanted, TokenId token, const float* logits) const {
-    const Distribution distribution(ConstVec<float>(logits, model_.vocab_size));
+    const bool is_scaled = wanted.log_probabilities == LogProbabilities::at_temperature;
+    const Distribution distribution(ConstVec<float>(logits, model_.vocab_size),
+                                    is_scaled ? wanted.sampling.temperature : 1);
     DecodedToken predicted{.token = token, .log_probability = -distribution.loss(token), .top = {}};
     std::vector<TokenId> order;
     if (wanted.top > 0) predicted.top = distribution.top(wanted.top, order);
@@ -235,11 +250,11 @@ class Decoder::Implementation {
   }
 
   /// Tells the owner, and ends the sequence where it or the reading says so.
-  void tell(Running& running, Index position, const Reading& reading) {
+  void tell(Running& running, bool is_of_prompt, const Reading& reading) {
     if (running.extent == nullptr) return;
     try {
       if (reading.diverged) return end(running, {.diverged = true});
-      if (position + 1 < running.prompt_size) {
+      if (is_of_prompt) {
         const DecodingEvents& events = running.request.events;
         if (events.on_prompt_token) events.on_prompt_token(*reading.token);
       } else if (const std::optional<Finish> finish = take(running, reading)) {
@@ -255,15 +270,27 @@ class Decoder::Implementation {
   std::optional<Finish> take(Running& running, const Reading& reading) {
     if (!reading.token) return Finish::length;
     const DecodingRequest& wanted = running.request.wanted;
+    const auto& on_token = running.request.events.on_token;
     const TokenId token = reading.token->token;
-    if (std::ranges::find(wanted.end_tokens, token) != wanted.end_tokens.end()) return Finish::end;
-    std::vector<TokenId>& tokens = running.extent->tokens;
-    tokens.push_back(token);
+    const bool is_end = std::ranges::find(wanted.end_tokens, token) != wanted.end_tokens.end();
+    if (is_end && wanted.keeps_end && on_token) on_token(*reading.token);
+    if (is_end) return Finish::end;
+    running.tokens.push_back(token);
+    running.extent->tokens.push_back(token);
     ++counts_.drawn_tokens;
-    if (running.request.events.on_token && !running.request.events.on_token(*reading.token)) return Finish::stop;
-    const bool is_full =
-        std::ssize(tokens) - running.prompt_size == wanted.max_tokens || std::ssize(tokens) > context();
-    return is_full ? std::optional(Finish::length) : std::nullopt;
+    if (on_token && !on_token(*reading.token)) return Finish::stop;
+    if (running.drawn() == wanted.max_tokens) return Finish::length;
+    if (std::ssize(running.extent->tokens) <= context()) return std::nullopt;
+    if (wanted.overflow == ContextOverflow::stop) return Finish::length;
+    forget(*running.extent, wanted.overflow);
+    return std::nullopt;
+  }
+
+  /// Drops the oldest tokens of a sequence that has filled the context; the others are fed again, from position 0 on.
+  void forget(CacheExtent& extent, ContextOverflow overflow) const {
+    const Index kept = overflow == ContextOverflow::recompute ? context() : std::max<Index>(1, context() / 2);
+    extent.tokens.erase(extent.tokens.begin(), extent.tokens.end() - kept);
+    extent.cached = 0;
   }
 
   void end(Running& running, DecodingEnd end) {

@@ -9,10 +9,11 @@
 
 namespace kiln {
 
-Distribution::Distribution(ConstVec<float> logits) : logits_(logits), max_(logits.maxCoeff()) {
+Distribution::Distribution(ConstVec<float> logits, double temperature)
+    : logits_(logits), temperature_(temperature), max_(logits.maxCoeff()) {
   check_finite(logits_);
   double sum = 0;
-  for (const float z : logits_) sum += std::exp(static_cast<double>(z - max_));
+  for (const float z : logits_) sum += std::exp(scaled(z));
   log_sum_ = std::log(sum);
 }
 

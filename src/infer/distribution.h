@@ -9,13 +9,13 @@
 
 namespace kiln {
 
-/// The distribution over the next token that a row of logits gives. Refers to the logits.
+/// The distribution over the next token that a row of logits gives at a temperature. Refers to the logits.
 class Distribution {
  public:
   /// Throws Error (diverged) if a logit is not finite.
-  explicit Distribution(ConstVec<float> logits);
+  explicit Distribution(ConstVec<float> logits, double temperature = 1);
 
-  double loss(TokenId token) const { return log_sum_ - static_cast<double>(logits_[token] - max_); }
+  double loss(TokenId token) const { return log_sum_ - scaled(logits_[token]); }
   double probability(TokenId token) const;
   bool is_likelier(TokenId a, TokenId b) const {
     return logits_[a] > logits_[b] || (logits_[a] == logits_[b] && a < b);
@@ -31,7 +31,10 @@ class Distribution {
   std::vector<TokenProbability> top(Index count, std::vector<TokenId>& order) const;
 
  private:
+  double scaled(float logit) const { return static_cast<double>(logit - max_) / temperature_; }
+
   ConstVec<float> logits_;
+  double temperature_;
   float max_;
   double log_sum_;
 };

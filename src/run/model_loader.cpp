@@ -109,6 +109,11 @@ TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& mo
       .tokenizer = format_tokenizer_json(tokenizer), .config = format_json(config), .ids = ids, .chat = chat_template};
 }
 
+Precision LoadedModel::precision(std::optional<Precision> chosen) const {
+  if (chosen) return resolved(*chosen);
+  return source.config ? resolved(source.config->train.precision) : Precision::fp32;
+}
+
 SpecialIds LoadedModel::ids() const {
   return special_ids(*tokenizer, source.config ? source.config->tokenizer : TokenizerConfig(), source.named);
 }

@@ -214,8 +214,14 @@ std::filesystem::path ModelSource::text_folder() const {
   return borrows ? open_model(adapter->base, std::nullopt, Verify::no).text_folder() : folder;
 }
 
-std::filesystem::path find_model_folder(const std::filesystem::path& argument,
-                                        const std::optional<std::string>& choice) {
+std::string model_name(const fs::path& argument) {
+  std::string name = RunPaths{argument}.name();
+  if (!step_of_checkpoint(name)) return name;
+  const fs::path run = fs::weakly_canonical(argument).parent_path().parent_path();
+  return RunPaths{run}.name() + "/" + name;
+}
+
+fs::path find_model_folder(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
   const std::string name = argument.string();
   constexpr std::string_view kExpected =
       "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "

@@ -131,7 +131,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
             .seed = seed,
             .stream = stream,
             .end_tokens = std::move(ends),
-            .log_probabilities = request_.log_probabilities,
+            .log_probabilities = request_.log_probabilities ? LogProbabilities::of_model : LogProbabilities::none,
             .top = request_.top,
             .scores_prompt = request_.echo && request_.log_probabilities};
   }

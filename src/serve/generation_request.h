@@ -38,7 +38,7 @@ struct GenerationRequest {
 };
 
 /// Read the body of /v1/chat/completions and of /v1/completions. A field that is null is as one that is absent. The
-/// texts of a message's parts are put together as they are. Token ids are only known to be 0 or more: whoever has the
+/// texts of a message's parts are joined by line feeds. Token ids are only known to be 0 or more: whoever has the
 /// vocabulary checks those of prompts and of logit_bias. Throw ApiError (400), and nothing else, with the field's name:
 /// for JSON that is not valid, a field of the wrong type or out of range, one that would change the answer and is not
 /// supported, and one that is not known, with a suggestion.

@@ -28,7 +28,7 @@ ChatRole read_role(RequestFields& fields) {
                                     meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant)));
 }
 
-/// Reads a text, or parts that are put together as they are.
+/// Reads a text, or parts, which become lines, as in llama.cpp and vLLM.
 std::string read_content(RequestFields& fields) {
   constexpr std::string_view kExpected = "a text or an array of parts {\"type\": \"text\", \"text\": ...}";
   const Json* content = fields.find("content");
@@ -42,6 +42,7 @@ std::string read_content(RequestFields& fields) {
     require_text(part, "type");
     const std::optional<std::string> piece = part.text("text");
     if (!piece) part.refuse("text", "it is missing");
+    if (i > 0) text += '\n';
     text += *piece;
     part.refuse_unknown();
   }

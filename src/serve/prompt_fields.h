@@ -23,7 +23,7 @@ void require_text(RequestFields& fields, std::string_view name);
 /// Refuses tools that a request or a message brings. What is empty, as clients send it, is accepted.
 void refuse_tools(RequestFields& fields, std::initializer_list<std::string_view> lists);
 
-/// Reads the field "messages", at least one. The texts of a message's parts are put together as they are.
+/// Reads the field "messages", at least one. The texts of a message's parts are joined by line feeds.
 std::vector<ChatMessage> read_messages(RequestFields& fields);
 
 /// Reads an array of token ids, at least one; they are only known to be 0 or more.

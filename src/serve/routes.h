@@ -55,6 +55,9 @@ void answer_save_conversation(const RouteContext& context);
 void answer_remove_conversation(const RouteContext& context);
 void answer_feedback(const RouteContext& context);
 
+/// Scores of a reward model (score_routes.cpp).
+void answer_score(const RouteContext& context);
+
 /// The runs of a folder (runs_routes.cpp).
 void answer_runs(const RouteContext& context);
 void answer_series(const RouteContext& context);
@@ -78,6 +81,7 @@ inline constexpr Route kRoutes[] = {
     {"POST", "/v1/conversation", answer_save_conversation},
     {"POST", "/v1/conversation/remove", answer_remove_conversation},
     {"POST", "/v1/feedback", answer_feedback},
+    {"POST", "/v1/score", answer_score},
     {"POST", "/tokenize", answer_tokenize},
     {"POST", "/detokenize", answer_detokenize},
     {"POST", "/apply-template", answer_apply_template},

@@ -15,6 +15,7 @@
 #include "serve/pages.h"
 #include "serve/routes.h"
 #include "serve/run_reader.h"
+#include "serve/scorer.h"
 #include "serve/stored_data.h"
 #include <algorithm>
 #include <exception>
@@ -72,6 +73,7 @@ void RouteContext::send(const Json& json) const { response->send({.body = json.d
 Service::Service(Engine& engine, ServiceOptions options)
     : engine_(engine), options_(std::move(options)), inside_(std::make_unique<Inside>(engine)) {
   if (!options_.runs.empty()) runs_ = std::make_unique<RunReader>(options_.runs);
+  if (options_.reward) scorer_ = std::make_unique<Scorer>(engine, options_.reward);
   if (options_.data.empty()) return;
   make_private_folder(options_.data);
   conversations_ = std::make_unique<ConversationStore>(options_.data);
@@ -110,6 +112,11 @@ ConversationStore& Service::conversations() const {
 Feedback& Service::feedback() const {
   if (!feedback_) throw ApiError(404, "this server keeps no feedback; start it with --data DIR");
   return *feedback_;
+}
+
+Scorer& Service::scorer() const {
+  if (!scorer_) throw ApiError(404, "this server has no reward model; name one: kiln serve --reward RUN");
+  return *scorer_;
 }
 
 std::vector<std::string> Service::reload() {

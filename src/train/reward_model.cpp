@@ -46,6 +46,7 @@ LoadedModel checked(LoadedModel loaded) {
 
 RewardModel::RewardModel(LoadedModel loaded, Precision precision)
     : loaded_(checked(std::move(loaded))),
+      name_(model_name(loaded_.source.folder)),
       chat_(chat_template_of(loaded_, std::nullopt, "chat.template")),
       weights_(std::make_unique<ModelWeights>(std::move(loaded_.weights), precision)) {
   weights_->keep_only_what_is_read();

@@ -61,6 +61,28 @@ void expect_skipped(JudgementSkip reason, std::string_view record) {
   EXPECT_THAT(read.census.skipped.at(reason).place, ::testing::EndsWith("/a.jsonl:2"));
 }
 
+TEST(Judgements, AnUnlikelyPreferenceIsTheOppositeOne) {
+  const JudgedPrompt prompt =
+      only_prompt(R"({"prompt": "q", "chosen": "a", "rejected": "b", "margin": 1.5, "probability": 0.25})");
+  EXPECT_THAT(texts_of(prompt), ElementsAre("a", "b"));
+  ASSERT_EQ(prompt.judgements.size(), 1u);
+  EXPECT_EQ(prompt.judgements[0].order, (Groups{{1}, {0}}));
+  EXPECT_EQ(prompt.judgements[0].probability, 0.75);
+  EXPECT_EQ(prompt.judgements[0].margin, -1.5);
+}
+
+TEST(Judgements, TheSameTextOfTwoSourcesIsTwoAnswers) {
+  const JudgedPrompt prompt =
+      only_prompt(R"({"prompt": "q", "answers": [{"text": "a", "source": "x"}, {"text": "a", "source": "y"}, "b"], )"
+                  R"("order": [[0], [2]]})"
+                  "\n"
+                  R"({"prompt": "q", "answers": [{"text": "a", "source": "y"}, {"text": "b"}], "order": [[0], [1]]})");
+  EXPECT_THAT(texts_of(prompt), ElementsAre("a", "a", "b"));
+  ASSERT_EQ(prompt.judgements.size(), 2u);
+  EXPECT_EQ(prompt.judgements[0].order, (Groups{{0}, {2}}));
+  EXPECT_EQ(prompt.judgements[1].order, (Groups{{1}, {2}}));
+}
+
 TEST(Judgements, PromptChosenRejected) {
   const std::string lists =
       R"({"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "a"}], )"

@@ -10,6 +10,7 @@
 #include "infer/models.h"
 #include "support/error_parts.h"
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <stdexcept>
@@ -48,7 +49,10 @@ struct Decoded {
 };
 
 DecodingRequest request(std::string_view prompt, Index max_tokens, std::uint64_t stream = 0) {
-  return {.prompt = byte_tokens(prompt), .max_tokens = max_tokens, .stream = stream, .log_probabilities = true};
+  return {.prompt = byte_tokens(prompt),
+          .max_tokens = max_tokens,
+          .stream = stream,
+          .log_probabilities = LogProbabilities::of_model};
 }
 
 /// Returns what one sequence draws that is alone in a new decoder.
@@ -69,24 +73,37 @@ class DecoderOfRandomModel : public ::testing::TestWithParam<PositionKind> {
 INSTANTIATE_TEST_SUITE_P(Decoder, DecoderOfRandomModel,
                          ::testing::Values(PositionKind::learned, PositionKind::rope, PositionKind::alibi));
 
-TEST_P(DecoderOfRandomModel, DrawsWhatGenerateDraws) {
+TEST_P(DecoderOfRandomModel, LogProbabilitiesAreThoseOfOneForward) {
   for (const std::string_view prompt : {"a", "The quick brown fox", "0123456789012345678901234567890123456789"}) {
-    std::vector<TokenId> tokens;
-    std::vector<double> log_probabilities;
-    generate(
-        model.view(), std::array{byte_tokens(prompt)},
-        {.max_tokens = 20, .log_probabilities = LogProbabilities::of_model},
-        [&](Index, TokenId token, double log_probability) {
-          tokens.push_back(token);
-          log_probabilities.push_back(log_probability);
-          return true;
-        },
-        [](Index, Finish) {});
     const Decoded decoded = alone(model.view(), request(prompt, 20));
-    EXPECT_EQ(decoded.tokens, tokens);
+    ASSERT_EQ(decoded.tokens.size(), 20U);
+    std::vector<TokenId> whole = byte_tokens(prompt);
+    whole.insert(whole.end(), decoded.tokens.begin(), decoded.tokens.end());
+    const Inspection inspection = inspect(model.view(), whole, 1);
+    for (std::size_t i = 0; i < 20; ++i) {
+      EXPECT_NEAR(decoded.log_probabilities[i], -inspection.predictions[prompt.size() - 1 + i].loss, 1e-4);
+    }
     EXPECT_EQ(decoded.end->finish, Finish::length);
-    for (std::size_t i = 0; i < tokens.size(); ++i)
-      EXPECT_NEAR(decoded.log_probabilities[i], log_probabilities[i], 1e-4);
+  }
+}
+
+TEST(Decoder, LogProbabilitiesMayBeThoseAtTheTemperature) {
+  RandomModel model(tiny_config(PositionKind::learned, kContext));
+  DecodingRequest wanted = request("The quick brown fox", 5);
+  wanted.sampling.temperature = 3;
+  wanted.log_probabilities = LogProbabilities::at_temperature;
+  const Decoded decoded = alone(model.view(), wanted);
+  std::vector<TokenId> whole = wanted.prompt;
+  for (std::size_t i = 0; i < 5; ++i) {
+    const Inspection inspection = inspect(model.view(), whole, 256);
+    double sum = 0, drawn = 0;
+    for (const TokenProbability& next : inspection.next) {
+      const double weight = std::pow(next.probability, 1 / wanted.sampling.temperature);
+      sum += weight;
+      if (next.token == decoded.tokens[i]) drawn = weight;
+    }
+    EXPECT_NEAR(decoded.log_probabilities[i], std::log(drawn / sum), 1e-4);
+    whole.push_back(decoded.tokens[i]);
   }
 }
 
@@ -231,6 +248,22 @@ TEST(Decoder, SequencesThatComeTogetherComputeTheirBeginningOnce) {
   for (std::size_t i = 0; i < decoded.size(); ++i) {
     EXPECT_EQ(decoded[i].tokens, alone(model.view(), request("a long beginning that all of them have", 5, i)).tokens);
   }
+}
+
+TEST(Decoder, ASequenceThatWaitsForABeginningLetsOthersPass) {
+  RandomModel model(tiny_config(PositionKind::learned, kContext));
+  Decoder decoder(model.view(), {.cache_positions = 10 * kContext});
+  std::vector<Decoded> decoded(4);
+  for (const std::size_t i : {0U, 1U}) {
+    decoder.add(request("a long beginning that both of them have", 5, i), decoded[i].events());
+  }
+  for (const std::size_t i : {2U, 3U}) {
+    decoder.add(request("another beginning of the two that follow", 5, i), decoded[i].events());
+  }
+  EXPECT_TRUE(decoder.step());
+  EXPECT_EQ(decoder.running(), 2) << "the first of each prompt";
+  EXPECT_TRUE(decoder.step());
+  EXPECT_EQ(decoder.running(), 4);
 }
 
 TEST(Decoder, SequencesWaitForRoomInTheirOrder) {

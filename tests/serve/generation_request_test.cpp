@@ -266,10 +266,10 @@ TEST(GenerationRequest, MessagesComeBackAsOpenAisClientsKeepThem) {
               ElementsAre(ChatMessage{ChatRole::assistant, "a"}));
 }
 
-TEST(GenerationRequest, PartsOfTextArePutTogether) {
+TEST(GenerationRequest, PartsOfTextAreLines) {
   EXPECT_THAT(messages_of(R"([{"role": "user", "content": [{"type": "text", "text": "a "},
                                                            {"text": "b", "type": "text"}]}])"),
-              ElementsAre(ChatMessage{ChatRole::user, "a b"}));
+              ElementsAre(ChatMessage{ChatRole::user, "a \nb"}));
 }
 
 TEST(GenerationRequest, MessagesAreRefusedByIndex) {

@@ -13,6 +13,7 @@
 
 #include "support/error_parts.h"
 #include "support/log_capture.h"
+#include "support/scoring_folder.h"
 #include "support/scratch.h"
 #include "text/byte_tokenizer.h"
 #include "train/text_rewards.h"
@@ -34,6 +35,7 @@ using testing::expect_error_with;
 using ::testing::HasSubstr;
 using testing::LogCapture;
 using ::testing::Not;
+using testing::ScoringFolder;
 using testing::Scratch;
 
 constexpr Index kMaxTokens = 8;
@@ -206,29 +208,6 @@ TEST(Rewards, ASumThatOverflowsIsAnError) {
         .score(std::vector{drawn("", "", 1, false)});
   });
 }
-
-/// A reward model of bytes in a folder, with a context of 40 tokens.
-struct ScoringFolder {
-  ScoringFolder() {
-    ModelConfig config;
-    config.n_layers = 1;
-    config.d_model = 16;
-    config.n_heads = 2;
-    config.n_ctx = 40;
-    config.head = HeadKind::score;
-    config.resolve();
-    const ByteTokenizer tokenizer(number_special_tokens(std::vector<std::string>{"</s>"}, kByteCount));
-    const LanguageModel<float> model(config, kByteCount + 1);
-    ParameterBuffer<float> weights(model.layout);
-    initialise(config, 7, weights);
-    std::filesystem::create_directories(path);
-    write_huggingface_folder(path, config, kByteCount + 1, weights,
-                             tokenizer_files(tokenizer, config, {.ends = {256}, .end = 256}));
-  }
-
-  Scratch scratch;
-  std::filesystem::path path = scratch.path("model");
-};
 
 TEST(Rewards, AModelsLowestScoreIsThatOfAnswersWithoutOne) {
   const ScoringFolder folder;

@@ -1,19 +1,40 @@
 // Continues sequences that join and leave at any time: each step feeds one token of each, and parts of new prompts.
 #pragma once
 
-#include "kiln/infer/generate.h"
 #include "kiln/infer/inspect.h"
 #include "kiln/infer/sampler.h"
 #include "kiln/nn/model_weights.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
+
+/// Why a sequence ended. length: it has max_tokens, or has filled the context and may not exceed it; stop: on_token
+/// returned false, as for a stop text; end: an end token was drawn.
+enum class Finish { length, stop, end };
+inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "end"};
+inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
+
+/// What happens when a sequence has filled the context. half: drops the older half, and feeds the newer half again; a
+/// token then costs about 1.1 times as much as within the context. recompute: moves the window by one token, and feeds
+/// all of it again for every token. stop: ends the sequence.
+enum class ContextOverflow { half, recompute, stop };
+inline constexpr std::array<std::string_view, 3> kContextOverflows{"half", "recompute", "stop"};
+
+/// The log probability that is told of a token, natural and over the whole vocabulary. of_model: before penalties,
+/// temperature and truncation, as in `inspect`; at_temperature: the same at the temperature of the sampling, which must
+/// be above 0.
+enum class LogProbabilities { none, of_model, at_temperature };
+
+/// The room in a decoder's cache is given out in units of so many tokens.
+inline constexpr Index kCacheUnit = 16;
 
 /// What a decoder may use. All memory is allocated at the start.
 struct DecoderOptions {
@@ -22,8 +43,9 @@ struct DecoderOptions {
   Index most_rows = 256;      // of a forward; a longer prompt takes several steps
   Index candidates = 0;       // ids from this one on are not drawn; 0: the model's vocabulary
   /// A sequence's tokens then depend on nothing else: not on the other sequences of a step, not on what the cache held.
-  /// Every forward has the same number of rows, and attention reads the keys query by query, so that each number is
-  /// computed in one way only. Without it, results differ in their last bits. Also needs deterministic() threads.
+  /// Forwards have at most 8 rows, whose products sum each row in the same way however many there are, and attention
+  /// reads the keys query by query. A step takes as many forwards as its sequences need. Without it, results differ in
+  /// their last bits. Also needs deterministic() threads.
   bool deterministic = false;
 
   /// Throws Error (usage) for a value out of range.
@@ -40,14 +62,16 @@ struct DecodedToken {
 /// A sequence to continue.
 struct DecodingRequest {
   std::vector<TokenId> prompt;  // 1 to context() tokens
-  Index max_tokens = 200;       // drawn at most; fewer if the context has no room
+  Index max_tokens = 200;       // drawn at most
   SamplingOptions sampling = {};
   std::uint64_t seed = 1337;             // of the draws
   std::uint64_t stream = 0;              // draws come from this substream of "sampling"
-  std::vector<TokenId> end_tokens = {};  // each ends the sequence, and is not part of it
-  bool log_probabilities = false;        // before penalties and temperature, over the whole vocabulary
-  Index top = 0;                         // likeliest tokens to report; needs log_probabilities
-  bool scores_prompt = false;            // reports the prompt's tokens from the second on; reads the cache of none
+  std::vector<TokenId> end_tokens = {};  // each ends the sequence
+  bool keeps_end = false;                // on_token gets the end token too, else it is not part of the sequence
+  ContextOverflow overflow = ContextOverflow::stop;
+  LogProbabilities log_probabilities = LogProbabilities::none;
+  Index top = 0;               // likeliest tokens to report; needs log_probabilities
+  bool scores_prompt = false;  // reports the prompt's tokens from the second on; reads the cache of none
 };
 
 /// Why a sequence ended, and what it took.
@@ -67,12 +91,12 @@ struct DecodingEvents {
 
 /// Sums over a decoder's life.
 struct DecoderCounts {
-  std::uint64_t steps = 0;
+  std::uint64_t steps = 0;  // forwards
   std::uint64_t fed_tokens = 0;
   std::uint64_t prompt_tokens = 0;  // of those
   std::uint64_t cached_tokens = 0;  // of prompts, that need not be fed
   std::uint64_t drawn_tokens = 0;
-  std::uint64_t sequence_steps = 0;  // over all steps, the sequences that ran
+  std::uint64_t sequence_steps = 0;  // over all forwards, the sequences in them
 };
 
 /// Continues sequences of one model. The longest common beginning of a prompt with any sequence whose keys and values

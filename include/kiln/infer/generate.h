@@ -1,39 +1,21 @@
 // Continues prompts with drawn tokens, in batches of samples.
 #pragma once
 
-#include "kiln/infer/sampler.h"
+#include "kiln/infer/decoder.h"
 #include "kiln/nn/model_weights.h"
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace kiln {
-
-/// Why a sample ended. length: it has max_tokens, or has filled the context and may not exceed it; stop: on_token
-/// returned false, as for a stop text; end: an end token was drawn.
-enum class Finish { length, stop, end };
-inline constexpr std::array<std::string_view, 3> kFinishes{"length", "stop", "end"};
-inline std::string_view name_of(Finish finish) { return kFinishes[static_cast<std::size_t>(finish)]; }
-
-/// What happens when a sample has filled the context. half: drops the older half, and feeds the newer half again; a
-/// token then costs about 1.1 times as much as within the context. recompute: moves the window by one token, and feeds
-/// all of it again for every token. stop: ends the sample.
-enum class ContextOverflow { half, recompute, stop };
-inline constexpr std::array<std::string_view, 3> kContextOverflows{"half", "recompute", "stop"};
 
 /// What the draws of a sample depend on besides the seed: its number among the prompt's samples, so that all prompts
 /// share draws; this number and the prompt, so that different prompts have independent draws; or its number among all
 /// samples of all calls, so that no two have the same draws.
 enum class DrawStream { of_sample, of_prompt, of_number };
-
-/// The log probability that OnToken gets, natural and over the whole vocabulary. of_model: before repetition penalty,
-/// temperature and truncation, as in `inspect`; at_temperature: the same at the temperature of the sampling.
-enum class LogProbabilities { none, of_model, at_temperature };
 
 struct GenerationOptions {
   SamplingOptions sampling = {};

@@ -24,6 +24,9 @@ struct LoadedModel {
 
   /// Returns the tokens that mark where texts start and end (special_ids.h).
   SpecialIds ids() const;
+
+  /// Returns the precision to compute in, fp32 or bf16: the chosen one, else that of the run's training, else fp32.
+  Precision precision(std::optional<Precision> chosen = std::nullopt) const;
 };
 
 /// Loads the RUN of a command line: a run directory (its best checkpoint, or else the latest, or that of `choice`:

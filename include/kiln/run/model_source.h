@@ -33,6 +33,10 @@ struct ModelSource {
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice = std::nullopt);
 
+/// Returns the name of the model at `argument`: that of its folder, such as "tales" for runs/tales; for a checkpoint,
+/// "tales/step-00000100".
+std::string model_name(const std::filesystem::path& argument);
+
 /// Whether every file of a checkpoint is hashed when it is opened, or only its config is read.
 enum class Verify { no, yes };
 

@@ -13,13 +13,16 @@ namespace kiln {
 
 class ConversationStore;
 class Feedback;
+class RewardModel;
 class RunReader;
+class Scorer;
 struct Inside;
 
 struct ServiceOptions {
   AccessOptions access = {};
-  std::filesystem::path data = {};  // folder for conversations and feedback; "": none are kept
-  std::filesystem::path runs = {};  // folder whose runs the page "Runs" shows; "": none
+  std::filesystem::path data = {};                      // folder for conversations and feedback; "": none are kept
+  std::filesystem::path runs = {};                      // folder whose runs the page "Runs" shows; "": none
+  std::shared_ptr<const RewardModel> reward = nullptr;  // that scores answers; null: none
 };
 
 /// The paths of one server. Any thread may call handle().
@@ -43,6 +46,9 @@ class Service {
   /// Returns what reads the folder of runs; null if there is none.
   RunReader* runs() const { return runs_.get(); }
 
+  /// Returns what scores answers. Throws ApiError (404) if the server has no reward model.
+  Scorer& scorer() const;
+
   /// Returns what looks into models.
   Inside& inside() const { return *inside_; }
 
@@ -53,6 +59,7 @@ class Service {
   std::unique_ptr<ConversationStore> conversations_;
   std::unique_ptr<Feedback> feedback_;
   std::unique_ptr<RunReader> runs_;
+  std::unique_ptr<Scorer> scorer_;
   std::unique_ptr<Inside> inside_;
 };
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,9 @@ class RewardModel {
   RewardModel(LoadedModel loaded, Precision precision);
   ~RewardModel();
 
+  /// Returns what model_name calls it.
+  const std::string& name() const { return name_; }
+
   /// Returns a score for each answer; nullopt for an empty one and for one longer than n_ctx. A prompt that does not
   /// fit loses its beginning. Throws Error (diverged) if a score is not finite.
   std::vector<std::optional<double>> scores(std::span<const AnswerToScore> answers) const;
@@ -40,6 +44,7 @@ class RewardModel {
 
  private:
   LoadedModel loaded_;
+  std::string name_;
   ChatTemplate chat_;
   std::unique_ptr<ModelWeights> weights_;
 };
