@@ -4,8 +4,8 @@
     tests/serve_soak.py build/kiln --requests 100000 --vanishing 500
     tests/serve_soak.py build/kiln --requests 500 --vanishing 20        # seconds: the same, shorter
 
-Serves a small model that it trains for a few steps. Some connections stay open, others are made for one request. Exits 1
-if memory or open files grow, if a request fails, or if the answers of clients that have gone are still computed.
+Serves a small model that it trains for a few steps. Some connections stay open, others are made for one request. Exits
+1 if memory or open files grow, if a request fails, or if the answers of clients that have gone are still computed.
 """
 
 import argparse
@@ -29,6 +29,7 @@ LOOK_EVERY = 50              # requests of a thread between looks at the server
 WARM_UP = 0.2                # the share of the looks before which memory may grow: buffers, allocator, cache
 ALLOWED_GROWTH_KIB = 4096    # along the fitted line, over the looks that count
 ALLOWED_FILES = 2            # that the last looks may have more than the first ones
+CACHE_MIB = 8                # of keys and values: so little that it is full from the warm-up on
 CONTEXT = 4096               # an answer of this length takes long enough for its client to vanish
 STEPS_TO_NOTICE = 50         # forwards that the server may take from the moment at which the clients are gone
 
@@ -51,7 +52,8 @@ class Server:
 
     def __init__(self, kiln: str, run: pathlib.Path, folder: pathlib.Path):
         self.log = open(folder / "serve.log", "w+")
-        self.process = subprocess.Popen([kiln, "serve", run, "--port", "0", "--data", folder / "data"],
+        self.process = subprocess.Popen([kiln, "serve", run, "--port", "0", "--data", folder / "data",
+                                         "--cache-memory", str(CACHE_MIB)],
                                         stdout=self.log, stderr=subprocess.STDOUT)
         self.port = self._port()
 
