@@ -15,6 +15,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/serve_ranking.h"
 #include "cli/state_folder.h"
 #include "cli/stop_signals.h"
 #include <chrono>
@@ -41,6 +42,7 @@ struct ServeArguments {
   AccessOptions access;
   std::string key_file;
   std::string runs_folder;
+  RankArguments rank;
   bool licenses = false;
   std::string data;
   bool insecure = false;
@@ -93,10 +95,10 @@ std::vector<Engine::Model> load_models(const ServeArguments& arguments) {
   return models;
 }
 
-/// Returns the folder of --runs, else the one that holds the first run; "" if the first model is no run.
+/// Returns the folder of --runs, else the one that holds the first run; "" if there is no model, or it is no run.
 std::filesystem::path folder_of_runs(const ServeArguments& arguments) {
   namespace fs = std::filesystem;
-  if (!arguments.runs_folder.empty()) return arguments.runs_folder;
+  if (!arguments.runs_folder.empty() || arguments.runs.empty()) return arguments.runs_folder;
   const fs::path first = arguments.runs.front();
   return is_folder(first) && is_run_directory(first)
              ? fs::absolute(first / "").lexically_normal().parent_path().parent_path()
@@ -105,7 +107,10 @@ std::filesystem::path folder_of_runs(const ServeArguments& arguments) {
 
 /// Returns the service with the folder of --data. Without the option, a folder that cannot be created is none.
 std::unique_ptr<Service> make_service(Engine& engine, const ServeArguments& arguments, const AccessOptions& access) {
-  ServiceOptions options{.access = access, .data = arguments.data, .runs = folder_of_runs(arguments)};
+  ServiceOptions options{.access = access,
+                         .data = arguments.data,
+                         .runs = folder_of_runs(arguments),
+                         .ranking = ranking_options(arguments.rank)};
   const std::optional<std::filesystem::path> state = state_folder();
   if (!arguments.data.empty() || !state) return std::make_unique<Service>(engine, options);
   try {
@@ -161,8 +166,9 @@ void say_where(const ServeArguments& arguments, std::uint16_t port, bool has_key
 
 void run_serve(const ServeArguments& arguments) {
   if (arguments.licenses) return write_stdout(licenses());
-  check(!arguments.runs.empty() || !arguments.runs_folder.empty(),
-        "name a model to serve (kiln serve runs/tales), or a folder of runs to watch (--runs runs)");
+  check(!arguments.runs.empty() || !arguments.runs_folder.empty() || !arguments.rank.file.empty(),
+        "name a model to serve (kiln serve runs/tales), a folder of runs to watch (--runs runs), or answers to rank "
+        "(--rank answers.jsonl --rankings rankings.jsonl)");
   check(arguments.runs_folder.empty() || is_folder(arguments.runs_folder), "--runs: {}: there is no such folder",
         arguments.runs_folder);
   AccessOptions access = arguments.access;
@@ -220,7 +226,7 @@ void add_serve(CLI::App& app) {
       ->add_option(
           "RUN", arguments->runs,
           "run directories, checkpoint folders, Hugging Face model folders or folders of adapters; none: only the "
-          "page of runs")
+          "pages of --runs and --rank")
       ->type_name("DIR");
   command->add_option("--host", arguments->http.host,
                       "address to listen on; any but this machine's own needs a key, or --insecure");
@@ -238,7 +244,8 @@ void add_serve(CLI::App& app) {
   command
       ->add_option(
           "--data", arguments->data,
-          "folder for conversations and feedback; default: kiln/serve in $XDG_STATE_HOME, else in ~/.local/state")
+          "folder for conversations, feedback and raters' links; default: kiln/serve in $XDG_STATE_HOME, else in "
+          "~/.local/state")
       ->type_name("DIR");
   command->add_flag("--deterministic", arguments->engine.deterministic,
                     "the same seed gives the same tokens, whatever else runs beside it; slower for few clients");
@@ -257,6 +264,7 @@ void add_serve(CLI::App& app) {
       ->add_option("--runs", arguments->runs_folder,
                    "folder whose runs the page \"Runs\" shows; default: the one that holds the first RUN")
       ->type_name("DIR");
+  add_serve_ranking(*command, arguments->rank);
   add_count(*command, "--follow", arguments->follow_seconds,
             "look for a newer checkpoint every so many seconds, and take it; 0: only on POST /v1/reload");
   add_count(*command, "--grace", arguments->grace_seconds,
@@ -267,7 +275,8 @@ void add_serve(CLI::App& app) {
       "Programs use it as they use OpenAI's API (/v1/chat/completions, /v1/completions) and llama.cpp's server\n"
       "(/health, /tokenize, /detokenize, /apply-template, /props, /metrics).\n"
       "Examples: kiln serve runs/tales --port 8080\n"
-      "          kiln serve --runs runs                  # watch trainings, without a model");
+      "          kiln serve --runs runs                  # watch trainings, without a model\n"
+      "          kiln serve --rank answers.jsonl --rankings rankings.jsonl   # let people rank");
   command->callback([arguments] { run_serve(*arguments); });
 }
 
