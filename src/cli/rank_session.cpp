@@ -89,6 +89,7 @@ void RankSession::run() {
 
 /// Shows the first showing without a verdict, unless it stands on the screen already.
 void RankSession::go_to_next() {
+  if (!is_shown_) log_.refresh();  // the rater may also rank in a browser
   current_ = log_.next(showings_);
   if (is_shown_) return;
   if (current_ < showings_.size()) return show();
@@ -177,6 +178,7 @@ void RankSession::record(const std::optional<ShownOrder>& order, std::string_vie
 }
 
 void RankSession::undo() {
+  log_.refresh();
   const auto undone = log_.undo(utc_now());
   check(undone.has_value(), "there is nothing to take back");
   const bool is_here = std::ranges::any_of(showings_, [&](const Showing& showing) {

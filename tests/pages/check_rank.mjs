@@ -230,6 +230,21 @@ export const checks = {
     equal(server.lines()[0].note, "a note", "the note");
   },
 
+  async "a restart of the server loses nothing that was typed"(visit) {
+    visit.allowErrors(/status of 409/);
+    const server = await serveRanking(visit, questions(2));
+    let isNew = true;  // the ids of another start are unknown
+    const proxy = await visit.proxy({server, answer: (asked) => isNew && asked.method === "POST"
+      ? {status: 409, json: {error: {message: "the server has started anew since this was shown"}}} : null});
+    const page = await openRank(visit, proxy);
+    await typeKeys(page, "b", "Enter");
+    await until(page, "it says so", () => document.getElementById("notice").textContent.includes("started anew"));
+    equal(await order(page), "b", "the order");
+    isNew = false;
+    await typeKeys(page, "Enter");
+    await judged(page, 1);
+  },
+
   async "renders hostile text as text"(visit) {
     const prompts = kHostile.map((text, i) => ({messages: [{role: "system", content: text}, {role: "user", content: `${i}${text}`}],
       answers: [{text, source: text.slice(0, 100)}, {text: `other ${text}`, source: "y"}]}));

@@ -80,7 +80,7 @@ function take(next) {
   if (!showing || isSame) return changed();
   draft = {content, order: new Order(showing.answers.length), edit: "", note: "", since: performance.now(),
     ...keptDraft(showing)};
-  part("prompt").replaceChildren(element("h2", {}, `Prompt ${showing.number}`), ...promptView(showing.messages));
+  part("prompt").replaceChildren(element("h2", {}, `Prompt ${showing.number} of ${total}`), ...promptView(showing.messages));
   cards.show(showing.answers);
   edit.set(draft.edit);
   note.set(draft.note);

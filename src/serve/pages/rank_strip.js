@@ -27,7 +27,8 @@ export class Strip {
     const rest = order.rest();
     const restText = order.groups.length > 0 && rest.length > 0 ? [element("span", {class: "sign"}, ">")] : [];
     this.chosen.replaceChildren(...parts);
-    this.others.replaceChildren(...restText, ...rest.map((place) => this.#chip(place)));
+    const remark = restText.length > 0 && rest.length > 1 ? [element("span", {class: "quiet"}, "not compared")] : [];
+    this.others.replaceChildren(...restText, ...rest.map((place) => this.#chip(place)), ...remark);
     if (focused !== undefined) this.element.querySelector(`[data-chip="${focused}"]`)?.focus();
   }
 
