@@ -25,7 +25,7 @@ using ::testing::Not;
 using testing::Scratch;
 using testing::TestServer;
 
-std::vector<JudgedPrompt> prompts_of(int count, int answers = 2) {
+std::vector<JudgedPrompt> questions_with_answers(int count, int answers = 2) {
   std::vector<JudgedPrompt> prompts;
   for (int i = 0; i < count; ++i) {
     JudgedPrompt& prompt = prompts.emplace_back();
@@ -89,7 +89,7 @@ struct RankServer {
 Json verdict(const Json& state, const Json& order) { return {{"showing", state["showing"]["id"]}, {"order", order}}; }
 
 TEST(RankRoutes, ShowWhatTheTerminalWouldShowWithoutSources) {
-  const RankServer server(prompts_of(3, 3));
+  const RankServer server(questions_with_answers(3, 3));
   const Json state = server.get("/v1/rank");
   const std::vector<Showing> showings = showings_for(server.prompts, "owner", 1, 0);
   EXPECT_EQ(state["rater"], "owner");
@@ -105,7 +105,7 @@ TEST(RankRoutes, ShowWhatTheTerminalWouldShowWithoutSources) {
 }
 
 TEST(RankRoutes, KeepOrdersTiesEditsAndNotesAsTheTerminalDoes) {
-  const RankServer server(prompts_of(4, 3));
+  const RankServer server(questions_with_answers(4, 3));
   const std::vector<Showing> showings = showings_for(server.prompts, "owner", 1, 0);
   Json state = server.get("/v1/rank");
   Json first = verdict(state, {{2}, {0, 1}});
@@ -134,7 +134,7 @@ TEST(RankRoutes, KeepOrdersTiesEditsAndNotesAsTheTerminalDoes) {
 }
 
 TEST(RankRoutes, TakeBackTheLastAlsoOfAnEarlierStart) {
-  RankServer server(prompts_of(2));
+  RankServer server(questions_with_answers(2));
   Json state = server.get("/v1/rank");
   const Json first = state["showing"];
   state = server.post("/v1/rank", verdict(state, {{0}}));
@@ -154,7 +154,7 @@ TEST(RankRoutes, TakeBackTheLastAlsoOfAnEarlierStart) {
 }
 
 TEST(RankRoutes, RefuseWhatDoesNotFit) {
-  RankServer server(prompts_of(2, 3));
+  RankServer server(questions_with_answers(2, 3));
   const Json state = server.get("/v1/rank");
   const auto refuse = [&](Json body, const std::string& param, const std::string& part) {
     if (!body.contains("showing")) body["showing"] = state["showing"]["id"];
@@ -180,7 +180,7 @@ TEST(RankRoutes, RefuseWhatDoesNotFit) {
 }
 
 TEST(RankRoutes, AStaleJudgementIsAConflict) {
-  RankServer server(prompts_of(3));
+  RankServer server(questions_with_answers(3));
   const Json state = server.get("/v1/rank");
   const Json body = verdict(state, {{0}});
   server.post("/v1/rank", body);
@@ -199,7 +199,7 @@ TEST(RankRoutes, AStaleJudgementIsAConflict) {
 }
 
 TEST(RankRoutes, AFullDiskIsSaidAndNothingIsLost) {
-  RankServer server(prompts_of(2));
+  RankServer server(questions_with_answers(2));
   const Json state = server.post("/v1/rank", verdict(server.get("/v1/rank"), {{0}}));
   const std::string before = read_file(server.file());
   {
@@ -214,7 +214,7 @@ TEST(RankRoutes, AFullDiskIsSaidAndNothingIsLost) {
 }
 
 TEST(RankRoutes, ALinkLetsARaterRankAndNothingElse) {
-  const RankServer server(prompts_of(3), "sesame");
+  const RankServer server(questions_with_answers(3), "sesame");
   EXPECT_EQ(server.ask("GET", "/v1/rank", Json(), "").status, 401);
   EXPECT_EQ(server.ask("GET", "/v1/rank", Json(), "wrong").status, 401);
   const Json made = server.post("/v1/raters", {{"name", "ann"}});
@@ -243,7 +243,7 @@ TEST(RankRoutes, ALinkLetsARaterRankAndNothingElse) {
 }
 
 TEST(RankRoutes, EveryRouteIsTheOwnersUnlessItSaysOtherwise) {
-  const RankServer server(prompts_of(1), "sesame");
+  const RankServer server(questions_with_answers(1), "sesame");
   const std::string token = server.token_of("ann");
   std::set<std::string> open;
   for (const Route& route : kRoutes) {
@@ -255,7 +255,7 @@ TEST(RankRoutes, EveryRouteIsTheOwnersUnlessItSaysOtherwise) {
 }
 
 TEST(RankRoutes, LinksAreListedRevokedAndSurviveARestart) {
-  RankServer server(prompts_of(2));
+  RankServer server(questions_with_answers(2));
   const std::string ann = server.token_of("ann"), bob = server.token_of("bob"), old = server.token_of("zoë");
   const std::string zoe = server.token_of("zoë");
   server.get("/v1/rank", old, 401);
@@ -283,7 +283,7 @@ TEST(RankRoutes, LinksAreListedRevokedAndSurviveARestart) {
 }
 
 TEST(RankRoutes, RatersSeeTheirOwnConsistencyTheOwnerAll) {
-  const RankServer server(prompts_of(30), "sesame", 1);
+  const RankServer server(questions_with_answers(30), "sesame", 1);
   const std::string ann = server.token_of("ann");
   Json state = server.get("/v1/rank", ann);
   EXPECT_EQ(state["progress"]["total"], 60);
@@ -307,7 +307,7 @@ TEST(RankRoutes, RatersSeeTheirOwnConsistencyTheOwnerAll) {
 }
 
 TEST(RankRoutes, SeveralRatersAndTheTerminalWriteAtOnce) {
-  const RankServer server(prompts_of(25));
+  const RankServer server(questions_with_answers(25));
   std::vector<std::thread> people;
   for (const std::string name : {"ann", "bob", "cid"}) {
     people.emplace_back([&server, name, token = server.token_of(name)] {
@@ -339,8 +339,9 @@ TEST(RankRoutes, SayThatThereIsNothingToRank) {
 
 TEST(RankRoutes, WithoutAFolderForDataThereAreNoLinks) {
   const Scratch scratch;
-  const TestServer server(
-      {}, {}, {.ranking = RankingOptions{.prompts = prompts_of(1), .file = scratch.path("r.jsonl"), .owner = "me"}});
+  const TestServer server({}, {},
+                          {.ranking = RankingOptions{
+                               .prompts = questions_with_answers(1), .file = scratch.path("r.jsonl"), .owner = "me"}});
   EXPECT_EQ(server.get("/v1/rank").status, 200);
   EXPECT_THAT(server.json("/v1/raters", {{"name", "ann"}}, 404)["error"]["message"], HasSubstr("--data DIR"));
   EXPECT_THAT(server.get("/").body, HasSubstr("/rank.js")) << "the first page that there is something for";
