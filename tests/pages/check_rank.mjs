@@ -117,6 +117,8 @@ export const checks = {
     await page.reload({waitUntil: "networkidle0"});
     equal(await page.$$eval("textarea", (all) => all.map((one) => one.value)), ["I would say so.", "all wrong"], "what was typed");
     equal(await order(page), "b", "the order");
+    await typeKeys(page, "b", "b");
+    equal(await order(page), "b", "keys are keys, as long as nobody goes to a text");
     await page.focus("textarea");
     await page.keyboard.down("Control");
     await typeKeys(page, "Enter");

@@ -48,8 +48,9 @@ function button(text, key, onclick, attributes = {}) {
 function remark(name, label, key, hint) {
   const area = element("textarea", {rows: 3, dir: "auto", "aria-label": label, placeholder: hint,
     oninput: () => { draft[name] = area.value; changed(); }});
-  const details = element("details", {class: "remark", ontoggle: () => { if (details.open) area.focus(); }},
-    element("summary", {}, label, " ", element("kbd", {"aria-hidden": "true"}, key)), area);
+  const focusOnceOpen = () => setTimeout(() => { if (details.open) area.focus(); });
+  const details = element("details", {class: "remark"},
+    element("summary", {onclick: focusOnceOpen}, label, " ", element("kbd", {"aria-hidden": "true"}, key)), area);
   return {area, element: details, open: () => { details.open = true; area.focus(); },
     set: (text) => { area.value = text; details.open = text !== ""; }};
 }
