@@ -6,10 +6,11 @@
 #include "kiln/core/format.h"
 #include "kiln/core/hash.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/utc_time.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/agreement.h"
 #include "kiln/data/answer_rule.h"
-#include "kiln/data/rankings.h"
+#include "kiln/data/report_json.h"
 
 #include <spdlog/spdlog.h>
 
@@ -31,11 +32,6 @@
 
 namespace kiln::cli {
 namespace {
-
-JudgedPrompts read_file_of_answers(const std::string& file, SamePrompt same) {
-  const std::filesystem::path path = file;
-  return read_judgements(std::span(&path, 1), same);
-}
 
 std::string rater_of(const RankArguments& arguments) {
   const char* user = std::getenv("USER");
@@ -73,22 +69,21 @@ void rank_by_rule(const AnswerRule& rule, std::span<const JudgedPrompt> prompts,
 
 }  // namespace
 
-bool is_person() { return is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO); }
-
-void report_rankings(const std::string& file, bool json) {
-  const JudgedPrompts read = read_file_of_answers(file, SamePrompt::join);
-  const JudgementReport report = report_on(read.prompts);
-  json ? write_json(report_json(read.census, report)) : write_stdout(report_text(read.census, report));
+JudgedPrompts read_file_of_answers(const std::string& file, SamePrompt same) {
+  const std::filesystem::path path = file;
+  return read_judgements(std::span(&path, 1), same);
 }
 
-void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments) {
-  check(arguments.output.has_value(), "--output: name the file to which judgements are added, such as rankings.jsonl");
+std::vector<Showing> showings_to_rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments,
+                                      const std::string& rater) {
+  const std::string& option = arguments.output_option;
+  check(arguments.output.has_value(), "{}: name the file to which judgements are added, such as rankings.jsonl",
+        option);
   check(arguments.repeat >= 0 && arguments.repeat <= 1, "--repeat: {} is not a share from 0 to 1", arguments.repeat);
-  check_output_file("--output", *arguments.output, "rankings.jsonl");
+  check_output_file(option, *arguments.output, "rankings.jsonl");
   std::error_code none;
   check(!std::filesystem::equivalent(arguments.file, *arguments.output, none),
-        "--output {}: is the file of answers; name another one", *arguments.output);
-  const std::string rater = rater_of(arguments);
+        "{} {}: is the file of answers; name another one", option, *arguments.output);
   const double repeat = arguments.rule ? 0 : arguments.repeat;  // a rule says the same twice
   std::vector<Showing> showings = showings_for(prompts, rater, arguments.seed, repeat);
   const auto shown = std::ranges::count(showings, 0, &Showing::pass);
@@ -99,6 +94,28 @@ void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments)
         "{}: {} are left out: they repeat another one, or have fewer than 2 different answers, or more than {}",
         arguments.file, counted(std::ssize(prompts) - shown, "prompt"), kMostShown);
   }
+  return showings;
+}
+
+void add_ranking_options(CLI::App& command, RankArguments& arguments) {
+  command.add_option("--rater", arguments.rater, "name of the person who ranks; default: $USER")->type_name("NAME");
+  add_count(command, "--seed", arguments.seed, "seed of the order in which a prompt's answers are shown");
+  command.add_option("--repeat", arguments.repeat,
+                     "share of the prompts that come again later, with their answers in reverse order, to measure how "
+                     "consistent the rater is");
+}
+
+bool is_person() { return is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO); }
+
+void report_rankings(const std::string& file, bool json) {
+  const JudgedPrompts read = read_file_of_answers(file, SamePrompt::join);
+  const JudgementReport report = report_on(read.prompts);
+  json ? write_json(report_json(read.census, report)) : write_stdout(report_text(read.census, report));
+}
+
+void rank(std::span<const JudgedPrompt> prompts, const RankArguments& arguments) {
+  const std::string rater = rater_of(arguments);
+  std::vector<Showing> showings = showings_to_rank(prompts, arguments, rater);
   if (arguments.rule) {
     const AnswerRule rule(*arguments.rule);
     RankingLog log(*arguments.output, rater);
@@ -122,11 +139,7 @@ void add_rank(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--output", arguments->output, "file to which judgements are added; several raters may share it")
       ->type_name("FILE");
-  command->add_option("--rater", arguments->rater, "name of the person who ranks; default: $USER")->type_name("NAME");
-  add_count(*command, "--seed", arguments->seed, "seed of the order in which a prompt's answers are shown");
-  command->add_option("--repeat", arguments->repeat,
-                      "share of the prompts that come again later, with their answers in reverse order, to measure how "
-                      "consistent the rater is");
+  add_ranking_options(*command, *arguments);
   command
       ->add_option("--rule", arguments->rule,
                    "JSON file with patterns that score answers, in place of a person: {\"patterns\": [{\"pattern\": "

@@ -3,6 +3,9 @@
 
 #include "kiln/core/error.h"
 
+#include <utility>
+#include <vector>
+
 namespace kiln::cli {
 namespace {
 
@@ -19,14 +22,13 @@ std::string joined(const std::vector<std::size_t>& numbers, std::string_view bet
 
 }  // namespace
 
-TypedOrder read_order(std::string_view text, std::size_t letters) {
-  TypedOrder order;
-  std::vector<bool> seen(letters);
+ShownOrder read_order(std::string_view text, std::size_t letters) {
+  std::vector<std::vector<std::size_t>> groups;
   bool joins = false;  // the next letter ties with the one before
   for (const char character : text) {
     if (character == ' ' || character == '\t' || character == ',' || character == '>') continue;
     if (character == '=') {
-      check(!order.groups.empty() && !joins, "\"=\" stands between two letters, as in a=b");
+      check(!groups.empty() && !joins, "\"=\" stands between two letters, as in a=b");
       joins = true;
       continue;
     }
@@ -34,25 +36,16 @@ TypedOrder read_order(std::string_view text, std::size_t letters) {
     const auto number = static_cast<std::size_t>(static_cast<unsigned char>(lower)) - 'a';
     check(number < letters, "\"{}\" is not an order of the letters a to {}; type the best first, as in \"{}\"; ? helps",
           text, letter(letters - 1), letters == 2 ? "a" : "b a=c");
-    check(!seen[number], "{} stands twice; name each answer once", lower);
-    seen[number] = true;
-    if (!joins) order.groups.emplace_back();
-    order.groups.back().push_back(number);
+    if (!joins) groups.emplace_back();
+    groups.back().push_back(number);
     joins = false;
   }
   check(!joins, "\"=\" stands between two letters, as in a=b");
-  check(!order.groups.empty(), "no letter; type the best first");
-  for (std::size_t i = 0; i < letters; ++i) {
-    if (!seen[i]) order.rest.push_back(i);
-  }
-  if (order.rest.size() == 1) {
-    order.groups.push_back(order.rest);
-    order.rest.clear();
-  }
-  return order;
+  check(!groups.empty(), "no letter; type the best first");
+  return completed_order(std::move(groups), letters);
 }
 
-std::string order_text(const TypedOrder& order) {
+std::string order_text(const ShownOrder& order) {
   std::string text;
   for (const std::vector<std::size_t>& group : order.groups) {
     if (!text.empty()) text += " > ";

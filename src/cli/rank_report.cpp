@@ -1,11 +1,11 @@
-// Writes shares with their intervals; figures that nothing was counted for are left out, or null in JSON.
+// Writes shares with their intervals; figures that nothing was counted for are left out.
 #include "cli/rank_report.h"
 
 #include "kiln/core/format.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "cli/output.h"
 #include <algorithm>
 #include <cmath>
 
@@ -17,19 +17,6 @@ std::string percent(double share) { return fmt::format("{:.1f}%", 100 * share); 
 std::vector<std::string> cells(std::string name, const Share& share) {
   return {std::move(name), format_count(std::llround(share.trials)), percent(share.value),
           fmt::format("{} to {}", percent(share.low), percent(share.high))};
-}
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-Json json_of(const Share& share) {
-  return {{"trials", share.trials},
-          {"share", number(share.value)},
-          {"confidence_interval", {number(share.low), number(share.high)}}};
-}
-
-Json json_of(const Agreement& agreement) {
-  return {
-      {"same", json_of(agreement.same)}, {"decided", json_of(agreement.decided)}, {"kappa", number(agreement.kappa)}};
 }
 
 std::string name_of_rater(const std::string& rater) { return rater.empty() ? "(no name)" : rater; }
@@ -123,55 +110,6 @@ std::string report_text(const JudgementCensus& census, const JudgementReport& re
   if (report.has_added_wins)
     text += "  a source has won or lost all its pairs: half a win was added on each side of all that met\n";
   return text;
-}
-
-Json report_json(const JudgementCensus& census, const JudgementReport& report) {
-  Json skipped = Json::array(), sources = Json::array(), between = Json::array(), within = Json::array();
-  for (const auto& [reason, one] : census.skipped)
-    skipped.push_back({{"reason", text_of(reason)}, {"records", one.count}, {"first", one.place}});
-  for (const SourceRecord& source : report.sources) {
-    sources.push_back({{"source", source.source},
-                       {"wins", source.wins},
-                       {"losses", source.losses},
-                       {"ties", source.ties},
-                       {"win_rate", json_of(source.win_rate)},
-                       {"strength", source.strength},
-                       {"confidence_interval", {number(source.low), number(source.high)}},
-                       {"league", source.league}});
-  }
-  for (const auto& [raters, share] : report.raters)
-    between.push_back({{"raters", {raters.first, raters.second}}, {"decided", json_of(share)}});
-  for (const auto& [rater, share] : report.consistency)
-    within.push_back({{"rater", rater}, {"decided", json_of(share)}});
-  Json ceiling;
-  if (report.ceiling) {
-    ceiling = {{"from", report.is_ceiling_of_one_rater ? "within" : "between"},
-               {"agreement", report.ceiling->agreement},
-               {"low", report.ceiling->low},
-               {"likely", report.ceiling->likely},
-               {"high", report.ceiling->high},
-               {"log_loss", report.ceiling->log_loss}};
-  }
-  return {{"counts",
-           {{"prompts", census.prompts},
-            {"without_judgement", census.without_judgement},
-            {"answers", census.answers},
-            {"edits", census.edits},
-            {"judgements", census.judgements},
-            {"pairs", census.pairs},
-            {"ties", census.ties},
-            {"skips", census.skips},
-            {"undone", census.undone},
-            {"raters", census.raters},
-            {"left_out", std::move(skipped)}}},
-          {"between_raters", json_of(report.between)},
-          {"within_raters", json_of(report.within)},
-          {"by_raters", std::move(between)},
-          {"by_rater", std::move(within)},
-          {"first_shown", json_of(report.first_shown)},
-          {"ceiling", std::move(ceiling)},
-          {"sources", std::move(sources)},
-          {"added_half_wins", report.has_added_wins}};
 }
 
 }  // namespace kiln::cli

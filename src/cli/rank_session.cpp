@@ -6,9 +6,9 @@
 #include "kiln/core/nearest.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
+#include "kiln/core/utc_time.h"
 #include "kiln/core/wrapped_text.h"
 
-#include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include "cli/commands.h"
@@ -16,9 +16,7 @@
 #include "cli/rank_order.h"
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <limits>
 #include <unistd.h>
 #include <utility>
@@ -70,8 +68,6 @@ std::string shown(std::string_view text) {
 
 }  // namespace
 
-std::string utc_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
-
 RankSession::RankSession(std::span<const JudgedPrompt> prompts, std::vector<Showing> showings, RankingLog& log,
                          LineSource& lines, bool is_person)
     : prompts_(prompts), showings_(std::move(showings)), log_(log), entries_(lines), is_person_(is_person) {}
@@ -87,15 +83,14 @@ void RankSession::run() {
       spdlog::error("{}", error.what());
     }
   }
-  const auto left = std::ranges::count_if(showings_, [&](const Showing& showing) { return !log_.has(showing); });
   say(fmt::format("{} judged, {} skipped, {} left", format_count(log_.judged()), format_count(log_.skipped()),
-                  format_count(left)));
+                  format_count(static_cast<std::int64_t>(log_.left(showings_)))));
 }
 
 /// Shows the first showing without a verdict, unless it stands on the screen already.
 void RankSession::go_to_next() {
-  const auto next = std::ranges::find_if(showings_, [&](const Showing& showing) { return !log_.has(showing); });
-  current_ = static_cast<std::size_t>(next - showings_.begin());
+  if (!is_shown_) log_.refresh();  // the rater may also rank in a browser
+  current_ = log_.next(showings_);
   if (is_shown_) return;
   if (current_ < showings_.size()) return show();
   is_shown_ = true;
@@ -168,35 +163,22 @@ void RankSession::run_command(std::string_view line) {
 
 /// Records the order that a rater typed, letters being answers in the order shown.
 void RankSession::judge(std::string_view text) {
-  const std::vector<std::vector<std::size_t>>& groups = showing().groups;
-  const TypedOrder typed = read_order(text, groups.size());
-  const auto answers_of = [&](const std::vector<std::size_t>& letters) {
-    std::vector<std::size_t> answers;
-    for (const std::size_t letter : letters)
-      answers.insert(answers.end(), groups[letter].begin(), groups[letter].end());
-    return answers;
-  };
-  Verdict verdict = pending_;
-  for (const std::vector<std::size_t>& equals : typed.groups) verdict.order.push_back(answers_of(equals));
-  verdict.rest = answers_of(typed.rest);
-  record(std::move(verdict), order_text(typed));
+  const ShownOrder order = read_order(text, showing().groups.size());
+  record(order, order_text(order));
 }
 
-void RankSession::skip() {
-  Verdict verdict = pending_;
-  if (!verdict.edit.empty()) verdict.rest = showing().shown();  // the edit is better than all of them
-  record(verdict, verdict.edit.empty() ? "skipped" : "your own answer > the others");
-}
+void RankSession::skip() { record(std::nullopt, pending_.edit.empty() ? "skipped" : "your own answer > the others"); }
 
-void RankSession::record(Verdict verdict, std::string_view what) {
-  verdict.seconds = std::round(since_shown_.seconds() * 10) / 10;
-  log_.add(prompt(), showing(), verdict, utc_now());
+void RankSession::record(const std::optional<ShownOrder>& order, std::string_view what) {
+  pending_.seconds = since_shown_.seconds();
+  log_.add(prompt(), showing(), verdict_of(showing(), order, pending_), utc_now());
   pending_ = {};
   is_shown_ = false;
   say(fmt::format("{}; u takes it back", what));
 }
 
 void RankSession::undo() {
+  log_.refresh();
   const auto undone = log_.undo(utc_now());
   check(undone.has_value(), "there is nothing to take back");
   const bool is_here = std::ranges::any_of(showings_, [&](const Showing& showing) {

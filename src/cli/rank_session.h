@@ -7,15 +7,13 @@
 
 #include "cli/chat_entries.h"
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace kiln::cli {
-
-/// Returns the time in UTC, such as "2026-01-31T12:00:00Z".
-std::string utc_now();
 
 class RankSession {
  public:
@@ -43,7 +41,7 @@ class RankSession {
   void take(const ChatEntry& entry);
   void run_command(std::string_view line);
   void judge(std::string_view text);
-  void record(Verdict verdict, std::string_view what);
+  void record(const std::optional<ShownOrder>& order, std::string_view what);
   std::string text_after(std::string_view question);
   void say(std::string_view text) const;
 
@@ -55,7 +53,7 @@ class RankSession {
   std::size_t current_ = 0;
   bool is_shown_ = false;
   bool has_ended_ = false;
-  Verdict pending_;  // edit and note of the current showing
+  Remarks pending_;  // of the current showing
   Stopwatch since_shown_;
 };
 

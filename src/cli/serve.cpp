@@ -16,6 +16,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/serve_ranking.h"
 #include "cli/state_folder.h"
 #include "cli/stop_signals.h"
 #include <chrono>
@@ -43,6 +44,7 @@ struct ServeArguments {
   std::string key_file;
   std::string runs_folder;
   std::string reward;
+  RankArguments rank;
   bool licenses = false;
   std::string data;
   bool insecure = false;
@@ -105,7 +107,7 @@ std::shared_ptr<const RewardModel> load_reward_model(const ServeArguments& argum
   return reward;
 }
 
-/// Returns the folder of --runs, else the one that holds the first run; "" if the first model is no run.
+/// Returns the folder of --runs, else the one that holds the first run; "" if there is no model, or it is no run.
 std::filesystem::path folder_of_runs(const ServeArguments& arguments) {
   namespace fs = std::filesystem;
   if (!arguments.runs_folder.empty()) return arguments.runs_folder;
@@ -120,7 +122,8 @@ std::unique_ptr<Service> make_service(Engine& engine, const ServeArguments& argu
   ServiceOptions options{.access = access,
                          .data = arguments.data,
                          .runs = folder_of_runs(arguments),
-                         .reward = load_reward_model(arguments)};
+                         .reward = load_reward_model(arguments),
+                         .ranking = ranking_options(arguments.rank)};
   const std::optional<std::filesystem::path> state = state_folder();
   if (!arguments.data.empty() || !state) return std::make_unique<Service>(engine, options);
   try {
@@ -176,9 +179,10 @@ void say_where(const ServeArguments& arguments, std::uint16_t port, bool has_key
 
 void run_serve(const ServeArguments& arguments) {
   if (arguments.licenses) return write_stdout(licenses());
-  check(!arguments.runs.empty() || !arguments.runs_folder.empty() || !arguments.reward.empty(),
-        "name a model to serve (kiln serve runs/tales), a folder of runs to watch (--runs runs), or a reward model "
-        "(--reward runs/reward)");
+  check(!arguments.runs.empty() || !arguments.runs_folder.empty() || !arguments.reward.empty() ||
+            !arguments.rank.file.empty(),
+        "name a model to serve (kiln serve runs/tales), a folder of runs to watch (--runs runs), a reward model "
+        "(--reward runs/reward), or answers to rank (--rank answers.jsonl --rankings rankings.jsonl)");
   check(arguments.runs_folder.empty() || is_folder(arguments.runs_folder), "--runs: {}: there is no such folder",
         arguments.runs_folder);
   AccessOptions access = arguments.access;
@@ -236,7 +240,7 @@ void add_serve(CLI::App& app) {
       ->add_option(
           "RUN", arguments->runs,
           "run directories, checkpoint folders, Hugging Face model folders or folders of adapters; none: only the "
-          "page of runs")
+          "pages of --runs and --rank")
       ->type_name("DIR");
   command->add_option("--host", arguments->http.host,
                       "address to listen on; any but this machine's own needs a key, or --insecure");
@@ -254,7 +258,8 @@ void add_serve(CLI::App& app) {
   command
       ->add_option(
           "--data", arguments->data,
-          "folder for conversations and feedback; default: kiln/serve in $XDG_STATE_HOME, else in ~/.local/state")
+          "folder for conversations, feedback and raters' links; default: kiln/serve in $XDG_STATE_HOME, else in "
+          "~/.local/state")
       ->type_name("DIR");
   command->add_flag("--deterministic", arguments->engine.deterministic,
                     "the same seed gives the same tokens, whatever else runs beside it; slower for many clients");
@@ -275,6 +280,7 @@ void add_serve(CLI::App& app) {
       ->type_name("DIR");
   command->add_option("--reward", arguments->reward, "reward model that scores answers, for POST /v1/score")
       ->type_name("RUN");
+  add_serve_ranking(*command, arguments->rank);
   add_count(*command, "--follow", arguments->follow_seconds,
             "look for a newer checkpoint every so many seconds, and take it; 0: only on POST /v1/reload");
   add_count(*command, "--grace", arguments->grace_seconds,
@@ -285,7 +291,8 @@ void add_serve(CLI::App& app) {
       "Programs use it as they use OpenAI's API (/v1/chat/completions, /v1/completions) and llama.cpp's server\n"
       "(/health, /tokenize, /detokenize, /apply-template, /props, /metrics).\n"
       "Examples: kiln serve runs/tales --port 8080\n"
-      "          kiln serve --runs runs                  # watch trainings, without a model");
+      "          kiln serve --runs runs                  # watch trainings, without a model\n"
+      "          kiln serve --rank answers.jsonl --rankings rankings.jsonl   # let people rank");
   command->callback([arguments] { run_serve(*arguments); });
 }
 

@@ -56,20 +56,22 @@ std::string line_place(const std::filesystem::path& file, std::int64_t number) {
   return fmt::format("{}:{}", file.string(), number);
 }
 
-void for_each_json_line(std::string_view text, const std::filesystem::path& file,
-                        const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
-                        const LeaveOutCutLine& leave_out) {
-  for (std::int64_t number = 1; !text.empty(); ++number) {
+std::int64_t for_each_json_line(std::string_view text, const std::filesystem::path& file,
+                                const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
+                                const LeaveOutCutLine& leave_out, std::int64_t first) {
+  std::int64_t number = first;
+  for (; !text.empty(); ++number) {
     const auto [line, whole] = take_line(text);
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     JsonRecord record = JsonRecord::parse(line.begin(), line.end(), nullptr, false);
     // The parser stops at NUL and would lose the rest.
     const bool is_json = !record.is_discarded() && line.find('\0') == std::string_view::npos;
     const bool is_cut = !is_json && !whole.ends_with('\n');
-    if (is_cut && leave_out && leave_out(line, line_place(file, number))) return;
+    if (is_cut && leave_out && leave_out(line, line_place(file, number))) break;
     check_input(is_json, "{}: not valid JSON; each line of a .jsonl file is one JSON object", line_place(file, number));
     visit(record, number);
   }
+  return number;
 }
 
 void for_each_json_record(const std::filesystem::path& file, std::string_view what,
@@ -84,7 +86,8 @@ void for_each_json_record(const std::filesystem::path& file, std::string_view wh
   check_is_json(file, contents.text());
   if (extension == ".jsonl") {
     const auto take = [&](const JsonRecord& record, std::int64_t number) { visit(record, line_place(file, number)); };
-    return for_each_json_line(contents.text(), file, take, leave_out);
+    for_each_json_line(contents.text(), file, take, leave_out);
+    return;
   }
   const JsonRecord array = parse_array(contents.text(), file);
   for (std::size_t i = 0; i < array.size(); ++i) visit(array[i], fmt::format("{}[{}]", file.string(), i));

@@ -44,10 +44,10 @@ using LeaveOutCutLine = std::function<bool(std::string_view line, const std::str
 
 /// Calls `visit` with the value of each line, and the line's number from 1 on; skips blank lines. `file` is for
 /// messages. Throws Error (bad_input), as file:line, for a line that is not JSON or holds NUL, unless `leave_out` is
-/// given and returns true.
-void for_each_json_line(std::string_view text, const std::filesystem::path& file,
-                        const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
-                        const LeaveOutCutLine& leave_out = {});
+/// given and returns true. `first` is the number of the first line. Returns the number after the last one.
+std::int64_t for_each_json_line(std::string_view text, const std::filesystem::path& file,
+                                const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
+                                const LeaveOutCutLine& leave_out = {}, std::int64_t first = 1);
 
 /// Calls `visit` with each record of a .jsonl file, or of a .json file that holds an array, and the record's place
 /// ("a.jsonl:3" or "a.json[2]"); either file may be compressed (.gz, .zst). `what` names the records in messages

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/file_streams.h"
 #include "kiln/core/hash.h"
 #include "kiln/core/json.h"
 #include "kiln/core/report.h"
@@ -13,8 +14,9 @@
 
 #include "data/judgement_shapes.h"
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 #include <set>
+#include <sys/stat.h>
 
 namespace kiln {
 namespace {
@@ -100,32 +102,121 @@ std::vector<Showing> showings_for(std::span<const JudgedPrompt> prompts, const s
   return all;
 }
 
-RankingLog::RankingLog(const std::filesystem::path& file, std::string rater)
-    : rater_(std::move(rater)), lines_(file, is_json) {
-  bool has_rankings = false;
-  const auto take = [&](const JsonRecord& record, std::int64_t number) {
-    const std::string place = line_place(file, number);
-    const JudgementRecord read = judgements_of(record, place);
-    check_input(read.key.has_value(), "{}: is not a line of kiln rank; name another file with --output", place);
-    has_rankings = true;
-    if (read.key->rater == rater_) note({read.key->item, read.key->pass, read.is_skip}, read.is_undo);
+ShownOrder completed_order(std::vector<std::vector<std::size_t>> groups, std::size_t count) {
+  std::vector<bool> seen(count);
+  check(!groups.empty(), "the order names no answer; name the best one first");
+  for (const std::vector<std::size_t>& group : groups) {
+    check(!group.empty(), "the order has an empty group; leave it out");
+    for (const std::size_t place : group) {
+      check(place < count, "answer number {} of the order does not exist; the {} answers have the numbers 0 to {}",
+            place, count, count - 1);
+      check(!seen[place], "{} stands twice; name each answer once", static_cast<char>('a' + place));
+      seen[place] = true;
+    }
+  }
+  ShownOrder order{.groups = std::move(groups), .rest = {}};
+  for (std::size_t place = 0; place < count; ++place) {
+    if (!seen[place]) order.rest.push_back(place);
+  }
+  if (order.rest.size() == 1) order.groups.push_back(std::exchange(order.rest, {}));
+  return order;
+}
+
+Verdict verdict_of(const Showing& showing, const std::optional<ShownOrder>& order, Remarks remarks) {
+  const auto answers_at = [&](const std::vector<std::size_t>& places) {
+    std::vector<std::size_t> answers;
+    for (const std::size_t place : places)
+      answers.insert(answers.end(), showing.groups[place].begin(), showing.groups[place].end());
+    return answers;
   };
-  for_each_json_line(path_exists(file) ? read_file(file) : "", file, take,
-                     [&](std::string_view line, const std::string& place) {
-                       return is_cut_ranking(has_rankings || kLineStart.starts_with(line), line, place);
-                     });
+  Verdict verdict{.order = {},
+                  .edit = std::move(remarks.edit),
+                  .note = std::move(remarks.note),
+                  .seconds = std::round(remarks.seconds * 10) / 10};
+  if (order) {
+    for (const std::vector<std::size_t>& equals : order->groups) verdict.order.push_back(answers_at(equals));
+    verdict.rest = answers_at(order->rest);
+  } else if (!verdict.edit.empty()) {
+    verdict.rest = showing.shown();
+  }
+  return verdict;
 }
 
-std::vector<RankingLog::Entry>::const_iterator RankingLog::find(const Showing& showing) const {
-  return std::ranges::find_if(
-      judged_, [&](const Entry& entry) { return entry.item == showing.item && entry.pass == showing.pass; });
+RankingLog::RankingLog(std::filesystem::path file, std::string rater)
+    : file_(std::move(file)), rater_(std::move(rater)) {
+  const SharedAppender created(file_, is_json);
+  take(read_file(file_), true);
 }
 
-void RankingLog::note(Entry entry, bool is_undo) {
-  std::erase_if(judged_, [&](const Entry& other) { return other.item == entry.item && other.pass == entry.pass; });
-  if (!is_undo) judged_.push_back(std::move(entry));
-  skipped_ = std::ranges::count(judged_, true, &Entry::is_skip);
+void RankingLog::refresh() {
+  struct stat status {};
+  const bool is_there = ::stat(file_.c_str(), &status) == 0;
+  const auto size = is_there ? static_cast<std::uint64_t>(status.st_size) : 0;
+  if (is_there && status.st_dev == device_ && status.st_ino == inode_ && size == position_) return;
+  if (!is_there) return take("", true);
+  const FileReader reader(file_);
+  const bool is_other = status.st_dev != device_ || status.st_ino != inode_ || reader.size() < position_;
+  const std::uint64_t begin = is_other ? 0 : position_;
+  std::string bytes(static_cast<std::size_t>(reader.size() - begin), '\0');
+  reader.read(begin, std::as_writable_bytes(std::span(bytes)));
+  take(bytes, is_other);
 }
+
+/// Takes in what follows of the file, or its whole text from the start on.
+void RankingLog::take(std::string_view text, bool is_start) {
+  if (is_start) {
+    struct stat status {};
+    const bool is_there = ::stat(file_.c_str(), &status) == 0;
+    device_ = is_there ? status.st_dev : 0;
+    inode_ = is_there ? status.st_ino : 0;
+    judged_.clear();
+    position_ = 0;
+    lines_ = skipped_ = 0;
+  }
+  bool has_rankings = position_ > 0;
+  std::size_t cut = 0;
+  const auto visit = [&](const JsonRecord& record, std::int64_t number) {
+    const std::string place = line_place(file_, number);
+    const JudgementRecord read = judgements_of(record, place);
+    check_input(read.key.has_value(), "{}: is not a line of kiln rank; name another file for the rankings", place);
+    has_rankings = true;
+    if (read.key->rater == rater_) note({read.key->item, read.key->pass}, read.is_skip, read.is_undo);
+  };
+  const auto leave_out = [&](std::string_view line, const std::string& place) {
+    cut = line.size();
+    return !is_start || is_cut_ranking(has_rankings || kLineStart.starts_with(line), line, place);
+  };
+  lines_ = for_each_json_line(text, file_, visit, leave_out, lines_ + 1) - 1;
+  position_ += text.size() - cut;
+}
+
+std::size_t RankingLog::next(std::span<const Showing> showings) const {
+  const auto next = std::ranges::find_if(showings, [&](const Showing& showing) { return !has(showing); });
+  return static_cast<std::size_t>(next - showings.begin());
+}
+
+std::size_t RankingLog::left(std::span<const Showing> showings) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(showings, [&](const Showing& showing) { return !has(showing); }));
+}
+
+std::optional<ShowingKey> RankingLog::last() const {
+  const auto last = std::ranges::max_element(judged_, {}, [](const auto& entry) { return entry.second.number; });
+  return last == judged_.end() ? std::nullopt : std::optional(last->first);
+}
+
+void RankingLog::note(const ShowingKey& key, bool is_skip, bool is_undo) {
+  if (const auto earlier = judged_.find(key); earlier != judged_.end()) {
+    skipped_ -= earlier->second.is_skip ? 1 : 0;
+    judged_.erase(earlier);
+  }
+  if (is_undo) return;
+  judged_[key] = {.number = ++noted_, .is_skip = is_skip};
+  skipped_ += is_skip ? 1 : 0;
+}
+
+/// Opens the file by its name each time: an editor may have replaced it since.
+void RankingLog::append(const std::string& line) const { SharedAppender(file_, is_json).append(line); }
 
 void RankingLog::add(const JudgedPrompt& prompt, const Showing& showing, const Verdict& verdict,
                      const std::string& time) {
@@ -149,18 +240,18 @@ void RankingLog::add(const JudgedPrompt& prompt, const Showing& showing, const V
   }
   if (!verdict.note.empty()) line["note"] = utf8_replace_invalid(verdict.note);
   line["seconds"] = verdict.seconds;
-  lines_.append(line.dump());
-  note({showing.item, showing.pass, is_skip}, false);
+  append(line.dump());
+  note({showing.item, showing.pass}, is_skip, false);
 }
 
-std::optional<std::pair<std::string, std::int64_t>> RankingLog::undo(const std::string& time) {
-  if (judged_.empty()) return std::nullopt;
-  const Entry last = judged_.back();
-  Json line = line_start(rater_, last.item, last.pass, time);
+std::optional<ShowingKey> RankingLog::undo(const std::string& time) {
+  const std::optional<ShowingKey> key = last();
+  if (!key) return std::nullopt;
+  Json line = line_start(rater_, key->first, key->second, time);
   line["undo"] = true;
-  lines_.append(line.dump());
-  note(last, true);
-  return std::pair(last.item, last.pass);
+  append(line.dump());
+  note(*key, false, true);
+  return key;
 }
 
 }  // namespace kiln

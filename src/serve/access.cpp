@@ -104,24 +104,6 @@ bool is_json(std::string_view content_type) {
   return equal_but_for_case(type, "application/json");
 }
 
-/// Compares without a hint in the time taken at how much of the key was right.
-bool is_same_key(std::string_view given, std::string_view key) {
-  volatile unsigned difference = given.size() == key.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    difference = difference | (static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(key[i % key.size()]));
-  }
-  return difference == 0;
-}
-
-bool has_key(const HttpRequest& request, std::string_view key) {
-  constexpr std::string_view kScheme = "bearer ";
-  std::string_view given = request.header("authorization");
-  if (!equal_but_for_case(given.substr(0, kScheme.size()), kScheme)) return false;
-  given.remove_prefix(kScheme.size());
-  given.remove_prefix(std::min(given.find_first_not_of(' '), given.size()));
-  return is_same_key(given, key);
-}
-
 HttpReply preflight_reply() {
   return {.status = 204,
           .content_type = "",
@@ -149,7 +131,27 @@ std::string_view error_type(int status) {
 
 }  // namespace
 
-std::optional<HttpReply> refusal_of(const HttpRequest& request, const AccessOptions& options, bool is_public) {
+std::string_view bearer_of(const HttpRequest& request) {
+  constexpr std::string_view kScheme = "bearer ";
+  std::string_view given = request.header("authorization");
+  if (!equal_but_for_case(given.substr(0, kScheme.size()), kScheme)) return {};
+  given.remove_prefix(kScheme.size());
+  given.remove_prefix(std::min(given.find_first_not_of(' '), given.size()));
+  return given;
+}
+
+bool is_same_secret(std::string_view given, std::string_view secret) {
+  if (secret.empty()) return given.empty();
+  volatile unsigned difference = given.size() == secret.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    difference =
+        difference | (static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(secret[i % secret.size()]));
+  }
+  return difference == 0;
+}
+
+std::optional<HttpReply> refusal_of(const HttpRequest& request, const AccessOptions& options, Audience audience,
+                                    RaterToken token) {
   if (!is_host_allowed(request, options)) {
     return error_reply(
         403, fmt::format("the host \"{}\" is not one of this server's names; kiln serve --allow-host adds one",
@@ -167,7 +169,11 @@ std::optional<HttpReply> refusal_of(const HttpRequest& request, const AccessOpti
     return error_reply(415, fmt::format("a body of Content-Type application/json is expected, not \"{}\"",
                                         request.header("content-type")));
   }
-  if (!is_public && !options.key.empty() && !has_key(request, options.key)) {
+  if (audience == Audience::anyone || (token == RaterToken::valid && audience == Audience::raters)) return std::nullopt;
+  if (token == RaterToken::valid) return error_reply(403, "this token is for ranking alone; the owner has the key");
+  if (token == RaterToken::invalid)
+    return error_reply(401, "this link for raters is not valid, or not any more; ask for a new one");
+  if (!options.key.empty() && !is_same_secret(bearer_of(request), options.key)) {
     return error_reply(401, has_header(request, "authorization")
                                 ? "the key is wrong; send this server's as \"Authorization: Bearer KEY\""
                                 : "this server asks for a key; send it as \"Authorization: Bearer KEY\"");

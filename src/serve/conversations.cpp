@@ -1,6 +1,8 @@
 // Checks what a page sends field by field, so that no other page stumbles over it later.
 #include "serve/conversations.h"
 
+#include "kiln/core/utc_time.h"
+
 #include <fmt/format.h>
 
 #include "serve/api_error.h"
@@ -77,7 +79,7 @@ Json checked_conversation(const Json& body) {
   if (sampling != nullptr && !sampling->is_object()) expect_field("sampling", *sampling, "an object");
   Json line = {{"id", ""},
                {"revision", 1},
-               {"time", utc_now_text()},
+               {"time", utc_now()},
                {"title", title},
                {"model", fields.text("model").value_or("")},
                {"system", fields.text("system").value_or("")},

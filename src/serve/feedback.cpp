@@ -2,6 +2,7 @@
 #include "serve/feedback.h"
 
 #include "kiln/core/hash.h"
+#include "kiln/core/utc_time.h"
 #include "kiln/text/chat_template.h"
 
 #include "serve/api_error.h"
@@ -93,7 +94,7 @@ void Feedback::add(const Json& body, const std::vector<Engine::Model>& models) {
   }
   add_source(fields, models, line);
   fields.refuse_unknown();
-  line["time"] = utc_now_text();
+  line["time"] = utc_now();
 
   const std::string key = key_of_judgement(line);
   LineStore::Access lines(lines_);

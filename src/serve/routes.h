@@ -2,13 +2,17 @@
 #pragma once
 
 #include "kiln/core/json.h"
+#include "kiln/serve/access.h"
 #include "kiln/serve/engine.h"
 #include "kiln/serve/http_server.h"
 
 #include <nlohmann/json.hpp>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace kiln {
@@ -21,17 +25,24 @@ struct RouteContext {
   Engine& engine;
   const HttpRequest& request;
   const std::shared_ptr<HttpResponse>& response;
+  const std::optional<std::string>& rater;  // who sends the request with a rater's token; the owner does without
 
   /// Sends 200 with this JSON.
   void send(const Json& json) const;
 };
+
+/// Returns the reply 200 with this JSON. Bytes that are not UTF-8 become U+FFFD.
+HttpReply reply_of(const Json& json);
+
+/// Sends what `answer` returns, or the error that it throws: for work on another thread.
+void send_or_refuse(const std::shared_ptr<HttpResponse>& response, const std::function<HttpReply()>& answer);
 
 /// A method and a path, and what answers them. Functions throw ApiError.
 struct Route {
   std::string_view method;
   std::string_view path;
   void (*answer)(const RouteContext& context);
-  bool is_public = false;  // needs no key
+  Audience audience = Audience::owner;
 };
 
 /// Generation: OpenAI's interface (completion_routes.cpp).
@@ -64,14 +75,24 @@ void answer_series(const RouteContext& context);
 void answer_samples(const RouteContext& context);
 void answer_config_diff(const RouteContext& context);
 
+/// What people rank, and their links (rank_routes.cpp).
+void answer_rank(const RouteContext& context);
+void answer_judge(const RouteContext& context);
+void answer_undo(const RouteContext& context);
+void answer_own_report(const RouteContext& context);
+void answer_rank_report(const RouteContext& context);
+void answer_raters(const RouteContext& context);
+void answer_add_rater(const RouteContext& context);
+void answer_revoke_rater(const RouteContext& context);
+
 /// The inside of models (inspect_routes.cpp).
 void answer_inspect(const RouteContext& context);
 void answer_embeddings(const RouteContext& context);
 void answer_checkpoints(const RouteContext& context);
 
 inline constexpr Route kRoutes[] = {
-    {"GET", "/health", answer_health, true},
-    {"GET", "/v1/health", answer_health, true},
+    {"GET", "/health", answer_health, Audience::anyone},
+    {"GET", "/v1/health", answer_health, Audience::anyone},
     {"GET", "/v1/models", answer_models},
     {"POST", "/v1/chat/completions", answer_chat_completion},
     {"POST", "/v1/completions", answer_completion},
@@ -94,6 +115,14 @@ inline constexpr Route kRoutes[] = {
     {"GET", "/v1/series", answer_series},
     {"GET", "/v1/samples", answer_samples},
     {"GET", "/v1/config-diff", answer_config_diff},
+    {"GET", "/v1/rank", answer_rank, Audience::raters},
+    {"POST", "/v1/rank", answer_judge, Audience::raters},
+    {"POST", "/v1/rank/undo", answer_undo, Audience::raters},
+    {"GET", "/v1/rank/own-report", answer_own_report, Audience::raters},
+    {"GET", "/v1/rank/report", answer_rank_report},
+    {"GET", "/v1/raters", answer_raters},
+    {"POST", "/v1/raters", answer_add_rater},
+    {"POST", "/v1/raters/revoke", answer_revoke_rater},
 };
 
 }  // namespace kiln

@@ -1,7 +1,6 @@
 // Answers what the page of runs asks: the list, curves, samples, and how configs differ.
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
-#include "kiln/core/report.h"
 #include "kiln/run/config.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/serve/service.h"
@@ -13,7 +12,6 @@
 #include "serve/run_reader.h"
 #include "serve/series_text.h"
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <functional>
 #include <iterator>
@@ -77,18 +75,9 @@ void read_runs(const RouteContext& context, std::function<HttpReply(RunCatalog& 
     throw ApiError(404, "this server watches no folder of runs; name one: kiln serve --runs DIR");
   }
   reader->post([response = context.response, answer = std::move(answer)](RunCatalog& runs) {
-    try {
-      response->send(answer(runs));
-    } catch (const ApiError& error) {
-      response->send(error.reply());
-    } catch (const std::exception& error) {
-      warn("{}", error.what());
-      response->send(ApiError(500, error.what()).reply());
-    }
+    send_or_refuse(response, [&] { return answer(runs); });
   });
 }
-
-HttpReply reply_of(const Json& json) { return {.body = json.dump(-1, ' ', false, Json::error_handler_t::replace)}; }
 
 Config config_of(RunCatalog& runs, const std::string& name) {
   const RunPaths paths{runs.folder(name)};

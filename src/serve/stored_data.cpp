@@ -1,13 +1,10 @@
-// Makes folders and times for the files of a server's data.
+// Makes folders and reads messages for the files of a server's data.
 #include "serve/stored_data.h"
 
 #include "kiln/core/file.h"
 
-#include <fmt/chrono.h>
-
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -30,7 +27,5 @@ StoredMessage::StoredMessage(RequestFields& fields) : role(fields.text("role").v
   if (!text) fields.refuse("content", "it is missing; a text is expected");
   content = std::move(*text);
 }
-
-std::string utc_now_text() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
 }  // namespace kiln

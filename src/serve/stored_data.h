@@ -16,9 +16,6 @@ namespace kiln {
 /// Creates a folder where it is missing, for this user alone. Throws Error (io).
 void make_private_folder(const std::filesystem::path& folder);
 
-/// Returns the time in UTC, such as "2026-01-31T12:00:00Z".
-std::string utc_now_text();
-
 /// Reads the role and the content of a message. Throws ApiError (400).
 struct StoredMessage {
   explicit StoredMessage(RequestFields& fields);

@@ -16,7 +16,7 @@ using ::testing::IsEmpty;
 
 TEST(TypedOrders, LettersTheBestFirstAndEqualsJoined) {
   for (const char* text : {"b a=c d", "ba=cd", "B > A = C > D", "b,a=c,d", "  b\ta =c d "}) {
-    const TypedOrder order = read_order(text, 4);
+    const ShownOrder order = read_order(text, 4);
     EXPECT_THAT(order.groups, ElementsAre(ElementsAre(1), ElementsAre(0, 2), ElementsAre(3))) << text;
     EXPECT_THAT(order.rest, IsEmpty());
     EXPECT_EQ(order_text(order), "b > a = c > d");
@@ -26,7 +26,7 @@ TEST(TypedOrders, LettersTheBestFirstAndEqualsJoined) {
 
 TEST(TypedOrders, LettersLeftOutAreWorse) {
   EXPECT_THAT(read_order("b", 2).groups, ElementsAre(ElementsAre(1), ElementsAre(0))) << "one letter decides a pair";
-  const TypedOrder best = read_order("c", 4);
+  const ShownOrder best = read_order("c", 4);
   EXPECT_THAT(best.groups, ElementsAre(ElementsAre(2)));
   EXPECT_THAT(best.rest, ElementsAre(0, 1, 3));
   EXPECT_EQ(order_text(best), "c > the others (a b d, not compared)");

@@ -157,11 +157,111 @@ TEST(RankingLogs, AnIncompleteLastLineCountsAsNotWritten) {
   EXPECT_EQ(read_judgements(std::span(&file, 1)).census.judgements, 2);
 }
 
+TEST(RankingLogs, ReadWhatOtherProcessesAppend) {
+  const Scratch folder;
+  const std::filesystem::path file = folder.path("r.jsonl");
+  const std::vector<JudgedPrompt> prompts = questions(4);
+  const std::vector<Showing> showings = showings_for(prompts, "ann", 1, 0);
+  RankingLog log(file, "ann"), terminal(file, "ann"), bob(file, "bob");
+  terminal.add(prompts[0], showings[0], {.order = {{0}, {1}, {2}}}, kTime);
+  bob.add(prompts[1], showings[1], {.order = {{0}, {1}, {2}}}, kTime);
+  EXPECT_FALSE(log.has(showings[0]));
+  log.refresh();
+  EXPECT_TRUE(log.has(showings[0]));
+  EXPECT_EQ(log.next(showings), 1u);
+  EXPECT_EQ(log.left(showings), 3u);
+  log.add(prompts[1], showings[1], {.order = {}}, kTime);
+  log.refresh();
+  log.refresh();
+  EXPECT_EQ(log.judged(), 1) << "its own line counts once";
+  EXPECT_EQ(log.skipped(), 1);
+  terminal.refresh();
+  EXPECT_EQ(terminal.undo(kTime)->first, showings[1].item) << "the last one, whoever wrote it";
+  log.refresh();
+  EXPECT_EQ(log.last()->first, showings[0].item);
+  EXPECT_EQ(log.skipped(), 0);
+  EXPECT_EQ(log.next(showings), 1u);
+}
+
+TEST(RankingLogs, ReadAFileThatWasReplacedOrCut) {
+  const Scratch folder;
+  const std::filesystem::path file = folder.path("r.jsonl");
+  const std::vector<JudgedPrompt> prompts = questions(3);
+  const std::vector<Showing> showings = showings_for(prompts, "ann", 1, 0);
+  RankingLog log(file, "ann");
+  log.add(prompts[0], showings[0], {.order = {{0}, {1}, {2}}}, kTime);
+  const std::string first = read_file(file);
+  log.add(prompts[1], showings[1], {.order = {{0}, {1}, {2}}}, kTime);
+  log.refresh();
+  write_file_atomically(file, first);  // an editor saves another file under the name
+  log.add(prompts[2], showings[2], {.order = {{0}, {1}, {2}}}, kTime);
+  log.refresh();
+  EXPECT_TRUE(log.has(showings[0]));
+  EXPECT_FALSE(log.has(showings[1]));
+  EXPECT_TRUE(log.has(showings[2])) << "what was judged is in the file that has the name";
+  std::filesystem::resize_file(file, first.size());
+  log.refresh();
+  EXPECT_EQ(log.left(showings), 2u);
+  std::filesystem::remove(file);
+  log.refresh();
+  EXPECT_EQ(log.left(showings), 3u);
+  log.add(prompts[1], showings[1], {.order = {{0}, {1}, {2}}}, kTime);
+  EXPECT_EQ(read_judgements(std::span(&file, 1)).census.judgements, 1);
+}
+
+TEST(RankingLogs, LeaveALineThatIsBeingWrittenForLater) {
+  const Scratch folder;
+  const std::filesystem::path file = folder.path("r.jsonl");
+  const std::vector<JudgedPrompt> prompts = questions(2);
+  const std::vector<Showing> showings = showings_for(prompts, "ann", 1, 0);
+  RankingLog(folder.path("whole.jsonl"), "ann").add(prompts[0], showings[0], {.order = {{0}, {1}, {2}}}, kTime);
+  const std::string line = read_file(folder.path("whole.jsonl"));
+  RankingLog log(file, "ann");
+  const testing::LogCapture said;
+  folder.write("r.jsonl", line.substr(0, 30));
+  log.refresh();
+  EXPECT_EQ(said.text(), "");
+  EXPECT_FALSE(log.has(showings[0]));
+  folder.write("r.jsonl", line);
+  log.refresh();
+  EXPECT_TRUE(log.has(showings[0]));
+  folder.write("r.jsonl", line + "\n\nno JSON\n");
+  expect_error(ExitCode::bad_input, file.string() + ":4: not valid JSON; each line of a .jsonl file is one JSON object",
+               [&] { log.refresh(); });
+}
+
+TEST(ShownOrders, AreCompletedByThoseNotNamed) {
+  const ShownOrder best = completed_order({{2}}, 4);
+  EXPECT_THAT(best.groups, ElementsAre(ElementsAre(2)));
+  EXPECT_THAT(best.rest, ElementsAre(0, 1, 3));
+  const ShownOrder last = completed_order({{1, 2}}, 3);
+  EXPECT_THAT(last.groups, ElementsAre(ElementsAre(1, 2), ElementsAre(0))) << "a single one comes last";
+  EXPECT_TRUE(last.rest.empty());
+  expect_error(ExitCode::usage, "a stands twice; name each answer once", [] { completed_order({{0}, {1, 0}}, 3); });
+  expect_error(ExitCode::usage, "answer number 3 of the order does not exist; the 3 answers have the numbers 0 to 2",
+               [] { completed_order({{3}}, 3); });
+  expect_error(ExitCode::usage, "the order has an empty group; leave it out", [] { completed_order({{0}, {}}, 3); });
+  expect_error(ExitCode::usage, "the order names no answer; name the best one first", [] { completed_order({}, 3); });
+}
+
+TEST(ShownOrders, BecomeVerdictsOnTheAnswers) {
+  const Showing showing{.item = "i", .groups = {{3}, {0, 2}, {1}}};
+  const Verdict order = verdict_of(showing, completed_order({{1}}, 3), {.note = "n", .seconds = 1.26});
+  EXPECT_THAT(order.order, ElementsAre(ElementsAre(0, 2)));
+  EXPECT_THAT(order.rest, ElementsAre(3, 1));
+  EXPECT_EQ(order.note, "n");
+  EXPECT_EQ(order.seconds, 1.3);
+  const Verdict skip = verdict_of(showing, std::nullopt, {});
+  EXPECT_TRUE(skip.order.empty() && skip.rest.empty());
+  const Verdict own = verdict_of(showing, std::nullopt, {.edit = "mine"});
+  EXPECT_THAT(own.rest, ElementsAre(3, 0, 2, 1)) << "an edit is better than all answers";
+}
+
 TEST(RankingLogs, OtherFilesAreRefused) {
   const Scratch folder;
   const std::string answers = folder.write("a.jsonl", R"({"prompt": "q", "answers": ["a", "b"]})"
                                                       "\n");
-  expect_error(ExitCode::bad_input, answers + ":1: is not a line of kiln rank; name another file with --output",
+  expect_error(ExitCode::bad_input, answers + ":1: is not a line of kiln rank; name another file for the rankings",
                [&] { RankingLog(answers, "ann"); });
   const std::string text = folder.write("t.jsonl", "some notes");
   expect_error(ExitCode::bad_input, text + ":1: not valid JSON; each line of a .jsonl file is one JSON object",

@@ -1,6 +1,7 @@
 // Checks the pages of kiln serve in Chromium, and takes pictures of them:
 //   node check_pages.mjs --kiln build/kiln [--screenshots FOLDER] [--only PAGE[:CHECK]] [--pages src/serve/pages] RUN...
-// RUN... are the models to serve. --pages serves the pages from a folder instead of those compiled into the program.
+// RUN... are the models to serve; without them, only pages that need none are checked (check_PAGE.mjs exports
+// `needsNoModel`). --pages serves the pages from a folder instead of those compiled into the program.
 // The checks of a page lie in check_PAGE.mjs, which exports `checks`: functions by name, called with what support.mjs calls
 // a Visit. Needs npm's puppeteer-core, in $KILN_NODE_MODULES or where node finds it, and Chromium, at $KILN_CHROMIUM or
 // /usr/bin/chromium; without them it says so and exits with 77.
@@ -13,10 +14,6 @@ import {findPuppeteer, launchBrowser, Server, Visit} from "./support.mjs";
 const {values: options, positionals: runs} = parseArgs({allowPositionals: true, options: {
   kiln: {type: "string", default: "build/kiln"}, screenshots: {type: "string"}, only: {type: "string", default: ""},
   pages: {type: "string"}}});
-if (runs.length === 0) {
-  console.error("name a run to serve, such as runs/quickstart");
-  process.exit(2);
-}
 const chromium = process.env.KILN_CHROMIUM ?? "/usr/bin/chromium";
 const puppeteer = await findPuppeteer();
 if (!puppeteer || !existsSync(chromium)) {
@@ -28,14 +25,19 @@ if (!puppeteer || !existsSync(chromium)) {
 const [onlyPage, onlyCheck] = options.only.split(":");
 const pages = readdirSync(import.meta.dirname).map((name) => name.match(/^check_(\w+)\.mjs$/)?.[1])
   .filter((page) => page && page !== "pages" && (!onlyPage || page === onlyPage));
+const modules = await Promise.all(pages.map((page) => import(`./check_${page}.mjs`)));
+const chosen = pages.map((page, i) => [page, modules[i]]).filter(([, module]) => module.needsNoModel || runs.length > 0);
+if (chosen.length === 0) {
+  console.error("name a run to serve, such as runs/quickstart");
+  process.exit(2);
+}
 const scratch = mkdtempSync(join(tmpdir(), "kiln-pages-"));
 if (options.screenshots) mkdirSync(options.screenshots, {recursive: true});
 const browser = await launchBrowser(puppeteer, chromium);
 let failures = 0, count = 0;
 try {
-  for (const page of pages) {
-    const {checks} = await import(`./check_${page}.mjs`);
-    const server = await Server.start(options.kiln, runs, {data: join(scratch, page)});
+  for (const [page, {checks, needsNoModel}] of chosen) {
+    const server = needsNoModel ? null : await Server.start(options.kiln, runs, {data: join(scratch, page)});
     for (const [name, check] of Object.entries(checks)) {
       if (onlyCheck && !name.includes(onlyCheck)) continue;
       const visit = new Visit({browser, server, kiln: options.kiln, runs, scratch, pages: options.pages,
@@ -53,7 +55,7 @@ try {
       }
       await visit.end();
     }
-    await server.stop();
+    await server?.stop();
   }
 } finally {
   await browser.close();

@@ -26,8 +26,9 @@ HttpRequest request(const HttpHeaders& headers = {}, const std::string& method =
 }
 
 /// Returns the status of the refusal, or 0 if there is none.
-int status_of(const HttpRequest& request, const AccessOptions& options = {}, bool is_public = false) {
-  const std::optional<HttpReply> refusal = refusal_of(request, options, is_public);
+int status_of(const HttpRequest& request, const AccessOptions& options = {}, Audience audience = Audience::owner,
+              RaterToken token = RaterToken::none) {
+  const std::optional<HttpReply> refusal = refusal_of(request, options, audience, token);
   return refusal ? refusal->status : 0;
 }
 
@@ -72,7 +73,7 @@ TEST(Access, AllowsHostsOfAProxy) {
     EXPECT_EQ(status_of(request({{"host", host}}), options), 0) << host;
   for (const char* host : {"example.org", "x.llm.example.org", "llm.example.org.evil.example"})
     EXPECT_EQ(status_of(request({{"host", host}}), options), 403) << host;
-  EXPECT_THAT(refusal_of(request({{"host", "other"}}), options, true)->body, HasSubstr("\\\"other\\\""));
+  EXPECT_THAT(refusal_of(request({{"host", "other"}}), options, Audience::anyone)->body, HasSubstr("\\\"other\\\""));
 }
 
 TEST(Access, AllowsPagesOfTheServerItself) {
@@ -94,7 +95,7 @@ TEST(Access, RefusesPagesFromElsewhere) {
                              "http://localhost:8080.evil.example", "http://localhost:8080@evil.example",
                              "ftp://localhost:8080", "chrome-extension://abc"}) {
     EXPECT_EQ(status_of(request({{"origin", origin}})), 403) << origin;
-    EXPECT_EQ(status_of(request({{"origin", origin}}), {}, true), 403) << origin << ", public";
+    EXPECT_EQ(status_of(request({{"origin", origin}}), {}, Audience::anyone), 403) << origin << ", public";
   }
   EXPECT_EQ(status_of(request({{"origin", "null"}}), {.origins = {"null"}}), 403) << "anybody can be null";
 }
@@ -119,7 +120,7 @@ TEST(Access, AllowsListedOrigins) {
 TEST(Access, AnswersPreflightsWithoutAKey) {
   const AccessOptions options{.key = "secret", .origins = {"https://app.example"}};
   const HttpHeaders asks = {{"origin", "https://app.example"}, {"access-control-request-method", "POST"}};
-  const std::optional<HttpReply> reply = refusal_of(request(asks, "OPTIONS"), options, false);
+  const std::optional<HttpReply> reply = refusal_of(request(asks, "OPTIONS"), options, Audience::owner);
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->status, 204);
   EXPECT_EQ(reply->body, "");
@@ -147,7 +148,8 @@ TEST(Access, TakesOnlyJson) {
 TEST(Access, AsksForTheKey) {
   const AccessOptions options{.key = "sk-secret"};
   EXPECT_EQ(status_of(request(), options), 401);
-  EXPECT_EQ(status_of(request(), options, true), 0);
+  EXPECT_EQ(status_of(request(), options, Audience::anyone), 0);
+  EXPECT_EQ(status_of(request(), options, Audience::raters), 401);
   for (const char* value : {"Bearer sk-secret", "bearer sk-secret", "BEARER  sk-secret"})
     EXPECT_EQ(status_of(request({{"authorization", value}}), options), 0) << value;
   for (const char* value :
@@ -155,10 +157,31 @@ TEST(Access, AsksForTheKey) {
         "Bearer SK-SECRET", "Basic sk-secret", "sk-secret", "Bearersk-secret", "Bearer\tsk-secret"}) {
     EXPECT_EQ(status_of(request({{"authorization", value}}), options), 401) << value;
   }
-  const std::optional<HttpReply> refusal = refusal_of(request(), options, false);
+  const std::optional<HttpReply> refusal = refusal_of(request(), options, Audience::owner);
   EXPECT_THAT(refusal->headers, ElementsAre(Pair("WWW-Authenticate", "Bearer")));
   EXPECT_THAT(refusal->body, HasSubstr("Authorization: Bearer KEY"));
   EXPECT_THAT(refusal->body, ::testing::Not(HasSubstr("sk-secret")));
+}
+
+TEST(Access, RatersMayRankAlone) {
+  const AccessOptions locked{.key = "secret"};
+  for (const AccessOptions& options : {AccessOptions{}, locked}) {
+    EXPECT_EQ(status_of(request(), options, Audience::raters, RaterToken::valid), 0);
+    EXPECT_EQ(status_of(request(), options, Audience::anyone, RaterToken::valid), 0);
+    EXPECT_EQ(status_of(request(), options, Audience::anyone, RaterToken::invalid), 0);
+    EXPECT_EQ(status_of(request(), options, Audience::owner, RaterToken::valid), 403);
+    EXPECT_EQ(status_of(request(), options, Audience::raters, RaterToken::invalid), 401) << "nobody becomes the owner";
+    EXPECT_EQ(status_of(request(), options, Audience::owner, RaterToken::invalid), 401);
+    EXPECT_EQ(status_of(request({{"host", "evil.example"}}), options, Audience::raters, RaterToken::valid), 403);
+  }
+  EXPECT_EQ(status_of(request(), {}, Audience::raters), 0) << "without a key, the owner may rank";
+  EXPECT_EQ(status_of(request({{"authorization", "Bearer secret"}}), locked, Audience::raters), 0);
+}
+
+TEST(Access, SecretsAreEqualOrNot) {
+  EXPECT_TRUE(is_same_secret("abc", "abc"));
+  for (const char* other : {"", "ab", "abd", "abcabc", "ABC"}) EXPECT_FALSE(is_same_secret(other, "abc")) << other;
+  EXPECT_FALSE(is_same_secret("abc", ""));
 }
 
 TEST(Access, ErrorsAreJsonWithTheTypeOfTheirStatus) {

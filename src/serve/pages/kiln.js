@@ -1,7 +1,7 @@
 // Talks with the server for all pages: the key, errors, streams; and makes elements from text, never from markup.
 
 const kKeyName = "kiln-key";
-const kPages = [["chat", "Chat"], ["runs", "Runs"], ["inside", "Inside"]];
+const kPages = [["chat", "Chat"], ["runs", "Runs"], ["inside", "Inside"], ["rank", "Rank"]];
 
 /** Makes an element: attributes and properties by name, "on..." as listeners; children are elements or text. */
 export function element(name, attributes = {}, ...children) {
@@ -23,9 +23,9 @@ export function shape(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Adds the bar on top, which marks the current page. */
-export function addBar(current) {
-  const links = kPages.map(([page, title]) =>
+/** Adds the bar on top, which marks the current page. `shown` names the pages in it, all if it is left out. */
+export function addBar(current, shown) {
+  const links = kPages.filter(([page]) => shown?.includes(page) ?? true).map(([page, title]) =>
     element("a", {href: `/${page}`, ...(page === current && {"aria-current": "page"})}, title));
   document.body.prepend(element("nav", {class: "bar", "aria-label": "Pages"}, element("strong", {}, "kiln"), ...links));
 }
@@ -59,15 +59,15 @@ function toJson(body) {
   return JSON.stringify(body, (key, value) => typeof value === "string" ? value.toWellFormed() : value);
 }
 
-/** Sends a request and returns the response. Asks for the key where the server does; throws an Error with its message
- * and its status. A request with `keepalive` outlives the page. */
-export async function send(path, {body, method = body ? "POST" : "GET", signal, keepalive} = {}) {
+/** Sends a request and returns the response. Asks for the key where the server does, unless a rater's token takes its place;
+ * throws an Error with its message and its status. A request with `keepalive` outlives the page. */
+export async function send(path, {body, method = body ? "POST" : "GET", signal, keepalive, token} = {}) {
   for (;;) {
-    const key = sessionStorage.getItem(kKeyName);
+    const key = token ?? sessionStorage.getItem(kKeyName);
     const response = await fetch(path, {method, headers: headers(key), body: body && toJson(body), signal, keepalive})
       .catch((error) => { throw error.name === "AbortError" ? error : new Error("the server cannot be reached"); });
     if (response.ok) return response;
-    if (response.status === 401) {
+    if (response.status === 401 && !token) {
       if (key === sessionStorage.getItem(kKeyName)) await askForKey();
       continue;
     }

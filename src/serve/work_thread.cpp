@@ -1,13 +1,11 @@
 // Works off a queue until it is destroyed.
-#include "serve/run_reader.h"
+#include "serve/work_thread.h"
 
 #include <utility>
 
 namespace kiln {
 
-RunReader::RunReader(const std::filesystem::path& folder) : runs_(folder), thread_([this] { run(); }) {}
-
-RunReader::~RunReader() {
+WorkThread::~WorkThread() {
   std::deque<Work> dropped;  // destroyed without the lock: replies go out with it
   {
     const std::lock_guard lock(mutex_);
@@ -18,7 +16,7 @@ RunReader::~RunReader() {
   thread_.join();
 }
 
-void RunReader::post(Work work) {
+void WorkThread::post(Work work) {
   {
     const std::lock_guard lock(mutex_);
     if (!stops_) posted_.push_back(std::move(work));
@@ -26,7 +24,7 @@ void RunReader::post(Work work) {
   news_.notify_one();
 }
 
-void RunReader::run() {
+void WorkThread::run() {
   for (;;) {
     Work work;
     {
@@ -36,7 +34,7 @@ void RunReader::run() {
       work = std::move(posted_.front());
       posted_.pop_front();
     }
-    work(runs_);
+    work();
   }
 }
 
