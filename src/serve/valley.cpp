@@ -45,8 +45,8 @@ Batch held_out_batch(const ServedModel& model) {
     throw ApiError(
         404, fmt::format("data: the folder of {} holds no tokens of held-out text; send a text", model.name()), "data");
   }
-  const Index window = std::min(model.config().n_ctx, kMostExperimentTokens);
-  const EvaluationBatches batches(tokens->validation, window, kMostExperimentTokens / window, kMostExperimentTokens,
+  const Index window = std::min(model.config().n_ctx, kMostExperimentTokens), count = kMostExperimentTokens / window;
+  const EvaluationBatches batches(tokens->validation, window, count, count * window,
                                   document_border(config->data, model.ids()));
   Batch batch;
   batches.fill(0, batch);

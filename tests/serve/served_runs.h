@@ -34,8 +34,9 @@ inline ByteTokenizer served_tokenizer() {
 }
 
 /// Saves a checkpoint of a random model of bytes, as the run `name` in the folder, which keeps `keep` earlier ones.
+/// `data_digest` is that of the dataset that it was trained on.
 inline std::string save_run(const Scratch& scratch, const std::string& name, std::int64_t step = 10,
-                            std::uint64_t seed = 7, std::int64_t keep = 10) {
+                            std::uint64_t seed = 7, std::int64_t keep = 10, std::uint64_t data_digest = 0) {
   const ByteTokenizer tokenizer = served_tokenizer();
   Config config;
   config.name = name;
@@ -52,6 +53,7 @@ inline std::string save_run(const Scratch& scratch, const std::string& name, std
   initialise(config.model, seed, weights);
   TrainerState state;
   state.step = step;
+  state.data_digest = data_digest;
   const SpecialIds ids{.ends = {258}, .end = 258};
   const std::string jinja = ChatTemplate(ChatTemplateKind::chatml, tokenizer, ids).jinja();
   const std::string folder = scratch.path("runs/" + name).string();

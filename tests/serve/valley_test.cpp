@@ -1,6 +1,9 @@
 // The loss over a plane, as the server streams it: planes, the run's path, and requests that end early.
 #include "serve/valley.h"
 
+#include "kiln/core/file.h"
+#include "kiln/data/batcher.h"
+#include "kiln/data/dataset.h"
 #include "kiln/train/batch_loss.h"
 #include "kiln/train/descent.h"
 #include "kiln/train/weight_plane.h"
@@ -119,6 +122,28 @@ TEST_F(ValleyRoutes, ManyCheckpointsAreThinnedEvenly) {
   EXPECT_EQ(plane["left_out"], 4);
   EXPECT_EQ(plane["path"].front()["step"], list.front()["step"]);
   EXPECT_EQ(plane["path"].back()["step"], list.back()["step"]);
+}
+
+TEST_F(ValleyRoutes, TheHeldOutTextOfARunMayBeScored) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += fmt::format("{} and ", i);
+  write_file_atomically(scratch.path("numbers.txt"), text);
+  DataConfig data;
+  data.train = {scratch.path("numbers.txt").string()};
+  data.validation_fraction = 0.5;
+  const Dataset dataset =
+      encode_corpus(Corpus(data), testing::served_tokenizer(), {}, scratch.path("runs/numbers/tokens"));
+  const TestServer numbers({save_run(scratch, "numbers", 10, 7, 10, dataset.digest())});
+  const testing::ClientReply reply = numbers.post("/v1/inspect/valley", {{"data", "held_out"}, {"size", 11}});
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const Json plane = Json::parse(events_of(reply).front());
+  Batch batch;
+  EvaluationBatches(dataset.validation, testing::kServedContext, 1, testing::kServedContext).fill(0, batch);
+  EXPECT_EQ(plane["tokens"], batch.targets.size());
+  const Engine::Model model = server.engine().model("");  // the same weights
+  ParameterBuffer<float> origin = copy_of_weights(model->view());
+  BatchLoss loss(model->config(), model->view().vocab_size, batch, BatchLoss::Needs::loss);
+  EXPECT_NEAR(plane["loss"].get<double>(), loss.loss(origin), 1e-5);
 }
 
 TEST_F(ValleyRoutes, WhatCannotBeDrawnIsRefused) {

@@ -158,8 +158,8 @@ export class Valley {
     this.lines.replaceChildren(...Array.from({length: kLevels}, (_, i) => shape("path", {d: contour(this.losses,
       low + (i + 1) * step, (column, row) => [(column + 0.5) * cell, kSide - (row + 0.5) * cell])})));
     this.range.textContent = `The lightest colour is a loss of ${brief(low)}, the darkest one of ${brief(high)}; from line to ` +
-      `line it changes by ${brief(step)}.` + (isClipped ? " Higher losses have the darkest colour, too: they are above that " +
-        `of blind guessing (${brief(this.plane.loss_of_chance)}) or of the path.` : "");
+      `line it changes by ${brief(step)}.` + (isClipped ? ` All losses above ${brief(high)}, ` +
+        `${high > this.plane.loss_of_chance ? "the highest on the path" : "that of blind guessing"}, have the darkest colour.` : "");
     if (!this.cursor.classList.contains("hidden")) this.say();
   }
 
@@ -188,7 +188,7 @@ export class Valley {
     this.about.textContent = `The cross is the model. ` + (directions === "run"
       ? `The dots are the run's checkpoints. The plane holds ${percent(variance[0])} (α, across) and ${percent(variance[1])} ` +
         "(β, up) of the variance of their weights."
-      : "In each direction, every neuron's weights change by as much as they are large at α = 1 (across) or β = 1 (up). A run " +
+      : "At α = 1 (across) or β = 1 (up), the change of each neuron's weights is as large as these weights themselves. A run " +
         "moves elsewhere: its checkpoints are far off this plane, and the dots are the nearest points to them.") +
       ` The loss is the average over ${count(tokens)} tokens.${others}`;
     this.rows.replaceChildren(...path.map((stop) => element("tr", {}, element("th", {scope: "row"}, count(stop.step)),
