@@ -1,4 +1,5 @@
-// Answers what the page "Inside" asks: predictions, attention and layers of a text; checkpoints; embeddings.
+// Answers what the page "Inside" asks: predictions, attention and layers of a text; checkpoints; embeddings; gradient
+// steps; the loss around the weights.
 #include "kiln/core/error.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/serve/service.h"
@@ -7,6 +8,7 @@
 #include "serve/inspection.h"
 #include "serve/query.h"
 #include "serve/routes.h"
+#include "serve/valley.h"
 #include <array>
 
 namespace kiln {
@@ -14,7 +16,7 @@ namespace {
 
 InspectedModel model_of(const RouteContext& context, const std::string& name, const CheckpointChoice& choice) {
   try {
-    return inspected_model(context.engine, context.service.inside(), name, choice);
+    return inspected_model(context.engine, context.service.inside().shelf, name, choice);
   } catch (const Error& error) {
     throw ApiError(500, error.what(), "checkpoint");
   }
@@ -45,6 +47,19 @@ void answer_embeddings(const RouteContext& context) {
   const EmbeddingsRequest request = read_embeddings_request(context.request.body);
   begin_embedding_map(context.service.inside(), model_of(context, request.model, request.checkpoint), request,
                       context.response);
+}
+
+void answer_step(const RouteContext& context) {
+  const StepRequest request = read_step_request(context.request.body);
+  StepSessions& steps = context.service.inside().steps;
+  if (request.action != StepAction::begin) return steps.act(request, context.response);
+  steps.begin(model_of(context, request.model, request.checkpoint), request, context.response);
+}
+
+void answer_valley(const RouteContext& context) {
+  const ValleyRequest request = read_valley_request(context.request.body);
+  begin_valley(context.service.inside().long_work, model_of(context, request.model, request.checkpoint), request,
+               context.response);
 }
 
 void answer_checkpoints(const RouteContext& context) {

@@ -203,21 +203,6 @@ class Inspecting {
 
 }  // namespace
 
-Json InspectedModel::description() const {
-  const std::optional<std::int64_t> step = choice.step ? choice.step : served->step();
-  Json checkpoint = step ? Json(*step) : Json();
-  if (choice.untrained) checkpoint = "untrained";
-  return {{"model", served->name()}, {"checkpoint", std::move(checkpoint)}};
-}
-
-InspectedModel inspected_model(Engine& engine, Inside& inside, const std::string& name,
-                               const CheckpointChoice& choice) {
-  InspectedModel model{.served = engine.model(name), .shelved = nullptr, .choice = choice};
-  const bool is_served = !choice.untrained && (!choice.step || choice.step == model.served->step());
-  if (!is_served) model.shelved = inside.shelf.model(*model.served, choice);
-  return model;
-}
-
 void begin_inspection(Inside& inside, const InspectedModel& model, const InspectionRequest& request,
                       std::shared_ptr<HttpResponse> response) {
   const auto inspecting = std::make_shared<Inspecting>(model, request, std::move(response));

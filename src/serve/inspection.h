@@ -6,34 +6,23 @@
 #include "kiln/serve/http_server.h"
 
 #include "serve/checkpoint_shelf.h"
+#include "serve/inspected_model.h"
 #include "serve/inspection_request.h"
 #include "serve/piecewise_work.h"
+#include "serve/step_sessions.h"
 #include <memory>
 
 namespace kiln {
 
-/// What looks into models share: the weights of other checkpoints, and the queue for the computing thread.
+/// What looks into models share: the weights of other checkpoints, and the queues for the computing thread.
 struct Inside {
-  explicit Inside(Engine& engine) : work(engine) {}
+  explicit Inside(Engine& engine) : work(engine), long_work(engine), steps(work) {}
 
   CheckpointShelf shelf;
   PiecewiseWork work;
+  PiecewiseWork long_work;  // of seconds and more, which the short must not wait for
+  StepSessions steps;
 };
-
-/// A model to look into: a served one, with its own weights or those of another checkpoint.
-struct InspectedModel {
-  Engine::Model served;
-  std::shared_ptr<const ShelvedModel> shelved;  // null: the served weights
-  CheckpointChoice choice;
-
-  ModelView view() const { return shelved ? shelved->view() : served->view(); }
-
-  /// Returns {"model", "checkpoint"}: the step, "untrained", or null for a model without steps.
-  Json description() const;
-};
-
-/// Finds a model and the checkpoint of it. Throws ApiError (404), and Error as CheckpointShelf::model does.
-InspectedModel inspected_model(Engine& engine, Inside& inside, const std::string& name, const CheckpointChoice& choice);
 
 /// Most numbers that one request may ask for: of probabilities in attention matrices, whose upper halves are not sent;
 /// and of cells (layer, position) of the lens.

@@ -1,6 +1,7 @@
 // Rounds probabilities to what a picture shows: most of a reply is numbers.
 #include "serve/inspection_json.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/utf8.h"
 
 #include <cmath>
@@ -22,6 +23,11 @@ std::string text_bytes(const Tokenizer& tokenizer, TokenId token) {
 double rounded(double number, int digits) {
   const double scale = std::pow(10.0, digits);
   return std::round(number * scale) / scale;
+}
+
+Json significant_json(double number, int digits) {
+  if (!std::isfinite(number)) return nullptr;
+  return std::stod(significant(number, digits));
 }
 
 Json token_json(const Tokenizer& tokenizer, TokenId token) {

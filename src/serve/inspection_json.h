@@ -12,6 +12,9 @@ namespace kiln {
 /// Returns a number with this many digits after the point: what JSON writes of it is short.
 double rounded(double number, int digits);
 
+/// Returns a number with this many significant digits; null if it is not finite.
+Json significant_json(double number, int digits);
+
 /// Returns {"id", "text"}, with U+FFFD for part of a character; with_bytes also its exact "bytes". A row of the
 /// embedding that has no token has no text.
 Json token_json(const Tokenizer& tokenizer, TokenId token);

@@ -1,4 +1,4 @@
-// Reads the bodies of /v1/inspect and /v1/inspect/embeddings.
+// Reads the bodies of /v1/inspect and of the paths below it.
 #pragma once
 
 #include "kiln/infer/sampler.h"
@@ -49,5 +49,40 @@ struct EmbeddingsRequest {
 
 /// Reads the body. Throws ApiError (400).
 EmbeddingsRequest read_embeddings_request(std::string_view body);
+
+enum class StepAction { begin, step, undo, reset, end };
+
+/// What a client asks of a session of gradient steps. Without a session, it begins one on a text.
+struct StepRequest {
+  StepAction action = StepAction::begin;
+  std::string session = {};
+  double rate = 0;  // of a step
+
+  // Of a beginning:
+  std::string model = {};
+  CheckpointChoice checkpoint = {};
+  PromptInput input = {};   // "text" or "tokens"
+  std::string target = {};  // the true next words; "": the text's last token
+  bool scores_all = false;  // "loss": "all" tokens of the text, not "target" alone
+  Index top = 10;           // likeliest tokens where the target begins
+};
+
+/// Reads the body. Throws ApiError (400).
+StepRequest read_step_request(std::string_view body);
+
+/// The plane in which a client asks for the loss of a text.
+struct ValleyRequest {
+  std::string model = {};
+  CheckpointChoice checkpoint = {};
+  PromptInput input = {};  // "text" or "tokens"
+  bool held_out = false;   // "data": "held_out": in place of both, windows of the run's held-out text
+  bool along_run = false;  // "directions": "run", not "random"
+  Index size = 21;         // points of each axis, odd
+  double extent = 1;       // of a random plane: from -extent to extent
+  std::uint64_t seed = 1;  // of a random plane
+};
+
+/// Reads the body. Throws ApiError (400).
+ValleyRequest read_valley_request(std::string_view body);
 
 }  // namespace kiln

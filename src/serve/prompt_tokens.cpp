@@ -33,4 +33,15 @@ std::vector<TokenId> prompt_tokens(const ServedModel& model, const PromptInput& 
   return tokens;
 }
 
+std::vector<TokenId> experiment_tokens(const ServedModel& model, const PromptInput& input) {
+  const bool is_text = std::holds_alternative<std::string>(input);
+  std::vector<TokenId> tokens = prompt_tokens(model, input, is_text ? "text" : "tokens");
+  check_fits(std::ssize(tokens), model.config().n_ctx);
+  if (std::ssize(tokens) <= kMostExperimentTokens) return tokens;
+  throw ApiError(400,
+                 fmt::format("the text has {} tokens, and {} are computed with at most; shorten it", tokens.size(),
+                             kMostExperimentTokens),
+                 "text");
+}
+
 }  // namespace kiln

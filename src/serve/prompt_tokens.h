@@ -29,4 +29,11 @@ void check_fits(Index tokens, Index context);
 /// in the vocabulary, and for none.
 std::vector<TokenId> prompt_tokens(const ServedModel& model, const PromptInput& input, std::string_view param);
 
+/// Most tokens of a text whose gradient is computed, or whose loss at many places, so that no piece of work takes long.
+inline constexpr Index kMostExperimentTokens = 256;
+
+/// Returns the tokens of such a text, of the request's "text" or "tokens". Throws ApiError (400), also if they exceed
+/// the context or kMostExperimentTokens.
+std::vector<TokenId> experiment_tokens(const ServedModel& model, const PromptInput& input);
+
 }  // namespace kiln

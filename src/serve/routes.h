@@ -88,6 +88,8 @@ void answer_revoke_rater(const RouteContext& context);
 /// The inside of models (inspect_routes.cpp).
 void answer_inspect(const RouteContext& context);
 void answer_embeddings(const RouteContext& context);
+void answer_step(const RouteContext& context);
+void answer_valley(const RouteContext& context);
 void answer_checkpoints(const RouteContext& context);
 
 inline constexpr Route kRoutes[] = {
@@ -111,6 +113,8 @@ inline constexpr Route kRoutes[] = {
     {"GET", "/v1/checkpoints", answer_checkpoints},
     {"POST", "/v1/inspect", answer_inspect},
     {"POST", "/v1/inspect/embeddings", answer_embeddings},
+    {"POST", "/v1/inspect/step", answer_step},
+    {"POST", "/v1/inspect/valley", answer_valley},
     {"GET", "/v1/runs", answer_runs},
     {"GET", "/v1/series", answer_series},
     {"GET", "/v1/samples", answer_samples},

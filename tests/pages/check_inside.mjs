@@ -1,4 +1,5 @@
 // Checks the page "Inside" against the interface that it shows: bars, states of training, attention, layers, the map.
+import {experiments} from "./inside_experiments.mjs";
 import {equal, findBarriers, ok, until} from "./support.mjs";
 
 const kText = "One morning the old man went down to the river and";
@@ -180,4 +181,6 @@ export const checks = {
       await visit.shoot(page, `${title}-embeddings`);
     }
   },
+
+  ...experiments,
 };

@@ -15,9 +15,13 @@
 #include "serve/http_client.h"
 #include "support/scratch.h"
 #include "text/byte_tokenizer.h"
+#include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace kiln::testing {
@@ -29,9 +33,10 @@ inline ByteTokenizer served_tokenizer() {
   return ByteTokenizer({{"<|im_start|>", 256}, {"<|im_end|>", 257}, {"<|endoftext|>", 258}});
 }
 
-/// Saves a checkpoint of a random model of bytes, as the run `name` in the folder.
+/// Saves a checkpoint of a random model of bytes, as the run `name` in the folder, which keeps `keep` earlier ones.
+/// `data_digest` is that of the dataset that it was trained on.
 inline std::string save_run(const Scratch& scratch, const std::string& name, std::int64_t step = 10,
-                            std::uint64_t seed = 7) {
+                            std::uint64_t seed = 7, std::int64_t keep = 10, std::uint64_t data_digest = 0) {
   const ByteTokenizer tokenizer = served_tokenizer();
   Config config;
   config.name = name;
@@ -48,13 +53,14 @@ inline std::string save_run(const Scratch& scratch, const std::string& name, std
   initialise(config.model, seed, weights);
   TrainerState state;
   state.step = step;
+  state.data_digest = data_digest;
   const SpecialIds ids{.ends = {258}, .end = 258};
   const std::string jinja = ChatTemplate(ChatTemplateKind::chatml, tokenizer, ids).jinja();
   const std::string folder = scratch.path("runs/" + name).string();
   save_checkpoint(
       scratch.path("runs/" + name + "/checkpoints"),
       {config, tokenizer.vocab_size(), weights, {}, tokenizer_files(tokenizer, config.model, ids, jinja), state}, false,
-      10);
+      keep);
   return folder;
 }
 
@@ -115,6 +121,31 @@ class TestServer {
   Service service_;
   HttpServer server_;
   std::thread computing_;
+};
+
+/// A client that counts what it gets, and goes when the test says so.
+class IgnoredResponse final : public HttpResponse {
+ public:
+  void send(HttpReply) override { add(); }
+  void begin(HttpReply) override { add(); }
+  void write(std::string) override { add(); }
+  void end() override { has_ended_ = true; }
+  void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
+
+  void go() const { gone_(); }
+  bool has_ended() const { return has_ended_; }
+  int pieces() const { return pieces_; }
+  void wait_for_pieces(int count) const {
+    for (int i = 0; i < 3000 && pieces_ < count; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_GE(pieces_, count);
+  }
+
+ private:
+  void add() { ++pieces_; }
+
+  std::function<void()> gone_;
+  std::atomic<int> pieces_ = 0;
+  std::atomic<bool> has_ended_ = false;
 };
 
 /// Returns the events of a stream, the last one as text.

@@ -4,12 +4,14 @@ import {Attention} from "/inside_attention.js";
 import {Embeddings} from "/inside_embeddings.js";
 import {Lens} from "/inside_lens.js";
 import {Next, Strip} from "/inside_next.js";
+import {Steps} from "/inside_steps.js";
 import {count} from "/inside_text.js";
+import {Valley} from "/inside_valley.js";
 
 const kTyping_ms = 350, kPlaying_ms = 600;
 const kMostNumbers = 1 << 20;  // of attention in one reply
 const kMostKept = 200;         // replies
-const kSections = [Next, Attention, Lens, Embeddings];
+const kSections = [Next, Attention, Lens, Embeddings, Steps, Valley];
 
 addBar("inside");
 const main = document.getElementById("inside");

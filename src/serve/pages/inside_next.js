@@ -3,7 +3,7 @@ import {element} from "/kiln.js";
 import {count, percent, plain, quoted, section, shown} from "/inside_text.js";
 
 /** The rows of one state of the model at one position: the likeliest tokens, and the true one if it is none of them. */
-function rowsOf(forecast, truth) {
+export function rowsOf(forecast, truth) {
   const rows = forecast.top.map((token, i) => ({...token, rank: i + 1, isTrue: token.id === truth?.id}));
   if (truth && !rows.some((row) => row.isTrue)) {
     rows.push({...truth, probability: forecast.next.probability, rank: forecast.next.rank, isTrue: true, isFar: true});
@@ -12,7 +12,7 @@ function rowsOf(forecast, truth) {
 }
 
 /** The bars of these rows; one of full length is as probable as `most`. */
-function bars(title, rows, most) {
+export function bars(title, rows, most) {
   const body = element("tbody", {}, ...rows.map((row) => {
     const bar = element("span", {class: "bar-of"});
     bar.style.width = `${Math.max(0.5, 100 * row.probability / most)}%`;

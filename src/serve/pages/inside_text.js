@@ -31,6 +31,13 @@ export function count(number) {
   return number.toLocaleString("en");
 }
 
+/** Returns a number with three significant digits. */
+export function brief(number) {
+  if (number === null) return "not finite";
+  const size = Math.abs(number);
+  return size !== 0 && (size < 0.001 || size >= 100000) ? number.toExponential(1) : String(Number(number.toPrecision(3)));
+}
+
 /** Returns a colour of kiln.css as it is now, in light or dark. */
 export function colour(name) {
   const probe = element("span");
