@@ -155,7 +155,7 @@ export class Visit {
     this.#pages.push(page);
     const fail = (text) => this.#messages.push(text);
     page.on("console", (message) => ["error", "warn"].includes(message.type()) && fail(`console: ${message.text()}`));
-    page.on("pageerror", (error) => fail(`page error: ${error.message}`));
+    page.on("pageerror", (error) => fail(`page error: ${error.stack ?? error.message}`));
     page.on("dialog", (dialog) => {
       fail(`dialog: ${dialog.message()}`);
       dialog.dismiss();

@@ -120,7 +120,7 @@ export class Attention {
     }
     const middle = (i) => lefts[i] + texts[i].length * kLetter / 2;
     const at = view.position;
-    const far = row.findIndex((probability) => probability >= kLeast);
+    const reached = row.findIndex((probability) => probability >= kLeast), far = reached < 0 ? at : reached;
     const height = Math.min(150, 34 + 0.35 * (middle(at) - middle(far)));
     const picture = shape("svg", {width, height: height + 28, "aria-hidden": "true"});
     row.forEach((probability, j) => {
