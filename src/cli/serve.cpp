@@ -102,7 +102,7 @@ std::shared_ptr<const RewardModel> load_reward_model(const ServeArguments& argum
   if (arguments.reward.empty()) return nullptr;
   LoadedModel loaded = load_model(arguments.reward, std::nullopt, ModelKind::reward);
   const Precision precision = loaded.precision();
-  const auto reward = std::make_shared<const RewardModel>(std::move(loaded), precision);
+  auto reward = std::make_shared<const RewardModel>(std::move(loaded), precision);
   spdlog::info("{}: scores answers", reward->name());
   return reward;
 }

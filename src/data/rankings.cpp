@@ -245,7 +245,7 @@ void RankingLog::add(const JudgedPrompt& prompt, const Showing& showing, const V
 }
 
 std::optional<ShowingKey> RankingLog::undo(const std::string& time) {
-  const std::optional<ShowingKey> key = last();
+  std::optional<ShowingKey> key = last();
   if (!key) return std::nullopt;
   Json line = line_start(rater_, key->first, key->second, time);
   line["undo"] = true;

@@ -12,7 +12,6 @@
 namespace kiln {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::events_of;
 using ::testing::HasSubstr;
 using testing::HttpClient;

@@ -136,7 +136,7 @@ class HttpClient {
   std::string read_chunk() {
     const std::size_t size = std::stoul(read_line(), nullptr, 16);
     std::string chunk = read_bytes(size);
-    if (read_line() != "") throw std::runtime_error("a chunk is longer than it says");
+    if (!read_line().empty()) throw std::runtime_error("a chunk is longer than it says");
     return chunk;
   }
 

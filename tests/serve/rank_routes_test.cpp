@@ -40,7 +40,7 @@ std::vector<JudgedPrompt> questions_with_answers(int count, int answers = 2) {
 /// A server without a model, and what is asked of it as the owner or as a rater.
 struct RankServer {
   explicit RankServer(std::vector<JudgedPrompt> prompts, const std::string& key = "", double repeat = 0)
-      : key(key), prompts(prompts) {
+      : key(key), prompts(std::move(prompts)) {
     start(repeat);
   }
 

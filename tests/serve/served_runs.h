@@ -56,7 +56,7 @@ inline std::string save_run(const Scratch& scratch, const std::string& name, std
   state.data_digest = data_digest;
   const SpecialIds ids{.ends = {258}, .end = 258};
   const std::string jinja = ChatTemplate(ChatTemplateKind::chatml, tokenizer, ids).jinja();
-  const std::string folder = scratch.path("runs/" + name).string();
+  std::string folder = scratch.path("runs/" + name).string();
   save_checkpoint(
       scratch.path("runs/" + name + "/checkpoints"),
       {config, tokenizer.vocab_size(), weights, {}, tokenizer_files(tokenizer, config.model, ids, jinja), state}, false,
