@@ -139,6 +139,25 @@ TEST(Faults, ManyBadStepsInARowDiverge) {
   EXPECT_EQ(run.state().bad_steps, 3);
 }
 
+TEST(Faults, WeightsThatMayBeRuinedAreNotSaved) {
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  config.train.eval_every = 0;
+  config.train.checkpoint_every = 1;
+  config.train.async_checkpoint = false;
+  TrainingRun run(config, scratch.path("run"));
+  TrainingHooks hooks;
+  std::string latest;
+  hooks.after_step = [&](Index step) {
+    if (step == 3) run.parts().weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
+    if (step == 6) latest = read_file(run.paths().checkpoints() / "latest");
+    hooks.stop = step == 6;
+  };
+  EXPECT_EQ(run.train(hooks), TrainingEnd::stopped);
+  EXPECT_EQ(run.state().bad_steps, 3);
+  EXPECT_EQ(latest, checkpoint_name(3) + "\n") << "steps 4 and 5 were bad";
+}
+
 /// Trains 40 steps, saving every 5th, of which the 31st meets weights that were spoilt, and are as they were
 /// afterwards.
 RunPaths train_with_a_spike(const Scratch& scratch, bool skip, const std::string& name, Index stop_at = -1,
