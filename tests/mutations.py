@@ -475,7 +475,7 @@ POLICIES = [
         ("the divergence is rewarded", "advantage = gain - (advantage - expected);", "advantage = gain + (advantage - expected);"),
         ("advantages are not centred", "scale * (scores[i] - baseline(scores, i))", "scale * scores[i]"),
         ("leave one out is the mean", "Baseline::leave_one_out ? others : mean",
-         "config.answers < 0 ? others : mean"),
+         "Baseline::preset ? others : mean"),
         ("the divergence before a token counts too", "numbers[t] += numbers[t + 1];", "numbers[t] += numbers.back();"),
         ("GAE runs over the end of an answer", "double later = 0, next_value = 0;",
          "double later = 0, next_value = episode.values.back();"),
