@@ -23,7 +23,7 @@ if (!puppeteer || !existsSync(chromium)) {
 }
 
 const [onlyPage, onlyCheck] = options.only.split(":");
-const pages = readdirSync(import.meta.dirname).map((name) => name.match(/^check_(\w+)\.mjs$/)?.[1])
+const pages = readdirSync(new URL(".", import.meta.url)).map((name) => name.match(/^check_(\w+)\.mjs$/)?.[1])
   .filter((page) => page && page !== "pages" && (!onlyPage || page === onlyPage));
 const modules = await Promise.all(pages.map((page) => import(`./check_${page}.mjs`)));
 const chosen = pages.map((page, i) => [page, modules[i]]).filter(([, module]) => module.needsNoModel || runs.length > 0);
