@@ -1,4 +1,4 @@
-// Hashes secrets, so that a file may hold the hash in their place.
+// Hashes secrets, so that a file can store the hash instead of the secret.
 #pragma once
 
 #include <string>

@@ -52,7 +52,7 @@ struct DecoderOptions {
   void validate() const;
 };
 
-/// A token of a sequence, and what the model predicted in its place. It was drawn, or is part of the prompt.
+/// A token that was drawn, or a token of the prompt, with what the model predicted at its position.
 struct DecodedToken {
   TokenId token = 0;
   double log_probability = 0;         // natural; see DecodingRequest::log_probabilities

@@ -19,8 +19,8 @@ struct AccessOptions {
   std::vector<std::string> origins = {};  // pages from elsewhere that may call the server (CORS)
 };
 
-/// Who may use a path. The owner is whoever has the key; without a key, everybody who reaches the server and brings no
-/// token of a rater.
+/// Says who may use a path. The owner has the key. If the server has no key, everyone who can reach it is the owner,
+/// except a client that sends a rater's token.
 enum class Audience { anyone, raters, owner };  // raters: the owner, too
 
 /// What a request brings: no token of a rater, a good one, or one that is not good (any more).
