@@ -11,8 +11,6 @@
 #include "serve/inspection_json.h"
 #include "serve/prompt_tokens.h"
 #include <algorithm>
-#include <atomic>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -69,7 +67,8 @@ class Inspecting {
         request_(request),
         response_(std::move(response)),
         tokens_(tokens_of(*model_.served, request)),
-        heads_(heads_of(model_.served->config(), request)) {
+        heads_(heads_of(model_.served->config(), request)),
+        pieces_(*response_) {
     const ModelConfig& config = model_.served->config();
     check_limit(std::ssize(heads_) * rows() * (rows() + 1) / 2, kMostAttention, "attention",
                 "ask for one head, or shorten the text");
@@ -77,18 +76,13 @@ class Inspecting {
       check_limit((config.n_layers + 1) * rows(), kMostLensCells, "layers", "shorten the text");
     }
     plan();
-    response_->on_gone([gone = gone_] { *gone = true; });
   }
 
   /// Does the next piece; returns whether there is another.
   bool do_piece() {
-    if (*gone_) return false;
     try {
-      const std::function<void()> piece = std::move(pieces_.front());
-      pieces_.pop_front();
-      piece();
-      if (!pieces_.empty()) return true;
-      response_->send({.body = reply_.dump(-1, ' ', false, Json::error_handler_t::replace)});
+      if (pieces_.do_next()) return true;
+      if (pieces_.has_client()) response_->send({.body = reply_.dump(-1, ' ', false, Json::error_handler_t::replace)});
     } catch (const std::exception& error) {
       response_->send(ApiError(500, error.what()).reply());
     }
@@ -100,19 +94,19 @@ class Inspecting {
   const Tokenizer& tokenizer() const { return model_.served->tokenizer(); }
 
   void plan() {
-    pieces_.emplace_back([this] { begin(); });
+    pieces_.add([this] { begin(); });
     for (Index first = 0; first < rows(); first += kRowsOfPiece) {
-      pieces_.emplace_back([this, first] { add_forecasts(first); });
+      pieces_.add([this, first] { add_forecasts(first); });
     }
     for (Index layer = 0; request_.has_lens && layer <= model_.served->config().n_layers; ++layer) {
       for (Index first = 0; first < rows(); first += kRowsOfPiece) {
-        pieces_.emplace_back([this, layer, first] { add_lens(layer, first); });
+        pieces_.add([this, layer, first] { add_lens(layer, first); });
       }
     }
     for (const HeadChoice& head : heads_) {
-      pieces_.emplace_back([this, head] { add_attention(head); });
+      pieces_.add([this, head] { add_attention(head); });
     }
-    if (request_.continuation > 0) pieces_.emplace_back([this] { begin_continuation(); });
+    if (request_.continuation > 0) pieces_.add([this] { begin_continuation(); });
   }
 
   void begin() {
@@ -180,20 +174,19 @@ class Inspecting {
                    .seed = request_.seed,
                    .end_tokens = std::move(ends)},
                   std::move(events));
-    pieces_.emplace_back([this] { continue_text(); });
+    pieces_.add([this] { continue_text(); });
   }
 
   void continue_text() {
-    if (decoder_->step()) pieces_.emplace_back([this] { continue_text(); });
+    if (decoder_->step()) pieces_.add([this] { continue_text(); });
   }
 
   InspectedModel model_;
   InspectionRequest request_;
   std::shared_ptr<HttpResponse> response_;
-  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   std::vector<TokenId> tokens_, answers_;
   std::vector<HeadChoice> heads_;
-  std::deque<std::function<void()>> pieces_;
+  RequestPieces pieces_;
   std::optional<Inspector> inspector_;
   std::optional<Decoder> decoder_;
   std::optional<TokenStream> stream_;

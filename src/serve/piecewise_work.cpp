@@ -4,7 +4,6 @@
 #include "kiln/core/report.h"
 
 #include "serve/api_error.h"
-#include <deque>
 #include <mutex>
 #include <utility>
 
@@ -42,6 +41,18 @@ void PiecewiseWork::do_piece(const std::shared_ptr<Queue>& queue) {
     queue->works.pop_front();
   }
   if (!queue->works.empty()) queue->engine.post([queue] { do_piece(queue); });
+}
+
+RequestPieces::RequestPieces(HttpResponse& response) : gone_(std::make_shared<std::atomic<bool>>(false)) {
+  response.on_gone([gone = gone_] { *gone = true; });
+}
+
+bool RequestPieces::do_next() {
+  if (!has_client()) return false;
+  const std::function<void()> piece = std::move(pieces_.front());
+  pieces_.pop_front();
+  piece();
+  return !pieces_.empty();
 }
 
 }  // namespace kiln

@@ -2,9 +2,13 @@
 #pragma once
 
 #include "kiln/serve/engine.h"
+#include "kiln/serve/http_server.h"
 
+#include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 
 namespace kiln {
 
@@ -29,6 +33,23 @@ class PiecewiseWork {
   static void do_piece(const std::shared_ptr<Queue>& queue);
 
   std::shared_ptr<Queue> queue_;  // also of the posted piece, which may outlive this object
+};
+
+/// The pieces of one request's work, which may plan further ones. None is done once the client has gone.
+class RequestPieces {
+ public:
+  explicit RequestPieces(HttpResponse& response);
+
+  void add(std::function<void()> piece) { pieces_.push_back(std::move(piece)); }
+
+  /// Does the next piece; returns whether there is another. Throws what the piece throws.
+  bool do_next();
+
+  bool has_client() const { return !*gone_; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> gone_;  // also of the response, which may outlive this object
+  std::deque<std::function<void()>> pieces_;
 };
 
 }  // namespace kiln

@@ -6,7 +6,6 @@
 #include "serve/api_error.h"
 #include "serve/prompt_fields.h"
 #include "serve/request_fields.h"
-#include <atomic>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -18,20 +17,15 @@ namespace {
 class Scoring {
  public:
   Scoring(std::shared_ptr<const RewardModel> model, ScoreRequest request, std::shared_ptr<HttpResponse> response)
-      : model_(std::move(model)), request_(std::move(request)), response_(std::move(response)) {
-    response_->on_gone([gone = gone_] { *gone = true; });
+      : model_(std::move(model)), request_(std::move(request)), response_(std::move(response)), pieces_(*response_) {
+    for (const std::string& answer : request_.answers) pieces_.add([this, &answer] { score(answer); });
+    pieces_.add([this] { send(); });
   }
 
-  /// Scores the next answer; returns whether there is another.
-  bool score_next() {
-    if (*gone_) return false;
+  /// Does the next piece; returns whether there is another.
+  bool do_piece() {
     try {
-      const AnswerToScore answer{.messages = request_.messages, .answer = request_.answers[scores_.size()]};
-      const std::optional<double> score = model_->scores(std::span(&answer, 1)).front();
-      scores_.push_back(score ? Json(*score) : Json());
-      if (scores_.size() < request_.answers.size()) return true;
-      const Json reply = {{"object", "scores"}, {"model", model_->name()}, {"scores", std::move(scores_)}};
-      response_->send({.body = reply.dump()});
+      return pieces_.do_next();
     } catch (const std::exception& error) {
       response_->send(ApiError(500, error.what()).reply());
     }
@@ -39,10 +33,21 @@ class Scoring {
   }
 
  private:
+  void score(std::string_view text) {
+    const AnswerToScore answer{.messages = request_.messages, .answer = text};
+    const std::optional<double> score = model_->scores(std::span(&answer, 1)).front();
+    scores_.push_back(score ? Json(*score) : Json());
+  }
+
+  void send() {
+    const Json reply = {{"object", "scores"}, {"model", model_->name()}, {"scores", std::move(scores_)}};
+    response_->send({.body = reply.dump()});
+  }
+
   std::shared_ptr<const RewardModel> model_;
   ScoreRequest request_;
   std::shared_ptr<HttpResponse> response_;
-  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+  RequestPieces pieces_;
   Json scores_ = Json::array();
 };
 
@@ -69,7 +74,7 @@ Scorer::Scorer(Engine& engine, std::shared_ptr<const RewardModel> model) : model
 
 void Scorer::begin(ScoreRequest request, std::shared_ptr<HttpResponse> response) {
   const auto scoring = std::make_shared<Scoring>(model_, std::move(request), std::move(response));
-  work_.add([scoring] { return scoring->score_next(); });
+  work_.add([scoring] { return scoring->do_piece(); });
 }
 
 }  // namespace kiln

@@ -18,9 +18,7 @@
 #include "serve/prompt_tokens.h"
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -99,20 +97,16 @@ class Valley {
       : model_(std::move(model)),
         request_(request),
         response_(std::move(response)),
-        batch_(batch_of(*model_.served, request)) {
+        batch_(batch_of(*model_.served, request)),
+        pieces_(*response_) {
     choose_path();
-    pieces_.emplace_back([this] { begin(); });
-    response_->on_gone([gone = gone_] { *gone = true; });
+    pieces_.add([this] { begin(); });
   }
 
   /// Does the next piece; returns whether there is another.
   bool do_piece() {
-    if (*gone_) return false;
     try {
-      const std::function<void()> piece = std::move(pieces_.front());
-      pieces_.pop_front();
-      piece();
-      return !pieces_.empty();
+      return pieces_.do_next();
     } catch (const ApiError& error) {
       refuse(error);
     } catch (const std::exception& error) {
@@ -161,26 +155,26 @@ class Valley {
     loss_.emplace(view.config, view.vocab_size, batch_, BatchLoss::Needs::loss);
     if (request_.along_run) {
       plan_for_path(&Valley::load);
-      pieces_.emplace_back([this] { find_run_directions(); });
+      pieces_.add([this] { find_run_directions(); });
       plan_for_path(&Valley::look_at);
     } else {
       plan_random_directions();
       for (PathStop& stop : path_) {
-        pieces_.emplace_back([this, &stop] { load(stop); });
-        pieces_.emplace_back([this, &stop] { look_at(stop); });
+        pieces_.add([this, &stop] { load(stop); });
+        pieces_.add([this, &stop] { look_at(stop); });
       }
     }
-    pieces_.emplace_back([this] { begin_reply(); });
+    pieces_.add([this] { begin_reply(); });
   }
 
   void plan_for_path(void (Valley::*look)(PathStop&)) {
-    for (PathStop& stop : path_) pieces_.emplace_back([this, look, &stop] { (this->*look)(stop); });
+    for (PathStop& stop : path_) pieces_.add([this, look, &stop] { (this->*look)(stop); });
   }
 
   void plan_random_directions() {
     for (const Parameter& p : origin_->layout().parameters()) {
-      pieces_.emplace_back([this, &p] { draw_direction(*origin_, p, request_.seed, "first", *first_); });
-      pieces_.emplace_back([this, &p] { draw_direction(*origin_, p, request_.seed, "second", *second_); });
+      pieces_.add([this, &p] { draw_direction(*origin_, p, request_.seed, "first", *first_); });
+      pieces_.add([this, &p] { draw_direction(*origin_, p, request_.seed, "second", *second_); });
     }
   }
 
@@ -264,9 +258,9 @@ class Valley {
     };
     std::ranges::stable_sort(points, {}, distance);
     for (const auto& point : points) {
-      pieces_.emplace_back([this, row = point.first, column = point.second] { send_point(row, column); });
+      pieces_.add([this, row = point.first, column = point.second] { send_point(row, column); });
     }
-    pieces_.emplace_back([this] {
+    pieces_.add([this] {
       response_->write("data: [DONE]\n\n");
       response_->end();
     });
@@ -286,11 +280,10 @@ class Valley {
   InspectedModel model_;
   ValleyRequest request_;
   std::shared_ptr<HttpResponse> response_;
-  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   Batch batch_;
+  RequestPieces pieces_;
   std::vector<PathStop> path_;
   std::size_t left_out_ = 0;  // checkpoints
-  std::deque<std::function<void()>> pieces_;
   std::optional<ParameterBuffer<float>> origin_, first_, second_, point_;
   std::optional<BatchLoss> loss_;
   std::optional<std::array<double, 2>> variance_;  // the share along each direction of the run
