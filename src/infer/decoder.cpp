@@ -125,7 +125,8 @@ class Decoder::Implementation {
         ++next;
         continue;
       }
-      const Index positions = std::min(context(), std::ssize(wanted.prompt) + wanted.max_tokens);
+      const Index length = std::ssize(wanted.prompt);
+      const Index positions = length + std::min(context() - length, wanted.max_tokens);
       const std::optional<CachePlace> place = space_.take(wanted.prompt, positions, !wanted.scores_prompt);
       if (!place) return;
       CacheExtent& extent = *place->extent;

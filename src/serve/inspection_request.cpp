@@ -31,6 +31,15 @@ CheckpointChoice read_checkpoint(RequestFields& fields) {
   return {.step = to_integer(fields.path("checkpoint"), *value, at_least(0))};
 }
 
+/// Begins a request with what is looked at: a model and its checkpoint.
+template <class Request>
+Request read_subject(RequestFields& fields) {
+  Request request;
+  request.model = fields.text("model").value_or("");
+  request.checkpoint = read_checkpoint(fields);
+  return request;
+}
+
 void read_input(RequestFields& fields, InspectionRequest& request) {
   const std::optional<std::string> text = fields.text("text");
   const Json* tokens = fields.find_array("tokens");
@@ -90,7 +99,7 @@ StepRequest read_action(RequestFields& fields, const std::string& session) {
   request.action = kActions[read_choice(fields, "action", {"step", "undo", "reset", "end"})];
   const std::optional<double> rate = fields.number("rate", positive_up_to(kMostRate));
   if (request.action == StepAction::step && !rate)
-    fields.refuse("rate", "it is missing; a step needs one, such as 0.1");
+    fields.refuse("rate", "it is missing; a step needs one, such as 0.01");
   request.rate = rate.value_or(0);
   fields.refuse_unknown();
   return request;
@@ -101,9 +110,7 @@ StepRequest read_action(RequestFields& fields, const std::string& session) {
 InspectionRequest read_inspection_request(std::string_view body) {
   const Json json = parse_body(body);
   RequestFields fields(json);
-  InspectionRequest request;
-  request.model = fields.text("model").value_or("");
-  request.checkpoint = read_checkpoint(fields);
+  auto request = read_subject<InspectionRequest>(fields);
   read_input(fields, request);
   request.top = fields.integer("top", between(1, kMostTop)).value_or(request.top);
   request.has_lens = fields.boolean("layers").value_or(false);
@@ -116,9 +123,7 @@ InspectionRequest read_inspection_request(std::string_view body) {
 EmbeddingsRequest read_embeddings_request(std::string_view body) {
   const Json json = parse_body(body);
   RequestFields fields(json);
-  EmbeddingsRequest request;
-  request.model = fields.text("model").value_or("");
-  request.checkpoint = read_checkpoint(fields);
+  auto request = read_subject<EmbeddingsRequest>(fields);
   request.first = fields.integer("first", between(0, kMostShown)).value_or(request.first);
   const Json* tokens = fields.find_array("tokens");
   if (tokens != nullptr && std::ssize(*tokens) > kMostShown) {
@@ -136,9 +141,7 @@ StepRequest read_step_request(std::string_view body) {
   const Json json = parse_body(body);
   RequestFields fields(json);
   if (const auto session = fields.text("session")) return read_action(fields, *session);
-  StepRequest request;
-  request.model = fields.text("model").value_or("");
-  request.checkpoint = read_checkpoint(fields);
+  auto request = read_subject<StepRequest>(fields);
   request.input = read_text(fields);
   request.target = fields.text("target").value_or("");
   request.scores_all = read_choice(fields, "loss", {"target", "all"}) == 1;
@@ -150,9 +153,7 @@ StepRequest read_step_request(std::string_view body) {
 ValleyRequest read_valley_request(std::string_view body) {
   const Json json = parse_body(body);
   RequestFields fields(json);
-  ValleyRequest request;
-  request.model = fields.text("model").value_or("");
-  request.checkpoint = read_checkpoint(fields);
+  auto request = read_subject<ValleyRequest>(fields);
   request.held_out = read_choice(fields, "data", {"text", "held_out"}) == 1;
   if (request.held_out) fields.refuse_given({"text", "tokens"}, "data is \"held_out\"; send one of them");
   if (!request.held_out) request.input = read_text(fields);

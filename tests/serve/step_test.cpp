@@ -130,7 +130,7 @@ TEST_F(StepRoutes, WhatCannotBeComputedIsRefused) {
   EXPECT_THAT(refusal({{"target", "b"}}), HasSubstr("send one of text and tokens"));
   EXPECT_THAT(refusal({{"text", "xy"}, {"loss", "some"}}), HasSubstr("target or all"));
   const Json begun = begin();
-  EXPECT_THAT(refusal({{"session", begun["session"]}}), HasSubstr("a step needs one, such as 0.1"));
+  EXPECT_THAT(refusal({{"session", begun["session"]}}), HasSubstr("a step needs one, such as 0.01"));
   EXPECT_THAT(refusal({{"session", begun["session"]}, {"rate", 0}}), HasSubstr("rate"));
   EXPECT_THAT(refusal({{"session", "x"}, {"rate", 0.1}}, 404), HasSubstr("there is no session x"));
 }

@@ -53,7 +53,7 @@ export class Steps {
     this.scope = element("select", {}, element("option", {value: "target"}, "these words"),
       element("option", {value: "all"}, "all tokens, on average"));
     this.starter = element("button", {class: "main", onclick: () => this.begin()}, "Compute the gradient");
-    this.rate = element("input", {type: "range", min: -4, max: 1, step: 0.25, value: "-1", "aria-label": "Learning rate",
+    this.rate = element("input", {type: "range", min: -4, max: 1, step: 0.25, value: "-2", "aria-label": "Learning rate",
       oninput: () => this.showRate()});
     this.rateShown = element("output", {class: "figure"});
     this.problem = element("p", {class: "error hidden", role: "alert"});
