@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/log.h"
+#include "cli/ranks.h"
 #include "cli/refusal.h"
 #include <algorithm>
 #include <csignal>
@@ -19,9 +20,10 @@
 namespace kiln::cli {
 namespace {
 
-/// Logs an error's message, which is printable, and keeps its line feeds.
+/// Logs an error's message, which is printable, and keeps its line feeds. Ends the other ranks of a training too.
 int report(ExitCode code, std::string_view message) {
-  log_lines(spdlog::level::err, message);
+  log_lines(spdlog::level::err, rank_prefix_of_error() + std::string(message));
+  end_all_ranks(static_cast<int>(code));
   return static_cast<int>(code);
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 // Signals within this time count as one: a hangup comes from shell and system, and timeout(1) stops child and group.
 constexpr std::chrono::milliseconds kEcho{500};
 
@@ -139,7 +139,16 @@ std::optional<int> StopSignals::received() const {
 }
 
 std::string_view name_of_signal(int signal) {
-  return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
+  switch (signal) {
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGUSR1:
+      return "SIGUSR1";
+    default:
+      return "SIGHUP";
+  }
 }
 
 }  // namespace kiln::cli

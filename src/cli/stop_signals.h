@@ -1,4 +1,4 @@
-// Handles SIGINT, SIGTERM and SIGHUP as requests to stop at the next step boundary.
+// Handles SIGINT, SIGTERM, SIGHUP and SIGUSR1 as requests to stop at the next step boundary.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@ namespace kiln::cli {
 
 inline constexpr int kSignalExitBase = 128;  // a shell's code for "ended by signal n" is 128 + n
 
-/// Returns "SIGINT", "SIGTERM" or "SIGHUP".
+/// Returns "SIGINT", "SIGTERM", "SIGHUP" or "SIGUSR1", which mpirun and Slurm pass on to all ranks.
 std::string_view name_of_signal(int signal);
 
 /// Starts a thread that takes these signals. Without a StopSignals they keep their usual effect. Must be called before

@@ -20,6 +20,7 @@
 #include "cli/finetune.h"
 #include "cli/log.h"
 #include "cli/output.h"
+#include "cli/ranks.h"
 #include "cli/stop_signals.h"
 #include "cli/training_view.h"
 #include <algorithm>
@@ -217,11 +218,38 @@ bool is_of_run(const std::string& config) {
   return !config.empty() && is_run_directory(folder.empty() ? "." : folder);
 }
 
+/// Returns the exit code of a training: that of the signal that ended it, on whichever rank.
+int exit_code(TrainingEnd end, std::optional<int> signal, World& world) {
+  if (end != TrainingEnd::stopped) return 0;
+  const std::vector<int> signals = world.gather(signal.value_or(0));
+  return kSignalExitBase + *std::ranges::max_element(signals);
+}
+
+/// Ends a training at a signal.
+class SilentMonitor final : public TrainingMonitor {
+ public:
+  std::optional<int> signal() const { return signals_.received(); }
+  bool should_stop() override { return signal().has_value(); }
+
+ private:
+  StopSignals signals_;
+};
+
+/// Trains on a rank that is not the root, which shows the training and writes its files.
+void follow(TrainingRun& run, World& world) {
+  if (run.is_finished()) return;
+  SilentMonitor monitor;
+  const TrainingEnd end = run.train(monitor);
+  if (const int code = exit_code(end, monitor.signal(), world); code != 0) throw ExitWith{code};
+}
+
 void run_train(const TrainOptions& options) {
   if (options.schema) return write_stdout(format_json(config_schema()));
   if (options.reference) return write_stdout(config_reference());
   check_options(options);
   if (options.quiet) spdlog::set_level(spdlog::level::warn);
+  watch_stop_signals();  // before any thread starts
+  World& world = join_ranks();
 
   const ConfigFile file = config_file(options);
   const std::filesystem::path root = root_of(options, file);
@@ -238,14 +266,15 @@ void run_train(const TrainOptions& options) {
         "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
 
-  watch_stop_signals();  // before any thread starts
   set_threads(config.train.threads, config.train.deterministic);
   std::error_code ignored;
   const bool is_own = file.run() && std::filesystem::equivalent(*file.run(), root, ignored);
   TrainingRun run(config, root,
                   {.mode = open_mode(options),
                    .resume = options.resuming,
-                   .given = is_own ? std::nullopt : std::optional(file.text())});
+                   .given = is_own ? std::nullopt : std::optional(file.text()),
+                   .world = &world});
+  if (!world.is_root()) return follow(run, world);
   if (run.is_finished()) {
     say_finished(run, root.string());
     if (options.json) write_json(to_json(run, 0));
@@ -254,7 +283,7 @@ void run_train(const TrainOptions& options) {
   TrainingView view(run, {options.quiet, !options.json});
   const TrainingEnd end = run.train(view);
   view.conclude(end);
-  const int code = end == TrainingEnd::stopped ? kSignalExitBase + view.signal().value_or(0) : 0;
+  const int code = exit_code(end, view.signal(), world);
   spdlog::info("the run is in {}", root.string());
   if (code != 0)
     log_lines(spdlog::level::info,

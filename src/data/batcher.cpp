@@ -105,12 +105,30 @@ void Batcher::fill(Index first_window, Index B, Batch& batch) {
   }
 }
 
-Index WindowBatches::fill(Index first, Index micro_batch, Batch& batch) {
+std::vector<ExampleRange> micro_batches_of_step(BatchSource& source, Index first) {
+  std::vector<ExampleRange> all;
+  for (Index count; (count = source.count(first, std::ssize(all))) > 0; first += count) all.push_back({first, count});
+  return all;
+}
+
+std::vector<ExampleRange> part_of_step(std::span<const ExampleRange> micro_batches, Index part, Index parts) {
+  const Index all = std::ssize(micro_batches);
+  if (all >= parts) {
+    const std::span<const ExampleRange> own = micro_batches.subspan(
+        static_cast<std::size_t>(all * part / parts), static_cast<std::size_t>(all * (part + 1) / parts - all * part / parts));
+    return {own.begin(), own.end()};
+  }
+  // The parts of micro-batch m are those whose number times `all` over `parts` is m.
+  const Index m = part * all / parts;
+  const Index begin = (m * parts + all - 1) / all, end = ((m + 1) * parts + all - 1) / all;
+  const ExampleRange& whole = micro_batches[static_cast<std::size_t>(m)];
+  const Index from = whole.count * (part - begin) / (end - begin), to = whole.count * (part + 1 - begin) / (end - begin);
+  return {{whole.first + from, to - from}};
+}
+
+Index WindowBatches::count(Index, Index micro_batch) {
   const Index done = micro_batch * sizes_.windows_per_micro_batch;
-  const Index windows = std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done);
-  if (windows <= 0) return 0;
-  batcher_.fill(first, windows, batch);
-  return windows;
+  return std::max<Index>(0, std::min(sizes_.windows_per_micro_batch, sizes_.windows_per_step - done));
 }
 
 Index WindowBatches::steps_of_epochs(double epochs) {

@@ -27,14 +27,12 @@ Index PackedBatches::count(Index first, Index micro_batch) {
   return examples;
 }
 
-Index PackedBatches::fill(Index first, Index micro_batch, Batch& batch) {
+void PackedBatches::fill(Index first, Index count, Batch& batch) {
   batch.clear();
-  const Index examples = count(first, micro_batch);
-  for (Index number = first; number < first + examples; ++number) {
+  for (Index number = first; number < first + count; ++number) {
     examples_->append(example(number), static_cast<std::uint64_t>(number), batch);
   }
   batch.rows.round_up(kRowMultiple);
-  return examples;
 }
 
 Index PackedBatches::steps_of_epochs(double epochs) {
@@ -45,8 +43,7 @@ Index PackedBatches::steps_of_epochs(double epochs) {
         unit());
   Index steps = 0;
   for (Index drawn = 0; static_cast<double>(drawn) < std::max(wanted, 1.0); ++steps) {
-    Index micro_batch = 0;
-    for (Index examples; (examples = count(drawn, micro_batch)) > 0; ++micro_batch) drawn += examples;
+    for (const ExampleRange& micro_batch : micro_batches_of_step(*this, drawn)) drawn += micro_batch.count;
   }
   return steps;
 }

@@ -12,10 +12,13 @@ namespace {
 constexpr std::uint64_t kEmbeddingDropoutSite = 0;  // the blocks' sites follow
 
 template <class T>
-std::vector<Block<T>> make_blocks(const ModelConfig& config, ParameterLayout& layout) {
+std::vector<Block<T>> make_blocks(const ModelConfig& config, ParameterLayout& layout, std::vector<int>& first_ids) {
   std::vector<Block<T>> blocks;
   blocks.reserve(static_cast<std::size_t>(config.n_layers));
-  for (Index layer = 0; layer < config.n_layers; ++layer) blocks.emplace_back(config, layer, layout);
+  for (Index layer = 0; layer < config.n_layers; ++layer) {
+    first_ids.push_back(static_cast<int>(layout.ids()));
+    blocks.emplace_back(config, layer, layout);
+  }
   return blocks;
 }
 
@@ -28,7 +31,7 @@ Gpt<T>::Gpt(const ModelConfig& config, Index vocab_size, ParameterLayout& layout
       position_embedding_(config.position == PositionKind::learned
                               ? layout.matrix({Module::wpe}, config.n_ctx, config.d_model)
                               : ParameterId{}),
-      blocks_(make_blocks<T>(config, layout)),
+      blocks_(make_blocks<T>(config, layout, first_ids_)),
       final_norm_(layout, Module::ln_f, kNoLayer, config) {}
 
 template <class T>
@@ -98,6 +101,7 @@ void Gpt<T>::backward(const ForwardContext<T>& context, GptActivations<T>& a, Gr
     const bool is_last = i + 1 == blocks_.size();  // no later block has overwritten its activations
     if (!is_last) blocks_[i].recompute(context, *a.backward, as_const(a.stream[i]), a.blocks[i]);
     blocks_[i].backward(context, as_const(a.stream[i]), a.blocks[i], *a.scratch, d_stream, gradients);
+    gradients.settle(first_ids_[i]);
   }
   dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences, d_stream);
   const Timed timed("embedding");

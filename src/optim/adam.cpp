@@ -34,7 +34,7 @@ void Adam::step(Weights weights, const ParameterBuffer<float>& gradients, const 
   const auto size = static_cast<float>(lr / (1.0 - std::pow(config_.beta1, t)));
   const auto unbias = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(config_.beta2, t)));
   parallel_each(static_cast<Index>(chunks_.size()), [&](Index i) {
-    const Chunk& chunk = chunks_[static_cast<std::size_t>(i)];
+    const DecayedChunk& chunk = chunks_[static_cast<std::size_t>(i)];
     const float* const gradient_elements = elements(gradients, chunk);
     float* const weight = elements(weights.masters(), chunk);
     float *const first_moment = elements(first_moment_, chunk), *const second_moment = elements(second_moment_, chunk);

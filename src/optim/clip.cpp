@@ -1,4 +1,4 @@
-// Sums squares over fixed blocks, and computes PyTorch's clipping factor.
+// Sums squares over fixed chunks, and computes PyTorch's clipping factor.
 #include "kiln/optim/clip.h"
 
 #include "kiln/core/threads.h"
@@ -49,8 +49,21 @@ double sum_of_squares(const T* data, Index count) {
 template double sum_of_squares<float>(const float*, Index);
 template double sum_of_squares<bfloat16>(const bfloat16*, Index);
 
+GradientNorm::GradientNorm(const ParameterLayout& layout) : chunks_(make_chunks(layout)), squares_(chunks_.size()) {}
+
+void GradientNorm::add(const ParameterBuffer<float>& gradients, Index first, Index last) {
+  parallel_each(last - first, [&](Index i) {
+    const auto at = static_cast<std::size_t>(first + i);
+    squares_[at] = sum_block(elements(gradients, chunks_[at]), chunks_[at].count);
+  });
+}
+
+double GradientNorm::value() const { return std::sqrt(std::accumulate(squares_.begin(), squares_.end(), 0.0)); }
+
 double global_norm(const ParameterBuffer<float>& gradients) {
-  return std::sqrt(sum_of_squares(gradients.data(), gradients.layout().extent()));  // padding is zero
+  GradientNorm norm(gradients.layout());
+  norm.add(gradients, 0, norm.chunks());
+  return norm.value();
 }
 
 double clip_scale(double norm, double max_norm) { return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0; }

@@ -1,14 +1,7 @@
-// Splits parameters into chunks.
+// Finds the weight decay of each chunk.
 #include "optim/elementwise.h"
 
-#include <algorithm>
-
 namespace kiln {
-namespace {
-
-constexpr Index kChunkElements = 8192;  // whole cache lines; small enough to share out 100,000 parameters
-
-}  // namespace
 
 double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter) {
   const bool decays = is_matrix(parameter.role) && (config.decay_embeddings || !is_embedding(parameter.role));
@@ -17,11 +10,8 @@ double weight_decay_of(const OptimizerConfig& config, const Parameter& parameter
 
 Chunks make_chunks(const OptimizerConfig& config, const ParameterLayout& layout) {
   Chunks chunks;
-  for (const Parameter& p : layout.parameters()) {
-    const auto weight_decay = static_cast<float>(weight_decay_of(config, p));
-    for (Index begin = 0; begin < p.size(); begin += kChunkElements) {
-      chunks.push_back({p.id, begin, std::min(kChunkElements, p.size() - begin), weight_decay});
-    }
+  for (const Chunk& chunk : make_chunks(layout)) {
+    chunks.push_back({chunk, static_cast<float>(weight_decay_of(config, layout[chunk.id]))});
   }
   return chunks;
 }

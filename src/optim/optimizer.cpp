@@ -48,6 +48,10 @@ const Entry& entry_of(OptimizerKind kind) {
 
 }  // namespace
 
+MayCut may_be_cut(const OptimizerConfig& config) {
+  return config.type == OptimizerKind::muon ? is_moved_by_adamw : any_parameter;
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const ParameterLayout& layout) {
   return entry_of(config.type).make(config, layout);
 }

@@ -17,34 +17,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A slot and the parameters of which it has a tensor.
-struct SlotTensors {
-  std::string_view slot;
-  const ParameterLayout* layout;
-};
-
-std::string tensor_name(const Parameter& parameter, std::string_view slot) {
-  return fmt::format("{}.{}", parameter.name, slot);
-}
-
 /// Returns true if a file of this state may contain the tensor. Older checkpoints also contain zeros for parameters
 /// outside a slot's layout: Muon's second moment.
-bool belongs(std::string_view tensor, std::span<const SlotTensors> spans) {
+bool belongs(std::string_view tensor, std::span<const StateLayout> state) {
   const std::size_t dot = std::min(tensor.rfind('.'), tensor.size());
   const std::string_view parameter = tensor.substr(0, dot), slot = tensor.substr(std::min(dot + 1, tensor.size()));
-  const auto knows = [&](const SlotTensors& span) { return static_cast<bool>(span.layout->find(parameter)); };
-  return std::ranges::any_of(spans, knows) && std::ranges::find(spans, slot, &SlotTensors::slot) != spans.end();
+  const auto knows = [&](const StateLayout& known) { return static_cast<bool>(known.layout.find(parameter)); };
+  return std::ranges::any_of(state, knows) && std::ranges::find(state, slot, &StateLayout::name) != state.end();
 }
 
-void check_state(const SafetensorsFile& file, std::span<const SlotTensors> spans) {
+void check_state(const SafetensorsFile& file, std::span<const StateLayout> state) {
   const std::string path = file.path().string();
   for (const TensorInfo& tensor : file.tensors()) {
-    check_input(belongs(tensor.name, spans), "{}: '{}' does not belong to this optimizer; was it saved by another one?",
+    check_input(belongs(tensor.name, state), "{}: '{}' does not belong to this optimizer; was it saved by another one?",
                 path, tensor.name);
   }
-  for (const auto& [slot, layout] : spans) {
-    for (const Parameter& p : layout->parameters()) {
-      const std::string name = tensor_name(p, slot);
+  for (const auto& [slot, layout] : state) {
+    for (const Parameter& p : layout.parameters()) {
+      const std::string name = name_of_state(p, slot);
       const TensorInfo* tensor = file.find(name);
       check_input(tensor != nullptr, "{}: '{}' is missing; was it saved by another optimizer?", path, name);
       check_input(tensor->shape == p.shape(), "{}: '{}' has shape {}, the model wants {}", path, name,
@@ -58,10 +48,23 @@ FileDigest write_optimizer(const fs::path& path, std::span<const OptimizerSlot> 
   for (const OptimizerSlot& slot : slots) {
     const ParameterBuffer<float>& buffer = *slot.buffer;
     for (const Parameter& p : buffer.layout().parameters()) {
-      sources.push_back({tensor_name(p, slot.name), p.shape(), buffer.mat(p.id)});
+      sources.push_back({name_of_state(p, slot.name), p.shape(), buffer.mat(p.id)});
     }
   }
   return write_safetensors(path, sources);
+}
+
+/// Writes the state of all ranks, one tensor after the other.
+FileDigest write_shared_optimizer(const fs::path& path, SharedState& state) {
+  state.begin();
+  std::vector<TensorSource> sources;
+  for (const StateLayout& slot : state.whole()) {
+    for (const Parameter& p : slot.layout.parameters()) {
+      sources.push_back({name_of_state(p, slot.name), p.shape(), mat(state.values(), p.rows, p.cols)});
+    }
+  }
+  return write_safetensors(path, sources, {{"format", "pt"}},
+                           [&](const TensorSource& tensor) { state.collect(tensor.name); });
 }
 
 /// Throws the first problem that `examine` finds.
@@ -114,7 +117,9 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   const TrainerState& state = contents.state;
   if (state.reward_mean) config["rewards"] = to_json(RewardScale{*state.reward_mean, *state.reward_deviation});
   digests[kConfigFile] = write_file_synced(folder / kConfigFile, format_json(config));
-  digests[kOptimizerFile] = write_optimizer(folder / kOptimizerFile, contents.optimizer);
+  const fs::path optimizer = folder / kOptimizerFile;
+  digests[kOptimizerFile] = contents.shared != nullptr ? write_shared_optimizer(optimizer, *contents.shared)
+                                                       : write_optimizer(optimizer, contents.optimizer);
   if (!contents.rollout.empty()) {
     digests[kRolloutFile] = write_file_synced(folder / kRolloutFile, contents.rollout);
   }
@@ -173,20 +178,22 @@ TrainerState read_trainer_state(const std::filesystem::path& folder) {
 }
 
 void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state) {
-  const SafetensorsFile file(path_within(folder, kOptimizerFile));
-  std::vector<SlotTensors> spans;
-  for (const StateLayout& slot : state) spans.push_back({slot.name, &slot.layout});
-  check_state(file, spans);
+  check_state(SafetensorsFile(path_within(folder, kOptimizerFile)), state);
 }
 
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots) {
+  std::vector<StateLayout> state;
+  for (const OptimizerSlot& slot : slots) state.push_back({slot.name, slot.buffer->layout()});
+  read_optimizer(folder, slots, state);
+}
+
+void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots,
+                    std::span<const StateLayout> state) {
   const SafetensorsFile file(path_within(folder, kOptimizerFile));
-  std::vector<SlotTensors> spans;
-  for (const OptimizerSlot& slot : slots) spans.push_back({slot.name, &slot.buffer->layout()});
-  check_state(file, spans);
+  check_state(file, state);
   for (const OptimizerSlot& slot : slots) {
     for (const Parameter& p : slot.buffer->layout().parameters()) {
-      file.read<float>(*file.find(tensor_name(p, slot.name)), slot.buffer->mat(p.id));
+      file.read_part(*file.find(name_of_state(p, slot.name)), p.first, slot.buffer->vec(p.id));
     }
   }
 }

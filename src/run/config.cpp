@@ -99,6 +99,9 @@ void check_together(const Config& config, Problems& problems) {
                    "run at a time");
     }
   }
+  if (config.distributed.leaves && !train.deterministic) {
+    problems.add("/distributed/leaves", "needs train.deterministic, without which bytes depend on the threads; set it");
+  }
   if (model.lora.is_on() && model.lora.targets.empty()) {
     problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");
   }
@@ -146,6 +149,7 @@ Config finish(const Json& json, Problems& problems, std::string_view source, Pur
   config.model.validate(problems, "/model");
   config.optimizer.validate(problems, "/optimizer");
   config.train.validate(problems, "/train");
+  config.distributed.validate(problems, "/distributed");
   check_together(config, problems);
   problems.throw_if_any(source, code);
   config.model.resolve();

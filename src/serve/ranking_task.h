@@ -6,7 +6,7 @@
 #include "kiln/serve/service.h"
 
 #include "serve/ranking_report.h"
-#include "serve/work_thread.h"
+#include "kiln/core/work_thread.h"
 #include <cstddef>
 #include <map>
 #include <string>

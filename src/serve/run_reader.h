@@ -2,7 +2,7 @@
 #pragma once
 
 #include "serve/run_catalog.h"
-#include "serve/work_thread.h"
+#include "kiln/core/work_thread.h"
 #include <filesystem>
 #include <functional>
 #include <utility>

@@ -110,8 +110,14 @@ Index ParameterLayout::count(Role role) const {
 }
 
 template <class T>
-void Gradients<T>::finish() {
-  for (const Parameter& p : this->layout().parameters()) mat(p.id);
+Index Gradients<T>::finish_from(int first) {
+  const std::vector<Parameter>& parameters = this->layout().parameters();
+  Index offset = this->layout().extent();
+  for (auto p = parameters.rbegin(); p != parameters.rend() && p->id.index >= first; ++p) {
+    mat(p->id);
+    offset = p->offset;
+  }
+  return offset;
 }
 
 template class Gradients<float>;

@@ -59,6 +59,14 @@ void SafetensorsFile::read(const TensorInfo& tensor, Mat<T> out, bool transposed
               std::is_same_v<T, Index> ? "integers" : "F32, F16, BF16 or F64");
 }
 
+void SafetensorsFile::read_part(const TensorInfo& tensor, Index first, Vec<float> out) const {
+  assert(first >= 0 && first + out.size() <= tensor.elements());
+  const std::uint64_t begin = data_begin_ + tensor.begin + static_cast<std::uint64_t>(first) * size_of(tensor.type);
+  check_input(read_elements(file_, begin, tensor.type, mat(out.data(), 1, out.size())),
+              "{}: tensor '{}' is of type {}; F32, F16, BF16 or F64 are expected", path().string(), tensor.name,
+              name_of(tensor.type));
+}
+
 template <class T>
 std::vector<T> SafetensorsFile::read(std::string_view name) const {
   const TensorInfo* tensor = find(name);
@@ -78,7 +86,8 @@ KILN_INSTANTIATE(Index)
 #undef KILN_INSTANTIATE
 
 FileDigest write_safetensors(const std::filesystem::path& path, std::span<const TensorSource> tensors,
-                             const std::map<std::string, std::string>& metadata) {
+                             const std::map<std::string, std::string>& metadata,
+                             const std::function<void(const TensorSource&)>& before) {
   std::vector<const TensorSource*> ordered;
   for (const TensorSource& tensor : tensors) ordered.push_back(&tensor);
   std::ranges::sort(ordered, [](const TensorSource* a, const TensorSource* b) {
@@ -89,7 +98,10 @@ FileDigest write_safetensors(const std::filesystem::path& path, std::span<const 
   FileWriter file(path, PageCache::bypass);
   file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
   file.write(header);
-  for (const TensorSource* tensor : ordered) write_elements(file, *tensor);
+  for (const TensorSource* tensor : ordered) {
+    if (before) before(*tensor);
+    write_elements(file, *tensor);
+  }
   return file.finish();
 }
 

@@ -15,17 +15,18 @@ constexpr int kMostFailures = 3;  // in a row, which end the run
 
 /// Returns memory for background saves if the config enables them.
 std::optional<CheckpointCopy> checkpoint_copy(const TrainingParts& p) {
-  if (!p.config.train.copies_checkpoints()) return std::nullopt;
+  if (!p.config.train.copies_checkpoints() || p.train_step->is_sharded()) return std::nullopt;
   return CheckpointCopy(p.saved, p.train_step->optimizer().slots());
 }
 
 }  // namespace
 
 CheckpointSaver::CheckpointSaver(TrainingParts& parts, const RunPaths& paths, TrainingClock& clock,
-                                 TrainingMonitor& monitor)
+                                 TrainingMonitor& monitor, SharedState* shared)
     : p_(parts),
       clock_(clock),
       monitor_(monitor),
+      shared_(shared),
       tokenizer_(tokenizer_files(*parts.data.tokenizer, parts.config.model, parts.data.ids,
                                  parts.data.chat ? parts.data.chat->jinja() : "")),
       saved_{parts.state.best_loss, parts.state.best_step},
@@ -41,16 +42,23 @@ void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()
                                     .vocab_size = p_.model->vocab_size(),
                                     .weights = p_.weights->masters(),
                                     .optimizer = p_.train_step->optimizer().slots(),
+                                    .shared = shared_,
                                     .tokenizer = tokenizer_,
                                     .state = p_.state,
                                     .base = p_.base,
                                     .rollout = rollout_state(p_)};
   saving_ = {p_.state.best_loss, p_.state.best_step};
   saving_step_ = p_.state.step;
+  if (shared_ != nullptr) shared_->begin();
   tolerate(retry, [&] {
-    before();
-    return writer_.save(contents, is_best,
-                        retry == Retry::never ? CheckpointWriter::Await::yes : CheckpointWriter::Await::no);
+    try {
+      before();
+      return writer_.save(contents, is_best,
+                          retry == Retry::never ? CheckpointWriter::Await::yes : CheckpointWriter::Await::no);
+    } catch (const Error&) {
+      if (shared_ != nullptr) shared_->finish();  // the other ranks send their parts in any case
+      throw;
+    }
   });
 }
 

@@ -13,8 +13,9 @@ namespace kiln {
 
 class CheckpointSaver {
  public:
-  /// All arguments must outlive the saver.
-  CheckpointSaver(TrainingParts& parts, const RunPaths& paths, TrainingClock& clock, TrainingMonitor& monitor);
+  /// All arguments must outlive the saver. `shared` is the optimizer's state of all ranks, which a save waits for.
+  CheckpointSaver(TrainingParts& parts, const RunPaths& paths, TrainingClock& clock, TrainingMonitor& monitor,
+                  SharedState* shared = nullptr);
 
   /// Whether a later save can make up for a failed one.
   enum class Retry { later, never };
@@ -41,6 +42,7 @@ class CheckpointSaver {
   TrainingParts& p_;
   TrainingClock& clock_;
   TrainingMonitor& monitor_;
+  SharedState* shared_;
   TokenizerFiles tokenizer_;
   Best saved_;   // of the checkpoints on disk
   Best saving_;  // the same after the current save

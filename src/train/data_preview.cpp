@@ -48,9 +48,9 @@ void count_rows(BatchSource& batches, Index rows, DataPreview& preview) {
   Batch batch;
   Index all = 0;
   for (Index drawn = 0; drawn < batches.epoch();) {
-    Index micro_batch = 0;
-    for (Index examples; (examples = batches.fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
-      drawn += examples;
+    for (const ExampleRange& range : micro_batches_of_step(batches, drawn)) {
+      batches.fill(range.first, range.count, batch);
+      drawn += range.count;
       preview.epoch_tokens += rows_in(batch.rows.sequences);
       all += rows;
     }
@@ -91,9 +91,9 @@ DataPreview preview_data(Config config, Index count, const std::filesystem::path
   }
   Batch batch;
   for (Index drawn = 0; std::ssize(preview.examples) < count && drawn < preview.epoch;) {
-    Index micro_batch = 0;
-    for (Index examples; (examples = data.batches->fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
-      drawn += examples;
+    for (const ExampleRange& range : micro_batches_of_step(*data.batches, drawn)) {
+      data.batches->fill(range.first, range.count, batch);
+      drawn += range.count;
       append_examples(batch, config.model.head, count, preview.examples);
       if (std::ssize(preview.examples) == count) break;
     }

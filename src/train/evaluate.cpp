@@ -24,6 +24,7 @@ Index windows_per_batch(const ModelConfig& config) { return std::max<Index>(1, k
 
 /// What the scored targets of a sequence add up to.
 struct SequenceScore {
+  Index batch = 0, part = 0;  // of the source
   double loss = 0;
   Index targets = 0, correct = 0;
   Index ends = 0, correct_ends = 0;  // of the targets that end a turn
@@ -66,7 +67,6 @@ class SequenceStatistics {
     all_.correct_ends += score.correct_ends;
     all_.bytes += score.bytes;
   }
-  void add_seconds(double seconds) { seconds_ += seconds; }
   Index targets() const { return all_.targets; }
 
   /// Returns the evaluation of all sequences, which hold a target.
@@ -78,9 +78,11 @@ class SequenceStatistics {
     result.accuracy = share(all_.correct, all_.targets);
     if (all_.ends > 0) result.end_accuracy = share(all_.correct_ends, all_.ends);
     if (all_.bytes > 0) result.bits_per_byte = all_.loss / std::numbers::ln2 / static_cast<double>(all_.bytes);
-    result.seconds = seconds_;
     return result;
   }
+
+  /// Returns the share of all targets that these statistics hold.
+  double share_of(const SequenceStatistics& whole) const { return share(all_.targets, whole.all_.targets); }
 
  private:
   static double share(Index part, Index whole) { return static_cast<double>(part) / static_cast<double>(whole); }
@@ -88,7 +90,6 @@ class SequenceStatistics {
 
   std::vector<double> sums_, sizes_;
   SequenceScore all_;
-  double seconds_ = 0;
 };
 
 RunnerOptions evaluation_runner(const ModelConfig& config) {
@@ -97,49 +98,74 @@ RunnerOptions evaluation_runner(const ModelConfig& config) {
   return {.rows = rows, .scored = evaluation_rows(config)};
 }
 
+/// Calls score(i) for the rank's share of the source's batches, and then `progress`, as often on every rank.
+template <class Score>
+void share_batches(World& world, const EvaluationSource& source, const Evaluator::Progress& progress, Score&& score) {
+  for (Index first = 0; first < source.size(); first += world.size()) {
+    if (first + world.rank() < source.size()) score(first + world.rank());
+    const Index done = std::min(first + world.size(), source.size());
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(source.size()));
+  }
+}
+
+/// Returns what all ranks have measured of batches, in the order of the batches.
+template <class Measured>
+std::vector<Measured> in_order(World& world, const std::vector<Measured>& own) {
+  std::vector<Measured> all;
+  for (const std::vector<Measured>& of_rank : world.gather_all(own)) all.insert(all.end(), of_rank.begin(), of_rank.end());
+  std::ranges::stable_sort(all, {}, &Measured::batch);
+  return all;
+}
+
 class RunnerEvaluator final : public Evaluator {
  public:
   RunnerEvaluator(std::unique_ptr<Runner<float>> runner, std::vector<std::uint32_t> text_bytes,
-                  std::optional<TokenId> end_of_turn)
-      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), end_of_turn_(end_of_turn) {}
+                  std::optional<TokenId> end_of_turn, World& world)
+      : runner_(std::move(runner)), text_bytes_(std::move(text_bytes)), end_of_turn_(end_of_turn), world_(world) {}
 
   Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
-    SequenceStatistics whole;
+    const Stopwatch stopwatch;
+    std::vector<SequenceScore> own;
+    share_batches(world_, source, progress, [&](Index i) { score(weights, source, i, own); });
     const std::vector<std::string> names = source.parts();
+    SequenceStatistics whole;
     std::vector<SequenceStatistics> parts(names.size());
-    for (Index i = 0; i < source.size(); ++i) {
-      const Stopwatch stopwatch;
-      source.fill(i, batch_);
-      if (!is_in_vocabulary(batch_)) source.fail_vocabulary(runner_->vocab_size());
-      losses_.resize(batch_.targets.size());
-      best_.resize(batch_.targets.size());
-      runner_->forward(weights, batch_.rows);
-      runner_->score(batch_.scored_targets(), Vec<float>(losses_.data(), std::ssize(losses_)), best_);
-      SequenceStatistics* part = names.empty() ? nullptr : &parts[static_cast<std::size_t>(source.part(i))];
-      std::size_t m = 0;
-      for (const Sequence& sequence : batch_.rows.sequences) {
-        const SequenceScore score = take_score(sequence, m);
-        if (score.targets == 0) continue;
-        whole.add(score);
-        if (part != nullptr) part->add(score);
-      }
-      whole.add_seconds(stopwatch.seconds());
-      if (part != nullptr) part->add_seconds(stopwatch.seconds());
-      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
+    for (const SequenceScore& score : in_order(world_, own)) {
+      whole.add(score);
+      if (!names.empty()) parts[static_cast<std::size_t>(score.part)].add(score);
     }
     check(whole.targets() > 0,
           "{}: no token is scored, since every one follows an end token (data.attend_across_documents)", source.name());
     Evaluation result = whole.result();
+    result.seconds = stopwatch.seconds();
     for (std::size_t p = 0; p < parts.size() && parts.size() > 1; ++p) {
       if (parts[p].targets() == 0) continue;
       result.parts.push_back(parts[p].result());
       result.parts.back().part = names[p];
+      result.parts.back().seconds = result.seconds * parts[p].share_of(whole);
     }
     return result;
   }
 
  private:
   const ModelConfig& config() const override { return runner_->config(); }
+
+  /// Appends the scores of the sequences of batch i that have a target.
+  void score(Weights weights, const EvaluationSource& source, Index i, std::vector<SequenceScore>& scores) {
+    source.fill(i, batch_);
+    if (!is_in_vocabulary(batch_)) source.fail_vocabulary(runner_->vocab_size());
+    losses_.resize(batch_.targets.size());
+    best_.resize(batch_.targets.size());
+    runner_->forward(weights, batch_.rows);
+    runner_->score(batch_.scored_targets(), Vec<float>(losses_.data(), std::ssize(losses_)), best_);
+    std::size_t m = 0;
+    for (const Sequence& sequence : batch_.rows.sequences) {
+      SequenceScore score = take_score(sequence, m);
+      score.batch = i;
+      score.part = source.part(i);
+      if (score.targets > 0) scores.push_back(score);
+    }
+  }
 
   /// Adds up the scored targets of a sequence, the first of which is target m of the batch, and moves m past them.
   SequenceScore take_score(const Sequence& sequence, std::size_t& m) const {
@@ -174,35 +200,55 @@ class RunnerEvaluator final : public Evaluator {
   std::unique_ptr<Runner<float>> runner_;
   std::vector<std::uint32_t> text_bytes_;  // by id
   std::optional<TokenId> end_of_turn_;
+  World& world_;
   Batch batch_;
   std::vector<float> losses_;       // (M) of a batch
   std::vector<std::int32_t> best_;  // (M) of a batch
 };
 
+/// What an evaluation measures of a batch of judged answers.
+struct BatchOfAnswers {
+  Index batch = 0;
+  double loss = 0, size = 0;
+  PreferenceSums sums;
+};
+/// The reward of an answer.
+struct AnswerReward {
+  Index batch = 0;
+  double reward = 0;
+};
+
 /// Evaluates comparisons of answers by an objective's loss.
 class PreferenceEvaluator final : public Evaluator {
  public:
-  PreferenceEvaluator(std::unique_ptr<Runner<float>> runner, const ObjectiveConfig& objective)
-      : runner_(std::move(runner)), objective_(objective), batch_runner_(*runner_, objective_) {}
+  PreferenceEvaluator(std::unique_ptr<Runner<float>> runner, const ObjectiveConfig& objective, World& world)
+      : runner_(std::move(runner)), objective_(objective), batch_runner_(*runner_, objective_), world_(world) {}
 
   Evaluation evaluate(Weights weights, const EvaluationSource& source, const Progress& progress) override {
     const Stopwatch stopwatch;
-    Measures measures;
-    std::vector<double> losses, sizes;  // of each batch
-    std::vector<double> rewards;        // of each answer
-    for (Index i = 0; i < source.size(); ++i) {
+    std::vector<BatchOfAnswers> own;
+    std::vector<AnswerReward> own_rewards;
+    share_batches(world_, source, progress, [&](Index i) {
       source.fill(i, batch_);
-      losses.push_back(batch_runner_.loss(weights, batch_, {}));
-      sizes.push_back(objective_.weight(batch_));
+      BatchOfAnswers& measured = own.emplace_back();
+      measured.batch = i;
+      measured.loss = batch_runner_.loss(weights, batch_, {});
+      measured.size = objective_.weight(batch_);
+      Measures measures;
       objective_.measure(batch_, batch_runner_.outputs(), measures);
-      const std::vector<double> more = objective_.rewards(batch_, batch_runner_.outputs());
-      rewards.insert(rewards.end(), more.begin(), more.end());
-      if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(source.size()));
+      measured.sums = measures.preferences;
+      for (const double reward : objective_.rewards(batch_, batch_runner_.outputs())) own_rewards.push_back({i, reward});
+    });
+    PreferenceSums all;
+    std::vector<double> losses, sizes, rewards;
+    for (const BatchOfAnswers& measured : in_order(world_, own)) {
+      losses.push_back(measured.loss);
+      sizes.push_back(measured.size);
+      all.add(measured.sums);
     }
-    const PreferenceSums& all = measures.preferences;
-    const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+    for (const AnswerReward& answer : in_order(world_, own_rewards)) rewards.push_back(answer.reward);
     Evaluation result;
-    result.loss = loss / all.weight;
+    result.loss = std::accumulate(losses.begin(), losses.end(), 0.0) / all.weight;
     if (const auto error = standard_error(losses, sizes)) result.margin = kNormalQuantile * *error;
     result.tokens = source.tokens();
     result.accuracy = all.decided_weight > 0 ? all.correct / all.decided_weight : NAN;
@@ -218,6 +264,7 @@ class PreferenceEvaluator final : public Evaluator {
   std::unique_ptr<Runner<float>> runner_;
   PreferenceObjective objective_;
   BatchRunner<float> batch_runner_;
+  World& world_;
   Batch batch_;
 };
 
@@ -237,15 +284,16 @@ std::unique_ptr<EvaluationSource> make_text_evaluation(const ModelConfig& config
 }
 
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                          std::vector<std::uint32_t> text_bytes, std::optional<TokenId> end_of_turn) {
+                                          std::vector<std::uint32_t> text_bytes, std::optional<TokenId> end_of_turn,
+                                          World& world) {
   return std::make_unique<RunnerEvaluator>(make_runner(config, vocab_size, precision, evaluation_runner(config)),
-                                           std::move(text_bytes), end_of_turn);
+                                           std::move(text_bytes), end_of_turn, world);
 }
 
 std::unique_ptr<Evaluator> make_preference_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                                     const ObjectiveConfig& objective, Index rows) {
+                                                     const ObjectiveConfig& objective, Index rows, World& world) {
   return std::make_unique<PreferenceEvaluator>(
-      make_runner(config, vocab_size, precision, {.rows = rounded_up_rows(rows), .scored = rows}), objective);
+      make_runner(config, vocab_size, precision, {.rows = rounded_up_rows(rows), .scored = rows}), objective, world);
 }
 
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision) {

@@ -3,6 +3,7 @@
 
 #include "train/policy_objective.h"
 #include "train/preference_objective.h"
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 
@@ -19,6 +20,15 @@ void PreferenceSums::add(const PreferenceSums& other) {
   correct += other.correct;
   chosen_log_prob += other.chosen_log_prob;
   rejected_log_prob += other.rejected_log_prob;
+}
+
+void PolicySums::add(const PolicySums& other) {
+  tokens += other.tokens;
+  divergence += other.divergence;
+  low += other.low;
+  high += other.high;
+  if (std::abs(other.largest_log_ratio) > std::abs(largest_log_ratio)) largest_log_ratio = other.largest_log_ratio;
+  value_loss += other.value_loss;
 }
 
 double NextToken::weight(const Batch& batch) const {

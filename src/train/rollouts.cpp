@@ -99,12 +99,12 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
   options.samples = policy.answers;
   options.seed = options_.seed;
   options.draws = DrawStream::of_number;
-  options.first_number = static_cast<std::uint64_t>(number * count());
+  options.first_number = static_cast<std::uint64_t>(number * episode_count());
   options.end_tokens = options_.end_tokens;
   options.keeps_end = true;
   options.overflow = ContextOverflow::stop;
   options.log_probabilities = LogProbabilities::at_temperature;
-  Work work("drawing", static_cast<double>(count()), "answers");
+  Work work("drawing", static_cast<double>(episode_count()), "answers");
   const auto keep = [&](Index sample, TokenId token, double log_probability) {
     if (on_token) on_token();
     std::vector<TokenId>& tokens = rollout.episodes[static_cast<std::size_t>(sample)].tokens;
@@ -128,7 +128,7 @@ void Rollouts::evaluate(Rollout& rollout, const ModelView& model, std::vector<do
   const std::vector<Index>& order = order_of(rollout.number, 0);
   Batch batch;
   std::vector<float> outputs;  // -log p, and values
-  for (Index begin = 0, end; begin < count(); begin = end) {
+  for (Index begin = 0, end; begin < episode_count(); begin = end) {
     if (between) between();
     end = begin + fit(order, rollout.episodes, begin);
     batch.clear();
@@ -212,7 +212,7 @@ void Rollouts::adapt_kl_weight(const RolloutFigures& figures) {
   constexpr double kMostError = 0.2;
   if (!options_.policy.kl_target) return;
   const double error = std::clamp(figures.kl / *options_.policy.kl_target - 1, -kMostError, kMostError);
-  kl_weight_ *= 1 + error * std::min(1.0, static_cast<double>(count()) / options_.policy.kl_horizon);
+  kl_weight_ *= 1 + error * std::min(1.0, static_cast<double>(episode_count()) / options_.policy.kl_horizon);
 }
 
 Index Rollouts::rows_of(const Episode& episode) const {  // nothing follows the last token
@@ -224,7 +224,7 @@ const std::vector<Index>& Rollouts::order_of(Index number, Index pass) {
   const Index pass_number = number * *options_.policy.passes + pass;
   if (order_number_ == pass_number) return order_;
   order_number_ = pass_number;
-  order_.resize(static_cast<std::size_t>(count()));
+  order_.resize(static_cast<std::size_t>(episode_count()));
   std::iota(order_.begin(), order_.end(), 0);
   Rng rng(options_.seed, "rollout order", static_cast<std::uint64_t>(pass_number));
   if (options_.policy.minibatches == 1) return order_;
@@ -234,7 +234,7 @@ const std::vector<Index>& Rollouts::order_of(Index number, Index pass) {
 
 /// Returns how many episodes from place `begin` of a pass on make a micro-batch.
 Index Rollouts::fit(const std::vector<Index>& order, std::span<const Episode> episodes, Index begin) const {
-  const Index of_step = count() / options_.policy.minibatches;
+  const Index of_step = episode_count() / options_.policy.minibatches;
   const Index limit = (begin / of_step + 1) * of_step;
   Index rows = 0, end = begin;
   for (; end < limit; ++end) {
@@ -245,21 +245,30 @@ Index Rollouts::fit(const std::vector<Index>& order, std::span<const Episode> ep
   return end - begin;
 }
 
-Index Rollouts::fill(Index first, Index micro_batch, Batch& batch) {
-  batch.clear();
-  const Index place = first % count(), of_step = count() / options_.policy.minibatches;
+Index Rollouts::count(Index first, Index micro_batch) {
+  const Index place = first % episode_count(), of_step = episode_count() / options_.policy.minibatches;
   if (micro_batch > 0 && place % of_step == 0) return 0;
   assert(rollout_.number == first / examples_per_rollout() && "prepare() draws the rollout");
-  const std::vector<Index>& order = order_of(rollout_.number, first / count() % *options_.policy.passes);
-  const Index examples = fit(order, rollout_.episodes, place);
-  for (Index i = place; i < place + examples; ++i) {
+  return fit(order_of_example(first), rollout_.episodes, place);
+}
+
+void Rollouts::fill(Index first, Index count, Batch& batch) {
+  batch.clear();
+  assert(rollout_.number == first / examples_per_rollout() && "prepare() draws the rollout");
+  const std::vector<Index>& order = order_of_example(first);
+  const Index place = first % episode_count();
+  for (Index i = place; i < place + count; ++i) {
     append(rollout_.episodes[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])], batch);
   }
   batch.temperature = options_.policy.temperature;
   batch.drawn.kl_weight = rollout_.figures.kl_weight;
   batch.drawn.values_alone = rollout_.number < options_.policy.value_warmup;
   batch.rows.round_up(kRowMultiple);
-  return examples;
+}
+
+/// Returns the order of the episodes in the pass that holds example `first`.
+const std::vector<Index>& Rollouts::order_of_example(Index first) {
+  return order_of(first / examples_per_rollout(), first / episode_count() % *options_.policy.passes);
 }
 
 /// Appends a prompt and its answer, whose tokens are scored.
@@ -332,7 +341,7 @@ void Rollouts::restore(const std::string& state, const std::string& source, std:
       rollout.figures.parts.push_back({part.at("name"), part.at("mean"), part.at("deviation")});
     }
     json.at("kl_weight").get_to(kl_weight_);
-    const bool is_whole = rollout.number < 0 || std::ssize(rollout.episodes) == count();
+    const bool is_whole = rollout.number < 0 || std::ssize(rollout.episodes) == episode_count();
     const auto is_sound = [&](const Episode& e) {
       const std::size_t n = e.tokens.size();
       return n > 0 && e.prompt >= 0 && e.prompt < std::ssize(prompts_) && e.behaviour.size() == n &&

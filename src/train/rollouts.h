@@ -89,7 +89,8 @@ class Rollouts final : public BatchSource {
   std::string_view unit() const override { return "answers"; }
   /// Returns the answers of as many rollouts as take each prompt once.
   Index epoch() const override;
-  Index fill(Index first, Index micro_batch, Batch& batch) override;
+  Index count(Index first, Index micro_batch) override;
+  void fill(Index first, Index count, Batch& batch) override;
   Index steps_of_epochs(double epochs) override;
 
  private:
@@ -100,8 +101,8 @@ class Rollouts final : public BatchSource {
     std::vector<std::vector<double>> drawn;  // log p of the episodes' tokens when they were drawn, until it is checked
   };
 
-  Index count() const { return options_.policy.episodes(); }
-  Index examples_per_rollout() const { return count() * *options_.policy.passes; }
+  Index episode_count() const { return options_.policy.episodes(); }
+  Index examples_per_rollout() const { return episode_count() * *options_.policy.passes; }
   Index rows_of(const Episode& episode) const;
 
   Rollout draw(Index number, const ModelView& model, const std::function<void()>& on_token);
@@ -111,6 +112,7 @@ class Rollouts final : public BatchSource {
   void measure(Rollout& rollout) const;
   void adapt_kl_weight(const RolloutFigures& figures);
   const std::vector<Index>& order_of(Index number, Index pass);
+  const std::vector<Index>& order_of_example(Index first);
   Index fit(const std::vector<Index>& order, std::span<const Episode> episodes, Index begin) const;
   void append(const Episode& episode, Batch& batch) const;
 

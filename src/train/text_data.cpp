@@ -106,7 +106,7 @@ class TextLoader {
     Batcher batcher(tokens_.train, n_ctx, train.order, config_.seed, border);
     const BatchSizes sizes = batch_sizes(config_, batcher.windows_per_epoch());
     data_.batches = std::make_unique<WindowBatches>(std::move(batcher), sizes);
-    data_.runner = training_runner(config_, sizes);
+    data_.runner = training_runner(config_, sizes, places_.parts);
     data_.training_tokens = tokens_.train.size();
     data_.held_out_tokens = tokens_.validation.size();
     data_.digest = tokens_.digest();

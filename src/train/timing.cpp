@@ -66,11 +66,11 @@ class TimedBatches final : public BatchSource {
 
   std::string_view unit() const override { return windows_.unit(); }
   Index epoch() const override { return windows_.epoch(); }
-  Index fill(Index first, Index micro_batch, Batch& batch) override {
-    const Index examples = windows_.fill(first, micro_batch, batch);
+  Index count(Index first, Index micro_batch) override { return windows_.count(first, micro_batch); }
+  void fill(Index first, Index count, Batch& batch) override {
+    windows_.fill(first, count, batch);
     if (is_of_preferences(config_.objective.type)) judge(batch);
     if (is_of_policy(config_.objective.type)) invent_rollout(batch);
-    return examples;
   }
   Index steps_of_epochs(double epochs) override { return windows_.steps_of_epochs(epochs); }
 

@@ -6,7 +6,6 @@
 #include "kiln/core/report.h"
 #include "kiln/infer/complete.h"
 #include "kiln/run/checkpoint_store.h"
-#include "kiln/run/metric_figure.h"
 
 #include "train/rollouts.h"
 #include "train/spikes.h"
@@ -18,7 +17,7 @@
 namespace kiln {
 namespace {
 
-using Retry = CheckpointSaver::Retry;
+using Retry = RunRecord::Retry;
 
 // How far the first loss may be from that of equal rewards, relative to it if it is above 1. In bfloat16 a log p of
 // some nats has an error of up to 2^-9 of it, which a product of another shape may round otherwise.
@@ -35,13 +34,13 @@ std::optional<double> if_finite(double value) { return std::isfinite(value) ? st
 
 Trainer::Trainer(TrainingParts& parts, const RunPaths& paths, TrainingMonitor& monitor, std::function<double()> clock)
     : p_(parts),
+      world_(*parts.world),
       paths_(paths),
-      monitor_(monitor),
+      own_monitor_(monitor),
+      monitor_(monitor, world_),
       before_(parts.state),
       clock_(std::move(clock), before_),
-      metrics_(paths.metrics()),
-      events_(parts, paths.root),
-      saver_(parts, paths_, clock_, monitor) {
+      record_(parts, paths_, clock_, monitor) {
   row_.step = before_.step;
   row_.tokens = before_.tokens;
   if (!before_.evaluation_pending) return;
@@ -65,7 +64,7 @@ TrainingEnd Trainer::run() {
       stops = true;
     }
   }
-  draw();
+  record_.draw();
   if (stops) return TrainingEnd::stopped;
   return p_.training_length.is_reached() ? TrainingEnd::finished : TrainingEnd::early;
 }
@@ -73,7 +72,7 @@ TrainingEnd Trainer::run() {
 /// Evaluates, logs, samples and saves as due. Returns true if the monitor ends the training.
 bool Trainer::after_step() {
   const TrainConfig& train = p_.config.train;
-  saver_.poll();
+  record_.poll();
   const bool is_last = p_.training_length.is_reached();
   // Work that would exceed a time budget is left to the last step, which evaluates and saves anyway.
   const bool has_time = p_.training_length.spare_seconds() > p_.state.reserve_seconds;
@@ -99,9 +98,8 @@ bool Trainer::take_step() {
   TrainerState& state = p_.state;
   const bool draws = p_.data.rollouts != nullptr && !p_.data.rollouts->is_drawn(state.windows);
   monitor_.on_work(draws ? TrainingWork::rollout : TrainingWork::step, state.step);
-  state.seconds = clock_.seconds();
-  p_.training_length.advance(state);
-  if (leads_to_evaluation()) events_.before_evaluated_step();
+  read_clock();
+  if (leads_to_evaluation()) record_.before_evaluated_step();
   const double begun = clock_.now();
   if (draws && !draw_rollout(begun)) return false;
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
@@ -109,13 +107,14 @@ bool Trainer::take_step() {
                               .updates = state.step - state.bad_steps,
                               .examples_drawn = state.windows,
                               .total_steps = p_.training_length.total_steps(),
-                              .loss_limit = p_.config.train.skip_spikes ? spike : kEndless};
+                              .loss_limit = p_.config.train.skip_spikes ? spike : kEndless,
+                              .keeps_gradients = leads_to_evaluation() && p_.config.train.tensorboard};
   const StepResult result = p_.train_step->run(p_.weights->view(), *p_.data.batches, position);
   clock_.add_step(clock_.now() - begun, result.tokens);
   ++state.step;
-  state.seconds = clock_.seconds();
-  state.reserve_seconds = std::max(clock_.reserve(p_.evaluator ? evaluated_tokens() : 0), before_.reserve_seconds);
-  p_.training_length.advance(state);
+  const double reserve = clock_.reserve(p_.evaluator ? evaluated_tokens() : 0);
+  state.reserve_seconds = world_.of_root(std::max(reserve, before_.reserve_seconds));
+  read_clock();
   state.windows += result.examples;
   state.tokens += result.tokens;
   state.validation_loss.reset();
@@ -304,8 +303,10 @@ void Trainer::after_bad_step(const StepResult& result, Index first_example) {
 /// Ends the run. The weights before the skipped steps are already bad: drops checkpoints of them.
 void Trainer::fail_diverged() {
   const TrainerState& state = p_.state;
-  saver_.wait();
-  const auto sound = forget_checkpoints(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
+  record_.wait();
+  std::optional<Index> sound;
+  if (world_.is_root()) sound = forget_checkpoints(paths_.checkpoints(), state.step - state.bad_steps_in_a_row);
+  world_.barrier();
   const double clip_norm = p_.config.optimizer.clip_norm;
   fail(ExitCode::diverged,
        "diverged: {} in a row without a finite loss and gradient{} (train.max_bad_steps); a resume continues from step "
@@ -321,7 +322,7 @@ std::optional<Evaluation> Trainer::evaluate() {
   const double begun = clock_.now();
   monitor_.on_work(TrainingWork::evaluation, p_.state.step);
   try {
-    if (p_.state.step > before_.step) events_.add_evaluation();  // reads the step's gradients
+    if (p_.state.step > before_.step) record_.add_evaluation();  // reads the step's gradients
     if (monitor_.should_stop()) throw Stopped();
     Work work("evaluating", static_cast<double>(evaluated_tokens()), "tokens");
     const auto progress = [&](double share) {
@@ -375,19 +376,14 @@ void Trainer::log_row() {
   row_.seconds = clock_.seconds();
   if (const std::optional<double> speed = clock_.take_speed()) row_.tokens_per_second = speed;
   const bool replaces = std::exchange(row_is_logged_, false);
-  try {
-    replaces ? metrics_.replace(row_) : metrics_.append(row_);
-    rows_are_kept_ = false;
-  } catch (const Error& error) {  // a full disk ends the run at its third failed save
-    if (!std::exchange(rows_are_kept_, true))
-      warn("{}; kiln keeps the rows in memory until there is space", error.what());
-  }
-  events_.add_row(row_);
+  record_.log(row_, replaces);
   if (p_.config.train.log_every > 0 && p_.state.step > before_.step) monitor_.on_row(figures());
 }
 
-/// Draws a sample of the model's text at this point of training. Omits it if the monitor ends the run.
+/// Draws a sample of the model's text at this point of training. Omits it if the monitor ends the run. Of several ranks,
+/// the root alone draws.
 void Trainer::sample() {
+  if (!world_.is_root()) return;
   const double begun = clock_.now();
   monitor_.on_work(TrainingWork::sample, p_.state.step);
   CompletionOptions options;
@@ -400,15 +396,15 @@ void Trainer::sample() {
   const ModelView model = adapts ? ModelView(*p_.model, *p_.weights) : ModelView(*p_.model, p_.weights->masters());
   const std::array prompts{p_.data.prompt(prompt)};
   const auto leave_if_stopped = [&](Index, std::string_view, bool) {
-    if (monitor_.should_stop()) throw Stopped();
+    if (own_monitor_.should_stop()) throw Stopped();
   };
   try {
-    if (monitor_.should_stop()) return;
+    if (own_monitor_.should_stop()) return;
     const std::vector<Completion> texts = complete(model, *p_.data.tokenizer, prompts, options, leave_if_stopped);
     const std::string text = (p_.data.chat ? prompt + "\n" : prompt) + texts.front().text;
     clock_.set_sample(clock_.now() - begun);
     monitor_.on_sample(p_.state.step, text);
-    events_.add_sample(text);
+    record_.add_sample(text);
   } catch (const Stopped&) {
     // The sample is omitted.
   }
@@ -417,7 +413,13 @@ void Trainer::sample() {
 /// Saves in the background if a later save follows, else before it returns.
 void Trainer::save(bool is_best, Retry retry) {
   monitor_.on_work(TrainingWork::save, p_.state.step);
-  saver_.save(is_best, retry, [&] { metrics_.sync(); });  // a checkpoint without the rows before it would leave a gap
+  record_.save(is_best, retry);
+}
+
+/// Reads the root's clock, so that all ranks agree on the time that is left.
+void Trainer::read_clock() {
+  p_.state.seconds = world_.of_root(clock_.seconds());
+  p_.training_length.advance(p_.state);
 }
 
 /// Returns true if an evaluation follows the next step; with a time budget, an estimate.
@@ -436,14 +438,6 @@ std::optional<double> Trainer::remaining_seconds() const {
   if (training_length.is_estimate())
     return std::max(0.0, training_length.spare_seconds() - (clock_.seconds() - p_.state.seconds));
   return clock_.remaining(training_length.total_steps() - static_cast<double>(p_.state.step));
-}
-
-void Trainer::draw() const {
-  try {
-    write_loss_svg(paths_);
-  } catch (const Error& error) {  // a missing picture does not fail the run
-    warn("{}", error.what());
-  }
 }
 
 }  // namespace kiln

@@ -5,8 +5,8 @@
 #include "kiln/train/training_monitor.h"
 #include "kiln/train/training_run.h"
 
-#include "train/checkpoint_saver.h"
-#include "train/event_log.h"
+#include "train/agreed_monitor.h"
+#include "train/run_record.h"
 #include "train/training_clock.h"
 #include "train/training_parts.h"
 #include <functional>
@@ -38,26 +38,25 @@ class Trainer {
   std::optional<Evaluation> evaluate();
   void rate(const Evaluation& evaluation);
   void sample();
-  void save(bool is_best, CheckpointSaver::Retry retry);
+  void save(bool is_best, RunRecord::Retry retry);
+  void read_clock();
   bool is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
   bool leads_to_evaluation() const;
   Index evaluated_tokens() const;
   StepFigures figures();
   std::optional<double> remaining_seconds() const;
-  void draw() const;
 
   TrainingParts& p_;
+  World& world_;
   const RunPaths& paths_;
-  TrainingMonitor& monitor_;
+  TrainingMonitor& own_monitor_;
+  AgreedMonitor monitor_;  // of all ranks
   const TrainerState before_;  // where training (re)started
   TrainingClock clock_;
-  MetricsWriter metrics_;
-  EventLog events_;
-  CheckpointSaver saver_;
+  RunRecord record_;
   MetricsRow row_;
   Index right_steps_ = 0, right_comparisons_ = 0;  // see warn_if_right_at_once
   bool row_is_logged_ = false;                     // by the process that omitted the evaluation
-  bool rows_are_kept_ = false;                     // because they could not be written
 };
 
 }  // namespace kiln

@@ -49,6 +49,7 @@ struct DataPlaces {
   std::optional<std::filesystem::path> checkpoint;  // that the run resumes from, verified
   std::optional<ModelSource> base;                  // the model of init_from, if the run starts from it
   std::filesystem::path cache;                      // folder of the run's tokens
+  Index parts = 1;                                  // that share a step
 };
 
 /// Returns the data of the config's objective, and stores the names of the tokens that begin and end texts in the

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "train/policy_evaluator.h"
+#include "train/rank_agreement.h"
 #include "train/reference.h"
 #include "train/rollouts.h"
 #include <algorithm>
@@ -179,7 +180,7 @@ void fill_weights(const TrainingParts& p, const std::optional<ModelSource>& base
 void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
   const std::vector<OptimizerSlot> slots = p.train_step->optimizer().slots();
-  read_optimizer(folder, slots);
+  read_optimizer(folder, slots, p.train_step->whole_state());
   inform("resuming at step {} from {}", p.state.step, folder.string());
 }
 
@@ -303,10 +304,11 @@ std::unique_ptr<Evaluator> evaluator_of(const TrainingParts& p, Index vocab_size
                                              *p.data.tokenizer, p.data.rollouts->options(), reference);
   }
   if (p.data.preferences) {
-    return make_preference_evaluator(model, vocab_size, precision, p.config.objective, p.data.runner.scored);
+    return make_preference_evaluator(model, vocab_size, precision, p.config.objective, p.data.runner.scored, *p.world);
   }
   const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
-  return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn);
+  return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn,
+                        *p.world);
 }
 
 /// Returns the weights of the value head; none without one.
@@ -345,17 +347,26 @@ bool TrainingParts::has_stopped_early() const {
 }
 
 std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, const std::optional<fs::path>& checkpoint,
-                                       const ResumeOptions& options) {
+                                       const ResumeOptions& options, World& world) {
   auto result = std::make_unique<TrainingParts>();
   TrainingParts& p = *result;
+  p.world = &world;
   p.config = std::move(config);
   p.resumed_from = checkpoint;
   check_threads(p.config.train);
+  check(world.size() == 1 || !is_of_policy(p.config.objective.type),
+        "objective.type {}: a policy gradient trains in one process; start it without mpirun",
+        name_of(p.config.objective.type));
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
   const std::optional<ModelSource> base = base_of(p);
   if (base) check_can_begin(*base, p.config.model.head);
-  const DataPlaces places{.checkpoint = p.resumed_from, .base = p.resumed_from ? std::nullopt : base, .cache = cache};
+  const DataPlaces places{.checkpoint = p.resumed_from,
+                          .base = p.resumed_from ? std::nullopt : base,
+                          .cache = cache,
+                          .parts = parts_of_step(p.config, world.size())};
+  if (!world.is_root()) world.barrier();  // the root makes the tokens, which the others find if they share its folder
   p.data = load_training_data(p.config, places, options);
+  if (world.is_root()) world.barrier();
   p.config.settle_bases();
   if (p.resumed_from) p.state = read_trainer_state(*p.resumed_from);
   check_same_template(p);
@@ -379,12 +390,13 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   fill_weights(p, base);  // early, since it may briefly need two copies
   p.weights->round();
   load_reference(p, cache);
-  p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner);
+  p.train_step = std::make_unique<TrainStep>(p.config, p.model->layout, V, p.data.runner, world);
   if (p.config.train.eval_every > 0 && p.data.validation) p.evaluator = evaluator_of(p, V, precision);
   if (p.resumed_from) load_checkpoint(p);
   if (p.resumed_from) load_rollout(p);
   note_machine(p, precision);
   p.training_length.advance(p.state);
+  check_ranks_agree(p);
   return result;
 }
 

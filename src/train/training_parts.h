@@ -18,6 +18,7 @@
 namespace kiln {
 
 struct TrainingParts {
+  World* world = &World::alone();
   Config config;
   TrainingData data;
   std::unique_ptr<LanguageModel<float>> model;
@@ -47,6 +48,6 @@ std::string rollout_state(const TrainingParts& parts);
 /// that resume it. Caches tokens in the folder `cache`.
 std::unique_ptr<TrainingParts> prepare(Config config, const std::filesystem::path& cache,
                                        const std::optional<std::filesystem::path>& checkpoint,
-                                       const ResumeOptions& options = {});
+                                       const ResumeOptions& options = {}, World& world = World::alone());
 
 }  // namespace kiln

@@ -1,10 +1,12 @@
 // Opens a run's folder, prepares its parts, and hands them to the trainer.
 #include "kiln/train/training_run.h"
 
+#include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
 #include "kiln/core/report.h"
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/manifest.h"
 #include "kiln/run/metrics.h"
 
 #include <nlohmann/json.hpp>
@@ -16,10 +18,23 @@
 namespace kiln {
 namespace {
 
-/// Returns the newest valid checkpoint of a run to resume, or reports that there is none.
-std::optional<std::filesystem::path> checkpoint_of(const RunPaths& paths) {
-  std::optional<std::filesystem::path> checkpoint = checkpoint_to_resume(paths.checkpoints());
-  if (!checkpoint) inform("{}: no checkpoint to resume; starting at step 0", paths.root.string());
+/// Returns the newest valid checkpoint of a run to resume, or reports that there is none. The root finds it, and the
+/// other ranks read the same.
+std::optional<std::filesystem::path> checkpoint_of(const RunPaths& paths, World& world) {
+  constexpr Index kNone = -1;
+  std::optional<std::filesystem::path> checkpoint;
+  if (world.is_root()) {
+    checkpoint = checkpoint_to_resume(paths.checkpoints());
+    if (!checkpoint) inform("{}: no checkpoint to resume; starting at step 0", paths.root.string());
+  }
+  const auto found = checkpoint ? step_of_checkpoint(checkpoint->filename().string()) : std::nullopt;
+  const Index step = world.of_root(found.value_or(kNone));
+  if (world.is_root() || step == kNone) return checkpoint;
+  checkpoint = paths.checkpoints() / checkpoint_name(step);
+  check(path_exists(*checkpoint / kManifestFile),
+        "rank {} does not find {}, which rank 0 resumes from; keep the run in a folder that all machines share, or copy "
+        "it to each",
+        world.rank(), checkpoint->string());
   return checkpoint;
 }
 
@@ -33,22 +48,28 @@ void recover_from_crash(const TrainingParts& p, const RunPaths& paths) {
 }  // namespace
 
 TrainingRun::TrainingRun(Config config, const std::filesystem::path& root, TrainingRunOptions options)
-    : directory_(root, options.mode), options_(std::move(options)) {
-  const auto checkpoint = options_.mode == OpenMode::resume ? checkpoint_of(paths()) : std::nullopt;
-  parts_ = prepare(std::move(config), paths().tokens(), checkpoint, options_.resume);
-  recover_from_crash(*parts_, paths());
+    : paths_{root}, options_(std::move(options)) {
+  World& world = *options_.world;
+  if (config.distributed.timeout) world.set_timeout(config.distributed.timeout->seconds);
+  if (world.is_root()) directory_.emplace(root, options_.mode);
+  const auto checkpoint = options_.mode == OpenMode::resume ? checkpoint_of(paths_, world) : std::nullopt;
+  parts_ = prepare(std::move(config), paths_.tokens(), checkpoint, options_.resume, world);
+  if (world.is_root()) recover_from_crash(*parts_, paths_);
 }
 
 TrainingRun::~TrainingRun() = default;
 
 TrainingEnd TrainingRun::train(TrainingMonitor& monitor) {
   // Only now: a config that cannot be trained deletes no run. Once: a second call continues the new run.
-  if (std::exchange(options_.mode, OpenMode::resume) == OpenMode::overwrite) directory_.clear();
-  write_file_atomically(paths().config(), format_json(config_to_json(parts_->config)));
-  if (options_.given) write_file_atomically(paths().given(), *options_.given);
-  truncate_metrics(paths().metrics(), parts_->state.step);
+  const bool overwrites = std::exchange(options_.mode, OpenMode::resume) == OpenMode::overwrite;
+  if (directory_) {
+    if (overwrites) directory_->clear();
+    write_file_atomically(paths_.config(), format_json(config_to_json(parts_->config)));
+    if (options_.given) write_file_atomically(paths_.given(), *options_.given);
+    truncate_metrics(paths_.metrics(), parts_->state.step);
+  }
   monitor.on_start();
-  return Trainer(*parts_, paths(), monitor, options_.clock).run();
+  return Trainer(*parts_, paths_, monitor, options_.clock).run();
 }
 
 TrainingEnd TrainingRun::train() {

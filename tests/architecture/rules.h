@@ -68,6 +68,7 @@ inline constexpr Door kDoors[] = {
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},
     {"histedit.h", {"src/cli/line_editor"}, "cli/line_editor alone edits lines"},
     {"boost/", {"src/serve/http_server", ""}, "serve/http_server alone speaks HTTP"},
+    {"mpi.h", {"src/core/world_mpi", ""}, "core/world_mpi alone speaks MPI"},
     {"CLI/", {"src/cli/", "include/kiln/cli/"}, "the command line is known to the top floor alone"},
     {"spdlog/", {"src/cli/", ""}, "only the program logs; the library reports through core/report"},
     {"csignal", {"src/cli/", "src/core/map_guard"}, "only the program handles signals"},

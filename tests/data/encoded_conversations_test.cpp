@@ -186,7 +186,8 @@ TEST(ConversationExamples, LayConversationsEndToEndUntilTheNextDoesNotFit) {
   Index next = 0;
   for (int step = 0; step < 6; ++step) {
     for (Index micro = 0; micro < 2; ++micro) {
-      const Index examples = batches.fill(next, micro, batch);
+      const Index examples = batches.count(next, micro);
+      batches.fill(next, examples, batch);
       ASSERT_EQ(examples, std::ssize(batch.rows.sequences));
       Index rows = 0;
       for (const Sequence& sequence : batch.rows.sequences) {
@@ -199,7 +200,7 @@ TEST(ConversationExamples, LayConversationsEndToEndUntilTheNextDoesNotFit) {
       EXPECT_GT(rows + std::ssize(all.ids(next % 20)) - 1, 150);
       EXPECT_EQ(batch.rows.size() % kRowMultiple, 0);
     }
-    EXPECT_EQ(batches.fill(next, 2, batch), 0);
+    EXPECT_EQ(batches.count(next, 2), 0);
   }
 }
 
@@ -226,9 +227,8 @@ TEST(ConversationExamples, OfWholeEpochsEndWithTheEpoch) {
   const ChatRig rig;
   PackedBatches batches(examples_of(many(rig, 20)), {.rows = 150, .micro_batches = 0});
   EXPECT_EQ(batches.steps_of_epochs(3), 3);
-  Batch batch;
-  Index drawn = 20, micro = 0;  // the second epoch
-  for (Index examples; (examples = batches.fill(drawn, micro, batch)) > 0; ++micro) drawn += examples;
+  Index drawn = 20;  // the second epoch
+  for (const ExampleRange& range : micro_batches_of_step(batches, 20)) drawn += range.count;
   EXPECT_EQ(drawn, 40);
 }
 
@@ -236,11 +236,10 @@ TEST(ConversationExamples, StepsOfEpochsAreThoseThatDrawThem) {
   const ChatRig rig;
   PackedBatches batches(examples_of(many(rig, 20)), {.rows = 150, .micro_batches = 2, .seed = 1});
   const Index steps = batches.steps_of_epochs(2.5);
-  Batch batch;
   Index drawn = 0;
   for (Index step = 0; step < steps; ++step) {
     EXPECT_LT(drawn, 50);
-    for (Index micro = 0; micro < 2; ++micro) drawn += batches.fill(drawn, micro, batch);
+    for (Index micro = 0; micro < 2; ++micro) drawn += batches.count(drawn, micro);
   }
   EXPECT_GE(drawn, 50);
 }
@@ -260,7 +259,8 @@ TEST(ConversationExamples, OfSeveralSourcesFollowTheirWeights) {
   Batch batch;
   Index first_source = 0;
   for (Index drawn = 0; drawn < 300;) {  // ten epochs
-    const Index examples = batches.fill(drawn, 0, batch);
+    const Index examples = batches.count(drawn, 0);
+    batches.fill(drawn, examples, batch);
     std::size_t k = 0;
     for (Index example = drawn; example < drawn + examples; ++example, ++k) {
       const Index i = batches.example(example);

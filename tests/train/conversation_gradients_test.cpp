@@ -50,9 +50,10 @@ EpochSums sums_of_epoch(const ModelConfig& config, Index rows, DataOrder order, 
   Gradients<double> gradients(model.layout);
   EpochSums sums;
   Batch batch;
-  Index drawn = 0, micro_batch = 0;
-  for (Index examples; (examples = batches.fill(drawn, micro_batch, batch)) > 0; ++micro_batch) {
-    drawn += examples;
+  Index drawn = 0;
+  for (const ExampleRange& range : micro_batches_of_step(batches, 0)) {
+    batches.fill(range.first, range.count, batch);
+    drawn += range.count;
     sums.loss += batch_runner.backward(weights, batch, {.training = true, .seed = 5}, gradients);
     sums.weight += objective.weight(batch);
     ++sums.batches;

@@ -54,9 +54,9 @@ struct Batches {
 Batches step_of(Rollouts& rollouts, Index first) {
   Batches all;
   Batch batch;
-  Index micro_batch = 0;
-  for (Index examples; (examples = rollouts.fill(first + all.examples, micro_batch, batch)) > 0; ++micro_batch) {
-    all.examples += examples;
+  for (const ExampleRange& range : micro_batches_of_step(rollouts, first)) {
+    rollouts.fill(range.first, range.count, batch);
+    all.examples += range.count;
     all.batches.push_back(batch);
   }
   return all;

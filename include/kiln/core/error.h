@@ -20,6 +20,7 @@ enum class ExitCode : int {
   bad_input = 3,  // an invalid or unsupported file
   diverged = 4,   // training ran into NaN or infinity
   io = 5,         // failed to read or write, or the disk is full
+  peer = 6,       // another process of the training did not answer
 };
 
 /// Carries an exit code and a message for the user: where, what was found, what was expected, the remedy. `fail` and

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,13 +77,28 @@ class BatchSource {
   /// Returns the examples of an epoch.
   virtual Index epoch() const = 0;
 
-  /// Fills the batch with micro-batch `micro_batch` of a step; `first` is its first example. Returns the number of its
-  /// examples; 0 if the step has no such micro-batch.
-  virtual Index fill(Index first, Index micro_batch, Batch& batch) = 0;
+  /// Returns the examples of micro-batch `micro_batch` of a step, of which `first` is the first; 0 if the step has no such
+  /// micro-batch.
+  virtual Index count(Index first, Index micro_batch) = 0;
+
+  /// Fills the batch with examples [first, first + count): a micro-batch, or a part of it.
+  virtual void fill(Index first, Index count, Batch& batch) = 0;
 
   /// Returns the steps of `epochs` passes, at least 1. Throws Error (usage) if that overflows.
   virtual Index steps_of_epochs(double epochs) = 0;
 };
+
+/// Some examples of a run that follow each other: a micro-batch, or a part of one.
+struct ExampleRange {
+  Index first = 0, count = 0;
+};
+
+/// Returns the micro-batches of the step whose first example is `first`.
+std::vector<ExampleRange> micro_batches_of_step(BatchSource& source, Index first);
+
+/// Returns part `part` of a step that is shared among `parts`: some of its micro-batches, or, if there are fewer of them
+/// than parts, a part of one, which may be empty.
+std::vector<ExampleRange> part_of_step(std::span<const ExampleRange> micro_batches, Index part, Index parts);
 
 /// The batches of an evaluation, which score each target once. Their sequences do not depend on each other.
 class EvaluationSource {

@@ -69,7 +69,8 @@ class WindowBatches final : public BatchSource {
 
   std::string_view unit() const override { return "windows"; }
   Index epoch() const override { return batcher_.windows_per_epoch(); }
-  Index fill(Index first, Index micro_batch, Batch& batch) override;
+  Index count(Index first, Index micro_batch) override;
+  void fill(Index first, Index count, Batch& batch) override { batcher_.fill(first, count, batch); }
   Index steps_of_epochs(double epochs) override;
 
  private:

@@ -58,13 +58,11 @@ class PackedBatches final : public BatchSource {
 
   std::string_view unit() const override { return examples_->unit(); }
   Index epoch() const override { return order_.epoch(); }
-  Index fill(Index first, Index micro_batch, Batch& batch) override;
+  Index count(Index first, Index micro_batch) override;
+  void fill(Index first, Index count, Batch& batch) override;
   Index steps_of_epochs(double epochs) override;
 
  private:
-  /// Returns how many examples from `first` on make micro-batch `micro_batch` of a step.
-  Index count(Index first, Index micro_batch);
-
   std::shared_ptr<const Examples> examples_;
   PackingOptions options_;
   MixOrder order_;

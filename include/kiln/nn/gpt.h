@@ -60,6 +60,7 @@ class Gpt {
   ModelConfig config_;
   TokenMatrix token_embedding_;
   ParameterId position_embedding_;
+  std::vector<int> first_ids_;  // of the parameters of each block; the blocks' ids ascend
   std::vector<Block<T>> blocks_;
   Norm final_norm_;
 };

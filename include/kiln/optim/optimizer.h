@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kiln/optim/optimizer_config.h"
-#include "kiln/tensor/parameters.h"
+#include "kiln/tensor/chunks.h"
 
 #include <cstddef>
 #include <memory>
@@ -42,8 +42,11 @@ class Optimizer {
   virtual std::vector<OptimizerSlot> slots() = 0;
 };
 
+/// Returns which parameters ranks may cut to share an update: Muon reads whole matrices.
+MayCut may_be_cut(const OptimizerConfig& config);
+
 /// Makes the config's optimizer for the parameters of `layout`, which must outlive it: all of a model's, or those that
-/// train. Gradients are over this layout, weights over it or a larger one with the same ids.
+/// train, or slices of them. Gradients and weights are over this layout or a larger one with the same ids.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const ParameterLayout& layout);
 
 /// An optimizer slot's name and the parameters that it spans.

@@ -6,6 +6,7 @@
 #include "kiln/run/base_model.h"
 #include "kiln/run/config.h"
 #include "kiln/run/manifest.h"
+#include "kiln/run/shared_state.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -86,6 +87,7 @@ struct CheckpointContents {
   Index vocab_size;
   const ParameterBuffer<float>& weights;
   std::vector<OptimizerSlot> optimizer;
+  SharedState* shared = nullptr;  // the optimizer's state, where ranks share it
   TokenizerFiles tokenizer;
   TrainerState state;
   BaseModel base = {};
@@ -125,7 +127,10 @@ void check_optimizer(const std::filesystem::path& folder, std::span<const StateL
 /// Returns the XXH3 of a config, as stored in the manifest.
 std::uint64_t hash_config(const Json& config);
 
-/// Reads the slots' buffers. Throws as check_optimizer does.
+/// Reads the slots' buffers, which may be over slices of the parameters of `state`; without `state`, they are over whole
+/// ones. Throws as check_optimizer does.
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots);
+void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots,
+                    std::span<const StateLayout> state);
 
 }  // namespace kiln

@@ -6,6 +6,7 @@
 #include "kiln/nn/model_config.h"
 #include "kiln/optim/optimizer_config.h"
 #include "kiln/optim/schedule_config.h"
+#include "kiln/run/distributed_config.h"
 #include "kiln/run/objective_config.h"
 #include "kiln/run/policy_config.h"
 #include "kiln/run/train_config.h"
@@ -34,6 +35,7 @@ struct Config {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TrainConfig train;
+  DistributedConfig distributed;
 
   // Not fields: where this config comes from.
   std::filesystem::path directory;           // of the config file
@@ -73,6 +75,7 @@ struct Config {
     v("optimizer", optimizer, "how gradients move the weights");
     v("schedule", schedule, "how the learning rate changes over the run");
     v("train", train, "length of the run, batches, evaluations, checkpoints, logging");
+    v("distributed", distributed, "training by several processes, on one machine or many (mpirun)");
   }
 };
 

@@ -4,8 +4,10 @@
 #include "kiln/tensor/arena.h"
 #include "kiln/tensor/view.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -83,6 +85,7 @@ struct Parameter {
   std::vector<Index> column_groups;  // widths of matrices side by side: Q, K, V; gate, up; usually one
   ParameterId id = {};               // set by the layout, like the offset
   Index offset = 0;                  // of its first element in every buffer
+  Index first = 0;                   // of a slice: its first element in the whole parameter
 
   Index size() const { return rows * cols; }
   bool is_vector() const { return !is_matrix(role); }
@@ -125,6 +128,25 @@ class ParameterLayout {
     some.places_.assign(places_.size(), -1);
     for (const Parameter& p : parameters_) {
       if (contains(p)) some.add(p);
+    }
+    return some;
+  }
+
+  /// Returns the layout of slices of some parameters, in this order and with their ids. A slice that is not the whole
+  /// parameter is a row.
+  template <class Slice>
+  ParameterLayout slices(const std::vector<Slice>& slices) const {
+    ParameterLayout some;
+    some.places_.assign(places_.size(), -1);
+    for (const Slice& slice : slices) {
+      Parameter p = (*this)[slice.id];
+      if (slice.count < p.size()) {
+        p.rows = 1;
+        p.cols = slice.count;
+        p.column_groups = {slice.count};
+      }
+      p.first = slice.begin;
+      some.add(std::move(p));
     }
     return some;
   }
@@ -199,7 +221,16 @@ class Gradients : public ParameterBuffer<T> {
   /// Marks every tensor as zero.
   void clear() { is_stale_.assign(is_stale_.size(), true); }
   /// Zeroes the tensors not written since clear(). The whole buffer may then be read.
-  void finish();
+  void finish() { finish_from(0); }
+
+  /// Called with an offset when the backward is done with all parameters from there on, which may then be read.
+  using Listener = std::function<void(Index offset)>;
+  /// Sets the listener of the backwards from here on; null: none.
+  void set_listener(Listener listener) { listener_ = std::move(listener); }
+  /// Tells the listener that the backward is done with all parameters whose id is at least `first`.
+  void settle(int first) {
+    if (listener_) listener_(finish_from(first));
+  }
 
   /// The destination of a tensor's next product, and how to write it. It must be written, unless it has no rows.
   struct Target {
@@ -223,6 +254,9 @@ class Gradients : public ParameterBuffer<T> {
   }
 
  private:
+  /// Zeroes the unwritten ones of the tensors whose id is at least `first`, and returns the offset of the first one.
+  Index finish_from(int first);
+
   /// Clears a tensor's mark. Returns true if it was set.
   bool make_fresh(ParameterId id) {
     if (!this->has(id)) return false;
@@ -232,6 +266,7 @@ class Gradients : public ParameterBuffer<T> {
   }
 
   std::vector<bool> is_stale_;  // by parameter
+  Listener listener_;
 };
 
 /// The weights of a model: a view of buffers that the caller owns. Training has float masters, which optimizers update,

@@ -7,6 +7,7 @@
 #include "kiln/tensor/safetensors_header.h"
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -33,6 +34,9 @@ class SafetensorsFile {
   template <class T>
   void read(const TensorInfo& tensor, Mat<T> out, bool transposed = false) const;
 
+  /// Reads elements from `first` on, in the file's order. Throws as the other reads do.
+  void read_part(const TensorInfo& tensor, Index first, Vec<float> out) const;
+
   /// Returns all elements of a tensor. Throws Error (bad_input) if it is missing, and as the other read does.
   template <class T>
   std::vector<T> read(std::string_view name) const;
@@ -45,8 +49,10 @@ class SafetensorsFile {
 };
 
 /// Writes a new file and flushes it to the disk. Orders tensors as the reference library does: by descending rank of
-/// type, then by name. Memory: see write_elements. Throws Error (io).
+/// type, then by name. Memory: see write_elements. Calls `before` with each tensor before it reads the values, which
+/// that call may provide. Throws Error (io).
 FileDigest write_safetensors(const std::filesystem::path& path, std::span<const TensorSource> tensors,
-                             const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+                             const std::map<std::string, std::string>& metadata = {{"format", "pt"}},
+                             const std::function<void(const TensorSource&)>& before = {});
 
 }  // namespace kiln

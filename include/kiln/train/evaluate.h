@@ -1,6 +1,7 @@
 // Computes the loss over a text, exactly over all of it or estimated from a part.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/data/batch.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/nn/model_config.h"
@@ -38,7 +39,7 @@ struct Evaluation {
   double tokens_per_second() const { return static_cast<double>(tokens) / seconds; }
 };
 
-/// Scores texts and conversations.
+/// Scores texts and conversations. Ranks share the batches, and all have the same result.
 class Evaluator {
  public:
   Evaluator() = default;
@@ -46,7 +47,7 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  /// Called between batches with the share done, in [0, 1]. Its exceptions end the evaluation.
+  /// Called between batches with the share done, in [0, 1], on all ranks alike. Its exceptions end the evaluation.
   using Progress = std::function<void(double)>;
 
   /// Scores each target of the source once, and its parts also by themselves; a batch may have evaluation_rows().
@@ -74,13 +75,14 @@ std::unique_ptr<EvaluationSource> make_text_evaluation(const ModelConfig& config
 /// batches of evaluation_rows().
 std::unique_ptr<Evaluator> make_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
                                           std::vector<std::uint32_t> text_bytes = {},
-                                          std::optional<TokenId> end_of_turn = {});
+                                          std::optional<TokenId> end_of_turn = {}, World& world = World::alone());
 
 /// Returns an evaluator of judged answers: its loss is that of the objective over comparisons, its accuracy the share
 /// of comparisons, by weight and without ties, whose chosen answer has the highest reward. The interval counts batches.
 /// `rows` of a batch, at most.
 std::unique_ptr<Evaluator> make_preference_evaluator(const ModelConfig& config, Index vocab_size, Precision precision,
-                                                     const ObjectiveConfig& objective, Index rows);
+                                                     const ObjectiveConfig& objective, Index rows,
+                                                     World& world = World::alone());
 
 /// Returns the bytes of an evaluator without allocating them.
 std::size_t evaluator_bytes(const ModelConfig& config, Index vocab_size, Precision precision);

@@ -33,6 +33,8 @@ struct PolicySums {
   double low = 0, high = 0;      // tokens that the lower and the upper clip keep from the gradient
   double largest_log_ratio = 0;  // of all tokens, by its size
   double value_loss = 0;         // half the squared error
+
+  void add(const PolicySums& other);
 };
 
 /// What an objective measures in a step.

@@ -1,6 +1,7 @@
 // Trains a model in a run directory: opens or resumes the run, trains, and leaves it for the next resume.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/config.h"
@@ -30,6 +31,7 @@ struct TrainingRunOptions {
   OpenMode mode = OpenMode::fresh;
   ResumeOptions resume = {};
   std::optional<std::string> given = {};  // the text of the config file, which the run keeps for its next resume
+  World* world = &World::alone();         // the ranks that train together; must outlive the run
   std::function<double()> clock = {};     // seconds since some moment; must never fall; null: a steady clock; another
                                           // thread, which writes checkpoints, calls it too
 };
@@ -37,7 +39,9 @@ struct TrainingRunOptions {
 /// Why training ended. early: train.early_stopping; stopped: the monitor asked for it.
 enum class TrainingEnd { finished, early, stopped };
 
-/// A run: its folder, which it locks, and everything that training needs.
+/// A run: its folder, which it locks, and everything that training needs. All ranks of a world open it and train
+/// together; the root alone locks and writes the folder. The others read checkpoints from the same path, and cache the
+/// tokens there unless they find the root's.
 ///
 /// Prints nothing: facts and warnings go to the Reporter (core/report.h), the course of the training to a
 /// TrainingMonitor. Uses the threads that core/threads.h sets; train.threads and train.deterministic are the caller's
@@ -68,7 +72,7 @@ class TrainingRun {
   /// Returns true if train() has nothing to do.
   bool is_finished() const;
 
-  const RunPaths& paths() const { return directory_.paths(); }
+  const RunPaths& paths() const { return paths_; }
   const Config& config() const;
   const Tokenizer& tokenizer() const;
   const SpecialIds& ids() const;
@@ -84,7 +88,8 @@ class TrainingRun {
   TrainingParts& parts() { return *parts_; }
 
  private:
-  RunDirectory directory_;
+  RunPaths paths_;
+  std::optional<RunDirectory> directory_;  // of the root
   TrainingRunOptions options_;
   std::unique_ptr<TrainingParts> parts_;
 };

@@ -1,5 +1,5 @@
 // Works off a queue until it is destroyed.
-#include "serve/work_thread.h"
+#include "kiln/core/work_thread.h"
 
 #include <utility>
 

@@ -1,0 +1,161 @@
+// Joins the processes that train one model together. A process by itself is a world of one.
+#pragma once
+
+#include "kiln/core/work_thread.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+namespace kiln {
+
+/// The processes that train one model together. They are called ranks and are numbered from 0, which is the root.
+///
+/// All ranks must make the same calls in the same order: from one thread, or from work given to `later`. A call ends
+/// when the other ranks have made it too. It throws Error (peer), which names the ranks that did not answer in time.
+/// All ranks must store numbers alike.
+class World {
+ public:
+  using Bytes = std::span<std::byte>;
+  using ConstBytes = std::span<const std::byte>;
+  using Bounds = std::span<const std::int64_t>;
+
+  virtual ~World() = default;  // drops what was given to `later` and has not begun
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  /// Returns the world of one process.
+  static World& alone();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  bool is_root() const { return rank_ == 0; }
+
+  /// Sends out[r] to each other rank r, and receives in[r] from it. The size of in[r] must be that of out[rank()] there;
+  /// where it is 0, nothing is sent. Both have size() elements; those of this rank itself are not used.
+  void exchange(std::span<const ConstBytes> out, std::span<const Bytes> in);
+
+  /// Waits for all ranks.
+  void barrier();
+
+  /// Gives every rank the root's bytes.
+  void broadcast(Bytes data);
+  /// Returns the root's value.
+  template <class T>
+  T of_root(T value) {
+    broadcast(std::as_writable_bytes(std::span(&value, 1)));
+    return value;
+  }
+
+  /// Returns each rank's value, in their order.
+  template <class T>
+  std::vector<T> gather(const T& own) {
+    std::vector<T> all(static_cast<std::size_t>(size_));
+    all[static_cast<std::size_t>(rank_)] = own;
+    gather_pieces(std::as_writable_bytes(std::span(all)), sizeof(T));
+    return all;
+  }
+  /// Returns each rank's values one after the other, as many of each.
+  template <class T>
+  std::vector<T> gather(std::span<const T> own) {
+    std::vector<T> all(own.size() * static_cast<std::size_t>(size_));
+    std::ranges::copy(own, all.begin() + std::ssize(own) * rank_);
+    gather_pieces(std::as_writable_bytes(std::span(all)), own.size_bytes());
+    return all;
+  }
+  /// Returns the values of each rank, of which each may have another number.
+  template <class T>
+  std::vector<std::vector<T>> gather_all(const std::vector<T>& own) {
+    std::vector<std::int64_t> bounds{0};
+    for (const std::int64_t size : gather(std::ssize(own))) bounds.push_back(bounds.back() + size);
+    std::vector<T> all(static_cast<std::size_t>(bounds.back()));
+    std::ranges::copy(own, all.begin() + bounds[static_cast<std::size_t>(rank_)]);
+    all_gather(std::span<T>(all), bounds);
+    std::vector<std::vector<T>> by_rank;
+    for (std::size_t r = 0; r + 1 < bounds.size(); ++r) {
+      by_rank.emplace_back(all.begin() + bounds[r], all.begin() + bounds[r + 1]);
+    }
+    return by_rank;
+  }
+  /// Returns true if `here` is true on any rank.
+  bool any(bool here);
+
+  /// Gives every rank the piece of `data` that each rank has. Piece r reaches from bounds[r] to bounds[r + 1]; there are
+  /// size() + 1 bounds, which count elements.
+  template <class T>
+  void all_gather(std::span<T> data, Bounds bounds) {
+    all_gather_bytes(std::as_writable_bytes(data), bounds, sizeof(T));
+  }
+
+  /// Gives the root the piece `own` of each other rank, which lies in `all` as for all_gather. Only the root has `all`.
+  void collect(std::span<const float> own, std::span<float> all, Bounds bounds);
+
+  /// Replaces the rank's own piece of `data` by the sum of all ranks' such pieces, which are added in pairs of neighbours,
+  /// then pairs of pairs, and so on: the order depends on the number of ranks alone. Bounds as for all_gather; the other
+  /// pieces stay as they are.
+  void reduce_scatter(std::span<float> data, Bounds bounds);
+
+  /// Does `work` on another thread, after all that was given before. The future throws what the work throws. Until it is
+  /// ready, no other thread may make calls.
+  std::future<void> later(std::function<void()> work);
+
+  /// Sets how long a rank waits for the others.
+  void set_timeout(double seconds) { timeout_ = seconds; }
+  double timeout() const { return timeout_; }
+
+  /// Ends all ranks at once, with this exit code.
+  [[noreturn]] virtual void abort(int code) = 0;
+
+ protected:
+  World() = default;
+
+  /// Implements exchange, between at least two ranks. All calls come from the thread of on_thread.
+  virtual void do_exchange(std::span<const ConstBytes> out, std::span<const Bytes> in) = 0;
+
+  /// Starts the thread that exchanges.
+  void start_thread();
+  /// Does `work` on it, or on the calling one if it was not started, and waits for the end.
+  void on_thread(std::function<void()> work);
+
+  void set_place(int rank, int size) {
+    rank_ = rank;
+    size_ = size;
+  }
+
+ private:
+  void gather_pieces(Bytes all, std::size_t size);
+  void all_gather_bytes(Bytes data, Bounds bounds, std::int64_t element);
+
+  int rank_ = 0, size_ = 1;
+  double timeout_ = 600;
+  std::vector<float> received_;  // by reduce_scatter
+  std::thread::id thread_id_;
+  std::unique_ptr<WorkThread> thread_;
+};
+
+/// Adds up neighbours, then pairs of neighbours, and so on: a balanced binary tree if there are a power of two.
+/// `values` must not be empty, and must have +=.
+template <class T>
+T tree_sum(std::vector<T> values) {
+  for (std::size_t step = 1; step < values.size(); step *= 2) {
+    for (std::size_t i = 0; i + step < values.size(); i += 2 * step) values[i] += values[i + step];
+  }
+  return values.front();
+}
+
+/// Returns the number of processes that a launcher (mpirun, srun) has started together with this one, which it says in
+/// the environment; 1 if there is none.
+int launched_processes();
+
+/// Returns the world of this process: World::alone(), or if a launcher started several, theirs, joined by MPI. The first
+/// call joins it; call it before other threads start. Throws Error (usage) if kiln was built without MPI.
+World& join_world();
+
+}  // namespace kiln

@@ -1,0 +1,46 @@
+// Adds up the gradients of all ranks, while the backward goes on.
+#pragma once
+
+#include "kiln/core/world.h"
+#include "kiln/optim/clip.h"
+#include "kiln/tensor/chunks.h"
+#include "kiln/tensor/parameters.h"
+
+#include <future>
+#include <vector>
+
+namespace kiln {
+
+/// What a rank has of a sum over all ranks.
+enum class Kept { share, all };
+
+/// Sends each region of a partition as soon as the backward is done with it: all ranks reach the regions in the same
+/// order. All arguments must outlive the object.
+class GradientExchange {
+ public:
+  GradientExchange(World& world, const Partition& partition, Gradients<float>& gradients, GradientNorm& norm);
+
+  /// Says that only one more backward of the step adds to the gradients, or none.
+  void begin(Kept kept);
+
+  /// Sends the rest and waits for all. The rank's share of the gradients, or all of them, are then sums over all ranks,
+  /// and the norm has the squares of all chunks. Returns the seconds that it waited.
+  double finish();
+
+  /// Gives all ranks what each has moved of the weights, which lie as the gradients do. Returns the seconds of waiting.
+  double share_weights(Weights weights);
+
+ private:
+  void send_from(Index offset);
+  void add_up(const Partition::Region& region);
+
+  World& world_;
+  const Partition& partition_;
+  Gradients<float>& gradients_;
+  GradientNorm& norm_;
+  Kept kept_ = Kept::share;
+  std::size_t unsent_ = 0;  // regions, from the first on
+  std::vector<std::future<void>> sent_;
+};
+
+}  // namespace kiln

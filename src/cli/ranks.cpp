@@ -1,0 +1,40 @@
+// Keeps all ranks but the root silent, and ends all of them if one fails.
+#include "cli/ranks.h"
+
+#include "kiln/core/report.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <thread>
+
+namespace kiln::cli {
+namespace {
+
+World* other_ranks = nullptr;  // of several processes
+
+}  // namespace
+
+World& join_ranks() {
+  World& world = join_world();
+  if (world.size() > 1) other_ranks = &world;
+  if (!world.is_root()) {
+    set_reporter(nullptr);
+    spdlog::set_level(spdlog::level::err);
+  }
+  return world;
+}
+
+std::string rank_prefix_of_error() {
+  if (other_ranks == nullptr) return "";
+  constexpr std::chrono::seconds kTimeOfRoot{2};
+  if (!other_ranks->is_root()) std::this_thread::sleep_for(kTimeOfRoot);
+  return fmt::format("rank {}: ", other_ranks->rank());
+}
+
+void end_all_ranks(int code) {
+  if (other_ranks != nullptr) other_ranks->abort(code);
+}
+
+}  // namespace kiln::cli
