@@ -8,6 +8,7 @@
 #include "kiln/nn/runner.h"
 
 #include "train/preference_objective.h"
+#include "train/shared_batches.h"
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -96,25 +97,6 @@ RunnerOptions evaluation_runner(const ModelConfig& config) {
   // Conversations of mixed lengths are rounded up, beyond what they hold.
   const Index rows = rounded_up_rows(evaluation_rows(config));
   return {.rows = rows, .scored = evaluation_rows(config)};
-}
-
-/// Calls score(i) for the rank's share of the source's batches, and then `progress`, as often on every rank.
-template <class Score>
-void share_batches(World& world, const EvaluationSource& source, const Evaluator::Progress& progress, Score&& score) {
-  for (Index first = 0; first < source.size(); first += world.size()) {
-    if (first + world.rank() < source.size()) score(first + world.rank());
-    const Index done = std::min(first + world.size(), source.size());
-    if (progress) progress(static_cast<double>(done) / static_cast<double>(source.size()));
-  }
-}
-
-/// Returns what all ranks have measured of batches, in the order of the batches.
-template <class Measured>
-std::vector<Measured> in_order(World& world, const std::vector<Measured>& own) {
-  std::vector<Measured> all;
-  for (const std::vector<Measured>& of_rank : world.gather_all(own)) all.insert(all.end(), of_rank.begin(), of_rank.end());
-  std::ranges::stable_sort(all, {}, &Measured::batch);
-  return all;
 }
 
 class RunnerEvaluator final : public Evaluator {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "train/shared_batches.h"
 #include <limits>
 #include <string>
 #include <utility>
@@ -22,32 +23,39 @@ Json to_json(const ReferenceKey& key) {
           {"precision", kPrecisions[static_cast<std::size_t>(key.precision)]}};
 }
 
+/// log p of an answer of a batch.
+struct AnswerLogProb {
+  Index batch = 0;
+  double log_prob = 0;
+};
+
 }  // namespace
 
 std::vector<double> answer_log_probs(const ModelView& model, const std::shared_ptr<const EncodedPreferences>& examples,
-                                     Index rows) {
-  std::vector<double> log_probs;
-  if (examples->size() == 0) return log_probs;
+                                     Index rows, World& world) {
+  if (examples->size() == 0) return {};
   const PackedEvaluation source(examples, rows, std::numeric_limits<Index>::max());
   const auto runner = model.make_runner({.rows = rounded_up_rows(rows), .scored = rows});
   Work work("scoring by the reference", static_cast<double>(source.tokens()), "tokens");
   Batch batch;
   std::vector<float> losses;
-  for (Index i = 0; i < source.size(); ++i) {
+  std::vector<AnswerLogProb> own;
+  const auto show = [&](double share) { work.set_share(share); };
+  share_batches(world, source, show, [&](Index i) {
     source.fill(i, batch);
     losses.resize(batch.targets.size());
     runner->forward(model.weights, batch.rows);
     runner->score(batch.scored_targets(), Vec<float>(losses.data(), std::ssize(losses)));
     std::size_t m = 0;
     for (const Sequence& sequence : batch.rows.sequences) {
-      double sum = 0;
+      AnswerLogProb& answer = own.emplace_back(AnswerLogProb{.batch = i});
       for (; m < losses.size() && batch.scored[m] < sequence.row + sequence.length; ++m) {
-        sum -= static_cast<double>(losses[m]);
+        answer.log_prob -= static_cast<double>(losses[m]);
       }
-      log_probs.push_back(sum);
     }
-    work.add(static_cast<double>(rows_in(batch.rows.sequences)));
-  }
+  });
+  std::vector<double> log_probs;
+  for (const AnswerLogProb& answer : in_order(world, own)) log_probs.push_back(answer.log_prob);
   return log_probs;
 }
 

@@ -1,6 +1,7 @@
 // Computes log p of judged answers under the reference model of a run, once, and keeps it beside the run's tokens.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/data/encoded_preferences.h"
 #include "kiln/nn/model_weights.h"
 
@@ -12,9 +13,9 @@
 
 namespace kiln {
 
-/// Returns log p of each answer of the examples, in order.   rows: of a batch, at most.
+/// Returns log p of each answer of the examples, in order.   rows: of a batch, at most. Ranks share the batches.
 std::vector<double> answer_log_probs(const ModelView& model, const std::shared_ptr<const EncodedPreferences>& examples,
-                                     Index rows);
+                                     Index rows, World& world = World::alone());
 
 /// What log p of answers depends on.
 struct ReferenceKey {

@@ -187,8 +187,8 @@ void load_checkpoint(TrainingParts& p) {
 /// Computes log p of the answers under a model like the one that trains.
 ReferenceLogProbs log_probs_under(const TrainingParts& p, const ModelView& model) {
   const Index rows = p.data.runner.scored;
-  return {answer_log_probs(model, p.data.preferences, rows),
-          answer_log_probs(model, p.data.held_out_preferences, rows)};
+  return {answer_log_probs(model, p.data.preferences, rows, *p.world),
+          answer_log_probs(model, p.data.held_out_preferences, rows, *p.world)};
 }
 
 /// Computes them under the model of init_from, with the context of this run.
@@ -268,15 +268,28 @@ void load_policy_reference(TrainingParts& p) {
   p.data.rollouts->set_reference({*p.reference_model, *p.reference_weights});
 }
 
+/// Returns what the run keeps of the reference. The root reads it for all ranks.
+std::optional<ReferenceLogProbs> kept_reference(const TrainingParts& p, const fs::path& file, const ReferenceKey& key) {
+  World& world = *p.world;
+  const Index answers = p.data.preferences->answers(), held_out = p.data.held_out_preferences->answers();
+  std::optional<ReferenceLogProbs> kept;
+  if (world.is_root()) kept = read_reference(file, key, answers, held_out);
+  if (!world.of_root(kept.has_value())) return std::nullopt;
+  if (!kept) kept.emplace();
+  for (const auto& [log_probs, count] : {std::pair(&kept->train, answers), {&kept->held_out, held_out}}) {
+    log_probs->resize(static_cast<std::size_t>(count));
+    world.broadcast(std::as_writable_bytes(std::span(*log_probs)));
+  }
+  return kept;
+}
+
 /// Sets log p of the answers under the reference: those that the run keeps, else computed from the reference model.
 void load_reference(TrainingParts& p, const fs::path& cache) {
   if (is_of_policy(p.config.objective.type)) return load_policy_reference(p);
   if (!has_reference(p.config.objective.type)) return;
   const fs::path file = cache / "reference.json";
   ReferenceKey key{.model = p.state.reference, .answers = p.data.digest, .precision = p.weights->precision()};
-  const auto kept = [&] {
-    return read_reference(file, key, p.data.preferences->answers(), p.data.held_out_preferences->answers());
-  };
+  const auto kept = [&] { return kept_reference(p, file, key); };
   std::optional<ReferenceLogProbs> log_probs;
   if (p.resumed_from) log_probs = kept();
   if (!log_probs) {
@@ -287,7 +300,7 @@ void load_reference(TrainingParts& p, const fs::path& cache) {
     p.starts_at_reference = !p.resumed_from && !named && p.config.model.dropout == 0;
     log_probs = kept();
     if (!log_probs) log_probs = named ? log_probs_under_named(p, source) : log_probs_under_start(p, source);
-    write_reference(file, key, *log_probs);
+    if (p.world->is_root()) write_reference(file, key, *log_probs);
   }
   p.state.reference = key.model;
   p.data.preferences->set_reference(std::move(log_probs->train));

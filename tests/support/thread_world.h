@@ -4,25 +4,30 @@
 #include "kiln/core/world.h"
 
 #include <algorithm>
-#include <barrier>
+#include <condition_variable>
 #include <exception>
 #include <functional>
-#include <memory>
+#include <mutex>
+#include <span>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 namespace kiln::testing {
 
+struct OtherRankFailed : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
 /// Where the ranks of one world meet.
 class MeetingPlace {
  public:
-  explicit MeetingPlace(int size) : sent_(static_cast<std::size_t>(size)), all_are_here_(size) {}
+  explicit MeetingPlace(int size) : sent_(static_cast<std::size_t>(size)) {}
 
-  /// Copies what the others send to `rank`, once all have come.
+  /// Copies what the others send to `rank`, once all have come. Throws if one never will.
   void meet(int rank, std::span<const World::ConstBytes> out, std::span<const World::Bytes> in) {
     sent_[static_cast<std::size_t>(rank)] = out;
-    all_are_here_.arrive_and_wait();
+    wait_for_all();
     bool fits = true;
     for (std::size_t from = 0; from < sent_.size(); ++from) {
       if (from == static_cast<std::size_t>(rank)) continue;
@@ -30,13 +35,35 @@ class MeetingPlace {
       fits = fits && sent.size() == in[from].size();
       if (fits) std::ranges::copy(sent, in[from].begin());
     }
-    all_are_here_.arrive_and_wait();
+    wait_for_all();
     if (!fits) throw std::logic_error("a rank sends another size than is expected");
   }
 
+  /// Says that a rank has failed.
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    is_left_ = true;
+    news_.notify_all();
+  }
+
  private:
+  void wait_for_all() {
+    std::unique_lock lock(mutex_);
+    const std::size_t meeting = meetings_;
+    if (++here_ == sent_.size()) {
+      here_ = 0;
+      ++meetings_;
+      news_.notify_all();
+    }
+    news_.wait(lock, [&] { return meetings_ != meeting || is_left_; });
+    if (meetings_ == meeting) throw OtherRankFailed("another rank has failed");
+  }
+
   std::vector<std::span<const World::ConstBytes>> sent_;  // by rank
-  std::barrier<> all_are_here_;
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::size_t here_ = 0, meetings_ = 0;
+  bool is_left_ = false;
 };
 
 class ThreadWorld final : public World {
@@ -56,7 +83,8 @@ class ThreadWorld final : public World {
   MeetingPlace& place_;
 };
 
-/// Calls `body` as each of `size` ranks, each in a thread of its own, and waits for all. Throws the first exception.
+/// Calls `body` as each of `size` ranks, each in a thread of its own, and waits for all. Throws the exception of the
+/// lowest rank that failed by itself.
 inline void as_ranks(int size, const std::function<void(World& world)>& body) {
   MeetingPlace place(size);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
@@ -68,12 +96,19 @@ inline void as_ranks(int size, const std::function<void(World& world)>& body) {
         body(world);
       } catch (...) {
         errors[static_cast<std::size_t>(rank)] = std::current_exception();
+        place.leave();
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
+  for (const bool by_itself : {true, false}) {
+    for (const std::exception_ptr& error : errors) {
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const OtherRankFailed&) {
+        if (!by_itself) throw;
+      }
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include "support/chat_runs.h"
 #include "support/error_parts.h"
 #include "support/log_capture.h"
+#include "support/preference_runs.h"
 #include "support/tiny_run.h"
 #include "train/training_parts.h"
 #include <cmath>
@@ -18,39 +19,16 @@
 namespace kiln {
 namespace {
 
-using testing::config_of_tuning;
 using testing::expect_error_with;
 using ::testing::HasSubstr;
+using testing::judged_pairs;
 using testing::letters_config;
 using testing::LogCapture;
 using ::testing::Not;
 using testing::Scratch;
 using testing::tiny_config;
 using testing::train;
-
-/// Pairs in which an answer from a to d is better than one from e to h.
-std::string judged_pairs() {
-  std::string lines;
-  for (int i = 0; i < 64; ++i) {
-    const char better = static_cast<char>('a' + i % 4), worse = static_cast<char>('e' + i / 4 % 4);
-    lines += fmt::format(R"({{"prompt":"say {}","chosen":"{}","rejected":"{}"}})"
-                         "\n",
-                         i, better, worse);
-  }
-  return lines;
-}
-
-Config tuning_config(const Scratch& scratch, ObjectiveKind kind) {
-  Config config = config_of_tuning(scratch, 40);
-  config.data.train = {scratch.write("pairs.jsonl", judged_pairs())};
-  config.objective.type = kind;
-  config.train.steps = 60;
-  config.train.eval_every = 20;
-  config.train.checkpoint_every = 20;
-  config.optimizer.learning_rate = 6e-3;
-  if (kind == ObjectiveKind::reward) config.model.head = HeadKind::score;
-  return config;
-}
+using testing::tuning_config;
 
 TEST(PreferenceTraining, BeginsAtTheKnownLossAndLearnsTheOrder) {
   for (const auto& [kind, first] : {std::pair(ObjectiveKind::dpo, std::log(2.0)), {ObjectiveKind::ipo, 25.0}}) {

@@ -1,0 +1,250 @@
+// Several ranks train as one process does: the same model within rounding, with leaves the same bytes.
+#include "kiln/core/file.h"
+#include "kiln/core/threads.h"
+#include "kiln/run/checkpoint_store.h"
+#include "kiln/run/metrics.h"
+#include "kiln/train/training_run.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "support/error_parts.h"
+#include "support/preference_runs.h"
+#include "support/thread_world.h"
+#include "support/tiny_run.h"
+#include "support/training_hooks.h"
+#include "train/training_parts.h"
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace kiln {
+namespace {
+
+using testing::as_ranks;
+using testing::expect_error_with;
+using testing::letters_config;
+using testing::Scratch;
+using testing::stop_after;
+using testing::tiny_config;
+using testing::TrainingHooks;
+using testing::tuning_config;
+
+/// What a training leaves.
+struct Trained {
+  std::vector<std::vector<float>> weights;  // of each rank
+  std::vector<MetricsRow> rows;
+  std::string model, optimizer;  // files of the last checkpoint
+  std::size_t state_bytes = 0;   // of the optimizer, on the last rank
+};
+
+struct Launched {
+  int ranks = 1;
+  OpenMode mode = OpenMode::fresh;
+  Index stop = -1;
+  int stopping_rank = 0;
+};
+
+Trained train_as_ranks(const Config& config, const std::filesystem::path& root, const Launched& launched) {
+  Trained trained;
+  trained.weights.resize(static_cast<std::size_t>(launched.ranks));
+  as_ranks(launched.ranks, [&](World& world) {
+    set_threads(1, config.train.deterministic);
+    TrainingRun run(config, root, {.mode = launched.mode, .world = &world});
+    TrainingHooks hooks;
+    if (launched.stop >= 0 && world.rank() == launched.stopping_rank) stop_after(hooks, launched.stop);
+    EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, launched.stop >= 0);
+    const ConstVec<float> weights = std::as_const(run.model().weights.masters()).all();
+    trained.weights[static_cast<std::size_t>(world.rank())].assign(weights.begin(), weights.end());
+    if (world.rank() != world.size() - 1) return;
+    for (const OptimizerSlot& slot : run.parts().train_step->optimizer().slots())
+      trained.state_bytes += static_cast<std::size_t>(slot.buffer->layout().extent()) * sizeof(float);
+  });
+  const RunPaths paths{root};
+  trained.rows = read_metrics(paths.metrics());
+  const std::filesystem::path last = *latest_checkpoint(paths.checkpoints());
+  trained.model = read_file(last / "model.safetensors");
+  if (path_exists(last / "optimizer.safetensors")) trained.optimizer = read_file(last / "optimizer.safetensors");
+  return trained;
+}
+
+void expect_same_on_all_ranks(const Trained& trained) {
+  for (const std::vector<float>& weights : trained.weights) EXPECT_EQ(weights, trained.weights.front());
+}
+
+/// Expects the losses of the same steps, and of the same evaluations, within rounding.
+void expect_same_losses(const std::vector<MetricsRow>& some, const std::vector<MetricsRow>& others, double tolerance) {
+  ASSERT_EQ(some.size(), others.size());
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    EXPECT_EQ(some[i].step, others[i].step);
+    EXPECT_EQ(some[i].tokens, others[i].tokens);
+    EXPECT_NEAR(*some[i].loss, *others[i].loss, tolerance * *others[i].loss) << "step " << some[i].step;
+    EXPECT_NEAR(*some[i].grad_norm, *others[i].grad_norm, 10 * tolerance * *others[i].grad_norm);
+    ASSERT_EQ(some[i].validation_loss.has_value(), others[i].validation_loss.has_value());
+    if (!some[i].validation_loss) continue;
+    EXPECT_NEAR(*some[i].validation_loss, *others[i].validation_loss, tolerance * *others[i].validation_loss);
+  }
+}
+
+/// A model of several regions, in which ranks cut matrices.
+Config wide_config(const Scratch& scratch) {
+  Config config = tiny_config(scratch);
+  config.model.n_layers = 3;
+  config.model.d_model = 64;
+  config.model.d_head.reset();
+  config.model.d_mlp.reset();
+  config.model.resolve();
+  config.optimizer.learning_rate = 2e-3;
+  config.train.steps = 8;
+  config.train.eval_every = 4;
+  return config;
+}
+
+TEST(Ranks, TrainAsOneProcessDoesWithEveryOptimizer) {
+  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::lion,
+                                   OptimizerKind::muon}) {
+    const Scratch scratch;
+    Config config = wide_config(scratch);
+    config.optimizer.type = kind;
+    config.optimizer.momentum = 0.9;
+    if (kind == OptimizerKind::lion) config.optimizer.learning_rate = 2e-4;
+    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+    for (const int ranks : {2, 3, 4}) {
+      for (const bool shard : {true, false}) {
+        SCOPED_TRACE(fmt::format("{}, {} ranks, shard {}", name_of(kind), ranks, shard));
+        config.distributed.shard = shard;
+        const Trained together = train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
+        expect_same_on_all_ranks(together);
+        expect_same_losses(together.rows, alone.rows, 2e-5);
+        EXPECT_EQ(together.model.size(), alone.model.size());
+        EXPECT_EQ(together.optimizer.size(), alone.optimizer.size());
+        if (shard) {
+          EXPECT_LT(together.state_bytes, alone.state_bytes * 3 / 2 / static_cast<std::size_t>(ranks));
+        } else {
+          EXPECT_EQ(together.state_bytes, alone.state_bytes);
+        }
+      }
+    }
+  }
+}
+
+TEST(Ranks, TrainAsOneProcessDoesWithEveryObjective) {
+  for (const ObjectiveKind kind : {ObjectiveKind::sft, ObjectiveKind::dpo, ObjectiveKind::ipo, ObjectiveKind::reward}) {
+    SCOPED_TRACE(name_of(kind));
+    const Scratch scratch;
+    Config config = kind == ObjectiveKind::sft ? letters_config(scratch) : tuning_config(scratch, kind);
+    config.train.steps = 10;
+    config.train.log_every = 1;
+    config.train.eval_every = 5;
+    config.optimizer.learning_rate = 1e-3;
+    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+    for (const int ranks : {2, 3}) {
+      const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
+      expect_same_on_all_ranks(together);
+      expect_same_losses(together.rows, alone.rows, 2e-4);
+    }
+  }
+}
+
+TEST(Ranks, ShareMicroBatchesOfAStep) {
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.train.batch_size.count = 3;
+  config.train.gradient_accumulation = 4;
+  const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+  for (const int ranks : {2, 3, 5}) {  // of 4 micro-batches
+    const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
+    expect_same_on_all_ranks(together);
+    expect_same_losses(together.rows, alone.rows, 2e-5);
+  }
+}
+
+TEST(Ranks, TrainWithWeightsThatAreFrozenAndInBfloat16) {
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.train.freeze = {"wte.weight", "h.1.*"};
+  config.train.precision = Precision::bf16;
+  const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+  const Trained together = train_as_ranks(config, scratch.path("2"), {.ranks = 2});
+  expect_same_on_all_ranks(together);
+  expect_same_losses(together.rows, alone.rows, 1e-3);
+}
+
+TEST(Ranks, WithLeavesGiveTheSameBytesWhateverTheirNumber) {
+  for (const OptimizerKind kind : {OptimizerKind::adamw, OptimizerKind::muon}) {
+    const Scratch scratch;
+    Config config = wide_config(scratch);
+    config.optimizer.type = kind;
+    config.train.batch_size.count = 8;
+    config.train.deterministic = true;
+    config.distributed.leaves = 8;
+    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+    for (const int ranks : {2, 4, 8}) {
+      for (const bool shard : {true, false}) {
+        config.distributed.shard = shard;
+        const Trained together = train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
+        EXPECT_EQ(together.weights.back(), alone.weights.front());
+        EXPECT_EQ(together.model, alone.model);
+        EXPECT_EQ(together.optimizer, alone.optimizer);
+        for (std::size_t i = 0; i < alone.rows.size(); ++i) {
+          EXPECT_EQ(together.rows[i].loss, alone.rows[i].loss);
+          EXPECT_EQ(together.rows[i].grad_norm, alone.rows[i].grad_norm);
+          EXPECT_EQ(together.rows[i].validation_loss, alone.rows[i].validation_loss);
+        }
+      }
+    }
+  }
+  set_threads(0);
+}
+
+TEST(Ranks, ResumeOnAnotherNumberOfRanksToTheByte) {
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.train.deterministic = true;
+  config.distributed.leaves = 4;
+  const Trained whole = train_as_ranks(config, scratch.path("whole"), {});
+  const std::string parts = scratch.path("parts");
+  train_as_ranks(config, parts, {.ranks = 2, .stop = 3, .stopping_rank = 1});  // a rank that is not the root
+  train_as_ranks(config, parts, {.ranks = 1, .mode = OpenMode::resume, .stop = 5});
+  const Trained resumed = train_as_ranks(config, parts, {.ranks = 4, .mode = OpenMode::resume});
+  EXPECT_EQ(resumed.model, whole.model);
+  EXPECT_EQ(resumed.optimizer, whole.optimizer);
+  set_threads(0);
+}
+
+TEST(Ranks, ResumeWithinRoundingWithoutLeaves) {
+  const Scratch scratch;
+  const Config config = wide_config(scratch);
+  const Trained whole = train_as_ranks(config, scratch.path("whole"), {});
+  const std::string parts = scratch.path("parts");
+  train_as_ranks(config, parts, {.ranks = 2, .stop = 3});
+  train_as_ranks(config, parts, {.ranks = 1, .mode = OpenMode::resume, .stop = 5});
+  const Trained resumed = train_as_ranks(config, parts, {.ranks = 3, .mode = OpenMode::resume});
+  expect_same_losses(resumed.rows, whole.rows, 2e-5);
+}
+
+TEST(Ranks, RefuseLeavesThatTheyCannotShare) {
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.train.deterministic = true;
+  config.distributed.leaves = 4;
+  expect_error_with(ExitCode::usage, {"distributed.leaves is 4", "3 ranks"},
+                    [&] { train_as_ranks(config, scratch.path("run"), {.ranks = 3}); });
+  set_threads(0);
+}
+
+TEST(Ranks, SayWhichOfThemHasAnotherConfigOrText) {
+  const Scratch scratch;
+  expect_error_with(
+      ExitCode::usage, {"rank 1 has another config", "rank 1 has another initial weights", "rank 2 has another text"}, [&] {
+        as_ranks(3, [&](World& world) {
+          Config config = tiny_config(scratch);
+          if (world.rank() == 1) config.seed = 5;
+          if (world.rank() == 2) config.data.train = {scratch.write("other.txt", testing::counting_text(61))};
+          const TrainingRun run(config, scratch.path("run"), {.world = &world});
+        });
+      });
+}
+
+}  // namespace
+}  // namespace kiln
