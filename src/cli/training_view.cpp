@@ -2,6 +2,7 @@
 #include "cli/training_view.h"
 
 #include "kiln/core/format.h"
+#include "kiln/core/threads.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/train/plan.h"
 #include "kiln/train/timing.h"
@@ -39,6 +40,10 @@ void TrainingView::introduce() const {
   spdlog::info("{}: {} ({} without the token embedding), {}, {} held out", run_.paths().root.string(),
                counted(counts.total, "parameter"), format_count(counts.total_without_token_embedding),
                counted(run_.training_tokens(), "training token"), format_count(run_.held_out_tokens()));
+  if (const int ranks = run_.world().size(); ranks > 1) {
+    spdlog::info("{} ranks of {} each train together, {}", ranks, counted(threads(), "thread"),
+                 run_.config().distributed.shard ? "and share the optimizer's state" : "each with all of the state");
+  }
   const Index trained = run_.trained().count();
   if (trained == counts.total) return;
   spdlog::info("{} train ({}); the others stay as they are", counted(trained, "parameter"),
@@ -88,7 +93,7 @@ void TrainingView::on_sample(Index step, const std::string& text) {
 /// Returns the speed relative to the machine's peak. Measures the peak in the first few calls, with warm threads, and
 /// keeps the best: another thread, such as the checkpoint writer, may disturb one short measurement.
 double TrainingView::share_of_peak(double tokens_per_second) {
-  const double flops = tokens_per_second * flops_per_token_;
+  const double flops = tokens_per_second * flops_per_token_ / run_.world().size();
   if (peaks_measured_ < kPeakMeasurements) {
     ++peaks_measured_;
     peak_flops_ = std::max(peak_flops_, measure_peak(run_.config().train.precision));

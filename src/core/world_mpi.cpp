@@ -95,9 +95,9 @@ class MpiWorld final : public World {
     std::ranges::sort(silent);
     silent.erase(std::ranges::unique(silent).begin(), silent.end());
     fail(ExitCode::peer,
-         "rank {} has waited {:.0f} s for rank {} (distributed.timeout): that process hangs, or its machine is out of "
-         "reach; the last checkpoint is whole, and --resume continues from it",
-         rank(), timeout(), fmt::join(silent, ", "));
+         "has waited {:.0f} s for rank {} (distributed.timeout): that process hangs, or its machine is out of reach; the "
+         "last checkpoint is whole, and --resume continues from it",
+         timeout(), fmt::join(silent, ", "));
   }
 };
 

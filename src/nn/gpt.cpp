@@ -5,6 +5,7 @@
 #include "kiln/kernels/embedding.h"
 
 #include <cassert>
+#include <limits>
 
 namespace kiln {
 namespace {
@@ -60,6 +61,10 @@ GptActivations<T> Gpt<T>::lay_out(Arena& arena, Index N, std::optional<Recompute
 template <class T>
 void Gpt<T>::forward(const ForwardContext<T>& context, GptActivations<T>& a, std::span<KeyValues<T>> cache) const {
   assert(context.rows.size() == a.N && (cache.empty() || cache.size() == blocks_.size()));
+  const auto wait_for = [&](int end) {
+    if (context.arrivals != nullptr) context.arrivals->wait_for(end);
+  };
+  wait_for(first_ids_.front());
   const ParameterBuffer<T>& weights = context.weights;
   const ConstMat<T> table = position_embedding_ ? weights.mat(position_embedding_) : context.tables.sinusoid_table();
   {
@@ -70,6 +75,8 @@ void Gpt<T>::forward(const ForwardContext<T>& context, GptActivations<T>& a, std
   dropout_inplace<T>(Dropout(context.step, config_.dropout, kEmbeddingDropoutSite), context.rows.sequences,
                      a.stream.front());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const bool is_last = i + 1 == blocks_.size();
+    wait_for(is_last ? std::numeric_limits<int>::max() : first_ids_[i + 1]);
     blocks_[i].forward(context, as_const(a.stream[i]), a.blocks[i], a.stream[i + 1],
                        cache.empty() ? nullptr : &cache[i]);
   }

@@ -91,6 +91,7 @@ class RunnerOf final : public Runner<Acc<T>> {
   void forward(Weights weights, const TokenRows& rows, const StepContext& step) override {
     check_fits(rows);
     weights_ = &weights.as<T>();
+    arrivals_ = weights.arrivals();
     rows_ = &rows;
     step_ = step;
     if (!activations_ || activations_->N != rows.size()) {
@@ -170,7 +171,7 @@ class RunnerOf final : public Runner<Acc<T>> {
     return *model_.next_token_head();
   }
 
-  ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_, adapter_scratch_}; }
+  ForwardContext<T> context() const { return {*weights_, tables_, *rows_, step_, adapter_scratch_, arrivals_}; }
 
   RunnerOptions options_;
   LanguageModel<T> model_;
@@ -184,6 +185,7 @@ class RunnerOf final : public Runner<Acc<T>> {
   std::optional<GptActivations<T>> activations_;  // for as many rows as the last forward had
   // Of the last forward:
   const ParameterBuffer<T>* weights_ = nullptr;
+  Arrivals* arrivals_ = nullptr;
   const TokenRows* rows_ = nullptr;
   StepContext step_;
 };

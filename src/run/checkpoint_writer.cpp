@@ -53,7 +53,7 @@ CheckpointContents CheckpointCopy::take(const CheckpointContents& contents) {
     slots[i].buffer = &moments_[i];
   }
   return {contents.config,    contents.vocab_size, weights_,      std::move(slots),
-          contents.shared,    contents.tokenizer, contents.state,      contents.base, contents.rollout};
+          contents.tokenizer, contents.state,      contents.base, contents.rollout};
 }
 
 CheckpointWriter::CheckpointWriter(std::filesystem::path checkpoints, std::int64_t keep, Clock clock,

@@ -23,7 +23,7 @@ std::string to_line(MetricsRow row) {
   row.seconds = std::round(row.seconds * kMicroseconds) / kMicroseconds;
   Json json = to_json(row);
   for (const Metric& metric : kMetrics) {
-    if (metric.of_objective && !(row.*metric.value)) json.erase(std::string(metric.key));
+    if (metric.of_some && !(row.*metric.value)) json.erase(std::string(metric.key));
   }
   for (const NamedMean& reward : row.rewards) json[std::string(kRewards) + reward.name] = reward.mean;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -42,11 +42,11 @@ void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()
                                     .vocab_size = p_.model->vocab_size(),
                                     .weights = p_.weights->masters(),
                                     .optimizer = p_.train_step->optimizer().slots(),
-                                    .shared = shared_,
                                     .tokenizer = tokenizer_,
                                     .state = p_.state,
                                     .base = p_.base,
-                                    .rollout = rollout_state(p_)};
+                                    .rollout = rollout_state(p_),
+                                    .shared = shared_};
   saving_ = {p_.state.best_loss, p_.state.best_step};
   saving_step_ = p_.state.step;
   if (shared_ != nullptr) shared_->begin();

@@ -5,6 +5,10 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/threads.h"
 
+#include <optional>
+#include <span>
+#include <utility>
+
 namespace kiln {
 
 GradientExchange::GradientExchange(World& world, const Partition& partition, Gradients<float>& gradients,
@@ -37,7 +41,8 @@ void GradientExchange::send_from(Index offset) {
 }
 
 void GradientExchange::add_up(const Partition::Region& region) {
-  const SingleThreadScope beside_the_backward;
+  std::optional<SingleThreadScope> beside_the_backward;
+  if (world_.size() > 1) beside_the_backward.emplace();
   const auto rank = static_cast<std::size_t>(world_.rank());
   const std::span<float> gradients(gradients_.data(), static_cast<std::size_t>(gradients_.layout().extent()));
   world_.reduce_scatter(gradients, region.elements);
@@ -46,14 +51,31 @@ void GradientExchange::add_up(const Partition::Region& region) {
   if (kept_ == Kept::all) world_.all_gather(gradients, region.elements);
 }
 
-double GradientExchange::share_weights(Weights weights) {
-  const Timed timed("communication");
-  const Stopwatch stopwatch;
-  ParameterBuffer<float>& masters = weights.masters();
-  const std::span<float> all(masters.data(), static_cast<std::size_t>(masters.layout().extent()));
-  for (const Partition::Region& region : partition_.regions()) world_.all_gather(all, region.elements);
-  weights.round();
-  return stopwatch.seconds();
+void GradientExchange::share_weights(Weights weights) {
+  arrived_ = 0;
+  arriving_.clear();
+  for (const Partition::Region& region : partition_.regions()) {
+    arriving_.push_back(world_.later([this, weights, &region] {
+      ParameterBuffer<float>& masters = weights.masters();
+      world_.all_gather(std::span(masters.data(), static_cast<std::size_t>(masters.layout().extent())), region.elements);
+      for (Index i = region.chunks.front(); i < region.chunks.back(); ++i) {
+        const Chunk& chunk = partition_.chunks()[static_cast<std::size_t>(i)];
+        weights.round(chunk.id, chunk.begin, chunk.count);
+      }
+    }));
+  }
 }
+
+void GradientExchange::wait_for(int end) {
+  const Stopwatch stopwatch;
+  for (; arrived_ < arriving_.size(); ++arrived_) {
+    const auto first = static_cast<std::size_t>(partition_.regions()[arrived_].chunks.front());
+    if (partition_.chunks()[first].id.index >= end) break;
+    arriving_[arrived_].get();
+  }
+  waited_ += stopwatch.seconds();
+}
+
+double GradientExchange::take_waited() { return std::exchange(waited_, 0.0); }
 
 }  // namespace kiln

@@ -93,6 +93,7 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   const StepSums sums = add_up_gradients(weights, source, position, result);
+  if (position.agree) position.agree();
   result.tokens = sums.tokens;
   result.measures = sums.measures;
   result.is_scored = sums.weight > 0;
@@ -109,7 +110,7 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
                       .gradient_scale = gradient_scale_ * clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
                       .step = position.updates});
   }
-  if (result.applied && is_sharded_) result.waited += exchange_.share_weights(weights);
+  if (result.applied && is_sharded_) exchange_.share_weights(weights);
   return result;
 }
 
@@ -129,8 +130,9 @@ StepSums TrainStep::add_up_gradients(Weights weights, BatchSource& source, const
     add_to_other_parts(i);
   }
   if (own > 1) exchange_.begin(kept);
-  const double computed = stopwatch.seconds();
-  result.waited = exchange_.finish();
+  wait_for_weights();  // those of a rank without an example of the step
+  const double waited = exchange_.take_waited(), computed = stopwatch.seconds() - waited;
+  result.waited = waited + exchange_.finish();
   const std::vector<double> seconds = world_.gather(computed);
   const auto longest = std::ranges::max_element(seconds);
   result.slowest = static_cast<int>(longest - seconds.begin());
@@ -150,7 +152,7 @@ StepSums TrainStep::run_part(Weights weights, BatchSource& source, std::span<con
       const Timed timed("data");
       source.fill(micro_batch.first, micro_batch.count, batch_);
     }
-    sums.loss += batch_runner_.backward(weights, batch_, {.training = true, .seed = config_.seed}, gradients_);
+    sums.loss += batch_runner_.backward(weights.arriving(exchange_), batch_, {.training = true, .seed = config_.seed}, gradients_);
     sums.weight += objective_->weight(batch_);
     objective_->measure(batch_, batch_runner_.outputs(), sums.measures);
     for (const Sequence& sequence : batch_.rows.sequences) sums.tokens += sequence.length;

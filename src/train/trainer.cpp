@@ -19,16 +19,8 @@ namespace {
 
 using Retry = RunRecord::Retry;
 
-// How far the first loss may be from that of equal rewards, relative to it if it is above 1. In bfloat16 a log p of
-// some nats has an error of up to 2^-9 of it, which a product of another shape may round otherwise.
-constexpr double kFirstLossTolerance = 1e-6, kFirstLossToleranceBf16 = 1e-2;
-
-constexpr Index kEarlySteps = 10, kRightSteps = 5, kRightComparisons = 20;  // see warn_if_right_at_once
-
 /// Thrown within an evaluation or a sample if the monitor ends the run.
 struct Stopped {};
-
-std::optional<double> if_finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
 
 }  // namespace
 
@@ -85,11 +77,12 @@ bool Trainer::after_step() {
   const bool samples = is_due(train.sample_every) || (evaluates && train.sample_at_evaluations);
   if (samples && (has_time || is_last)) sample();
 
-  const bool stops = monitor_.should_stop();
+  const bool stops = monitor_.stops();
   const bool is_sound = p_.state.bad_steps_in_a_row == 0;  // else the weights may already be bad
   const bool save_due = has_time && is_sound && is_due(train.checkpoint_every);
   const bool is_final = is_last || p_.has_stopped_early() || stops;
   if (improved || is_final || save_due) save(improved, is_final ? Retry::never : Retry::later);
+  if (evaluates || samples || improved || save_due) agree();
   return stops;
 }
 
@@ -98,8 +91,12 @@ bool Trainer::take_step() {
   TrainerState& state = p_.state;
   const bool draws = p_.data.rollouts != nullptr && !p_.data.rollouts->is_drawn(state.windows);
   monitor_.on_work(draws ? TrainingWork::rollout : TrainingWork::step, state.step);
-  read_clock();
-  if (leads_to_evaluation()) record_.before_evaluated_step();
+  if (world_.size() == 1) state.seconds = clock_.seconds();  // several ranks have agreed on it
+  p_.training_length.advance(state);
+  if (leads_to_evaluation()) {
+    p_.train_step->wait_for_weights();
+    record_.before_evaluated_step();
+  }
   const double begun = clock_.now();
   if (draws && !draw_rollout(begun)) return false;
   const double spike = spike_limit(state, p_.config.train.spike_threshold);
@@ -108,27 +105,20 @@ bool Trainer::take_step() {
                               .examples_drawn = state.windows,
                               .total_steps = p_.training_length.total_steps(),
                               .loss_limit = p_.config.train.skip_spikes ? spike : kEndless,
-                              .keeps_gradients = leads_to_evaluation() && p_.config.train.tensorboard};
+                              .keeps_gradients = leads_to_evaluation() && p_.config.train.tensorboard,
+                              .agree = [this] { agree(); }};
   const StepResult result = p_.train_step->run(p_.weights->view(), *p_.data.batches, position);
   clock_.add_step(clock_.now() - begun, result.tokens);
   ++state.step;
-  const double reserve = clock_.reserve(p_.evaluator ? evaluated_tokens() : 0);
-  state.reserve_seconds = world_.of_root(std::max(reserve, before_.reserve_seconds));
-  read_clock();
+  if (world_.size() == 1) {
+    state.reserve_seconds = reserve();
+    state.seconds = clock_.seconds();
+  }
+  p_.training_length.advance(state);
   state.windows += result.examples;
   state.tokens += result.tokens;
   state.validation_loss.reset();
-  row_ = MetricsRow();
-  row_.step = state.step;
-  row_.tokens = state.tokens;
-  if (result.is_scored) row_.loss = if_finite(result.loss);
-  row_.learning_rate = result.learning_rate;
-  if (result.is_scored) row_.grad_norm = if_finite(result.gradient_norm);
-  if (p_.data.preferences) {
-    note_preferences(result.measures.preferences);
-    warn_if_right_at_once(result.measures.preferences);
-  }
-  if (p_.data.rollouts != nullptr) note_rollout(result.measures.policy, position.examples_drawn);
+  note_step(result, clock_.now() - begun, position.examples_drawn);
   warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
   if (!result.is_scored) {
@@ -178,118 +168,6 @@ void Trainer::warn_after_first_pass(Index drawn_before) {
        p_.state.step);
 }
 
-/// Stores what the step's comparisons add up to in the row. Ends the run if the model does not begin as indifferent as
-/// a model that is its own reference must be.
-void Trainer::note_preferences(const PreferenceSums& sums) {
-  row_.chosen_reward = if_finite(sums.chosen_reward / sums.weight);
-  row_.rejected_reward = if_finite(sums.rejected_reward / sums.weight);
-  row_.reward_margin = if_finite((sums.chosen_reward - sums.rejected_reward) / sums.weight);
-  if (sums.decided_weight > 0) row_.reward_accuracy = if_finite(sums.correct / sums.decided_weight);
-  if (predicts_tokens(p_.config.model.head)) {
-    row_.chosen_log_prob = if_finite(sums.chosen_log_prob / sums.weight);
-    row_.rejected_log_prob = if_finite(sums.rejected_log_prob / sums.weight);
-  }
-  if (p_.state.step != 1 || !p_.starts_at_reference) return;
-  const double found = sums.loss / sums.weight, expected = sums.indifferent / sums.weight;
-  const double tolerance = p_.weights->precision() == Precision::fp32 ? kFirstLossTolerance : kFirstLossToleranceBf16;
-  if (std::abs(found - expected) <= tolerance * std::max(1.0, expected)) return;
-  fail(ExitCode::failure,
-       "step 1: the model is its own reference, so the loss of its comparisons must be {:.7f}, and it is {:.7f} "
-       "(rewards: {:.3g} of chosen answers, {:.3g} of rejected ones); remove {} and start again, and report this if it "
-       "happens again",
-       expected, found, sums.chosen_reward / sums.weight, sums.rejected_reward / sums.weight,
-       (paths_.tokens() / "reference.json").string());
-}
-
-/// Stores what the rollout and the step's tokens add up to in the row. Leaves the rest of a rollout out if the model
-/// has gone too far from the one that drew it; ends the run if its first probabilities are not those of drawing.
-void Trainer::note_rollout(const PolicySums& sums, Index first) {
-  Rollouts& rollouts = *p_.data.rollouts;
-  const RolloutFigures& figures = rollouts.figures();
-  const bool has_reference = p_.reference_model != nullptr, has_values = p_.config.policy.baseline == Baseline::value;
-  row_.reward = if_finite(figures.reward);
-  row_.reward_deviation = if_finite(figures.reward_deviation);
-  row_.entropy = if_finite(figures.entropy);
-  row_.equal_groups = figures.equal_groups;
-  row_.mean_length = figures.mean_length;
-  row_.least_length = figures.least_length;
-  row_.largest_length = figures.largest_length;
-  row_.unfinished = figures.unfinished;
-  if (has_reference) {
-    row_.kl = if_finite(figures.kl);
-    row_.kl_k3 = if_finite(figures.kl_k3);
-    row_.kl_weight = figures.kl_weight;
-  }
-  row_.clipped_low = sums.low / sums.tokens;
-  row_.clipped_high = sums.high / sums.tokens;
-  row_.divergence = if_finite(sums.divergence / sums.tokens);
-  if (has_values) row_.value_loss = if_finite(sums.value_loss / sums.tokens);
-  for (const RewardFigures& part : figures.parts) row_.rewards.push_back({part.name, part.mean});
-
-  if (rollouts.begins_rollout(first) && sums.largest_log_ratio != 0) {
-    fail(ExitCode::failure,
-         "step {}: a rollout's first step must give each token the probability that it was drawn with, and log p of "
-         "one differs by {:.3g}; report this as a bug",
-         p_.state.step, sums.largest_log_ratio);
-  }
-  if (first == 0 && p_.starts_at_reference && figures.largest_kl_of_token != 0) {
-    fail(ExitCode::failure,
-         "step 1: the model is its own reference, so that both must give each token the same probability, and log p of "
-         "one differs by {:.3g}; report this as a bug",
-         figures.largest_kl_of_token);
-  }
-  const std::optional<double> limit = p_.config.policy.kl_limit;
-  if (!limit || sums.divergence / sums.tokens <= *limit) return;
-  if (p_.state.windows < rollouts.next_rollout(first)) {
-    inform(
-        "step {}: {:.3g} nats per token from the model that drew the rollout, beyond policy.kl_limit; the rest of it "
-        "is left out",
-        p_.state.step, sums.divergence / sums.tokens);
-  }
-  p_.state.windows = rollouts.next_rollout(first);
-}
-
-/// Warns once if the held-out gold rewards fall while those of training rise (arXiv:2210.10760).
-void Trainer::warn_of_overoptimisation(const Evaluation& evaluation) {
-  TrainerState& state = p_.state;
-  if (!evaluation.gold) return;
-  if (!state.best_gold || *evaluation.gold > *state.best_gold) {
-    state.best_gold = evaluation.gold;
-    state.reward_at_best_gold = evaluation.reward;
-    return;
-  }
-  const bool falls = *evaluation.gold + evaluation.margin.value_or(0) < *state.best_gold;
-  const bool rises = *state.reward_at_best_gold < *evaluation.reward;
-  if (!falls || !rises || std::exchange(state.is_overoptimised, true)) return;
-  warn(
-      "step {}: the rewards of training rise ({:.4g} to {:.4g}) while policy.gold falls ({:.4g} to {:.4g}): the model "
-      "learns to please the rewards alone; the best checkpoint is the one before, and a larger objective.beta holds "
-      "the model back",
-      state.step, *state.reward_at_best_gold, *evaluation.reward, *state.best_gold, *evaluation.gold);
-}
-
-/// Warns once, at an early step, if a model that began as its own reference is right about every comparison of the last
-/// few steps, and its loss is less than half of the first (huggingface/trl#1236). Easy data alone give the one or the
-/// other.
-void Trainer::warn_if_right_at_once(const PreferenceSums& sums) {
-  const ObjectiveConfig& objective = p_.config.objective;
-  const Index step = p_.state.step;
-  if (!has_reference(objective.type) || objective.reference || step > kEarlySteps) return;
-  if (sums.correct < sums.decided_weight) {
-    right_steps_ = right_comparisons_ = 0;
-    return;
-  }
-  ++right_steps_;
-  right_comparisons_ += sums.decided;
-  if (step < kEarlySteps || right_steps_ < kRightSteps || right_comparisons_ < kRightComparisons) return;
-  if (sums.loss > sums.indifferent / 2) return;
-  warn(
-      "step {}: the model has been right about the last {} comparisons, and their loss is less than half of the first; "
-      "so early, that usually means that optimizer.learning_rate {:g} is far too high and spoils the answers: start "
-      "again with a tenth of it",
-      step, format_count(right_comparisons_), p_.config.optimizer.learning_rate);
-}
-
 void Trainer::after_bad_step(const StepResult& result, Index first_example) {
   TrainerState& state = p_.state;
   ++state.bad_steps;
@@ -320,6 +198,7 @@ void Trainer::fail_diverged() {
 /// Evaluates. Returns nullopt if the monitor ends the evaluation, which a resumed run then makes up for.
 std::optional<Evaluation> Trainer::evaluate() {
   const double begun = clock_.now();
+  p_.train_step->wait_for_weights();
   monitor_.on_work(TrainingWork::evaluation, p_.state.step);
   try {
     if (p_.state.step > before_.step) record_.add_evaluation();  // reads the step's gradients
@@ -345,33 +224,6 @@ std::optional<Evaluation> Trainer::evaluate() {
   }
 }
 
-/// Stores an evaluation in the row and the state.
-void Trainer::rate(const Evaluation& evaluation) {
-  TrainerState& state = p_.state;
-  row_.validation_loss = if_finite(evaluation.loss);
-  row_.bits_per_byte = if_finite(evaluation.bits_per_byte.value_or(NAN));
-  row_.held_out_reward = evaluation.reward;
-  row_.held_out_gold = evaluation.gold;
-  row_.held_out_kl = evaluation.kl;
-  warn_of_overoptimisation(evaluation);
-  if (!p_.data.preferences && !p_.data.rollouts) row_.perplexity = if_finite(evaluation.perplexity());
-  if (row_.validation_loss) row_.accuracy = if_finite(evaluation.accuracy);
-  if (row_.validation_loss) row_.end_accuracy = evaluation.end_accuracy;
-  state.validation_loss = row_.validation_loss;
-  if (evaluation.reward) row_.validation_loss.reset();  // minus a reward: the checkpoints' order alone
-  if (p_.config.model.head == HeadKind::score) {
-    state.reward_mean = evaluation.reward_mean;
-    state.reward_deviation = evaluation.reward_deviation;
-  }
-  if (state.validation_loss && (!state.best_loss || *state.validation_loss < *state.best_loss)) {
-    state.best_loss = state.validation_loss;
-    state.best_step = state.step;
-    state.evaluations_since_best = 0;
-  } else {
-    ++state.evaluations_since_best;
-  }
-}
-
 void Trainer::log_row() {
   row_.seconds = clock_.seconds();
   if (const std::optional<double> speed = clock_.take_speed()) row_.tokens_per_second = speed;
@@ -383,6 +235,7 @@ void Trainer::log_row() {
 /// Draws a sample of the model's text at this point of training. Omits it if the monitor ends the run. Of several ranks,
 /// the root alone draws.
 void Trainer::sample() {
+  p_.train_step->wait_for_weights();
   if (!world_.is_root()) return;
   const double begun = clock_.now();
   monitor_.on_work(TrainingWork::sample, p_.state.step);
@@ -413,13 +266,22 @@ void Trainer::sample() {
 /// Saves in the background if a later save follows, else before it returns.
 void Trainer::save(bool is_best, Retry retry) {
   monitor_.on_work(TrainingWork::save, p_.state.step);
+  p_.train_step->wait_for_weights();
   record_.save(is_best, retry);
 }
 
-/// Reads the root's clock, so that all ranks agree on the time that is left.
-void Trainer::read_clock() {
-  p_.state.seconds = world_.of_root(clock_.seconds());
-  p_.training_length.advance(p_.state);
+/// Agrees with the other ranks on what depends on each: whether to stop, and the time that the root has used.
+void Trainer::agree() {
+  if (world_.size() == 1) return;
+  monitor_.should_stop();
+  const auto [seconds, reserved] = world_.of_root(std::pair(clock_.seconds(), reserve()));
+  p_.state.seconds = seconds;
+  p_.state.reserve_seconds = reserved;
+}
+
+/// Returns the time that a time budget must keep for what ends the run.
+double Trainer::reserve() const {
+  return std::max(clock_.reserve(p_.evaluator ? evaluated_tokens() : 0), before_.reserve_seconds);
 }
 
 /// Returns true if an evaluation follows the next step; with a time budget, an estimate.

@@ -27,6 +27,7 @@ class Trainer {
   bool after_step();
   bool take_step();
   bool draw_rollout(double begun);
+  void note_step(const StepResult& result, double seconds, Index first);
   void warn_after_first_pass(Index drawn_before);
   void note_preferences(const PreferenceSums& sums);
   void warn_if_right_at_once(const PreferenceSums& sums);
@@ -39,7 +40,8 @@ class Trainer {
   void rate(const Evaluation& evaluation);
   void sample();
   void save(bool is_best, RunRecord::Retry retry);
-  void read_clock();
+  void agree();
+  double reserve() const;
   bool is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
   bool leads_to_evaluation() const;
   Index evaluated_tokens() const;

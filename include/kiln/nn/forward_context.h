@@ -22,6 +22,7 @@ struct ForwardContext {
   const TokenRows& rows;
   const StepContext& step;
   const AdapterScratch<T>& adapters;
+  Arrivals* arrivals = nullptr;  // of weights that are not there yet; the backward finds all
 };
 
 /// Cached keys and values of one layer. Slot s holds those of one sequence in rows [s*slot_size, (s+1)*slot_size).

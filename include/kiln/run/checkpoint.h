@@ -87,11 +87,11 @@ struct CheckpointContents {
   Index vocab_size;
   const ParameterBuffer<float>& weights;
   std::vector<OptimizerSlot> optimizer;
-  SharedState* shared = nullptr;  // the optimizer's state, where ranks share it
   TokenizerFiles tokenizer;
   TrainerState state;
   BaseModel base = {};
-  std::string rollout = {};  // of policy gradients: the rollout at work, as JSON
+  std::string rollout = {};       // of policy gradients: the rollout at work, as JSON
+  SharedState* shared = nullptr;  // the optimizer's state, if ranks share it
 };
 
 /// Writes all files into `folder`, which must exist and be empty, the manifest last, and flushes them to the disk.

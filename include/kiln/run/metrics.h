@@ -44,6 +44,8 @@ struct MetricsRow {
   std::optional<double> mean_length, least_length, largest_length, unfinished;
   std::optional<double> clipped_low, clipped_high, divergence, value_loss;
   std::optional<double> held_out_reward, held_out_gold, held_out_kl;
+  // Of several ranks:
+  std::optional<double> waiting, slowest_rank, lag;
   std::vector<NamedMean> rewards;  // the mean of each reward by itself
 
   template <class V>
@@ -62,11 +64,11 @@ struct Metric {
   const char* tag;        // of TensorBoard
   bool is_noisy = false;  // figures add a smoothed curve
   Best best = Best::none;
-  bool of_objective = false;  // only in rows of runs of some objectives
+  bool of_some = false;  // only in rows of runs of some objectives, or of several ranks
 };
 
 /// All measured columns, in the order of the file. A new one is a field of MetricsRow and an entry here.
-inline constexpr std::array<Metric, 33> kMetrics{{
+inline constexpr std::array<Metric, 36> kMetrics{{
     {&MetricsRow::loss, "loss", "loss of the step's batch before its update, in nats per token", "training loss",
      "loss (nats per token)", "loss/training", true},
     {&MetricsRow::learning_rate, "learning_rate", "learning rate of the step", "learning rate", "learning rate",
@@ -138,6 +140,12 @@ inline constexpr std::array<Metric, 33> kMetrics{{
      "mean score of answers to held-out prompts", "validation/gold", false, Metric::Best::highest, true},
     {&MetricsRow::held_out_kl, "validation/kl", "divergence of the same answers from the reference", "held-out KL",
      "KL from the reference (nats per answer)", "validation/kl", false, Metric::Best::none, true},
+    {&MetricsRow::waiting, "ranks/waiting", "share of the step in which rank 0 waited for the others", "waiting",
+     "share of the step", "ranks/waiting", true, Metric::Best::none, true},
+    {&MetricsRow::slowest_rank, "ranks/slowest", "the rank that computed longest", "slowest rank", "rank",
+     "ranks/slowest", false, Metric::Best::none, true},
+    {&MetricsRow::lag, "ranks/lag", "its seconds above the mean of all ranks", "lag of the slowest rank", "seconds",
+     "ranks/lag", true, Metric::Best::none, true},
 }};
 
 /// The keys of kMetrics.

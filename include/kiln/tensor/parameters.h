@@ -269,6 +269,18 @@ class Gradients : public ParameterBuffer<T> {
   Listener listener_;
 };
 
+/// Weights that are still on their way from other ranks.
+class Arrivals {
+ public:
+  Arrivals() = default;
+  virtual ~Arrivals() = default;
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
+
+  /// Waits until all parameters whose id is below `end` are there.
+  virtual void wait_for(int end) = 0;
+};
+
 /// The weights of a model: a view of buffers that the caller owns. Training has float masters, which optimizers update,
 /// and in bfloat16 a rounded copy, which the model reads. Masters of weights that never train may be missing then.
 /// Inference may have only the rounded copy; a gradient check has weights in double.
@@ -279,6 +291,14 @@ class Weights {
       : masters_(&masters), rounded_(&rounded) {}
   Weights(ParameterBuffer<bfloat16>& rounded) : rounded_(&rounded) {}
   Weights(ParameterBuffer<double>& in_double) : in_double_(&in_double) {}
+
+  /// Returns the same weights, of which some are still arriving.
+  Weights arriving(Arrivals& arrivals) const {
+    Weights weights = *this;
+    weights.arrivals_ = &arrivals;
+    return weights;
+  }
+  Arrivals* arrivals() const { return arrivals_; }  // null if all are there
 
   ParameterBuffer<float>& masters() const { return *masters_; }
   bool has_rounded() const { return rounded_ != nullptr; }
@@ -304,6 +324,7 @@ class Weights {
   ParameterBuffer<float>* masters_ = nullptr;
   ParameterBuffer<bfloat16>* rounded_ = nullptr;
   ParameterBuffer<double>* in_double_ = nullptr;
+  Arrivals* arrivals_ = nullptr;
 };
 
 }  // namespace kiln

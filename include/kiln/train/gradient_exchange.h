@@ -6,6 +6,7 @@
 #include "kiln/tensor/chunks.h"
 #include "kiln/tensor/parameters.h"
 
+#include <cstddef>
 #include <future>
 #include <vector>
 
@@ -15,8 +16,8 @@ namespace kiln {
 enum class Kept { share, all };
 
 /// Sends each region of a partition as soon as the backward is done with it: all ranks reach the regions in the same
-/// order. All arguments must outlive the object.
-class GradientExchange {
+/// order. The weights come back while the next forward goes on. All arguments must outlive the object.
+class GradientExchange final : public Arrivals {
  public:
   GradientExchange(World& world, const Partition& partition, Gradients<float>& gradients, GradientNorm& norm);
 
@@ -27,8 +28,12 @@ class GradientExchange {
   /// and the norm has the squares of all chunks. Returns the seconds that it waited.
   double finish();
 
-  /// Gives all ranks what each has moved of the weights, which lie as the gradients do. Returns the seconds of waiting.
-  double share_weights(Weights weights);
+  /// Begins to give all ranks what each has moved of the weights, which lie as the gradients do.
+  void share_weights(Weights weights);
+  /// Waits until the weights of all parameters whose id is below `end` are there.
+  void wait_for(int end) override;
+  /// Returns the seconds that wait_for() has taken since the last call.
+  double take_waited();
 
  private:
   void send_from(Index offset);
@@ -41,6 +46,9 @@ class GradientExchange {
   Kept kept_ = Kept::share;
   std::size_t unsent_ = 0;  // regions, from the first on
   std::vector<std::future<void>> sent_;
+  std::vector<std::future<void>> arriving_;  // weights, by region
+  std::size_t arrived_ = 0;                  // regions of weights, from the first on
+  double waited_ = 0;
 };
 
 }  // namespace kiln

@@ -11,6 +11,8 @@
 #include "kiln/train/gradient_exchange.h"
 #include "kiln/train/objective.h"
 
+#include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,6 +49,7 @@ struct StepPosition {
   double loss_limit = kEndless;   // a loss above it is not applied
   std::optional<double> learning_rate_multiplier = std::nullopt;  // instead of the schedule's
   bool keeps_gradients = false;   // all of them are needed after the step, on all ranks
+  std::function<void()> agree = {};  // called on all ranks, before the weights are on their way
 };
 
 /// Returns the options of a step's runner: memory for a micro-batch of windows, or for the largest part of one if `parts`
@@ -78,8 +81,12 @@ class TrainStep {
   TrainStep(const Config& config, const ParameterLayout& layout, Index vocab_size, const RunnerOptions& runner,
             World& world = World::alone());
 
-  /// Takes the step after `position`, on the source's next batches.
+  /// Takes the step after `position`, on the source's next batches. Of several ranks, each has all weights only after
+  /// wait_for_weights().
   StepResult run(Weights weights, BatchSource& source, const StepPosition& position);
+
+  /// Waits for the weights that other ranks have moved in the last step.
+  void wait_for_weights() { exchange_.wait_for(std::numeric_limits<int>::max()); }
 
   Optimizer& optimizer() { return *optimizer_; }
   /// Returns true if each rank has the optimizer's state of its share alone.

@@ -73,6 +73,7 @@ class TrainingRun {
   bool is_finished() const;
 
   const RunPaths& paths() const { return paths_; }
+  const World& world() const { return *options_.world; }
   const Config& config() const;
   const Tokenizer& tokenizer() const;
   const SpecialIds& ids() const;
