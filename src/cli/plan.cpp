@@ -10,6 +10,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace kiln::cli {
 namespace {
@@ -18,6 +20,9 @@ constexpr double kComputeOptimal = 20;  // tokens per parameter, Hoffmann et al.
 
 struct PlanOptions {
   ConfigArguments config;
+  int ranks = 0;  // 0: no cluster
+  std::string network = "10Gbit/s,50us";
+  int cores = 0;  // 0: the threads in use here
   bool json = false;
 };
 
@@ -38,10 +43,37 @@ Json to_json(const PlannedRollout& rollout) {
           {"answers_per_hour", rollout.answers_per_hour()}};
 }
 
+Json to_json(const MemoryPlan& memory) {
+  return {{"weights", memory.weights},         {"gradients", memory.gradients},   {"optimizer", memory.optimizer},
+          {"activations", memory.activations}, {"evaluation", memory.evaluation}, {"checkpoint", memory.checkpoint},
+          {"rollout", memory.rollout},         {"program", memory.program},       {"total", memory.total()}};
+}
+
+Json to_json(const SharedStep& step) {
+  return {{"ranks", step.ranks},
+          {"step_seconds", step.seconds},
+          {"compute_seconds", step.compute_seconds},
+          {"communication_seconds", step.communication_seconds},
+          {"waiting_seconds", step.waiting_seconds},
+          {"bytes_sent", step.bytes_sent}};
+}
+
+Json to_json(const ClusterPlan& cluster) {
+  Json json = to_json(cluster.step);
+  json["alone_seconds"] = cluster.alone_seconds;
+  json["efficiency"] = cluster.efficiency();
+  json["memory_bytes"] = to_json(cluster.memory);
+  json["worthwhile_ranks"] = cluster.worthwhile;
+  json["by_ranks"] = Json::array();
+  for (const SharedStep& step : cluster.by_ranks) json["by_ranks"].push_back(to_json(step));
+  return json;
+}
+
 Json to_json(const Plan& plan) {
   const Json busy = busy_json(plan.waited_share);
   const ParameterCounts& p = plan.parameters;
-  const MemoryPlan& m = plan.memory;
+  Json memory = to_json(plan.memory);
+  memory["available"] = plan.available_memory;
   return {{"parameters",
            {{"token_embedding", p.token_embedding},
             {"position_embedding", p.position_embedding},
@@ -56,17 +88,7 @@ Json to_json(const Plan& plan) {
             {"total_without_embeddings", p.total_without_token_embedding},
             {"total_tied", p.total_tied},
             {"total_untied", p.total_untied}}},
-          {"memory_bytes",
-           {{"weights", m.weights},
-            {"gradients", m.gradients},
-            {"optimizer", m.optimizer},
-            {"activations", m.activations},
-            {"evaluation", m.evaluation},
-            {"checkpoint", m.checkpoint},
-            {"rollout", m.rollout},
-            {"program", m.program},
-            {"total", m.total()},
-            {"available", plan.available_memory}}},
+          {"memory_bytes", memory},
           {"flops_per_token", plan.flops_per_token},
           {"steps", or_null(plan.steps)},
           {"tokens", or_null(plan.tokens)},
@@ -83,7 +105,8 @@ Json to_json(const Plan& plan) {
           {"busy", busy["busy"]},
           {"wall_seconds", or_null(plan.wall_seconds)},
           {"checkpoint_bytes", plan.checkpoint_bytes},
-          {"rollout", plan.rollout ? to_json(*plan.rollout) : Json()}};
+          {"rollout", plan.rollout ? to_json(*plan.rollout) : Json()},
+          {"cluster", plan.cluster ? to_json(*plan.cluster) : Json()}};
 }
 
 void add_parameters(const ParameterCounts& counts, Table& table) {
@@ -155,12 +178,31 @@ void add_rollout(const PlannedRollout& rollout, Table& table) {
   table.row({"answers an hour", grouped(rollout.answers_per_hour())});
 }
 
+void add_cluster(const ClusterPlan& cluster, Table& table) {
+  const SharedStep& step = cluster.step;
+  table.heading(fmt::format("A step of {} ranks", step.ranks));
+  table.row({"memory of a rank", format_bytes(static_cast<double>(cluster.memory.total()))});
+  table.row({"computing", format_duration(step.compute_seconds)});
+  table.row({"communication", format_duration(step.communication_seconds),
+             format_bytes(step.bytes_sent) + " sent by a rank"});
+  table.row({"waiting for it", format_duration(step.waiting_seconds)});
+  table.row({"step", format_duration(step.seconds),
+             fmt::format("{} on one machine", format_duration(cluster.alone_seconds))});
+  table.row({"efficiency", fmt::format("{:.0f}%", 100 * cluster.efficiency())});
+  table.heading("Steps by ranks");
+  for (const SharedStep& other : cluster.by_ranks) {
+    table.row({counted(other.ranks, "rank"), format_duration(other.seconds),
+               other.ranks == cluster.worthwhile ? "more ranks hardly shorten it" : ""});
+  }
+}
+
 std::string to_text(const Plan& plan) {
   Table table;
   add_parameters(plan.parameters, table);
   add_memory(plan, table);
   if (plan.rollout) add_rollout(*plan.rollout, table);
   add_work(plan, table);
+  if (plan.cluster) add_cluster(*plan.cluster, table);
   std::string notes = plan.speed_source == SpeedSource::timed_steps
                           ? "\ntokens/s: the median of a few timed steps on this machine\n"
                           : "\ntokens/s: estimated from the speed of this machine's matrix products\n";
@@ -177,7 +219,13 @@ std::string to_text(const Plan& plan) {
 }
 
 void run_plan(const PlanOptions& options) {
-  const Plan plan = make_plan(options.config.read());
+  std::optional<Cluster> cluster;
+  if (options.ranks > 0) {
+    cluster = Cluster{.ranks = options.ranks,
+                      .network = parse_network(options.network),
+                      .cores = options.cores > 0 ? std::optional(options.cores) : std::nullopt};
+  }
+  const Plan plan = make_plan(options.config.read(), cluster);
   options.json ? write_json(to_json(plan)) : write_stdout(to_text(plan));
   if (plan.memory.total() > plan.available_memory) spdlog::warn("training would not fit into this machine's memory");
 }
@@ -188,6 +236,15 @@ void add_plan(CLI::App& app) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "Count parameters, memory, FLOPs and time before the first step");
   options->config.add_to(*command);
+  add_count(*command, "--ranks", options->ranks, "also plan a step that so many machines share, one rank on each", 1,
+            1'000'000)
+      ->default_str("");
+  command->add_option("--network", options->network, "what joins them: rate and latency")
+      ->type_name("RATE,LATENCY")
+      ->needs("--ranks");
+  add_count(*command, "--cores", options->cores, "cores of each of these machines, as fast as those here", 1, 100'000)
+      ->default_str("")
+      ->needs("--ranks");
   add_json_flag(*command, options->json);
   command->footer(
       "kiln plan needs no data and no trained tokenizer. If the data exist, it reads from them how long epochs and "

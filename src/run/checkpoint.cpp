@@ -177,6 +177,12 @@ TrainerState read_trainer_state(const std::filesystem::path& folder) {
   return state;
 }
 
+std::vector<StateLayout> state_of_run(const Config& config, const ParameterLayout& trained) {
+  std::vector<StateLayout> state = state_layouts(config.optimizer, trained);
+  if (config.distributed.is_local()) state.push_back({kOuterSlot, trained});
+  return state;
+}
+
 void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state) {
   check_state(SafetensorsFile(path_within(folder, kOptimizerFile)), state);
 }

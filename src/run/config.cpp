@@ -55,6 +55,23 @@ void apply_override(Json& document, std::string_view assignment, Problems& probl
   if (!node->is_null()) displace_other_lengths(document, pointer);
 }
 
+/// Checks that ranks are together whenever something looks at the weights, and agree on how long the run is.
+void check_local_steps(const Config& config, Problems& problems) {
+  const TrainConfig& train = config.train;
+  const std::int64_t local = config.distributed.local_steps;
+  for (const auto& [every, pointer] : {std::pair(train.eval_every, "/train/eval_every"),
+                                       std::pair(train.checkpoint_every, "/train/checkpoint_every"),
+                                       std::pair(train.sample_every, "/train/sample_every")}) {
+    if (every % local == 0) continue;
+    problems.add(pointer, "{} is not a multiple of distributed.local_steps, {}: only then all ranks have the same weights",
+                 every, local);
+  }
+  if (train.time_budget) problems.add("/train/time_budget", "needs ranks that share every step; set train.steps");
+  if (is_of_policy(config.objective.type)) {
+    problems.add("/distributed/local_steps", "is for batches of data; a policy draws its answers with shared weights");
+  }
+}
+
 /// Checks what involves several sections.
 void check_together(const Config& config, Problems& problems) {
   const TrainConfig& train = config.train;
@@ -74,6 +91,9 @@ void check_together(const Config& config, Problems& problems) {
   if (config.objective.type == ObjectiveKind::reward && train.samples()) {
     problems.add(train.sample_every > 0 ? "/train/sample_every" : "/train/sample_at_evaluations",
                  "a reward model writes no text (objective.type \"reward\"); leave it out");
+  }
+  if (is_of_policy(config.objective.type) && config.distributed.leaves) {
+    problems.add("/distributed/leaves", "is for batches of data; the answers that a policy draws depend on the ranks");
   }
   if (is_of_policy(config.objective.type)) {
     const char* why =
@@ -102,6 +122,7 @@ void check_together(const Config& config, Problems& problems) {
   if (config.distributed.leaves && !train.deterministic) {
     problems.add("/distributed/leaves", "needs train.deterministic, without which bytes depend on the threads; set it");
   }
+  if (config.distributed.is_local()) check_local_steps(config, problems);
   if (model.lora.is_on() && model.lora.targets.empty()) {
     problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");
   }
@@ -402,6 +423,7 @@ std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
   constexpr std::string_view kNone = "0.0";  // SGD then has no state
+  if (pointer == "/distributed/local_steps") return (before == "1") != (after == "1");  // or no outer momentum
   return pointer.starts_with("/model/") || pointer.starts_with("/lora/") ||
          (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||
          pointer == "/data/attend_across_documents" || pointer == "/chat/template" ||

@@ -180,7 +180,7 @@ class Examination {
     const ParameterLayout& layout = trained.layout;
     if (manifest_->step == 0 || !is_sound(kOptimizerFile)) return;  // an imported model has no moments yet
     attempt(kOptimizerFile, "the moments that the config describes", [&] {
-      check_optimizer(folder_, state_layouts(config.optimizer, trainable_parameters(config.train, layout)));
+      check_optimizer(folder_, state_of_run(config, trainable_parameters(config.train, layout)));
     });
   }
 

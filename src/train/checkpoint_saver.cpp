@@ -16,7 +16,7 @@ constexpr int kMostFailures = 3;  // in a row, which end the run
 /// Returns memory for background saves if the config enables them.
 std::optional<CheckpointCopy> checkpoint_copy(const TrainingParts& p) {
   if (!p.config.train.copies_checkpoints() || p.train_step->is_sharded()) return std::nullopt;
-  return CheckpointCopy(p.saved, p.train_step->optimizer().slots());
+  return CheckpointCopy(p.saved, p.train_step->slots());
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ void CheckpointSaver::save(bool is_best, Retry retry, const std::function<void()
   const CheckpointContents contents{.config = p_.config,
                                     .vocab_size = p_.model->vocab_size(),
                                     .weights = p_.weights->masters(),
-                                    .optimizer = p_.train_step->optimizer().slots(),
+                                    .optimizer = p_.train_step->slots(),
                                     .tokenizer = tokenizer_,
                                     .state = p_.state,
                                     .base = p_.base,

@@ -17,6 +17,7 @@
 #include "train/planned_work.h"
 #include "train/text_length.h"
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -33,6 +34,9 @@ constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and libraries, 
 constexpr Index kMostTogether = 64;                // answers that are drawn together (infer/generate)
 constexpr Index kPromptTokens = 32;                // of a rollout, assumed
 constexpr double kCopySpeed = 4e9;                 // bytes per second of the copy for background saves
+constexpr std::uint64_t kReceivedBytes = 16 << 20;  // of other ranks' gradients, at a time (core/world)
+constexpr int kMostRanks = 4096;                    // that a plan compares
+constexpr double kWorthwhile = 0.75;                // of the time with half as many ranks
 
 /// Returns the floating-point operations per second of float products with all threads: the best of a few.
 double measure_products() {
@@ -49,6 +53,11 @@ double measure_products() {
   return best;
 }
 
+/// Returns true if a model is small enough for this machine to time its steps.
+bool fits_for_timing(const MemoryPlan& memory, std::uint64_t available) {
+  return static_cast<double>(memory.total()) <= kMostMemory * static_cast<double>(available);
+}
+
 /// Returns true if a run scores all answers under a reference model before its first step.
 bool scores_by_reference(const Config& config) {
   return is_of_preferences(config.objective.type) && has_reference(config.objective.type);
@@ -57,7 +66,8 @@ bool scores_by_reference(const Config& config) {
 /// Tokens per second of training and evaluation, and seconds per sample.
 struct Speeds {
   double training = 0, evaluation = 0, sample_seconds = 0;
-  double decoding = 0;  // of a policy's answers, drawn together
+  double decoding = 0;           // of a policy's answers, drawn together
+  double optimizer_seconds = 0;  // of a step's; 0 if no step is timed
   SpeedSource source = SpeedSource::timed_steps;
   std::optional<std::uint64_t> program_bytes = std::nullopt;  // memory of the steps beyond the counted buffers
 };
@@ -74,12 +84,19 @@ Speeds measure_speeds(const Config& config, const LanguageModel<float>& model, c
       const auto bytes = static_cast<double>(model.layout.extent()) * sizeof(float);  // read by each sampled token
       const double sample = samples ? kSampleTokens * bytes / measure_memory_bandwidth() : 0;
       const double estimate = speed / flops_per_token;
-      return {estimate, kForwardSpeed * estimate, sample, kForwardSpeed * estimate, SpeedSource::matrix_products};
+      return {.training = estimate,
+              .evaluation = kForwardSpeed * estimate,
+              .sample_seconds = sample,
+              .decoding = kForwardSpeed * estimate,
+              .source = SpeedSource::matrix_products};
     }
   }
   const Index V = model.vocab_size();
   restart_peak_memory();
-  Speeds speeds{.training = tokens_per_step / time_steps(config, V, sizes, {}).median()};
+  const StepTimes times = time_steps(config, V, sizes, {});
+  Speeds speeds{.training = tokens_per_step / times.median()};
+  const auto optimizer = times.parts.find("optimizer");
+  if (optimizer != times.parts.end()) speeds.optimizer_seconds = optimizer->second;
   const std::uint64_t held = recent_peak_memory_bytes();
   const std::uint64_t counted = memory.weights + memory.gradients + memory.optimizer + memory.activations;
   if (held > counted) speeds.program_bytes = held - counted;
@@ -246,27 +263,33 @@ double training_flops_per_token(const ModelConfig& config, const ParameterLayout
   return 4 * static_cast<double>(multiplied(layout)) + 2 * static_cast<double>(multiplied(trained)) + 6 * attended;
 }
 
-MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
+MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows, int ranks) {
   const Precision precision = resolved(config.train.precision);
   const auto all = static_cast<std::uint64_t>(model.layout.extent());
   const auto saved = static_cast<std::uint64_t>(saved_parameters(model.layout).extent()) * sizeof(float);
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
+  const bool shards = ranks > 1 && config.distributed.shard && !config.distributed.is_local() && trained.extent() == model.layout.extent();
+  const ParameterLayout share =
+      shards ? Partition(trained, ranks, may_be_cut(config.optimizer)).share(0) : trained;
   std::uint64_t state = 0;
-  for (const StateLayout& slot : state_layouts(config.optimizer, trained)) {
+  for (const StateLayout& slot : state_of_run(config, share)) {
     state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);
   }
+  const auto gradients = static_cast<std::uint64_t>(trained.extent()) * sizeof(float);
+  const Index own_parts = config.distributed.leaves.value_or(ranks) / ranks;
+  const auto halves = static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(own_parts)) - 1);
   return {.weights = precision == Precision::bf16 ? saved + all * sizeof(bfloat16) : all * sizeof(float),
-          .gradients = static_cast<std::uint64_t>(trained.extent()) * sizeof(float),
-          .optimizer = state + scratch_bytes(config.optimizer, trained),
+          .gradients = gradients * (1 + halves) + (ranks > 1 ? kReceivedBytes : 0),
+          .optimizer = state + (config.distributed.is_local() ? gradients : 0) + scratch_bytes(config.optimizer, share),
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluation_bytes(config, model, precision, windows) : 0,
-          .checkpoint = config.train.copies_checkpoints() ? saved + state : 0,
+          .checkpoint = config.train.copies_checkpoints() && !shards ? saved + state : 0,
           .rollout = rollout_bytes(config, model, precision)};
 }
 
-void require_memory(const Config& config, const LanguageModel<float>& model, Index windows) {
-  const MemoryPlan memory = plan_memory(config, model, windows);
+void require_memory(const Config& config, const LanguageModel<float>& model, Index windows, int ranks) {
+  const MemoryPlan memory = plan_memory(config, model, windows, ranks);
   const std::uint64_t available = available_memory_bytes();
   const auto text = [](std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
   check(memory.total() <= available,
@@ -277,7 +300,47 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
         memory.checkpoint > 0 ? ", or train.async_checkpoint false" : "");
 }
 
-Plan make_plan(const Config& config) {
+/// Plans a step that ranks share. Times the part of one rank as measure_speeds does.
+ClusterPlan plan_cluster(const Config& config, const LanguageModel<float>& model, const Cluster& cluster,
+                         const Plan& plan) {
+  const Index n_ctx = config.model.n_ctx;
+  const BatchSizes whole = planned_batch_sizes(config);
+  check(cluster.ranks <= whole.windows_per_step,
+        "a step has {}, too few for {} ranks; raise train.batch_size or train.gradient_accumulation",
+        counted(whole.windows_per_step, "window"), cluster.ranks);
+  const Index micro_batch = training_runner(config, whole, cluster.ranks).rows / n_ctx;
+  const Index windows = (whole.windows_per_step + cluster.ranks - 1) / cluster.ranks;
+  const BatchSizes part{windows, std::min(windows, micro_batch)};
+  ClusterPlan result;
+  result.memory = plan_memory(config, model, part.windows_per_micro_batch, cluster.ranks);
+  const MemoryPlan here = plan_memory(config, model, part.windows_per_micro_batch);
+  const bool fits = fits_for_timing(here, plan.available_memory);
+  const Speeds speeds = measure_speeds(config, model, part, here, fits, plan.flops_per_token);
+  result.memory.program = plan.memory.program;
+
+  const double faster = static_cast<double>(cluster.cores.value_or(threads())) / threads();
+  const double seconds = static_cast<double>(windows * n_ctx) / speeds.training;
+  RankCosts costs{.compute_seconds = (seconds - speeds.optimizer_seconds) / faster,
+                  .micro_batches = std::ceil(static_cast<double>(windows) / static_cast<double>(micro_batch)),
+                  .optimizer_seconds = speeds.optimizer_seconds / faster,
+                  .memory_bandwidth = measure_memory_bandwidth()};
+  result.alone_seconds = static_cast<double>(whole.windows_per_step * n_ctx) / plan.tokens_per_second / faster;
+  result.step = plan_shared_step(config, model.layout, cluster.ranks, cluster.network, costs);
+  const double all_compute = costs.compute_seconds * cluster.ranks;
+  const double all_micro_batches = costs.micro_batches * cluster.ranks;
+  for (int ranks = 1; ranks <= whole.windows_per_step && ranks <= kMostRanks; ranks *= 2) {
+    costs.compute_seconds = all_compute / ranks;
+    costs.micro_batches = std::max(1.0, std::ceil(all_micro_batches / ranks));
+    result.by_ranks.push_back(plan_shared_step(config, model.layout, ranks, cluster.network, costs));
+  }
+  for (std::size_t i = 1; i < result.by_ranks.size(); ++i) {
+    if (result.by_ranks[i].seconds > kWorthwhile * result.by_ranks[i - 1].seconds) break;
+    result.worthwhile = result.by_ranks[i].ranks;
+  }
+  return result;
+}
+
+Plan make_plan(const Config& config, const std::optional<Cluster>& cluster) {
   const LanguageModel<float> model(config.model, config.tokenizer.vocab_size);
   const BatchSizes sizes = planned_batch_sizes(config);
   Plan plan;
@@ -288,11 +351,10 @@ Plan make_plan(const Config& config) {
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
   plan.flops_per_token = training_flops_per_token(config.model, model.layout, trained);
   Index saved = saved_parameters(model.layout).count();
-  for (const StateLayout& slot : state_layouts(config.optimizer, trained)) saved += slot.layout.count();
+  for (const StateLayout& slot : state_of_run(config, trained)) saved += slot.layout.count();
   plan.checkpoint_bytes = static_cast<std::uint64_t>(saved) * sizeof(float);
 
-  const bool fits =
-      static_cast<double>(plan.memory.total()) <= kMostMemory * static_cast<double>(plan.available_memory);
+  const bool fits = fits_for_timing(plan.memory, plan.available_memory);
   const Contention contention;
   const std::uint64_t before = resident_memory_bytes();
   const Speeds speeds = measure_speeds(config, model, sizes, plan.memory, fits, plan.flops_per_token);
@@ -305,6 +367,7 @@ Plan make_plan(const Config& config) {
   plan.evaluated_tokens = evaluated_tokens(config, text);
   plan_reference(config, speeds, text, plan);
   plan_length(config, speeds, text, plan);
+  if (cluster) plan.cluster = plan_cluster(config, model, *cluster, plan);
   return plan;
 }
 

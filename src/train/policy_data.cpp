@@ -162,7 +162,8 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
                      .rows = rows,
                      .end_tokens = std::move(ends),
                      .order = config.train.order,
-                     .seed = config.seed},
+                     .seed = config.seed,
+                     .world = places.world},
       [&scoring = *policy.scoring](std::span<const Episode> episodes, const WhileWaiting& while_waiting) {
         return scoring.score(episodes, while_waiting);
       });

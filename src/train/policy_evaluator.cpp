@@ -5,6 +5,7 @@
 #include "kiln/core/stopwatch.h"
 
 #include <cmath>
+#include <span>
 #include <utility>
 
 namespace kiln {
@@ -50,8 +51,9 @@ Evaluation PolicyEvaluator::evaluate(Weights weights, const EvaluationSource& so
   if (reference_) rollouts.set_reference(*reference_);
   const auto whole = static_cast<double>(source.tokens());
   double drawn = 0;
-  const auto show = [&] {
-    if (progress) progress(std::min(1.0, drawn / whole));
+  World& world = *options_.world;
+  const auto show = [&] {  // ranks draw other numbers of tokens, and cannot stop together within a rollout
+    if (progress && world.size() == 1) progress(std::min(1.0, drawn / whole));
   };
   const auto show_token = [&] {
     ++drawn;
@@ -59,6 +61,8 @@ Evaluation PolicyEvaluator::evaluate(Weights weights, const EvaluationSource& so
   };
   rollouts.prepare(0, ModelView(config_, vocab_size_, precision_, weights), {.on_token = show_token, .between = show});
   const RolloutFigures& figures = rollouts.figures();
+  judged.resize(rollouts.episodes().size());
+  world.broadcast(std::as_writable_bytes(std::span(judged)));
   double sum = 0, squares = 0;
   const auto n = static_cast<double>(judged.size());
   for (const double one : judged) sum += one;

@@ -54,6 +54,11 @@ void check_mean_of_drawn(Index rollout, double difference) {
        rollout, difference, kMeanTolerance);
 }
 
+/// What a forward tells of a token.
+struct Measured {
+  double log_prob, value;
+};
+
 }  // namespace
 
 Rollouts::Rollouts(std::vector<Prompt> prompts, const RolloutOptions& options, ScoreEpisodes score)
@@ -67,7 +72,7 @@ void Rollouts::prepare(Index first, const ModelView& model, const RolloutWatch& 
   if (is_drawn(first)) return;
   Rollout rollout = draw(first / examples_per_rollout(), model, watch.on_token);
   rollout.figures.kl_weight = kl_weight_;
-  const ScoredAnswers scored = score_(rollout.episodes, watch.between);
+  const ScoredAnswers scored = score(rollout.episodes, watch.between);
   for (std::size_t i = 0; i < rollout.episodes.size(); ++i) rollout.episodes[i].score = scored.scores[i];
   rollout.figures.parts = scored.parts;
   evaluate(rollout, model, &Episode::behaviour, watch.between);
@@ -83,10 +88,13 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
   const PolicyConfig& policy = options_.policy;
   Rollout rollout;
   rollout.number = number;
+  World& world = *options_.world;
+  const Index own = policy.prompts * world.rank() / world.size();  // the first that this rank draws answers to
+  const Index end = policy.prompts * (world.rank() + 1) / world.size();
   std::vector<Prompt> prompts;
   for (Index i = 0; i < policy.prompts; ++i) {
     const Index prompt = prompt_order_.example(number * policy.prompts + i);
-    prompts.push_back(prompts_[static_cast<std::size_t>(prompt)]);
+    if (i >= own && i < end) prompts.push_back(prompts_[static_cast<std::size_t>(prompt)]);
     for (Index k = 0; k < policy.answers; ++k) {
       Episode& episode = rollout.episodes.emplace_back();
       episode.prompt = prompt;
@@ -99,7 +107,8 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
   options.samples = policy.answers;
   options.seed = options_.seed;
   options.draws = DrawStream::of_number;
-  options.first_number = static_cast<std::uint64_t>(number * episode_count());
+  const Index first = own * policy.answers;
+  options.first_number = static_cast<std::uint64_t>(number * episode_count() + first);
   options.end_tokens = options_.end_tokens;
   options.keeps_end = true;
   options.overflow = ContextOverflow::stop;
@@ -107,17 +116,60 @@ Rollouts::Rollout Rollouts::draw(Index number, const ModelView& model, const std
   Work work("drawing", static_cast<double>(episode_count()), "answers");
   const auto keep = [&](Index sample, TokenId token, double log_probability) {
     if (on_token) on_token();
-    std::vector<TokenId>& tokens = rollout.episodes[static_cast<std::size_t>(sample)].tokens;
+    const auto episode = static_cast<std::size_t>(first + sample);
+    std::vector<TokenId>& tokens = rollout.episodes[episode].tokens;
     tokens.push_back(token);
-    rollout.drawn[static_cast<std::size_t>(sample)].push_back(log_probability);
+    rollout.drawn[episode].push_back(log_probability);
     return !options_.ends || !options_.ends(prompts[static_cast<std::size_t>(sample / policy.answers)], tokens);
   };
   const auto finish = [&](Index sample, Finish how) {
-    rollout.episodes[static_cast<std::size_t>(sample)].ended = how != Finish::length;
+    rollout.episodes[static_cast<std::size_t>(first + sample)].ended = how != Finish::length;
     work.add(1);
   };
-  generate(model, prompts, options, keep, finish);
+  if (!prompts.empty()) generate(model, prompts, options, keep, finish);
+  share_drawn(rollout, first, end * policy.answers);
   return rollout;
+}
+
+/// Gives all ranks what each has drawn: this one episodes [first, last).
+void Rollouts::share_drawn(Rollout& rollout, Index first, Index last) const {
+  struct Drawn {
+    Index tokens;
+    bool ended;
+  };
+  World& world = *options_.world;
+  if (world.size() == 1) return;
+  std::vector<Drawn> own;
+  std::vector<TokenId> own_tokens;
+  std::vector<double> own_log_probs;
+  for (Index i = first; i < last; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const Episode& episode = rollout.episodes[at];
+    own.push_back({std::ssize(episode.tokens), episode.ended});
+    own_tokens.insert(own_tokens.end(), episode.tokens.begin(), episode.tokens.end());
+    own_log_probs.insert(own_log_probs.end(), rollout.drawn[at].begin(), rollout.drawn[at].end());
+  }
+  const std::vector<Drawn> drawn = world.gather_all(own);
+  const std::vector<TokenId> tokens = world.gather_all(own_tokens);
+  const std::vector<double> log_probs = world.gather_all(own_log_probs);
+  Index begin = 0;
+  for (std::size_t i = 0; i < drawn.size(); begin += drawn[i++].tokens) {
+    rollout.episodes[i].ended = drawn[i].ended;
+    rollout.episodes[i].tokens.assign(tokens.begin() + begin, tokens.begin() + begin + drawn[i].tokens);
+    rollout.drawn[i].assign(log_probs.begin() + begin, log_probs.begin() + begin + drawn[i].tokens);
+  }
+}
+
+/// Scores answers on the root, and gives all ranks the scores.
+ScoredAnswers Rollouts::score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const {
+  World& world = *options_.world;
+  if (world.size() == 1) return score_(episodes, while_waiting);
+  ScoredAnswers scored;
+  scored.scores.resize(episodes.size());
+  if (world.is_root()) scored = score_(episodes, while_waiting);
+  world.broadcast(std::as_writable_bytes(std::span(scored.scores)));
+  // Only the root, which writes them, has the figures of each reward.
+  return scored;
 }
 
 /// Computes log p of all tokens under a model, and values if it has a head for them, on the batches of the first pass.
@@ -128,9 +180,10 @@ void Rollouts::evaluate(Rollout& rollout, const ModelView& model, std::vector<do
   const std::vector<Index>& order = order_of(rollout.number, 0);
   Batch batch;
   std::vector<float> outputs;  // -log p, and values
-  for (Index begin = 0, end; begin < episode_count(); begin = end) {
+  std::vector<Measured> measured;
+  for (const ExampleRange& range : ranges_of(options_.world->rank(), rollout, order)) {
     if (between) between();
-    end = begin + fit(order, rollout.episodes, begin);
+    const Index begin = range.first, end = range.first + range.count;
     batch.clear();
     batch.temperature = options_.policy.temperature;
     for (Index i = begin; i < end; ++i) {
@@ -144,13 +197,41 @@ void Rollouts::evaluate(Rollout& rollout, const ModelView& model, std::vector<do
     runner->score(batch.scored_targets(), Vec<float>(outputs.data(), std::ssize(outputs)));
     std::size_t m = 0;
     for (Index i = begin; i < end; ++i) {
-      Episode& episode = rollout.episodes[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+      const Episode& episode = rollout.episodes[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
       for (std::size_t t = 0; t < episode.tokens.size(); ++t, ++m) {
-        (episode.*log_probs).push_back(-static_cast<double>(outputs[m]));
-        if (has_values) episode.values.push_back(static_cast<double>(outputs[M + m]));
+        measured.push_back({-static_cast<double>(outputs[m]), has_values ? static_cast<double>(outputs[M + m]) : 0});
       }
     }
   }
+  std::size_t m = 0;
+  const std::vector<Measured> all = options_.world->gather_all(measured);
+  for (int rank = 0; rank < options_.world->size(); ++rank) {
+    for (const ExampleRange& range : ranges_of(rank, rollout, order)) {
+      for (Index i = range.first; i < range.first + range.count; ++i) {
+        Episode& episode = rollout.episodes[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])];
+        for (std::size_t t = 0; t < episode.tokens.size(); ++t, ++m) {
+          (episode.*log_probs).push_back(all[m].log_prob);
+          if (model.config.head == HeadKind::next_token_and_value) episode.values.push_back(all[m].value);
+        }
+      }
+    }
+  }
+}
+
+/// Returns the ranges of a pass, of all its steps, that the rank `rank` trains on.
+std::vector<ExampleRange> Rollouts::ranges_of(int rank, const Rollout& rollout, const std::vector<Index>& order) const {
+  const Index of_step = episode_count() / options_.policy.minibatches;
+  std::vector<ExampleRange> ranges;
+  for (Index first = 0; first < episode_count(); first += of_step) {
+    std::vector<ExampleRange> micro_batches;
+    for (Index begin = first; begin < first + of_step; begin += micro_batches.back().count) {
+      micro_batches.push_back({begin, fit(order, rollout.episodes, begin)});
+    }
+    for (const ExampleRange& range : part_of_step(micro_batches, rank, options_.world->size())) {
+      if (range.count > 0) ranges.push_back(range);
+    }
+  }
+  return ranges;
 }
 
 /// Throws Error (failure) unless training gives the drawn tokens the probabilities that they were drawn with.

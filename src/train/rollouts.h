@@ -1,6 +1,7 @@
 // Draws answers from the model that learns, and makes batches of them.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/data/batch.h"
 #include "kiln/data/mix_order.h"
 #include "kiln/infer/generate.h"
@@ -41,6 +42,7 @@ struct RolloutOptions {
   EndsAnswer ends = {};
   DataOrder order = DataOrder::shuffle;  // of the prompts
   std::uint64_t seed = 0;
+  World* world = &World::alone();  // whose ranks draw an answer each; the root scores all
 };
 
 /// Scores answers, whose scores must be finite. Calls `while_waiting` as Rewards does.
@@ -54,6 +56,8 @@ struct RolloutWatch {
 
 /// The batches of policy gradients. Rollout r draws policy.answers answers to each of the next policy.prompts prompts,
 /// and gives them policy.passes times, each time in policy.minibatches steps. An example is an answer in a pass.
+///
+/// Ranks share the prompts of a rollout and the forwards, and all have the whole rollout.
 ///
 /// Log probabilities of the drawing model and of the reference come from forwards of the very batches that train, so
 /// that the ratio of a rollout's first step is 1 to the bit. Rollouts are functions of the weights, the seed and their
@@ -106,11 +110,14 @@ class Rollouts final : public BatchSource {
   Index rows_of(const Episode& episode) const;
 
   Rollout draw(Index number, const ModelView& model, const std::function<void()>& on_token);
+  void share_drawn(Rollout& rollout, Index first, Index last) const;
+  ScoredAnswers score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const;
   void evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs,
                 const WhileWaiting& between);
   void check_drawn(const Rollout& rollout, Precision precision) const;
   void measure(Rollout& rollout) const;
   void adapt_kl_weight(const RolloutFigures& figures);
+  std::vector<ExampleRange> ranges_of(int rank, const Rollout& rollout, const std::vector<Index>& order) const;
   const std::vector<Index>& order_of(Index number, Index pass);
   const std::vector<Index>& order_of_example(Index first);
   Index fit(const std::vector<Index>& order, std::span<const Episode> episodes, Index begin) const;

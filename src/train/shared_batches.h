@@ -24,9 +24,7 @@ void share_batches(World& world, const EvaluationSource& source, const Evaluator
 /// Returns what all ranks have measured, in the order of the batches: each has the number of its `batch`.
 template <class Measured>
 std::vector<Measured> in_order(World& world, const std::vector<Measured>& own) {
-  std::vector<Measured> all;
-  for (const std::vector<Measured>& of_rank : world.gather_all(own))
-    all.insert(all.end(), of_rank.begin(), of_rank.end());
+  std::vector<Measured> all = world.gather_all(own);
   std::ranges::stable_sort(all, {}, &Measured::batch);
   return all;
 }

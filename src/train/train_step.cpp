@@ -67,7 +67,8 @@ TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index 
       world_(world),
       trainable_(trainable_parameters(config.train, layout)),
       parts_(parts_of_step(config, world.size())),
-      is_sharded_(config.distributed.shard && world.size() > 1 && trainable_.extent() == layout.extent()),
+      is_sharded_(config.distributed.shard && !config.distributed.is_local() && world.size() > 1 &&
+                  trainable_.extent() == layout.extent()),
       partition_(trainable_, world.size(), may_be_cut(config.optimizer)),
       share_(is_sharded_ ? partition_.share(world.rank()) : trainable_),
       gradients_(trainable_),
@@ -77,7 +78,14 @@ TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index 
       objective_(make_objective(config.objective, config.policy)),
       runner_(make_runner(config.model, vocab_size, config.train.precision, runner)),
       batch_runner_(*runner_, *objective_) {
+  if (config.distributed.is_local()) outer_.emplace(config.distributed, world, partition_, trainable_);
   for (Index parts = parts_ / world.size(); parts > 1; parts = (parts + 1) / 2) halves_.emplace_back(trainable_);
+}
+
+std::vector<OptimizerSlot> TrainStep::slots() {
+  std::vector<OptimizerSlot> slots = optimizer_->slots();
+  if (outer_) slots.push_back(outer_->slot());
+  return slots;
 }
 
 std::unique_ptr<SharedState> TrainStep::shared_state() {
@@ -92,26 +100,34 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
   const double multiplier = position.learning_rate_multiplier.value_or(
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
-  const StepSums sums = add_up_gradients(weights, source, position, result);
-  if (position.agree) position.agree();
+  if (outer_ && !std::exchange(has_set_out_, true)) outer_->begin(weights);
+  const StepSums sums = outer_ ? add_up_local(weights, source, position, result)
+                               : add_up_gradients(weights, source, position, result);
+  if (position.agree && (!outer_ || is_outer(position))) position.agree();
+  update(weights, position, sums, multiplier, result);
+  if (result.applied && is_sharded_) exchange_.share_weights(weights);
+  if (outer_ && is_outer(position)) result.waited += outer_->step(weights, gradients_);
+  return result;
+}
+
+/// Updates the rank's share of the weights, unless the step has no finite gradient.
+void TrainStep::update(Weights weights, const StepPosition& position, const StepSums& sums, double multiplier,
+                       StepResult& result) {
   result.tokens = sums.tokens;
   result.measures = sums.measures;
   result.is_scored = sums.weight > 0;
-  if (!result.is_scored) return result;
+  if (!result.is_scored) return;
   gradient_scale_ = 1 / sums.weight;  // the one division: losses and gradients are sums up to here
   result.loss = sums.loss * gradient_scale_;
   result.gradient_norm = norm_.value() * gradient_scale_;
   result.applied =
       std::isfinite(result.loss) && std::isfinite(result.gradient_norm) && result.loss <= position.loss_limit;
-  if (result.applied) {
-    const Timed timed("optimizer");
-    optimizer_->step(weights, gradients_,
-                     {.learning_rate_multiplier = multiplier,
-                      .gradient_scale = gradient_scale_ * clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
-                      .step = position.updates});
-  }
-  if (result.applied && is_sharded_) exchange_.share_weights(weights);
-  return result;
+  if (!result.applied) return;
+  const Timed timed("optimizer");
+  optimizer_->step(weights, gradients_,
+                   {.learning_rate_multiplier = multiplier,
+                    .gradient_scale = gradient_scale_ * clip_scale(result.gradient_norm, config_.optimizer.clip_norm),
+                    .step = position.updates});
 }
 
 /// Computes the gradient of the step, and returns what it adds up to. Of the result, sets the number of examples and
@@ -138,6 +154,23 @@ StepSums TrainStep::add_up_gradients(Weights weights, BatchSource& source, const
   result.slowest = static_cast<int>(longest - seconds.begin());
   result.lag = *longest - std::accumulate(seconds.begin(), seconds.end(), 0.0) / static_cast<double>(world_.size());
   return tree_sum(world_.gather(std::span<const StepSums>(sums)));
+}
+
+/// Computes the gradient of the rank's part of the step alone.
+StepSums TrainStep::add_up_local(Weights weights, BatchSource& source, const StepPosition& position,
+                                 StepResult& result) {
+  const std::vector<ExampleRange> step = micro_batches_of_step(source, position.examples_drawn);
+  for (const ExampleRange& micro_batch : step) result.examples += micro_batch.count;
+  StepSums sums = run_part(weights, source, part_of_step(step, world_.rank(), parts_), std::nullopt);
+  norm_.add(gradients_, 0, norm_.chunks());
+  sums.tokens *= world_.size();  // about what all ranks have read
+  return sums;
+}
+
+/// Returns true if ranks come together after this step.
+bool TrainStep::is_outer(const StepPosition& position) const {
+  const bool is_last = static_cast<double>(position.step + 1) >= position.total_steps;
+  return (position.step + 1) % config_.distributed.local_steps == 0 || is_last;
 }
 
 /// Computes the gradient of a part of a step. With `sends`, sends it as the last backward goes on.

@@ -142,8 +142,9 @@ bool Trainer::take_step() {
 /// Draws the rollout of the next step, which has begun at this time. Returns false if the monitor ends the training; a
 /// resume draws the same again. If the rewards fail, saves what was learned before.
 bool Trainer::draw_rollout(double begun) {
-  const auto leave_if_stopped = [&] {
-    if (monitor_.should_stop()) throw Stopped();
+  p_.train_step->wait_for_weights();
+  const auto leave_if_stopped = [&] {  // ranks draw other numbers of tokens, and cannot stop together before the end
+    if (world_.size() == 1 && monitor_.should_stop()) throw Stopped();
   };
   try {
     p_.data.rollouts->prepare(p_.state.windows, {*p_.model, *p_.weights}, {leave_if_stopped, leave_if_stopped});
@@ -154,7 +155,7 @@ bool Trainer::draw_rollout(double begun) {
   } catch (const Stopped&) {
     return false;
   } catch (const Error&) {
-    if (p_.state.step > before_.step) save(false, Retry::never);
+    if (p_.state.step > before_.step && world_.size() == 1) save(false, Retry::never);  // other ranks know nothing yet
     throw;
   }
 }
@@ -216,7 +217,7 @@ std::optional<Evaluation> Trainer::evaluate() {
     p_.state.evaluation_pending = true;
     return std::nullopt;
   } catch (const Error&) {
-    if (p_.data.rollouts != nullptr) {  // a reward has failed
+    if (p_.data.rollouts != nullptr && world_.size() == 1) {  // a reward has failed
       p_.state.evaluation_pending = true;
       save(false, Retry::never);
     }

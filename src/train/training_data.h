@@ -1,6 +1,7 @@
 // Reads or creates the tokenizer and the tokens of a run.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/data/batch.h"
 #include "kiln/data/encoded_preferences.h"
 #include "kiln/nn/runner.h"
@@ -50,6 +51,7 @@ struct DataPlaces {
   std::optional<ModelSource> base;                  // the model of init_from, if the run starts from it
   std::filesystem::path cache;                      // folder of the run's tokens
   Index parts = 1;                                  // that share a step
+  World* world = &World::alone();
 };
 
 /// Returns the data of the config's objective, and stores the names of the tokens that begin and end texts in the

@@ -179,7 +179,7 @@ void fill_weights(const TrainingParts& p, const std::optional<ModelSource>& base
 
 void load_checkpoint(TrainingParts& p) {
   const fs::path& folder = *p.resumed_from;
-  const std::vector<OptimizerSlot> slots = p.train_step->optimizer().slots();
+  const std::vector<OptimizerSlot> slots = p.train_step->slots();
   read_optimizer(folder, slots, p.train_step->whole_state());
   inform("resuming at step {} from {}", p.state.step, folder.string());
 }
@@ -367,16 +367,14 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.config = std::move(config);
   p.resumed_from = checkpoint;
   check_threads(p.config.train);
-  check(world.size() == 1 || !is_of_policy(p.config.objective.type),
-        "objective.type {}: a policy gradient trains in one process; start it without mpirun",
-        name_of(p.config.objective.type));
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
   const std::optional<ModelSource> base = base_of(p);
   if (base) check_can_begin(*base, p.config.model.head);
   const DataPlaces places{.checkpoint = p.resumed_from,
                           .base = p.resumed_from ? std::nullopt : base,
                           .cache = cache,
-                          .parts = parts_of_step(p.config, world.size())};
+                          .parts = parts_of_step(p.config, world.size()),
+                          .world = &world};
   if (!world.is_root()) world.barrier();  // the root makes the tokens, which the others find if they share its folder
   p.data = load_training_data(p.config, places, options);
   if (world.is_root()) world.barrier();
@@ -394,7 +392,7 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   check_targets(p.config.model.lora, p.model->layout);
   p.saved = saved_parameters(p.model->layout);
   const Index n_ctx = p.config.model.n_ctx;
-  require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx);
+  require_memory(p.config, *p.model, (p.data.runner.rows + n_ctx - 1) / n_ctx, world.size());
   p.training_length = training_length_of(p.config.train, *p.data.batches);
   warn_of_long_warmup(p.config, p.training_length.total_steps());
 

@@ -42,8 +42,11 @@ class RanksUnderMpi : public ::testing::Test {
     return command;
   }
 
-  Outcome train(int ranks, const std::vector<std::string>& more = {}) const {
-    return run(launch(ranks, small_.training(more)));
+  /// The command line of a training in this folder.
+  std::vector<std::string> training_in(const std::string& folder, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> command = testing::kiln({"train", small_.config, "--run", folder});
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
   }
 
   std::string weights_of(const std::string& folder) const {
@@ -69,24 +72,23 @@ class RanksUnderMpi : public ::testing::Test {
 };
 
 TEST_F(RanksUnderMpi, GiveTheBytesOfOneProcess) {
-  const Outcome alone = train(1, {"--run", small_.scratch.path("alone").string()});
+  const std::string whole = small_.scratch.path("alone").string();
+  const Outcome alone = run(launch(1, training_in(whole)));
   ASSERT_EQ(alone.code, 0) << alone.err;
   for (const int ranks : {2, 4}) {
     const std::string folder = small_.scratch.path(std::to_string(ranks)).string();
-    const Outcome together = train(ranks, {"--run", folder});
+    const Outcome together = run(launch(ranks, training_in(folder)));
     ASSERT_EQ(together.code, 0) << together.err;
     EXPECT_THAT(together.err, HasSubstr(std::to_string(ranks) + " ranks of 1 thread each"));
     EXPECT_THAT(together.err, HasSubstr("waits "));
-    EXPECT_EQ(weights_of(folder), weights_of(small_.scratch.path("alone").string()));
+    EXPECT_EQ(weights_of(folder), weights_of(whole));
   }
 }
 
 TEST_F(RanksUnderMpi, StopTogetherAtASignalToAnyOfThemAndResume) {
   for (const int rank : {0, 1}) {
     const std::string folder = small_.scratch.path("run" + std::to_string(rank)).string();
-    std::vector<std::string> endless = SmallRun::kEndless;
-    endless.insert(endless.end(), {"--run", folder});
-    Process training(launch(2, small_.training(endless)));
+    Process training(launch(2, training_in(folder, SmallRun::kEndless)));
     ASSERT_TRUE(training.wait_for_error_text("step ")) << training.finish().err;
     ::kill(process_of_rank(rank, folder), SIGUSR1);
     const Outcome outcome = training.finish();
@@ -102,7 +104,7 @@ TEST_F(RanksUnderMpi, StopTogetherAtASignalToAnyOfThemAndResume) {
 }
 
 TEST_F(RanksUnderMpi, ReportAnErrorOnceAndEndTogether) {
-  const Outcome outcome = train(3, {"--set", "data.train=[\"missing.txt\"]"});
+  const Outcome outcome = run(launch(3, small_.training({"--set", "data.train=[\"missing.txt\"]"})));
   EXPECT_EQ(outcome.code, 2) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("error: rank 0: "));
   EXPECT_THAT(outcome.err, Not(HasSubstr("rank 1: ")));

@@ -52,10 +52,9 @@ TEST(World, GathersInTheOrderOfRanks) {
       EXPECT_TRUE(world.any(world.rank() == size - 1));
       EXPECT_FALSE(world.any(false));
       const std::vector<int> own(static_cast<std::size_t>(world.rank()), world.rank());
-      const std::vector<std::vector<int>> gathered = world.gather_all(own);
-      ASSERT_EQ(std::ssize(gathered), size);
-      for (int r = 0; r < size; ++r)
-        EXPECT_EQ(gathered[static_cast<std::size_t>(r)], std::vector<int>(static_cast<std::size_t>(r), r));
+      std::vector<int> expected;
+      for (int r = 0; r < size; ++r) expected.insert(expected.end(), static_cast<std::size_t>(r), r);
+      EXPECT_EQ(world.gather_all(own), expected);
     });
   }
 }

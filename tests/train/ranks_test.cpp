@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/error_parts.h"
+#include "support/policy_runs.h"
 #include "support/preference_runs.h"
 #include "support/thread_world.h"
 #include "support/tiny_run.h"
@@ -24,6 +25,7 @@ namespace {
 using testing::as_ranks;
 using testing::expect_error_with;
 using testing::letters_config;
+using testing::policy_config;
 using testing::Scratch;
 using testing::stop_after;
 using testing::tiny_config;
@@ -146,6 +148,32 @@ TEST(Ranks, TrainAsOneProcessDoesWithEveryObjective) {
   }
 }
 
+TEST(Ranks, DrawAndLearnAsOneProcessDoesByPolicyGradients) {
+  for (const ObjectiveKind kind : {ObjectiveKind::grpo, ObjectiveKind::ppo}) {
+    SCOPED_TRACE(name_of(kind));
+    const Scratch scratch;
+    Config config = policy_config(scratch, kind);
+    config.train.steps = 6;
+    config.train.eval_every = 3;
+    config.optimizer.learning_rate = 3e-4;
+    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+    for (const int ranks : {2, 3}) {
+      const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
+      expect_same_on_all_ranks(together);
+      ASSERT_EQ(together.rows.size(), alone.rows.size());
+      for (std::size_t i = 0; i < alone.rows.size(); ++i) {
+        const MetricsRow &some = together.rows[i], &others = alone.rows[i];
+        EXPECT_EQ(some.tokens, others.tokens);
+        EXPECT_EQ(some.reward, others.reward) << "step " << some.step;
+        EXPECT_NEAR(*some.loss, *others.loss, 1e-3);
+        EXPECT_NEAR(*some.kl_k3, *others.kl_k3, 1e-3);
+        EXPECT_EQ(some.held_out_reward, others.held_out_reward);
+        EXPECT_EQ(some.rewards.size(), 2u);
+      }
+    }
+  }
+}
+
 TEST(Ranks, ShareMicroBatchesOfAStep) {
   const Scratch scratch;
   Config config = wide_config(scratch);
@@ -221,6 +249,40 @@ TEST(Ranks, ResumeWithinRoundingWithoutLeaves) {
   train_as_ranks(config, parts, {.ranks = 1, .mode = OpenMode::resume, .stop = 5});
   const Trained resumed = train_as_ranks(config, parts, {.ranks = 3, .mode = OpenMode::resume});
   expect_same_losses(resumed.rows, whole.rows, 2e-5);
+}
+
+TEST(Ranks, WithLocalStepsHaveTheSameWeightsAfterEachOuterOne) {
+  for (const OuterKind outer : {OuterKind::nesterov, OuterKind::average}) {
+    const Scratch scratch;
+    Config config = wide_config(scratch);
+    config.distributed.local_steps = 4;
+    config.distributed.outer = outer;
+    config.train.steps = 10;  // the last outer step is early
+    config.train.eval_every = 4;
+    config.train.checkpoint_every = 4;
+    const Trained together = train_as_ranks(config, scratch.path("3"), {.ranks = 3});
+    expect_same_on_all_ranks(together);
+    EXPECT_LT(*together.rows.back().validation_loss, *together.rows[3].validation_loss);
+    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+    EXPECT_NE(alone.weights.front(), together.weights.front());
+  }
+}
+
+TEST(Ranks, ResumeLocalStepsWithTheMomentumOfTheOuterOnes) {
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.distributed.local_steps = 2;
+  config.train.eval_every = 0;
+  config.train.checkpoint_every = 4;
+  const Trained whole = train_as_ranks(config, scratch.path("whole"), {});
+  const std::string parts = scratch.path("parts");
+  train_as_ranks(config, parts, {.stop = 4});
+  const Trained resumed = train_as_ranks(config, parts, {.mode = OpenMode::resume});
+  EXPECT_EQ(resumed.model, whole.model);  // of one process, whose moments are all that there are
+  EXPECT_EQ(resumed.optimizer, whole.optimizer);
+  train_as_ranks(config, scratch.path("two"), {.ranks = 2, .stop = 4});
+  const Trained goes_on = train_as_ranks(config, scratch.path("two"), {.ranks = 2, .mode = OpenMode::resume});
+  expect_same_on_all_ranks(goes_on);
 }
 
 TEST(Ranks, RefuseLeavesThatTheyCannotShare) {

@@ -70,19 +70,15 @@ class World {
     gather_pieces(std::as_writable_bytes(std::span(all)), own.size_bytes());
     return all;
   }
-  /// Returns the values of each rank, of which each may have another number.
+  /// Returns the values of all ranks, one rank's after the other's, of which each may have another number.
   template <class T>
-  std::vector<std::vector<T>> gather_all(const std::vector<T>& own) {
+  std::vector<T> gather_all(const std::vector<T>& own) {
     std::vector<std::int64_t> bounds{0};
     for (const std::int64_t size : gather(std::ssize(own))) bounds.push_back(bounds.back() + size);
     std::vector<T> all(static_cast<std::size_t>(bounds.back()));
     std::ranges::copy(own, all.begin() + bounds[static_cast<std::size_t>(rank_)]);
     all_gather(std::span<T>(all), bounds);
-    std::vector<std::vector<T>> by_rank;
-    for (std::size_t r = 0; r + 1 < bounds.size(); ++r) {
-      by_rank.emplace_back(all.begin() + bounds[r], all.begin() + bounds[r + 1]);
-    }
-    return by_rank;
+    return all;
   }
   /// Returns true if `here` is true on any rank.
   bool any(bool here);

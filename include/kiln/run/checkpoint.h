@@ -120,6 +120,10 @@ struct CheckpointConfig {
 CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder);
 TrainerState read_trainer_state(const std::filesystem::path& folder);
 
+/// Returns the state that a run's checkpoints keep of the parameters that train: the optimizer's, and with
+/// distributed.local_steps the momentum of the outer steps.
+std::vector<StateLayout> state_of_run(const Config& config, const ParameterLayout& trained);
+
 /// Checks the header of optimizer.safetensors against a state: each slot must have its parameters in their shapes, and
 /// nothing may belong to another optimizer. Reads no tensors. Throws Error (bad_input).
 void check_optimizer(const std::filesystem::path& folder, std::span<const StateLayout> state);

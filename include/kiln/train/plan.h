@@ -3,9 +3,11 @@
 
 #include "kiln/nn/language_model.h"
 #include "kiln/run/config.h"
+#include "kiln/train/cluster_plan.h"
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace kiln {
 
@@ -49,6 +51,23 @@ struct PlannedRollout {
   double answers_per_hour() const { return 3600 * static_cast<double>(answers) / (drawing_seconds + training_seconds); }
 };
 
+/// A cluster to plan for.
+struct Cluster {
+  int ranks = 1;
+  Network network;
+  std::optional<int> cores;  // of each machine, one rank on each; null: the threads in use here
+};
+
+/// What a step takes on a cluster.
+struct ClusterPlan {
+  SharedStep step;
+  double alone_seconds = 0;            // of the whole step on one machine of the cluster
+  MemoryPlan memory;                   // of a rank
+  std::vector<SharedStep> by_ranks;    // 1, 2, 4, ... ranks
+  int worthwhile = 1;                  // of these, the most that still shorten the step by a quarter
+  double efficiency() const { return alone_seconds / (step.ranks * step.seconds); }
+};
+
 struct Plan {
   ParameterCounts parameters;
   MemoryPlan memory;
@@ -69,6 +88,7 @@ struct Plan {
   std::optional<double> wall_seconds;                      // of steps and the last three, or the time budget
   std::uint64_t checkpoint_bytes = 0;
   std::optional<PlannedRollout> rollout;
+  std::optional<ClusterPlan> cluster;
 };
 
 /// Returns the floating-point operations per token of training: 6 per parameter (a multiplication and an addition
@@ -78,16 +98,17 @@ struct Plan {
 double training_flops_per_token(const ModelConfig& config, const ParameterLayout& layout,
                                 const ParameterLayout& trained);
 
-/// Returns the memory that training takes with micro-batches of `windows`.
-MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows);
+/// Returns the memory that training takes with micro-batches of `windows`, or what each of several ranks takes.
+MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, Index windows, int ranks = 1);
 
 /// Throws Error (usage) with the figures if training would not fit into the available memory.
-void require_memory(const Config& config, const LanguageModel<float>& model, Index windows);
+void require_memory(const Config& config, const LanguageModel<float>& model, Index windows, int ranks = 1);
 
 /// Counts, and times a few steps on random tokens (a few seconds at most). Never allocates a model that does not fit
 /// into memory or whose step would take longer: its speed is estimated from this machine's matrix products.
 /// The vocabulary size is `tokenizer.vocab_size`. Reads the data's length from the files if they exist; for text,
-/// estimates it by encoding a sample.
-Plan make_plan(const Config& config);
+/// estimates it by encoding a sample. Plans a step on a cluster too, if there is one: also from the speed of this machine.
+/// Throws Error (usage) if a step has fewer windows than ranks.
+Plan make_plan(const Config& config, const std::optional<Cluster>& cluster = {});
 
 }  // namespace kiln

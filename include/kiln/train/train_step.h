@@ -6,10 +6,11 @@
 #include "kiln/nn/runner.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/optim/schedule.h"
+#include "kiln/run/checkpoint.h"
 #include "kiln/run/config.h"
-#include "kiln/run/shared_state.h"
 #include "kiln/train/gradient_exchange.h"
 #include "kiln/train/objective.h"
+#include "kiln/train/outer_step.h"
 
 #include <functional>
 #include <limits>
@@ -91,9 +92,11 @@ class TrainStep {
   Optimizer& optimizer() { return *optimizer_; }
   /// Returns true if each rank has the optimizer's state of its share alone.
   bool is_sharded() const { return is_sharded_; }
-  /// Returns the parameters that train, and what the optimizer keeps of them.
+  /// Returns the parameters that train, and what the step keeps of them.
   const ParameterLayout& trainable() const { return trainable_; }
-  std::vector<StateLayout> whole_state() const { return state_layouts(config_.optimizer, trainable_); }
+  std::vector<StateLayout> whole_state() const { return state_of_run(config_, trainable_); }
+  /// Returns this rank's state for checkpoints: the optimizer's, and with local steps that of the outer one.
+  std::vector<OptimizerSlot> slots();
   /// Returns the state of all ranks; null unless is_sharded().
   std::unique_ptr<SharedState> shared_state();
   /// Returns the last step's gradients, a sum over its scored rows; times gradient_scale() those of its mean loss. Of
@@ -105,7 +108,11 @@ class TrainStep {
   StepSums add_up_gradients(Weights weights, BatchSource& source, const StepPosition& position, StepResult& result);
   StepSums run_part(Weights weights, BatchSource& source, std::span<const ExampleRange> part,
                     std::optional<Kept> sends);
+  void update(Weights weights, const StepPosition& position, const StepSums& sums, double multiplier,
+              StepResult& result);
   void add_to_other_parts(Index i);
+  StepSums add_up_local(Weights weights, BatchSource& source, const StepPosition& position, StepResult& result);
+  bool is_outer(const StepPosition& position) const;
 
   const Config& config_;
   World& world_;
@@ -118,6 +125,8 @@ class TrainStep {
   std::vector<Gradients<float>> halves_;  // sums of parts that wait for as many others, the largest first
   GradientNorm norm_;
   GradientExchange exchange_;
+  std::optional<OuterStep> outer_;  // with local steps
+  bool has_set_out_ = false;        // from weights that the outer step knows
   std::unique_ptr<Optimizer> optimizer_;
   double gradient_scale_ = 1;
   std::unique_ptr<Objective> objective_;
