@@ -10,6 +10,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/ranks.h"
 #include <algorithm>
 #include <memory>
 
@@ -21,6 +22,7 @@ constexpr double kGiga = 1e9, kMega = 1e6, kMilliseconds = 1e3;
 struct BenchOptions {
   ConfigArguments config;
   std::size_t steps = 5;
+  bool distributed = false;
   bool json = false;
 };
 
@@ -111,7 +113,48 @@ std::string to_text(const BenchReport& report) {
   return table.text() + (note.empty() ? "" : "\n" + note);
 }
 
+Json to_json(const DistributedReport& report) {
+  const SharedStep& planned = report.planned;
+  return {{"ranks", report.ranks},
+          {"threads", threads()},
+          {"processor", processor_name()},
+          {"latency_microseconds", 1e6 * report.network.latency_seconds},
+          {"megabytes_per_second", report.network.bytes_per_second / kMega},
+          {"ms_alone", report.alone_seconds * kMilliseconds},
+          {"ms_per_step", report.step_seconds * kMilliseconds},
+          {"planned_ms_per_step", planned.seconds * kMilliseconds},
+          {"planned_communication_ms", planned.communication_seconds * kMilliseconds},
+          {"planned_waiting_ms", planned.waiting_seconds * kMilliseconds}};
+}
+
+std::string to_text(const DistributedReport& report) {
+  const auto milliseconds = [](double seconds) { return fmt::format("{:.2f} ms", seconds * kMilliseconds); };
+  const SharedStep& planned = report.planned;
+  Table table;
+  table.heading(fmt::format("{} of {} each, {}", counted(report.ranks, "rank"), counted(threads(), "thread"),
+                            processor_name()));
+  table.row({"a message to all and back", fmt::format("{:.0f} us", 1e6 * report.network.latency_seconds)});
+  table.row({"exchange of weights", fmt::format("{:.0f} MB/s", report.network.bytes_per_second / kMega)});
+  table.row({"a rank's part, each alone", milliseconds(report.alone_seconds)});
+  table.row({"step together", milliseconds(report.step_seconds)});
+  table.row({"as the plan has it", milliseconds(planned.seconds),
+             fmt::format("with {} of communication, of which {} are waited for",
+                         milliseconds(planned.communication_seconds), milliseconds(planned.waiting_seconds))});
+  return table.text();
+}
+
+/// Measures the ranks that mpirun or srun has started.
+void run_distributed(const BenchOptions& options) {
+  World& world = join_ranks();
+  const Config config = options.config.config.empty() ? Config() : options.config.read();
+  set_threads(config.train.threads, config.train.deterministic);
+  const DistributedReport report = run_distributed_bench(config, options.steps, world);
+  if (!world.is_root()) return;
+  options.json ? write_json(to_json(report)) : write_stdout(to_text(report));
+}
+
 void run(const BenchOptions& options) {
+  if (options.distributed) return run_distributed(options);
   const Config config = options.config.config.empty() ? Config() : options.config.read();
   const BenchReport report = run_bench(config, options.steps);
   options.json ? write_json(to_json(report)) : write_stdout(to_text(report));
@@ -127,6 +170,9 @@ void add_bench(CLI::App& app) {
   command->get_option("--set")->needs("CONFIG");
   add_count(*command, "--steps", options->steps,
             "minimum number of steps to time; short steps are timed for a few seconds", 1, 1'000'000);
+  command->add_flag("--distributed", options->distributed,
+                    "measure the ranks that mpirun or srun has started: their messages, and a step that they share "
+                    "beside what kiln plan --ranks expects");
   add_json_flag(*command, options->json);
   command->footer(
       "Steps run on random tokens. FLOPs per token: 6 per parameter (except embeddings that are only looked up) plus\n"

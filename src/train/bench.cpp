@@ -12,7 +12,11 @@
 #include "kiln/train/timing.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <numeric>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -49,7 +53,59 @@ std::optional<double> time_tokenizer(const Config& config) {
   }
 }
 
+/// Returns the seconds of `work`, the median of some calls.
+template <class Work>
+double seconds_of(int calls, Work&& work) {
+  std::vector<double> seconds;
+  for (int i = 0; i < calls; ++i) {
+    const Stopwatch stopwatch;
+    work();
+    seconds.push_back(stopwatch.seconds());
+  }
+  return median(std::move(seconds));
+}
+
+/// Measures a message to all ranks and back, and how fast they exchange much.
+Network measure_network(World& world) {
+  constexpr int kMessages = 50, kTransfers = 5;
+  constexpr Index kElements = Index{1} << 23;
+  Network network{.latency_seconds = seconds_of(kMessages, [&] { world.barrier(); })};
+  std::vector<float> data(static_cast<std::size_t>(kElements));
+  std::vector<std::int64_t> bounds;
+  for (int r = 0; r <= world.size(); ++r) bounds.push_back(kElements * r / world.size());
+  const double seconds = seconds_of(kTransfers, [&] { world.all_gather(std::span(data), bounds); });
+  const double bytes = static_cast<double>(kElements) * sizeof(float) * (world.size() - 1) / world.size();
+  network.bytes_per_second = bytes / std::max(seconds - network.latency_seconds, 1e-9);
+  return network;
+}
+
 }  // namespace
+
+DistributedReport run_distributed_bench(const Config& config, std::size_t steps, World& world) {
+  const LanguageModel<float> model(config.model, config.tokenizer.vocab_size);
+  const BatchSizes whole = planned_batch_sizes(config), part = part_sizes(config, world.size());
+  require_memory(config, model, part.windows_per_micro_batch, world.size());
+  DistributedReport report;
+  report.ranks = world.size();
+  if (world.size() > 1) report.network = measure_network(world);
+  world.barrier();
+  const StepTimes alone = time_steps(config, model.vocab_size(), part, {.seconds = 0, .least = steps});
+  world.barrier();
+  report.alone_seconds = alone.median();
+  const StepTimes together = time_steps(config, model.vocab_size(), whole, {.least = steps}, world);
+  report.step_seconds = together.median();
+  const auto optimizer = alone.parts.find("optimizer");
+  const double moving = optimizer == alone.parts.end() ? 0 : optimizer->second;
+  const double micro_batches =
+      std::ceil(static_cast<double>(part.windows_per_step) / static_cast<double>(part.windows_per_micro_batch));
+  report.planned = plan_shared_step(config, model.layout, world.size(), report.network,
+                                    {.compute_seconds = report.alone_seconds - moving,
+                                     .micro_batches = micro_batches,
+                                     .optimizer_seconds = moving,
+                                     .threads = static_cast<double>(threads()),
+                                     .memory_bandwidth = measure_memory_bandwidth()});
+  return world.of_root(report);
+}
 
 BenchReport run_bench(const Config& config, std::size_t steps) {
   const Index V = config.tokenizer.vocab_size;

@@ -19,6 +19,7 @@ namespace {
 constexpr double kForwardShare = 1.0 / 3;     // of forward and backward
 constexpr double kMessageBytes = 1 << 24;     // that a rank receives at a time (core/world)
 constexpr double kBytesPerAddition = 12;      // two floats read, one written
+constexpr double kSendingSpeed = 1.5e9;       // bytes that a core sends and receives in a second, about
 constexpr double kSmallExchanges = 5;         // of a step, which agree on sums, norm, time and stop
 
 struct Unit {
@@ -119,6 +120,7 @@ SharedStep plan_shared_step(const Config& config, const ParameterLayout& layout,
       step.bytes_sent += 2 * region.elements * sizeof(float) * (ranks - 1) / ranks / each;
     }
     step.compute_seconds = costs.compute_seconds + costs.optimizer_seconds;
+    // Nothing is computed meanwhile.
     step.waiting_seconds = step.communication_seconds;
     step.seconds = step.compute_seconds + step.waiting_seconds;
     return step;
@@ -150,7 +152,7 @@ SharedStep plan_shared_step(const Config& config, const ParameterLayout& layout,
   }
   const double optimizer = costs.optimizer_seconds / (shards ? ranks : 1);
   step.compute_seconds = costs.compute_seconds + optimizer;
-  step.seconds = now + optimizer;
+  step.seconds = now + optimizer + step.bytes_sent / kSendingSpeed / costs.threads;
   step.waiting_seconds = step.seconds - step.compute_seconds;
   return step;
 }

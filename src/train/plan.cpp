@@ -300,17 +300,21 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
         memory.checkpoint > 0 ? ", or train.async_checkpoint false" : "");
 }
 
+BatchSizes part_sizes(const Config& config, int ranks) {
+  const BatchSizes whole = planned_batch_sizes(config);
+  check(ranks <= whole.windows_per_step,
+        "a step has {}, too few for {} ranks; raise train.batch_size or train.gradient_accumulation",
+        counted(whole.windows_per_step, "window"), ranks);
+  const Index micro_batch = training_runner(config, whole, ranks).rows / config.model.n_ctx;
+  const Index windows = (whole.windows_per_step + ranks - 1) / ranks;
+  return {windows, std::min(windows, micro_batch)};
+}
+
 /// Plans a step that ranks share. Times the part of one rank as measure_speeds does.
 ClusterPlan plan_cluster(const Config& config, const LanguageModel<float>& model, const Cluster& cluster,
                          const Plan& plan) {
   const Index n_ctx = config.model.n_ctx;
-  const BatchSizes whole = planned_batch_sizes(config);
-  check(cluster.ranks <= whole.windows_per_step,
-        "a step has {}, too few for {} ranks; raise train.batch_size or train.gradient_accumulation",
-        counted(whole.windows_per_step, "window"), cluster.ranks);
-  const Index micro_batch = training_runner(config, whole, cluster.ranks).rows / n_ctx;
-  const Index windows = (whole.windows_per_step + cluster.ranks - 1) / cluster.ranks;
-  const BatchSizes part{windows, std::min(windows, micro_batch)};
+  const BatchSizes whole = planned_batch_sizes(config), part = part_sizes(config, cluster.ranks);
   ClusterPlan result;
   result.memory = plan_memory(config, model, part.windows_per_micro_batch, cluster.ranks);
   const MemoryPlan here = plan_memory(config, model, part.windows_per_micro_batch);
@@ -319,10 +323,12 @@ ClusterPlan plan_cluster(const Config& config, const LanguageModel<float>& model
   result.memory.program = plan.memory.program;
 
   const double faster = static_cast<double>(cluster.cores.value_or(threads())) / threads();
-  const double seconds = static_cast<double>(windows * n_ctx) / speeds.training;
+  const auto windows = static_cast<double>(part.windows_per_step);
+  const double seconds = windows * static_cast<double>(n_ctx) / speeds.training;
   RankCosts costs{.compute_seconds = (seconds - speeds.optimizer_seconds) / faster,
-                  .micro_batches = std::ceil(static_cast<double>(windows) / static_cast<double>(micro_batch)),
+                  .micro_batches = std::ceil(windows / static_cast<double>(part.windows_per_micro_batch)),
                   .optimizer_seconds = speeds.optimizer_seconds / faster,
+                  .threads = static_cast<double>(cluster.cores.value_or(threads())),
                   .memory_bandwidth = measure_memory_bandwidth()};
   result.alone_seconds = static_cast<double>(whole.windows_per_step * n_ctx) / plan.tokens_per_second / faster;
   result.step = plan_shared_step(config, model.layout, cluster.ranks, cluster.network, costs);

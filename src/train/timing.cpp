@@ -101,7 +101,8 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits) {
+StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits,
+                     World& world) {
   const TimedModel model(config.model, vocab_size);
   const ModelWeights owned = initial_weights(config, model, config.train.precision);
   const Weights weights = owned.view();
@@ -111,7 +112,8 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
                   DataOrder::sequential, config.seed);
   WindowBatches window_batches(std::move(windows), sizes);
   TimedBatches batches(window_batches, config);
-  TrainStep train_step(config, model.layout, vocab_size, training_runner(config, sizes));
+  const RunnerOptions runner = training_runner(config, sizes, parts_of_step(config, world.size()));
+  TrainStep train_step(config, model.layout, vocab_size, runner, world);
   train_step.run(weights, batches, {});
   StepTimes times;
   const Profile profile;
@@ -122,7 +124,8 @@ StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& s
     times.seconds.push_back(step.seconds());
     if (limits.on_step) limits.on_step();
   } while (times.seconds.size() < limits.least ||
-           (total.seconds() < limits.seconds && times.seconds.size() < limits.most));
+           (world.size() == 1 && total.seconds() < limits.seconds && times.seconds.size() < limits.most));
+  train_step.wait_for_weights();
   std::ranges::sort(times.seconds);
   times.parts = profile.seconds();
   for (auto& [part, seconds] : times.parts) seconds /= static_cast<double>(times.seconds.size());

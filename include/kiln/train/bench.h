@@ -1,7 +1,9 @@
 // Measures how fast this machine trains and samples a config, relative to the machine's limits.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/run/config.h"
+#include "kiln/train/cluster_plan.h"
 #include "kiln/train/timing.h"
 
 #include <cstdint>
@@ -38,6 +40,19 @@ struct BenchReport {
     return flops_per_second / (precision == Precision::bf16 ? machine.bf16_flops : machine.fp32_flops);
   }
 };
+
+/// Measures of ranks that train together, and what the plan of a cluster makes of them.
+struct DistributedReport {
+  int ranks = 1;
+  Network network;           // between these ranks
+  double alone_seconds = 0;  // of a rank's part of a step, while the others take theirs
+  double step_seconds = 0;   // of a step that they share, the median
+  SharedStep planned;        // from these parts
+};
+
+/// Times `steps` steps of each rank alone and of all together, and the messages between them. All ranks call it, and all
+/// have the root's result. Throws Error (usage) if a step has fewer windows than ranks.
+DistributedReport run_distributed_bench(const Config& config, std::size_t steps, World& world);
 
 /// Times at least `steps` steps of training on random tokens, then generation with random weights, then the tokenizer.
 /// The vocabulary size is `tokenizer.vocab_size`. Throws Error (usage) if the config does not fit into memory.

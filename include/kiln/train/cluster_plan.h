@@ -25,6 +25,7 @@ struct RankCosts {
   double compute_seconds = 0;    // forward and backward of a rank's part
   double micro_batches = 1;      // of that part
   double optimizer_seconds = 0;  // for all parameters
+  double threads = 1;            // that compute; one of them is disturbed by sending
   double memory_bandwidth = 0;   // bytes per second, at which gradients are added up
 };
 

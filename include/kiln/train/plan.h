@@ -1,6 +1,7 @@
 // Predicts what a config requires before any training: parameters, memory, work, time, disk.
 #pragma once
 
+#include "kiln/data/batcher.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/config.h"
 #include "kiln/train/cluster_plan.h"
@@ -103,6 +104,9 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
 
 /// Throws Error (usage) with the figures if training would not fit into the available memory.
 void require_memory(const Config& config, const LanguageModel<float>& model, Index windows, int ranks = 1);
+
+/// Returns the sizes of one rank's part of a step. Throws Error (usage) if a step has fewer windows than ranks.
+BatchSizes part_sizes(const Config& config, int ranks);
 
 /// Counts, and times a few steps on random tokens (a few seconds at most). Never allocates a model that does not fit
 /// into memory or whose step would take longer: its speed is estimated from this machine's matrix products.

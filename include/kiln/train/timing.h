@@ -30,8 +30,9 @@ struct TimingLimits {
 };
 
 /// Times steps. Takes the memory of training. Excludes the first step, which touches the memory and creates the matrix
-/// products.
-StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits);
+/// products. Several ranks time steps that they share, limits.least of them.
+StepTimes time_steps(const Config& config, Index vocab_size, const BatchSizes& sizes, const TimingLimits& limits,
+                     World& world = World::alone());
 
 /// Returns the tokens per second that an evaluation scores. Takes the memory of weights and evaluation.
 double time_evaluation(Config config, Index vocab_size);
