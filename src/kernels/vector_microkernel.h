@@ -41,7 +41,7 @@ struct VectorMicrokernel {
 
  private:
   static void pack_left(const Strided<T>& a, float* out) {
-    const Index step = a.row_stride == 1 ? 8 : kDepth;  // in memory order, where rows of a may lie whole pages apart
+    const Index step = a.row_stride == 1 ? 16 : kDepth;  // in memory order, where steps may lie whole pages apart
     for (Index k = 0; k < a.cols; k += step) {
       for (Index i = 0; i < a.rows; i += kRows) {
         pack<kRows>(a.part(i, std::min(kRows, a.rows - i), k, std::min(step, a.cols - k)),
