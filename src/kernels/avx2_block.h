@@ -49,16 +49,22 @@ class Avx2Block {
     }
   }
 
-  /// out[k * Lines + l] = from[k * stride + l] for k < depth, l < Lines.
+  /// out[p * panel + k * Lines + l] = from[k * stride + p * Lines + l] for k < depth, p < panels, l < Lines. Reads in
+  /// memory order.
   template <Index Lines, class T>
-  [[gnu::target("avx2,fma"), gnu::noinline]] static void copy(const T* from, Index stride, Index depth, float* out) {
+  [[gnu::target("avx2,fma"), gnu::noinline]] static void copy(const T* from, Index stride, Index depth, Index panels,
+                                                              float* out, Index panel) {
     for (Index k = 0; k < depth; ++k, from += stride, out += Lines) {
+      for (Index p = 0; p < panels; ++p) {
+        const T* const in = from + p * Lines;
+        float* const to = out + p * panel;
 #pragma GCC unroll 4
-      for (Index l = 0; l + kLanes <= Lines; l += kLanes) _mm256_storeu_ps(out + l, load(from + l));
-      if constexpr (Lines % kLanes != 0) {  // two fours, which may overlap
-        constexpr Index kWhole = Lines / kLanes * kLanes, kFour = 4;
-        _mm_storeu_ps(out + kWhole, load_four(from + kWhole));
-        _mm_storeu_ps(out + Lines - kFour, load_four(from + Lines - kFour));
+        for (Index l = 0; l + kLanes <= Lines; l += kLanes) _mm256_storeu_ps(to + l, load(in + l));
+        if constexpr (Lines % kLanes != 0) {  // two fours, which may overlap
+          constexpr Index kWhole = Lines / kLanes * kLanes, kLast = Lines - 4;
+          _mm_storeu_ps(to + kWhole, load_four(in + kWhole));
+          _mm_storeu_ps(to + kLast, load_four(in + kLast));
+        }
       }
     }
   }

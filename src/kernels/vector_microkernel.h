@@ -20,51 +20,45 @@ struct VectorMicrokernel {
   static constexpr Index kRows = Block::kRows, kCols = Block::kCols;
   static constexpr Index kPackingCost = 24;
   static constexpr bool kInPlace = true, kBitsDependOnTiles = false;
-  static constexpr Index kLine = 16;  // floats; keeps panels out of each other's cache sets
-  static constexpr Index kLeftPanel = kRows * kDepth + kLine, kLeftSize = kTileRows / kRows * kLeftPanel;
-  static constexpr Index kPackedSize = kLeftSize + kCols * kDepth + kLine;
+  template <Index Lines>
+  static constexpr Index kPanel = Lines* kDepth + 16;  // a cache line more, so that panels lie in different cache sets
+  static constexpr Index kLeftSize = kTileRows / kRows * kPanel<kRows>, kPackedSize = kLeftSize + kPanel<kCols>;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
 
   static void multiply(const Strided<T>& a, const Strided<T>& b, float* packed, float* sums, Index pitch, Write write) {
     float* const right = packed + kLeftSize;
     const Strided<T> columns{b.data, b.cols, b.rows, b.col_stride, b.row_stride};  // as lines
-    pack_left(a, packed);
+    pack<kRows>(a, packed);
     for (Index j = 0; j < b.cols; j += kCols) {
       const Index cols = std::min(kCols, b.cols - j);
       pack<kCols>(columns.part(j, cols, 0, b.rows), right);
       const float* left = packed;
-      for (Index i = 0; i < a.rows; i += kRows, left += kLeftPanel) {
+      for (Index i = 0; i < a.rows; i += kRows, left += kPanel<kRows>) {
         multiply_block(left, right, a.cols, sums + i * pitch + j, pitch, std::min(kRows, a.rows - i), cols, write);
       }
     }
   }
 
  private:
-  static void pack_left(const Strided<T>& a, float* out) {
-    const Index step = a.row_stride == 1 ? 16 : kDepth;  // in memory order, where steps may lie whole pages apart
-    for (Index k = 0; k < a.cols; k += step) {
-      for (Index i = 0; i < a.rows; i += kRows) {
-        pack<kRows>(a.part(i, std::min(kRows, a.rows - i), k, std::min(step, a.cols - k)),
-                    out + i / kRows * kLeftPanel + k * kRows);
-      }
-    }
-  }
-
-  /// Packs lines (at most Lines, depth) side by side: element k of line l goes to out[k * Lines + l]. The lanes of
-  /// missing lines hold arbitrary numbers, which reach no sum that is kept.
+  /// Packs lines (count, depth) in panels of Lines lines side by side: element k of line l of a panel goes to
+  /// [k * Lines + l]. The lanes of missing lines hold arbitrary numbers, which reach no sum that is kept.
   template <Index Lines>
   static void pack(const Strided<T>& lines, float* out) {
-    Index whole = 0;  // depth packed in vectors
-    if (lines.row_stride != 1) {
-      whole = lines.cols / Block::kLanes * Block::kLanes;
-      Block::template transpose<Lines>(lines.data, lines.row_stride, lines.rows, whole, out);
-    } else if (lines.rows == Lines) {
-      whole = lines.cols;
-      Block::template copy<Lines>(lines.data, lines.col_stride, whole, out);
+    Index packed = 0, depth = 0;  // lines packed in vectors, and depth of the others
+    if (lines.row_stride == 1) {
+      packed = lines.rows / Lines * Lines;
+      Block::template copy<Lines>(lines.data, lines.col_stride, lines.cols, packed / Lines, out, kPanel<Lines>);
+    } else {
+      depth = lines.cols / Block::kLanes * Block::kLanes;
     }
-    for (Index k = whole; k < lines.cols; ++k) {
-      for (Index l = 0; l < lines.rows; ++l) {
-        out[k * Lines + l] = widen(lines.data[l * lines.row_stride + k * lines.col_stride]);
+    for (; packed < lines.rows; packed += Lines) {
+      const Strided<T> part = lines.part(packed, std::min(Lines, lines.rows - packed), 0, lines.cols);
+      float* const panel = out + packed / Lines * kPanel<Lines>;
+      if (depth > 0) Block::template transpose<Lines>(part.data, part.row_stride, part.rows, depth, panel);
+      for (Index k = depth; k < part.cols; ++k) {
+        for (Index l = 0; l < part.rows; ++l) {
+          panel[k * Lines + l] = widen(part.data[l * part.row_stride + k * part.col_stride]);
+        }
       }
     }
   }

@@ -110,8 +110,12 @@ struct ModelBlock {
     }
   }
   template <Index Lines, class T>
-  static void copy(const T* from, Index stride, Index depth, float* out) {
-    for (Index i = 0; i < depth * Lines; ++i) out[i] = widen(from[i / Lines * stride + i % Lines]);
+  static void copy(const T* from, Index stride, Index depth, Index panels, float* out, Index panel) {
+    for (Index p = 0; p < panels; ++p) {
+      for (Index i = 0; i < depth * Lines; ++i) {
+        out[p * panel + i] = widen(from[i / Lines * stride + p * Lines + i % Lines]);
+      }
+    }
   }
   template <Index Lines, class T>
   static void transpose(const T* from, Index stride, Index count, Index depth, float* out) {
