@@ -9,8 +9,8 @@
 namespace kiln {
 
 /// Block: Avx2Block or another with the same members. The left tile is packed in panels of kRows rows, 400 KB for the
-/// L2 cache. The right one is packed a panel of kCols columns at a time, 16 KB for the L1 cache, just before its use.
-/// Each sum adds up the depth in order, kDepth numbers in a register at a time, whatever tile it belongs to.
+/// L2 cache; the right one in panels of kCols columns, 16 KB for the L1 cache, just before their use. Each sum adds up
+/// the depth in order, kDepth numbers in a register at a time, whatever tile it belongs to.
 template <class T, class Block, Index TileRows = 384, Index TileCols = 768, Index Depth = 256>
 struct VectorMicrokernel {
   using Factor = T;
@@ -20,21 +20,28 @@ struct VectorMicrokernel {
   static constexpr Index kRows = Block::kRows, kCols = Block::kCols;
   static constexpr Index kPackingCost = 24;
   static constexpr bool kInPlace = true, kBitsDependOnTiles = false;
+  static constexpr Index kPanels = 4;  // packed at once if neighbours in memory: whole cache lines of a row, in order
   template <Index Lines>
-  static constexpr Index kPanel = Lines* kDepth + 16;  // a cache line more, so that panels lie in different cache sets
-  static constexpr Index kLeftSize = kTileRows / kRows * kPanel<kRows>, kPackedSize = kLeftSize + kPanel<kCols>;
+  static constexpr Index kPanel = 16 + kDepth * Lines;  // a cache line more, so that panels lie in different cache sets
+  static constexpr Index kLeftSize = kTileRows / kRows * kPanel<kRows>;
+  static constexpr Index kPackedSize = kLeftSize + kPanels * kPanel<kCols>;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
 
   static void multiply(const Strided<T>& a, const Strided<T>& b, float* packed, float* sums, Index pitch, Write write) {
     float* const right = packed + kLeftSize;
     const Strided<T> columns{b.data, b.cols, b.rows, b.col_stride, b.row_stride};  // as lines
+    const Index strip = (b.col_stride == 1 ? kPanels : 1) * kCols;
     pack<kRows>(a, packed);
-    for (Index j = 0; j < b.cols; j += kCols) {
-      const Index cols = std::min(kCols, b.cols - j);
-      pack<kCols>(columns.part(j, cols, 0, b.rows), right);
-      const float* left = packed;
-      for (Index i = 0; i < a.rows; i += kRows, left += kPanel<kRows>) {
-        multiply_block(left, right, a.cols, sums + i * pitch + j, pitch, std::min(kRows, a.rows - i), cols, write);
+    for (Index begin = 0; begin < b.cols; begin += strip) {
+      const Index end = std::min(b.cols, begin + strip);
+      pack<kCols>(columns.part(begin, end - begin, 0, b.rows), right);
+      const float* panel = right;
+      for (Index j = begin; j < end; j += kCols, panel += kPanel<kCols>) {
+        const float* left = packed;
+        for (Index i = 0; i < a.rows; i += kRows, left += kPanel<kRows>) {
+          multiply_block(left, panel, a.cols, sums + i * pitch + j, pitch, std::min(kRows, a.rows - i),
+                         std::min(kCols, end - j), write);
+        }
       }
     }
   }
