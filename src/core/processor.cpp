@@ -30,6 +30,8 @@ Registers cpuid(unsigned leaf, unsigned subleaf) {
 
 }  // namespace
 
+bool has_avx2() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
+
 bool has_bfloat16_products() {
   constexpr unsigned kAvx512Bf16 = 1u << 5;                  // subleaf 1, EAX
   if (__builtin_cpu_supports("avx512f") == 0) return false;  // also checks that the OS saves the registers
@@ -48,6 +50,7 @@ bool has_fast_bfloat16() { return has_bfloat16_tiles() || (has_bfloat16_products
 
 #else
 
+bool has_avx2() { return false; }
 bool has_bfloat16_products() { return false; }
 bool has_bfloat16_tiles() { return false; }
 bool has_fast_bfloat16() { return false; }

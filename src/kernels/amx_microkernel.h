@@ -29,10 +29,12 @@ struct AmxMicrokernel {
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
   static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of depth kDepth
   static constexpr Index kLeftSize = 2 * kPanel, kPackedSize = kLeftSize + kTileCols / kLines * kPanel;
+  static constexpr Index kPackingCost = 64;
+  static constexpr bool kInPlace = false, kBitsDependOnTiles = false;  // blocks of sums are written whole
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
 
   static void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* packed, float* sums,
-                       Write write) {
+                       Index /*pitch*/, Write write) {
     float *const left = packed, *const right = packed + kLeftSize;
     lay_out_right(b, right);
     const Registers registers;

@@ -18,11 +18,12 @@
 
 namespace kiln::tile {
 
-/// Queries per tile: with AVX-512 the scores of four keys fill half of the registers, four vectors each.
-inline constexpr Index kQueries = 64;
-/// Keys per tile: twice the queries, so that running sums are rescaled half as often; the 32 KiB of scores are then
-/// read from L2, in order. At T = 1024, D = 64 the forward is 4% faster than with 64 keys, in bfloat16 6%.
-inline constexpr Index kKeys = 128;
+/// Queries per tile: with AVX-512 the scores of four keys fill half of the registers, four vectors each; with 16
+/// registers a whole number of row blocks.
+inline constexpr Index kQueries = kHasManyRegisters ? 64 : 48;
+/// Keys per tile: twice the queries, so that running sums are rescaled half as often. With AVX-512 the 32 KiB of scores
+/// are then read from L2, in order: at T = 1024, D = 64 the forward is 4% faster than with 64 keys, in bfloat16 6%.
+inline constexpr Index kKeys = 2 * kQueries;
 
 /// Hands out pieces of a scratch block one after the other.
 template <class A>

@@ -25,6 +25,8 @@ struct LibraryMicrokernel {
 
   static constexpr Index kTileRows = 256, kTileCols = 384, kDepth = 384;
   static constexpr Index kRows = 16, kCols = 16;
+  static constexpr Index kPackingCost = 24;
+  static constexpr bool kInPlace = true, kBitsDependOnTiles = true;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
 
   static constexpr bool kIsCopied = !std::is_same_v<T, W>;  // otherwise the library reads it in place
@@ -33,9 +35,9 @@ struct LibraryMicrokernel {
   static constexpr Index kRightSize = kIsCopied ? kTileCols * kDepth + kLine * std::max(kTileCols, kDepth) : 0;
   static constexpr Index kPackedSize = kLeftSize + kRightSize;
 
-  static void multiply(const Strided<T>& a, const Strided<T>& b, W* packed, Acc<T>* sums, Write write) {
+  static void multiply(const Strided<T>& a, const Strided<T>& b, W* packed, Acc<T>* sums, Index pitch, Write write) {
     const Strided<W> left = laid_out(a, packed), right = laid_out(b, packed + kLeftSize);
-    Mat<Acc<T>> tile(sums, a.rows, b.cols, Eigen::OuterStride<>(kTileCols));
+    Mat<Acc<T>> tile(sums, a.rows, b.cols, Eigen::OuterStride<>(pitch));
     if constexpr (kByOneDnn<W>) {
       const SingleThreadScope alone;
       onednn_product<W, Acc<T>>(left, right, tile, write, no_const_vec<W>());

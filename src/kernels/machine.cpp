@@ -109,7 +109,7 @@ float tile_loop(std::int64_t rounds, float seed) {
 Loop float_loop() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return {avx512_loop, 2.0 * 16 * kAccumulators};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2_loop, 2.0 * 8 * kAccumulators};
+  if (has_avx2()) return {avx2_loop, 2.0 * 8 * kAccumulators};
 #endif
   return {portable_loop, 2.0 * 16 * kAccumulators};
 }

@@ -101,6 +101,12 @@ Product make_product(const Strided<T>& a, const Strided<T>& b, const Mat<U>& c, 
   return product;
 }
 
+/// Returns whether oneDNN uses an instruction set and all that this one includes.
+bool has_isa(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);  // with those of the included sets
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
 constexpr std::size_t kMostProducts = 128;  // that a thread keeps: a model has some twenty, but batches vary in rows
 
 }  // namespace
@@ -120,10 +126,9 @@ void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write wr
   found->second.run(a.data, b.data, c.data(), bias.data());
 }
 
-bool onednn_multiplies_bfloat16() {
-  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // bits that include implied ISAs
-  return has_fast_bfloat16() && (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
-}
+bool onednn_has_avx512() { return has_isa(dnnl::cpu_isa::avx512_core); }
+
+bool onednn_multiplies_bfloat16() { return has_fast_bfloat16() && has_isa(dnnl::cpu_isa::avx512_core_bf16); }
 
 #define KILN_INSTANTIATE(T, U) \
   template void onednn_product<T, U>(const Strided<T>&, const Strided<T>&, Mat<U>, Write, ConstVec<T>);

@@ -16,6 +16,9 @@ inline constexpr bool kHasOneDnn = false;
 template <class T, class U>
 void onednn_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias);
 
+/// Returns whether oneDNN uses AVX-512. ONEDNN_MAX_CPU_ISA=AVX2 in the environment forbids it. Defined if kHasOneDnn.
+bool onednn_has_avx512();
+
 /// Returns whether oneDNN uses the CPU's bfloat16 instructions and these are fast. Defined if kHasOneDnn.
 bool onednn_multiplies_bfloat16();
 

@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cstddef>
 #include <limits>
+#include <type_traits>
 
 namespace kiln {
 
@@ -19,15 +20,20 @@ namespace kiln {
 ///   kTileRows, kTileCols, kDepth   the largest tile, and the depth (of the inner dimension) that is packed at a time
 ///   kRows, kCols                   tile sizes are multiples of these, except for the last tiles
 ///   kPackedSize                    size of both packed factors
-///   multiply(a, b, packed, sums, write)
-///                                  sums, rows kTileCols apart, (+)= a (rows, depth) b (depth, cols), on this thread
+///   kPackingCost                   what packing a number costs, in multiply-adds
+///   kInPlace                       multiply touches nothing beside a tile's sums; it may then sum in the result itself
+///   kBitsDependOnTiles             the order of summation depends on a tile's size
+///   multiply(a, b, packed, sums, pitch, write)
+///                                  sums, rows `pitch` apart, (+)= a (rows, depth) b (depth, cols), on this thread;
+///                                  pitch is kTileCols unless kInPlace
 template <class Microkernel>
 concept ProductMicrokernel = requires(const Strided<typename Microkernel::Factor>& m,
                                       typename Microkernel::PackedElement* packed,
                                       Acc<typename Microkernel::Factor>* sums) {
   Index{Microkernel::kTileRows + Microkernel::kTileCols + Microkernel::kDepth + Microkernel::kRows +
-        Microkernel::kCols + Microkernel::kPackedSize};
-  Microkernel::multiply(m, m, packed, sums, Write::overwrite);
+        Microkernel::kCols + Microkernel::kPackedSize + Microkernel::kPackingCost};
+  requires std::is_same_v<decltype(Microkernel::kInPlace && Microkernel::kBitsDependOnTiles), bool>;
+  Microkernel::multiply(m, m, packed, sums, Index{}, Write::overwrite);
 };
 
 /// Splits [0, size) into pieces of equal length, the last of which may be shorter.
@@ -48,23 +54,24 @@ struct Cut {
 template <ProductMicrokernel Microkernel>
 class ProductGrid {
  public:
-  /// Picks the grid with the least packing among those whose tile count divides evenly among the threads, or is at
-  /// least 4 per thread. If deterministic(), assumes a fixed thread count, so that the sizes alone decide: a
-  /// microkernel's order of summation may depend on the tile size.
+  /// Picks the grid with the least time for the thread with most tiles, and an eighth of a tile for threads that others
+  /// hold up. If bits depend on the tiles and deterministic(), assumes a fixed thread count.
   ProductGrid(Index rows, Index cols) {
-    constexpr Index kManyTiles = 4;  // per thread
     constexpr Index kCommonThreads = 4;
-    const Index threads = deterministic() ? kCommonThreads : threads_here();
+    const Index threads = Microkernel::kBitsDependOnTiles && deterministic() ? kCommonThreads : threads_here();
     const Index down = (rows + Microkernel::kTileRows - 1) / Microkernel::kTileRows;
     const Index along = (cols + Microkernel::kTileCols - 1) / Microkernel::kTileCols;
     Index least = std::numeric_limits<Index>::max();
     for (Index i = down; i <= down + threads; ++i) {
       for (Index j = along; j <= along + threads; ++j) {
-        const Index laid_out = rows * j + cols * i;  // per step of the inner dimension
-        if ((i * j % threads != 0 && i * j < kManyTiles * threads) || laid_out >= least) continue;
-        least = laid_out;
-        rows_ = Cut::into(i, rows, Microkernel::kRows);
-        cols_ = Cut::into(j, cols, Microkernel::kCols);
+        const Cut r = Cut::into(i, rows, Microkernel::kRows), c = Cut::into(j, cols, Microkernel::kCols);
+        const Index most = (r.count() * c.count() + threads - 1) / threads;
+        const Index tile = r.piece * c.piece + Microkernel::kPackingCost * (r.piece + c.piece);
+        const Index time = (8 * most + 1) * tile;  // per step of the inner dimension, in eighths of a multiply-add
+        if (time >= least) continue;
+        least = time;
+        rows_ = r;
+        cols_ = c;
       }
     }
   }
@@ -83,45 +90,76 @@ class ProductGrid {
   Cut rows_, cols_;
 };
 
-/// c (+)= sums (+ bias), rounded to U.   Overwrites sums (M, N), whose rows lie `pitch` apart.
-template <class T, class U>
-void write_sums(Acc<T>* sums, Index pitch, Mat<U> c, Write write, ConstVec<T> bias) {
-  for (Index i = 0; i < c.rows(); ++i, sums += pitch) {
-    U* const out = row(c, i);
-    for (Index j = 0; j < bias.size(); ++j) sums[j] += widen(bias[j]);
-    if (write == Write::accumulate) {
-      for (Index j = 0; j < c.cols(); ++j) sums[j] += widen(out[j]);
-    }
-    for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<U>(sums[j]);
-  }
-}
+/// Whether the result of type U itself holds a tile's sums; otherwise they have memory of their own.
+template <ProductMicrokernel Microkernel, class U>
+inline constexpr bool kSumsInPlace = Microkernel::kInPlace&& std::is_same_v<U, Acc<typename Microkernel::Factor>>;
 
 /// Returns the workspace of each thread in bytes, kept from its first product on.
 template <ProductMicrokernel Microkernel>
 constexpr std::size_t tiled_product_bytes() {
-  return Microkernel::kPackedSize * sizeof(typename Microkernel::PackedElement) +
-         Microkernel::kTileRows * Microkernel::kTileCols * sizeof(Acc<typename Microkernel::Factor>);
+  using T = typename Microkernel::Factor;
+  constexpr std::size_t kPacked = Microkernel::kPackedSize * sizeof(typename Microkernel::PackedElement);
+  constexpr std::size_t kSums = Microkernel::kTileRows * Microkernel::kTileCols * sizeof(Acc<T>);
+  return kSumsInPlace<Microkernel, T> ? kPacked : kPacked + kSums;
+}
+
+/// Returns where to sum the tile c.
+template <ProductMicrokernel Microkernel, class U, class A = Acc<typename Microkernel::Factor>>
+Mat<A> sums_of(Mat<U> c) {
+  if constexpr (kSumsInPlace<Microkernel, U>) {
+    return c;
+  } else {
+    constexpr Index kPitch = Microkernel::kTileCols;
+    A* const sums = scratch<ProductGrid<Microkernel>, A>(Microkernel::kTileRows * kPitch);
+    return {sums, c.rows(), c.cols(), Eigen::OuterStride<>(kPitch)};
+  }
+}
+
+/// Writes what sums start with: the former c, if the product is added to it, and the bias (N), unless empty. Returns
+/// how to write the first product.
+template <class T, class U>
+Write start_sums(ConstMat<U> c, Write write, ConstVec<T> bias, Mat<Acc<T>> sums) {
+  const bool holds_former = static_cast<const void*>(c.data()) == sums.data();
+  if (bias.size() == 0 && (write == Write::overwrite || holds_former)) return write;
+  for (Index i = 0; i < c.rows(); ++i) {
+    const U* const former = row(c, i);
+    Acc<T>* const sum = row(sums, i);
+    for (Index j = 0; j < c.cols(); ++j) sum[j] = write == Write::accumulate ? widen(former[j]) : Acc<T>(0);
+    for (Index j = 0; j < bias.size(); ++j) sum[j] += widen(bias[j]);
+  }
+  return Write::accumulate;
+}
+
+/// c = sums, rounded to U.
+template <class A, class U>
+void round_sums(ConstMat<A> sums, Mat<U> c) {
+  for (Index i = 0; i < c.rows(); ++i) {
+    const A* const sum = row(sums, i);
+    U* const out = row(c, i);
+    for (Index j = 0; j < c.cols(); ++j) out[j] = narrow<U>(sum[j]);
+  }
 }
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N) not empty, bias (N) or empty; U is T or Acc<T>.
-/// Accumulates in Acc<T> and rounds to U once. Uses all threads, or only the calling one inside a parallel region. If
-/// deterministic(), no bit depends on the thread count.
+/// Accumulates in Acc<T> and rounds to U once. Uses all threads, or only the calling one inside a parallel region. No
+/// bit depends on the thread count, unless Microkernel::kBitsDependOnTiles and not deterministic().
 template <ProductMicrokernel Microkernel, class U, class T = typename Microkernel::Factor>
 void tiled_product(const Strided<T>& a, const Strided<T>& b, Mat<U> c, Write write, ConstVec<T> bias) {
   assert(c.size() > 0);
   const ProductGrid<Microkernel> grid(c.rows(), c.cols());
   parallel_each(grid.count(), [&](Index i) {
     auto* const packed = scratch<Microkernel, typename Microkernel::PackedElement>(Microkernel::kPackedSize);
-    auto* const sums = scratch<ProductGrid<Microkernel>, Acc<T>>(Microkernel::kTileRows * Microkernel::kTileCols);
     const auto [row, rows, col, cols] = grid[i];
-    if (a.cols == 0) std::fill_n(sums, rows * Microkernel::kTileCols, Acc<T>(0));
+    const Mat<U> tile = columns(kiln::rows(c, row, rows), col, cols);
+    Mat<Acc<T>> sums = sums_of<Microkernel>(tile);
+    const Write first = start_sums<T, U>(as_const(tile), write, part(bias, col, cols), sums);
+    if (a.cols == 0 && first == Write::overwrite) sums.setZero();
     for (Index k = 0, depth = 0; k < a.cols; k += depth) {
       depth = std::min(Microkernel::kDepth, a.cols - k);
-      Microkernel::multiply(a.part(row, rows, k, depth), b.part(k, depth, col, cols), packed, sums,
-                            k == 0 ? Write::overwrite : Write::accumulate);
+      Microkernel::multiply(a.part(row, rows, k, depth), b.part(k, depth, col, cols), packed, sums.data(),
+                            sums.outerStride(), k == 0 ? first : Write::accumulate);
     }
-    write_sums<T, U>(sums, Microkernel::kTileCols, columns(kiln::rows(c, row, rows), col, cols), write,
-                     part(bias, col, cols));
+    if constexpr (!kSumsInPlace<Microkernel, U>) round_sums(as_const(sums), tile);
   });
 }
 

@@ -125,6 +125,8 @@ const Case kLarge[] = {
     {"wide_heads", 1, 131, 2, 1, 144},
     {"three_key_tiles", 1, 300, 2, 1, 16, true, 0.1},
     {"tile_and_one", 1, 65, 1, 1, 6, false, 0.5},
+    {"small_tiles", 1, 96, 2, 2, 16},
+    {"small_tiles_and_one", 1, 97, 2, 1, 6, true, 0.2},
     {"odd", 2, 77, 4, 2, 7, true, 0.2},
     {"packed", 0, 0, 4, 2, 20, false, 0, {130, 1, 65, 3, 4, 5, 200}},
     {"packed_with_all", 0, 0, 3, 1, 7, true, 0.2, {2, 131, 64, 1, 66}},

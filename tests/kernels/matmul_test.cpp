@@ -74,7 +74,8 @@ TEST_P(Matmul, AgreesWithPlainLoopsInEveryType) {
                                 {460, 520, 17},   // several in amx_product, and two stretches of the depth
                                 {90, 1700, 50},   // stretches of the depth
                                 {130, 40, 1024},  // rows of whole pages
-                                {8, 2000, 5}}) {
+                                {8, 2000, 5},
+                                {400, 257, 800}}) {  // several tiles of AVX2's, and one step more than a stretch
     expect_products<float, float>(M, K, N, 1e-6);
     expect_products<double, double>(M, K, N, 1e-14);
     expect_products<bfloat16, float>(M, K, N, 1e-6);       // exact products, summed in float
@@ -141,7 +142,7 @@ void expect_same_bits_for_any_thread_count(Index M, Index K, Index N) {
   const Products<T, U> products(rng, M, K, N);
   set_threads(1, true);
   const std::vector<U> one = products.bits();
-  for (const int count : testing::kSanitized ? std::vector{3} : std::vector{2, 3, 4}) {
+  for (const int count : testing::kSanitized ? std::vector{3} : std::vector{2, 3, 4, 8}) {
     set_threads(count, true);
     EXPECT_TRUE(products.bits() == one) << M << "x" << K << "x" << N << ", " << count << " threads";
   }

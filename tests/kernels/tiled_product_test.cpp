@@ -1,15 +1,18 @@
-// Products in tiles, against plain loops in double, whatever processor the tests run on: of bfloat16 in float, and by a
-// model of AMX's registers. Where a processor has them, matmul_test multiplies by the registers themselves; there are
-// the tiles of other types too.
+// Products in tiles, against plain loops in double, whatever processor the tests run on: of bfloat16 in float, by
+// models of AMX's registers and of a vector unit's, and by AVX2 where the processor has it. Where it has AMX,
+// matmul_test multiplies by the registers themselves; there are the tiles of other types too.
 #include "kernels/tiled_product.h"
 
+#include "kiln/core/processor.h"
 #include "kiln/core/threads.h"
 #include "kiln/tensor/convert.h"
 
 #include <fmt/format.h>
 
 #include "kernels/amx_microkernel.h"
+#include "kernels/avx2_block.h"
 #include "kernels/library_microkernel.h"
+#include "kernels/vector_microkernel.h"
 #include "support/gradient.h"
 #include "support/products.h"
 #include <algorithm>
@@ -92,33 +95,82 @@ class ModelRegisters {
   static inline thread_local bool in_use_ = false;
 };
 
+/// What Avx2Block does, in loops and other sizes: for CPUs of any kind.
+struct ModelBlock {
+  static constexpr Index kRows = 5, kLanes = 4, kVectors = 2, kCols = 8;
+
+  template <Index V>
+  static void multiply(const float* left, const float* right, Index depth, float* sums, Index pitch, Write write) {
+    for (Index i = 0; i < kRows; ++i) {
+      for (Index j = 0; j < V * kLanes; ++j) {
+        float sum = 0;
+        for (Index k = 0; k < depth; ++k) sum += left[k * kRows + i] * right[k * kCols + j];
+        sums[i * pitch + j] = write == Write::accumulate ? sums[i * pitch + j] + sum : sum;
+      }
+    }
+  }
+  template <Index Lines, class T>
+  static void copy(const T* from, Index stride, Index depth, Index panels, float* out, Index panel) {
+    for (Index p = 0; p < panels; ++p) {
+      for (Index i = 0; i < depth * Lines; ++i) {
+        out[p * panel + i] = widen(from[i / Lines * stride + p * Lines + i % Lines]);
+      }
+    }
+  }
+  template <Index Lines, class T>
+  static void transpose(const T* from, Index stride, Index count, Index depth, float* out) {
+    for (Index i = 0; i < depth * Lines; ++i) {
+      if (i % Lines < count) out[i] = widen(from[i % Lines * stride + i / Lines]);
+    }
+  }
+};
+
 template <class Microkernel>
-class TiledProduct : public ::testing::Test {};
-using Microkernels = ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>>;
+inline constexpr bool kNeedsAvx2 = false;
+
+template <class Microkernel>
+class TiledProduct : public ::testing::Test {
+  void SetUp() override {
+    if (kNeedsAvx2<Microkernel> && !has_avx2()) GTEST_SKIP() << "no AVX2";
+  }
+};
+#if defined(__x86_64__)
+template <class T, Index... Sizes>
+inline constexpr bool kNeedsAvx2<VectorMicrokernel<T, Avx2Block, Sizes...>> = true;
+using SmallAvx2Tiles = VectorMicrokernel<float, Avx2Block, 18, 48, 24>;
+using Microkernels =
+    ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>,
+                     VectorMicrokernel<bfloat16, ModelBlock, 20, 24, 32>, VectorMicrokernel<float, Avx2Block>,
+                     VectorMicrokernel<bfloat16, Avx2Block>, SmallAvx2Tiles>;
+#else
+using Microkernels = ::testing::Types<LibraryMicrokernel<bfloat16, float>, AmxMicrokernel<ModelRegisters, 96, 64, 128>,
+                                      VectorMicrokernel<bfloat16, ModelBlock, 20, 24, 32>>;
+#endif
 TYPED_TEST_SUITE(TiledProduct, Microkernels);
 
 /// How a factor lies in memory: row by row, or as its own transpose.
 enum class Lies { plain, across };
 
 /// A factor within a larger matrix, and nothing that may be read beside it.
+template <class T>
 class Factor {
  public:
   Factor(Rng& rng, Index rows, Index cols, Lies lies)
-      : rows_(rows), cols_(cols), lies_(lies), memory_(lines(), pitch(), bfloat16(std::nanf(""))) {
+      : rows_(rows), cols_(cols), lies_(lies), memory_(lines(), pitch(), T(std::nanf(""))) {
     for (Index i = 0; i < lines(); ++i) {
       for (Index j = 0; j < pitch() - kBeside; ++j)
-        row(memory_.m(), i)[j] = narrow<bfloat16>(static_cast<float>(rng.normal()));
+        row(memory_.m(), i)[j] = narrow<T>(static_cast<float>(rng.normal()));
     }
   }
 
-  Strided<bfloat16> view() const {
-    const bfloat16* const data = memory_.data.data();
+  Strided<T> view() const {
+    const T* const data = memory_.data.data();
     if (lies_ == Lies::plain) return {data, rows_, cols_, pitch(), 1};
     return {data, rows_, cols_, 1, pitch()};
   }
-  bfloat16& operator()(Index i, Index j) { return lies_ == Lies::plain ? memory_(i, j) : memory_(j, i); }
+  T& operator()(Index i, Index j) { return lies_ == Lies::plain ? memory_(i, j) : memory_(j, i); }
   std::vector<double> wide() const {
-    const Strided<bfloat16> m = view();
+    const Strided<T> m = view();
     return testing::wide(m.data, m.rows, m.cols, m.row_stride, m.col_stride);
   }
   Lies lies() const { return lies_; }
@@ -130,43 +182,44 @@ class Factor {
 
   Index rows_, cols_;
   Lies lies_;
-  Tensor<bfloat16> memory_;
+  Tensor<T> memory_;
 };
 
+template <class Microkernel, class T = typename Microkernel::Factor>
 struct Factors {
-  Factor left, right;
+  Factor<T> left, right;
 
   Factors(Rng& rng, Index M, Index K, Index N, Lies l, Lies r) : left(rng, M, K, l), right(rng, K, N, r) {}
-  Strided<bfloat16> a() const { return left.view(); }
-  Strided<bfloat16> b() const { return right.view(); }
+  Strided<T> a() const { return left.view(); }
+  Strided<T> b() const { return right.view(); }
   std::vector<double> product() const { return plain_product(left.wide(), right.wide(), a().rows, a().cols, b().cols); }
 };
 
-/// Every way of writing a product and adding a bias: in float near the plain product, in bfloat16 the same, rounded
-/// once.
-template <class Microkernel>
-void expect_tiled_product(const Factors& factors) {
+/// Every way of writing a product and adding a bias: in float near the plain product, in the factors' type the same,
+/// rounded once.
+template <class Microkernel, class T = typename Microkernel::Factor>
+void expect_tiled_product(const Factors<Microkernel>& factors) {
   const Index M = factors.a().rows, K = factors.a().cols, N = factors.b().cols;
   const std::vector<double> product = factors.product();
   Rng rng(5, "test");
-  const Tensor<bfloat16> bias = randn<bfloat16>(rng, 1, N), start = randn<bfloat16>(rng, M, N);
+  const Tensor<T> bias = randn<T>(rng, 1, N), start = randn<T>(rng, M, N);
   Tensor<float> float_start(M, N);
   for (Index i = 0; i < M * N; ++i) float_start.data.data()[i] = widen(start.data.data()[i]);
   for (const Write write : {Write::overwrite, Write::accumulate}) {
     for (const bool has_bias : {false, true}) {
       SCOPED_TRACE(fmt::format("{} x {} x {}{}{}", M, K, N, factors.left.lies() == Lies::across ? ", left across" : "",
                                factors.right.lies() == Lies::across ? ", right across" : ""));
-      const ConstVec<bfloat16> added = has_bias ? bias.cv() : no_const_vec<bfloat16>();
+      const ConstVec<T> added = has_bias ? bias.cv() : no_const_vec<T>();
       Tensor<float> sums = float_start;
-      Tensor<bfloat16> rounded = start;
+      Tensor<T> rounded = start;
       tiled_product<Microkernel, float>(factors.a(), factors.b(), sums.m(), write, added);
-      tiled_product<Microkernel, bfloat16>(factors.a(), factors.b(), rounded.m(), write, added);
+      tiled_product<Microkernel, T>(factors.a(), factors.b(), rounded.m(), write, added);
       const double error =
           largest_error(sums, product, write == Write::accumulate ? &float_start : nullptr, has_bias ? &bias : nullptr);
       EXPECT_LT(error, 1e-5 * std::sqrt(static_cast<double>(std::max<Index>(K, 1))));
       Index different = 0;
       for (Index i = 0; i < M * N; ++i) {
-        different += rounded.data.data()[i] == narrow<bfloat16>(sums.data.data()[i]) ? 0 : 1;
+        different += rounded.data.data()[i] == narrow<T>(sums.data.data()[i]) ? 0 : 1;
       }
       EXPECT_EQ(different, 0);
     }
@@ -188,7 +241,7 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
                                 {20, 1100, 40}}) {  // stretches of the depth
     for (const Lies left : {Lies::plain, Lies::across}) {
       for (const Lies right : {Lies::plain, Lies::across}) {
-        expect_tiled_product<TypeParam>(Factors(rng, M, K, N, left, right));
+        expect_tiled_product<TypeParam>(Factors<TypeParam>(rng, M, K, N, left, right));
       }
     }
   }
@@ -196,16 +249,32 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
 
 TEST(AmxMicrokernel, AgreesWithPlainLoopsInTilesOfItsUsualSize) {
   Rng rng(9, "test");
-  expect_tiled_product<AmxMicrokernel<ModelRegisters>>(Factors(rng, 450, 40, 20, Lies::plain, Lies::plain));
-  expect_tiled_product<AmxMicrokernel<ModelRegisters>>(Factors(rng, 40, 550, 490, Lies::across, Lies::across));
+  using Usual = AmxMicrokernel<ModelRegisters>;
+  expect_tiled_product<Usual>(Factors<Usual>(rng, 450, 40, 20, Lies::plain, Lies::plain));
+  expect_tiled_product<Usual>(Factors<Usual>(rng, 40, 550, 490, Lies::across, Lies::across));
+}
+
+// Each row and column count around the sizes of blocks and tiles, with depths around those of vectors and stretches.
+TYPED_TEST(TiledProduct, AgreesWithPlainLoopsInEverySize) {
+  constexpr Index kRows = TypeParam::kRows, kCols = TypeParam::kCols, kDepth = TypeParam::kDepth;
+  const std::array<Index, 11> depths{1, 2, 7, 8, 9, 15, 16, 17, kDepth - 1, kDepth, kDepth + 1};
+  Rng rng(10, "test");
+  std::size_t n = 0;
+  for (Index M = 1; M <= 3 * kRows + 1 && M <= 40; ++M) {
+    for (Index N = 1; N <= 2 * kCols + 4; N += N % kCols < 2 || M % kRows < 2 ? 1 : 3) {
+      const Lies left = n % 2 == 0 ? Lies::plain : Lies::across, right = n / 2 % 2 == 0 ? Lies::plain : Lies::across;
+      expect_tiled_product<TypeParam>(Factors<TypeParam>(rng, M, depths[n++ % depths.size()], N, left, right));
+    }
+  }
 }
 
 TYPED_TEST(TiledProduct, LeavesWhatLiesBesideItsResult) {
   Rng rng(6, "test");
-  const Factors factors(rng, 14, 20, 35, Lies::plain, Lies::plain);
+  using T = typename TypeParam::Factor;
+  const Factors<TypeParam> factors(rng, 14, 20, 35, Lies::plain, Lies::plain);
   Tensor<float> c(14, 60, 5.0f);
   tiled_product<TypeParam, float>(factors.a(), factors.b(), columns(c.m(), 10, 35), Write::overwrite,
-                                  no_const_vec<bfloat16>());
+                                  no_const_vec<T>());
   EXPECT_EQ((c.data.leftCols(10).array() == 5.0f).all(), true);
   EXPECT_EQ((c.data.rightCols(15).array() == 5.0f).all(), true);
   Tensor<float> middle(14, 35);
@@ -215,13 +284,14 @@ TYPED_TEST(TiledProduct, LeavesWhatLiesBesideItsResult) {
 
 TYPED_TEST(TiledProduct, NotANumberStaysInItsRowOrColumn) {
   Rng rng(7, "test");
-  const auto bad = bfloat16(std::numeric_limits<float>::quiet_NaN());
+  using T = typename TypeParam::Factor;
+  const auto bad = T(std::numeric_limits<float>::quiet_NaN());
   for (const Lies lies : {Lies::plain, Lies::across}) {
     for (const bool in_left : {false, true}) {
-      Factors factors(rng, 30, 50, 40, lies, lies);
+      Factors<TypeParam> factors(rng, 30, 50, 40, lies, lies);
       (in_left ? factors.left(17, 3) : factors.right(3, 17)) = bad;
-      Tensor<bfloat16> c(30, 40);
-      tiled_product<TypeParam, bfloat16>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+      Tensor<T> c(30, 40);
+      tiled_product<TypeParam, T>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<T>());
       for (Index i = 0; i < 30; ++i) {
         for (Index j = 0; j < 40; ++j) {
           EXPECT_EQ(std::isnan(widen(c(i, j))), (in_left ? i : j) == 17) << i << "," << j;
@@ -252,25 +322,29 @@ TYPED_TEST(TiledProduct, CoversItsResultOnceWithTilesForAllThreads) {
   set_threads(0);
 }
 
-template <class Microkernel, class U>
-std::vector<U> bits(const Factors& factors, int thread_count) {
-  set_threads(thread_count, true);
-  Tensor<U> c(factors.a().rows, factors.b().cols);
-  tiled_product<Microkernel, U>(factors.a(), factors.b(), c.m(), Write::overwrite, no_const_vec<bfloat16>());
+template <class U, class Microkernel, class T = typename Microkernel::Factor>
+std::vector<U> bits(const Factors<Microkernel>& factors, int thread_count, bool deterministic) {
+  set_threads(thread_count, deterministic);
+  Tensor<U> c(factors.a().rows, factors.b().cols, U(0.5f));
+  tiled_product<Microkernel, U>(factors.a(), factors.b(), c.m(), Write::accumulate, no_const_vec<T>());
   set_threads(0);
   return {c.data.data(), c.data.data() + c.data.size()};
 }
 
 TYPED_TEST(TiledProduct, HasTheSameBitsForAnyThreadCount) {
+  using T = typename TypeParam::Factor;
   Rng rng(8, "test");
   for (const auto& [M, K, N] : {std::array<Index, 3>{128, 700, 130}, {9, 64, 1500}, {600, 50, 40}}) {
-    const Factors factors(rng, M, K, N, Lies::across, Lies::plain);
-    const auto one_float = bits<TypeParam, float>(factors, 1);
-    const auto one_bfloat16 = bits<TypeParam, bfloat16>(factors, 1);
-    for (const int count : {2, 3}) {
-      const bool same = bits<TypeParam, float>(factors, count) == one_float &&
-                        bits<TypeParam, bfloat16>(factors, count) == one_bfloat16;
-      EXPECT_TRUE(same) << M << "x" << K << "x" << N << ", " << count << " threads";
+    const Factors<TypeParam> factors(rng, M, K, N, Lies::across, Lies::plain);
+    const auto one = bits<float>(factors, 1, true);
+    const auto one_rounded = bits<T>(factors, 1, true);
+    for (const bool deterministic : {true, false}) {
+      if (!deterministic && TypeParam::kBitsDependOnTiles) continue;
+      for (const int count : {2, 3, 4, 8}) {
+        const bool same =
+            bits<float>(factors, count, deterministic) == one && bits<T>(factors, count, deterministic) == one_rounded;
+        EXPECT_TRUE(same) << M << "x" << K << "x" << N << ", " << count << " threads, " << deterministic;
+      }
     }
   }
 }

@@ -5,6 +5,9 @@
 
 namespace kiln {
 
+/// Returns whether the CPU has AVX2 and fused multiply-adds (FMA).
+bool has_avx2();
+
 /// Returns whether the CPU multiplies bfloat16 in hardware (AVX512-BF16; CPUs with AMX have it too).
 bool has_bfloat16_products();
 

@@ -10,8 +10,9 @@ namespace kiln {
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty. T is float, bfloat16 or double;
 /// U is T or Acc<T>; accumulates in Acc<T>. Operands may be column slices. Uses all threads, or only the calling one
 /// inside a parallel region. After a thread's first product of a shape, only oneDNN and Eigen allocate (Eigen replaces
-/// oneDNN for double and where oneDNN is missing). Results may depend on the thread count in their last bits, unless
-/// deterministic() (core/threads): then sizes alone determine the tiles (kernels/tiled_product).
+/// oneDNN for double and where oneDNN is missing). The results of a library, which multiplies where it has AVX-512, may
+/// depend on the thread count in their last bits, unless deterministic() (core/threads): then sizes alone determine the
+/// tiles (kernels/tiled_product).
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
             ConstVec<T> bias = no_const_vec<T>());
