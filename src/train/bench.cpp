@@ -5,6 +5,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/memory.h"
 #include "kiln/core/stopwatch.h"
+#include "kiln/core/threads.h"
 #include "kiln/data/corpus.h"
 #include "kiln/kernels/machine.h"
 #include "kiln/text/tokenizer.h"

@@ -245,5 +245,33 @@ TEST(EvaluationBatches, OneTokenHasNothingToScore) {
                [] { EvaluationBatches batches(counting(1), 4, 2); });
 }
 
+TEST(PartOfStep, GivesEachExampleToOnePart) {
+  for (const Index micro_batches : {1, 2, 3, 8}) {
+    std::vector<ExampleRange> step;
+    Index examples = 0;
+    for (Index m = 0; m < micro_batches; ++m) {
+      step.push_back({examples, 5 + m});
+      examples += 5 + m;
+    }
+    for (const Index parts : {1, 2, 3, 4, 5, 8}) {
+      Index next = 0;
+      for (Index part = 0; part < parts; ++part) {
+        for (const ExampleRange& range : part_of_step(step, part, parts)) {
+          EXPECT_EQ(range.first, next) << micro_batches << " micro-batches, part " << part << " of " << parts;
+          next += range.count;
+        }
+      }
+      EXPECT_EQ(next, examples);
+    }
+  }
+}
+
+TEST(PartOfStep, IsEmptyWhereThereAreFewerExamplesThanParts) {
+  const std::vector<ExampleRange> step{{10, 2}};
+  Index parts_with_examples = 0;
+  for (Index part = 0; part < 5; ++part) parts_with_examples += part_of_step(step, part, 5).front().count;
+  EXPECT_EQ(parts_with_examples, 2);
+}
+
 }  // namespace
 }  // namespace kiln
