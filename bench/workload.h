@@ -1,11 +1,12 @@
 // What the benchmarks have in common: the models of shared shapes, numbers to multiply, and GFLOP/s.
 #pragma once
 
+#include "kiln/tensor/arena.h"
 #include "kiln/tensor/view.h"
 
 #include <benchmark/benchmark.h>
 
-#include <vector>
+#include <cstdint>
 
 namespace kiln::bench {
 
@@ -30,25 +31,29 @@ inline constexpr Workload kWorkloads[] = {
     {"gpt2-124M-long", 1, 1024, 768, 12, 50257},
 };
 
-/// A matrix that owns its numbers, spread over (-1, 1): zeros and denormals would run at another speed.
+/// A matrix that owns its numbers, in memory like a model's, spread over (-1, 1): zeros and denormals would run at
+/// another speed.
 template <class T>
 class Matrix {
  public:
-  Matrix(Index rows, Index cols) : rows_(rows), cols_(cols), values_(static_cast<std::size_t>(rows * cols)) {
+  Matrix(Index rows, Index cols)
+      : rows_(rows), cols_(cols), memory_(static_cast<std::size_t>(rows * cols) * sizeof(T)) {
     std::uint32_t state = 1;
-    for (T& value : values_) {
+    for (Index i = 0; i < rows * cols; ++i) {
       state = state * 1664525 + 1013904223;  // Numerical Recipes' generator
-      value = static_cast<T>(static_cast<float>(state >> 8) * 0x1p-23f - 1.0f);
+      values()[i] = static_cast<T>(static_cast<float>(state >> 8) * 0x1p-23f - 1.0f);
     }
   }
 
-  Mat<T> view() { return mat(values_.data(), rows_, cols_); }
-  ConstMat<T> view() const { return mat(values_.data(), rows_, cols_); }
+  Mat<T> view() { return mat(values(), rows_, cols_); }
+  ConstMat<T> view() const { return mat(static_cast<const T*>(values()), rows_, cols_); }
 
  private:
+  T* values() const { return reinterpret_cast<T*>(memory_.data()); }
+
   Index rows_;
   Index cols_;
-  std::vector<T> values_;
+  AlignedBlock memory_;
 };
 
 /// Reports the speed of a benchmark whose every iteration does `flops` operations (a multiplication and an addition are

@@ -21,24 +21,23 @@ struct VectorMicrokernel {
   static constexpr Index kPackingCost = 24;
   static constexpr bool kInPlace = true, kBitsDependOnTiles = false;
   static constexpr Index kPanels = 4;  // packed at once if neighbours in memory: whole cache lines of a row, in order
-  template <Index Lines>
-  static constexpr Index kPanel = 16 + kDepth * Lines;  // a cache line more, so that panels lie in different cache sets
-  static constexpr Index kLeftSize = kTileRows / kRows * kPanel<kRows>;
-  static constexpr Index kPackedSize = kLeftSize + kPanels * kPanel<kCols>;
+  static constexpr Index kLine = 16;   // floats; keeps panels out of each other's cache sets
+  static constexpr Index kLeftPanel = kRows * kDepth + kLine, kRightPanel = kCols * kDepth + kLine;
+  static constexpr Index kLeftSize = kTileRows / kRows * kLeftPanel, kPackedSize = kLeftSize + kPanels * kRightPanel;
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0);
 
   static void multiply(const Strided<T>& a, const Strided<T>& b, float* packed, float* sums, Index pitch, Write write) {
     float* const right = packed + kLeftSize;
     const Strided<T> columns{b.data, b.cols, b.rows, b.col_stride, b.row_stride};  // as lines
     const Index strip = (b.col_stride == 1 ? kPanels : 1) * kCols;
-    pack<kRows>(a, packed);
+    pack<kRows, kLeftPanel>(a, packed);
     for (Index begin = 0; begin < b.cols; begin += strip) {
       const Index end = std::min(b.cols, begin + strip);
-      pack<kCols>(columns.part(begin, end - begin, 0, b.rows), right);
+      pack<kCols, kRightPanel>(columns.part(begin, end - begin, 0, b.rows), right);
       const float* panel = right;
-      for (Index j = begin; j < end; j += kCols, panel += kPanel<kCols>) {
+      for (Index j = begin; j < end; j += kCols, panel += kRightPanel) {
         const float* left = packed;
-        for (Index i = 0; i < a.rows; i += kRows, left += kPanel<kRows>) {
+        for (Index i = 0; i < a.rows; i += kRows, left += kLeftPanel) {
           multiply_block(left, panel, a.cols, sums + i * pitch + j, pitch, std::min(kRows, a.rows - i),
                          std::min(kCols, end - j), write);
         }
@@ -47,20 +46,20 @@ struct VectorMicrokernel {
   }
 
  private:
-  /// Packs lines (count, depth) in panels of Lines lines side by side: element k of line l of a panel goes to
-  /// [k * Lines + l]. The lanes of missing lines hold arbitrary numbers, which reach no sum that is kept.
-  template <Index Lines>
+  /// Packs lines (count, depth) in panels, Size apart, of Lines lines side by side: element k of line l of a panel goes
+  /// to [k * Lines + l]. The lanes of missing lines hold arbitrary numbers, which reach no sum that is kept.
+  template <Index Lines, Index Size>
   static void pack(const Strided<T>& lines, float* out) {
     Index packed = 0, depth = 0;  // lines packed in vectors, and depth of the others
     if (lines.row_stride == 1) {
       packed = lines.rows / Lines * Lines;
-      Block::template copy<Lines>(lines.data, lines.col_stride, lines.cols, packed / Lines, out, kPanel<Lines>);
+      Block::template copy<Lines>(lines.data, lines.col_stride, lines.cols, packed / Lines, out, Size);
     } else {
       depth = lines.cols / Block::kLanes * Block::kLanes;
     }
     for (; packed < lines.rows; packed += Lines) {
       const Strided<T> part = lines.part(packed, std::min(Lines, lines.rows - packed), 0, lines.cols);
-      float* const panel = out + packed / Lines * kPanel<Lines>;
+      float* const panel = out + packed / Lines * Size;
       if (depth > 0) Block::template transpose<Lines>(part.data, part.row_stride, part.rows, depth, panel);
       for (Index k = depth; k < part.cols; ++k) {
         for (Index l = 0; l < part.rows; ++l) {
