@@ -75,7 +75,7 @@ Batch batch_of(const std::vector<Episode>& episodes, const PolicyConfig& policy,
   return batch;
 }
 
-std::vector<double> gradient_of(const Objective& objective, const Batch& batch, const std::vector<double>& outputs) {
+std::vector<double> gradient_of_drawn(const Objective& objective, const Batch& batch, const std::vector<double>& outputs) {
   std::vector<double> gradient(outputs.size());
   objective.gradient(batch, outputs, gradient);
   return gradient;
@@ -107,7 +107,7 @@ TEST(PolicyObjective, GivesPyTorchsAdvantagesLossesAndGradients) {
     const PolicyObjective objective(policy);
     EXPECT_NEAR(objective.loss(batch, outputs), one["loss"].get<double>(), kFloatWeights) << name;
     EXPECT_NEAR(objective.weight(batch), one["weight"].get<double>(), 10 * kFloatWeights) << name;
-    expect_near(gradient_of(objective, batch, outputs), expected, kFloatWeights, name + " gradient");
+    expect_near(gradient_of_drawn(objective, batch, outputs), expected, kFloatWeights, name + " gradient");
   }
 }
 
@@ -125,7 +125,7 @@ TEST(PolicyObjective, GradientsMatchCentralDifferences) {
       for (const double value : fixture["values"]) outputs.push_back(value);
     }
     const PolicyObjective objective(policy);
-    const std::vector<double> gradient = gradient_of(objective, batch, outputs);
+    const std::vector<double> gradient = gradient_of_drawn(objective, batch, outputs);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       std::vector<double> above = outputs, below = outputs;
       above[i] += kStep;
@@ -214,7 +214,7 @@ TEST(PolicyObjective, CountsTokensBeyondTheClipWhereTheAdvantageFavoursThem) {
   EXPECT_EQ(measures.policy.high, 1);
   EXPECT_EQ(measures.policy.low, 1);
   EXPECT_NEAR(measures.policy.largest_log_ratio, 0.3, 1e-15);
-  const std::vector<double> gradient = gradient_of(objective, batch, outputs);
+  const std::vector<double> gradient = gradient_of_drawn(objective, batch, outputs);
   EXPECT_EQ(gradient[0], 0);  // likely enough
   EXPECT_EQ(gradient[3], 0);  // unlikely enough
   EXPECT_NE(gradient[1], 0);
