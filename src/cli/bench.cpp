@@ -131,8 +131,8 @@ std::string to_text(const DistributedReport& report) {
   const auto milliseconds = [](double seconds) { return fmt::format("{:.2f} ms", seconds * kMilliseconds); };
   const SharedStep& planned = report.planned;
   Table table;
-  table.heading(fmt::format("{} of {} each, {}", counted(report.ranks, "rank"), counted(threads(), "thread"),
-                            processor_name()));
+  table.heading(
+      fmt::format("{} of {} each, {}", counted(report.ranks, "rank"), counted(threads(), "thread"), processor_name()));
   table.row({"a message to all and back", fmt::format("{:.0f} us", 1e6 * report.network.latency_seconds)});
   table.row({"exchange of weights", fmt::format("{:.0f} MB/s", report.network.bytes_per_second / kMega)});
   table.row({"a rank's part, each alone", milliseconds(report.alone_seconds)});

@@ -137,8 +137,8 @@ std::string LiveLine::line(std::size_t width) const {
       figures.push_back({1, fmt::format("{:.0f}% of peak", 100 * standing_.share_of_peak)});
     }
     if (row.waiting) {
-      figures.push_back({1, fmt::format("waits {:.0f}%, rank {:.0f} is {} behind", 100 * *row.waiting, *row.slowest_rank,
-                                        format_duration(*row.lag))});
+      figures.push_back({1, fmt::format("waits {:.0f}%, rank {:.0f} is {} behind", 100 * *row.waiting,
+                                        *row.slowest_rank, format_duration(*row.lag))});
     }
   }
   if (const auto& remaining = standing_.remaining_seconds) {

@@ -87,7 +87,8 @@ void World::exchange(std::span<const ConstBytes> out, std::span<const Bytes> in)
 }
 
 void World::gather_pieces(Bytes all, std::size_t size) {
-  std::vector<ConstBytes> out(static_cast<std::size_t>(size_), all.subspan(static_cast<std::size_t>(rank_) * size, size));
+  std::vector<ConstBytes> out(static_cast<std::size_t>(size_),
+                              all.subspan(static_cast<std::size_t>(rank_) * size, size));
   std::vector<Bytes> in;
   for (std::size_t r = 0; r < out.size(); ++r) in.push_back(all.subspan(r * size, size));
   exchange(out, in);

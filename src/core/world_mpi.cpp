@@ -1,16 +1,15 @@
 // Joins processes by MPI: the only file that knows it.
-#include "kiln/core/world.h"
-
 #include "kiln/core/error.h"
 #include "kiln/core/stopwatch.h"
+#include "kiln/core/world.h"
 
 #ifdef KILN_MPI
 #include <fmt/ranges.h>
-#include <mpi.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <mpi.h>
 #include <thread>
 #include <vector>
 #endif
@@ -95,7 +94,8 @@ class MpiWorld final : public World {
     std::ranges::sort(silent);
     silent.erase(std::ranges::unique(silent).begin(), silent.end());
     fail(ExitCode::peer,
-         "has waited {:.0f} s for rank {} (distributed.timeout): that process hangs, or its machine is out of reach; the "
+         "has waited {:.0f} s for rank {} (distributed.timeout): that process hangs, or its machine is out of reach; "
+         "the "
          "last checkpoint is whole, and --resume continues from it",
          timeout(), fmt::join(silent, ", "));
   }

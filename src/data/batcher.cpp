@@ -114,15 +114,17 @@ std::vector<ExampleRange> micro_batches_of_step(BatchSource& source, Index first
 std::vector<ExampleRange> part_of_step(std::span<const ExampleRange> micro_batches, Index part, Index parts) {
   const Index all = std::ssize(micro_batches);
   if (all >= parts) {
-    const std::span<const ExampleRange> own = micro_batches.subspan(
-        static_cast<std::size_t>(all * part / parts), static_cast<std::size_t>(all * (part + 1) / parts - all * part / parts));
+    const std::span<const ExampleRange> own =
+        micro_batches.subspan(static_cast<std::size_t>(all * part / parts),
+                              static_cast<std::size_t>(all * (part + 1) / parts - all * part / parts));
     return {own.begin(), own.end()};
   }
   // The parts of micro-batch m are those whose number times `all` over `parts` is m.
   const Index m = part * all / parts;
   const Index begin = (m * parts + all - 1) / all, end = ((m + 1) * parts + all - 1) / all;
   const ExampleRange& whole = micro_batches[static_cast<std::size_t>(m)];
-  const Index from = whole.count * (part - begin) / (end - begin), to = whole.count * (part + 1 - begin) / (end - begin);
+  const Index from = whole.count * (part - begin) / (end - begin),
+              to = whole.count * (part + 1 - begin) / (end - begin);
   return {{whole.first + from, to - from}};
 }
 

@@ -59,11 +59,12 @@ void apply_override(Json& document, std::string_view assignment, Problems& probl
 void check_local_steps(const Config& config, Problems& problems) {
   const TrainConfig& train = config.train;
   const std::int64_t local = config.distributed.local_steps;
-  for (const auto& [every, pointer] : {std::pair(train.eval_every, "/train/eval_every"),
-                                       std::pair(train.checkpoint_every, "/train/checkpoint_every"),
-                                       std::pair(train.sample_every, "/train/sample_every")}) {
+  for (const auto& [every, pointer] :
+       {std::pair(train.eval_every, "/train/eval_every"), std::pair(train.checkpoint_every, "/train/checkpoint_every"),
+        std::pair(train.sample_every, "/train/sample_every")}) {
     if (every % local == 0) continue;
-    problems.add(pointer, "{} is not a multiple of distributed.local_steps, {}: only then all ranks have the same weights",
+    problems.add(pointer,
+                 "{} is not a multiple of distributed.local_steps, {}: only then all ranks have the same weights",
                  every, local);
   }
   if (train.time_budget) problems.add("/train/time_budget", "needs ranks that share every step; set train.steps");
@@ -422,7 +423,7 @@ Json config_schema() { return json_schema<Config>("kiln config"); }
 std::string config_reference() { return markdown_reference<Config>(); }
 
 bool Difference::binds_run() const {
-  constexpr std::string_view kNone = "0.0";  // SGD then has no state
+  constexpr std::string_view kNone = "0.0";                                             // SGD then has no state
   if (pointer == "/distributed/local_steps") return (before == "1") != (after == "1");  // or no outer momentum
   return pointer.starts_with("/model/") || pointer.starts_with("/lora/") ||
          (pointer.starts_with("/tokenizer/") && pointer != "/tokenizer/path") ||

@@ -179,9 +179,8 @@ class Examination {
     const LanguageModel<float> trained(model, read.vocab_size);
     const ParameterLayout& layout = trained.layout;
     if (manifest_->step == 0 || !is_sound(kOptimizerFile)) return;  // an imported model has no moments yet
-    attempt(kOptimizerFile, "the moments that the config describes", [&] {
-      check_optimizer(folder_, state_of_run(config, trainable_parameters(config.train, layout)));
-    });
+    attempt(kOptimizerFile, "the moments that the config describes",
+            [&] { check_optimizer(folder_, state_of_run(config, trainable_parameters(config.train, layout))); });
   }
 
   void examine_tokenizer() {

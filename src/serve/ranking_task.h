@@ -2,11 +2,11 @@
 #pragma once
 
 #include "kiln/core/json.h"
+#include "kiln/core/work_thread.h"
 #include "kiln/data/rankings.h"
 #include "kiln/serve/service.h"
 
 #include "serve/ranking_report.h"
-#include "kiln/core/work_thread.h"
 #include <cstddef>
 #include <map>
 #include <string>

@@ -1,8 +1,9 @@
 // Reads runs on a thread of its own.
 #pragma once
 
-#include "serve/run_catalog.h"
 #include "kiln/core/work_thread.h"
+
+#include "serve/run_catalog.h"
 #include <filesystem>
 #include <functional>
 #include <utility>

@@ -16,11 +16,11 @@
 namespace kiln {
 namespace {
 
-constexpr double kForwardShare = 1.0 / 3;     // of forward and backward
-constexpr double kMessageBytes = 1 << 24;     // that a rank receives at a time (core/world)
-constexpr double kBytesPerAddition = 12;      // two floats read, one written
-constexpr double kSendingSpeed = 1.5e9;       // bytes that a core sends and receives in a second, about
-constexpr double kSmallExchanges = 5;         // of a step, which agree on sums, norm, time and stop
+constexpr double kForwardShare = 1.0 / 3;  // of forward and backward
+constexpr double kMessageBytes = 1 << 24;  // that a rank receives at a time (core/world)
+constexpr double kBytesPerAddition = 12;   // two floats read, one written
+constexpr double kSendingSpeed = 1.5e9;    // bytes that a core sends and receives in a second, about
+constexpr double kSmallExchanges = 5;      // of a step, which agree on sums, norm, time and stop
 
 struct Unit {
   std::string_view name;

@@ -219,7 +219,8 @@ class PreferenceEvaluator final : public Evaluator {
       Measures measures;
       objective_.measure(batch_, batch_runner_.outputs(), measures);
       measured.sums = measures.preferences;
-      for (const double reward : objective_.rewards(batch_, batch_runner_.outputs())) own_rewards.push_back({i, reward});
+      for (const double reward : objective_.rewards(batch_, batch_runner_.outputs()))
+        own_rewards.push_back({i, reward});
     });
     PreferenceSums all;
     std::vector<double> losses, sizes, rewards;

@@ -57,7 +57,8 @@ void GradientExchange::share_weights(Weights weights) {
   for (const Partition::Region& region : partition_.regions()) {
     arriving_.push_back(world_.later([this, weights, &region] {
       ParameterBuffer<float>& masters = weights.masters();
-      world_.all_gather(std::span(masters.data(), static_cast<std::size_t>(masters.layout().extent())), region.elements);
+      world_.all_gather(std::span(masters.data(), static_cast<std::size_t>(masters.layout().extent())),
+                        region.elements);
       for (Index i = region.chunks.front(); i < region.chunks.back(); ++i) {
         const Chunk& chunk = partition_.chunks()[static_cast<std::size_t>(i)];
         weights.round(chunk.id, chunk.begin, chunk.count);

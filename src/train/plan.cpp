@@ -24,16 +24,16 @@
 namespace kiln {
 namespace {
 
-constexpr double kLongestStepSeconds = 4.0;        // longer steps are estimated
-constexpr double kShortStep = 4e9;                 // operations of a step that is surely shorter
-constexpr double kMostMemory = 0.5;                // share of the available memory for a timing
-constexpr double kModelEfficiency = 0.7;           // speed of whole steps relative to products, for the estimate
-constexpr Index kProductSize = 1024;               // of the matrices whose product is timed
-constexpr double kDiskSpeed = 400e6;               // bytes of a checkpoint per second, assumed
-constexpr std::uint64_t kLibraryBytes = 20 << 20;  // of kernels and libraries, if no step is timed to measure them
-constexpr Index kMostTogether = 64;                // answers that are drawn together (infer/generate)
-constexpr Index kPromptTokens = 32;                // of a rollout, assumed
-constexpr double kCopySpeed = 4e9;                 // bytes per second of the copy for background saves
+constexpr double kLongestStepSeconds = 4.0;         // longer steps are estimated
+constexpr double kShortStep = 4e9;                  // operations of a step that is surely shorter
+constexpr double kMostMemory = 0.5;                 // share of the available memory for a timing
+constexpr double kModelEfficiency = 0.7;            // speed of whole steps relative to products, for the estimate
+constexpr Index kProductSize = 1024;                // of the matrices whose product is timed
+constexpr double kDiskSpeed = 400e6;                // bytes of a checkpoint per second, assumed
+constexpr std::uint64_t kLibraryBytes = 20 << 20;   // of kernels and libraries, if no step is timed to measure them
+constexpr Index kMostTogether = 64;                 // answers that are drawn together (infer/generate)
+constexpr Index kPromptTokens = 32;                 // of a rollout, assumed
+constexpr double kCopySpeed = 4e9;                  // bytes per second of the copy for background saves
 constexpr std::uint64_t kReceivedBytes = 16 << 20;  // of other ranks' gradients, at a time (core/world)
 constexpr int kMostRanks = 4096;                    // that a plan compares
 constexpr double kWorthwhile = 0.75;                // of the time with half as many ranks
@@ -268,9 +268,9 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
   const auto all = static_cast<std::uint64_t>(model.layout.extent());
   const auto saved = static_cast<std::uint64_t>(saved_parameters(model.layout).extent()) * sizeof(float);
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
-  const bool shards = ranks > 1 && config.distributed.shard && !config.distributed.is_local() && trained.extent() == model.layout.extent();
-  const ParameterLayout share =
-      shards ? Partition(trained, ranks, may_be_cut(config.optimizer)).share(0) : trained;
+  const bool shards = ranks > 1 && config.distributed.shard && !config.distributed.is_local() &&
+                      trained.extent() == model.layout.extent();
+  const ParameterLayout share = shards ? Partition(trained, ranks, may_be_cut(config.optimizer)).share(0) : trained;
   std::uint64_t state = 0;
   for (const StateLayout& slot : state_of_run(config, share)) {
     state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);

@@ -5,8 +5,8 @@
 
 namespace kiln {
 
-/// Throws Error (usage) that lists the ranks whose version of kiln, config, tokenizer, data, weights or checkpoint is not
-/// the root's.
+/// Throws Error (usage) that lists the ranks whose version of kiln, config, tokenizer, data, weights or checkpoint is
+/// not the root's.
 void check_ranks_agree(const TrainingParts& parts);
 
 }  // namespace kiln

@@ -101,8 +101,8 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
   StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
   if (outer_ && !std::exchange(has_set_out_, true)) outer_->begin(weights);
-  const StepSums sums = outer_ ? add_up_local(weights, source, position, result)
-                               : add_up_gradients(weights, source, position, result);
+  const StepSums sums =
+      outer_ ? add_up_local(weights, source, position, result) : add_up_gradients(weights, source, position, result);
   if (position.agree && (!outer_ || is_outer(position))) position.agree();
   update(weights, position, sums, multiplier, result);
   if (result.applied && is_sharded_) exchange_.share_weights(weights);
@@ -185,7 +185,8 @@ StepSums TrainStep::run_part(Weights weights, BatchSource& source, std::span<con
       const Timed timed("data");
       source.fill(micro_batch.first, micro_batch.count, batch_);
     }
-    sums.loss += batch_runner_.backward(weights.arriving(exchange_), batch_, {.training = true, .seed = config_.seed}, gradients_);
+    sums.loss += batch_runner_.backward(weights.arriving(exchange_), batch_, {.training = true, .seed = config_.seed},
+                                        gradients_);
     sums.weight += objective_->weight(batch_);
     objective_->measure(batch_, batch_runner_.outputs(), sums.measures);
     for (const Sequence& sequence : batch_.rows.sequences) sums.tokens += sequence.length;
@@ -194,8 +195,8 @@ StepSums TrainStep::run_part(Weights weights, BatchSource& source, std::span<con
   return sums;
 }
 
-/// Adds the gradients of the rank's part `i`, just computed, to those of the parts before it, as tree_sum does: pairs of
-/// neighbours first. Afterwards `gradients_` holds the sum of the largest finished subtree.
+/// Adds the gradients of the rank's part `i`, just computed, to those of the parts before it, as tree_sum does: pairs
+/// of neighbours first. Afterwards `gradients_` holds the sum of the largest finished subtree.
 void TrainStep::add_to_other_parts(Index i) {
   const Index own = parts_ / world_.size();
   std::size_t waiting = static_cast<std::size_t>(std::popcount(static_cast<std::uint64_t>(i)));

@@ -233,8 +233,8 @@ void Trainer::log_row() {
   if (p_.config.train.log_every > 0 && p_.state.step > before_.step) monitor_.on_row(figures());
 }
 
-/// Draws a sample of the model's text at this point of training. Omits it if the monitor ends the run. Of several ranks,
-/// the root alone draws.
+/// Draws a sample of the model's text at this point of training. Omits it if the monitor ends the run. Of several
+/// ranks, the root alone draws.
 void Trainer::sample() {
   p_.train_step->wait_for_weights();
   if (!world_.is_root()) return;

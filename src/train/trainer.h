@@ -52,7 +52,7 @@ class Trainer {
   World& world_;
   const RunPaths& paths_;
   TrainingMonitor& own_monitor_;
-  AgreedMonitor monitor_;  // of all ranks
+  AgreedMonitor monitor_;      // of all ranks
   const TrainerState before_;  // where training (re)started
   TrainingClock clock_;
   RunRecord record_;

@@ -320,8 +320,7 @@ std::unique_ptr<Evaluator> evaluator_of(const TrainingParts& p, Index vocab_size
     return make_preference_evaluator(model, vocab_size, precision, p.config.objective, p.data.runner.scored, *p.world);
   }
   const auto end_of_turn = p.data.chat ? std::optional(p.data.chat->end_of_turn()) : std::nullopt;
-  return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn,
-                        *p.world);
+  return make_evaluator(model, vocab_size, precision, text_bytes_by_token(*p.data.tokenizer), end_of_turn, *p.world);
 }
 
 /// Returns the weights of the value head; none without one.

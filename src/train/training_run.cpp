@@ -31,10 +31,11 @@ std::optional<std::filesystem::path> checkpoint_of(const RunPaths& paths, World&
   const Index step = world.of_root(found.value_or(kNone));
   if (world.is_root() || step == kNone) return checkpoint;
   checkpoint = paths.checkpoints() / checkpoint_name(step);
-  check(path_exists(*checkpoint / kManifestFile),
-        "rank {} does not find {}, which rank 0 resumes from; keep the run in a folder that all machines share, or copy "
-        "it to each",
-        world.rank(), checkpoint->string());
+  check(
+      path_exists(*checkpoint / kManifestFile),
+      "rank {} does not find {}, which rank 0 resumes from; keep the run in a folder that all machines share, or copy "
+      "it to each",
+      world.rank(), checkpoint->string());
   return checkpoint;
 }
 

@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/small_run.h"
 #include "support/process.h"
 #include "support/scratch.h"
-#include "cli/small_run.h"
 #include "support/wait.h"
 #include <csignal>
 #include <cstdlib>
@@ -16,12 +16,12 @@
 namespace kiln {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 using testing::Process;
 using testing::run;
 using testing::SmallRun;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 /// Trains with several ranks of one thread.
 class RanksUnderMpi : public ::testing::Test {
@@ -58,10 +58,14 @@ class RanksUnderMpi : public ::testing::Test {
   /// Returns the process of a rank of a training.
   static pid_t process_of_rank(int rank, const std::string& folder) {
     const auto find = [&] {
-      const Outcome found = run({"sh", "-c",
-                                 "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q \"^[^ ]*kiln "
-                                 "train.*" + folder + "\" && tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -qx "
-                                 "OMPI_COMM_WORLD_RANK=" + std::to_string(rank) + " && basename $p; done; true"});
+      const Outcome found =
+          run({"sh", "-c",
+               "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q \"^[^ ]*kiln "
+               "train.*" +
+                   folder +
+                   "\" && tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -qx "
+                   "OMPI_COMM_WORLD_RANK=" +
+                   std::to_string(rank) + " && basename $p; done; true"});
       return found.out.empty() ? 0 : std::stoi(found.out);
     };
     pid_t process = 0;
@@ -97,8 +101,8 @@ TEST_F(RanksUnderMpi, StopTogetherAtASignalToAnyOfThemAndResume) {
     EXPECT_EQ(testing::run_kiln({"verify", folder}).code, 0);
     const auto latest = std::stoll(read_file(folder + "/checkpoints/latest").substr(5));
     EXPECT_GT(latest, 0);
-    const Outcome resumed = run(launch(
-        4, testing::kiln({"train", folder, "--resume", "--set", "train.steps=" + std::to_string(latest + 2)})));
+    const Outcome resumed = run(
+        launch(4, testing::kiln({"train", folder, "--resume", "--set", "train.steps=" + std::to_string(latest + 2)})));
     EXPECT_EQ(resumed.code, 0) << resumed.err;
     EXPECT_EQ(std::stoll(read_file(folder + "/checkpoints/latest").substr(5)), latest + 2);
   }

@@ -46,7 +46,7 @@ TEST(OuterStep, MovesByNesterovsMomentum) {
   config.outer_learning_rate = 0.5;
   config.outer_momentum = 0.9;
   const std::vector<float> weights = weights_after_steps(config);
-  EXPECT_FLOAT_EQ(weights[0], 10 + 0.5f * (3 + 0.9f * 3));  // m = 3, d = 3
+  EXPECT_FLOAT_EQ(weights[0], 10 + 0.5f * (3 + 0.9f * 3));           // m = 3, d = 3
   EXPECT_FLOAT_EQ(weights[1], weights[0] + 0.5f * 0.9f * 0.9f * 3);  // d = 0, m = 0.9 * 3
 }
 

@@ -75,7 +75,8 @@ Batch batch_of(const std::vector<Episode>& episodes, const PolicyConfig& policy,
   return batch;
 }
 
-std::vector<double> gradient_of_drawn(const Objective& objective, const Batch& batch, const std::vector<double>& outputs) {
+std::vector<double> gradient_of_drawn(const Objective& objective, const Batch& batch,
+                                      const std::vector<double>& outputs) {
   std::vector<double> gradient(outputs.size());
   objective.gradient(batch, outputs, gradient);
   return gradient;

@@ -103,8 +103,8 @@ Config wide_config(const Scratch& scratch) {
 }
 
 TEST(Ranks, TrainAsOneProcessDoesWithEveryOptimizer) {
-  for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::lion,
-                                   OptimizerKind::muon}) {
+  for (const OptimizerKind kind :
+       {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::lion, OptimizerKind::muon}) {
     const Scratch scratch;
     Config config = wide_config(scratch);
     config.optimizer.type = kind;
@@ -115,7 +115,8 @@ TEST(Ranks, TrainAsOneProcessDoesWithEveryOptimizer) {
       for (const bool shard : {true, false}) {
         SCOPED_TRACE(fmt::format("{}, {} ranks, shard {}", name_of(kind), ranks, shard));
         config.distributed.shard = shard;
-        const Trained together = train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
+        const Trained together =
+            train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
         expect_same_on_all_ranks(together);
         expect_same_losses(together.rows, alone.rows, 2e-5);
         EXPECT_EQ(together.model.size(), alone.model.size());
@@ -211,7 +212,8 @@ TEST(Ranks, WithLeavesGiveTheSameBytesWhateverTheirNumber) {
       for (const bool shard : {true, false}) {
         if (ranks == 8 && !shard) continue;
         config.distributed.shard = shard;
-        const Trained together = train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
+        const Trained together =
+            train_as_ranks(config, scratch.path(fmt::format("{}{}", ranks, shard)), {.ranks = ranks});
         EXPECT_EQ(together.weights.back(), alone.weights.front());
         EXPECT_EQ(together.model, alone.model);
         EXPECT_EQ(together.optimizer, alone.optimizer);
@@ -298,15 +300,17 @@ TEST(Ranks, RefuseLeavesThatTheyCannotShare) {
 
 TEST(Ranks, SayWhichOfThemHasAnotherConfigOrText) {
   const Scratch scratch;
-  expect_error_with(
-      ExitCode::usage, {"rank 1 has another config", "rank 1 has another initial weights", "rank 2 has another text"}, [&] {
-        as_ranks(3, [&](World& world) {
-          Config config = tiny_config(scratch);
-          if (world.rank() == 1) config.seed = 5;
-          if (world.rank() == 2) config.data.train = {scratch.write("other.txt", testing::counting_text(61))};
-          const TrainingRun run(config, scratch.path("run"), {.world = &world});
-        });
-      });
+  expect_error_with(ExitCode::usage,
+                    {"rank 1 has another config", "rank 1 has another initial weights", "rank 2 has another text"},
+                    [&] {
+                      as_ranks(3, [&](World& world) {
+                        Config config = tiny_config(scratch);
+                        if (world.rank() == 1) config.seed = 5;
+                        if (world.rank() == 2)
+                          config.data.train = {scratch.write("other.txt", testing::counting_text(61))};
+                        const TrainingRun run(config, scratch.path("run"), {.world = &world});
+                      });
+                    });
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ class World {
   int size() const { return size_; }
   bool is_root() const { return rank_ == 0; }
 
-  /// Sends out[r] to each other rank r, and receives in[r] from it. The size of in[r] must be that of out[rank()] there;
-  /// where it is 0, nothing is sent. Both have size() elements; those of this rank itself are not used.
+  /// Sends out[r] to each other rank r, and receives in[r] from it. The size of in[r] must be that of out[rank()]
+  /// there; where it is 0, nothing is sent. Both have size() elements; those of this rank itself are not used.
   void exchange(std::span<const ConstBytes> out, std::span<const Bytes> in);
 
   /// Waits for all ranks.
@@ -83,8 +83,8 @@ class World {
   /// Returns true if `here` is true on any rank.
   bool any(bool here);
 
-  /// Gives every rank the piece of `data` that each rank has. Piece r reaches from bounds[r] to bounds[r + 1]; there are
-  /// size() + 1 bounds, which count elements.
+  /// Gives every rank the piece of `data` that each rank has. Piece r reaches from bounds[r] to bounds[r + 1]; there
+  /// are size() + 1 bounds, which count elements.
   template <class T>
   void all_gather(std::span<T> data, Bounds bounds) {
     all_gather_bytes(std::as_writable_bytes(data), bounds, sizeof(T));
@@ -93,13 +93,13 @@ class World {
   /// Gives the root the piece `own` of each other rank, which lies in `all` as for all_gather. Only the root has `all`.
   void collect(std::span<const float> own, std::span<float> all, Bounds bounds);
 
-  /// Replaces the rank's own piece of `data` by the sum of all ranks' such pieces, which are added in pairs of neighbours,
-  /// then pairs of pairs, and so on: the order depends on the number of ranks alone. Bounds as for all_gather; the other
-  /// pieces stay as they are.
+  /// Replaces the rank's own piece of `data` by the sum of all ranks' such pieces, which are added in pairs of
+  /// neighbours, then pairs of pairs, and so on: the order depends on the number of ranks alone. Bounds as for
+  /// all_gather; the other pieces stay as they are.
   void reduce_scatter(std::span<float> data, Bounds bounds);
 
-  /// Does `work` on another thread, after all that was given before. The future throws what the work throws. Until it is
-  /// ready, no other thread may make calls.
+  /// Does `work` on another thread, after all that was given before. The future throws what the work throws. Until it
+  /// is ready, no other thread may make calls.
   std::future<void> later(std::function<void()> work);
 
   /// Sets how long a rank waits for the others.
@@ -150,8 +150,8 @@ T tree_sum(std::vector<T> values) {
 /// the environment; 1 if there is none.
 int launched_processes();
 
-/// Returns the world of this process: World::alone(), or if a launcher started several, theirs, joined by MPI. The first
-/// call joins it; call it before other threads start. Throws Error (usage) if kiln was built without MPI.
+/// Returns the world of this process: World::alone(), or if a launcher started several, theirs, joined by MPI. The
+/// first call joins it; call it before other threads start. Throws Error (usage) if kiln was built without MPI.
 World& join_world();
 
 }  // namespace kiln

@@ -77,8 +77,8 @@ class BatchSource {
   /// Returns the examples of an epoch.
   virtual Index epoch() const = 0;
 
-  /// Returns the examples of micro-batch `micro_batch` of a step, of which `first` is the first; 0 if the step has no such
-  /// micro-batch.
+  /// Returns the examples of micro-batch `micro_batch` of a step, of which `first` is the first; 0 if the step has no
+  /// such micro-batch.
   virtual Index count(Index first, Index micro_batch) = 0;
 
   /// Fills the batch with examples [first, first + count): a micro-batch, or a part of it.
@@ -96,8 +96,8 @@ struct ExampleRange {
 /// Returns the micro-batches of the step whose first example is `first`.
 std::vector<ExampleRange> micro_batches_of_step(BatchSource& source, Index first);
 
-/// Returns part `part` of a step that is shared among `parts`: some of its micro-batches, or, if there are fewer of them
-/// than parts, a part of one, which may be empty.
+/// Returns part `part` of a step that is shared among `parts`: some of its micro-batches, or, if there are fewer of
+/// them than parts, a part of one, which may be empty.
 std::vector<ExampleRange> part_of_step(std::span<const ExampleRange> micro_batches, Index part, Index parts);
 
 /// The batches of an evaluation, which score each target once. Their sequences do not depend on each other.

@@ -131,8 +131,8 @@ void check_optimizer(const std::filesystem::path& folder, std::span<const StateL
 /// Returns the XXH3 of a config, as stored in the manifest.
 std::uint64_t hash_config(const Json& config);
 
-/// Reads the slots' buffers, which may be over slices of the parameters of `state`; without `state`, they are over whole
-/// ones. Throws as check_optimizer does.
+/// Reads the slots' buffers, which may be over slices of the parameters of `state`; without `state`, they are over
+/// whole ones. Throws as check_optimizer does.
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots);
 void read_optimizer(const std::filesystem::path& folder, std::span<const OptimizerSlot> slots,
                     std::span<const StateLayout> state);

@@ -12,8 +12,8 @@
 
 namespace kiln {
 
-/// How ranks that train by themselves come together: the mean of their weights, or a step of Nesterov's momentum towards
-/// it.
+/// How ranks that train by themselves come together: the mean of their weights, or a step of Nesterov's momentum
+/// towards it.
 enum class OuterKind { nesterov, average };
 inline constexpr std::array<std::string_view, 2> kOuterKinds{"nesterov", "average"};
 inline std::span<const std::string_view> names_of(OuterKind) { return kOuterKinds; }
@@ -44,7 +44,8 @@ struct DistributedConfig {
       "each rank keeps the optimizer's state of its share of the weights alone, which saves memory (ZeRO stage 1, "
       "arXiv:1910.02054); false: each keeps all of it");
     v("leaves", leaves,
-      "equal shares that each step is cut into, whose gradients are added in a fixed order, so that any number of ranks "
+      "equal shares that each step is cut into, whose gradients are added in a fixed order, so that any number of "
+      "ranks "
       "gives the same bytes, if they run on processors of one type; a power of two, like the number of ranks; needs "
       "train.deterministic",
       at_least(1));
@@ -52,7 +53,8 @@ struct DistributedConfig {
       "steps that each rank takes by itself, on its part of each batch, before all come together (DiLoCo, "
       "arXiv:2311.08105): for slow networks; 1: ranks share every step",
       at_least(1));
-    v("outer", outer, "how ranks come together after local_steps; average: the mean of their weights; nesterov: a step "
+    v("outer", outer,
+      "how ranks come together after local_steps; average: the mean of their weights; nesterov: a step "
       "of momentum towards it");
     v("outer_learning_rate", outer_learning_rate, "learning rate of that step (nesterov)", positive());
     v("outer_momentum", outer_momentum, "momentum of that step (nesterov)", from_to_below(0, 1));

@@ -50,8 +50,8 @@ struct DistributedReport {
   SharedStep planned;        // from these parts
 };
 
-/// Times `steps` steps of each rank alone and of all together, and the messages between them. All ranks call it, and all
-/// have the root's result. Throws Error (usage) if a step has fewer windows than ranks.
+/// Times `steps` steps of each rank alone and of all together, and the messages between them. All ranks call it, and
+/// all have the root's result. Throws Error (usage) if a step has fewer windows than ranks.
 DistributedReport run_distributed_bench(const Config& config, std::size_t steps, World& world);
 
 /// Times at least `steps` steps of training on random tokens, then generation with random weights, then the tokenizer.

@@ -8,8 +8,8 @@
 
 namespace kiln {
 
-/// DiLoCo's outer step (arXiv:2311.08105). With d the mean over ranks of (weights at the last outer step - weights now),
-/// m the outer momentum, mu and lr those of the config:
+/// DiLoCo's outer step (arXiv:2311.08105). With d the mean over ranks of (weights at the last outer step - weights
+/// now), m the outer momentum, mu and lr those of the config:
 ///   m = mu m + d
 ///   weights = weights at the last outer step - lr (d + mu m)   (nesterov)
 ///   weights = weights at the last outer step - d               (average)

@@ -62,10 +62,10 @@ struct Cluster {
 /// What a step takes on a cluster.
 struct ClusterPlan {
   SharedStep step;
-  double alone_seconds = 0;            // of the whole step on one machine of the cluster
-  MemoryPlan memory;                   // of a rank
-  std::vector<SharedStep> by_ranks;    // 1, 2, 4, ... ranks
-  int worthwhile = 1;                  // of these, the most that still shorten the step by a quarter
+  double alone_seconds = 0;          // of the whole step on one machine of the cluster
+  MemoryPlan memory;                 // of a rank
+  std::vector<SharedStep> by_ranks;  // 1, 2, 4, ... ranks
+  int worthwhile = 1;                // of these, the most that still shorten the step by a quarter
   double efficiency() const { return alone_seconds / (step.ranks * step.seconds); }
 };
 
@@ -111,8 +111,8 @@ BatchSizes part_sizes(const Config& config, int ranks);
 /// Counts, and times a few steps on random tokens (a few seconds at most). Never allocates a model that does not fit
 /// into memory or whose step would take longer: its speed is estimated from this machine's matrix products.
 /// The vocabulary size is `tokenizer.vocab_size`. Reads the data's length from the files if they exist; for text,
-/// estimates it by encoding a sample. Plans a step on a cluster too, if there is one: also from the speed of this machine.
-/// Throws Error (usage) if a step has fewer windows than ranks.
+/// estimates it by encoding a sample. Plans a step on a cluster too, if there is one: also from the speed of this
+/// machine. Throws Error (usage) if a step has fewer windows than ranks.
 Plan make_plan(const Config& config, const std::optional<Cluster>& cluster = {});
 
 }  // namespace kiln

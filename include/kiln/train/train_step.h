@@ -49,12 +49,12 @@ struct StepPosition {
   double total_steps = kEndless;  // of the run; with a time budget, an estimate
   double loss_limit = kEndless;   // a loss above it is not applied
   std::optional<double> learning_rate_multiplier = std::nullopt;  // instead of the schedule's
-  bool keeps_gradients = false;   // all of them are needed after the step, on all ranks
+  bool keeps_gradients = false;                                   // all of them are needed after the step, on all ranks
   std::function<void()> agree = {};  // called on all ranks, before the weights are on their way
 };
 
-/// Returns the options of a step's runner: memory for a micro-batch of windows, or for the largest part of one if `parts`
-/// share a step.
+/// Returns the options of a step's runner: memory for a micro-batch of windows, or for the largest part of one if
+/// `parts` share a step.
 RunnerOptions training_runner(const Config& config, const BatchSizes& sizes, Index parts = 1);
 
 /// Returns the parts that a step is shared among: distributed.leaves, or else one for each rank. Throws Error (usage)
