@@ -79,7 +79,8 @@ TEST_F(ConfigFile, TheDefaultsAreTheDocumentedOnes) {
     "schedule": {"type": "cosine", "warmup_steps": 100, "min_ratio": 0.1, "decay_fraction": 0.4},
     "train": {"steps": 2000, "epochs": null, "time_budget": null, "batch_size": 12, "gradient_accumulation": 1, "order": "shuffle",
       "precision": "fp32", "freeze": [], "recompute": "none", "eval_every": 250, "eval_tokens": "auto", "checkpoint_every": 500, "async_checkpoint": true, "keep_checkpoints": 3, "log_every": 10,
-      "sample_every": 0, "sample_at_evaluations": false, "sample_prompt": "", "early_stopping": null, "spike_threshold": 6.0, "skip_spikes": false, "threads": 0, "deterministic": false, "max_bad_steps": 10, "tensorboard": true}})"));
+      "sample_every": 0, "sample_at_evaluations": false, "sample_prompt": "", "early_stopping": null, "spike_threshold": 6.0, "skip_spikes": false, "threads": 0, "deterministic": false, "max_bad_steps": 10, "tensorboard": true},
+    "distributed": {"shard": true, "leaves": null, "local_steps": 1, "outer": "nesterov", "outer_learning_rate": 0.7, "outer_momentum": 0.9, "timeout": 600.0}})"));
 }
 
 TEST_F(ConfigFile, AllProblemsComeAtOnceEachWithItsPointer) {
