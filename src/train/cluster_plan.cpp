@@ -19,7 +19,7 @@ namespace {
 constexpr double kForwardShare = 1.0 / 3;  // of forward and backward
 constexpr double kMessageBytes = 1 << 24;  // that a rank receives at a time (core/world)
 constexpr double kBytesPerAddition = 12;   // two floats read, one written
-constexpr double kSendingSpeed = 1.5e9;    // bytes that a core sends and receives in a second, about
+constexpr double kSendingSpeed = 2e9;      // bytes that a core sends and receives in a second, about
 constexpr double kSmallExchanges = 5;      // of a step, which agree on sums, norm, time and stop
 
 struct Unit {
@@ -152,7 +152,8 @@ SharedStep plan_shared_step(const Config& config, const ParameterLayout& layout,
   }
   const double optimizer = costs.optimizer_seconds / (shards ? ranks : 1);
   step.compute_seconds = costs.compute_seconds + optimizer;
-  step.seconds = now + optimizer + step.bytes_sent / kSendingSpeed / costs.threads;
+  const double sending_speed = std::max(kSendingSpeed, network.bytes_per_second);  // that of memory, within a machine
+  step.seconds = now + optimizer + step.bytes_sent / sending_speed / costs.threads;
   step.waiting_seconds = step.seconds - step.compute_seconds;
   return step;
 }
