@@ -275,6 +275,9 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
   for (const StateLayout& slot : state_of_run(config, share)) {
     state += static_cast<std::uint64_t>(slot.layout.extent()) * sizeof(float);
   }
+  std::uint64_t largest = 0;  // of the tensors that the root collects one after the other
+  for (const Parameter& p : trained.parameters())
+    largest = std::max(largest, static_cast<std::uint64_t>(p.size()) * sizeof(float));
   const auto gradients = static_cast<std::uint64_t>(trained.extent()) * sizeof(float);
   const Index own_parts = config.distributed.leaves.value_or(ranks) / ranks;
   const auto halves = static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(own_parts)) - 1);
@@ -284,7 +287,9 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluation_bytes(config, model, precision, windows) : 0,
-          .checkpoint = config.train.copies_checkpoints() && !shards ? saved + state : 0,
+          .checkpoint = shards                              ? largest
+                        : config.train.copies_checkpoints() ? saved + state
+                                                            : 0,
           .rollout = rollout_bytes(config, model, precision)};
 }
 

@@ -26,7 +26,7 @@ struct ParameterCounts {
 /// Bytes of training. The buffers are exact: the same code counts them and lays them out.
 struct MemoryPlan {
   std::uint64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, evaluation = 0;
-  std::uint64_t checkpoint = 0;  // the copy for background saves
+  std::uint64_t checkpoint = 0;  // the copy for background saves; of ranks that share state, what the root collects
   std::uint64_t rollout = 0;     // of a policy gradient: the reference, and the cache that draws
   std::uint64_t program = 0;     // with libraries and their compiled kernels; set by make_plan alone
   std::uint64_t total() const {
