@@ -92,7 +92,7 @@ class MpiWorld final : public World {
       if (requests[i] != MPI_REQUEST_NULL) silent.push_back(peers[i]);
     }
     std::ranges::sort(silent);
-    silent.erase(std::ranges::unique(silent).begin(), silent.end());
+    silent.erase(std::unique(silent.begin(), silent.end()), silent.end());  // clang 14 knows no ranges::unique
     fail(ExitCode::peer,
          "has waited {:.0f} s for rank {} (distributed.timeout): that process hangs, or its machine is out of reach; "
          "the "
