@@ -1,19 +1,18 @@
 #!/usr/bin/env python3
-"""Times kiln's ranks over a network of this machine's own: each rank in a network namespace, joined by veth pairs.
+"""Runs kiln bench --distributed over a network of this machine's own: a namespace for each rank, joined by veth pairs.
 
     bench/ranks_over_network.py --kiln build/kiln --config configs/x.json [--ranks 2] [--rate 1gbit --delay 0.25ms]
-                                [--steps 12] [--set KEY=VALUE ...]
+                                [--steps 8] [--set KEY=VALUE ...]
 
-Needs root, iproute2 and Open MPI. Makes the namespaces kiln-rank-0, kiln-rank-1, ... and kiln-switch, with addresses
+Needs root, iproute2 and Open MPI; `--delay` also a kernel with netem. Makes the namespaces kiln-rank-0, kiln-rank-1, ... and kiln-switch, with addresses
 in 10.77.0.0/24, and removes them at the end. `--delay` is that of each way: the round trip takes twice as long.
-Prints one JSON object: the step's median time, what ranks waited, and the settings.
+Prints one JSON object: the settings, and what kiln measured and planned.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,11 +46,11 @@ def make_network(ranks, rate, delay):
         run("ip", "-n", inside, "address", "add", f"{address(rank)}/24", "dev", "net")
         run("ip", "-n", inside, "link", "set", "net", "up")
         run("ip", "-n", inside, "link", "set", "lo", "up")
-        if rate or delay:
-            shaping = ["tc", "-n", inside, "qdisc", "add", "dev", "net", "root", "netem", "limit", "100000"]
-            shaping += ["rate", rate] if rate else []
-            shaping += ["delay", delay] if delay else []
-            run(*shaping)
+        add = ["tc", "-n", inside, "qdisc", "add", "dev", "net", "root"]
+        if delay:  # needs a kernel with netem
+            run(*add, "netem", "limit", "100000", *(["rate", rate] if rate else []), "delay", delay)
+        elif rate:
+            run(*add, "tbf", "rate", rate, "burst", "256kb", "latency", "100ms")
 
 
 def remove_network(ranks):
@@ -72,7 +71,8 @@ def agent(folder):
     return path
 
 
-def launch(arguments, folder, run_folder):
+def launch(arguments, folder):
+    """Runs kiln bench --distributed on all ranks, and returns what it reports."""
     hosts = ",".join(address(rank) for rank in range(arguments.ranks))
     launcher = ["mpirun", "--host", hosts, "-n", str(arguments.ranks), "--map-by", "node", "--bind-to", "none"]
     for key, value in {
@@ -83,27 +83,13 @@ def launch(arguments, folder, run_folder):
         "orte_keep_fqdn_hostnames": "1",
     }.items():
         launcher += ["--mca", key, value]
-    training = [arguments.kiln, "train", arguments.config, "--run", str(run_folder), "--quiet"]
-    settings = [f"train.steps={arguments.steps}", "train.threads=1", "train.log_every=1", "train.eval_every=0",
-                "train.checkpoint_every=0", "train.tensorboard=false", *arguments.set]
-    for setting in settings:
-        training += ["--set", setting]
+    command = [arguments.kiln, "bench", arguments.config, "--distributed", "--json", "--steps", str(arguments.steps)]
+    for setting in ["train.threads=1", *arguments.set]:
+        command += ["--set", setting]
     environment = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     inside = ["ip", "netns", "exec", namespace(0), "unshare", "--uts", "sh", "-c",
               f'hostname {address(0)} && exec "$@"', "sh"]
-    run(*inside, *launcher, *training, env=environment)
-
-
-def measure(run_folder):
-    rows = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
-    seconds = [after["seconds"] - before["seconds"] for before, after in zip(rows[1:], rows[2:])]
-    return {
-        "step_seconds": statistics.median(seconds),
-        "least": min(seconds),
-        "most": max(seconds),
-        "waiting": statistics.median(row.get("ranks/waiting") or 0 for row in rows[2:]),
-        "tokens_per_second": (rows[-1]["tokens"] - rows[1]["tokens"]) / (rows[-1]["seconds"] - rows[1]["seconds"]),
-    }
+    return json.loads(run(*inside, *launcher, *command, env=environment, stdout=subprocess.PIPE).stdout)
 
 
 def main():
@@ -113,7 +99,7 @@ def main():
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rate", default="", help="of each rank's link, as tc writes it: 1gbit")
     parser.add_argument("--delay", default="", help="one way, as tc writes it: 0.25ms")
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
@@ -123,12 +109,10 @@ def main():
         folder = pathlib.Path(name)
         try:
             make_network(arguments.ranks, arguments.rate, arguments.delay)
-            launch(arguments, folder, folder / "run")
-            result = measure(folder / "run")
+            result = launch(arguments, folder)
         finally:
             remove_network(arguments.ranks)
-    print(json.dumps({"config": arguments.config, "ranks": arguments.ranks, "rate": arguments.rate,
-                      "delay": arguments.delay, **{key: round(value, 6) for key, value in result.items()}}))
+    print(json.dumps({"config": arguments.config, "rate": arguments.rate, "delay": arguments.delay, **result}))
 
 
 if __name__ == "__main__":
