@@ -344,6 +344,8 @@ ClusterPlan plan_cluster(const Config& config, const LanguageModel<float>& model
     costs.micro_batches = std::max(1.0, std::ceil(all_micro_batches / ranks));
     result.by_ranks.push_back(plan_shared_step(config, model.layout, ranks, cluster.network, costs));
   }
+  // Two estimates from products would differ by more than ranks do.
+  if (speeds.source == SpeedSource::matrix_products) result.alone_seconds = result.by_ranks.front().seconds;
   for (std::size_t i = 1; i < result.by_ranks.size(); ++i) {
     if (result.by_ranks[i].seconds > kWorthwhile * result.by_ranks[i - 1].seconds) break;
     result.worthwhile = result.by_ranks[i].ranks;
