@@ -19,8 +19,9 @@ def of(file: str, tests: str, *rows: tuple) -> list:
 
 RANKS = [
     *of("src/core/world.cpp", "core_test:World*",
-        ("sums are added in the order of ranks", "for (std::size_t step = 1; step < parts.size(); step *= 2) {\n    for (std::size_t i = 0; i + step < parts.size(); i += 2 * step)",
-         "for (std::size_t step = 1; step < parts.size(); ++step) {\n    for (std::size_t i = 0; i < 1; ++i)"),
+        ("sums are added in the order of ranks",
+         "add_as_tree(parts.size(), [&](std::size_t i, std::size_t j) { add(parts[i], parts[j]); });",
+         "for (std::size_t i = 1; i < parts.size(); ++i) add(parts[0], parts[i]);"),
         ("the sum stays with rank 0", "if (own != 0) std::ranges::copy(parts.front(), mine.begin());", ""),
         ("large data is not gathered", "if (!is_small) all_gather_bytes(data, bounds, 1);", "")),
     *of("src/data/batcher.cpp", "data_test:PartOfStep*",

@@ -31,7 +31,8 @@ struct ProgressFigure {
 
 constexpr int kBarWidth = 20;
 constexpr std::chrono::milliseconds kRedraw{500};
-constexpr double kLongWork = 1;  // seconds after which the line names the work
+constexpr double kNotableLag = 1e-3;  // seconds
+constexpr double kLongWork = 1;       // seconds after which the line names the work
 
 std::string text_of(const std::optional<double>& value, const char* name, int decimals) {
   return fmt::format("{} {}", name, value ? fmt::format("{:.{}f}", *value, decimals) : "not finite");
@@ -137,8 +138,10 @@ std::string LiveLine::line(std::size_t width) const {
       figures.push_back({1, fmt::format("{:.0f}% of peak", 100 * standing_.share_of_peak)});
     }
     if (row.waiting) {
-      figures.push_back({1, fmt::format("waits {:.0f}%, rank {:.0f} is {} behind", 100 * *row.waiting,
-                                        *row.slowest_rank, format_duration(*row.lag))});
+      figures.push_back({1, fmt::format("waits {:.0f}%", 100 * *row.waiting)});
+      if (*row.lag >= kNotableLag) {
+        figures.push_back({1, fmt::format("rank {:.0f} is {} behind", *row.slowest_rank, format_duration(*row.lag))});
+      }
     }
   }
   if (const auto& remaining = standing_.remaining_seconds) {

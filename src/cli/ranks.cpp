@@ -27,10 +27,11 @@ World& join_ranks() {
 }
 
 std::string rank_prefix_of_error() {
-  if (other_ranks == nullptr) return "";
+  const Launch launch = find_launch();
+  if (launch.size == 1) return "";
   constexpr std::chrono::seconds kTimeOfRoot{2};
-  if (!other_ranks->is_root()) std::this_thread::sleep_for(kTimeOfRoot);
-  return fmt::format("rank {}: ", other_ranks->rank());
+  if (launch.rank > 0) std::this_thread::sleep_for(kTimeOfRoot);
+  return fmt::format("rank {}: ", launch.rank);
 }
 
 void end_all_ranks(int code) {

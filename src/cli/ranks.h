@@ -11,8 +11,8 @@ namespace kiln::cli {
 /// watch_stop_signals before, and this before other threads start. Throws as join_world.
 World& join_ranks();
 
-/// Returns "rank 2: " if this process is one of several, else "". Waits on ranks other than the root, which usually
-/// meets the same error, reports it and ends all.
+/// Returns "rank 2: " if a launcher started several processes, else "". Waits on ranks other than the root, which
+/// usually meets the same error, reports it and ends all.
 std::string rank_prefix_of_error();
 
 /// Ends all ranks with this exit code; does nothing unless join_ranks has joined several.

@@ -31,13 +31,6 @@ void add(std::span<float> a, std::span<const float> b) {
   for (std::size_t i = 0; i < a.size(); ++i) to[i] += from[i];
 }
 
-/// Adds each second of the spans to the one before it, and so on, so that the first holds the tree_sum of all.
-void add_up(std::span<const std::span<float>> parts) {
-  for (std::size_t step = 1; step < parts.size(); step *= 2) {
-    for (std::size_t i = 0; i + step < parts.size(); i += 2 * step) add(parts[i], parts[i + step]);
-  }
-}
-
 std::int64_t longest_piece(World::Bounds bounds) {
   std::int64_t longest = 0;
   for (std::size_t r = 1; r < bounds.size(); ++r) longest = std::max(longest, bounds[r] - bounds[r - 1]);
@@ -173,19 +166,23 @@ void World::reduce_scatter(std::span<float> data, Bounds bounds) {
       in[r] = std::as_writable_bytes(parts[r]);
     }
     exchange(out, in);
-    add_up(parts);
+    add_as_tree(parts.size(), [&](std::size_t i, std::size_t j) { add(parts[i], parts[j]); });
     if (own != 0) std::ranges::copy(parts.front(), mine.begin());
   }
 }
 
-int launched_processes() {
+Launch find_launch() {
+  struct Names {
+    const char *rank, *size;
+  };
   // Set by Open MPI, by MPICH and what descends from it, and by Slurm for each job step.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
-    const char* value = std::getenv(name);
-    if (value == nullptr) continue;
-    if (const long count = std::strtol(value, nullptr, 10); count > 1) return static_cast<int>(count);
+  for (const Names& names : {Names{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, Names{"PMI_RANK", "PMI_SIZE"},
+                             Names{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}}) {
+    const char *rank = std::getenv(names.rank), *size = std::getenv(names.size);
+    const int count = size == nullptr ? 1 : std::atoi(size);
+    if (count > 1) return {rank == nullptr ? 0 : std::atoi(rank), count};
   }
-  return 1;
+  return {};
 }
 
 }  // namespace kiln

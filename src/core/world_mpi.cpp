@@ -106,7 +106,7 @@ class MpiWorld final : public World {
 }  // namespace
 
 World& join_world() {
-  if (launched_processes() == 1) return World::alone();
+  if (find_launch().size == 1) return World::alone();
   static MpiWorld& world = *new MpiWorld;  // lives as long as the process
   static const int registered = std::atexit([] { world.finish(); });
   static_cast<void>(registered);
@@ -114,10 +114,10 @@ World& join_world() {
 }
 #else
 World& join_world() {
-  check(launched_processes() == 1,
+  check(find_launch().size == 1,
         "a launcher has started {} processes, and this kiln was built without MPI, so that they cannot train together; "
         "install mpi-default-dev and build it again",
-        launched_processes());
+        find_launch().size);
   return World::alone();
 }
 #endif

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/optim/optimizer.h"
 #include "kiln/tensor/chunks.h"
+#include "kiln/train/train_step.h"
 
 #include <algorithm>
 #include <array>
@@ -109,7 +110,7 @@ SharedStep plan_shared_step(const Config& config, const ParameterLayout& layout,
   const Partition partition(trained, ranks, may_be_cut(config.optimizer));
   const std::vector<RegionWork> regions = work_of_regions(trained, partition);
   const Sending sending(ranks, network, costs.memory_bandwidth);
-  const bool shards = config.distributed.shard && ranks > 1 && trained.extent() == layout.extent();
+  const bool shards = shares_state(config, trained, layout, ranks);
   const double of_batch = costs.compute_seconds / costs.micro_batches;
   SharedStep step{.ranks = ranks};
 

@@ -34,7 +34,7 @@ constexpr std::uint64_t kLibraryBytes = 20 << 20;   // of kernels and libraries,
 constexpr Index kMostTogether = 64;                 // answers that are drawn together (infer/generate)
 constexpr Index kPromptTokens = 32;                 // of a rollout, assumed
 constexpr double kCopySpeed = 4e9;                  // bytes per second of the copy for background saves
-constexpr std::uint64_t kReceivedBytes = 16 << 20;  // of other ranks' gradients, at a time (core/world)
+constexpr std::uint64_t kReceivedBytes = 16 << 20;  // of other ranks, at a time (core/world, train/outer_step)
 constexpr int kMostRanks = 4096;                    // that a plan compares
 constexpr double kWorthwhile = 0.75;                // of the time with half as many ranks
 
@@ -268,8 +268,7 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
   const auto all = static_cast<std::uint64_t>(model.layout.extent());
   const auto saved = static_cast<std::uint64_t>(saved_parameters(model.layout).extent()) * sizeof(float);
   const ParameterLayout trained = trainable_parameters(config.train, model.layout);
-  const bool shards = ranks > 1 && config.distributed.shard && !config.distributed.is_local() &&
-                      trained.extent() == model.layout.extent();
+  const bool shards = shares_state(config, trained, model.layout, ranks);
   const ParameterLayout share = shards ? Partition(trained, ranks, may_be_cut(config.optimizer)).share(0) : trained;
   std::uint64_t state = 0;
   for (const StateLayout& slot : state_of_run(config, share)) {
@@ -283,7 +282,8 @@ MemoryPlan plan_memory(const Config& config, const LanguageModel<float>& model, 
   const auto halves = static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint64_t>(own_parts)) - 1);
   return {.weights = precision == Precision::bf16 ? saved + all * sizeof(bfloat16) : all * sizeof(float),
           .gradients = gradients * (1 + halves) + (ranks > 1 ? kReceivedBytes : 0),
-          .optimizer = state + (config.distributed.is_local() ? gradients : 0) + scratch_bytes(config.optimizer, share),
+          .optimizer = state + (config.distributed.is_local() ? gradients + kReceivedBytes : 0) +
+                       scratch_bytes(config.optimizer, share),
           .activations =
               runner_bytes(config.model, model.vocab_size(), precision, training_runner(config, {windows, windows})),
           .evaluation = config.train.eval_every > 0 ? evaluation_bytes(config, model, precision, windows) : 0,
@@ -344,8 +344,9 @@ ClusterPlan plan_cluster(const Config& config, const LanguageModel<float>& model
     costs.micro_batches = std::max(1.0, std::ceil(all_micro_batches / ranks));
     result.by_ranks.push_back(plan_shared_step(config, model.layout, ranks, cluster.network, costs));
   }
-  // Two estimates from products would differ by more than ranks do.
+  // Two estimates from products would differ by more than ranks do. Of timed steps, those of the whole step count.
   if (speeds.source == SpeedSource::matrix_products) result.alone_seconds = result.by_ranks.front().seconds;
+  result.by_ranks.front().seconds = result.alone_seconds;
   for (std::size_t i = 1; i < result.by_ranks.size(); ++i) {
     if (result.by_ranks[i].seconds > kWorthwhile * result.by_ranks[i - 1].seconds) break;
     result.worthwhile = result.by_ranks[i].ranks;

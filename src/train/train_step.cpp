@@ -43,6 +43,10 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes, Ind
   return {.rows = rows, .scored = rows, .backward = config.train.recompute};
 }
 
+bool shares_state(const Config& config, const ParameterLayout& trained, const ParameterLayout& all, int ranks) {
+  return ranks > 1 && config.distributed.shard && !config.distributed.is_local() && trained.extent() == all.extent();
+}
+
 Index parts_of_step(const Config& config, int ranks) {
   const std::optional<std::int64_t>& leaves = config.distributed.leaves;
   if (!leaves) return ranks;
@@ -67,8 +71,7 @@ TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index 
       world_(world),
       trainable_(trainable_parameters(config.train, layout)),
       parts_(parts_of_step(config, world.size())),
-      is_sharded_(config.distributed.shard && !config.distributed.is_local() && world.size() > 1 &&
-                  trainable_.extent() == layout.extent()),
+      is_sharded_(shares_state(config, trainable_, layout, world.size())),
       partition_(trainable_, world.size(), may_be_cut(config.optimizer)),
       share_(is_sharded_ ? partition_.share(world.rank()) : trainable_),
       gradients_(trainable_),
@@ -78,7 +81,7 @@ TrainStep::TrainStep(const Config& config, const ParameterLayout& layout, Index 
       objective_(make_objective(config.objective, config.policy)),
       runner_(make_runner(config.model, vocab_size, config.train.precision, runner)),
       batch_runner_(*runner_, *objective_) {
-  if (config.distributed.is_local()) outer_.emplace(config.distributed, world, partition_, trainable_);
+  if (config.distributed.is_local()) outer_.emplace(config.distributed, world, trainable_);
   for (Index parts = parts_ / world.size(); parts > 1; parts = (parts + 1) / 2) halves_.emplace_back(trainable_);
 }
 
@@ -106,7 +109,7 @@ StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPositi
   if (position.agree && (!outer_ || is_outer(position))) position.agree();
   update(weights, position, sums, multiplier, result);
   if (result.applied && is_sharded_) exchange_.share_weights(weights);
-  if (outer_ && is_outer(position)) result.waited += outer_->step(weights, gradients_);
+  if (outer_ && is_outer(position)) result.waited += outer_->step(weights);
   return result;
 }
 

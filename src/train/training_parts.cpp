@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/interop/peft.h"
@@ -99,6 +100,13 @@ void note_machine(TrainingParts& p, Precision precision) {
         "the checkpoint was made with {} threads and this machine uses {}: results will differ in their last bits; "
         "train.deterministic avoids that",
         state.threads, threads());
+  }
+  const int ranks = std::exchange(state.ranks, p.world->size());
+  if (p.resumed_from && ranks != state.ranks && !p.config.distributed.leaves) {
+    warn(
+        "the checkpoint was made by {}, the run continues with {}: results will differ in their last bits; "
+        "distributed.leaves avoids that",
+        counted(ranks, "rank"), state.ranks);
   }
   const Precision before = std::exchange(state.precision, precision);
   if (before != Precision::automatic && before != precision) {

@@ -51,7 +51,6 @@ void recover_from_crash(const TrainingParts& p, const RunPaths& paths) {
 TrainingRun::TrainingRun(Config config, const std::filesystem::path& root, TrainingRunOptions options)
     : paths_{root}, options_(std::move(options)) {
   World& world = *options_.world;
-  if (config.distributed.timeout) world.set_timeout(config.distributed.timeout->seconds);
   if (world.is_root()) directory_.emplace(root, options_.mode);
   const auto checkpoint = options_.mode == OpenMode::resume ? checkpoint_of(paths_, world) : std::nullopt;
   parts_ = prepare(std::move(config), paths_.tokens(), checkpoint, options_.resume, world);
@@ -61,6 +60,7 @@ TrainingRun::TrainingRun(Config config, const std::filesystem::path& root, Train
 TrainingRun::~TrainingRun() = default;
 
 TrainingEnd TrainingRun::train(TrainingMonitor& monitor) {
+  if (const auto& timeout = parts_->config.distributed.timeout) options_.world->set_timeout(timeout->seconds);
   // Only now: a config that cannot be trained deletes no run. Once: a second call continues the new run.
   const bool overwrites = std::exchange(options_.mode, OpenMode::resume) == OpenMode::overwrite;
   if (directory_) {

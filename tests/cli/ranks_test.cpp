@@ -114,6 +114,10 @@ TEST_F(RanksUnderMpi, ReportAnErrorOnceAndEndTogether) {
   EXPECT_THAT(outcome.err, HasSubstr("error: rank 0: "));
   EXPECT_THAT(outcome.err, Not(HasSubstr("rank 1: ")));
   EXPECT_THAT(outcome.err, Not(HasSubstr("rank 2: ")));
+  const Outcome misspelt = run(launch(2, testing::kiln({"train", "--rnu"})));
+  EXPECT_EQ(misspelt.code, 2);
+  EXPECT_THAT(misspelt.err, HasSubstr("error: rank 0: unknown option --rnu"));
+  EXPECT_THAT(misspelt.err, Not(HasSubstr("rank 1: ")));
 }
 
 TEST_F(RanksUnderMpi, EndWhenOneOfThemHangsAndNameIt) {

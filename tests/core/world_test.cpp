@@ -157,15 +157,20 @@ TEST(World, DoesLaterWorkInOrderBesideItsCaller) {
 TEST(World, ReadsTheNumberOfProcessesThatALauncherStarted) {
   const auto with = [](const char* name, const char* value) {
     ::setenv(name, value, 1);
-    const int count = launched_processes();
+    const int count = find_launch().size;
     ::unsetenv(name);
     return count;
   };
-  EXPECT_EQ(launched_processes(), 1);
+  EXPECT_EQ(find_launch().size, 1);
   EXPECT_EQ(with("OMPI_COMM_WORLD_SIZE", "4"), 4);
   EXPECT_EQ(with("PMI_SIZE", "3"), 3);
   EXPECT_EQ(with("SLURM_STEP_NUM_TASKS", "2"), 2);
   EXPECT_EQ(with("OMPI_COMM_WORLD_SIZE", "many"), 1);
+  ::setenv("PMI_RANK", "2", 1);
+  ::setenv("PMI_SIZE", "3", 1);
+  EXPECT_EQ(find_launch().rank, 2);
+  ::unsetenv("PMI_RANK");
+  ::unsetenv("PMI_SIZE");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/error_parts.h"
+#include "support/log_capture.h"
 #include "support/policy_runs.h"
 #include "support/preference_runs.h"
 #include "support/thread_world.h"
@@ -25,6 +26,7 @@ namespace {
 using testing::as_ranks;
 using testing::expect_error_with;
 using testing::letters_config;
+using testing::LogCapture;
 using testing::policy_config;
 using testing::Scratch;
 using testing::stop_after;
@@ -102,6 +104,18 @@ Config wide_config(const Scratch& scratch) {
   return config;
 }
 
+/// Expects ranks to train as one process does. The runs lie in the scratch folder.
+void expect_to_train_as_alone(const Config& config, const Scratch& scratch, const std::vector<int>& numbers,
+                              double tolerance) {
+  const Trained alone = train_as_ranks(config, scratch.path("1"), {});
+  for (const int ranks : numbers) {
+    SCOPED_TRACE(fmt::format("{} ranks", ranks));
+    const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
+    expect_same_on_all_ranks(together);
+    expect_same_losses(together.rows, alone.rows, tolerance);
+  }
+}
+
 TEST(Ranks, TrainAsOneProcessDoesWithEveryOptimizer) {
   for (const OptimizerKind kind :
        {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::lion, OptimizerKind::muon}) {
@@ -140,12 +154,7 @@ TEST(Ranks, TrainAsOneProcessDoesWithEveryObjective) {
     config.train.log_every = 1;
     config.train.eval_every = 5;
     config.optimizer.learning_rate = 1e-3;
-    const Trained alone = train_as_ranks(config, scratch.path("1"), {});
-    for (const int ranks : {2, 3}) {
-      const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
-      expect_same_on_all_ranks(together);
-      expect_same_losses(together.rows, alone.rows, 2e-4);
-    }
+    expect_to_train_as_alone(config, scratch, {2, 3}, 2e-4);
   }
 }
 
@@ -180,12 +189,7 @@ TEST(Ranks, ShareMicroBatchesOfAStep) {
   Config config = wide_config(scratch);
   config.train.batch_size.count = 3;
   config.train.gradient_accumulation = 4;
-  const Trained alone = train_as_ranks(config, scratch.path("1"), {});
-  for (const int ranks : {2, 3, 5}) {  // of 4 micro-batches
-    const Trained together = train_as_ranks(config, scratch.path(std::to_string(ranks)), {.ranks = ranks});
-    expect_same_on_all_ranks(together);
-    expect_same_losses(together.rows, alone.rows, 2e-5);
-  }
+  expect_to_train_as_alone(config, scratch, {2, 3, 5}, 2e-5);
 }
 
 TEST(Ranks, TrainWithWeightsThatAreFrozenAndInBfloat16) {
@@ -193,10 +197,7 @@ TEST(Ranks, TrainWithWeightsThatAreFrozenAndInBfloat16) {
   Config config = wide_config(scratch);
   config.train.freeze = {"wte.weight", "h.1.*"};
   config.train.precision = Precision::bf16;
-  const Trained alone = train_as_ranks(config, scratch.path("1"), {});
-  const Trained together = train_as_ranks(config, scratch.path("2"), {.ranks = 2});
-  expect_same_on_all_ranks(together);
-  expect_same_losses(together.rows, alone.rows, 1e-3);
+  expect_to_train_as_alone(config, scratch, {2}, 1e-3);
 }
 
 TEST(Ranks, WithLeavesGiveTheSameBytesWhateverTheirNumber) {
@@ -250,8 +251,10 @@ TEST(Ranks, ResumeWithinRoundingWithoutLeaves) {
   const std::string parts = scratch.path("parts");
   train_as_ranks(config, parts, {.ranks = 2, .stop = 3});
   train_as_ranks(config, parts, {.ranks = 1, .mode = OpenMode::resume, .stop = 5});
+  const LogCapture log;
   const Trained resumed = train_as_ranks(config, parts, {.ranks = 3, .mode = OpenMode::resume});
   expect_same_losses(resumed.rows, whole.rows, 2e-5);
+  EXPECT_THAT(log.text(), ::testing::HasSubstr("made by 1 rank, the run continues with 3"));
 }
 
 TEST(Ranks, WithLocalStepsHaveTheSameWeightsAfterEachOuterOne) {
@@ -269,6 +272,25 @@ TEST(Ranks, WithLocalStepsHaveTheSameWeightsAfterEachOuterOne) {
     const Trained alone = train_as_ranks(config, scratch.path("1"), {});
     EXPECT_NE(alone.weights.front(), together.weights.front());
   }
+}
+
+TEST(Ranks, WithLocalStepsKeepTheGradientsOfTheLastStep) {  // which event files show
+  const Scratch scratch;
+  Config config = wide_config(scratch);
+  config.optimizer.type = OptimizerKind::sgd;
+  config.optimizer.momentum = config.optimizer.weight_decay = config.optimizer.clip_norm = 0;
+  config.optimizer.learning_rate = 1e-6;  // the same weights, so the same gradient
+  config.train.steps = 2;
+  config.train.eval_every = config.train.checkpoint_every = 0;
+  std::vector<std::vector<float>> gradients;
+  for (const std::int64_t local_steps : {1, 2}) {
+    config.distributed.local_steps = local_steps;
+    TrainingRun run(config, scratch.path(std::to_string(local_steps)));
+    run.train();
+    const ConstVec<float> all = run.parts().train_step->gradients().all();
+    gradients.emplace_back(all.begin(), all.end());
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
 }
 
 TEST(Ranks, ResumeLocalStepsWithTheMomentumOfTheOuterOnes) {

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -70,7 +70,7 @@ class World {
     gather_pieces(std::as_writable_bytes(std::span(all)), own.size_bytes());
     return all;
   }
-  /// Returns the values of all ranks, one rank's after the other's, of which each may have another number.
+  /// Returns the values of all ranks, one rank's after the other's. Each may have another number of them.
   template <class T>
   std::vector<T> gather_all(const std::vector<T>& own) {
     std::vector<std::int64_t> bounds{0};
@@ -83,26 +83,25 @@ class World {
   /// Returns true if `here` is true on any rank.
   bool any(bool here);
 
-  /// Gives every rank the piece of `data` that each rank has. Piece r reaches from bounds[r] to bounds[r + 1]; there
-  /// are size() + 1 bounds, which count elements.
+  /// Sends the piece of `data` that each rank has to all others. Rank r has the elements from bounds[r] to
+  /// bounds[r + 1]; there are size() + 1 bounds.
   template <class T>
   void all_gather(std::span<T> data, Bounds bounds) {
     all_gather_bytes(std::as_writable_bytes(data), bounds, sizeof(T));
   }
 
-  /// Gives the root the piece `own` of each other rank, which lies in `all` as for all_gather. Only the root has `all`.
+  /// Sends the piece `own` of each rank but the root to the root, which puts it into `all`, at the bounds of that rank
+  /// (see all_gather). The other ranks have no `all`.
   void collect(std::span<const float> own, std::span<float> all, Bounds bounds);
 
-  /// Replaces the rank's own piece of `data` by the sum of all ranks' such pieces, which are added in pairs of
-  /// neighbours, then pairs of pairs, and so on: the order depends on the number of ranks alone. Bounds as for
-  /// all_gather; the other pieces stay as they are.
+  /// Adds up `data` over all ranks, each its own piece (see all_gather), in the order of tree_sum. So the order depends
+  /// on the number of ranks alone. The other pieces stay as they are.
   void reduce_scatter(std::span<float> data, Bounds bounds);
 
-  /// Does `work` on another thread, after all that was given before. The future throws what the work throws. Until it
-  /// is ready, no other thread may make calls.
+  /// Does `work` on another thread, after all work and calls that came before. The future throws what the work throws.
   std::future<void> later(std::function<void()> work);
 
-  /// Sets how long a rank waits for the others.
+  /// Sets how long a rank waits for the others; at first without end, since the root may take long to read a text.
   void set_timeout(double seconds) { timeout_ = seconds; }
   double timeout() const { return timeout_; }
 
@@ -130,25 +129,35 @@ class World {
   void all_gather_bytes(Bytes data, Bounds bounds, std::int64_t element);
 
   int rank_ = 0, size_ = 1;
-  double timeout_ = 600;
+  double timeout_ = std::numeric_limits<double>::infinity();
   std::vector<float> received_;  // by reduce_scatter
   std::thread::id thread_id_;
   std::unique_ptr<WorkThread> thread_;
 };
 
-/// Adds up neighbours, then pairs of neighbours, and so on: a balanced binary tree if there are a power of two.
-/// `values` must not be empty, and must have +=.
+/// Calls add(i, j) so that element j of `count` is added to element i: first to each its neighbour, then to each pair
+/// the next pair, and so on, until element 0 holds the sum. For a power of two it is a balanced binary tree.
+template <class Add>
+void add_as_tree(std::size_t count, Add&& add) {
+  for (std::size_t step = 1; step < count; step *= 2) {
+    for (std::size_t i = 0; i + step < count; i += 2 * step) add(i, i + step);
+  }
+}
+
+/// Returns the sum of at least one value, added as a tree.
 template <class T>
 T tree_sum(std::vector<T> values) {
-  for (std::size_t step = 1; step < values.size(); step *= 2) {
-    for (std::size_t i = 0; i + step < values.size(); i += 2 * step) values[i] += values[i + step];
-  }
+  add_as_tree(values.size(), [&](std::size_t i, std::size_t j) { values[i] += values[j]; });
   return values.front();
 }
 
-/// Returns the number of processes that a launcher (mpirun, srun) has started together with this one, which it says in
-/// the environment; 1 if there is none.
-int launched_processes();
+/// What a launcher (mpirun, srun) says of this process and those that it has started together with it.
+struct Launch {
+  int rank = 0, size = 1;
+};
+
+/// Reads that from the environment. Returns one process if no launcher says more.
+Launch find_launch();
 
 /// Returns the world of this process: World::alone(), or if a launcher started several, theirs, joined by MPI. The
 /// first call joins it; call it before other threads start. Throws Error (usage) if kiln was built without MPI.

@@ -33,6 +33,7 @@ struct TrainerState {
   std::optional<double> best_gold, reward_at_best_gold;
   bool is_overoptimised = false;
   int threads = 0;
+  int ranks = 1;
   Precision precision = Precision::automatic;
   std::optional<double> validation_loss;
   std::optional<double> best_loss;
@@ -64,6 +65,8 @@ struct TrainerState {
     v("reward_at_best_gold", reward_at_best_gold, "mean of the rewards of training at that evaluation");
     v("is_overoptimised", is_overoptimised, "the warning of over-optimisation was given");
     v("threads", threads, "number of threads; another number may change the last bits of the results", non_negative());
+    v("ranks", ranks, "number of ranks; another number may change the last bits, except with distributed.leaves",
+      at_least(1));
     v("precision", precision, "precision of the last steps; another precision changes the results; auto: unknown");
     v("validation_loss", validation_loss, "validation loss of these weights, if they were evaluated");
     v("best_loss", best_loss, "lowest validation loss so far");

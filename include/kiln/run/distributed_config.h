@@ -35,7 +35,7 @@ struct DistributedConfig {
   /// Returns true if ranks train by themselves between outer steps.
   bool is_local() const { return local_steps > 1; }
 
-  /// Adds a problem for a number of leaves that is no power of two, and for leaves with local steps.
+  /// Adds a problem if leaves are not a power of two, or are combined with local steps.
   void validate(Problems& problems, const std::string& pointer) const;
 
   template <class V>
@@ -44,21 +44,20 @@ struct DistributedConfig {
       "each rank keeps the optimizer's state of its share of the weights alone, which saves memory (ZeRO stage 1, "
       "arXiv:1910.02054); false: each keeps all of it");
     v("leaves", leaves,
-      "equal shares that each step is cut into, whose gradients are added in a fixed order, so that any number of "
-      "ranks "
-      "gives the same bytes, if they run on processors of one type; a power of two, like the number of ranks; needs "
-      "train.deterministic",
+      "equal shares of a step, whose gradients are added in a fixed order: then any number of ranks gives the same "
+      "bytes, on processors of one type; a power of two, like the number of ranks; needs train.deterministic",
       at_least(1));
     v("local_steps", local_steps,
       "steps that each rank takes by itself, on its part of each batch, before all come together (DiLoCo, "
       "arXiv:2311.08105): for slow networks; 1: ranks share every step",
       at_least(1));
     v("outer", outer,
-      "how ranks come together after local_steps; average: the mean of their weights; nesterov: a step "
-      "of momentum towards it");
+      "how ranks come together after local_steps; average: the mean of their weights; nesterov: a step of momentum "
+      "towards it");
     v("outer_learning_rate", outer_learning_rate, "learning rate of that step (nesterov)", positive());
     v("outer_momentum", outer_momentum, "momentum of that step (nesterov)", from_to_below(0, 1));
-    v("timeout", timeout, "how long a rank waits for the others before it ends the run", positive_up_to(1e9));
+    v("timeout", timeout, "how long a training rank waits for the others before it ends the run; null: for ever",
+      positive_up_to(1e9));
   }
 };
 

@@ -4,9 +4,7 @@
 #include "kiln/nn/language_model.h"
 #include "kiln/run/config.h"
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace kiln {
 

@@ -61,6 +61,10 @@ RunnerOptions training_runner(const Config& config, const BatchSizes& sizes, Ind
 /// if ranks cannot share the leaves.
 Index parts_of_step(const Config& config, int ranks);
 
+/// Returns true if each of several ranks keeps the optimizer's state of its share alone: if distributed.shard is on,
+/// they share every step, and all parameters train.
+bool shares_state(const Config& config, const ParameterLayout& trained, const ParameterLayout& all, int ranks);
+
 /// What a part of a step adds up to.
 struct StepSums {
   double loss = 0, weight = 0;
