@@ -107,8 +107,7 @@ class Kiln:
         if not os.access(self.path, os.X_OK) or self.path.is_dir():
             raise CompareError(
                 f"{path}: no such program; build kiln (cmake -S . -B build && cmake --build build), or say where it is "
-                "with --kiln. On Debian, scripts/install_dependencies.sh installs what the build needs; speed needs "
-                "libdnnl-dev"
+                "with --kiln. On Debian, scripts/install_dependencies.sh installs what the build needs"
             )
         try:
             known, _ = run([self.path, "bench", "--help"], folder)

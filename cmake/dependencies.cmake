@@ -11,10 +11,6 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-if(KILN_ONEDNN)  # looked for by hand: Debian's dnnl-config.cmake asks for OpenCL, which kiln does not use
-  find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp)
-  find_library(ONEDNN_LIBRARY dnnl)
-endif()
 if(KILN_PNG AND NOT KILN_SANITIZE)  # the fonts that it reads are kept to the end, which would count as leaks
   pkg_check_modules(RSVG IMPORTED_TARGET librsvg-2.0>=2.52)
 endif()
@@ -43,14 +39,6 @@ target_compile_definitions(kiln_settings INTERFACE
 target_link_libraries(kiln_settings INTERFACE
   OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json
   PkgConfig::PCRE2 PkgConfig::XXHASH PkgConfig::ZLIB PkgConfig::ZSTD)
-if(ONEDNN_INCLUDE AND ONEDNN_LIBRARY)
-  message(STATUS "Matrix products: oneDNN (${ONEDNN_LIBRARY})")
-  target_compile_definitions(kiln_settings INTERFACE KILN_ONEDNN)
-  target_include_directories(kiln_settings INTERFACE ${ONEDNN_INCLUDE})
-  target_link_libraries(kiln_settings INTERFACE ${ONEDNN_LIBRARY})
-else()
-  message(STATUS "Matrix products: Eigen (oneDNN is absent or switched off)")
-endif()
 if(TARGET PkgConfig::RSVG)
   set(KILN_USES_RSVG ON)
   message(STATUS "Plots: SVG and PNG (librsvg ${RSVG_VERSION})")

@@ -52,7 +52,7 @@ set(CPACK_DEBIAN_KILN_PACKAGE_NAME kiln)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_NAME libkiln-dev)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_LIBKILN-DEV_PACKAGE_DEPENDS
-  "libeigen3-dev, libfmt-dev, libspdlog-dev, nlohmann-json3-dev, libpcre2-dev, libxxhash-dev, zlib1g-dev, libzstd-dev, libdnnl-dev, librsvg2-dev, mpi-default-dev")
+  "libeigen3-dev, libfmt-dev, libspdlog-dev, nlohmann-json3-dev, libpcre2-dev, libxxhash-dev, zlib1g-dev, libzstd-dev, librsvg2-dev, mpi-default-dev")
 set(CPACK_COMPONENT_KILN_DESCRIPTION "Trains GPT-style transformers, from raw text to a model that other tools load")
 set(CPACK_COMPONENT_LIBKILN-DEV_DESCRIPTION "The library that kiln is made of")
 include(CPack)

@@ -8,11 +8,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # Needed by every build, and the tests.
 required=(g++ cmake ninja-build pkg-config libeigen3-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
           libboost-dev libgtest-dev libgmock-dev libpcre2-dev libxxhash-dev zlib1g-dev libzstd-dev)
-# kiln builds without these: Eigen multiplies matrices where oneDNN is absent; plots are SVG alone where librsvg is;
-# lines of a chat cannot be edited where libedit is; kiln serve draws no curves where dygraphs is; a training has one
-# machine where MPI is; Google Benchmark is for bench/ alone, Python for tests that kill trainings and read what kiln
-# exports.
-optional=(libdnnl-dev librsvg2-dev libedit-dev libjs-dygraphs mpi-default-dev mpi-default-bin libbenchmark-dev python3)
+# kiln builds without these: plots are SVG alone where librsvg is absent; lines of a chat cannot be edited where libedit
+# is; kiln serve draws no curves where dygraphs is; a training has one machine where MPI is; Google Benchmark is for
+# bench/ alone, Python for tests that kill trainings and read what kiln exports.
+optional=(librsvg2-dev libedit-dev libjs-dygraphs mpi-default-dev mpi-default-bin libbenchmark-dev python3)
 
 for argument in "$@"; do
   case "$argument" in
@@ -61,7 +60,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 note: there is no apt-get here, so nothing was installed. kiln needs, from your system's packages:
   a C++20 compiler with OpenMP (GCC 12, Clang 15 or newer), CMake 3.25, Ninja or make, pkg-config,
   Eigen 3.4, CLI11, spdlog, fmt, nlohmann_json 3.11, PCRE2 (8 bit), xxHash, zlib, zstd, Boost 1.74 (headers), GoogleTest;
-  and may use oneDNN (faster matrix products), librsvg 2.52 (plots as PNG), libedit (line editing in chats), MPI (several machines),
+  and may use librsvg 2.52 (plots as PNG), libedit (line editing in chats), MPI (several machines),
   dygraphs (npm; cmake -DDYGRAPHS=.../node_modules/dygraphs), Google Benchmark (bench/), ccache.
 vcpkg.json names the same set, but for librsvg: cmake -S . -B build -DCMAKE_TOOLCHAIN_FILE=<vcpkg>/scripts/buildsystems/vcpkg.cmake
 END

@@ -41,7 +41,7 @@ Precision ModelArguments::precision_of(const LoadedModel& model) const {
 LoadedModel ModelArguments::load(ModelSource source, ModelKind kind) {
   LoadedModel model = load_model(std::move(source), kind);
   const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
-  set_threads(train.threads, train.deterministic);
+  set_threads(train.threads);
   return model;
 }
 
@@ -86,7 +86,7 @@ Config ConfigArguments::read() const {
     tokenizer.vocab_size = kGuessedCharacters + std::ssize(tokenizer.special_tokens);
     spdlog::info("the text decides how many entries a char tokenizer has; assuming {}", tokenizer.vocab_size);
   }
-  set_threads(read.train.threads, read.train.deterministic);
+  set_threads(read.train.threads);
   return read;
 }
 

@@ -147,7 +147,7 @@ std::string to_text(const DistributedReport& report) {
 void run_distributed(const BenchOptions& options) {
   World& world = join_ranks();
   const Config config = options.config.config.empty() ? Config() : options.config.read();
-  set_threads(config.train.threads, config.train.deterministic);
+  set_threads(config.train.threads);
   const DistributedReport report = run_distributed_bench(config, options.steps, world);
   if (!world.is_root()) return;
   options.json ? write_json(to_json(report)) : write_stdout(to_text(report));

@@ -157,7 +157,7 @@ Json to_json(const DataPreview& preview) {
 void run_data_show(const DataShowOptions& options) {
   check(options.count >= 0, "--count {}: a number of examples is expected", options.count);
   const Config config = read_config(options.config.config, options.config.overrides);
-  set_threads(config.train.threads, config.train.deterministic);
+  set_threads(config.train.threads);
   const DataPreview preview = preview_data(config, options.count, {});
   options.json ? write_json(to_json(preview)) : write_stdout(to_text(preview, output_has_color(STDOUT_FILENO)));
 }

@@ -197,7 +197,7 @@ void run_serve(const ServeArguments& arguments) {
     stopping->finish();
     cut = std::make_unique<Repeated>(std::chrono::seconds(arguments.grace_seconds), [&] { stopping->stop(); });
   });
-  set_threads(0, arguments.engine.deterministic);
+  set_threads(0);
 
   EngineOptions options = arguments.engine;
   options.cache_bytes = static_cast<std::size_t>(arguments.cache_mebibytes) << 20;

@@ -1,5 +1,4 @@
-// Waits for signals in a thread, so that none interrupts a computation: a handler would run on the stack of a computing
-// thread, which crashes kernels that oneDNN 2.6 generates for AVX-512.
+// Waits for signals in a thread, so that none interrupts a computation and answers may lock and allocate.
 #include "cli/stop_signals.h"
 
 #include <array>

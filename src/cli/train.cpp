@@ -266,7 +266,7 @@ void run_train(const TrainOptions& options) {
         "--prompt is for samples, and the config asks for none; add --watch-samples");
   if (options.overwrite && config.init_from) check_not_within(config.locate(*config.init_from), root);
 
-  set_threads(config.train.threads, config.train.deterministic);
+  set_threads(config.train.threads);
   std::error_code ignored;
   const bool is_own = file.run() && std::filesystem::equivalent(*file.run(), root, ignored);
   TrainingRun run(config, root,

@@ -84,7 +84,7 @@ void run_tune_lr(const TuneOptions& options) {
   options.range.validate();
   if (!options.output.empty()) check_picture_file("--output", options.output);
   const Config config = read_config(options.config.config, options.config.overrides);
-  set_threads(config.train.threads, config.train.deterministic);
+  set_threads(config.train.threads);
   const LearningRateTest test = test_learning_rates(config, RunPaths{"runs/" + config.name}.tokens(), options.range);
   const Json keys = suggestion(test, config.optimizer);
   const Figure figure = figure_of(test, config);

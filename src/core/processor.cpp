@@ -1,8 +1,12 @@
 // Reads CPU features from cpuid and the CPU's name from /proc/cpuinfo.
 #include "kiln/core/processor.h"
 
+#include "kiln/core/error.h"
+
+#include <cstdlib>
 #include <fstream>
 #include <string_view>
+#include <utility>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -28,13 +32,37 @@ Registers cpuid(unsigned leaf, unsigned subleaf) {
   return r;
 }
 
+/// The widest instructions that the variable KILN_INSTRUCTIONS leaves; each set includes those before it.
+enum class Widest { plain, avx2, avx512, any };
+
+Widest widest() {
+  static const Widest allowed = [] {
+    const char* const name = std::getenv("KILN_INSTRUCTIONS");
+    if (name == nullptr) return Widest::any;
+    for (const auto& [known, set] :
+         {std::pair{"plain", Widest::plain}, std::pair{"avx2", Widest::avx2}, std::pair{"avx512", Widest::avx512}}) {
+      if (std::string_view(name) == known) return set;
+    }
+    fail(ExitCode::usage, "KILN_INSTRUCTIONS is \"{}\"; it hides wider instructions than plain, avx2 or avx512", name);
+  }();
+  return allowed;
+}
+
 }  // namespace
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
+bool has_avx2() {
+  return widest() >= Widest::avx2 && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+}
+
+bool has_avx512() {
+  return widest() >= Widest::avx512 && __builtin_cpu_supports("avx512f") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512vl") != 0;
+}
 
 bool has_bfloat16_products() {
-  constexpr unsigned kAvx512Bf16 = 1u << 5;                  // subleaf 1, EAX
-  if (__builtin_cpu_supports("avx512f") == 0) return false;  // also checks that the OS saves the registers
+  constexpr unsigned kAvx512Bf16 = 1u << 5;                    // subleaf 1, EAX
+  if (widest() != Widest::any || !has_avx512()) return false;  // has_avx512 checks that the OS saves the registers
   return (cpuid(kFeatures, 1).a & kAvx512Bf16) != 0;
 }
 
@@ -42,7 +70,7 @@ bool has_bfloat16_tiles() {
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // subleaf 0, EDX
   constexpr long kRequestPermission = 0x1023, kTileData = 18;   // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   const unsigned features = cpuid(kFeatures, 0).d;
-  return (features & kAmxBf16) != 0 && (features & kAmxTile) != 0 &&
+  return widest() == Widest::any && (features & kAmxBf16) != 0 && (features & kAmxTile) != 0 &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
@@ -51,6 +79,7 @@ bool has_fast_bfloat16() { return has_bfloat16_tiles() || (has_bfloat16_products
 #else
 
 bool has_avx2() { return false; }
+bool has_avx512() { return false; }
 bool has_bfloat16_products() { return false; }
 bool has_bfloat16_tiles() { return false; }
 bool has_fast_bfloat16() { return false; }

@@ -29,12 +29,13 @@ struct AmxMicrokernel {
   static constexpr Index kRows = 2 * kLines, kCols = kLines;  // of a block of sums
   static constexpr Index kPanel = kDepth / kStep * kTile;     // 16 lines of depth kDepth
   static constexpr Index kLeftSize = 2 * kPanel, kPackedSize = kLeftSize + kTileCols / kLines * kPanel;
-  static constexpr Index kPackingCost = 64;
-  static constexpr bool kInPlace = false, kBitsDependOnTiles = false;  // blocks of sums are written whole
+  static constexpr Index kRowUnit = kRows, kPackingCost = 64;
+  static constexpr bool kInPlace = false;  // blocks of sums are written whole
   static_assert(kTileRows % kRows == 0 && kTileCols % kCols == 0 && kDepth % kStep == 0);
 
+  template <class Finish>
   static void multiply(const Strided<bfloat16>& a, const Strided<bfloat16>& b, float* packed, float* sums,
-                       Index /*pitch*/, Write write) {
+                       Index /*pitch*/, Write write, const Strided<bfloat16>& /*next*/, Finish&& finish) {
     float *const left = packed, *const right = packed + kLeftSize;
     lay_out_right(b, right);
     const Registers registers;
@@ -47,7 +48,12 @@ struct AmxMicrokernel {
       for (Index j = 0; j < b.cols; j += kCols) {
         multiply_block(left, right + j / kLines * kPanel, (a.cols + kStep - 1) / kStep, sums + j, write);
       }
+      finish(i, std::min(kRows, a.rows - i));
     }
+  }
+
+  static void round(const float* sums, bfloat16* out, Index count) {
+    for (Index i = 0; i < count; ++i) out[i] = narrow<bfloat16>(sums[i]);
   }
 
  private:

@@ -17,12 +17,6 @@ struct Strided {
   }
 };
 
-/// Returns the row stride. A single row's is meaningless, but oneDNN requires it to be valid.
-template <class M>
-Index row_stride(const M& m) {
-  return m.rows() == 1 ? m.cols() : m.outerStride();
-}
-
 /// Returns the part of a bias for `cols` columns from `col`; empty for an empty bias.
 template <class T>
 ConstVec<T> part(const ConstVec<T>& bias, Index col, Index cols) {

@@ -53,22 +53,12 @@ std::size_t cache_bytes(const ModelConfig& config, const RunnerOptions& options)
   return bytes_of([&](Arena& arena) { lay_out_cache<T>(arena, config, options); });
 }
 
-/// What kernels keep in training: attention for each thread, products for copies of factors and sums of tiles.
+/// What kernels keep for each thread in training: attention, and products.
 template <class T>
 std::size_t kernel_bytes(const LanguageModel<T>& model, const RunnerOptions& options) {
   const ModelConfig& config = model.config();
-  Arena counting = Arena::counting();
-  const Index scored = lay_out_head(counting, model, options).logits.rows();  // at a time
-  std::size_t copies = 0;
-  for (const Parameter& p : model.layout.parameters()) {
-    const bool is_of_head = p.role == Role::token_embedding || p.role == Role::unembedding;
-    if (!is_hidden_matrix(p.role) && !(is_of_head && model.next_token_head() != nullptr)) continue;
-    const Index factor_rows = is_hidden_matrix(p.role) ? options.rows : scored;
-    copies = std::max({copies, matmul_copy_bytes<T>(factor_rows, p.rows, p.cols),  // with the weights
-                       matmul_copy_bytes<T>(p.rows, factor_rows, p.cols)});        // for their gradient
-  }
   const std::size_t attention = attention_scratch_bytes<T>(std::min(options.rows, config.n_ctx), config.head_size());
-  return static_cast<std::size_t>(threads()) * (attention + matmul_tile_bytes<T>()) + copies;
+  return static_cast<std::size_t>(threads()) * (attention + matmul_workspace_bytes<T>());
 }
 
 template <class T>

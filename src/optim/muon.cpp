@@ -141,10 +141,7 @@ std::unique_ptr<Optimizer> make_muon(const OptimizerConfig& config, const Parame
 bool is_moved_by_adamw(const Parameter& parameter) { return !is_hidden_matrix(parameter.role); }
 
 std::size_t muon_scratch_bytes(const ParameterLayout& layout) {
-  const std::vector<Part> parts = find_parts({}, layout);
-  std::size_t copies = 0;
-  for (const Part& part : parts) copies = std::max(copies, newton_schulz_copy_bytes(part.rows, part.cols));
-  return static_cast<std::size_t>(threads()) * (scratch_for(parts) + copies);
+  return static_cast<std::size_t>(threads()) * scratch_for(find_parts({}, layout));
 }
 
 }  // namespace kiln

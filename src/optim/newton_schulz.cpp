@@ -74,12 +74,6 @@ Mat<T> newton_schulz(NewtonSchulzWorkspace<T> workspace) {
   return mat(from, rows, cols);
 }
 
-std::size_t newton_schulz_copy_bytes(Index rows, Index cols) {
-  const Index K = std::min(rows, cols);
-  const std::size_t gram = rows <= cols ? 0 : matmul_copy_bytes<float>(cols, rows, cols);
-  return std::max({gram, matmul_copy_bytes<float>(K, K, K), matmul_copy_bytes<float>(rows, K, cols)});
-}
-
 template struct NewtonSchulzWorkspace<float>;
 template struct NewtonSchulzWorkspace<bfloat16>;
 template Mat<float> newton_schulz<float>(NewtonSchulzWorkspace<float>);

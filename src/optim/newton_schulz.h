@@ -25,7 +25,4 @@ struct NewtonSchulzWorkspace {
 template <class T>
 Mat<T> newton_schulz(NewtonSchulzWorkspace<T> workspace);
 
-/// Returns the bytes that newton_schulz's thread uses beside the workspace: copies of factors in float, 0 in bfloat16.
-std::size_t newton_schulz_copy_bytes(Index rows, Index cols);
-
 }  // namespace kiln

@@ -120,9 +120,6 @@ void check_together(const Config& config, Problems& problems) {
                    "run at a time");
     }
   }
-  if (config.distributed.leaves && !train.deterministic) {
-    problems.add("/distributed/leaves", "needs train.deterministic, without which bytes depend on the threads; set it");
-  }
   if (config.distributed.is_local()) check_local_steps(config, problems);
   if (model.lora.is_on() && model.lora.targets.empty()) {
     problems.add("/lora/targets", "is empty; \"linear\" names all linear layers of the blocks");

@@ -95,12 +95,6 @@ void warn_of_long_warmup(const Config& config, double total_steps) {
 /// Logs differences of the machine that change the bits of a resumed run, and stores the new state.
 void note_machine(TrainingParts& p, Precision precision) {
   TrainerState& state = p.state;
-  if (p.resumed_from && state.threads != threads() && !deterministic()) {
-    warn(
-        "the checkpoint was made with {} threads and this machine uses {}: results will differ in their last bits; "
-        "train.deterministic avoids that",
-        state.threads, threads());
-  }
   const int ranks = std::exchange(state.ranks, p.world->size());
   if (p.resumed_from && ranks != state.ranks && !p.config.distributed.leaves) {
     warn(
@@ -351,11 +345,6 @@ void check_sample_prompt(const TrainingParts& p) {
   if (p.config.train.samples()) p.data.prompt(p.config.train.sample_prompt);
 }
 
-void check_threads(const TrainConfig& train) {
-  check(!train.deterministic || deterministic(),
-        "train.deterministic is on, but the threads are not set so; call set_threads before the run is opened");
-}
-
 }  // namespace
 
 std::string rollout_state(const TrainingParts& parts) {
@@ -373,7 +362,6 @@ std::unique_ptr<TrainingParts> prepare(Config config, const fs::path& cache, con
   p.world = &world;
   p.config = std::move(config);
   p.resumed_from = checkpoint;
-  check_threads(p.config.train);
   if (p.resumed_from) compare_with_checkpoint(p.config, *p.resumed_from);
   const std::optional<ModelSource> base = base_of(p);
   if (base) check_can_begin(*base, p.config.model.head);

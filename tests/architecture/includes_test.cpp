@@ -83,7 +83,7 @@ TEST(ArchitectureChecker, AcceptsLowerFloorsTheOwnFolderAndLibraries) {
   EXPECT_EQ(violations({}), "");
   EXPECT_EQ(violations({header("include/kiln/nn/block.h", include("kiln/kernels/matmul.h") + "#include <vector>\n"),
                         source("src/nn/gpt.cpp", include("kiln/nn/gpt.h") + include("kiln/nn/block.h")),
-                        source("src/kernels/matmul_onednn.cpp", "#include <oneapi/dnnl/dnnl.h>\n"),
+                        source("src/plot/picture.cpp", "#include <librsvg/rsvg.h>\n"),
                         source("src/cli/main.cpp", "#include <CLI/CLI.hpp>\n" + include("kiln/core/error.h")),
                         header("src/kernels/tile.h"), source("src/kernels/attention.cpp", include("tile.h")),
                         header("tests/support/random.h", include("kiln/nn/gpt.h")),
@@ -166,8 +166,8 @@ TEST(ArchitectureChecker, RefusesAnIncludeOfNothing) {
 }
 
 TEST(ArchitectureChecker, RefusesALibraryThroughAnotherDoor) {
-  EXPECT_EQ(violations({source("src/kernels/linear.cpp", "#include <oneapi/dnnl/dnnl.hpp>\n")}),
-            "src/kernels/linear.cpp:2: <oneapi/dnnl/dnnl.hpp>: kernels/matmul is the one door to matrix products\n");
+  EXPECT_EQ(violations({source("src/kernels/linear.cpp", "#include <librsvg/rsvg.h>\n")}),
+            "src/kernels/linear.cpp:2: <librsvg/rsvg.h>: plot/picture alone draws pixels\n");
   EXPECT_THAT(violations({header("include/kiln/train/trainer.h", "#include <CLI/CLI.hpp>\n")}), HasSubstr("top floor"));
   EXPECT_THAT(violations({source("src/infer/generate.cpp", "#include <spdlog/spdlog.h>\n")}),
               HasSubstr("the library reports through core/report"));

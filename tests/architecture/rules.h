@@ -62,7 +62,6 @@ struct Door {
 };
 
 inline constexpr Door kDoors[] = {
-    {"oneapi/", {"src/kernels/matmul"}, "kernels/matmul is the one door to matrix products"},
     {"zlib.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"zstd.h", {"src/core/compressed_file", "tests/support/compress"}, "core/compressed_file alone decompresses"},
     {"librsvg/", {"src/plot/picture"}, "plot/picture alone draws pixels"},

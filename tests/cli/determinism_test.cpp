@@ -78,14 +78,12 @@ void expect_same(const Learnt& a, const Learnt& b, const std::string& what) {
 }
 
 /// Trains with 1, 2 and 3 threads, evaluations included, then once more with another number after half of the way.
-/// Without train.deterministic 2 threads give other weights, moments and losses than 1 for each of the models below:
-/// they sum the gradients of weights of 64 x 64 over 4096 tokens, which oneDNN 2.6 shares out.
 void expect_same_for_any_thread_count(std::vector<std::string> keys) {
   const SmallRun run;
   for (const char* key :
-       {"train.deterministic=true", "model.n_layers=2", "model.d_model=64", "model.n_heads=4", "model.n_kv_heads=null",
-        "model.d_head=null", "model.d_mlp=null", "model.n_ctx=64", "train.batch_size=64", "train.steps=6",
-        "train.eval_every=2", "train.checkpoint_every=3", "train.keep_checkpoints=10"}) {
+       {"model.n_layers=2", "model.d_model=64", "model.n_heads=4", "model.n_kv_heads=null", "model.d_head=null",
+        "model.d_mlp=null", "model.n_ctx=64", "train.batch_size=64", "train.steps=6", "train.eval_every=2",
+        "train.checkpoint_every=3", "train.keep_checkpoints=10"}) {
     keys.insert(keys.begin(), key);  // what the test says comes last, and holds
   }
   const auto learn = [&](const std::string& threads, std::vector<std::string> options) {
@@ -94,7 +92,6 @@ void expect_same_for_any_thread_count(std::vector<std::string> keys) {
     keys.pop_back();
     const testing::Outcome outcome = run.train(options);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_THAT(outcome.err, ::testing::Not(::testing::HasSubstr("differ in their last bits")));
     return Learnt(run.folder);
   };
   if (testing::kSanitized) GTEST_SKIP() << "minutes of arithmetic, and nothing in it that the other tests do not touch";

@@ -276,15 +276,6 @@ TEST(Faults, WhatIsOutOfRangeExitsTwo) {
   expect_failure(sample({"--top-p", "0"}), 2, {"top-p", "0"});
 }
 
-TEST(Faults, AnotherNumberOfThreadsIsAllowedAndSaid) {
-  const SmallRun run;
-  ASSERT_EQ(run.train().code, 0);
-  const Outcome outcome = run.train({"--resume", "--set", "train.threads=1", "--set", "train.steps=22"});
-  EXPECT_EQ(outcome.code, 0);
-  EXPECT_THAT(outcome.err,
-              HasSubstr("made with 2 threads and this machine uses 1: results will differ in their last bits"));
-}
-
 TEST(Faults, AnotherPrecisionIsAllowedAndSaid) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);

@@ -36,8 +36,8 @@ class RanksUnderMpi : public ::testing::Test {
   std::vector<std::string> launch(int ranks, const std::vector<std::string>& training) const {
     std::vector<std::string> command{"mpirun", "-n", std::to_string(ranks), "--oversubscribe"};
     command.insert(command.end(), training.begin(), training.end());
-    for (const char* setting : {"train.threads=1", "train.deterministic=true", "train.batch_size=8",
-                                "distributed.leaves=4", "distributed.timeout=60s"}) {
+    for (const char* setting :
+         {"train.threads=1", "train.batch_size=8", "distributed.leaves=4", "distributed.timeout=60s"}) {
       command.insert(command.end(), {"--set", setting});
     }
     return command;

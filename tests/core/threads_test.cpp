@@ -1,9 +1,12 @@
 // Loops over threads: every element once, whatever the number of threads.
 #include "kiln/core/threads.h"
 
+#include "kiln/core/stopwatch.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 #include <vector>
 
 namespace kiln {
@@ -31,6 +34,23 @@ TEST_P(Threads, EachCoversEachElementOnce) {
   std::vector<std::atomic<int>> visits(1000);
   parallel_each(1000, [&](std::int64_t i) { ++visits[static_cast<std::size_t>(i)]; });
   for (const auto& visit : visits) EXPECT_EQ(visit, 1);
+}
+
+TEST_P(Threads, EachHelpsAThreadThatIsHeldUp) {
+  if (GetParam() == 1) GTEST_SKIP() << "needs two threads";
+  constexpr int kCount = 100;
+  std::atomic<int> done{0};
+  bool were_all_done = false;
+  parallel_each(kCount, [&](std::int64_t i) {
+    if (i > 0) {
+      ++done;
+      return;
+    }
+    const Stopwatch stopwatch;
+    while (done < kCount - 1 && stopwatch.seconds() < 30) std::this_thread::yield();
+    were_all_done = done == kCount - 1;
+  });
+  EXPECT_TRUE(were_all_done);
 }
 
 TEST_P(Threads, ALoopWithinALoopRunsOnItsOwnThread) {

@@ -173,7 +173,7 @@ TEST_P(DecoderOfRandomModel, DeterministicallyDependsOnNothingElse) {
   const std::vector<DecodingRequest> requests = mixed_requests(40);
   std::vector<std::vector<Decoded>> runs;
   for (const auto& [cache, sequences, threads] : {std::tuple(kContext, 1, 1), {kContext * 6, 9, 2}, {200, 64, 1}}) {
-    set_threads(threads, true);
+    set_threads(threads);
     runs.push_back(decode_in_company(model.view(), requests,
                                      {.cache_positions = cache, .most_sequences = sequences, .deterministic = true}));
   }

@@ -74,8 +74,8 @@ class TestServer {
                 [this](const HttpRequest& request, const std::shared_ptr<HttpResponse>& response) {
                   service_.handle(request, response);
                 }),
-        computing_([this, deterministic = options.deterministic] {
-          set_threads(1, deterministic);
+        computing_([this] {
+          set_threads(1);
           engine_.run();
         }) {}
   ~TestServer() {

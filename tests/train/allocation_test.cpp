@@ -23,8 +23,7 @@ std::size_t counted(std::size_t size) {
 
 }  // namespace
 
-// glibc's own, by the names that are left to those who stand in for it; memory from either is freed by its free(). Not
-// posix_memalign: by it oneDNN alone takes memory, to lay factors out anew, and returns it after each product.
+// glibc's own, by the names that are left to those who stand in for it; memory from either is freed by its free().
 extern "C" {
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
@@ -53,7 +52,7 @@ struct Case {
   bool modern;
 };
 
-// oneDNN's bookkeeping of a call takes some small blocks; the smallest activation here is of 4 * 16 * 32 elements.
+// The smallest activation here is of 4 * 16 * 32 elements.
 TEST(Allocation, AStepTakesNothingButSmallChange) {
   set_threads(1);  // of two, one may have no share of the work before a later step, and take its scratch only then
   for (const Case& c : {Case{"adamw", OptimizerKind::adamw, Precision::fp32, Recompute::none, false},

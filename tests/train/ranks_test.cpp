@@ -53,7 +53,7 @@ Trained train_as_ranks(const Config& config, const std::filesystem::path& root, 
   Trained trained;
   trained.weights.resize(static_cast<std::size_t>(launched.ranks));
   as_ranks(launched.ranks, [&](World& world) {
-    set_threads(1, config.train.deterministic);
+    set_threads(1);
     TrainingRun run(config, root, {.mode = launched.mode, .world = &world});
     TrainingHooks hooks;
     if (launched.stop >= 0 && world.rank() == launched.stopping_rank) stop_after(hooks, launched.stop);
@@ -206,7 +206,6 @@ TEST(Ranks, WithLeavesGiveTheSameBytesWhateverTheirNumber) {
     Config config = wide_config(scratch);
     config.optimizer.type = kind;
     config.train.batch_size.count = 8;
-    config.train.deterministic = true;
     config.distributed.leaves = 8;
     const Trained alone = train_as_ranks(config, scratch.path("1"), {});
     for (const int ranks : {2, 4, 8}) {
@@ -232,7 +231,6 @@ TEST(Ranks, WithLeavesGiveTheSameBytesWhateverTheirNumber) {
 TEST(Ranks, ResumeOnAnotherNumberOfRanksToTheByte) {
   const Scratch scratch;
   Config config = wide_config(scratch);
-  config.train.deterministic = true;
   config.distributed.leaves = 4;
   const Trained whole = train_as_ranks(config, scratch.path("whole"), {});
   const std::string parts = scratch.path("parts");
@@ -313,7 +311,6 @@ TEST(Ranks, ResumeLocalStepsWithTheMomentumOfTheOuterOnes) {
 TEST(Ranks, RefuseLeavesThatTheyCannotShare) {
   const Scratch scratch;
   Config config = wide_config(scratch);
-  config.train.deterministic = true;
   config.distributed.leaves = 4;
   expect_error_with(ExitCode::usage, {"distributed.leaves is 4", "3 ranks"},
                     [&] { train_as_ranks(config, scratch.path("run"), {.ranks = 3}); });

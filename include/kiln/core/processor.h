@@ -1,4 +1,5 @@
-// Detects the CPU's features.
+// Detects the CPU's features. The variable KILN_INSTRUCTIONS=plain|avx2|avx512 hides all that are wider, to compare or
+// to reproduce another machine.
 #pragma once
 
 #include <string>
@@ -7,6 +8,9 @@ namespace kiln {
 
 /// Returns whether the CPU has AVX2 and fused multiply-adds (FMA).
 bool has_avx2();
+
+/// Returns whether the CPU has AVX-512 as every server CPU with it does: F, BW, DQ and VL.
+bool has_avx512();
 
 /// Returns whether the CPU multiplies bfloat16 in hardware (AVX512-BF16; CPUs with AMX have it too).
 bool has_bfloat16_products();

@@ -1,9 +1,11 @@
-// Runs loops on a fixed number of OpenMP threads with static shares, so that results are reproducible bit for bit.
+// Runs loops on a fixed number of OpenMP threads. No result depends on that number in any bit: loops are cut between
+// blocks of a fixed size, and sums over blocks are taken in their order.
 #pragma once
 
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <exception>
 
@@ -15,15 +17,10 @@ namespace kiln {
 void let_waiting_threads_sleep(char** argv);
 
 /// Sets the number of threads; 0 means OMP_NUM_THREADS, or else one for every core that this process may use.
-/// `deterministic`: results must not depend on that number in any bit, even if this costs speed.
-void set_threads(int count, bool deterministic = false);
+void set_threads(int count);
 
 /// Returns the number of threads in use.
 int threads();
-
-/// Returns whether work must be partitioned by its sizes alone, never by the number of threads. Where that is free, it
-/// always is: parallel_for keeps blocks of `grain` together, and sums over blocks are taken in their order.
-bool deterministic();
 
 /// Lowers the calling thread's priority, for work that must not hold up a computation beside it.
 void let_others_go_first();
@@ -63,25 +60,61 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   }
 }
 
-/// Calls body(i) for every i in [0, count), handed out dynamically: for uneven work whose results do not depend on the
-/// thread. If bodies throw, rethrows the exception of the lowest i.
+/// Numbers that a thread has yet to take: its owner takes the first, others, when they have none left, the last.
+class alignas(64) WorkShare {
+ public:
+  /// Sets the numbers to [first, end), below 2^32.
+  void set(std::int64_t first, std::int64_t end) {
+    range_.store(static_cast<std::uint64_t>(first) << 32 | static_cast<std::uint64_t>(end), std::memory_order_relaxed);
+  }
+
+  enum class End { first, last };
+
+  /// Returns a number, or -1 if none is left.
+  std::int64_t take(End which) {
+    std::uint64_t range = range_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::uint64_t first = range >> 32, end = range & 0xffffffffu;
+      if (first >= end) return -1;
+      const std::uint64_t rest = which == End::first ? (first + 1) << 32 | end : first << 32 | (end - 1);
+      if (!range_.compare_exchange_weak(range, rest, std::memory_order_relaxed)) continue;
+      return static_cast<std::int64_t>(which == End::first ? first : end - 1);
+    }
+  }
+
+ private:
+  std::atomic<std::uint64_t> range_{0};
+};
+
+/// Returns `count` shares of about the same size that cover [0, total), valid until the calling thread's next call.
+WorkShare* share_out(std::int64_t total, std::int64_t count);
+
+/// Calls body(i) for every i in [0, count): for work that is uneven, or whose threads others hold up, and whose results
+/// do not depend on the thread. Each thread takes a part of its own in order, and then helps others. If bodies throw,
+/// rethrows the exception of the lowest i.
 template <class Body>
 void parallel_each(std::int64_t count, Body&& body) {
-  if (threads_here() == 1 || count <= 1) {
+  const std::int64_t parts = threads_here();
+  if (parts == 1 || count <= 1) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }
+  WorkShare* const shares = share_out(count, parts);
   std::exception_ptr error;  // of body(failed); exceptions must not leave the parallel region
   std::int64_t failed = count;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
-  for (std::int64_t i = 0; i < count; ++i) {
-    try {
-      body(i);
-    } catch (...) {
+#pragma omp parallel num_threads(threads())
+  for (std::int64_t part = 0; part < parts; ++part) {
+    WorkShare& share = shares[(thread_index() + part) % parts];
+    const WorkShare::End which = part == 0 ? WorkShare::End::first : WorkShare::End::last;
+    for (std::int64_t i = share.take(which); i >= 0; i = share.take(which)) {
+      try {
+        body(i);
+      } catch (...) {
 #pragma omp critical(kiln_parallel_each)
-      if (i < failed) {
-        failed = i;
-        error = std::current_exception();
+        if (i < failed) {
+          failed = i;
+          error = std::current_exception();
+        }
       }
     }
   }

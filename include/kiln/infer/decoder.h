@@ -45,7 +45,7 @@ struct DecoderOptions {
   /// A sequence's tokens then depend on nothing else: not on the other sequences of a step, not on what the cache held.
   /// Forwards have at most 8 rows, whose products sum each row in the same way however many there are, and attention
   /// reads the keys query by query. A step takes as many forwards as its sequences need. Without it, results differ in
-  /// their last bits. Also needs deterministic() threads.
+  /// their last bits.
   bool deterministic = false;
 
   /// Throws Error (usage) for a value out of range.

@@ -1,4 +1,4 @@
-// Multiplies matrices with the fastest backend for type and CPU (see matmul.cpp). All GEMMs of kiln go through here.
+// Multiplies matrices with the fastest unit of the CPU (see matmul.cpp). All GEMMs of kiln go through here.
 #pragma once
 
 #include "kiln/tensor/view.h"
@@ -9,10 +9,7 @@ namespace kiln {
 
 /// c (+)= a b (+ bias in each row).   a (M, K), b (K, N), c (M, N), bias (N) or empty. T is float, bfloat16 or double;
 /// U is T or Acc<T>; accumulates in Acc<T>. Operands may be column slices. Uses all threads, or only the calling one
-/// inside a parallel region. After a thread's first product of a shape, only oneDNN and Eigen allocate (Eigen replaces
-/// oneDNN for double and where oneDNN is missing). The results of a library, which multiplies where it has AVX-512, may
-/// depend on the thread count in their last bits, unless deterministic() (core/threads): then sizes alone determine the
-/// tiles (kernels/tiled_product).
+/// inside a parallel region; no bit depends on their number. Allocates on a thread's first product alone.
 template <class T, class U>
 void matmul(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
             ConstVec<T> bias = no_const_vec<T>());
@@ -27,11 +24,8 @@ template <class T, class U>
 void matmul_tn(ConstMat<T> a, ConstMat<T> b, Mat<U> c, Write write = Write::overwrite,
                ConstVec<T> bias = no_const_vec<T>());
 
-/// Return workspace in bytes: per calling thread, for a padded copy of b (K, N), if b is not transposed; and per
-/// thread, for tiles. Exclude oneDNN's packing buffers.
+/// Returns the workspace of each thread in bytes, kept from its first product on.
 template <class T>
-std::size_t matmul_copy_bytes(Index M, Index K, Index N);
-template <class T>
-std::size_t matmul_tile_bytes();
+std::size_t matmul_workspace_bytes();
 
 }  // namespace kiln

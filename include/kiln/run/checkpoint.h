@@ -64,7 +64,7 @@ struct TrainerState {
     v("best_gold", best_gold, "of a policy: highest mean of the held-out gold rewards so far");
     v("reward_at_best_gold", reward_at_best_gold, "mean of the rewards of training at that evaluation");
     v("is_overoptimised", is_overoptimised, "the warning of over-optimisation was given");
-    v("threads", threads, "number of threads; another number may change the last bits of the results", non_negative());
+    v("threads", threads, "number of threads", non_negative());
     v("ranks", ranks, "number of ranks; another number may change the last bits, except with distributed.leaves",
       at_least(1));
     v("precision", precision, "precision of the last steps; another precision changes the results; auto: unknown");

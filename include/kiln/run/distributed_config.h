@@ -45,7 +45,7 @@ struct DistributedConfig {
       "arXiv:1910.02054); false: each keeps all of it");
     v("leaves", leaves,
       "equal shares of a step, whose gradients are added in a fixed order: then any number of ranks gives the same "
-      "bytes, on processors of one type; a power of two, like the number of ranks; needs train.deterministic",
+      "bytes, on processors of one type; a power of two, like the number of ranks",
       at_least(1));
     v("local_steps", local_steps,
       "steps that each rank takes by itself, on its part of each batch, before all come together (DiLoCo, "

@@ -118,7 +118,7 @@ struct TrainConfig {
     v("skip_spikes", skip_spikes, "skip the update of a step whose loss is a spike");
     v("threads", threads, "number of threads; 0: OMP_NUM_THREADS, else one per core", non_negative());
     v("deterministic", deterministic,
-      "give the same results, to the bit, with any number of threads; may cost some speed");
+      "accepted for older configs: any number of threads gives the same results, to the bit");
     v("max_bad_steps", max_bad_steps,
       "stop after this many steps in a row with a NaN or infinite loss or gradient, or with a skipped spike",
       at_least(1));

@@ -44,7 +44,7 @@ enum class TrainingEnd { finished, early, stopped };
 /// tokens there unless they find the root's.
 ///
 /// Prints nothing: facts and warnings go to the Reporter (core/report.h), the course of the training to a
-/// TrainingMonitor. Uses the threads that core/threads.h sets; train.threads and train.deterministic are the caller's
+/// TrainingMonitor. Uses the threads that core/threads.h sets; train.threads is the caller's
 /// to apply, before.
 class TrainingRun {
  public:
