@@ -276,6 +276,17 @@ TEST(Faults, WhatIsOutOfRangeExitsTwo) {
   expect_failure(sample({"--top-p", "0"}), 2, {"top-p", "0"});
 }
 
+TEST(Faults, InstructionsMayBeHiddenAndAnUnknownNameExitsTwo) {
+  const SmallRun run;
+  const auto train = [&](const std::string& instructions) {
+    std::vector<std::string> command = run.training({"--set", "train.steps=1", "--overwrite"});
+    command.insert(command.begin(), {"env", "KILN_INSTRUCTIONS=" + instructions});
+    return testing::run(command);
+  };
+  for (const char* known : {"plain", "avx2", "avx512"}) EXPECT_EQ(train(known).code, 0) << known;
+  expect_failure(train("avx1024"), 2, {"KILN_INSTRUCTIONS is \"avx1024\"", "plain, avx2 or avx512"});
+}
+
 TEST(Faults, AnotherPrecisionIsAllowedAndSaid) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);
