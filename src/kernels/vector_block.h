@@ -19,103 +19,38 @@ inline constexpr bool kHas32Vectors = true;
 inline constexpr bool kHas32Vectors = false;
 #endif
 
+#define KILN_BLOCK_TARGET  // the build's
+
 /// Sums in A, which words are too: 12 x 2 vectors of them, or 6 x 2 with 16 registers.
 template <class A>
 struct VectorBlock : PlainPacking<A> {
   using Word = A;
-  typedef A Lanes __attribute__((vector_size(kVectorBytes)));  // a `using` would lose the attribute
+  typedef A Vector __attribute__((vector_size(kVectorBytes)));  // a `using` would lose the attribute
   using PlainPacking<A>::kPerWord;
   static constexpr Index kLanes = kVectorBytes / sizeof(A), kRows = kHas32Vectors ? 12 : 6, kVectors = 2,
                          kCols = kVectors * kLanes, kTileCols = 192;
 
-  /// The columns of a packed panel, aligned to vectors.
-  struct Packed {
-    const A* panel;
-
-    /// Loads the next word of each column.
-    template <Index V>
-    [[gnu::always_inline]] void next(Lanes (&columns)[V]) {
-#pragma GCC unroll 16
-      for (Index v = 0; v < V; ++v) columns[v] = load(panel + v * kLanes);
-      panel += kCols;
-    }
-  };
-
-  /// Columns where they lie, number k of column j at from[k * stride + j], to pack in a panel while they are read.
-  template <class T>
-  struct ToPack {
-    const T* from;
-    Index stride;
-    A* panel;
-
-    template <Index V>
-    [[gnu::always_inline]] void next(Lanes (&columns)[V]) {
-#pragma GCC unroll 16
-      for (Index v = 0; v < V; ++v) {
-        prefetch(from + kCols + v * kLanes);  // for the next panel
-        columns[v] = widened(from + v * kLanes);
-        store(panel + v * kLanes, columns[v]);
-      }
-      from += kPerWord * stride;
-      panel += kCols;
-    }
-  };
-
-  /// Computes sums (R, V vectors), rows `pitch` apart, (+)= left right, over `words` words, and prefetches the lines
-  /// ahead. Columns: Packed or ToPack.
-  template <Index R, Index V, class Columns>
-  [[gnu::noinline]] static void multiply(WordsOfRows left, LinesAhead ahead, Columns right, Index words, A* sums,
-                                         Index pitch, Write write) {
-    constexpr Index kGroups = (R + 2) / 3;  // of three rows, which x86 reaches from one pointer
-    const std::byte* group[kGroups];
-#pragma GCC unroll 16
-    for (Index g = 0; g < kGroups; ++g) group[g] = left.data + 3 * g * left.row;
-    Lanes sum[R][V];
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-      for (Index v = 0; v < V; ++v) {
-        __builtin_prefetch(sums + r * pitch + v * kLanes);
-        sum[r][v] = Lanes{};
-      }
-    }
-    for (Index w = 0; w < words; ++w) {
-      if (w % LinesAhead::kWords == 0) ahead.prefetch_some();
-      Lanes columns[V];
-      right.next(columns);
-#pragma GCC unroll 16
-      for (Index r = 0; r < R; ++r) {
-        const Lanes row = Lanes{} + load_word<A>(group[r / 3] + r % 3 * left.row);
-#pragma GCC unroll 16
-        for (Index v = 0; v < V; ++v) sum[r][v] = sum[r][v] + row * columns[v];
-      }
-#pragma GCC unroll 16
-      for (Index g = 0; g < kGroups; ++g) group[g] += left.step;
-    }
-#pragma GCC unroll 16
-    for (Index r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-      for (Index v = 0; v < V; ++v) {
-        A* const out = sums + r * pitch + v * kLanes;
-        store(out, write == Write::accumulate ? load(out) + sum[r][v] : sum[r][v]);
-      }
-    }
-  }
-
- private:
-  static Lanes load(const A* from) {
-    Lanes lanes;
+  static Vector load(const A* from) {
+    Vector lanes;
     std::memcpy(&lanes, from, sizeof(lanes));
     return lanes;
   }
-  static void store(A* to, Lanes lanes) { std::memcpy(to, &lanes, sizeof(lanes)); }
+  static Vector load_aligned(const A* from) { return load(from); }
+  static void store(A* to, Vector lanes) { std::memcpy(to, &lanes, sizeof(lanes)); }
+  static void store_aligned(A* to, Vector lanes) { store(to, lanes); }
+  static Vector broadcast(A word) { return Vector{} + word; }
+  static Vector add(Vector a, Vector b) { return a + b; }
+  static Vector multiply_add(Vector left, Vector right, Vector sum) { return sum + left * right; }
 
+  /// Returns a number of each of kLanes neighbouring lines.
   template <class T>
-  static Lanes widened(const T* from) {
-    Lanes lanes;
+  static Vector across(const T* from, Index /*stride*/) {
+    Vector lanes;
     for (Index l = 0; l < kLanes; ++l) lanes[l] = widen(from[l]);
     return lanes;
   }
+
+#include "kernels/block_of_sums.inc"
 };
 
 }  // namespace kiln

@@ -18,14 +18,14 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// Reads every .h and .cpp below the project's include/, src/ and tests/.
+/// Reads every .h, .cpp and .inc below the project's include/, src/ and tests/.
 std::vector<SourceFile> read_project() {
   const std::filesystem::path root = KILN_SOURCE_DIR;
   std::vector<SourceFile> files;
   for (const char* top : {"include", "src", "tests"}) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / top)) {
       const std::string extension = entry.path().extension().string();
-      if (!entry.is_regular_file() || (extension != ".h" && extension != ".cpp")) continue;
+      if (!entry.is_regular_file() || (extension != ".h" && extension != ".cpp" && extension != ".inc")) continue;
       std::ostringstream text;
       text << std::ifstream(entry.path(), std::ios::binary).rdbuf();
       files.push_back({entry.path().lexically_relative(root).generic_string(), text.str()});
