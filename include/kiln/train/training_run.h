@@ -44,8 +44,7 @@ enum class TrainingEnd { finished, early, stopped };
 /// tokens there unless they find the root's.
 ///
 /// Prints nothing: facts and warnings go to the Reporter (core/report.h), the course of the training to a
-/// TrainingMonitor. Uses the threads that core/threads.h sets; train.threads is the caller's
-/// to apply, before.
+/// TrainingMonitor. Uses the threads that core/threads.h sets; the caller applies train.threads before.
 class TrainingRun {
  public:
   /// Opens the folder and reads or creates all parts of the run. Changes nothing there except its cached tokens.
