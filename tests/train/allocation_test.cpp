@@ -25,10 +25,12 @@ std::size_t counted(std::size_t size) {
 
 // glibc's own, by the names that are left to those who stand in for it; memory from either is freed by its free().
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are glibc's
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* memory, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(std::size_t size) noexcept { return __libc_malloc(counted(size)); }
 void* calloc(std::size_t count, std::size_t size) noexcept {
