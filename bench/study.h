@@ -29,7 +29,6 @@ struct StudyOptions {
 /// returns true.
 template <class Options>
 int run_study(int count, char** arguments, bool (*study)(const Options&)) {
-  let_waiting_threads_sleep(arguments);
   CLI::App app;
   app.option_defaults()->always_capture_default();
   Options options;

@@ -1,5 +1,5 @@
 # The libraries kiln stands on, all from the distribution, gathered into one interface target: kiln_settings.
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Threads REQUIRED)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(CLI11 REQUIRED)
 find_package(fmt REQUIRED)
@@ -35,9 +35,9 @@ add_library(kiln_settings INTERFACE)
 target_include_directories(kiln_settings INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_compile_definitions(kiln_settings INTERFACE
-  KILN_VERSION="${PROJECT_VERSION}" EIGEN_DONT_PARALLELIZE SPDLOG_FMT_EXTERNAL)
+  KILN_VERSION="${PROJECT_VERSION}" SPDLOG_FMT_EXTERNAL)
 target_link_libraries(kiln_settings INTERFACE
-  OpenMP::OpenMP_CXX Eigen3::Eigen fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json
+  Threads::Threads Eigen3::Eigen fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json
   PkgConfig::PCRE2 PkgConfig::XXHASH PkgConfig::ZLIB PkgConfig::ZSTD)
 if(TARGET PkgConfig::RSVG)
   set(KILN_USES_RSVG ON)
@@ -65,6 +65,7 @@ if(TARGET PkgConfig::EDIT)  # for src/cli alone, so no part of what programs lin
 else()
   message(STATUS "Chat: lines are not edited (libedit is absent or switched off)")
 endif()
+target_compile_options(kiln_settings INTERFACE $<BUILD_INTERFACE:-fopenmp-simd>)  # its pragmas for vectors, not its threads
 if(KILN_NATIVE)
   target_compile_options(kiln_settings INTERFACE -march=native)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT KILN_BFLOAT16_PAIRS)

@@ -16,7 +16,7 @@ build="build-fuzz"
 # of a file, so that one allocation of 16 MiB, or 1 GiB in all (most of it the sanitizer's), is by a number in the file.
 limits=(-max_len=16384 -malloc_limit_mb=16 -rss_limit_mb=1024 -timeout=10)
 
-command -v clang++ >/dev/null || die "clang++ is not on the PATH (Debian: apt-get install clang libomp-dev)"
+command -v clang++ >/dev/null || die "clang++ is not on the PATH (Debian: apt-get install clang)"
 cmake --preset fuzz
 cmake --build "$build" --parallel "$(build_jobs)" --target fuzzers
 

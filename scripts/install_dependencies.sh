@@ -16,7 +16,7 @@ optional=(librsvg2-dev libedit-dev libjs-dygraphs mpi-default-dev mpi-default-bi
 for argument in "$@"; do
   case "$argument" in
     --development)
-      required+=(git clang clang-format clang-tidy libclang-rt-dev libomp-dev)  # the last two: sanitizers, OpenMP
+      required+=(git clang clang-format clang-tidy libclang-rt-dev)  # the last: sanitizers
       optional+=(ccache shellcheck fish zsh)  # the last two: tests complete commands in them
       ;;
     -h | --help)
@@ -58,7 +58,7 @@ check_cmake() {
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   cat >&2 <<'END'
 note: there is no apt-get here, so nothing was installed. kiln needs, from your system's packages:
-  a C++20 compiler with OpenMP (GCC 12, Clang 15 or newer), CMake 3.25, Ninja or make, pkg-config,
+  a C++20 compiler (GCC 12, Clang 15 or newer), CMake 3.25, Ninja or make, pkg-config,
   Eigen 3.4, CLI11, spdlog, fmt, nlohmann_json 3.11, PCRE2 (8 bit), xxHash, zlib, zstd, Boost 1.74 (headers), GoogleTest;
   and may use librsvg 2.52 (plots as PNG), libedit (line editing in chats), MPI (several machines),
   dygraphs (npm; cmake -DDYGRAPHS=.../node_modules/dygraphs), Google Benchmark (bench/), ccache.

@@ -15,6 +15,4 @@ configure "$build" -DCMAKE_BUILD_TYPE=Release -DKILN_TESTS=ON ${cmake_arguments[
 cmake --build "$build" --parallel "$(build_jobs)"
 
 say "Testing"
-# Several test programs share the cores: a thread that waits must sleep, not spin.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 ctest --test-dir "$build" --output-on-failure --no-tests=error --parallel "$(cores)" "$@"

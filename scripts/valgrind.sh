@@ -2,7 +2,7 @@
 # Runs the tests of the tokenizers and of all that reads files under valgrind's memcheck; exit 1 if it has anything to
 # say: a read of what was never written, or past an end, or a byte that is definitely lost.
 #   scripts/valgrind.sh [PROGRAM...]   without one: tensor_test text_test data_test interop_test fuzz_test
-# Built into build-valgrind/ without -march=native (valgrind 3.19 knows no AVX-512), with GCC's OpenMP; one thread.
+# Built into build-valgrind/ without -march=native (valgrind 3.19 knows no AVX-512); one thread.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -15,7 +15,7 @@ command -v valgrind >/dev/null || die "valgrind is not on the PATH (Debian: apt-
 cmake --preset valgrind
 cmake --build "$build" --parallel "$(build_jobs)" --target "${programs[@]}"
 
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+export OMP_NUM_THREADS=1
 failed=0
 for program in "${programs[@]}"; do
   path="$build/tests/$program"

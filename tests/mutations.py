@@ -53,9 +53,12 @@ RANKS = [
 
 KERNELS = [
     *of("include/kiln/core/threads.h", "core_test:*Threads*",
-        ("a thread without work does not help", "part < parts; ++part) {\n    WorkShare&", "part < 1; ++part) {\n    WorkShare&"),
-        ("threads end where a loop has no share for them", "schedule(static, 1) num_threads(threads())",
-         "schedule(static, 1) num_threads(static_cast<int>(shares))")),
+        ("a thread without work does not help", "part < parts; ++part) {", "part < 1; ++part) {")),
+    *of("src/core/threads.cpp", "core_test:*Thread*",
+        ("a loop waits for helpers that have not begun", "    call();\n    changes_.add(1);",
+         "    call();\n    while (inside_.value() == 0) pause();\n    changes_.add(1);"),
+        ("a loop does not wait for its helpers", "inside = inside_.value(); inside > 0;", "inside = 0; inside > 0;"),
+        ("helpers may use every core", "CPU_CLR(core, &others);", "")),
     *of("src/kernels/linear.cpp", "kernels_test",
         ("the bias's gradient is written, not added", "share[c] += widen(in[c])", "share[c] = widen(in[c])")),
     *of("src/kernels/matmul.cpp", "kernels_test",

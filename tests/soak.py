@@ -138,8 +138,7 @@ def soak(options: argparse.Namespace, folder: pathlib.Path) -> int:
     links.mkdir()
     command = [options.kiln, "train", str(config_of(options, folder)), "--run", str(run)]
     with open(folder / "log.txt", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
-                                   env={**os.environ, "OMP_WAIT_POLICY": "passive"})
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     watch = Watch(options.kiln, run, links)
     began = time.monotonic()
     try:

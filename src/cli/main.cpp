@@ -105,7 +105,6 @@ int run(int argc, char** argv) {
 }  // namespace kiln::cli
 
 int main(int argc, char** argv) {
-  kiln::let_waiting_threads_sleep(argv);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that closes the pipe must not end a run
   kiln::cli::set_up_log();
   return kiln::cli::run(argc, argv);

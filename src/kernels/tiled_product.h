@@ -62,17 +62,17 @@ class ProductGrid {
   /// Prefers rows for each thread: threads that write side by side slow each other by up to a fifth, because their
   /// caches prefetch what the other writes (measured on virtual cores that share no L3 cache).
   ProductGrid(Index rows, Index cols) {
-    const Index threads = threads_here();
+    const Index workers = threads();
     const Index down = (rows + Microkernel::kTileRows - 1) / Microkernel::kTileRows;
     const Index along = (cols + Microkernel::kTileCols - 1) / Microkernel::kTileCols;
     Index least = std::numeric_limits<Index>::max();
-    for (Index i = down; i <= down + threads; ++i) {
-      for (Index j = along; j <= along + threads; ++j) {
+    for (Index i = down; i <= down + workers; ++i) {
+      for (Index j = along; j <= along + workers; ++j) {
         const Cut r = Cut::into(i, rows, Microkernel::kRowUnit), c = Cut::into(j, cols, Microkernel::kCols);
-        const Index most = (r.count() * c.count() + threads - 1) / threads;
+        const Index most = (r.count() * c.count() + workers - 1) / workers;
         const Index tile = r.piece * c.piece + Microkernel::kPackingCost * (r.piece + c.piece);
         Index time = (32 * most + 1) * tile;        // per step of the inner dimension, in 32nds of a multiply-add
-        if (r.count() < threads) time += time / 8;  // for threads side by side
+        if (r.count() < workers) time += time / 8;  // for threads side by side
         if (time >= least) continue;
         least = time;
         rows_ = r;

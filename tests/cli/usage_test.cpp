@@ -243,18 +243,5 @@ TEST(Usage, AReaderThatGoesAwayIsNoError) {
   EXPECT_EQ(outcome.err, "");
 }
 
-/// On a machine with other work, threads that spin while they wait make a step ten times slower.
-TEST(Usage, WaitingThreadsSleepUnlessTheEnvironmentSaysOtherwise) {
-#if defined(__clang__)
-  GTEST_SKIP() << "LLVM's OpenMP has settings of its own";
-#endif
-  const auto spins = [](const std::string& environment) {
-    const std::string show = "env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY OMP_DISPLAY_ENV=verbose " + environment + " ";
-    return testing::run({"sh", "-c", show + KILN_BINARY + " --version 2>&1 | grep SPINCOUNT | tail -n 1"}).out;
-  };
-  EXPECT_THAT(spins(""), HasSubstr("'1000'"));
-  EXPECT_THAT(spins("GOMP_SPINCOUNT=77"), HasSubstr("'77'"));
-}
-
 }  // namespace
 }  // namespace kiln

@@ -3,10 +3,18 @@
 
 #include "kiln/core/stopwatch.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <atomic>
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <pthread.h>
+#include <sched.h>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace kiln {
@@ -61,20 +69,111 @@ TEST_P(Threads, ALoopWithinALoopRunsOnItsOwnThread) {
   EXPECT_EQ(inner, 80);
 }
 
-TEST_P(Threads, StayWhenALoopHasTooFewSharesForThem) {
-  struct Counted {
-    explicit Counted(std::atomic<int>& ended) : ended(ended) {}
-    ~Counted() { ++ended; }
-    std::atomic<int>& ended;
-  };
+TEST_P(Threads, StayFromLoopToLoop) {
   static std::atomic<int> ended{0};
+  struct Counted {
+    ~Counted() { ++ended; }
+  };
   const int ended_before = ended;
   for (int round = 0; round < 5; ++round) {
-    for (const std::int64_t shares : {GetParam(), 2}) {
-      parallel_for(shares, 1, [](std::int64_t, std::int64_t) { thread_local const Counted counted(ended); });
+    for (const std::int64_t count : {GetParam(), 2}) {
+      parallel_each(count, [](std::int64_t) { thread_local const Counted counted; });
     }
   }
   EXPECT_EQ(ended, ended_before);
+}
+
+TEST_P(Threads, WaitForEveryoneWhoBegan) {
+  for (int round = 0; round < 1000; ++round) {
+    std::vector<int> plain(64);  // not atomic: a helper that were still at work would write where this was
+    parallel_each(std::ssize(plain), [&](std::int64_t i) { plain[static_cast<std::size_t>(i)] = round; });
+    for (const int value : plain) ASSERT_EQ(value, round);
+  }
+}
+
+TEST_P(Threads, RethrowTheExceptionOfTheFirstElementThatFails) {
+  const auto fail_from = [](std::int64_t first) {
+    parallel_each(100, [&](std::int64_t i) {
+      if (i >= first) throw std::runtime_error(std::to_string(i));
+    });
+  };
+  EXPECT_THAT([&] { fail_from(41); }, ::testing::ThrowsMessage<std::runtime_error>("41"));
+}
+
+TEST_P(Threads, AreAskedByManyAtOnce) {
+  std::atomic<int> visits{0};
+  std::vector<std::jthread> users(4);
+  for (std::jthread& user : users) {
+    user = std::jthread([&] {
+      for (int round = 0; round < 100; ++round) parallel_each(10, [&](std::int64_t) { ++visits; });
+    });
+  }
+  users.clear();
+  EXPECT_EQ(visits, 4 * 100 * 10);
+}
+
+/// Returns what ask() gives on the helper of the calling thread, which must have one.
+template <class Ask>
+auto on_helper(Ask ask) {
+  std::optional<decltype(ask())> answer;
+  const Stopwatch stopwatch;
+  while (!answer && stopwatch.seconds() < 30) {
+    std::atomic<int> begun{0};
+    parallel_each(2, [&](std::int64_t) {
+      ++begun;
+      while (begun < 2 && stopwatch.seconds() < 30) std::this_thread::yield();
+      if (thread_index() == 1) answer = ask();
+    });
+  }
+  return answer.value();
+}
+
+std::atomic<bool> holds_up{false}, is_held_up{false};
+
+TEST(ThreadHelp, ALoopEndsWithoutAHelperThatDoesNotBegin) {
+  set_threads(2);
+  const pthread_t helper = on_helper([] { return ::pthread_self(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it waits for the next loop
+  holds_up = true;
+  const auto before = std::signal(SIGUSR2, [](int) {
+    is_held_up = true;
+    while (holds_up) ::sleep(1);
+  });
+  ASSERT_EQ(::pthread_kill(helper, SIGUSR2), 0);
+  while (!is_held_up) std::this_thread::yield();
+  int visits = 0;
+  parallel_each(100, [&](std::int64_t) { ++visits; });
+  EXPECT_EQ(visits, 100);
+  holds_up = false;
+  EXPECT_EQ(on_helper([] { return thread_index(); }), 1);  // back at work
+  std::signal(SIGUSR2, before);
+  set_threads(0);
+}
+
+TEST(ThreadHelp, HelpersStayOffTheirCallersCore) {
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  if (CPU_COUNT(&allowed) < 2) GTEST_SKIP() << "needs two cores";
+  set_threads(2);
+  std::jthread([&] {  // with a helper of its own
+    on_helper([] { return 0; });
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+      if (!CPU_ISSET(core, &allowed)) continue;
+      cpu_set_t own;
+      CPU_ZERO(&own);
+      CPU_SET(core, &own);
+      ASSERT_EQ(::sched_setaffinity(0, sizeof own, &own), 0);
+      const cpu_set_t of_helper = on_helper([] {
+        cpu_set_t cores;
+        ::sched_getaffinity(0, sizeof cores, &cores);
+        return cores;
+      });
+      EXPECT_FALSE(CPU_ISSET(core, &of_helper)) << core;
+      EXPECT_EQ(CPU_COUNT(&of_helper), CPU_COUNT(&allowed) - 1);
+    }
+  })
+      .join();
+  set_threads(0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, ::testing::Values(1, 2, 3, 8));
@@ -83,7 +182,9 @@ TEST(ThreadCount, IsWhatWasSetAndNoughtMeansEveryCore) {
   set_threads(3);
   EXPECT_EQ(threads(), 3);
   set_threads(0);
-  EXPECT_EQ(threads(), omp_get_num_procs());
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  EXPECT_EQ(threads(), CPU_COUNT(&allowed));
 }
 
 }  // namespace

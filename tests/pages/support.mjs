@@ -34,7 +34,7 @@ export class Server {
     const server = new Server();
     server.data = data;
     const all = ["serve", ...runs, "--port", "0", ...(data ? ["--data", data] : []), ...args];
-    server.process = spawn(kiln, all, {env: {...process.env, OMP_WAIT_POLICY: "passive", ...env}});
+    server.process = spawn(kiln, all, {env: {...process.env, ...env}});
     server.log = "";
     running.add(server.process);
     server.ended = new Promise((resolve) => server.process.on("exit", resolve));

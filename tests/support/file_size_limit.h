@@ -1,8 +1,6 @@
 // A limit that writes run into as into a full disk.
 #pragma once
 
-#include "kiln/core/threads.h"
-
 #include <csignal>
 #include <sys/resource.h>
 
@@ -12,7 +10,6 @@ namespace kiln::testing {
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    threads();  // LLVM's OpenMP writes a file of its own when it is first asked for anything
     ::getrlimit(RLIMIT_FSIZE, &before_);
     const rlimit limit{bytes, before_.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &limit);
