@@ -6,8 +6,9 @@
 #include "kiln/optim/optimizer.h"
 
 #include "workload.h"
+#include <algorithm>
 #include <string>
-#include <type_traits>
+#include <utility>
 
 namespace kiln::bench {
 namespace {
@@ -34,7 +35,9 @@ struct NormOperands {
   NormOperands(Index N, Index C)
       : x(N, C), y(N, C), dy(N, C), gain(1, C), bias(1, C), mean(1, N), rstd(1, N), dgain(1, C), dbias(1, C) {}
 
-  void forward() { layernorm_forward<T>(x.view(), vector(gain), vector(bias), 1e-5, y.view(), sums(mean), sums(rstd)); }
+  void forward() {
+    layernorm_forward<T>(as_const(x.view()), vector(gain), vector(bias), 1e-5, y.view(), sums(mean), sums(rstd));
+  }
   /// With a residual path, in place, as a block's backward calls it.
   void backward() {
     layernorm_backward<T>(as_const(x.view()), vector(gain), as_const(sums(mean)), as_const(sums(rstd)),
@@ -84,7 +87,8 @@ void run_adamw(benchmark::State& state, Index count) {
   OptimizerConfig config;
   const auto optimizer = make_optimizer(config, layout);
   ParameterBuffer<float> weights(layout), gradients(layout);
-  gradients.fill(1e-3f);
+  std::fill_n(gradients.data(), layout.extent(), 1e-3f);
+  optimizer->step(Weights(weights), gradients, {});  // moments get their memory
   for (auto _ : state) optimizer->step(Weights(weights), gradients, {});
   report_bytes(state, 7 * layout.count(), sizeof(float));
 }

@@ -62,11 +62,10 @@ class Watched {
  public:
   std::uint32_t value() const { return value_; }
 
-  /// Adds `change` and wakes all who wait. Returns the new value.
-  std::uint32_t add(std::uint32_t change) {
-    const std::uint32_t changed = value_ += change;
+  /// Adds `change` and wakes all who wait.
+  void add(std::uint32_t change) {
+    value_ += change;
     if (sleepers_ > 0) ::syscall(SYS_futex, &value_, FUTEX_WAKE_PRIVATE, std::numeric_limits<int>::max());
-    return changed;
   }
 
   /// Waits until the value is not `old`. Sleeps after some microseconds, the usual wait at the end of a loop, so that
