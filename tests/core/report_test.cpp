@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "support/log_capture.h"
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,14 +24,14 @@ class Recorder final : public Reporter {
   void message(Severity, const std::string&) override {}
   std::unique_ptr<Meter> meter(const std::string& what, double, const std::string&) override {
     struct Kept final : Meter {
-      explicit Kept(double& to) : to_(to) {}
+      explicit Kept(std::atomic<double>& to) : to_(to) {}
       void show(double done) override { to_ = done; }
-      double& to_;
+      std::atomic<double>& to_;  // several threads show at once
     };
     return std::make_unique<Kept>(done[what]);
   }
 
-  std::map<std::string, double> done;
+  std::map<std::string, std::atomic<double>> done;
 
  private:
   Reporter* before_;
