@@ -13,7 +13,8 @@ namespace kiln {
 #define KILN_BLOCK_TARGET gnu::target("arch=armv8.2-a+bf16"),
 
 /// 8 x 12 sums in 24 of the 32 registers. An instruction adds the product of 2 x 4 numbers and 4 x 2: each register has
-/// the words of two rows, or of two columns, or their 2 x 2 sums.
+/// the words of two rows, or of two columns, or their 2 x 2 sums. It rounds to odd and takes denormal numbers for zero
+/// (Arm's manual, without FEAT_EBF16).
 struct BfmmlaBlock : PlainPacking<std::uint64_t, 4> {
   using Word = std::uint64_t;
   using Vector = float32x4_t;
@@ -33,8 +34,9 @@ struct BfmmlaBlock : PlainPacking<std::uint64_t, 4> {
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector across(const bfloat16* from, Index stride) {
     uint32x4_t pairs;
 #pragma GCC unroll 4
-    for (Index k = 0; k < 4; ++k)
+    for (Index k = 0; k < 4; ++k) {
       pairs[k] = load_word<std::uint32_t>(reinterpret_cast<const std::byte*>(from + k * stride));
+    }
     const uint16x8_t numbers = vreinterpretq_u16_u32(pairs);
     return vreinterpretq_f32_u64(vzip1q_u64(vreinterpretq_u64_u16(vuzp1q_u16(numbers, numbers)),
                                             vreinterpretq_u64_u16(vuzp2q_u16(numbers, numbers))));
