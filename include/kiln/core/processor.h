@@ -12,8 +12,7 @@ bool has_avx2();
 /// Returns whether the CPU has AVX-512 as every server CPU with it does: F, BW, DQ and VL.
 bool has_avx512();
 
-/// Returns whether the CPU multiplies bfloat16 in hardware (AVX512-BF16, which CPUs with AMX have too; on
-/// Arm, the extension BF16).
+/// Returns whether the CPU multiplies bfloat16 in hardware (AVX512-BF16, which CPUs with AMX have too; on Arm, BF16).
 bool has_bfloat16_products();
 
 /// Returns whether the CPU multiplies tiles of bfloat16 (AMX) and Linux grants their use, which this call requests
