@@ -32,7 +32,7 @@ Strided<T> transposed(ConstMat<T> m) {
 /// (AVX512-BF16, BFMMLA), or its tiles of bfloat16 pairs.
 enum class Unit { vectors, avx2, avx512, bfloat16_products, amx };
 
-Unit fastest_for_float() {
+[[maybe_unused]] Unit fastest_for_float() {
   if (has_avx512()) return Unit::avx512;
   return has_avx2() ? Unit::avx2 : Unit::vectors;
 }

@@ -162,7 +162,7 @@ TEST_F(Matmul, ProductsHaveTheSameBitsForAnyThreadCount) {
                                 {5, 300, 900},
                                 {33, 1, 1},
                                 {300, 512, 1024}}) {  // rows of whole pages
-    if (testing::kEmulated && M * K * N > 30'000'000) continue;  // minutes of arithmetic
+    if (testing::kEmulated && M * K * N > 30'000'000) continue;
     expect_same_bits_for_any_thread_count<float, float>(M, K, N);
     expect_same_bits_for_any_thread_count<double, double>(M, K, N);
     expect_same_bits_for_any_thread_count<bfloat16, float>(M, K, N);

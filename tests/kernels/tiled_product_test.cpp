@@ -232,7 +232,7 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
                                 {kRows, kDepth + 1, kCols},    // and a whole stretch of the depth
                                 {kRows - 1, kDepth - 1, kCols - 1},
                                 {20, 1100, 40}}) {  // stretches of the depth
-    if (testing::kEmulated && M * K * N > 10'000'000) continue;  // minutes of arithmetic
+    if (testing::kEmulated && M * K * N > 10'000'000) continue;
     for (const Lies left : {Lies::plain, Lies::across}) {
       for (const Lies right : {Lies::plain, Lies::across}) {
         expect_tiled_product<TypeParam>(Factors<TypeParam>(rng, M, K, N, left, right));
