@@ -25,3 +25,7 @@ endfunction()
 # Without these promises, which nothing in the file depends on, the compiler does not turn its loops into vectors.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/activation.cpp PROPERTIES
                             COMPILE_OPTIONS "-fno-math-errno;-fno-trapping-math")
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC would load all factors of a block of sums at once, and keep some of the sums in memory.
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/matmul.cpp PROPERTIES COMPILE_OPTIONS -fno-schedule-insns)
+endif()

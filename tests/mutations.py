@@ -81,7 +81,7 @@ KERNELS = [
     *of("src/kernels/block_of_sums.inc", "kernels_test:TiledProduct*",
         ("what is read along is not packed", "store_aligned(panel + v * kLanes, columns[v]);", "")),
     *of("src/kernels/packing.h", "kernels_test:TiledProduct*",
-        ("the second number of a last word is read beyond the depth", "2 * w + 1 < depth ? data", "true ? data")),
+        ("the second number of a last word is read beyond the depth", "k < depth ? data", "true ? data")),
     *of("src/kernels/amx_microkernel.h", "kernels_test:TiledProduct*",
         ("the lower half of a block takes the upper one's factor", "load<3>(left + kTile, kPairs)",
          "load<3>(left, kPairs)"),

@@ -1,4 +1,4 @@
-// Reads CPU features from cpuid and the CPU's name from /proc/cpuinfo.
+// Reads CPU features from cpuid or, on Arm, from the auxiliary vector, and the CPU's name from /proc/cpuinfo.
 #include "kiln/core/processor.h"
 
 #include "kiln/core/error.h"
@@ -11,13 +11,31 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace kiln {
+namespace {
+
+/// The widest instructions that the variable KILN_INSTRUCTIONS leaves; each set includes those before it.
+enum class Widest { plain, avx2, avx512, any };
+
+[[maybe_unused]] Widest widest() {
+  static const Widest allowed = [] {
+    const char* const name = std::getenv("KILN_INSTRUCTIONS");
+    if (name == nullptr) return Widest::any;
+    for (const auto& [known, set] :
+         {std::pair{"plain", Widest::plain}, std::pair{"avx2", Widest::avx2}, std::pair{"avx512", Widest::avx512}}) {
+      if (std::string_view(name) == known) return set;
+    }
+    fail(ExitCode::usage, "KILN_INSTRUCTIONS is \"{}\"; it hides wider instructions than plain, avx2 or avx512", name);
+  }();
+  return allowed;
+}
 
 #if defined(__x86_64__)
-
-namespace {
 
 constexpr unsigned kFeatures = 7;  // the leaf of feature flags
 
@@ -32,23 +50,11 @@ Registers cpuid(unsigned leaf, unsigned subleaf) {
   return r;
 }
 
-/// The widest instructions that the variable KILN_INSTRUCTIONS leaves; each set includes those before it.
-enum class Widest { plain, avx2, avx512, any };
-
-Widest widest() {
-  static const Widest allowed = [] {
-    const char* const name = std::getenv("KILN_INSTRUCTIONS");
-    if (name == nullptr) return Widest::any;
-    for (const auto& [known, set] :
-         {std::pair{"plain", Widest::plain}, std::pair{"avx2", Widest::avx2}, std::pair{"avx512", Widest::avx512}}) {
-      if (std::string_view(name) == known) return set;
-    }
-    fail(ExitCode::usage, "KILN_INSTRUCTIONS is \"{}\"; it hides wider instructions than plain, avx2 or avx512", name);
-  }();
-  return allowed;
-}
+#endif
 
 }  // namespace
+
+#if defined(__x86_64__)
 
 bool has_avx2() {
   return widest() >= Widest::avx2 && __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
@@ -80,9 +86,13 @@ bool has_fast_bfloat16() { return has_bfloat16_tiles() || (has_bfloat16_products
 
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
-bool has_bfloat16_products() { return false; }
 bool has_bfloat16_tiles() { return false; }
-bool has_fast_bfloat16() { return false; }
+bool has_fast_bfloat16() { return has_bfloat16_products(); }
+#if defined(__aarch64__)
+bool has_bfloat16_products() { return widest() == Widest::any && (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0; }
+#else
+bool has_bfloat16_products() { return false; }
+#endif
 
 #endif
 

@@ -18,18 +18,21 @@ struct Avx2Block : Avx2Packing<1> {
   static constexpr Index kLanes = 8, kRows = 6, kVectors = 2, kCols = kVectors * kLanes;
   static constexpr Index kTileCols = 192;  // 192 KB of words, twice, in an L2 cache of 512 KB
 
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector load(const float* from) { return _mm256_loadu_ps(from); }
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector load_aligned(const float* from) {
     return _mm256_load_ps(from);
   }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static void store(float* to, Vector lanes) { _mm256_storeu_ps(to, lanes); }
   [[KILN_BLOCK_TARGET gnu::always_inline]] static void store_aligned(float* to, Vector lanes) {
     _mm256_store_ps(to, lanes);
   }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector broadcast(float word) { return _mm256_set1_ps(word); }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector left_factor(const std::byte* word, Index /*row*/) {
+    return _mm256_set1_ps(load_word<float>(word));
+  }
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector multiply_add(Vector left, Vector right, Vector sum) {
     return _mm256_fmadd_ps(left, right, sum);
+  }
+  [[KILN_BLOCK_TARGET gnu::always_inline]] static void write_sums(float* out, Index /*pitch*/, Vector sums,
+                                                                  Write write) {
+    _mm256_storeu_ps(out, write == Write::accumulate ? _mm256_add_ps(_mm256_loadu_ps(out), sums) : sums);
   }
 
 #include "kernels/block_of_sums.inc"

@@ -20,16 +20,15 @@ struct Avx512Block : Avx2Packing<PerWord> {
   static constexpr Index kPerWord = PerWord, kLanes = 16, kRows = 14, kVectors = 2, kCols = kVectors * kLanes;
   static constexpr Index kTileCols = 384;  // 384 KB of words, twice: CPUs with AVX-512 have L2 caches of 1 MB or more
 
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector load(const float* from) { return _mm512_loadu_ps(from); }
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector load_aligned(const float* from) {
     return _mm512_load_ps(from);
   }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static void store(float* to, Vector lanes) { _mm512_storeu_ps(to, lanes); }
   [[KILN_BLOCK_TARGET gnu::always_inline]] static void store_aligned(float* to, Vector lanes) {
     _mm512_store_ps(to, lanes);
   }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector broadcast(float word) { return _mm512_set1_ps(word); }
-  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+  [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector left_factor(const std::byte* word, Index /*row*/) {
+    return _mm512_set1_ps(load_word<float>(word));
+  }
   /// Returns a word of each of sixteen neighbouring lines, whose numbers lie `stride` apart.
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector across(const float* from, Index /*stride*/) {
     return _mm512_loadu_ps(from);
@@ -46,6 +45,10 @@ struct Avx512Block : Avx2Packing<PerWord> {
   [[KILN_BLOCK_TARGET gnu::always_inline]] static Vector multiply_add(Vector left, Vector right, Vector sum) {
     if constexpr (PerWord == 2) return _mm512_dpbf16_ps(sum, (__m512bh)left, (__m512bh)right);
     return _mm512_fmadd_ps(left, right, sum);
+  }
+  [[KILN_BLOCK_TARGET gnu::always_inline]] static void write_sums(float* out, Index /*pitch*/, Vector sums,
+                                                                  Write write) {
+    _mm512_storeu_ps(out, write == Write::accumulate ? _mm512_add_ps(_mm512_loadu_ps(out), sums) : sums);
   }
 
   /// Rounds sums to T; where words are pairs, numbers below 2^-126 become 0, as in their products.

@@ -8,6 +8,7 @@
 #include "kiln/tensor/arena.h"
 
 #include "kernels/amx_registers.h"
+#include "kernels/bfmmla_block.h"
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -104,6 +105,22 @@ float tile_loop(std::int64_t rounds, float seed) {
   return tile[0];
 }
 
+#elif defined(KILN_BFMMLA)
+
+constexpr int kBfmmlaAccumulators = 24;  // up to four instructions start in a cycle
+
+__attribute__((target("arch=armv8.2-a+bf16"))) float bfmmla_loop(std::int64_t rounds, float seed) {
+  float32x4_t sums[kBfmmlaAccumulators];
+  const bfloat16x8_t numbers = vreinterpretq_bf16_f32(vdupq_n_f32(seed));
+  for (float32x4_t& sum : sums) sum = vdupq_n_f32(seed);
+  for (std::int64_t r = 0; r < rounds; ++r) {
+#pragma GCC unroll 32
+    for (int i = 0; i < kBfmmlaAccumulators; ++i) sums[i] = vbfmmlaq_f32(sums[i], numbers, numbers);
+  }
+  for (int i = 1; i < kBfmmlaAccumulators; ++i) sums[0] = vaddq_f32(sums[0], sums[i]);
+  return vgetq_lane_f32(sums[0], 0);
+}
+
 #endif
 
 Loop float_loop() {
@@ -118,6 +135,8 @@ Loop bfloat16_loop() {
 #if defined(__x86_64__)
   if (has_bfloat16_tiles()) return {tile_loop, 4 * kTileOperations};
   if (has_fast_bfloat16()) return {vector_bfloat16_loop, 2.0 * 32 * kAccumulators};
+#elif defined(KILN_BFMMLA)
+  if (has_fast_bfloat16()) return {bfmmla_loop, 2.0 * 16 * kBfmmlaAccumulators};
 #endif
   return float_loop();
 }

@@ -7,6 +7,7 @@
 #include "kernels/amx_registers.h"
 #include "kernels/avx2_block.h"
 #include "kernels/avx512_block.h"
+#include "kernels/bfmmla_block.h"
 #include "kernels/skinny_gemm.h"
 #include "kernels/strided.h"
 #include "kernels/tiled_product.h"
@@ -27,10 +28,11 @@ Strided<T> transposed(ConstMat<T> m) {
   return {m.data(), m.cols(), m.rows(), 1, m.outerStride()};
 }
 
-/// What multiplies: vectors of the build's architecture, or the CPU's, or its tiles of bfloat16 pairs.
-enum class Unit { vectors, avx2, avx512, avx512_pairs, amx };
+/// What multiplies: vectors of the build's architecture, or the CPU's, or its instructions for several bfloat16 at once
+/// (AVX512-BF16, BFMMLA), or its tiles of bfloat16 pairs.
+enum class Unit { vectors, avx2, avx512, bfloat16_products, amx };
 
-Unit fastest_for_float() {
+[[maybe_unused]] Unit fastest_for_float() {
   if (has_avx512()) return Unit::avx512;
   return has_avx2() ? Unit::avx2 : Unit::vectors;
 }
@@ -41,7 +43,7 @@ Unit unit() {
   static const Unit fastest = [] {
     if constexpr (std::is_same_v<T, bfloat16>) {
       if (has_bfloat16_tiles()) return Unit::amx;
-      if (has_avx512() && has_fast_bfloat16()) return Unit::avx512_pairs;
+      if (has_fast_bfloat16()) return Unit::bfloat16_products;
     }
     return fastest_for_float();  // of bfloat16, widened
   }();
@@ -54,11 +56,15 @@ auto with_microkernel(Body&& body) {
 #if defined(__x86_64__)
   if constexpr (std::is_same_v<T, bfloat16>) {
     if (unit<T>() == Unit::amx) return body.template operator()<AmxMicrokernel<AmxRegisters>>();
-    if (unit<T>() == Unit::avx512_pairs) return body.template operator()<VectorMicrokernel<T, Avx512Block<2>>>();
+    if (unit<T>() == Unit::bfloat16_products) return body.template operator()<VectorMicrokernel<T, Avx512Block<2>>>();
   }
   if constexpr (!std::is_same_v<T, double>) {
     if (unit<T>() == Unit::avx512) return body.template operator()<VectorMicrokernel<T, Avx512Block<1>>>();
     if (unit<T>() == Unit::avx2) return body.template operator()<VectorMicrokernel<T, Avx2Block>>();
+  }
+#elif defined(KILN_BFMMLA)
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (unit<T>() == Unit::bfloat16_products) return body.template operator()<VectorMicrokernel<T, BfmmlaBlock>>();
   }
 #endif
   return body.template operator()<VectorMicrokernel<T, VectorBlock<Acc<T>>>>();

@@ -4,10 +4,12 @@
 #include "kiln/tensor/convert.h"
 #include "kiln/tensor/view.h"
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace kiln {
 
@@ -57,51 +59,56 @@ struct WordsOfLine {
   Index count() const { return (depth + PerWord - 1) / PerWord; }
 
   /// Returns word w, with 0 for a number beyond the depth.
-  Acc<T> operator[](Index w) const {
+  auto operator[](Index w) const {
     if constexpr (PerWord == 1) {
       return widen(data[w * stride]);
     } else {
-      static_assert(std::endian::native == std::endian::little);
-      const T first = data[2 * w * stride], second = 2 * w + 1 < depth ? data[(2 * w + 1) * stride] : T(0);
-      return std::bit_cast<float>(std::uint32_t{first.value} | std::uint32_t{second.value} << 16);
+      std::array<T, PerWord> numbers;
+      for (Index n = 0, k = PerWord * w; n < PerWord; ++n, ++k) {
+        numbers[static_cast<std::size_t>(n)] = k < depth ? data[k * stride] : T(0);
+      }
+      return std::bit_cast<std::conditional_t<PerWord == 2, float, std::uint64_t>>(numbers);
     }
   }
 };
 
-/// Packs words of one number, widened to A. Blocks with vectors of their own do the same, and leave these loops the
-/// rest.
-template <class A>
+/// Packs words of PerWord numbers: one number widened to Word, or more of them as they are. Blocks with vectors of
+/// their own do the same, and leave these loops the rest.
+template <class Word, Index PerWord>
 struct PlainPacking {
-  static constexpr Index kPerWord = 1;
+  static constexpr Index kPerWord = PerWord;
 
   /// Packs a panel of Lines lines: out[w * Lines + l] = word w of line l, for l < lines <= Lines. Number k of a line
   /// lies at from[k * stride + l]. The lanes of missing lines hold arbitrary words.
   template <Index Lines, class T>
-  static void interleave(const T* from, Index stride, Index lines, Index depth, A* out) {
-    for (Index k = 0; k < depth; ++k, from += stride, out += Lines) {
-      for (Index l = 0; l < lines; ++l) out[l] = widen(from[l]);
+  static void interleave(const T* from, Index stride, Index lines, Index depth, Word* out) {
+    const Index words = WordsOfLine<T, PerWord>{from, stride, depth}.count();
+    for (Index w = 0; w < words; ++w, out += Lines) {
+      for (Index l = 0; l < lines; ++l) out[l] = WordsOfLine<T, PerWord>{from + l, stride, depth}[w];
     }
   }
 
   /// Packs such a panel from lines whose number k lies at from[l * stride + k].
   template <Index Lines, class T>
-  static void transpose(const T* from, Index stride, Index lines, Index depth, A* out) {
+  static void transpose(const T* from, Index stride, Index lines, Index depth, Word* out) {
     for (Index l = 0; l < lines; ++l, from += stride) {
-      for (Index k = 0; k < depth; ++k) out[k * Lines + l] = widen(from[k]);
+      const WordsOfLine<T, PerWord> line{from, 1, depth};
+      for (Index w = 0; w < line.count(); ++w) out[w * Lines + l] = line[w];
     }
   }
 
   /// Copies such lines: out[l * pitch + w] = word w of line l.
   template <class T>
-  static void lay_out(const T* from, Index stride, Index lines, Index depth, A* out, Index pitch) {
+  static void lay_out(const T* from, Index stride, Index lines, Index depth, Word* out, Index pitch) {
     for (Index l = 0; l < lines; ++l, from += stride, out += pitch) {
-      for (Index k = 0; k < depth; ++k) out[k] = widen(from[k]);
+      const WordsOfLine<T, PerWord> line{from, 1, depth};
+      for (Index w = 0; w < line.count(); ++w) out[w] = line[w];
     }
   }
 
   /// Rounds sums to T.
   template <class T>
-  static void round(const A* sums, T* out, Index count) {
+  static void round(const Acc<T>* sums, T* out, Index count) {
     for (Index i = 0; i < count; ++i) out[i] = narrow<T>(sums[i]);
   }
 };

@@ -13,21 +13,24 @@ inline constexpr Index kVectorBytes = 32;
 #else
 inline constexpr Index kVectorBytes = 16;
 #endif
-#if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr bool kHas32Vectors = true;
+// Rows of a block, and vectors in each: 24 sums in 32 registers, or 12 in 16.
+#if defined(__aarch64__)
+inline constexpr Index kVectorRows = 8, kVectorsOfRow = 3;
+#elif defined(__AVX512F__)
+inline constexpr Index kVectorRows = 12, kVectorsOfRow = 2;
 #else
-inline constexpr bool kHas32Vectors = false;
+inline constexpr Index kVectorRows = 6, kVectorsOfRow = 2;
 #endif
 
 #define KILN_BLOCK_TARGET  // the build's
 
-/// Sums in A, which words are too: 12 x 2 vectors of them, or 6 x 2 with 16 registers.
+/// Sums in A, which words are too.
 template <class A>
-struct VectorBlock : PlainPacking<A> {
+struct VectorBlock : PlainPacking<A, 1> {
   using Word = A;
   typedef A Vector __attribute__((vector_size(kVectorBytes)));  // a `using` would lose the attribute
-  using PlainPacking<A>::kPerWord;
-  static constexpr Index kLanes = kVectorBytes / sizeof(A), kRows = kHas32Vectors ? 12 : 6, kVectors = 2,
+  using PlainPacking<A, 1>::kPerWord;
+  static constexpr Index kLanes = kVectorBytes / sizeof(A), kRows = kVectorRows, kVectors = kVectorsOfRow,
                          kCols = kVectors * kLanes, kTileCols = 192;
 
   static Vector load(const A* from) {
@@ -38,9 +41,13 @@ struct VectorBlock : PlainPacking<A> {
   static Vector load_aligned(const A* from) { return load(from); }
   static void store(A* to, Vector lanes) { std::memcpy(to, &lanes, sizeof(lanes)); }
   static void store_aligned(A* to, Vector lanes) { store(to, lanes); }
-  static Vector broadcast(A word) { return Vector{} + word; }
-  static Vector add(Vector a, Vector b) { return a + b; }
+  static Vector left_factor(const std::byte* word, Index /*row*/) {
+    return load_word<A>(word) - Vector{};  // + would cost an addition, since it changes -0
+  }
   static Vector multiply_add(Vector left, Vector right, Vector sum) { return sum + left * right; }
+  static void write_sums(A* out, Index /*pitch*/, Vector sums, Write write) {
+    store(out, write == Write::accumulate ? load(out) + sums : sums);
+  }
 
   /// Returns a number of each of kLanes neighbouring lines.
   template <class T>

@@ -142,7 +142,7 @@ struct VectorMicrokernel {
                              Index pitch, Write write) {
     using Packed = typename Block::Packed;
     using ToPack = typename Block::template ToPack<T>;
-    constexpr Index kAll = Block::kVectors, kHalf = kAll / 2;
+    constexpr Index kAll = Block::kVectors, kHalf = (kAll + 1) / 2;
     const Strided<T>& b = task.b;
     const Index words = (b.rows + kPerWord - 1) / kPerWord;
     PackedElement* const panel = task.packed + col / kCols * kRightPanel;

@@ -1,6 +1,6 @@
 // Products in tiles, against plain loops in double, whatever processor the tests run on: by the compiler's vectors, by
-// a model of AMX's registers, and by AVX2, AVX-512 and AVX512-BF16 where the processor has them. Where it has AMX,
-// matmul_test multiplies by the registers themselves.
+// a model of AMX's registers, and by AVX2, AVX-512, AVX512-BF16 and Arm's BFMMLA where the processor has them. Where it
+// has AMX, matmul_test multiplies by the registers themselves.
 #include "kernels/tiled_product.h"
 
 #include "kiln/core/processor.h"
@@ -12,10 +12,12 @@
 #include "kernels/amx_microkernel.h"
 #include "kernels/avx2_block.h"
 #include "kernels/avx512_block.h"
+#include "kernels/bfmmla_block.h"
 #include "kernels/vector_block.h"
 #include "kernels/vector_microkernel.h"
 #include "support/gradient.h"
 #include "support/products.h"
+#include "support/sanitized.h"
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -113,6 +115,11 @@ struct Needs<VectorMicrokernel<T, Avx512Block<PerWord>, Sizes...>> {
     return PerWord == 1 || has_bfloat16_products() ? nullptr : "AVX512-BF16";
   }
 };
+#elif defined(KILN_BFMMLA)
+template <Index... Sizes>
+struct Needs<VectorMicrokernel<bfloat16, BfmmlaBlock, Sizes...>> {
+  static const char* missing() { return has_bfloat16_products() ? nullptr : "BF16"; }
+};
 #endif
 
 template <class Microkernel>
@@ -127,8 +134,10 @@ using Microkernels = ::testing::Types<
     VectorMicrokernel<float, Avx2Block, 18, 48, 24>, VectorMicrokernel<float, Avx512Block<1>>,
     VectorMicrokernel<bfloat16, Avx512Block<1>>, VectorMicrokernel<float, Avx512Block<1>, 28, 64, 24>,
     VectorMicrokernel<bfloat16, Avx512Block<2>>, VectorMicrokernel<bfloat16, Avx512Block<2>, 28, 64, 24>,
+#elif defined(KILN_BFMMLA)
+    VectorMicrokernel<bfloat16, BfmmlaBlock>, VectorMicrokernel<bfloat16, BfmmlaBlock, 16, 48, 24>,
 #endif
-    VectorMicrokernel<bfloat16, VectorBlock<float>>, VectorMicrokernel<float, VectorBlock<float>, 24, 64, 24>,
+    VectorMicrokernel<bfloat16, VectorBlock<float>>, VectorMicrokernel<float, VectorBlock<float>, 24, 96, 24>,
     AmxMicrokernel<ModelRegisters, 96, 64, 128>>;
 TYPED_TEST_SUITE(TiledProduct, Microkernels);
 
@@ -223,6 +232,7 @@ TYPED_TEST(TiledProduct, AgreesWithPlainLoops) {
                                 {kRows, kDepth + 1, kCols},    // and a whole stretch of the depth
                                 {kRows - 1, kDepth - 1, kCols - 1},
                                 {20, 1100, 40}}) {  // stretches of the depth
+    if (testing::kEmulated && M * K * N > 10'000'000) continue;
     for (const Lies left : {Lies::plain, Lies::across}) {
       for (const Lies right : {Lies::plain, Lies::across}) {
         expect_tiled_product<TypeParam>(Factors<TypeParam>(rng, M, K, N, left, right));

@@ -86,7 +86,7 @@ struct TrainConfig {
       "replacement");
     v("precision", precision,
       "precision of activations and matrix products; bf16: master weights, norms, softmax, loss and optimizer stay in "
-      "float; auto: bf16 if this processor has instructions for it (AVX512-BF16, AMX), else fp32");
+      "float; auto: bf16 if this processor has instructions for it (AVX512-BF16, AMX, Arm's BF16), else fp32");
     v("freeze", freeze,
       "tensors that training leaves unchanged, by their names in model.safetensors of a kiln model; * matches any "
       "text: \"wte.weight\", \"h.0.*\"");
