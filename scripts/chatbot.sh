@@ -90,8 +90,13 @@ if [[ "$tune" == grpo ]]; then
   } | awk -v svg="$runs/chatbot-frontier.svg" -f scripts/frontier.awk | tee "$runs/chatbot-frontier.md"
 fi
 
-say "A conversation"
-questions=("Hello!" "How much is 6 plus 4?" "Tell me a story about a fox." "What happened next?" "Good night.")
+say "Five questions that it has not seen"
+questions=("$(head -n 1 "$held_out")")
+for kind in arithmetic letters who unknown; do  # the first of each kind that holds no quotation mark
+  line="$(grep -m 1 '^{"prompt":"[^"\]*",.*"kind":"'"$kind"'"}' data/chat_questions.jsonl)"
+  line="${line#*:\"}"
+  questions+=("${line%%\"*}")
+done
 for question in "${questions[@]}"; do printf '> %s\n' "$question"; done
 printf '%s\n' "${questions[@]}" | "$kiln" chat "$tuned" --temperature 0.7 --min-p 0.1 --seed 1
 

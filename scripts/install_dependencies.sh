@@ -17,7 +17,7 @@ for argument in "$@"; do
   case "$argument" in
     --development)
       required+=(git clang clang-format clang-tidy libclang-rt-dev)  # the last: sanitizers
-      optional+=(ccache shellcheck fish zsh)  # the last two: tests complete commands in them
+      optional+=(ccache shellcheck fish zsh tmux)  # the last three: tests complete commands and talk in them
       ;;
     -h | --help)
       sed -n '2,3s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -33,7 +33,7 @@ done
 # The programs' packages: one that lies on the PATH from elsewhere (pip, a tarball, conda) will do.
 declare -A program=([g++]=g++ [cmake]=cmake [ninja-build]=ninja [pkg-config]=pkg-config [git]=git [ccache]=ccache
                     [clang]=clang++ [clang-format]=clang-format [clang-tidy]=clang-tidy [shellcheck]=shellcheck
-                    [fish]=fish [zsh]=zsh [python3]=python3)
+                    [fish]=fish [zsh]=zsh [tmux]=tmux [python3]=python3)
 
 # missing PACKAGE...: those that are neither installed nor, for a program, on the PATH.
 missing() {

@@ -26,7 +26,7 @@ left_out=(
 )
 
 packages=(libspdlog-dev libgmock-dev zlib1g-dev libzstd-dev libxxhash-dev libpcre2-dev libeigen3-dev libcli11-dev
-          nlohmann-json3-dev libboost-dev libgomp1)
+          nlohmann-json3-dev libboost-dev)
 
 # Unpacks arm64 packages and all they depend on. apt-get works in a folder of its own, so that the system stays as it is.
 fill_sysroot() {
@@ -57,7 +57,6 @@ cmake --preset arm64
 cmake --build "$build" --parallel "$(build_jobs)" --target "${programs[@]}"
 
 say "Testing"
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 failed=0
 # run PROCESSOR PROGRAM [FILTER]
 run() {

@@ -34,16 +34,8 @@ struct ChatArguments {
   ChatOptions chat;
 };
 
-/// Returns the template to talk with, with a note if the model has none.
-ChatTemplate template_of(const LoadedModel& model, const std::optional<std::string>& choice) {
-  const auto chosen = choice ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *choice)) : std::nullopt;
-  ChatTemplate chat = chat_template_of(model, chosen, "--template");
-  if (!choice && chat.kind() == ChatTemplateKind::plain && read_chat_template(model.source.text_folder()).empty()) {
-    spdlog::info(
-        "the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see "
-        "--template");
-  }
-  return chat;
+std::optional<ChatTemplateKind> choice_of(const std::optional<std::string>& name) {
+  return name ? std::optional(value_of<ChatTemplateKind>(kChatTemplateKinds, *name)) : std::nullopt;
 }
 
 /// Returns where a person's lines are kept between chats, in a folder that exists; nullopt if there can be none.
@@ -102,7 +94,7 @@ void run_chat(ChatArguments& arguments) {
   const ChatOutput output = arguments.json ? ChatOutput::json : is_person ? ChatOutput::person : ChatOutput::text;
   PendingSignals signals(is_person);  // before any thread starts
   LoadedModel loaded = arguments.model.load();
-  const ChatTemplate chat_template = template_of(loaded, arguments.chat_template);
+  const ChatTemplate chat_template = chat_template_of(loaded, choice_of(arguments.chat_template), "--template");
   ModelWeights weights(std::move(loaded.weights), arguments.model.precision_of(loaded));
   weights.keep_only_what_is_read();
   const ModelView model(*loaded.model, weights);

@@ -67,7 +67,7 @@ void ChatTalk::show(const std::function<Answer(const OnPiece&)>& ask) {
                     {"finish", name_of(answer.finish)},
                     {"tokens", answer.ids.size()},
                     {"dropped_turns", answer.dropped_turns}};
-    write(line.dump() + "\n");
+    write(printable(line.dump()) + "\n");  // whose escapes are those of JSON
   }
   dropped_turns_ = answer.dropped_turns;
   last_ = std::move(answer);

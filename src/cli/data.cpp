@@ -28,13 +28,27 @@ struct DataShowOptions {
   bool json = false;
 };
 
+/// Returns tokens as text: special ones in bold, or, without colour, in ⟦⟧. Text that spells one looks otherwise.
+std::string shown(std::span<const TokenId> ids, const Tokenizer& tokenizer, bool color) {
+  std::string text;
+  const auto is_special = [&](TokenId id) { return tokenizer.special_by_id(id) != nullptr; };
+  while (!ids.empty()) {
+    const auto length = static_cast<std::size_t>(std::ranges::find_if(ids, is_special) - ids.begin());
+    const std::span<const TokenId> part = ids.first(std::max<std::size_t>(length, 1));
+    const std::string spelled = printable_lines(tokenizer.decode(part));
+    text += length > 0 ? spelled : color ? "\033[1m" + spelled + "\033[22m" : "⟦" + spelled + "⟧";
+    ids = ids.subspan(part.size());
+  }
+  return text;
+}
+
 /// Returns stretches of equal supervision as text: supervised ones in green, or, without colour, in 「」.
 std::string marked(const DataExample& example, const Tokenizer& tokenizer, bool color) {
   std::string text;
   for (std::size_t begin = 0, end = 0; begin < example.ids.size(); begin = end) {
     const bool supervised = example.supervised[begin] != 0;
     while (end < example.ids.size() && (example.supervised[end] != 0) == supervised) ++end;
-    const std::string part = printable_lines(tokenizer.decode(std::span(example.ids).subspan(begin, end - begin)));
+    const std::string part = shown(std::span(example.ids).subspan(begin, end - begin), tokenizer, color);
     if (!supervised) {
       text += part;
     } else {
@@ -92,13 +106,16 @@ std::string to_text(const DataPreview& preview, bool color) {
                         format_count(std::ranges::count(example.supervised, 1)),
                         marked(example, *preview.tokenizer, color));
   }
-  text += fmt::format("-- {} in one pass\n", format_count(preview.epoch) + " " + preview.unit);
+  text += fmt::format("-- {} {} in one pass\n", format_count(preview.epoch), preview.unit);
   if (preview.judged) return text + judged_table(preview);
   if (!preview.census) return text;
   const ChatCensus& census = *preview.census;
   Table table;
-  table.row({"tokens", format_count(census.tokens)});
+  const bool is_mix = !preview.sources.empty();  // whose conversations a pass draws more than once, or not all
+  if (is_mix) table.row({"different conversations", format_count(census.conversations)});
+  table.row({is_mix ? "tokens of these" : "tokens", format_count(census.tokens)});
   table.row({"supervised", fmt::format("{:.1f}%", 100 * share(census.supervised, census.tokens))});
+  table.row({"ends of answers", format_count(census.ends)});
   table.row({"longest", format_count(census.longest) + " tokens"});
   table.row({"too long", format_count(census.dropped) + " left out"});
   table.row({"cut", format_count(census.cut)});
@@ -108,9 +125,11 @@ std::string to_text(const DataPreview& preview, bool color) {
 }
 
 Json to_json(const ChatCensus& census) {
-  return {{"tokens", census.tokens},
+  return {{"conversations", census.conversations},
+          {"tokens", census.tokens},
           {"supervised", census.supervised},
           {"supervised_share", share(census.supervised, census.tokens)},
+          {"supervised_ends", census.ends},
           {"longest", census.longest},
           {"too_long", census.dropped},
           {"cut", census.cut},
@@ -146,8 +165,7 @@ Json to_json(const DataPreview& preview) {
     Json held{{"name", source.name},
               {"weight", source.weight},
               {"share", share(source.draws, preview.epoch)},
-              {"draws", source.draws},
-              {"conversations", source.census.conversations}};
+              {"draws", source.draws}};
     held.update(to_json(source.census));
     result["sources"].push_back(std::move(held));
   }
@@ -175,7 +193,9 @@ void add_data(CLI::App& app) {
   add_quiet_flag(*command);
   add_json_flag(*command, options->json);
   command->footer(
-      "kiln spells out special tokens. The loss scores the green text (if there is no colour, the text in 「」).\n"
+      "Special tokens are bold (if there is no colour, in ⟦⟧). The loss scores the green text (the text in 「」). Of a "
+      "mix, a\n"
+      "pass draws some conversations more than once; the tokens are counted once.\n"
       "Example: kiln data show configs/chatbot.json --count 5");
   command->callback([options] { run_data_show(*options); });
 }

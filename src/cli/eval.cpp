@@ -21,6 +21,8 @@
 #include "cli/data_arguments.h"
 #include "cli/eval_answers.h"
 #include "cli/output.h"
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -35,6 +37,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Options that make --generate draw answers.
+constexpr std::array<const char*, 5> kVaryingOptions{"--temperature", "--top-k", "--top-p", "--min-p", "--samples"};
+
 struct EvalOptions {
   ModelArguments model;
   std::vector<std::string> data;         // first value of each --data
@@ -44,7 +49,7 @@ struct EvalOptions {
   std::string questions;  // a file, whose answers are generated
   std::string tasks;      // a file of multiple-choice questions
   std::optional<std::string> chat_template;
-  Index max_tokens = 100;
+  GenerationOptions generation{.max_tokens = 100};  // of the answers
   bool json = false;
 };
 
@@ -122,7 +127,7 @@ void ask(LoadedModel& model, const std::optional<ChatTemplate>& chat, const Eval
   weights.round();
   const ModelView view(*model.model, weights);
   if (!options.tasks.empty()) return evaluate_choices(model, view, chat, options.tasks, options.json);
-  evaluate_answers(model, view, *chat, options.questions, options.max_tokens, options.json);
+  evaluate_answers(model, view, *chat, options.questions, options.generation, options.json);
 }
 
 /// Returns the template of a model that was finetuned on conversations, or that answers questions; nullopt to score
@@ -207,6 +212,24 @@ void run_eval(const EvalOptions& options) {
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }
 
+/// Adds how --generate draws answers: as the likeliest tokens, unless an option of sampling is given.
+void add_generation(CLI::App& command, GenerationOptions& generation) {
+  add_count(command, "--max-tokens", generation.max_tokens, "maximum number of tokens in a generated answer", 1)
+      ->type_name("N");
+  add_sampling_options(command, generation.sampling);
+  add_count(command, "--samples", generation.samples, "answers to each question", 1, 1000);
+  add_count(command, "--seed", generation.seed, "seed of the draws; the same seed gives the same answers");
+  for (const char* name : {"--max-tokens", "--repetition-penalty", "--greedy", "--seed"})
+    command.get_option(name)->needs("--generate");
+  for (const char* name : kVaryingOptions) command.get_option(name)->needs("--generate");
+}
+
+/// Returns true unless an option asks for answers that vary.
+bool is_greedy(const CLI::App& command) {
+  const auto is_given = [&](const char* name) { return command.count(name) > 0; };
+  return is_given("--greedy") || std::ranges::none_of(kVaryingOptions, is_given);
+}
+
 }  // namespace
 
 void add_eval(CLI::App& app) {
@@ -229,13 +252,13 @@ void add_eval(CLI::App& app) {
       ->needs("--data");
   options->reading.add_to(*command);
   command
-      ->add_option("--generate", options->questions,
-                   "conversations (.jsonl, .json): generate each last answer greedily and compare it")
+      ->add_option(
+          "--generate", options->questions,
+          "conversations (.jsonl, .json): generate each last answer and compare it; greedily, unless --temperature or "
+          "another option of sampling is given")
       ->type_name("FILE")
       ->excludes("--data");
-  add_count(*command, "--max-tokens", options->max_tokens, "maximum number of tokens in a generated answer", 1)
-      ->type_name("N")
-      ->needs("--generate");
+  add_generation(*command, options->generation);
   command
       ->add_option("--tasks", options->tasks,
                    "multiple-choice questions (.jsonl: prompt, choices, answer): answer each with its likeliest choice")
@@ -253,7 +276,10 @@ void add_eval(CLI::App& app) {
       "conversations, it scores the answers: --data names conversations, and several files are also scored one by "
       "one.\n"
       "Example: kiln eval runs/tales --data other.txt --json");
-  command->callback([options] { run_eval(*options); });
+  command->callback([options, command] {
+    options->generation.sampling.greedy = is_greedy(*command);
+    run_eval(*options);
+  });
 }
 
 }  // namespace kiln::cli

@@ -58,13 +58,14 @@ std::vector<ConversationSource> read_sources(const std::vector<std::string>& fil
 Json to_json(const AnswerReport& report) {
   Json scores = Json::array();
   for (const AnswerScore& score : report.scores) {
-    const auto [low, high] = wilson_interval(score.exact, score.asked);
-    const auto asked = static_cast<double>(score.asked);
+    const auto [low, high] = score.interval();
+    const auto answers = static_cast<double>(score.answers);
     scores.push_back({{"kind", score.kind.empty() ? Json() : Json(score.kind)},
                       {"asked", score.asked},
-                      {"exact", static_cast<double>(score.exact) / asked},
+                      {"answers", score.answers},
+                      {"exact", static_cast<double>(score.exact) / answers},
                       {"confidence_interval", {low, high}},
-                      {"ended", static_cast<double>(score.ended) / asked}});
+                      {"ended", static_cast<double>(score.ended) / answers}});
   }
   Json answers = Json::array();
   for (const AnsweredQuestion& question : report.questions) {
@@ -81,14 +82,14 @@ Json to_json(const AnswerReport& report) {
 
 std::string to_text(const AnswerReport& report) {
   Table table;
-  table.row({"questions", "asked", "exact", "95% interval", "ended"});
+  table.row({"questions", "asked", "answers", "exact", "95% interval", "ended"});
   for (const AnswerScore& score : report.scores) {
-    const auto [low, high] = wilson_interval(score.exact, score.asked);
+    const auto [low, high] = score.interval();
     const auto percent = [&](Index part) {
-      return fmt::format("{:.1f}%", 100 * static_cast<double>(part) / static_cast<double>(score.asked));
+      return fmt::format("{:.1f}%", 100 * static_cast<double>(part) / static_cast<double>(score.answers));
     };
-    table.row({score.kind.empty() ? "all" : score.kind, format_count(score.asked), percent(score.exact),
-               fmt::format("{:.1f}% to {:.1f}%", 100 * low, 100 * high), percent(score.ended)});
+    table.row({score.kind.empty() ? "all" : score.kind, format_count(score.asked), format_count(score.answers),
+               percent(score.exact), fmt::format("{:.1f}% to {:.1f}%", 100 * low, 100 * high), percent(score.ended)});
   }
   return table.text();
 }
@@ -120,12 +121,10 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
 }
 
 void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
-                      const std::string& file, Index max_tokens, bool json) {
+                      const std::string& file, const GenerationOptions& generation, bool json) {
   std::vector<Conversation> conversations;
   read_conversations(file, [&](Conversation one) { conversations.push_back(std::move(one)); });
-  CompletionOptions options;
-  options.generation.sampling.greedy = true;
-  options.generation.max_tokens = max_tokens;
+  CompletionOptions options{.generation = generation};
   options.generation.overflow = ContextOverflow::stop;
   options.generation.end_tokens = model.ids().ends;
   options.generation.end_tokens.push_back(chat.end_of_turn());

@@ -1,6 +1,7 @@
 // The part of kiln eval for conversations: their loss, and the answers to questions.
 #pragma once
 
+#include "kiln/infer/generate.h"
 #include "kiln/nn/model_weights.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/train/evaluate.h"
@@ -21,7 +22,7 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
 
 /// Answers the questions of a file, and writes the comparison to stdout.
 void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
-                      const std::string& file, Index max_tokens, bool json);
+                      const std::string& file, const GenerationOptions& generation, bool json);
 
 /// Rates the multiple-choice questions of a file, and writes the accuracy to stdout. With a template, they are read as
 /// conversations.

@@ -1,6 +1,7 @@
 // Edits lines with libedit. Characters are read here, so that signals are taken while libedit waits for a key.
 #include "kiln/core/descriptor.h"
 #include "kiln/core/file.h"
+#include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
 
@@ -10,6 +11,9 @@
 
 #ifdef KILN_EDIT
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <clocale>
@@ -88,6 +92,7 @@ class LineEditor final : public LineSource {
 
   Line read(const std::string& prompt) override {
     prompt_ = prompt;
+    prompt_columns_ = display_columns(prompt);
     if (output_has_color(STDOUT_FILENO) && prompt.ends_with(' ')) {  // libedit drops an escape at the very end
       prompt_ = "\1\x1b[1m\1" + prompt.substr(0, prompt.size() - 1) + "\1\x1b[0m\1 ";
     }
@@ -153,15 +158,48 @@ class LineEditor final : public LineSource {
         ::el_set(editor_.get(), EL_PREP_TERM, 0);
         signals_.suspend();
         ::el_set(editor_.get(), EL_PREP_TERM, 1);
+        ::el_resize(editor_.get());  // and below what the shell has written, the line is drawn anew
+      } else {
+        clear();
       }
-      ::el_resize(editor_.get());
       ::el_set(editor_.get(), EL_REFRESH);
     }
+  }
+
+  /// Clears what libedit has drawn, up to the prompt's row, and tells it the window's size. EL_REFRESH draws at the
+  /// cursor.
+  void clear() {
+    const int rows = rows_above_cursor(output_width(STDOUT_FILENO));
+    write_stdout(fmt::format("\r{}\x1b[J", rows > 0 ? fmt::format("\x1b[{}A", rows) : ""));
+    ::el_resize(editor_.get());
+  }
+
+  /// Returns the rows between the prompt and the cursor in a window of this width. Many terminals break the lines anew
+  /// when the window changes.
+  int rows_above_cursor(int width) const {
+    const LineInfo* line = ::el_line(editor_.get());
+    const std::string_view before(line->buffer, static_cast<std::size_t>(line->cursor - line->buffer));
+    int rows = 0, column = prompt_columns_;
+    for (std::size_t at = 0; at < before.size();) {
+      const std::size_t length = std::max<std::size_t>(utf8_length(before, at), 1);
+      const bool is_control = static_cast<unsigned char>(before[at]) < ' ' || before[at] == '\x7f';  // shown as ^X
+      const int columns = before[at] == '\t' ? 8 - column % 8
+                          : is_control       ? 2
+                                             : display_columns(before.substr(at, length));
+      if (column + columns > width) {
+        ++rows;
+        column = 0;
+      }
+      column += columns;
+      at += length;
+    }
+    return column >= width ? rows + 1 : rows;
   }
 
   /// Keeps what was typed, and moves the cursor behind it.
   void interrupt() {
     interrupted_ = true;
+    clear();
     const LineInfo* line = ::el_line(editor_.get());
     typed_.assign(line->buffer, line->lastchar);
     ::el_cursor(editor_.get(), static_cast<int>(line->lastchar - line->cursor));
@@ -181,6 +219,7 @@ class LineEditor final : public LineSource {
   std::unique_ptr<History, End> history_;
   HistoryFile file_;
   std::string prompt_;
+  int prompt_columns_ = 0;
   std::string last_;   // line of the history
   std::string typed_;  // when a signal came
   bool interrupted_ = false;

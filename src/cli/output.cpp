@@ -55,7 +55,7 @@ Json busy_json(const std::optional<double>& waited_share) {
   return {{"waited_share", or_null(waited_share)}, {"busy", waited_share ? Json(*waited_share >= kBusyShare) : Json()}};
 }
 
-void write_json(const Json& json) { write_stdout(format_json(json)); }
+void write_json(const Json& json) { write_stdout(printable_lines(format_json(json))); }
 
 void check_output_file(std::string_view option, const std::filesystem::path& file, std::string_view example) {
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");

@@ -45,7 +45,7 @@ std::string busy_note(const std::optional<double>& waited_share);
 /// Returns the same for --json: {"waited_share": 0.31, "busy": true}; both null if unknown.
 Json busy_json(const std::optional<double>& waited_share);
 
-/// Writes indented JSON, for --json.
+/// Writes indented JSON, for --json. Control characters are written as JSON's escapes, which no terminal obeys.
 void write_json(const Json& json);
 
 /// Formats rows of cells in columns: the first left-aligned, the others right-aligned. Makes all text printable.

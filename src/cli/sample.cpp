@@ -1,5 +1,5 @@
 // kiln sample: continues prompts with text drawn from a model.
-#include "kiln/core/file.h"
+#include "kiln/core/compressed_file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/json.h"
 #include "kiln/core/shown_text.h"
@@ -48,7 +48,7 @@ struct PromptText {
 /// Reads a file of prompts: the field "prompt" of each line of .jsonl, else the lines themselves. Skips empty lines.
 std::vector<PromptText> read_prompts(const std::string& file) {
   const bool is_json = source_kind(file) == SourceKind::jsonl;
-  std::string text = file == "-" ? read_stdin() : read_file(file);
+  std::string text = file == "-" ? read_stdin() : read_decompressed(file);
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark
   std::vector<PromptText> prompts;
   std::istringstream lines(text);
@@ -72,7 +72,7 @@ std::vector<PromptText> read_prompts(const std::string& file) {
 std::vector<PromptText> prompts_of(const SampleOptions& options) {
   if (options.prompts) return read_prompts(*options.prompts);
   if (options.prompt_file == "-") return {{read_stdin(), ""}};
-  if (!options.prompt_file.empty()) return {{read_file(options.prompt_file), ""}};
+  if (!options.prompt_file.empty()) return {{read_decompressed(options.prompt_file), ""}};
   return {{read_prompt_argument(options.prompt), ""}};
 }
 
@@ -239,7 +239,9 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
                       "the start token, else the end token if documents ended with it in training, else a line feed. "
                       "kiln takes the end of a prompt that is longer than the context")
           ->type_name("TEXT");
-  command.add_option("--prompt-file", options.prompt_file, "file with the prompt, used unchanged; -: standard input")
+  command
+      .add_option("--prompt-file", options.prompt_file,
+                  "file with the prompt (.gz and .zst are decompressed), used unchanged; -: standard input")
       ->type_name("FILE")
       ->excludes(text);
   command

@@ -180,9 +180,13 @@ ConfigFile config_file(const TrainOptions& options) {
   check(options.resume != kResume, "{}: there is no run to resume; --resume=auto starts one", root.string());
   DataConfig data;
   data.train = options.data;
-  const Finetuning finetuning = choose_finetuning(options.init_from, data, options.time);
+  Finetuning finetuning = choose_finetuning(options.init_from, data, options.time);
+  const auto chosen = [&] {
+    return ConfigFile::of(finetuning_json(finetuning, options.time), "--init-from", overrides);
+  };
+  if (chosen().config().model.lora.is_on()) choose_adapter_rate(finetuning);
   spdlog::info("{}", finetuning_summary(finetuning));
-  return ConfigFile::of(finetuning_json(finetuning, options.time), "--init-from", overrides);
+  return chosen();
 }
 
 /// Logs which keys of CONFIG a resumed run ignores.

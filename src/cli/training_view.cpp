@@ -72,7 +72,9 @@ void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool 
   const std::string bits = evaluation.bits_per_byte ? fmt::format(", {:.4f} bits/byte", *evaluation.bits_per_byte) : "";
   const bool has_accuracy = std::isfinite(evaluation.accuracy);  // not of ties alone
   const std::string accuracy = has_accuracy ? fmt::format(", accuracy {:.1f}%", 100 * evaluation.accuracy) : "";
-  line_.lines(fmt::format("step {}: validation loss {}{}{}{}", step, fixed(evaluation.loss, 4), bits, accuracy,
+  const std::string ends =
+      evaluation.end_accuracy ? fmt::format(", at ends of turns {:.1f}%", 100 * *evaluation.end_accuracy) : "";
+  line_.lines(fmt::format("step {}: validation loss {}{}{}{}{}", step, fixed(evaluation.loss, 4), bits, accuracy, ends,
                           is_best ? ", the best so far" : ""));
   for (const Evaluation& part : evaluation.parts) {
     line_.lines(fmt::format("  {}: loss {}, accuracy {:.1f}%", part.part, fixed(part.loss, 4), 100 * part.accuracy));

@@ -28,11 +28,18 @@ std::size_t start_of_character(std::string_view text, Index number) {
   }
 }
 
-/// Lists the record's other string fields, for a message.
+/// Says what the record may be instead, for a message: a conversation, or its other string fields.
 std::string other_texts(const JsonRecord& record) {
   std::string names;
   for (const auto& [name, value] : record.items()) {
     if (value.is_string()) names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+  }
+  for (const char* key : {"messages", "conversations", "completion", "output"}) {
+    if (!record.contains(key)) continue;
+    return fmt::format(
+        "; it has \"{}\", so it is a conversation: objective.type sft trains on it, and kiln eval scores it "
+        "with --template",
+        key);
   }
   return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
 }

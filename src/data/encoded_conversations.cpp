@@ -83,7 +83,7 @@ double bytes_of(std::span<const Conversation> conversations) {
   return static_cast<double>(bytes);
 }
 
-void note(const Encoded& encoded, EncodedConversations& result) {
+void note(const Encoded& encoded, TokenId end_of_turn, EncodedConversations& result) {
   ChatCensus& census = result.census();
   census.longest = std::max(census.longest, encoded.full_length);
   if (encoded.is_dropped) {
@@ -92,6 +92,9 @@ void note(const Encoded& encoded, EncodedConversations& result) {
     ++census.without_answer;
   } else {
     census.cut += encoded.is_cut ? 1 : 0;
+    const ChatTokens& tokens = encoded.tokens;
+    for (std::size_t i = 0; i < tokens.ids.size(); ++i)
+      census.ends += tokens.supervised[i] != 0 && tokens.ids[i] == end_of_turn ? 1 : 0;
     result.append(encoded.tokens);
   }
 }
@@ -114,6 +117,7 @@ void ChatCensus::add(const ChatCensus& other) {
   conversations += other.conversations;
   tokens += other.tokens;
   supervised += other.supervised;
+  ends += other.ends;
   longest = std::max(longest, other.longest);
   dropped += other.dropped;
   cut += other.cut;
@@ -166,7 +170,7 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
     }
   });
   EncodedConversations result;
-  for (const Encoded& one : encoded) note(one, result);
+  for (const Encoded& one : encoded) note(one, chat.end_of_turn(), result);
   return result;
 }
 

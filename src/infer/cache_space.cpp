@@ -21,6 +21,11 @@ std::optional<CachePlace> CacheSpace::take(std::span<const TokenId> prompt, Inde
     return match.length > 0 && !match.extent->in_use && room_at(match.extent) >= wanted;
   };
   if (can_take_over() && match.length == match.extent->cached) return CachePlace{begin_use(*match.extent)};
+  if (holds_one_) {
+    if (can_take_over()) return CachePlace{begin_use(*match.extent)};
+    std::erase_if(extents_, [](const CacheExtent& extent) { return !extent.in_use; });
+    match = {extents_.end()};
+  }
   std::optional<Extents::iterator> next = gap(wanted, Counted::all);
   if (!next && can_take_over() && 2 * match.length >= match.extent->cached) {
     return CachePlace{begin_use(*match.extent)};

@@ -31,7 +31,9 @@ struct CachePlace {
 /// another sequence needs the room.
 class CacheSpace {
  public:
-  CacheSpace(Index slots, Index slot_size) : slots_(slots), slot_size_(slot_size) {}
+  /// With `holds_one`, only one sequence at a time is kept: a copy would be in the way of a conversation that grows.
+  CacheSpace(Index slots, Index slot_size, bool holds_one = false)
+      : slots_(slots), slot_size_(slot_size), holds_one_(holds_one) {}
 
   Index positions() const { return slots_ * slot_size_; }
 
@@ -59,6 +61,7 @@ class CacheSpace {
   bool drop_oldest(Extents::iterator except);
 
   Index slots_, slot_size_;
+  bool holds_one_;
   Extents extents_;
   std::uint64_t uses_ = 0;
 };

@@ -95,10 +95,12 @@ void ChatSession::load(std::vector<ChatMessage> messages) {
   messages_ = std::move(messages);
 }
 
+/// Returns the tokens of the context that are kept free for an answer.
+Index ChatSession::room() const { return std::min(options_.max_tokens, std::max<Index>(1, context_ / 4)); }
+
 /// Returns the tokens that the next answer follows.
 ChatView ChatSession::prompt() const {
-  const Index room = std::min(options_.max_tokens, std::max<Index>(1, context_ / 4));
-  ChatView view = fitting_turns(messages_, context_ - room,
+  ChatView view = fitting_turns(messages_, context_, room(),
                                 [&](std::span<const ChatMessage> kept) { return template_.prompt(kept); });
   check(std::ssize(view.ids) <= context_,
         "the message takes {} tokens together with the chat template and the system message, and the context has {}; "
@@ -109,7 +111,7 @@ ChatView ChatSession::prompt() const {
 
 ChatView ChatSession::tokens() const {
   if (messages_.empty()) return {};
-  return fitting_turns(messages_, context_,
+  return fitting_turns(messages_, context_, room(),
                        [&](std::span<const ChatMessage> kept) { return template_.tokens(kept).ids; });
 }
 

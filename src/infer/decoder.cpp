@@ -60,7 +60,7 @@ class Decoder::Implementation {
         options_(options),
         candidates_(options.candidates > 0 ? std::min(options.candidates, model.vocab_size) : model.vocab_size),
         most_rows_(options.deterministic ? kDeterministicRows : rounded_up_rows(options.most_rows)),
-        space_(slots(), kCacheUnit),
+        space_(slots(), kCacheUnit, options.most_sequences == 1),
         runner_(model.make_runner({.rows = most_rows_, .slots = slots(), .slot_size = kCacheUnit})),
         logits_(std::min(kLogitRows, most_rows_), model.vocab_size) {}
 

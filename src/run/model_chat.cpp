@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/core/report.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/text/tokenizer_json.h"
 
@@ -15,24 +16,59 @@
 
 namespace kiln {
 
-std::string read_chat_template(const std::filesystem::path& folder) {
-  if (!is_folder(folder)) return "";
-  if (const auto file = folder / kChatTemplateFile; path_exists(file)) return read_file(file);
+namespace {
+
+/// Returns the template in tokenizer_config.json, or of its list of named templates the one called "default".
+std::string configured_template(const std::filesystem::path& folder) {
   const auto file = folder / kTokenizerConfigFile;
   if (!path_exists(file)) return "";
   const Json config = parse_json(read_file(file), file.string(), ExitCode::bad_input);
   const Json jinja = config.is_object() ? config.value("chat_template", Json()) : Json();
-  return jinja.is_string() ? jinja.get<std::string>() : "";
+  if (jinja.is_string()) return jinja.get<std::string>();
+  if (!jinja.is_array()) return "";
+  for (const Json& named : jinja) {
+    if (named.is_object() && named.value("name", Json()) == "default" && named.value("template", Json()).is_string())
+      return named["template"].get<std::string>();
+  }
+  return "";
+}
+
+std::string_view without_line_end(std::string_view text) {
+  return text.substr(0, text.size() - (text.ends_with('\n') ? 1 : 0));
+}
+
+/// Returns the choice. Throws Error (usage) if the folder has another template.
+ChatTemplateKind checked_choice(ChatTemplateKind choice, const std::filesystem::path& folder, std::string_view key) {
+  const std::string jinja = read_chat_template(folder);
+  const std::optional<ChatTemplateKind> own = jinja.empty() ? std::nullopt : recognise_chat_template(jinja).kind;
+  check(!own || own == choice, "{} {}: {} has the template {}; leave the choice out", key, name_of(choice),
+        folder.string(), name_of(own.value_or(choice)));
+  return choice;
+}
+
+}  // namespace
+
+std::string read_chat_template(const std::filesystem::path& folder) {
+  if (!is_folder(folder)) return "";
+  std::string configured = configured_template(folder);
+  const auto file = folder / kChatTemplateFile;
+  if (!path_exists(file)) return configured;
+  std::string jinja = read_file(file);
+  if (!configured.empty() && without_line_end(configured) != without_line_end(jinja)) {
+    warn("{}: {} holds another chat template; using that of {}", folder.string(), kTokenizerConfigFile,
+         kChatTemplateFile);
+  }
+  return jinja;
 }
 
 std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key) {
   const std::string jinja = read_chat_template(folder);
   if (jinja.empty()) return std::nullopt;
-  const std::optional<ChatTemplateKind> kind = recognise_chat_template(jinja);
-  check(kind.has_value(),
-        "{}: its chat template is not one of kiln's; choose the closest of chatml, llama3 and plain with {}",
-        folder.string(), key);
-  return kind;
+  const ChatRecognition recognised = recognise_chat_template(jinja);
+  check(recognised.kind.has_value(),
+        "{}: its chat template is not one of kiln's: {}; choose the closest of chatml, llama3 and plain with {}",
+        folder.string(), recognised.obstacle, key);
+  return recognised.kind;
 }
 
 ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
@@ -40,8 +76,12 @@ ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const 
   if (const auto kind = folder_chat_template(folder, key)) return *kind;
   for (const ChatTemplateKind kind : {ChatTemplateKind::chatml, ChatTemplateKind::llama3}) {
     const auto has = [&](const std::string& token) { return tokenizer.special(token).has_value(); };
-    if (std::ranges::all_of(chat_special_tokens(kind), has)) return kind;
+    if (!std::ranges::all_of(chat_special_tokens(kind), has)) continue;
+    inform("the model has no chat template: using \"{}\", whose tokens its vocabulary has, see {}", name_of(kind), key);
+    return kind;
   }
+  inform("the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see {}",
+         key);
   return ChatTemplateKind::plain;
 }
 
@@ -57,7 +97,9 @@ ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<Chat
   check(!own || !choice || own == choice, "{} {}: {} was finetuned with the template {}; leave the choice out", key,
         name_of(choice.value_or(ChatTemplateKind::plain)), folder.string(),
         name_of(own.value_or(ChatTemplateKind::plain)));
-  const ChatTemplateKind kind = choice ? *choice : own ? *own : model_chat_template(folder, *model.tokenizer, key);
+  const ChatTemplateKind kind = own      ? *own
+                                : choice ? checked_choice(*choice, folder, key)
+                                         : model_chat_template(folder, *model.tokenizer, key);
   ChatTemplate chat(kind, *model.tokenizer, model.ids());
   if (!is_run) return chat;
   const std::uint64_t hash = read_trainer_state(folder).chat_template;

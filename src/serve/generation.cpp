@@ -42,7 +42,7 @@ ChatView chat_prompt(const ServedModel& model, const GenerationRequest& request,
     const auto tokens_of = [&](std::span<const ChatMessage> messages) { return model.chat().prompt(messages); };
     if (!request.drops_oldest_turns) return ChatView{.ids = tokens_of(request.messages)};
     const Index room = std::min(request.max_tokens.value_or(context), std::max<Index>(1, context / 4));
-    return fitting_turns(request.messages, context - room, tokens_of);
+    return fitting_turns(request.messages, context, room, tokens_of);
   });
 }
 

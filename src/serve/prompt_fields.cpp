@@ -16,14 +16,15 @@ namespace {
 constexpr Constraint kTokenIds = between(0, std::numeric_limits<TokenId>::max());
 
 ChatRole read_role(RequestFields& fields) {
-  static constexpr std::array<std::string_view, 4> kRoles{"system", "developer", "user", "assistant"};
+  static constexpr std::array<std::string_view, 5> kRoles{"system", "developer", "user", "assistant", "tool"};
   const std::string role = fields.text("role").value_or("");
   if (role == "system" || role == "developer") return ChatRole::system;
   if (role == "user") return ChatRole::user;
   if (role == "assistant") return ChatRole::assistant;
-  if (role == "tool" || role == "function") fields.refuse("role", "tools are not supported");
+  if (role == "tool") return ChatRole::tool;
+  if (role == "function") fields.refuse("role", "tools are not supported; a tool's result has the role tool");
   const std::string_view meant = nearest(role, kRoles);
-  fields.refuse("role", fmt::format("{} was sent; system, developer, user or assistant is expected{}",
+  fields.refuse("role", fmt::format("{} was sent; system, developer, user, assistant or tool is expected{}",
                                     role.empty() ? "nothing" : brief_json(role),
                                     meant.empty() ? "" : fmt::format("; did you mean \"{}\"?", meant)));
 }
@@ -77,6 +78,7 @@ std::vector<ChatMessage> read_messages(RequestFields& fields) {
     refuse_tools(message, {"tool_calls"});
     read.push_back({role, read_content(message)});
     message.ignore({"annotations"});  // which come with the answers of OpenAI's API, and so come back
+    if (role == ChatRole::tool) message.ignore({"tool_call_id"});  // no template writes it
     message.refuse_unknown();
   }
   return read;

@@ -1,20 +1,26 @@
 // Recognises a foreign Jinja template by the names that it uses and by the text that it can write, without running it.
+#include "kiln/core/shown_text.h"
 #include "kiln/text/chat_template.h"
+
+#include <fmt/format.h>
 
 #include "text/chat_jinja.h"
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <utility>
 
 namespace kiln {
 namespace {
 
-// Names of a loop that writes each message in the same way, and of the opening of an answer after it.
+// Names of a loop that writes each message in the same way, and of the opening of an answer after it. The loop may call
+// a message as it likes.
 constexpr std::array<std::string_view, 22> kLoopNames{
     "for",     "in",    "endfor", "if",        "endif",      "set",          "not",           "is",
-    "defined", "false", "role",   "content",   "messages",   "loop",         "loop_messages", "message",
-    "trim",    "first", "index0", "bos_token", "generation", "endgeneration"};
+    "defined", "false", "role",   "content",   "messages",   "loop",         "loop_messages", "trim",
+    "strip",   "first", "index0", "bos_token", "generation", "endgeneration"};
 constexpr std::string_view kGenerationPrompt = "add_generation_prompt";
+constexpr int kShownColumns = 70;  // of a part of a template, in messages
 constexpr std::string_view kJinjaSpace = " \t\r\n";
 
 /// What a template says, in the order of its source.
@@ -38,13 +44,21 @@ class JinjaSkeleton {
  public:
   explicit JinjaSkeleton(std::string_view jinja) : rest_(jinja) {}
 
-  /// Returns nullopt if the template has a part that a loop over messages does not need.
+  /// Returns nullopt if the template has a part that a loop over messages does not need; obstacle() names it.
   std::optional<Skeleton> read() {
     while (!rest_.empty()) {
       read_text();
       if (!rest_.empty() && !read_tag()) return std::nullopt;
     }
     return std::move(skeleton_);
+  }
+
+  /// Returns the first part that is not understood, and the tag that it is in.
+  std::string obstacle() const {
+    const std::size_t end = std::min(tag_.find('}'), tag_.size());
+    const std::string tag = shortened(printable(tag_.substr(0, end + (tag_[1] == '{' ? 2 : 1))), kShownColumns);
+    return unknown_.empty() ? fmt::format("the tag {} is not understood", tag)
+                            : fmt::format("{} in {} is not understood", printable(unknown_), tag);
   }
 
  private:
@@ -73,6 +87,7 @@ class JinjaSkeleton {
   }
 
   bool read_tag() {
+    tag_ = rest_;
     const char kind = rest_[1];
     const std::string_view close = kind == '{' ? "}}" : kind == '%' ? "%}" : "#}";
     rest_.remove_prefix(2);
@@ -87,6 +102,7 @@ class JinjaSkeleton {
       return true;
     }
     before_ = '\0';
+    is_content_ = sets_content_ = false;
     for (;;) {
       rest_.remove_prefix(std::min(rest_.find_first_not_of(kJinjaSpace), rest_.size()));
       drops_space_ = rest_.starts_with('-');
@@ -102,10 +118,13 @@ class JinjaSkeleton {
   /// Reads a name, a string, the number 0, or a sign.
   bool read_part() {
     const char first = rest_.front();
+    const std::string_view part = rest_;
+    if (std::string_view("]|.").find(first) == std::string_view::npos) was_content_ = std::exchange(is_content_, false);
     const bool is_known = first == '\'' || first == '"'                                          ? read_string(first)
                           : std::isalpha(static_cast<unsigned char>(first)) != 0 || first == '_' ? read_name()
                                                                                                  : read_sign(first);
     before_ = first;
+    if (!is_known && rest_.size() < part.size()) unknown_ = part.substr(0, part.size() - rest_.size());
     return is_known;
   }
 
@@ -129,7 +148,8 @@ class JinjaSkeleton {
       return true;
     }
     skeleton_.names.push_back(text);
-    return text == "role" || text == "content";
+    is_content_ = text == "content";
+    return text == "role" || is_content_;
   }
 
   bool read_name() {
@@ -140,10 +160,14 @@ class JinjaSkeleton {
     const bool is_negated = before == "not", follows_if = before == "if";
     rest_.remove_prefix(end);
     skeleton_.names.emplace_back(name);
+    if (before == "for" && loop_name_.empty()) loop_name_ = name;
+    if (before == "set" && name == "content") sets_content_ = true;
+    if (name == "trim" || name == "strip") return was_content_;  // what else it removes is not known
+    is_content_ = name == "content" && (before_ == '.' || !content_has_text_);
     if (name == "bos_token") skeleton_.begin();
     if (name == kGenerationPrompt) return true;
     if (is_negated || (follows_if && name != "loop" && name != "not")) return false;
-    return std::ranges::find(kLoopNames, name) != kLoopNames.end();
+    return name == loop_name_ || std::ranges::find(kLoopNames, name) != kLoopNames.end();
   }
 
   bool read_sign(char sign) {
@@ -157,6 +181,7 @@ class JinjaSkeleton {
     constexpr std::string_view kBegin = "<|begin_of_text|>";
     const std::size_t at = text.find(kBegin);
     skeleton_.text += text.substr(0, at);
+    content_has_text_ |= sets_content_ && !text.empty();
     if (text.find("assistant") != std::string_view::npos) skeleton_.opens_on_request = follows_request();
     if (at == std::string_view::npos) return;
     skeleton_.begin();
@@ -170,29 +195,43 @@ class JinjaSkeleton {
 
   std::string_view rest_;
   bool drops_space_ = false, after_block_ = false;
-  char before_ = '\0';  // the first character of the part before, within a tag
+  char before_ = '\0';              // the first character of the part before, within a tag
+  bool is_content_ = false;         // the parts before are a message's content
+  bool was_content_ = false;        // and were so before this part
+  bool sets_content_ = false;       // in a tag "set content"
+  bool content_has_text_ = false;   // that variable holds other text too
+  std::string_view loop_name_;      // what the loop calls a message
+  std::string_view tag_, unknown_;  // the tag and what follows; the part that is not understood
   Skeleton skeleton_;
 };
 
 }  // namespace
 
-std::optional<ChatTemplateKind> recognise_chat_template(std::string_view jinja) {
+ChatRecognition recognise_chat_template(std::string_view jinja) {
   if (jinja.ends_with('\n')) jinja.remove_suffix(1);  // as Jinja itself does
-  if (const std::optional<ChatTemplateKind> kind = built_in_jinja(jinja)) return kind;
-  const std::optional<Skeleton> skeleton = JinjaSkeleton(jinja).read();
-  if (!skeleton || !skeleton->has("role") || !skeleton->has("content") || !skeleton->opens_on_request ||
-      std::ranges::count(skeleton->names, "for") != 1) {
-    return std::nullopt;
+  if (const std::optional<ChatTemplateKind> kind = built_in_jinja(jinja)) return {kind, ""};
+  JinjaSkeleton reader(jinja);
+  const std::optional<Skeleton> skeleton = reader.read();
+  if (!skeleton) return {std::nullopt, reader.obstacle()};
+  const auto loops = std::ranges::count(skeleton->names, "for");
+  if (loops != 1) return {std::nullopt, loops == 0 ? "it has no loop over messages" : "it has more than one loop"};
+  for (const char* name : {"role", "content"}) {
+    if (!skeleton->has(name)) return {std::nullopt, fmt::format("it does not write the {} of a message", name)};
+  }
+  if (!skeleton->opens_on_request) {
+    return {std::nullopt, fmt::format("{{% if {} %}} does not open an answer", kGenerationPrompt)};
   }
   constexpr std::string_view kChatml = "<|im_start|>\n<|im_end|>\n<|im_start|>assistant\n";
   constexpr std::string_view kLlama3 =
       "<|start_header_id|><|end_header_id|>\n\n<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";
   const bool tells_first = skeleton->has("first") || skeleton->has("index0");
-  if (skeleton->text == kChatml && !skeleton->begins && !tells_first) return ChatTemplateKind::chatml;
+  if (skeleton->text == kChatml && !skeleton->begins && !tells_first) return {ChatTemplateKind::chatml, ""};
   if (skeleton->text == kLlama3 && skeleton->begins && skeleton->begins_in_loop == tells_first) {
-    return ChatTemplateKind::llama3;
+    return {ChatTemplateKind::llama3, ""};
   }
-  return std::nullopt;
+  return {std::nullopt,
+          fmt::format("around a role and a content it writes {}\"{}\"", skeleton->begins ? "the start token and " : "",
+                      shortened(printable(skeleton->text), kShownColumns))};
 }
 
 }  // namespace kiln

@@ -18,16 +18,22 @@ bool ends_with_answer(const Conversation& conversation) {
   return conversation.messages.size() > 1 && conversation.messages.back().role == ChatRole::assistant;
 }
 
-std::vector<AnswerScore> scores_of(const std::vector<AnsweredQuestion>& questions) {
+/// `questions` holds each question `samples` times, one after the other.
+std::vector<AnswerScore> scores_of(std::span<const AnsweredQuestion> questions, std::size_t samples) {
   AnswerScore all;
   std::map<std::string, AnswerScore> kinds;
-  for (const AnsweredQuestion& question : questions) {
-    const std::string& kind = question.conversation.kind;
+  for (; !questions.empty(); questions = questions.subspan(samples)) {
+    const std::span<const AnsweredQuestion> answers = questions.first(samples);
+    const std::string& kind = answers.front().conversation.kind;
     kinds[kind].kind = kind;
+    const Index exact = std::ranges::count(answers, true, &AnsweredQuestion::exact),
+                ended = std::ranges::count(answers, true, &AnsweredQuestion::ended);
     for (AnswerScore* score : {&all, &kinds[kind]}) {
       ++score->asked;
-      score->exact += question.exact ? 1 : 0;
-      score->ended += question.ended ? 1 : 0;
+      score->answers += std::ssize(answers);
+      score->exact += exact;
+      score->ended += ended;
+      score->by_question.push_back({static_cast<double>(exact), static_cast<double>(samples)});
     }
   }
   std::vector<AnswerScore> scores{all};
@@ -38,38 +44,46 @@ std::vector<AnswerScore> scores_of(const std::vector<AnsweredQuestion>& question
 
 }  // namespace
 
+std::pair<double, double> AnswerScore::interval() const {
+  if (answers == asked) return wilson_interval(exact, asked);
+  const Share share = share_of(by_question);
+  return {share.low, share.high};
+}
+
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                            std::span<const Conversation> conversations, const CompletionOptions& options) {
   AnswerReport report;
   std::vector<Prompt> prompts;
-  std::vector<std::size_t> asked;  // in report.questions, of each prompt
+  std::vector<std::size_t> asked;  // in report.questions, the first of each prompt
+  const auto samples = static_cast<std::size_t>(options.generation.samples);
   for (const Conversation& conversation : conversations) {
     if (!ends_with_answer(conversation)) continue;
     const std::span<const ChatMessage> messages(conversation.messages);
     Prompt prompt = chat.prompt(messages.first(messages.size() - 1));
     const bool fits = std::ssize(prompt) < model.config.n_ctx;
-    report.questions.push_back({.conversation = conversation, .answer = {}, .too_long = !fits});
+    report.questions.insert(report.questions.end(), samples,
+                            {.conversation = conversation, .answer = {}, .too_long = !fits});
     report.too_long += fits ? 0 : 1;
     if (!fits) continue;
     prompts.push_back(std::move(prompt));
-    asked.push_back(report.questions.size() - 1);
+    asked.push_back(report.questions.size() - samples);
   }
   check(!prompts.empty(),
         "no conversation ends with an assistant's message and fits into the context, so there is nothing to ask; give "
         "each line \"prompt\" and \"completion\", or \"messages\" that end with an answer");
-  Work work("answering", static_cast<double>(prompts.size()), "questions");
+  Work work("answering", static_cast<double>(prompts.size() * samples), samples == 1 ? "questions" : "answers");
   const auto on_text = [&](Index, std::string_view, bool last) {
     if (last) work.add(1);
   };
   const std::vector<Completion> answers = complete(model, tokenizer, prompts, options, on_text);
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    AnsweredQuestion& question = report.questions[asked[i]];
+    AnsweredQuestion& question = report.questions[asked[i / samples] + i % samples];
     question.answer = answers[i].text;
     question.ended = answers[i].finish == Finish::end;
     question.exact =
         trim_content(answers[i].text) == trim_content(question.conversation.messages.back().content) && question.ended;
   }
-  report.scores = scores_of(report.questions);
+  report.scores = scores_of(report.questions, samples);
   return report;
 }
 

@@ -38,7 +38,7 @@ ChatTemplateKind template_of(const Config& config, const DataPlaces& places, con
   const std::optional<ChatTemplateKind> chosen = config.chat.kind();
   if (!chosen) return model_chat_template(folder, tokenizer, kTemplateKey);
   const std::string jinja = read_chat_template(folder);
-  const std::optional<ChatTemplateKind> own = jinja.empty() ? std::nullopt : recognise_chat_template(jinja);
+  const std::optional<ChatTemplateKind> own = jinja.empty() ? std::nullopt : recognise_chat_template(jinja).kind;
   check(!own || own == chosen,
         "chat.template: is {}, but {} was finetuned with {}; leave the key out, or start from a model without a "
         "template",

@@ -23,10 +23,10 @@ namespace kiln {
 namespace {
 
 std::string summary_of(const ChatCensus& census) {
-  std::string text = fmt::format("{}, {}, {:.0f}% of them supervised, longest {}",
+  std::string text = fmt::format("{}, {}, {:.0f}% of them supervised ({}), longest {}",
                                  counted(census.conversations, "conversation"), counted(census.tokens, "token"),
                                  100 * static_cast<double>(census.supervised) / static_cast<double>(census.tokens),
-                                 format_count(census.longest));
+                                 counted(census.ends, "end") + " of turns", format_count(census.longest));
   if (census.dropped > 0) text += fmt::format("; {} left out, longer than n_ctx", format_count(census.dropped));
   if (census.cut > 0) text += fmt::format("; {} cut to n_ctx", format_count(census.cut));
   if (census.without_answer > 0) text += fmt::format("; {} without an answer", format_count(census.without_answer));

@@ -34,6 +34,7 @@ constexpr double kLongestWarmUp = 100;
 constexpr double kRateOfWidth128 = 2e-3;  // best, with 4e-3, on another text in three passes
 constexpr double kNarrowing = 1.7;        // of the rate: 1e-4, the usual rate, at GPT-2's width
 constexpr double kHighestRate = 5e-3, kLowestRate = 1e-5;
+constexpr double kAdapterFactor = 10, kHighestAdapterRate = 1e-2;
 
 double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
 
@@ -171,6 +172,11 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   f.memory_bytes = memory_of(config, source.vocab_size, config.train.batch_size.count);
   config.name = finetuning_name(request.model, request.data.train.front());
   return f;
+}
+
+void choose_adapter_rate(Finetuning& finetuning) {
+  double& rate = finetuning.config.optimizer.learning_rate;
+  rate = std::min(rounded(kAdapterFactor * rate), kHighestAdapterRate);
 }
 
 std::string finetuning_name(const std::string& model, const std::string& data) {

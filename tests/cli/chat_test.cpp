@@ -58,6 +58,13 @@ TEST(Chat, AnswersEachLineAndSaysTheSameTwice) {
   EXPECT_EQ(text.out, turns[0]["answer"].get<std::string>() + "\n" + turns[1]["answer"].get<std::string>() + "\n");
 }
 
+TEST(Chat, JsonHoldsNoControlCharacter) {
+  const std::string text = "a\u009bb\u0085c\u007fd\u202ee";
+  const Outcome outcome = chat(text + "\n", {"--json"});
+  EXPECT_THAT(outcome.out, HasSubstr(R"("a\u009bb\u0085c\u007fd\u202ee")"));
+  EXPECT_EQ(json::parse(outcome.out)["user"], text);
+}
+
 TEST(Chat, MessagesMayHaveSeveralLines) {
   const std::vector<json> turns = chat_json("one\\\ntwo\\\\\n\"\"\"/help\n\n  four\"\"\"\n\"\"\"five\"\"\"\nsix\\");
   ASSERT_EQ(turns.size(), 4u);
@@ -75,7 +82,7 @@ TEST(Chat, ForgetsTheOldestTurnsAndSaysSo) {
   EXPECT_EQ(turns.front()["dropped_turns"], 0);
   EXPECT_GT(turns.back()["dropped_turns"], 0);
   EXPECT_THAT(chat(script).err,
-              HasSubstr("the context of 256 tokens is full: the model no longer reads the oldest 2 turns"));
+              HasSubstr("the context of 256 tokens is full: the model no longer reads the oldest 3 turns"));
   EXPECT_GT(chat_json(script, {"--context", "100"}).back()["dropped_turns"], turns.back()["dropped_turns"]);
 }
 
@@ -173,6 +180,13 @@ TEST(Chat, WithoutChatTokensUsesPlain) {
   const Outcome wrong = testing::run_kiln({"chat", run.folder, "--template", "chatml"}, "one\n");
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("the vocabulary has no special token \"<|im_start|>\", \"<|im_end|>\""));
+}
+
+TEST(Chat, ATemplateChosenByTheVocabularyIsNamed) {
+  EXPECT_THAT(
+      chat("one\n").err,
+      HasSubstr("the model has no chat template: using \"chatml\", whose tokens its vocabulary has, see --template"));
+  EXPECT_THAT(chat("one\n", {"--template", "chatml"}).err, Not(HasSubstr("has no chat template")));
 }
 
 TEST(Chat, AScriptEndsWithItsFirstMistake) {

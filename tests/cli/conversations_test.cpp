@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/echo_chats.h"
+#include "cli/on_terminal.h"
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace {
 using ::testing::AllOf;
 using testing::echo_chats;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Outcome;
 
 /// A finetuned model of bytes, in a folder of its own.
@@ -41,21 +43,47 @@ const ChatModel& chat_model() {
 TEST(ConversationCommands, ShowTheDataAsTheModelSeesThem) {
   const Outcome text = chat_model().kiln({"data", "show", "sft.json", "--count", "1"});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, AllOf(HasSubstr("-- example 1: 27 tokens, 3 of them supervised"),
-                              HasSubstr("<|im_start|>user\n"), HasSubstr("assistant\n「"), HasSubstr("<|im_end|>」"),
-                              HasSubstr("144 conversations in one pass"), HasSubstr("without an answer")));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("-- example 1: 27 tokens, 3 of them supervised"), HasSubstr("⟦<|im_start|>⟧user\n"),
+                    HasSubstr("assistant\n「"), HasSubstr("⟦<|im_end|>⟧」"), HasSubstr("144 conversations in one pass"),
+                    HasSubstr("without an answer")));
   const Json json = Json::parse(chat_model().kiln({"data", "show", "sft.json", "--count", "2", "--json"}).out);
   ASSERT_EQ(json["examples"].size(), 2u);
   EXPECT_EQ(json["census"]["examples"], 144);
   EXPECT_EQ(json["census"]["too_long"], 0);
+  EXPECT_EQ(json["census"]["conversations"], 144);
+  EXPECT_EQ(json["census"]["supervised_ends"], 144);
   const Json& example = json["examples"][0];
   ASSERT_EQ(example["ids"].size(), example["supervised"].size());
   EXPECT_EQ(example["supervised"].back(), 1);
   EXPECT_GT(json["census"]["packing"], 0.8);
 }
 
+TEST(ConversationCommands, ATypedMarkerDoesNotLookLikeAToken) {
+  const ChatModel& model = chat_model();
+  model.scratch.write("typed.jsonl", R"({"prompt": "<|im_end|>", "completion": "no"})");
+  std::vector<std::string> command{
+      "data", "show", "sft.json", "--set", R"(data.train=["typed.jsonl"])", "--set", "data.validation_fraction=0"};
+  EXPECT_THAT(model.kiln(command).out, HasSubstr("⟦<|im_start|>⟧user\n<|im_end|>⟦<|im_end|>⟧\n⟦<|im_start|>⟧assistant\n"
+                                                 "「no⟦<|im_end|>⟧」"));
+  for (const std::string name : {"sft.json", "typed.jsonl"}) {
+    const std::string whole = model.scratch.path(name).string();
+    for (std::string& word : command) {
+      if (const std::size_t at = word.find(name); at != std::string::npos) word.replace(at, name.size(), whole);
+    }
+  }
+  std::vector<std::string> in_colour = testing::kiln(command);
+  in_colour.insert(in_colour.begin(), {"env", "-u", "NO_COLOR", "TERM=xterm"});
+  testing::OnTerminal terminal(in_colour);
+  EXPECT_THAT(terminal.all(), HasSubstr("user\r\n<|im_end|>\033[1m<|im_end|>\033[22m\r\n"));
+}
+
 TEST(ConversationCommands, AFinetunedModelAnswersAndStops) {
   ASSERT_EQ(chat_model().trained.code, 0) << chat_model().trained.err;
+  EXPECT_THAT(
+      chat_model().trained.err,
+      ::testing::ContainsRegex("of them supervised .144 ends of turns., (.|\n)*accuracy 100.0%, at ends of turns "
+                               "100.0%"));
   const Outcome chat = chat_model().kiln({"chat", "runs/sft", "--greedy"}, "say d\nsay b\n");
   EXPECT_EQ(chat.code, 0) << chat.err;
   EXPECT_EQ(chat.out, "dd\nbb\n");
@@ -108,9 +136,11 @@ TEST(ConversationCommands, DataShowCountsEachSourceOfAMix) {
   EXPECT_EQ(json["sources"][0]["draws"], 160);
   EXPECT_EQ(json["sources"][1]["draws"], 53);
   EXPECT_EQ(json["sources"][1]["conversations"], 8);
+  EXPECT_EQ(json["census"]["conversations"], 168);
   EXPECT_NEAR(json["sources"][0]["share"].get<double>(), 0.75, 2e-3);
   const std::string text = model.kiln(command).out;
   EXPECT_THAT(text, AllOf(HasSubstr("213 conversations in one pass"),
+                          ::testing::ContainsRegex("different conversations +168\n *tokens of these +[0-9]"),
                           ::testing::ContainsRegex("chats.jsonl +75.1% +1.00 +160 "),
                           ::testing::ContainsRegex("questions.jsonl +24.9% +6.62 +8 ")));
 }
@@ -127,6 +157,41 @@ TEST(ConversationCommands, EvalComparesGeneratedAnswers) {
   EXPECT_THAT(text.out, AllOf(HasSubstr("exact"), HasSubstr("67.6% to 100.0%")));
 }
 
+TEST(ConversationCommands, EvalDrawsAnswersOnRequest) {
+  const ChatModel& model = chat_model();
+  const auto answers = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command{"eval", "runs/sft", "--generate", "questions.jsonl", "--json"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Outcome outcome = model.kiln(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Json::parse(outcome.out);
+  };
+  const std::vector<std::string> varied{"--temperature", "20", "--samples", "5", "--max-tokens", "3"};
+  const Json drawn = answers(varied);
+  EXPECT_EQ(drawn["scores"][0]["asked"], 8);
+  EXPECT_EQ(drawn["scores"][0]["answers"], 40);
+  EXPECT_LT(drawn["scores"][0]["exact"], 0.5);
+  ASSERT_EQ(drawn["answers"].size(), 40u);
+  EXPECT_EQ(drawn["answers"][4]["expected"], drawn["answers"][0]["expected"]);
+  EXPECT_NE(drawn["answers"][4]["answer"], drawn["answers"][0]["answer"]);
+  EXPECT_EQ(answers(varied), drawn) << "the same seed";
+  std::vector<std::string> other = varied;
+  other.insert(other.end(), {"--seed", "5"});
+  EXPECT_NE(answers(other), drawn);
+  const Json greedy = answers({"--samples", "2", "--greedy"});
+  EXPECT_EQ(greedy["scores"][0]["exact"], 1.0);
+  EXPECT_EQ(greedy["answers"][0], greedy["answers"][1]);
+  EXPECT_THAT(model.kiln({"eval", "runs/sft", "--temperature", "1"}).err, HasSubstr("--generate"));
+}
+
+TEST(ConversationCommands, ConversationsAsTextNameTheOptionThatScoresThem) {
+  const ChatModel& model = chat_model();
+  ASSERT_EQ(model.kiln({"export", "runs/sft", "--to", "hf", "--output", "exported"}).code, 0);
+  EXPECT_THAT(
+      model.kiln({"eval", "exported", "--data", "questions.jsonl"}).err,
+      HasSubstr("so it is a conversation: objective.type sft trains on it, and kiln eval scores it with --template"));
+}
+
 TEST(ConversationCommands, ChangedConversationsAreNotScoredAsTheRunsOwn) {
   const ChatModel changed;
   changed.scratch.write("chats.jsonl", echo_chats(150));
@@ -139,6 +204,41 @@ TEST(ConversationCommands, AnotherTemplateIsRefusedWithBothNames) {
   const Outcome outcome = chat_model().kiln({"chat", "runs/sft", "--template", "plain"}, "say d\n");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("--template plain: "), HasSubstr("was finetuned with the template chatml")));
+}
+
+TEST(ConversationCommands, ATemplateOtherThanAFoldersOwnIsRefused) {
+  const ChatModel& model = chat_model();
+  ASSERT_EQ(model.kiln({"export", "runs/sft", "--to", "hf", "--output", "own"}).code, 0);
+  const Outcome outcome = model.kiln({"chat", "own", "--template", "plain"}, "say d\n");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("--template plain: "), HasSubstr("own has the template chatml; leave the choice out")));
+  EXPECT_EQ(model.kiln({"chat", "own", "--template", "chatml", "--greedy"}, "say d\n").out, "dd\n");
+}
+
+TEST(ConversationCommands, OfTwoTemplatesInAFolderTheFileCounts) {
+  const ChatModel& model = chat_model();
+  ASSERT_EQ(model.kiln({"export", "runs/sft", "--to", "hf", "--output", "two"}).code, 0);
+  Json config = Json::parse(read_file(model.scratch.path("two/tokenizer_config.json")));
+  const Json jinja = config["chat_template"];
+  config["chat_template"] = "{{ 'another' }}";
+  model.scratch.write("two/tokenizer_config.json", config.dump());
+  const Outcome differs = model.kiln({"chat", "two", "--greedy"}, "say d\n");
+  EXPECT_EQ(differs.out, "dd\n");
+  EXPECT_THAT(differs.err, HasSubstr("two: tokenizer_config.json holds another chat template; using that of "
+                                     "chat_template.jinja"));
+  std::filesystem::remove(model.scratch.path("two/chat_template.jinja"));
+  const Outcome unknown = model.kiln({"chat", "two"}, "say d\n");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err,
+              HasSubstr("two: its chat template is not one of kiln's: it has no loop over messages; choose "
+                        "the closest of chatml, llama3 and plain with --template"));
+  config["chat_template"] = {{{"name", "tool_use"}, {"template", "{{ tools }}"}},
+                             {{"name", "default"}, {"template", jinja}}};
+  model.scratch.write("two/tokenizer_config.json", config.dump());
+  const Outcome named = model.kiln({"chat", "two", "--greedy"}, "say d\n");
+  EXPECT_EQ(named.out, "dd\n") << named.err;
+  EXPECT_THAT(named.err, Not(HasSubstr("another chat template")));
 }
 
 TEST(ConversationCommands, TasksAreAnsweredByTheLikeliestChoice) {

@@ -66,6 +66,18 @@ TEST_F(Finetune, TrainsAModelFurtherOnAText) {
   EXPECT_EQ(kiln(training(text())).code, 2);  // the run is there already
 }
 
+TEST_F(Finetune, AdaptersGetAHigherLearningRate) {
+  const Outcome outcome = kiln(training(text(), {"--set", "lora.rank=2", "--set", "train.epochs=1"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("AdamW at 0.01 after"));
+  EXPECT_EQ(json_of("runs/run-countdown/config.json")["optimizer"]["learning_rate"], 0.01);
+  ASSERT_EQ(kiln(training(text(), {"--set", "lora.rank=2", "--set", "train.epochs=1", "--set",
+                                   "optimizer.learning_rate=0.004", "--run", "own"}))
+                .code,
+            0);
+  EXPECT_EQ(json_of("own/config.json")["optimizer"]["learning_rate"], 0.004);
+}
+
 TEST_F(Finetune, IsResumedToTheByte) {
   const std::vector<std::string> set{"--set", "train.threads=1", "--run"};
   std::vector<std::string> whole = training(text(), set), parts = whole;

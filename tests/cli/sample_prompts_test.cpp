@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/small_run.h"
+#include "support/compress.h"
 #include <string>
 #include <vector>
 
@@ -63,6 +64,20 @@ TEST(SamplePrompts, OfJsonLinesHaveAField) {
   EXPECT_EQ(samples[1]["prompt"], "one\ntwo");
   EXPECT_EQ(samples[2]["prompt"], "three");
   EXPECT_NE(samples[2]["ids"], samples[3]["ids"]);
+}
+
+TEST(SamplePrompts, ThatAreCompressedAreReadAsText) {
+  const testing::Scratch& scratch = run_to_prompt().scratch;
+  const std::vector<std::string> options{"--max-tokens", "3", "--json"};
+  for (const std::string name : {"p.txt.gz", "p.jsonl.gz", "p.txt.zst"}) {
+    const std::string lines = name == "p.jsonl.gz" ? "{\"prompt\": \"one\"}\n" : "one\n";
+    const std::string file = scratch.write(name, name.ends_with(".gz") ? testing::gzip(lines) : testing::zstd(lines));
+    std::vector<std::string> command{"--prompts", file};
+    command.insert(command.end(), options.begin(), options.end());
+    EXPECT_EQ(json::parse(sample(command).out)[0]["prompt"], "one") << name;
+  }
+  const std::string file = scratch.write("one.txt.gz", testing::gzip("one two"));
+  EXPECT_EQ(json::parse(sample({"--prompt-file", file, "--max-tokens", "3", "--json"}).out)[0]["prompt"], "one two");
 }
 
 TEST(SamplePrompts, AreNamedAboveTheirSamples) {

@@ -212,6 +212,10 @@ TEST(Corpus, BadJsonLinesAreNamedByFileAndLine) {
   expect_bad("\n\n{\"content\": \"a\", \"id\": 3, \"title\": \"b\"}\n",
              ":3:" + field + "; it has \"content\", \"title\", which data.text_field (--text-field) can name");
   expect_bad("{\"id\": 3}\n", ":1:" + field);
+  expect_bad(R"({"messages": [{"role": "user", "content": "a"}]})",
+             ":1:" + field +
+                 "; it has \"messages\", so it is a conversation: objective.type sft trains on it, and kiln "
+                 "eval scores it with --template");
   expect_bad("{\"text\": 7}", ":1:" + field);
   expect_bad("[\"text\"]", ":1:" + field);
 }

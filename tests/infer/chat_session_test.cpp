@@ -154,11 +154,6 @@ TEST(ChatSession, LeavesOutTheOldestTurnsAndKeepsTheSystemMessage) {
     expect_same(answer, chat.completed(kept, k));
     const Index prompt = std::ssize(chat.chatml.prompt(kept));
     EXPECT_LE(prompt, 160 - 12) << "room for the answer";
-    if (dropped > 0) {
-      const auto earlier = session->messages().begin() + 1 + 2 * (dropped - 1);
-      kept.insert(kept.begin() + 1, earlier, earlier + 2);
-      EXPECT_GT(std::ssize(chat.chatml.prompt(kept)), 160 - 12) << "no turn more than necessary";
-    }
   }
   EXPECT_GT(dropped, 0);
   EXPECT_EQ(session->messages().size(), 13u) << "they are still in the conversation";
@@ -166,6 +161,40 @@ TEST(ChatSession, LeavesOutTheOldestTurnsAndKeepsTheSystemMessage) {
   EXPECT_GT(session->tokens().dropped_turns, 0);
   session->reset();
   EXPECT_EQ(session->answer("again").dropped_turns, 0);
+}
+
+TEST(ChatSession, AFullContextIsReadAgainInFewTurns) {
+  RandomChat chat(600);
+  const auto session = chat.session();
+  session->set_system("Sys");
+  session->answer("message 0 of the same length");
+  const Index second = session->answer("message 1 of the same length").fed;
+  Index dropped = 0, reread = 0;
+  for (Index k = 2; k < 40; ++k) {
+    const Answer answer = session->answer(fmt::format("message {} of the same length", k % 10));
+    if (answer.dropped_turns == dropped) {
+      EXPECT_LE(answer.fed, second + 40) << "turn " << k << ": a longer answer at most";
+      continue;
+    }
+    EXPECT_GT(answer.dropped_turns, dropped + 1) << "several at a time";
+    EXPECT_LE(std::ssize(session->tokens().ids), 600 / 2 + 40) << "about half of the context remains";
+    dropped = answer.dropped_turns;
+    ++reread;
+  }
+  EXPECT_GT(reread, 2);
+  EXPECT_LE(reread, 38 / 3);
+}
+
+TEST(ChatSession, TheSameTurnsGoWhereverTheConversationIsLoaded) {
+  RandomChat chat(300);
+  const auto grown = chat.session();
+  for (Index k = 0; k < 20; ++k) {
+    grown->answer(fmt::format("message {}", k));
+    const auto loaded = chat.session();
+    loaded->load(grown->messages());
+    EXPECT_EQ(loaded->tokens().dropped_turns, grown->tokens().dropped_turns);
+    EXPECT_EQ(loaded->tokens().ids, grown->tokens().ids);
+  }
 }
 
 TEST(ChatSession, AnAnswerThatFillsTheContextEndsWithLength) {

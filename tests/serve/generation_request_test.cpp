@@ -272,6 +272,12 @@ TEST(GenerationRequest, PartsOfTextAreLines) {
               ElementsAre(ChatMessage{ChatRole::user, "a \nb"}));
 }
 
+TEST(GenerationRequest, AToolsResultIsAMessage) {
+  EXPECT_THAT(
+      messages_of(R"([{"role": "user", "content": "a"}, {"role": "tool", "content": "b", "tool_call_id": "x"}])"),
+      ElementsAre(ChatMessage{ChatRole::user, "a"}, ChatMessage{ChatRole::tool, "b"}));
+}
+
 TEST(GenerationRequest, MessagesAreRefusedByIndex) {
   expect_messages_error("messages", "an array is expected", R"("Hi")");
   expect_messages_error("messages", "an array of one message at least is expected", "[]");
@@ -283,10 +289,10 @@ TEST(GenerationRequest, MessagesAreRefusedByIndex) {
   expect_messages_error("messages[1].role", "nothing was sent; system, developer", second(R"({"content": "a"})"));
   expect_messages_error("messages[1].role", "did you mean \"user\"?", second(R"({"role": "usr", "content": "a"})"));
   expect_messages_error("messages[1].role", "3 was sent; a text", second(R"({"role": 3, "content": "a"})"));
-  for (const std::string role : {"tool", "function"}) {
-    expect_messages_error("messages[1].role", "tools are not supported",
-                          second(R"({"role": ")" + role + R"(", "content": "a", "tool_call_id": "x"})"));
-  }
+  expect_messages_error("messages[1].role", "tools are not supported; a tool's result has the role tool",
+                        second(R"({"role": "function", "content": "a", "name": "x"})"));
+  expect_messages_error("messages[1].tool_call_id", "there is no such field",
+                        second(R"({"role": "user", "content": "a", "tool_call_id": "x"})"));
   expect_messages_error("messages[1].tool_calls", "tools are not supported",
                         second(R"({"role": "assistant", "content": null, "tool_calls": [{}]})"));
   expect_messages_error("messages[1].nam", "there is no such field",

@@ -187,7 +187,6 @@ void expect_sound(const GenerationRequest& request) {
   for (const std::string& stop : request.stops) EXPECT_FALSE(stop.empty());
   for (const ChatMessage& message : request.messages) {
     EXPECT_EQ(utf8_valid_until(message.content), message.content.size());
-    EXPECT_NE(message.role, ChatRole::tool);
   }
   for (const PromptInput& prompt : request.prompts) {
     const auto* tokens = std::get_if<std::vector<TokenId>>(&prompt);

@@ -72,9 +72,9 @@ TEST(ChatJinja, ItsOwnTextsAreRecognised) {
   const auto tokenizer = testing::chat_bytes();
   for (const ChatTemplateKind kind : testing::kAllTemplates) {
     const std::string jinja = testing::chat_template(kind, *tokenizer).jinja();
-    EXPECT_EQ(recognise_chat_template(jinja), kind);
-    EXPECT_EQ(recognise_chat_template(jinja + "\n"), kind);
-    EXPECT_EQ(recognise_chat_template(jinja + " "), std::nullopt);
+    EXPECT_EQ(recognise_chat_template(jinja).kind, kind);
+    EXPECT_EQ(recognise_chat_template(jinja + "\n").kind, kind);
+    EXPECT_EQ(recognise_chat_template(jinja + " ").kind, std::nullopt);
   }
 }
 
@@ -82,32 +82,68 @@ TEST(ChatJinja, ForeignTemplatesThatWriteTheSameAreRecognised) {
   const std::string chatml =
       "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
       "'\\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-  EXPECT_EQ(recognise_chat_template(chatml), ChatTemplateKind::chatml);
+  EXPECT_EQ(recognise_chat_template(chatml).kind, ChatTemplateKind::chatml);
   EXPECT_EQ(recognise_chat_template("{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false "
                                     "%}{% endif %}" +
-                                    chatml),
+                                    chatml)
+                .kind,
             ChatTemplateKind::chatml);
   EXPECT_EQ(recognise_chat_template("{#- comment -#}\n{%- for message in messages %}\n"
                                     "    {{- \"<|im_start|>\" ~ message.role ~ '\\n' }}\n"
                                     "    {%- generation %}{{- message.content | trim + '<|im_end|>\\n' -}}\n"
                                     "{% endgeneration %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n"
-                                    "    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n"),
+                                    "    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n")
+                .kind,
             ChatTemplateKind::chatml);
   EXPECT_EQ(recognise_chat_template(
                 "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = "
                 "'<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + "
                 "'<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content "
                 "}}{% endfor %}{% if add_generation_prompt %}{{ "
-                "'<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"),
+                "'<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}")
+                .kind,
             ChatTemplateKind::llama3)
       << "Meta's first";
+  const std::string opening = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  EXPECT_EQ(
+      recognise_chat_template("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m.content.strip() + "
+                              "'<|im_end|>\\n' }}{% endfor %}" +
+                              opening)
+          .kind,
+      ChatTemplateKind::chatml);
+  EXPECT_EQ(recognise_chat_template("{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' }}"
+                                    "{{ turn['content'].strip() + '<|im_end|>\\n' }}{% endfor %}" +
+                                    opening)
+                .kind,
+            ChatTemplateKind::chatml);
+}
+
+TEST(ChatJinja, OfAForeignTemplateTheFirstObstacleIsNamed) {
+  const auto obstacle = [](const std::string& jinja) { return recognise_chat_template(jinja).obstacle; };
+  const std::string loop = "{% for message in messages %}", end = "{% endfor %}";
+  const std::string opening = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  const std::string body = "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}";
+  EXPECT_EQ(obstacle(loop + body + end + opening), "");
+  EXPECT_EQ(obstacle("{%- if tools %}{{ tools }}{% endif %}" + loop + body + end + opening),
+            "tools in {%- if tools %} is not understood");
+  EXPECT_EQ(obstacle(loop + "{% if message['role'] != 'system' %}" + body + "{% endif %}" + end + opening),
+            "message in {% if message['role'] != 'system' %} is not understood");
+  EXPECT_EQ(obstacle("{% for message in messages[1:] %}" + body + end + opening),
+            "[ in {% for message in messages[1:] %} is not understood");
+  EXPECT_EQ(obstacle(body),
+            "message in {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|… is not "
+            "understood");
+  EXPECT_EQ(obstacle(opening), "it has no loop over messages");
+  EXPECT_EQ(obstacle(loop + body + end), "{% if add_generation_prompt %} does not open an answer");
+  EXPECT_EQ(obstacle(loop + "{{ '[INST]' + message['role'] + message['content'] }}" + end + opening),
+            "around a role and a content it writes \"[INST]<|im_start|>assistant\\n\"");
 }
 
 TEST(ChatJinja, TemplatesThatMayWriteOtherTextAreNot) {
   const std::string loop = "{% for message in messages %}", end = "{% endfor %}";
   const std::string opening = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
   const std::string body = "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}";
-  ASSERT_EQ(recognise_chat_template(loop + body + end + opening), ChatTemplateKind::chatml);
+  ASSERT_EQ(recognise_chat_template(loop + body + end + opening).kind, ChatTemplateKind::chatml);
   for (const std::string& jinja : std::vector<std::string>{
            "",
            "{{",
@@ -130,14 +166,22 @@ TEST(ChatJinja, TemplatesThatMayWriteOtherTextAreNot) {
            loop + "{% if loop.first %}" + body + "{% endif %}" + end + opening,
            "{{ bos_token }}" + loop + body + end + opening,
            "{% for message in messages[1:] %}" + body + end + opening,
-           loop + "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'].strip() + '<|im_end|>\\n' }}" +
+           loop + "{{ ('<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n').strip() }}" +
                end + opening,
+           loop + "{{ ('<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n') | trim }}" +
+               end + opening,
+           loop +
+               "{% set content = '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' %}" +
+               "{{ content | trim }}" + end + opening,
+           loop + "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'].lstrip() + '<|im_end|>\\n' }}" +
+               end + opening,
+           "{% for m in messages %}" + body + end + opening,
            loop + "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}" +
                end + opening,
            loop + body + end + "{% if not add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
            "{% if add_generation_prompt %}{% endif %}" + loop + body + end + "{{ '<|im_start|>assistant\\n' }}",
            loop + body + end + loop + end + opening}) {
-    EXPECT_EQ(recognise_chat_template(jinja), std::nullopt) << jinja;
+    EXPECT_EQ(recognise_chat_template(jinja).kind, std::nullopt) << jinja;
   }
 }
 

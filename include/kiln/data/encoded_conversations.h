@@ -33,6 +33,7 @@ struct ChatCensus {
   Index conversations = 0;   // encoded
   Index tokens = 0;          // of these
   Index supervised = 0;      // of these tokens
+  Index ends = 0;            // of the supervised ones: those that end a turn
   Index longest = 0;         // tokens of the longest, before any was dropped or cut
   Index dropped = 0;         // too long
   Index cut = 0;             // too long, and shortened

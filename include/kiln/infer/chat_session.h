@@ -44,8 +44,9 @@ using OnPiece = std::function<bool(std::string_view piece)>;
 ///
 /// The model reads only tokens that are new: the longest common beginning of the cached and the wanted tokens is kept.
 /// An answer needs room for max_tokens, or for a quarter of the context if that is less. Where the conversation leaves
-/// less room, the model reads it without its oldest turns. They stay in messages(), and after undo() the model may read
-/// them again. System messages before the first turn are always read.
+/// less room, its oldest turns go until at most half of the context is taken, so that most later turns read only what
+/// is new (fitting_turns). They stay in messages(), and after undo() the model may read them again. System messages
+/// before the first turn are always read.
 ///
 /// Where answer() or retry() throws, and where the callback stops an answer before its first word, the conversation is
 /// as it was before the call.
@@ -89,6 +90,7 @@ class ChatSession {
   Index context() const { return context_; }
 
  private:
+  Index room() const;
   ChatView prompt() const;
   Answer answer_last(const OnPiece& on_piece);
   Answer answer_or_restore(std::vector<ChatMessage> before, const OnPiece& on_piece);

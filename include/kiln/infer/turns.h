@@ -24,9 +24,12 @@ std::size_t system_messages(std::span<const ChatMessage> messages);
 /// may begin with an answer, to a message that is not known.
 std::vector<std::size_t> turns_of(std::span<const ChatMessage> messages);
 
-/// Returns the tokens without as many of the oldest turns as `most` tokens demand. The system messages before them and
-/// the last turn always stay, even if they are longer than that. `tokens_of` is a function of ChatTemplate.
-ChatView fitting_turns(std::span<const ChatMessage> messages, Index most,
+/// Returns the tokens, without the oldest turns where all of them leave no `room` for an answer in the context. When a
+/// message does not fit, the oldest turns go until at most half of the space before the answer is taken. They are
+/// missing in all later states of the conversation, so most of these begin with the tokens of the one before. System
+/// messages before the turns and the last turn always stay, even if they are longer. `tokens_of` is a function of
+/// ChatTemplate.
+ChatView fitting_turns(std::span<const ChatMessage> messages, Index context, Index room,
                        const std::function<std::vector<TokenId>(std::span<const ChatMessage>)>& tokens_of);
 
 }  // namespace kiln

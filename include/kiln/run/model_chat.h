@@ -12,16 +12,17 @@
 
 namespace kiln {
 
-/// Returns a model folder's template in Jinja: chat_template.jinja, or else that of tokenizer_config.json; empty if it
-/// has none. Throws Error (bad_input) for files that cannot be read.
+/// Returns a model folder's template in Jinja: chat_template.jinja, or else that of tokenizer_config.json, or the one
+/// named "default" there; empty if it has none. Warns if both files have one and they differ. Throws Error (bad_input)
+/// for files that cannot be read.
 std::string read_chat_template(const std::filesystem::path& folder);
 
 /// Returns the built-in template that this is; nullopt if the folder has none. Throws Error (usage) if it is another
-/// one; the message names `key` ("--template"), which chooses one.
+/// one; the message names what it does otherwise, and `key` ("--template"), which chooses one.
 std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key);
 
 /// Returns the template to talk with: that of the folder; else chatml or llama3 if the vocabulary has its tokens; else
-/// plain. Throws as folder_chat_template does.
+/// plain; reports the latter two. Throws as folder_chat_template does.
 ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                      std::string_view key);
 
@@ -29,8 +30,8 @@ ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const 
 bool is_chat_run(const LoadedModel& model);
 
 /// Returns the template to talk with, bound to the model's tokenizer: the choice, else model_chat_template. Throws
-/// Error (usage) for a choice that is not the template the model was finetuned with, and if a checkpoint was written by
-/// a kiln whose template rendered otherwise; the message names both.
+/// Error (usage) for a choice that is not the template the model was finetuned with or that its folder has, and if a
+/// checkpoint was written by a kiln whose template rendered otherwise; the message names both.
 ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
                               std::string_view key);
 

@@ -111,14 +111,22 @@ std::vector<std::string> chat_special_tokens(ChatTemplateKind kind);
 /// U+FEFF, and llama.cpp's knows ASCII alone.
 std::string_view trim_content(std::string_view content);
 
-/// Returns the built-in template that a Jinja template renders, or nullopt if that is not certain. Certain are the
-/// texts that jinja() returns, and templates that
-/// - use no names but those of a plain loop over role and content (no tools, no dates, no macros),
+/// The built-in template that a Jinja template renders; if there is none, what it does otherwise.
+struct ChatRecognition {
+  std::optional<ChatTemplateKind> kind;
+  std::string obstacle;
+};
+
+/// Returns the built-in template that a Jinja template renders, if that is certain. Certain are the texts that jinja()
+/// returns, and templates that
+/// - use no names but those of a plain loop over role and content (no tools, no dates, no macros); the loop may have a
+///   variable of any name,
+/// - strip nothing but a message's content,
 /// - compare no roles,
 /// - write the opening of an answer directly after "if add_generation_prompt", and
 /// - spell, in order, exactly the text around role and content of chatml or llama3, and the opening of an answer.
 /// So a template with a system message of its own is not recognised. One without `trim` is: it differs only for content
 /// with white space at its ends.
-std::optional<ChatTemplateKind> recognise_chat_template(std::string_view jinja);
+ChatRecognition recognise_chat_template(std::string_view jinja);
 
 }  // namespace kiln

@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kiln {
@@ -17,8 +18,13 @@ namespace kiln {
 struct AnswerScore {
   std::string kind;  // as the file says; "" for all questions together
   Index asked = 0;
-  Index exact = 0;  // equal the expected answer, but for white space at the ends, and ended by themselves
-  Index ended = 0;  // ended by themselves: by an end token, before the limit
+  Index answers = 0;  // to these questions
+  Index exact = 0;    // equal the expected answer, but for white space at the ends, and ended by themselves
+  Index ended = 0;    // ended by themselves: by an end token, before the limit
+  std::vector<TrialGroup> by_question = {};  // exact answers, of all
+
+  /// Returns the 95% interval of the share of exact answers. Several answers to a question are not independent.
+  std::pair<double, double> interval() const;
 };
 
 struct AnsweredQuestion {
@@ -29,14 +35,14 @@ struct AnsweredQuestion {
 };
 
 struct AnswerReport {
-  std::vector<AnsweredQuestion> questions;
+  std::vector<AnsweredQuestion> questions;  // once for each answer
   Index too_long = 0;
   std::vector<AnswerScore> scores;  // of all questions, then of each kind by name, if there are several
 };
 
-/// Continues each conversation up to its last answer, and compares. Conversations without roles or without an answer at
-/// their end are left out. One that leaves no room for an answer in the context counts as not answered. Throws Error
-/// (usage) if none is left, and as complete does.
+/// Continues each conversation up to its last answer options.generation.samples times, and compares. Conversations
+/// without roles or without an answer at their end are left out. One that leaves no room for an answer in the context
+/// counts as not answered. Throws Error (usage) if none is left, and as complete does.
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                            std::span<const Conversation> conversations, const CompletionOptions& options);
 

@@ -42,6 +42,9 @@ struct Finetuning {
 /// Throws Error (usage, bad_input) if the model or data cannot be read, or the text is too short.
 Finetuning propose_finetuning(const FinetuningRequest& request, const std::function<void(double)>& progress = {});
 
+/// Sets a learning rate for adapters (LoRA) in place of the one for all weights: ten times as high, up to a limit.
+void choose_adapter_rate(Finetuning& finetuning);
+
 /// Returns a name for a run of this model on this text: "gpt2-tales", from the names of the model's run or folder and
 /// of the data's first file or folder.
 std::string finetuning_name(const std::string& model, const std::string& data);
