@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 #ifdef KILN_EDIT
 
 /// A window of tmux in which a program runs. The server is the test's own.
-class Screen {
+class TmuxWindow {
  public:
-  explicit Screen(int width) : width_(std::to_string(width)) {}
-  ~Screen() { tmux({"kill-server"}); }
-  Screen(const Screen&) = delete;
-  Screen& operator=(const Screen&) = delete;
+  explicit TmuxWindow(int width) : width_(std::to_string(width)) {}
+  ~TmuxWindow() { tmux({"kill-server"}); }
+  TmuxWindow(const TmuxWindow&) = delete;
+  TmuxWindow& operator=(const TmuxWindow&) = delete;
 
   /// Returns false if there is no tmux.
   bool start(std::vector<std::string> command) {
@@ -63,7 +63,7 @@ class Screen {
 };
 
 TEST(ChatOnAScreen, CtrlCLeavesTheLineAsItWasTyped) {
-  Screen screen(100);
+  TmuxWindow screen(100);
   if (!screen.start(testing::chat_command())) GTEST_SKIP() << "tmux is not installed";
   screen.ending_with("\n>");  // tmux drops the blank
   screen.type("half a message");
@@ -75,7 +75,7 @@ TEST(ChatOnAScreen, CtrlCLeavesTheLineAsItWasTyped) {
 }
 
 TEST(ChatOnAScreen, AWrappedLineIsDrawnOnceAfterEachNewSizeOfTheWindow) {
-  Screen screen(60);
+  TmuxWindow screen(60);
   if (!screen.start(testing::chat_command())) GTEST_SKIP() << "tmux is not installed";
   screen.ending_with("\n>");
   std::string line;
