@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/small_run.h"
+#include "support/compress.h"
 #include <string>
 #include <vector>
 
@@ -65,6 +66,13 @@ TEST(SamplePrompts, OfJsonLinesHaveAField) {
   EXPECT_NE(samples[2]["ids"], samples[3]["ids"]);
 }
 
+TEST(SamplePrompts, MayBeCompressed) {
+  const std::string file = run_to_prompt().scratch.write("prompts.jsonl.gz", testing::gzip("{\"prompt\": \"one\"}\n"));
+  const Outcome outcome = sample({"--prompts", file, "--max-tokens", "3", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)[0]["prompt"], "one");
+}
+
 TEST(SamplePrompts, AreNamedAboveTheirSamples) {
   const Outcome one_each = sample({"--prompts", "-", "--max-tokens", "2"}, "a\nb\n");
   EXPECT_THAT(one_each.out, HasSubstr("=== prompt 2 of 2 ===\n"));
@@ -81,6 +89,9 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
   const std::string file = run_to_prompt().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
+  const Outcome no_text = sample({"--prompts", run_to_prompt().scratch.write("p.pdf", "%PDF-1.7 and more")});
+  EXPECT_EQ(no_text.code, 3);
+  EXPECT_THAT(no_text.err, HasSubstr("p.pdf: is a PDF document; text is expected: extract its text"));
   EXPECT_NE(sample({"--prompts", ""}).code, 0);                                       // an unset variable of a shell
   EXPECT_NE(sample({"--prompts", run_to_prompt().scratch.path().string()}).code, 0);  // a folder
 }
