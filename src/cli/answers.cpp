@@ -102,7 +102,8 @@ void add_answers(CLI::App& app) {
   CLI::App* command = app.add_subcommand("answers", "Write several answers to each prompt, for people to rank");
   command->add_option("RUN", arguments->runs, "the models: run directories, checkpoint folders or Hugging Face folders")
       ->required()
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->default_str("");
   command->add_option("--output", arguments->output, "file to write, which replaces what is there")
       ->required()
       ->type_name("FILE");

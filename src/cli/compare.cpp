@@ -336,7 +336,8 @@ void add_compare(CLI::App& app) {
       ->add_option("COMMAND", arguments->command,
                    "after --: a program that judges, and its arguments. It reads lines {\"messages\": [...], "
                    "\"answers\": [x, y]} and answers each with {\"best\": 0}, 1, or null for a tie")
-      ->type_name("PROGRAM");
+      ->type_name("PROGRAM")
+      ->default_str("");
   command
       ->add_option("--judge", arguments->judge,
                    "who says which answer is better: a reward model, a rule (see kiln rank --rule), or human")

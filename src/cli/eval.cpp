@@ -80,7 +80,9 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
   data.train.insert(data.train.end(), options.more_data.begin(), options.more_data.end());
   if (options.separator) data.document_separator = options.separator;
   options.reading.apply_to(data);
-  return encode(data, model, {}, {}, "--data").train;
+  TokenFile tokens = encode(data, model, {}, {}, "--data").train;
+  require_tokens(tokens, 2, name_of_files({data.train.begin(), data.train.end()}), "an evaluation");
+  return tokens;
 }
 
 /// Returns the run's validation split, from the run's tokens; else from its text, if that is unchanged: another split

@@ -47,7 +47,10 @@ std::string unexpected(const std::vector<std::string>& words) {
 
 std::string missing(const CLI::App& command, const std::string& name) {
   if (name == "A subcommand") return "a command is missing";
-  const std::string help = brief_help(command, name);
+  const CLI::Option* option = find_option(command, name);
+  const std::string type = option != nullptr ? option->get_type_name() : "";
+  const bool has_choices = type.find('|') != std::string::npos;
+  const std::string help = has_choices ? type + " is expected" : brief_help(command, name);
   return fmt::format("{} is missing{}{}", name, help.empty() ? "" : ": ", help);
 }
 

@@ -6,7 +6,7 @@
 #include "kiln/core/stopwatch.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
-#include "kiln/data/source_files.h"
+#include "kiln/data/prompts.h"
 #include "kiln/infer/complete.h"
 #include "kiln/infer/prompt.h"
 
@@ -21,7 +21,6 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <unistd.h>
 
 namespace kiln::cli {
@@ -39,45 +38,18 @@ struct SampleOptions {
   CompletionOptions completion;
 };
 
-/// A prompt, and its line ("prompts.txt:3"), or "".
-struct PromptText {
-  std::string text;
-  std::string place;
-};
-
-/// Reads a file of prompts: the field "prompt" of each line of .jsonl, else the lines themselves. Skips empty lines.
-std::vector<PromptText> read_prompts(const std::string& file) {
-  const bool is_json = source_kind(file) == SourceKind::jsonl;
-  std::string text = file == "-" ? read_stdin() : read_decompressed(file);
-  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);  // a byte order mark
-  std::vector<PromptText> prompts;
-  std::istringstream lines(text);
-  std::size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string place = fmt::format("{}:{}", file, ++number);
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.find_first_not_of(is_json ? " \t" : "") == std::string::npos) continue;
-    if (is_json) {
-      const Json object = parse_json(line, place);
-      check(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
-            "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}", place);
-      line = object["prompt"].get<std::string>();
-    }
-    prompts.push_back({std::move(line), place});
+std::vector<TextPrompt> prompts_of(const SampleOptions& options) {
+  if (options.prompts) {
+    const std::string& file = *options.prompts;
+    return split_text_prompts(file, file == "-" ? read_stdin() : read_decompressed(file));
   }
-  check(!prompts.empty(), "{}: no prompts; write one on each line", file);
-  return prompts;
-}
-
-std::vector<PromptText> prompts_of(const SampleOptions& options) {
-  if (options.prompts) return read_prompts(*options.prompts);
   if (options.prompt_file == "-") return {{read_stdin(), ""}};
   if (!options.prompt_file.empty()) return {{read_decompressed(options.prompt_file), ""}};
   return {{read_prompt_argument(options.prompt), ""}};
 }
 
 /// Encodes a prompt; errors name its line.
-Prompt encode(const LoadedModel& model, const PromptText& prompt, SpecialTokens special) {
+Prompt encode(const LoadedModel& model, const TextPrompt& prompt, SpecialTokens special) {
   try {
     return encode_prompt(*model.tokenizer, model.ids(), prompt.text, special);
   } catch (const Error& error) {
@@ -91,7 +63,7 @@ class SamplePrinter {
  public:
   /// Writes a heading before each of several samples. On a terminal, also writes the prompt before each sample, and
   /// escapes control characters.
-  SamplePrinter(std::span<const PromptText> prompts, Index samples)
+  SamplePrinter(std::span<const TextPrompt> prompts, Index samples)
       : prompts_(prompts),
         samples_(static_cast<std::size_t>(samples)),
         pending_(prompts.size() * samples_),
@@ -140,7 +112,7 @@ class SamplePrinter {
     last_byte_ = text.back();
   }
 
-  std::span<const PromptText> prompts_;
+  std::span<const TextPrompt> prompts_;
   std::size_t samples_;  // of each prompt
   std::vector<Pending> pending_;
   bool is_terminal_;
@@ -149,7 +121,7 @@ class SamplePrinter {
   char last_byte_ = '\0';
 };
 
-Json to_json(std::span<const PromptText> prompts, const std::vector<Completion>& completions) {
+Json to_json(std::span<const TextPrompt> prompts, const std::vector<Completion>& completions) {
   Json samples = Json::array();
   const std::size_t samples_a_prompt = completions.size() / prompts.size();
   for (std::size_t i = 0; i < completions.size(); ++i) {
@@ -202,15 +174,15 @@ void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const G
 
 void run_sample(SampleOptions options) {
   options.completion.generation.validate();
-  const std::vector<PromptText> texts = prompts_of(options);
+  const std::vector<TextPrompt> texts = prompts_of(options);
   if (options.best_of.count > 0) {
     std::vector<std::string> prompts;
-    for (const PromptText& text : texts) prompts.push_back(text.text);
+    for (const TextPrompt& text : texts) prompts.push_back(text.text);
     return sample_best_of(options.model, prompts, options.completion, options.best_of, options.json);
   }
   LoadedModel loaded = options.model.load();
   std::vector<Prompt> prompts;
-  for (const PromptText& text : texts) {
+  for (const TextPrompt& text : texts) {
     prompts.push_back(encode(loaded, text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
   }
   GenerationOptions& generation = options.completion.generation;

@@ -241,7 +241,8 @@ void add_serve(CLI::App& app) {
           "RUN", arguments->runs,
           "run directories, checkpoint folders, Hugging Face model folders or folders of adapters; none: only the "
           "pages of --runs and --rank")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->default_str("");
   command->add_option("--host", arguments->http.host,
                       "address to listen on; any but this machine's own needs a key, or --insecure");
   add_count(*command, "--port", arguments->http.port, "port to listen on; 0: any that is free");

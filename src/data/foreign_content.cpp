@@ -32,11 +32,11 @@ struct Signature {
 };
 
 constexpr std::array kSignatures{
-    Signature{0, "\x1F\x8B\x08"sv, "compressed by gzip", "decompress it (gzip -dk FILE) and name the result"},
-    Signature{0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd", "decompress it (zstd -d FILE) and name the result"},
-    Signature{0, "\xFD\x37zXZ\0"sv, "compressed by xz", "decompress it (xz -dk FILE) and name the result"},
-    Signature{4, "1AY&SY"sv, "compressed by bzip2", "decompress it (bzip2 -dk FILE) and name the result"},
-    Signature{0, "\x04\x22\x4D\x18"sv, "compressed by lz4", "decompress it (lz4 -d FILE) and name the result"},
+    Signature{0, "\x1F\x8B\x08"sv, "compressed by gzip", "decompress it (gzip -dc < FILE > NEW) and name the result"},
+    Signature{0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd", "decompress it (zstd -dc < FILE > NEW) and name the result"},
+    Signature{0, "\xFD\x37zXZ\0"sv, "compressed by xz", "decompress it (xz -dc < FILE > NEW) and name the result"},
+    Signature{4, "1AY&SY"sv, "compressed by bzip2", "decompress it (bzip2 -dc < FILE > NEW) and name the result"},
+    Signature{0, "\x04\x22\x4D\x18"sv, "compressed by lz4", "decompress it (lz4 -dc < FILE > NEW) and name the result"},
     Signature{0, "PK\3\4"sv, "a zip archive (as .docx, .epub, .npz and PyTorch's files are)", kUnpack},
     Signature{0, "7z\xBC\xAF\x27\x1C"sv, "a 7z archive", kUnpack},
     Signature{0, "Rar!\x1A\x07"sv, "a RAR archive", kUnpack},
@@ -44,6 +44,7 @@ constexpr std::array kSignatures{
     Signature{0, "%PDF-"sv, "a PDF document", "extract its text (pdftotext FILE) and name that"},
     Signature{0, "{\\rtf1"sv, "a document in RTF", kSaveAsText},
     Signature{0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, "a document of Word, Excel or PowerPoint", kSaveAsText},
+    Signature{0, "Obj\1"sv, "an Avro table", kTableToText},
     Signature{0, "ARROW1\0\0"sv, "an Arrow table", kTableToText},
     Signature{0, "\x89HDF\r\n\x1A\n"sv, "an HDF5 file", kTableToText},
     Signature{0, "SQLite format 3\0"sv, "an SQLite database", kTableToText},
@@ -76,8 +77,10 @@ bool is_gguf(std::string_view contents) {
   return contents.size() >= 8 && contents.starts_with("GGUF") && little_endian(contents.substr(4, 4)) < 0x10000;
 }
 
+/// A Parquet file starts with the header of a page; a damaged one may lack its end.
 bool is_parquet(std::string_view contents) {
-  return contents.size() > 8 && contents.starts_with("PAR1") && contents.ends_with("PAR1");
+  return contents.starts_with("PAR1\x15") ||
+         (contents.size() > 8 && contents.starts_with("PAR1") && contents.ends_with("PAR1"));
 }
 
 /// Recognises files whose beginning neither text nor token ids can have.

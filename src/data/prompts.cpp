@@ -4,6 +4,10 @@
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/core/json.h"
+#include "kiln/data/source_files.h"
+
+#include <nlohmann/json.hpp>
 
 #include "data/foreign_content.h"
 #include "data/record_value.h"
@@ -11,6 +15,13 @@
 
 namespace kiln {
 namespace {
+
+constexpr const char* kNoPrompts = "{}: no prompts; write one on each line";
+
+std::string_view without_byte_order_mark(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text;
+}
 
 /// Returns the answer that a value holds; "" if it holds none.
 std::string answer_of(const JsonRecord& value) {
@@ -54,8 +65,7 @@ ChatPrompt prompt_of(const JsonRecord& record, const std::string& place) {
 std::vector<ChatPrompt> read_lines(const std::filesystem::path& file) {
   const FileText contents(file);
   check_is_text(file, contents.text());
-  std::string_view text = contents.text();
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
+  std::string_view text = without_byte_order_mark(contents.text());
   std::vector<ChatPrompt> prompts;
   for (std::int64_t number = 1; !text.empty(); ++number) {
     const std::string_view line = take_line(text).first;
@@ -77,7 +87,28 @@ std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file) {
   } else {
     prompts = read_lines(file);
   }
-  check(!prompts.empty(), "{}: no prompts; write one on each line", file.string());
+  check(!prompts.empty(), kNoPrompts, file.string());
+  return prompts;
+}
+
+std::vector<TextPrompt> split_text_prompts(const std::filesystem::path& file, std::string_view contents) {
+  check_is_text(file, contents);
+  const bool is_json = source_kind(file) == SourceKind::jsonl;
+  std::string_view text = without_byte_order_mark(contents);
+  std::vector<TextPrompt> prompts;
+  for (std::int64_t number = 1; !text.empty(); ++number) {
+    std::string line(take_line(text).first);
+    const std::string place = line_place(file, number);
+    if (line.find_first_not_of(is_json ? " \t" : "") == std::string::npos) continue;
+    if (is_json) {
+      const Json object = parse_json(line, place);
+      check(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
+            "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}", place);
+      line = object["prompt"].get<std::string>();
+    }
+    prompts.push_back({std::move(line), place});
+  }
+  check(!prompts.empty(), kNoPrompts, file.string());
   return prompts;
 }
 

@@ -105,7 +105,7 @@ std::string what_is_missing(const fs::path& pattern, const SourceFiles& found, c
                             std::string_view key, const std::string& places) {
   std::string text = fmt::format("(relative to {}; of a folder, {} files count", places, fmt::join(include, " and "));
   if (!found.left.empty()) {
-    text += fmt::format(", and there are {}; {} names others", describe_left(found.left),
+    text += fmt::format(", which leaves out {}; {} names others", describe_left(found.left),
                         key.starts_with("--") ? "--include" : "data.include");
   }
   if (is_kilns_folder(pattern)) text += ", but not those of a run or checkpoint";

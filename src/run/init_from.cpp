@@ -66,6 +66,7 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
 template <class T>
 void inherit_weights(const ModelSource& source, Index known_tokens, ParameterBuffer<T>& weights) {
   read_weights(source, weights);
+  check_finite_weights(weights, source.folder.string());
   if (known_tokens == 0) return;
   for (const Module module : {Module::wte, Module::lm_head}) {
     const ParameterLayout& layout = weights.layout();

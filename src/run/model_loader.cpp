@@ -91,6 +91,14 @@ void read_weights(const ModelSource& source, ParameterBuffer<T>& weights) {
   }
 }
 
+template <class T>
+void check_finite_weights(const ParameterBuffer<T>& weights, const std::string& name) {
+  if (weights.all().allFinite()) return;
+  fail(ExitCode::diverged, "{}: some weights are NaN or infinite: the model has diverged; choose another one", name);
+}
+
+template void check_finite_weights<float>(const ParameterBuffer<float>&, const std::string&);
+template void check_finite_weights<bfloat16>(const ParameterBuffer<bfloat16>&, const std::string&);
 template void read_weights<float>(const ModelSource&, ParameterBuffer<float>&);
 template void read_weights<bfloat16>(const ModelSource&, ParameterBuffer<bfloat16>&);
 

@@ -25,10 +25,10 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
               source_, count);
   names_.resize(count);
   std::vector<bool> used(count);
-  const auto place = [&](const std::string& name, const Json& id) {
+  const auto place = [&](std::string_view what, const std::string& name, const Json& id) {
     const bool whole = id.is_number_integer() && (id.is_number_unsigned() || id.get<std::int64_t>() >= 0);
     check_input(whole && id.get<std::uint64_t>() < count,
-                "{}: token \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}, none left out", source_,
+                "{}: {} \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}, none left out", source_, what,
                 name, brief_json(id), count, count - 1);
     const auto at = id.get<std::size_t>();
     check_input(!used[at], "{}: tokens \"{}\" and \"{}\" have the same id {}; each must have its own", source_,
@@ -36,9 +36,9 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
     names_[at] = name;
     used[at] = true;
   };
-  for (const auto& [name, id] : vocab.items()) place(name, id);
+  for (const auto& [name, id] : vocab.items()) place("token", name, id);
   for (const SpecialToken& token : added_) {
-    if (new_tokens.contains(token.content)) place(token.content, token.id);
+    if (new_tokens.contains(token.content)) place("added token", token.content, token.id);
   }
   ids_.reserve(count);
   for (std::size_t id = 0; id < count; ++id) ids_.emplace(names_[id], static_cast<TokenId>(id));

@@ -89,13 +89,13 @@ class MeasuringProgress {
  public:
   explicit MeasuringProgress(const std::function<void(double)>& tell) : tell_(tell) {}
 
-  /// Estimates the time of the shapes from `next` on that have enough steps in `seconds` of training.
+  /// Estimates the time of the shapes from `next` on, up to the first that has too few steps in `seconds` of training.
   void expect(std::size_t next, double seconds_per_operation, double seconds) {
     remaining_ = 0;
     for (std::size_t i = next; i < kShapes.size(); ++i) {
       const double step = operations(kShapes[i]) * seconds_per_operation;
-      if (seconds / step < kFewestOfModel) break;
       remaining_ += 2 * std::max(kTimingSeconds, kTimedSteps * step);
+      if (seconds / step < kFewestOfModel) break;
     }
     begun_ = stopwatch_.seconds();
     if (!left_) left_ = remaining_;

@@ -74,6 +74,8 @@ bool Trainer::after_step() {
   const bool improved = evaluation && p_.state.evaluations_since_best == 0;
   if (evaluates || is_due(train.log_every) || (is_last && train.log_every > 0)) log_row();
   if (evaluation) monitor_.on_evaluation(p_.state.step, *evaluation, improved);
+  if (is_last && evaluation && !std::isfinite(evaluation->loss))
+    fail_diverged("the loss of the last evaluation is not finite");
   const bool samples = is_due(train.sample_every) || (evaluates && train.sample_at_evaluations);
   if (samples && (has_time || is_last)) sample();
 
@@ -176,11 +178,14 @@ void Trainer::after_bad_step(const StepResult& result, Index first_example) {
   warn("step {}: loss {} and gradient norm {} on {} {} to {}; the update is skipped ({} in a row)", state.step,
        significant(result.loss, 4), significant(result.gradient_norm, 4), p_.data.batches->unit(), first_example,
        state.windows - 1, state.bad_steps_in_a_row);
-  if (state.bad_steps_in_a_row >= p_.config.train.max_bad_steps) fail_diverged();
+  if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
+  fail_diverged(fmt::format("{} in a row without a finite loss and gradient{} (train.max_bad_steps)",
+                            counted(state.bad_steps_in_a_row, "step"),
+                            p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : ""));
 }
 
 /// Ends the run. The weights before the skipped steps are already bad: drops checkpoints of them.
-void Trainer::fail_diverged() {
+void Trainer::fail_diverged(const std::string& found) {
   const TrainerState& state = p_.state;
   record_.wait();
   std::optional<Index> sound;
@@ -188,10 +193,9 @@ void Trainer::fail_diverged() {
   world_.barrier();
   const double clip_norm = p_.config.optimizer.clip_norm;
   fail(ExitCode::diverged,
-       "diverged: {} in a row without a finite loss and gradient{} (train.max_bad_steps); a resume continues from step "
-       "{}: set a lower optimizer.learning_rate, {} or a longer schedule.warmup_steps",
-       counted(state.bad_steps_in_a_row, "step"),
-       p_.config.train.skip_spikes ? ", or with a loss far above the recent ones" : "", sound.value_or(0),
+       "diverged: {}; a resume continues from step {}: set a lower optimizer.learning_rate, {} or a longer "
+       "schedule.warmup_steps",
+       found, sound.value_or(0),
        clip_norm > 0 ? fmt::format("a lower optimizer.clip_norm than {:g}", clip_norm)
                      : "an optimizer.clip_norm such as 1 (0 does not clip)");
 }

@@ -33,7 +33,7 @@ class Trainer {
   void warn_if_right_at_once(const PreferenceSums& sums);
   void note_rollout(const PolicySums& sums, Index first);
   void warn_of_overoptimisation(const Evaluation& evaluation);
-  [[noreturn]] void fail_diverged();
+  [[noreturn]] void fail_diverged(const std::string& found);
   void after_bad_step(const StepResult& result, Index first_example);
   void log_row();
   std::optional<Evaluation> evaluate();

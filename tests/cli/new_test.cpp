@@ -107,8 +107,8 @@ TEST(NewCommand, TellsWhatItTookOfAFolderAndWhatItLeft) {
   const Outcome none = folder.run("new --data p --include '*.rs' --for 20s --output none.json");
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.err, HasSubstr("--data: no file matches \"p\""));
-  EXPECT_THAT(none.err, HasSubstr("of a folder, *.rs files count, and there are 6 others, such as .py; --include names "
-                                  "others"));
+  EXPECT_THAT(none.err, HasSubstr("of a folder, *.rs files count, which leaves out 6 others, such as .py; --include "
+                                  "names others"));
 }
 
 TEST(NewCommand, ReplacesNothingUnlessToldTo) {

@@ -96,6 +96,9 @@ TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
   const std::string file = run_to_prompt().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
   expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
+  const Outcome no_text = sample({"--prompts", run_to_prompt().scratch.write("p.pdf", "%PDF-1.7 and more")});
+  EXPECT_EQ(no_text.code, 3);
+  EXPECT_THAT(no_text.err, HasSubstr("p.pdf: is a PDF document; text is expected: extract its text"));
   EXPECT_NE(sample({"--prompts", ""}).code, 0);                                       // an unset variable of a shell
   EXPECT_NE(sample({"--prompts", run_to_prompt().scratch.path().string()}).code, 0);  // a folder
 }

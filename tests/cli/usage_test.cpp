@@ -184,6 +184,7 @@ TEST(Usage, AWrongCommandLineIsToldInKilnsWords) {
       {{"train", "a", "b"}, "error: unexpected argument \"b\"; kiln train --help"},
       {{"sample", "r", "a", "--prompt", "b"}, "error: --prompt is given more than once"},
       {{"sample", "r", "--prompt", "a", "--prompt-file", "b"}, "exclude each other; give one of them"},
+      {{"export", "r"}, "error: --to is missing: hf|gguf|llmc is expected; kiln export --help"},
       {{"diff", "a"}, "error: B is missing: "},
       {{"tokenizer", "train"}, "error: --input is missing: text"},
       {{"--xyz"}, "error: unknown option --xyz; kiln --help"},

@@ -250,7 +250,7 @@ TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
                [&] { Corpus corpus(config_of({cut})); });
   const std::string twice = scratch.write("b.txt.zst", testing::zstd(testing::gzip("some text")));
   expect_error(ExitCode::bad_input,
-               twice + ": is compressed by gzip; text is expected: decompress it (gzip -dk FILE) and name the result",
+               twice + ": is compressed by gzip; text is expected: decompress it (gzip -dc < FILE > NEW) and name the result",
                [&] { Corpus corpus(config_of({twice})); });
   const std::string array = scratch.write("c.json.gz", testing::gzip("[1, 2]"));
   expect_error(ExitCode::bad_input,

@@ -25,17 +25,19 @@ const std::string kTable =
 /// Contents, and the end of the message that refuses them as text.
 const std::vector<std::pair<std::string, std::string>> kForeign{
     {"\x1F\x8B\x08\0abc"s,
-     "is compressed by gzip; text is expected: decompress it (gzip -dk FILE) and name the result"},
+     "is compressed by gzip; text is expected: decompress it (gzip -dc < FILE > NEW) and name the result"},
     {"\x28\xB5\x2F\xFD abc",
-     "is compressed by zstd; text is expected: decompress it (zstd -d FILE) and name the result"},
-    {"\xFD\x37zXZ\0abc"s, "is compressed by xz; text is expected: decompress it (xz -dk FILE) and name the result"},
-    {"BZh91AY&SYabc", "is compressed by bzip2; text is expected: decompress it (bzip2 -dk FILE) and name the result"},
+     "is compressed by zstd; text is expected: decompress it (zstd -dc < FILE > NEW) and name the result"},
+    {"\xFD\x37zXZ\0abc"s, "is compressed by xz; text is expected: decompress it (xz -dc < FILE > NEW) and name the result"},
+    {"BZh91AY&SYabc", "is compressed by bzip2; text is expected: decompress it (bzip2 -dc < FILE > NEW) and name the result"},
     {"PK\3\4abc",
      "is a zip archive (as .docx, .epub, .npz and PyTorch's files are); text is expected: unpack it and name the text "
      "that is in it"},
     {std::string(257, 'a') + "ustar\0"s,
      "is a tar archive; text is expected: unpack it (tar -xf FILE) and name the text that is in it"},
     {"PAR1abcdefghPAR1", "is a Parquet table" + kTable},
+    {"PAR1\x15\0\x15 cut short"s, "is a Parquet table" + kTable},
+    {"Obj\1\4abc", "is an Avro table" + kTable},
     {"SQLite format 3\0abc"s, "is an SQLite database" + kTable},
     {"\x10\0\0\0\0\0\0\0{\"a\":1}         and weights"s,
      "is a model in safetensors; text is expected: name the text to read, not the model"},

@@ -117,9 +117,12 @@ TEST(SourceFiles, WhatIsLeftIsCounted) {
   const std::string folder = scratch.path("d").string();
   expect_error(ExitCode::usage,
                "data.train: no file matches \"" + folder +
-                   "\" (relative to the current directory; of a folder, *.csv files count, and there are 6 others, "
-                   "such as .py; data.include names others)",
+                   "\" (relative to the current directory; of a folder, *.csv files count, which leaves out 6 "
+                   "others, such as .py; data.include names others)",
                [&] { find_source_files({folder}, "data.train", {}, {"*.csv"}); });
+  scratch.write("md/readme.md", "x");
+  expect_error(ExitCode::usage, "which leaves out 1 other, .md; --include names others)",
+               [&] { find_source_files({scratch.path("md").string()}, "--data"); });
 }
 
 /// What kiln writes, and what is hidden, is nobody's text.

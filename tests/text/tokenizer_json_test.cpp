@@ -295,7 +295,7 @@ TEST(VocabAndMerges, AddedTokensThatWouldChangeTheIdsAreRefusedByName) {
   expect_refusal("special_tokens_map.json", R"({"mask_token": {"content": "abc", "lstrip": true}})",
                  {"/mask_token: /lstrip"});
   expect_refusal("added_tokens.json", R"({"<s>": -1})", {"added_tokens.json: token \"<s>\": has id -1"});
-  expect_refusal("added_tokens.json", R"({"<s>": 300})", {"\"<s>\" has id 300", "0 to 259"});
+  expect_refusal("added_tokens.json", R"({"<s>": 300})", {"added token \"<s>\" has id 300", "0 to 259"});
   expect_refusal("added_tokens.json", R"({"<s>": 5})", {"same id 5"});
   expect_refusal("tokenizer_config.json", R"({"add_prefix_space": true})", {"/add_prefix_space"});
   expect_refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "a"}}})",

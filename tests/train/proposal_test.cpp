@@ -48,13 +48,15 @@ TEST(Proposal, TakesTheCandidateFromWhichMostIsExpectedAndItsSizes) {
 
 TEST(Proposal, ProgressNeverFallsAndComesFarBeforeItsEnd) {
   const Scratch scratch;
-  std::vector<double> shares;
-  propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 30},
-          [&](double share) { shares.push_back(share); });
-  ASSERT_GE(shares.size(), 4u);  // told of every step, of which at least two are timed with each of two vocabularies
-  EXPECT_TRUE(std::ranges::is_sorted(shares));
-  EXPECT_GE(shares.front(), 0);
-  EXPECT_LE(shares.back(), 1);
+  for (const double seconds : {10, 30}) {
+    std::vector<double> shares;
+    propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = seconds},
+            [&](double share) { shares.push_back(share); });
+    ASSERT_GE(shares.size(), 4u);  // told of every step, of which at least two are timed with each of two vocabularies
+    EXPECT_TRUE(std::ranges::is_sorted(shares));
+    EXPECT_GE(shares.front(), 0);
+    EXPECT_LT(shares.back(), 1);
+  }
 }
 
 TEST(Proposal, FindsTheLineBetweenDocuments) {

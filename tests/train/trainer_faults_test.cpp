@@ -139,6 +139,22 @@ TEST(Faults, ManyBadStepsInARowDiverge) {
   EXPECT_EQ(run.state().bad_steps, 3);
 }
 
+TEST(Faults, ARunWhoseLastLossIsNotFiniteDiverges) {
+  const Scratch scratch;
+  Config config = tiny_config(scratch);
+  config.train.steps = 6;
+  config.train.checkpoint_every = 1;
+  TrainingRun run(config, scratch.path("run"));
+  TrainingHooks hooks;
+  hooks.after_step = [&](Index step) {
+    if (step == 4) run.parts().weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
+  };
+  expect_error_with(ExitCode::diverged,
+                    {"diverged: the loss of the last evaluation is not finite; a resume continues from step 4"},
+                    [&] { run.train(hooks); });
+  EXPECT_EQ(latest_checkpoint(run.paths().checkpoints())->filename(), checkpoint_name(4));
+}
+
 TEST(Faults, WeightsThatMayBeRuinedAreNotSaved) {
   const Scratch scratch;
   Config config = tiny_config(scratch);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln {
@@ -23,5 +24,16 @@ struct ChatPrompt {
 /// are ignored. Of any other file, each line that is not blank is what a user says. Throws Error: usage if there are no
 /// prompts; bad_input, with the line and the key, for a record that does not fit.
 std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file);
+
+/// A text that a model is to continue.
+struct TextPrompt {
+  std::string text;
+  std::string place = {};  // its line, "prompts.txt:3", for messages; may be empty
+};
+
+/// Returns the prompts in the contents of a file: the field "prompt" of each line of .jsonl, else the lines themselves.
+/// Skips empty lines. The file's name decides on its kind. Throws Error: usage if there are no prompts, or for a line
+/// of .jsonl without one; bad_input for contents that are not text, or not JSON.
+std::vector<TextPrompt> split_text_prompts(const std::filesystem::path& file, std::string_view contents);
 
 }  // namespace kiln

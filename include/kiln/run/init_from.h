@@ -22,7 +22,8 @@ void inherit_from_run(Json& document, const std::filesystem::path& run_config, P
 
 /// Reads the weights of the model that inherit_model described. If `known_tokens` is not 0, the rows of later tokens
 /// begin as the mean of the rows of these, in the embedding and the unembedding. Adapters stay as they are, and so
-/// does a score head if the source is a language model. T is float or bfloat16. Throws Error (usage, bad_input).
+/// does a score head if the source is a language model. T is float or bfloat16. Throws Error (usage, bad_input), and
+/// as check_finite_weights does.
 template <class T>
 void inherit_weights(const ModelSource& source, Index known_tokens, ParameterBuffer<T>& weights);
 

@@ -48,6 +48,10 @@ std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source);
 /// Loads the model and its weights; `tokenizer` stays null.
 LoadedModel load_weights(ModelSource source);
 
+/// Throws Error (diverged) if a weight is NaN or infinite; `name` is the model's. T is float or bfloat16.
+template <class T>
+void check_finite_weights(const ParameterBuffer<T>& weights, const std::string& name);
+
 /// Throws Error (usage) if a model with this head cannot begin with the weights of the source: a reward model's trunk
 /// is also that of a language model, but a language model needs a head that a reward model does not have.
 void check_can_begin(const ModelSource& source, HeadKind head);

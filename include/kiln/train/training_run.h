@@ -63,8 +63,8 @@ class TrainingRun {
   /// Trains to the end of the run, or until the monitor or early stopping ends it, and saves. First writes config.json
   /// and, with OpenMode::overwrite, removes the old run. If the monitor ends an evaluation, resuming the run makes up
   /// for it before the next step.
-  /// Throws Error: diverged after train.max_bad_steps bad steps in a row; io if checkpoints or metrics cannot be
-  /// written.
+  /// Throws Error: diverged after train.max_bad_steps bad steps in a row, or if the last evaluation's loss is not
+  /// finite; io if checkpoints or metrics cannot be written.
   TrainingEnd train(TrainingMonitor& monitor);
   TrainingEnd train();
 
