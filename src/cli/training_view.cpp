@@ -69,7 +69,8 @@ void TrainingView::on_row(const StepFigures& figures) {
 
 void TrainingView::on_evaluation(Index step, const Evaluation& evaluation, bool is_best) {
   if (evaluation.reward) return on_policy_evaluation(step, evaluation, is_best);
-  const std::string bits = evaluation.bits_per_byte ? fmt::format(", {} bits/byte", fixed(*evaluation.bits_per_byte, 4)) : "";
+  const std::string bits =
+      evaluation.bits_per_byte ? fmt::format(", {} bits/byte", fixed(*evaluation.bits_per_byte, 4)) : "";
   const bool has_accuracy = std::isfinite(evaluation.loss) && std::isfinite(evaluation.accuracy);  // not of ties alone
   const std::string accuracy = has_accuracy ? fmt::format(", accuracy {:.1f}%", 100 * evaluation.accuracy) : "";
   const std::string ends =

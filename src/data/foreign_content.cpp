@@ -33,7 +33,8 @@ struct Signature {
 
 constexpr std::array kSignatures{
     Signature{0, "\x1F\x8B\x08"sv, "compressed by gzip", "decompress it (gzip -dc < FILE > NEW) and name the result"},
-    Signature{0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd", "decompress it (zstd -dc < FILE > NEW) and name the result"},
+    Signature{0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd",
+              "decompress it (zstd -dc < FILE > NEW) and name the result"},
     Signature{0, "\xFD\x37zXZ\0"sv, "compressed by xz", "decompress it (xz -dc < FILE > NEW) and name the result"},
     Signature{4, "1AY&SY"sv, "compressed by bzip2", "decompress it (bzip2 -dc < FILE > NEW) and name the result"},
     Signature{0, "\x04\x22\x4D\x18"sv, "compressed by lz4", "decompress it (lz4 -dc < FILE > NEW) and name the result"},

@@ -28,8 +28,8 @@ Vocabulary::Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::
   const auto place = [&](std::string_view what, const std::string& name, const Json& id) {
     const bool whole = id.is_number_integer() && (id.is_number_unsigned() || id.get<std::int64_t>() >= 0);
     check_input(whole && id.get<std::uint64_t>() < count,
-                "{}: {} \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}, none left out", source_, what,
-                name, brief_json(id), count, count - 1);
+                "{}: {} \"{}\" has id {}; with {} tokens, ids are the whole numbers 0 to {}, none left out", source_,
+                what, name, brief_json(id), count, count - 1);
     const auto at = id.get<std::size_t>();
     check_input(!used[at], "{}: tokens \"{}\" and \"{}\" have the same id {}; each must have its own", source_,
                 names_[at], name, at);

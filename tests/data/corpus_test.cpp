@@ -249,9 +249,10 @@ TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
   expect_error(ExitCode::bad_input, cut + ": the gzip data is cut short; download it again, or compress it again",
                [&] { Corpus corpus(config_of({cut})); });
   const std::string twice = scratch.write("b.txt.zst", testing::zstd(testing::gzip("some text")));
-  expect_error(ExitCode::bad_input,
-               twice + ": is compressed by gzip; text is expected: decompress it (gzip -dc < FILE > NEW) and name the result",
-               [&] { Corpus corpus(config_of({twice})); });
+  expect_error(
+      ExitCode::bad_input,
+      twice + ": is compressed by gzip; text is expected: decompress it (gzip -dc < FILE > NEW) and name the result",
+      [&] { Corpus corpus(config_of({twice})); });
   const std::string array = scratch.write("c.json.gz", testing::gzip("[1, 2]"));
   expect_error(ExitCode::bad_input,
                array +

@@ -28,8 +28,10 @@ const std::vector<std::pair<std::string, std::string>> kForeign{
      "is compressed by gzip; text is expected: decompress it (gzip -dc < FILE > NEW) and name the result"},
     {"\x28\xB5\x2F\xFD abc",
      "is compressed by zstd; text is expected: decompress it (zstd -dc < FILE > NEW) and name the result"},
-    {"\xFD\x37zXZ\0abc"s, "is compressed by xz; text is expected: decompress it (xz -dc < FILE > NEW) and name the result"},
-    {"BZh91AY&SYabc", "is compressed by bzip2; text is expected: decompress it (bzip2 -dc < FILE > NEW) and name the result"},
+    {"\xFD\x37zXZ\0abc"s,
+     "is compressed by xz; text is expected: decompress it (xz -dc < FILE > NEW) and name the result"},
+    {"BZh91AY&SYabc",
+     "is compressed by bzip2; text is expected: decompress it (bzip2 -dc < FILE > NEW) and name the result"},
     {"PK\3\4abc",
      "is a zip archive (as .docx, .epub, .npz and PyTorch's files are); text is expected: unpack it and name the text "
      "that is in it"},
