@@ -61,15 +61,6 @@ TEST(DivergedModel, IsNoStartOfATraining) {
   expect_refusal(testing::run(testing::kiln({"tune", "lr", config, "--set", start, "--steps", "20"}), "",
                               model.run.scratch.path()),
                  model.folder);
-  const std::string judged =
-      model.run.scratch.write("judged.jsonl", "{\"prompt\": \"one\", \"chosen\": \"two\", \"rejected\": \"ten\"}\n");
-  const auto dpo = [&](const std::string& key, const std::string& value) {
-    return run_kiln({"train", config, "--run", model.run.scratch.path("dpo").string(), "--set",
-                     "init_from=" + model.run.folder, "--set", key + "=" + value, "--set", "objective.type=dpo",
-                     "--set", "data.train=" + judged, "--set", "data.validation_fraction=0"});
-  };
-  expect_refusal(dpo("init_from", model.folder), model.folder);
-  expect_refusal(dpo("objective.reference", model.folder), "objective.reference: " + model.folder);
 }
 
 TEST(DivergedModel, IsCopiedWithAWarning) {

@@ -121,8 +121,13 @@ TEST(SourceFiles, WhatIsLeftIsCounted) {
                    "others, such as .py; data.include names others)",
                [&] { find_source_files({folder}, "data.train", {}, {"*.csv"}); });
   scratch.write("md/readme.md", "x");
-  expect_error(ExitCode::usage, "which leaves out 1 other, .md; --include names others)",
-               [&] { find_source_files({scratch.path("md").string()}, "--data"); });
+  const std::string pages = scratch.path("md").string();
+  expect_error(
+      ExitCode::usage,
+      "--data: no file matches \"" + pages +
+          "\" (relative to the current directory; of a folder, *.txt and *.jsonl files count, which leaves out "
+          "1 other, .md; --include names others)",
+      [&] { find_source_files({pages}, "--data"); });
 }
 
 /// What kiln writes, and what is hidden, is nobody's text.

@@ -150,9 +150,9 @@ TEST(Faults, ARunWhoseLastLossIsNotFiniteDiverges) {
     if (step == 4) run.parts().weights->masters().all().setConstant(std::numeric_limits<float>::quiet_NaN());
   };
   expect_error_with(ExitCode::diverged,
-                    {"diverged: the loss of the last evaluation is not finite; a resume continues from step 4"},
+                    {"diverged: the loss of the last evaluation is not finite; a resume continues from step 3"},
                     [&] { run.train(hooks); });
-  EXPECT_EQ(latest_checkpoint(run.paths().checkpoints())->filename(), checkpoint_name(4));
+  EXPECT_EQ(latest_checkpoint(run.paths().checkpoints())->filename(), checkpoint_name(3));  // the next one has the NaN
 }
 
 TEST(Faults, WeightsThatMayBeRuinedAreNotSaved) {
