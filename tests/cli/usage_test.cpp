@@ -1,4 +1,5 @@
 // How the program is called: help, version, mistakes, and what goes where.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -149,7 +150,7 @@ TEST(Usage, AWholeNumberIsDecimalAndInTheRangeOfItsOption) {
       const Outcome outcome = run_kiln(line);
       EXPECT_EQ(outcome.code, 2) << option;
       const std::string fault = value[0] == '9' ? " is too large" : " is not a whole number from ";
-      EXPECT_THAT(outcome.err, HasSubstr(option + ": " + value + fault));
+      EXPECT_THAT(outcome.err, HasSubstr(fmt::format("{}: {}{}", option, value, fault)));
     }
   }
   const auto refusal = [](const std::string& option, const std::string& value) {

@@ -2,6 +2,7 @@
 #include "kiln/data/corpus.h"
 #include "kiln/data/token_file.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "data/small_data.h"
@@ -69,7 +70,8 @@ TEST(ForeignContent, IsRefusedWhateverTheNameSays) {
   for (const auto& [contents, message] : kForeign) {
     for (const char* name : {"a.txt", "a.jsonl", "a"}) {
       const std::string file = scratch.write(name, contents);
-      expect_error(ExitCode::bad_input, file + ": " + message, [&] { Corpus corpus(config_of({file})); });
+      expect_error(ExitCode::bad_input, fmt::format("{}: {}", file, message),
+                   [&] { Corpus corpus(config_of({file})); });
     }
   }
 }
@@ -78,7 +80,7 @@ TEST(ForeignContent, JsonIsToldByTheNameWhereProseMayBeginSo) {
   Scratch scratch;
   const auto expect_bad = [&](const char* name, const std::string& contents, const std::string& message) {
     const std::string file = scratch.write(name, contents);
-    expect_error(ExitCode::bad_input, file + ": " + message, [&] { Corpus corpus(config_of({file})); });
+    expect_error(ExitCode::bad_input, fmt::format("{}: {}", file, message), [&] { Corpus corpus(config_of({file})); });
   };
   expect_bad(
       "a.JSON", "[\"one\", \"two\"]",
@@ -104,7 +106,8 @@ TEST(ForeignContent, IsNoTokenFileEither) {
   Scratch scratch;
   const auto expect_bad = [&](const std::string& contents, const std::string& message) {
     const std::string file = scratch.write("a.bin", contents);
-    expect_error(ExitCode::bad_input, file + ": " + message, [&] { TokenFile tokens(std::filesystem::path{file}); });
+    expect_error(ExitCode::bad_input, fmt::format("{}: {}", file, message),
+                 [&] { TokenFile tokens(std::filesystem::path{file}); });
   };
   expect_bad("PK\3\4ab",
              "is a zip archive (as .docx, .epub, .npz and PyTorch's files are); token ids are expected: unpack it and "
