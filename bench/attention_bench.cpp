@@ -85,10 +85,7 @@ void add_passes(const Workload& model, const char* type) {
 }
 
 const bool kAdded = [] {
-  for (const Workload& model : kWorkloads) {
-    add_passes<float>(model, "fp32");
-    add_passes<bfloat16>(model, "bf16");
-  }
+  add_models([]<class T>(const Workload& model, const char* type) { add_passes<T>(model, type); });
   return true;
 }();
 

@@ -117,10 +117,7 @@ const bool kAdded = [] {
         [=](benchmark::State& state) { run_triad(state, millions * kMillion); });
   }
   add("elementwise/adamw/124M", [](benchmark::State& state) { run_adamw(state, 124 * kMillion); });
-  for (const Workload& model : kWorkloads) {
-    add_passes<float>(model, "fp32");
-    add_passes<bfloat16>(model, "bf16");
-  }
+  add_models([]<class T>(const Workload& model, const char* type) { add_passes<T>(model, type); });
   return true;
 }();
 

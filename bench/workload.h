@@ -71,4 +71,13 @@ void add(const std::string& name, Function&& function) {
       ->Unit(benchmark::kMicrosecond);
 }
 
+/// Calls add_passes.operator()<T>(model, name of T) for each model, in float and in bfloat16.
+template <class AddPasses>
+void add_models(const AddPasses& add_passes) {
+  for (const Workload& model : kWorkloads) {
+    add_passes.template operator()<float>(model, "fp32");
+    add_passes.template operator()<bfloat16>(model, "bf16");
+  }
+}
+
 }  // namespace kiln::bench

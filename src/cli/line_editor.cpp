@@ -158,7 +158,7 @@ class LineEditor final : public LineSource {
         ::el_set(editor_.get(), EL_PREP_TERM, 0);
         signals_.suspend();
         ::el_set(editor_.get(), EL_PREP_TERM, 1);
-        ::el_resize(editor_.get());  // and below what the shell has written, the line is drawn anew
+        ::el_resize(editor_.get());  // EL_REFRESH then draws the line again, below what the shell has written
       } else {
         clear();
       }
@@ -174,8 +174,8 @@ class LineEditor final : public LineSource {
     ::el_resize(editor_.get());
   }
 
-  /// Returns the rows between the prompt and the cursor in a window of this width. Many terminals break the lines anew
-  /// when the window changes.
+  /// Returns the rows between the prompt and the cursor in a window of this width. Many terminals wrap long lines again
+  /// when the window changes its width.
   int rows_above_cursor(int width) const {
     const LineInfo* line = ::el_line(editor_.get());
     const std::string_view before(line->buffer, static_cast<std::size_t>(line->cursor - line->buffer));

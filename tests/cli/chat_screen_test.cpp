@@ -90,7 +90,7 @@ TEST(ChatOnAScreen, AWrappedLineIsDrawnOnceAfterEachNewSizeOfTheWindow) {
   };
   for (const int width : {41, 70, 31, 100}) {
     screen.resize(width);
-    line += "," + std::to_string(width);  // what is typed afterwards comes when kiln has drawn the line anew
+    line += "," + std::to_string(width);  // its echo shows that kiln has drawn the line again
     screen.type("," + std::to_string(width));
     const std::string seen = screen.ending_with(drawn(static_cast<std::size_t>(width)));
     EXPECT_THAT(seen, ::testing::EndsWith(drawn(static_cast<std::size_t>(width)))) << width;
