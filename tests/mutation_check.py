@@ -54,7 +54,7 @@ class Copy:
                             "-DCMAKE_UNITY_BUILD=ON", *launcher], check=True, stdout=subprocess.DEVNULL)
 
     def synchronise(self) -> None:
-        """Files that are the same keep their times, so that nothing is built anew for them."""
+        """Files that are the same keep their times, so that nothing is rebuilt for them."""
         listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                                 check=True, capture_output=True, text=True).stdout.split("\0")
         names = {name for name in listed if name and (ROOT / name).is_file()}

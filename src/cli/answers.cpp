@@ -104,7 +104,7 @@ void add_answers(CLI::App& app) {
       ->required()
       ->type_name("DIR")
       ->default_str("");
-  command->add_option("--output", arguments->output, "file to write, which replaces what is there")
+  command->add_option("--output", arguments->output, "file to write; replaces an existing one")
       ->required()
       ->type_name("FILE");
   add_count(*command, "--count", generation.samples, "answers of each model to each prompt", 1, 1000);

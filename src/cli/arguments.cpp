@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::int64_t kGuessedCharacters = 65;  // Tiny Shakespeare's
 
+/// Sets the number of threads from the config of the model's run.
+LoadedModel with_threads_of_run(LoadedModel model) {
+  const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
+  set_threads(train.threads);
+  return model;
+}
+
 }  // namespace
 
 void ModelArguments::add_to(CLI::App& command) {
@@ -34,19 +41,19 @@ void ModelArguments::add_precision_to(CLI::App& command) {
              "precision of the computation; default: the precision of the run's training");
 }
 
-Precision ModelArguments::precision_of(const LoadedModel& model) const {
-  return model.precision(precision ? std::optional(value_of<Precision>(kPrecisions, *precision)) : std::nullopt);
+LoadedModel ModelArguments::load(ModelKind kind) const {
+  ModelSource source = open();
+  const auto chosen = precision ? std::optional(value_of<Precision>(kPrecisions, *precision)) : std::nullopt;
+  const Precision computing = precision_of(source, chosen);
+  return with_threads_of_run(load_model(std::move(source), kind, computing));
 }
 
-LoadedModel ModelArguments::load(ModelSource source, ModelKind kind) {
-  LoadedModel model = load_model(std::move(source), kind);
-  const TrainConfig train = model.source.config ? model.source.config->train : TrainConfig();
-  set_threads(train.threads);
-  return model;
+LoadedModel ModelArguments::load_in_float(ModelSource source, ModelKind kind) {
+  return with_threads_of_run(load_model(std::move(source), kind));
 }
 
 void warn_if_diverged(const LoadedModel& model, const std::string& name) {
-  if (model.weights->all().allFinite()) return;
+  if (model.weights->masters().all().allFinite()) return;
   spdlog::warn("{}: some weights are NaN or infinite: the model has diverged, and no program can use it", name);
 }
 

@@ -31,15 +31,13 @@ struct ModelArguments {
   /// Adds --precision, for commands that compute in more than one.
   void add_precision_to(CLI::App& command);
 
-  /// Returns fp32 or bf16: the one given, or that of the run's training, or fp32.
-  Precision precision_of(const LoadedModel& model) const;
+  /// Opens and loads the model to compute with it, in the precision given, or that of the run's training, or fp32. Sets
+  /// the number of threads from its run's config. Throws as load_model does.
+  LoadedModel load(ModelKind kind = ModelKind::language) const;
 
-  /// Opens and loads the model, and sets the number of threads from its run's config. Throws as load_model does.
-  LoadedModel load(ModelKind kind = ModelKind::language) const { return load(open(), kind); }
-
-  /// The two halves of load(), for commands that look at the model before its weights are read.
+  /// The two halves of load_in_float(), for commands that look at the model before its weights are read.
   ModelSource open() const { return open_model(run, checkpoint); }
-  static LoadedModel load(ModelSource source, ModelKind kind);
+  static LoadedModel load_in_float(ModelSource source, ModelKind kind = ModelKind::language);
 };
 
 /// Warns if a weight of the model is NaN or infinite: such a model can be copied but not used.

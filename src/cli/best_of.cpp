@@ -5,7 +5,6 @@
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/utf8.h"
-#include "kiln/nn/model_weights.h"
 #include "kiln/run/model_chat.h"
 #include "kiln/train/answers.h"
 #include "kiln/train/reward_model.h"
@@ -26,13 +25,11 @@ using Answers = std::vector<std::vector<WrittenAnswer>>;  // to each prompt
 
 Answers write(const ModelArguments& arguments, std::span<const std::vector<ChatMessage>> conversations,
               CompletionOptions completion) {
-  LoadedModel loaded = arguments.load();
+  const LoadedModel loaded = arguments.load();
   const ChatTemplate chat = chat_template_of(loaded, std::nullopt, "chat.template");
   completion.generation.end_tokens = loaded.ids().ends;
   completion.generation.overflow = ContextOverflow::stop;
-  ModelWeights weights(std::move(loaded.weights), arguments.precision_of(loaded));
-  weights.keep_only_what_is_read();
-  return write_answers({*loaded.model, weights}, *loaded.tokenizer, chat, conversations, completion);
+  return write_answers(loaded.view(), *loaded.tokenizer, chat, conversations, completion);
 }
 
 }  // namespace
@@ -45,9 +42,7 @@ void sample_best_of(const ModelArguments& model, const std::vector<std::string>&
   const Answers answers = write(model, conversations, std::move(completion));
   ModelArguments reward;
   reward.run = options.reward;
-  LoadedModel loaded = reward.load(ModelKind::reward);
-  const Precision precision = reward.precision_of(loaded);
-  const RewardModel judge(std::move(loaded), precision);
+  const RewardModel judge(reward.load(ModelKind::reward));
   Json samples = Json::array();
   std::string text;
   for (std::size_t p = 0; p < prompts.size(); ++p) {

@@ -93,11 +93,9 @@ void run_chat(ChatArguments& arguments) {
   const bool is_person = !arguments.json && is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
   const ChatOutput output = arguments.json ? ChatOutput::json : is_person ? ChatOutput::person : ChatOutput::text;
   PendingSignals signals(is_person);  // before any thread starts
-  LoadedModel loaded = arguments.model.load();
+  const LoadedModel loaded = arguments.model.load();
   const ChatTemplate chat_template = chat_template_of(loaded, choice_of(arguments.chat_template), "--template");
-  ModelWeights weights(std::move(loaded.weights), arguments.model.precision_of(loaded));
-  weights.keep_only_what_is_read();
-  const ModelView model(*loaded.model, weights);
+  const ModelView model = loaded.view();
 
   ChatOptions options = arguments.chat;
   options.end_tokens = loaded.ids().ends;

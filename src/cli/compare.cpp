@@ -65,9 +65,7 @@ double share_of_win(double a, double b) { return a > b ? 1 : a < b ? 0 : 0.5; }
 RewardModel load_reward_model(const std::string& run) {
   ModelArguments arguments;
   arguments.run = run;
-  LoadedModel loaded = arguments.load(ModelKind::reward);
-  const Precision precision = arguments.precision_of(loaded);
-  return {std::move(loaded), precision};
+  return RewardModel(arguments.load(ModelKind::reward));
 }
 
 /// Leaves of each prompt's answers the one with the highest score.

@@ -11,7 +11,8 @@ void ReadingArguments::add_to(CLI::App& command) {
   add_repeated(command, "--include", include,
                "names of the files to read from a folder, in place of *.txt and *.jsonl; may be repeated")
       ->type_name("PATTERN");
-  command.add_option("--text-field", text_field, "field of a .jsonl line that holds the text")->type_name("NAME");
+  command.add_option("--text-field", text_field, "field of a record (.jsonl, .json) that holds the text")
+      ->type_name("NAME");
 }
 
 void ReadingArguments::apply_to(DataConfig& data) const {

@@ -6,7 +6,6 @@
 #include "kiln/data/batcher.h"
 #include "kiln/data/dataset.h"
 #include "kiln/infer/context.h"
-#include "kiln/nn/model_weights.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/run/model_chat.h"
 #include "kiln/run/run_directory.h"
@@ -113,23 +112,19 @@ std::unique_ptr<EvaluationSource> text_to_score(const LoadedModel& model, const 
   return make_text_evaluation(model.model->config(), tokens, std::numeric_limits<Index>::max(), border);
 }
 
-Evaluation evaluate(LoadedModel& model, const EvaluationSource& source, std::optional<TokenId> end_of_turn,
-                    Precision precision) {
-  const ModelWeights weights(std::move(model.weights), precision);
-  weights.round();
-  const std::unique_ptr<Evaluator> evaluator = make_evaluator(
-      model.model->config(), model.model->vocab_size(), precision, text_bytes_by_token(*model.tokenizer), end_of_turn);
+Evaluation evaluate(const LoadedModel& model, const EvaluationSource& source, std::optional<TokenId> end_of_turn) {
+  const ModelWeights& weights = *model.weights;
+  const std::unique_ptr<Evaluator> evaluator =
+      make_evaluator(model.model->config(), model.model->vocab_size(), weights.precision(),
+                     text_bytes_by_token(*model.tokenizer), end_of_turn);
   Work work("scoring", static_cast<double>(source.tokens()), "tokens");
   return evaluator->evaluate(weights.view(), source, [&](double share) { work.set_share(share); });
 }
 
 /// Asks the questions of --generate or --tasks.
-void ask(LoadedModel& model, const std::optional<ChatTemplate>& chat, const EvalOptions& options) {
-  const ModelWeights weights(std::move(model.weights), options.model.precision_of(model));
-  weights.round();
-  const ModelView view(*model.model, weights);
-  if (!options.tasks.empty()) return evaluate_choices(model, view, chat, options.tasks, options.json);
-  evaluate_answers(model, view, *chat, options.questions, options.generation, options.json);
+void ask(const LoadedModel& model, const std::optional<ChatTemplate>& chat, const EvalOptions& options) {
+  if (!options.tasks.empty()) return evaluate_choices(model, chat, options.tasks, options.json);
+  evaluate_answers(model, *chat, options.questions, options.generation, options.json);
 }
 
 /// Returns the template of a model that was finetuned on conversations, or that answers questions; nullopt to score
@@ -189,7 +184,7 @@ std::string to_text(const Evaluation& result) {
 }
 
 void run_eval(const EvalOptions& options) {
-  LoadedModel model = options.model.load();
+  const LoadedModel model = options.model.load();
   const bool is_judged = model.source.config && is_of_preferences(model.source.config->objective.type);
   check(
       !is_judged || !options.data.empty() || !options.questions.empty() || !options.tasks.empty(),
@@ -209,7 +204,7 @@ void run_eval(const EvalOptions& options) {
   const auto source =
       scores_chats ? conversations_to_score(model, *chat, files, options.reading) : text_to_score(model, options);
   const auto end_of_turn = scores_chats ? std::optional(chat->end_of_turn()) : std::nullopt;
-  const Evaluation result = evaluate(model, *source, end_of_turn, options.model.precision_of(model));
+  const Evaluation result = evaluate(model, *source, end_of_turn);
   if (!std::isfinite(result.loss)) fail_diverged("the model's loss on this text is not finite");
   options.json ? write_json(to_json(result)) : write_stdout(to_text(result));
 }

@@ -120,25 +120,25 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
                                             evaluation_rows(model.model->config()), std::numeric_limits<Index>::max());
 }
 
-void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
-                      const std::string& file, const GenerationOptions& generation, bool json) {
+void evaluate_answers(const LoadedModel& model, const ChatTemplate& chat, const std::string& file,
+                      const GenerationOptions& generation, bool json) {
   std::vector<Conversation> conversations;
   read_conversations(file, [&](Conversation one) { conversations.push_back(std::move(one)); });
   CompletionOptions options{.generation = generation};
   options.generation.overflow = ContextOverflow::stop;
   options.generation.end_tokens = model.ids().ends;
   options.generation.end_tokens.push_back(chat.end_of_turn());
-  const AnswerReport report = ask_questions(view, *model.tokenizer, chat, conversations, options);
+  const AnswerReport report = ask_questions(model.view(), *model.tokenizer, chat, conversations, options);
   if (report.too_long > 0)
     spdlog::warn("{}: {} leave no room for an answer in the context of {}, and count as not answered", file,
-                 counted(report.too_long, "question"), view.config.n_ctx);
+                 counted(report.too_long, "question"), model.model->config().n_ctx);
   json ? write_json(to_json(report)) : write_stdout(to_text(report));
 }
 
-void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::optional<ChatTemplate>& chat,
-                      const std::string& file, bool json) {
+void evaluate_choices(const LoadedModel& model, const std::optional<ChatTemplate>& chat, const std::string& file,
+                      bool json) {
   const std::vector<ChoiceQuestion> questions = read_choice_questions(file);
-  const std::vector<RatedQuestion> rated = rate_choices(view, *model.tokenizer, model.ids(), chat, questions);
+  const std::vector<RatedQuestion> rated = rate_choices(model.view(), *model.tokenizer, model.ids(), chat, questions);
   Index by_sum = 0, per_byte = 0;
   Json answers = Json::array();
   for (std::size_t i = 0; i < rated.size(); ++i) {

@@ -21,12 +21,12 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
                                                          const ReadingArguments& reading);
 
 /// Answers the questions of a file, and writes the comparison to stdout.
-void evaluate_answers(const LoadedModel& model, const ModelView& view, const ChatTemplate& chat,
-                      const std::string& file, const GenerationOptions& generation, bool json);
+void evaluate_answers(const LoadedModel& model, const ChatTemplate& chat, const std::string& file,
+                      const GenerationOptions& generation, bool json);
 
 /// Rates the multiple-choice questions of a file, and writes the accuracy to stdout. With a template, they are read as
 /// conversations.
-void evaluate_choices(const LoadedModel& model, const ModelView& view, const std::optional<ChatTemplate>& chat,
-                      const std::string& file, bool json);
+void evaluate_choices(const LoadedModel& model, const std::optional<ChatTemplate>& chat, const std::string& file,
+                      bool json);
 
 }  // namespace kiln::cli

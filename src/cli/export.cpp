@@ -49,6 +49,7 @@ struct ExportJob {
 
   const ModelConfig& model() const { return loaded.model->config(); }
   Index vocab_size() const { return loaded.model->vocab_size(); }
+  ParameterBuffer<float>& weights() const { return loaded.weights->masters(); }
 };
 
 std::vector<std::string> nothing_unsupported(const ExportJob&) { return {}; }
@@ -73,7 +74,7 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
   if (family_of(job.model()) == Family::kiln)
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
-  write_huggingface_folder(path, job.model(), job.vocab_size(), *job.loaded.weights,
+  write_huggingface_folder(path, job.model(), job.vocab_size(), job.weights(),
                            tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
                                            read_chat_template(job.loaded.source.text_folder())),
                            {.type = job.type, .rewards = job.loaded.source.rewards});
@@ -81,12 +82,12 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
 
 void write_gguf(const fs::path& path, ExportJob& job) {
   warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
-  write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(*job.loaded.weights), *job.loaded.tokenizer,
+  write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(job.weights()), *job.loaded.tokenizer,
                    job.loaded.ids(), job.type, job.tied_head, read_chat_template(job.loaded.source.text_folder()));
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {
-  write_llmc_model(path, job.model(), job.vocab_size(), *job.loaded.weights, job.type);
+  write_llmc_model(path, job.model(), job.vocab_size(), job.weights(), job.type);
 }
 
 /// A format to export to, as a folder or a file.
@@ -176,7 +177,7 @@ ExportJob prepare_export(const ExportOptions& options, DataType type) {
   ModelSource opened = options.model.open();
   check(!options.merges || opened.adapter,
         "{}: has no adapters to merge; kiln export --to hf writes the model as it is", options.model.run);
-  ExportJob job{.loaded = ModelArguments::load(std::move(opened), ModelKind::either),
+  ExportJob job{.loaded = ModelArguments::load_in_float(std::move(opened), ModelKind::either),
                 .type = type,
                 .tied_head = options.omits_tied_head ? TiedHead::left_out : TiedHead::stored,
                 .name = {}};

@@ -64,7 +64,7 @@ void run_import(const ImportOptions& options) {
       save_checkpoint(run.paths().checkpoints(),
                       {.config = config,
                        .vocab_size = model.source.vocab_size,
-                       .weights = *model.weights,
+                       .weights = model.weights->masters(),
                        .optimizer = {},
                        .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, ids),
                        .state = state},

@@ -127,7 +127,7 @@ void run_inspect(const InspectOptions& options) {
           model.run);
     model.checkpoint = kUntrained;
   }
-  const LoadedModel loaded = model.load();
+  const LoadedModel loaded = ModelArguments::load_in_float(model.open());
   const std::optional<Config>& config = loaded.source.config;
   const bool began_untrained = config && !config->init_from && config->data.names_data();
   check(!options.untrained || began_untrained, "--untrained: {} started from trained weights (init_from)", model.run);
@@ -136,8 +136,7 @@ void run_inspect(const InspectOptions& options) {
       encode_prompt(tokenizer, loaded.ids(), read_prompt_argument(options.prompt),
                     options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text);
   warn_of_long_prompts({&tokens, 1}, loaded.model->config().n_ctx);
-  const ModelView view(*loaded.model, *loaded.weights);
-  const Inspection inspection = inspect(view, tokens, options.top);
+  const Inspection inspection = inspect(loaded.view(), tokens, options.top);
   if (options.json) {
     return write_json(options.next ? to_json(tokenizer, inspection.next) : to_json(tokenizer, inspection.predictions));
   }

@@ -151,7 +151,8 @@ void add_rank(CLI::App& app) {
   command->add_flag("--json", arguments->json, "with --report: print JSON")->needs("--report");
   command->footer(
       "Type the letters of the answers, the best first: b a c. Join equals by =: b a=c d. ? lists the commands.\n"
-      "Each judgement is on the disk at once, and a later start goes on where this one ended. Piped input works as a\n"
+      "Each judgement is on the disk at once, and a later start continues where this one ended. Piped input works as "
+      "a\n"
       "script, which ends with the first error.\n"
       "Example: kiln rank answers.jsonl --output rankings.jsonl --rater ann");
   command->callback([arguments] {

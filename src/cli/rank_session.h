@@ -17,7 +17,7 @@ namespace kiln::cli {
 
 class RankSession {
  public:
-  /// `is_person`: at a terminal, who goes on after a mistake.
+  /// `is_person`: at a terminal, where the session continues after a mistake.
   RankSession(std::span<const JudgedPrompt> prompts, std::vector<Showing> showings, RankingLog& log, LineSource& lines,
               bool is_person);
 

@@ -143,15 +143,6 @@ void report_speed(const std::vector<Completion>& completions, double seconds) {
                static_cast<double>(tokens) / seconds);
 }
 
-std::vector<Completion> complete(LoadedModel& loaded, const SampleOptions& options, std::span<const Prompt> prompts,
-                                 const OnText& on_text) {
-  const Precision precision = options.model.precision_of(loaded);
-  ModelWeights weights(std::move(loaded.weights), precision);
-  weights.keep_only_what_is_read();
-  const ModelView model(*loaded.model, weights);
-  return kiln::complete(model, *loaded.tokenizer, prompts, options.completion, on_text);
-}
-
 /// Logs once what happens beyond the context, if samples may exceed it.
 void say_beyond_context(const std::vector<Prompt>& prompts, Index n_ctx, const GenerationOptions& generation) {
   Index longest = 0;
@@ -180,7 +171,7 @@ void run_sample(SampleOptions options) {
     for (const TextPrompt& text : texts) prompts.push_back(text.text);
     return sample_best_of(options.model, prompts, options.completion, options.best_of, options.json);
   }
-  LoadedModel loaded = options.model.load();
+  const LoadedModel loaded = options.model.load();
   std::vector<Prompt> prompts;
   for (const TextPrompt& text : texts) {
     prompts.push_back(encode(loaded, text, options.allow_special ? SpecialTokens::allow : SpecialTokens::as_text));
@@ -198,7 +189,8 @@ void run_sample(SampleOptions options) {
     on_text = [&](Index sample, std::string_view piece, bool last) { printer.add(sample, piece, last); };
   }
   const Stopwatch stopwatch;
-  const std::vector<Completion> completions = complete(loaded, options, prompts, on_text);
+  const std::vector<Completion> completions =
+      complete(loaded.view(), *loaded.tokenizer, prompts, options.completion, on_text);
   if (options.json) write_json(to_json(texts, completions));
   report_speed(completions, stopwatch.seconds());
 }

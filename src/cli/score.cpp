@@ -183,10 +183,9 @@ void run_score(const ScoreArguments& arguments) {
     }
   }
   const JudgedPrompts read = read_judgements(files);
+  warn_of_skipped(read.census, "--data");
   check(!read.prompts.empty(), "--data: holds no prompt with answers");
-  LoadedModel loaded = arguments.model.load(ModelKind::reward);
-  const Precision precision = arguments.model.precision_of(loaded);
-  const RewardModel model(std::move(loaded), precision);
+  const RewardModel model(arguments.model.load(ModelKind::reward));
   const Scores scores = score_all(model, read.prompts);
   if (!arguments.output.empty()) write_file_atomically(arguments.output, scored_lines(read.prompts, scores));
   if (!arguments.best.empty()) write_file_atomically(arguments.best, best_lines(read.prompts, scores));

@@ -100,9 +100,9 @@ std::vector<Engine::Model> load_models(const ServeArguments& arguments) {
 /// Returns the model of --reward; null without the option.
 std::shared_ptr<const RewardModel> load_reward_model(const ServeArguments& arguments) {
   if (arguments.reward.empty()) return nullptr;
-  LoadedModel loaded = load_model(arguments.reward, std::nullopt, ModelKind::reward);
-  const Precision precision = loaded.precision();
-  auto reward = std::make_shared<const RewardModel>(std::move(loaded), precision);
+  ModelSource source = open_model(arguments.reward);
+  const Precision precision = precision_of(source);
+  auto reward = std::make_shared<const RewardModel>(load_model(std::move(source), ModelKind::reward, precision));
   spdlog::info("{}: scores answers", reward->name());
   return reward;
 }

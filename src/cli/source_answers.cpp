@@ -5,7 +5,7 @@
 #include "kiln/core/hash.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/prompts.h"
-#include "kiln/nn/model_weights.h"
+#include "kiln/run/base_model.h"
 #include "kiln/run/model_chat.h"
 
 #include <CLI/CLI.hpp>
@@ -19,27 +19,13 @@
 namespace kiln::cli {
 namespace {
 
-std::uint64_t hash_of(const ParameterBuffer<float>& weights) {
-  const auto count = static_cast<std::size_t>(weights.all().size());
-  return hash_bytes({reinterpret_cast<const char*>(weights.data()), count * sizeof(float)});
-}
-
 /// A model that answers conversations.
 struct Writer {
   Writer(const AnswerSettings& settings, const std::string& run)
-      : loaded(load(settings, run)),
-        chat(chat_template_of(loaded, choice_of(settings), "--template")),
-        hash(hash_of(*loaded.weights)),
-        weights(std::move(loaded.weights), settings.model.precision_of(loaded)) {
-    weights.keep_only_what_is_read();
-  }
+      : loaded(load(settings, run)), chat(chat_template_of(loaded, choice_of(settings), "--template")) {}
 
-  ModelView view() const { return {*loaded.model, weights}; }
-
-  LoadedModel loaded;  // without its weights
+  LoadedModel loaded;
   ChatTemplate chat;
-  std::uint64_t hash;  // of the weights
-  ModelWeights weights;
 
  private:
   static LoadedModel load(const AnswerSettings& settings, const std::string& run) {
@@ -97,14 +83,14 @@ SourceAnswers answers_of(const AnswerSettings& settings, const std::string& run,
   const Writer writer(settings, run);
   const Tokenizer& tokenizer = *writer.loaded.tokenizer;
   SourceAnswers result{.name = utf8_replace_invalid(run),
-                       .model = writer.hash,
+                       .model = hash_weights(writer.loaded.source.folder),
                        .chat_template = std::string(kChatTemplateKinds[static_cast<std::size_t>(writer.chat.kind())]),
                        .tokenizer = hash_bytes(tokenizer.to_json().dump()),
                        .answers = {}};
   CompletionOptions options = settings.completion;
   options.generation.end_tokens = writer.loaded.ids().ends;
   options.generation.overflow = ContextOverflow::stop;
-  const ModelView view = writer.view();
+  const ModelView view = writer.loaded.view();
   result.answers = write_answers(view, tokenizer, writer.chat, conversations, options);
   const auto too_long = std::ranges::count_if(result.answers, [](const auto& answers) { return answers.empty(); });
   if (too_long > 0) {
@@ -139,9 +125,9 @@ std::optional<Mean> divergence_of(const AnswerSettings& settings, std::span<cons
       if (sources[0].answers[i].empty()) continue;
       answers.push_back({writer.chat.prompt(conversations[i]), sources[0].answers[i].front().tokens});
       const Index rows = std::ssize(answers.back().prompt) + std::ssize(answers.back().tokens) - 1;
-      if (rows > writer.view().config.n_ctx) return std::nullopt;  // B's context is shorter
+      if (rows > writer.loaded.view().config.n_ctx) return std::nullopt;  // B's context is shorter
     }
-    const std::vector<double> log_probs = log_probs_of(writer.view(), answers, sampling.temperature);
+    const std::vector<double> log_probs = log_probs_of(writer.loaded.view(), answers, sampling.temperature);
     differences.resize(log_probs.size(), 0.0);
     for (std::size_t i = 0; i < log_probs.size(); ++i) differences[i] = log_probs[i] - differences[i];
   }

@@ -20,7 +20,8 @@ bool has_answer(const Conversation& conversation) {
 ConversationCounts read_conversations(const std::filesystem::path& file,
                                       const std::function<void(Conversation)>& visit) {
   ConversationCounts counts;
-  const auto take = [&](const JsonRecord& record, const std::string& place) {
+  const auto take = [&](const JsonRecord& record, std::int64_t number) {
+    const std::string place = record_place(file, number);
     for (Conversation& conversation : conversations_of(record, place)) {
       if (!has_answer(conversation)) {
         ++counts.without_answer;

@@ -1,8 +1,9 @@
-// Maps text files and splits them into documents; decodes the lines of each .jsonl file into one string.
+// Maps text files and splits them into documents; decodes the records of each JSON file into one string.
 #include "kiln/data/corpus.h"
 
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
+#include "kiln/core/extension.h"
 
 #include "data/foreign_content.h"
 #include "data/json_lines.h"
@@ -44,12 +45,18 @@ std::string other_texts(const JsonRecord& record) {
   return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
 }
 
-/// Returns a field of a line's record.
-std::string text_of(JsonRecord& record, const std::string& field, const std::string& place) {
+/// Returns a field of a record.
+const std::string& text_of(const JsonRecord& record, const std::string& field, const std::string& place) {
   const bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
   check_input(has_text, "{}: no field \"{}\" that is a string{}", place, field,
               record.is_object() ? other_texts(record) : "");
-  return std::move(record[field].get_ref<std::string&>());
+  return record[field].get_ref<const std::string&>();
+}
+
+/// Returns true for a .jsonl file, and for a .json file with an array of objects.
+bool holds_records(const std::filesystem::path& file) {
+  if (source_kind(file) == SourceKind::jsonl) return true;
+  return lower_extension(without_compression(file)) == ".json" && is_array_of_objects(FileText(file).text());
 }
 
 }  // namespace
@@ -122,10 +129,10 @@ TextPlace Corpus::place_of(const char* byte) const {
     const char* begin = source.text.data();
     if (std::less<>{}(byte, begin) || !std::less<>{}(byte, begin + source.text.size())) continue;
     const auto offset = static_cast<std::size_t>(byte - begin);
-    if (source.lines.empty()) return {source.file.string(), offset};
-    const auto after = std::ranges::upper_bound(source.lines, offset, {}, &Source::Line::begin);
-    const Source::Line& line = *std::prev(after);
-    return {line_place(source.file, line.number), offset - line.begin};
+    if (source.records.empty()) return {source.file.string(), offset};
+    const auto after = std::ranges::upper_bound(source.records, offset, {}, &Source::Record::begin);
+    const Source::Record& record = *std::prev(after);
+    return {record_place(source.file, record.number), offset - record.begin};
   }
   return {};
 }
@@ -133,8 +140,8 @@ TextPlace Corpus::place_of(const char* byte) const {
 Documents Corpus::read(const std::vector<std::filesystem::path>& files, const DataConfig& config) {
   Documents documents;
   for (const std::filesystem::path& file : files) {
-    if (source_kind(file) == SourceKind::jsonl) {
-      read_json_lines(file, config.text_field, documents);
+    if (holds_records(file)) {
+      read_records(file, config.text_field, documents);
       continue;
     }
     const std::string_view text = read_text(file);
@@ -159,20 +166,20 @@ std::string_view Corpus::read_text(const std::filesystem::path& file) {
   return texts_.emplace_back(read_file(file));
 }
 
-void Corpus::read_json_lines(const std::filesystem::path& file, const std::string& field, Documents& documents) {
-  const FileText contents(file);
-  check_is_text(file, contents.text());
+void Corpus::read_records(const std::filesystem::path& file, const std::string& field, Documents& documents) {
   std::string& decoded = texts_.emplace_back();
-  decoded.reserve(contents.text().size());  // JSON is never shorter than its text, so the views below stay valid
-  std::vector<Source::Line> lines;
-  for_each_json_line(contents.text(), file, [&](JsonRecord& record, std::int64_t number) {
-    const std::string text = text_of(record, field, line_place(file, number));
+  std::vector<Source::Record> records;
+  for_each_json_record(file, "texts", [&](const JsonRecord& record, std::int64_t number) {
+    const std::string& text = text_of(record, field, record_place(file, number));
     if (text.empty()) return;
-    lines.push_back({decoded.size(), number});
+    records.push_back({decoded.size(), number});
     decoded += text;
-    documents.push_back(std::string_view(decoded).substr(lines.back().begin));
   });
-  sources_.push_back({file, decoded, std::move(lines)});
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const std::size_t end = i + 1 < records.size() ? records[i + 1].begin : decoded.size();
+    documents.push_back(std::string_view(decoded).substr(records[i].begin, end - records[i].begin));
+  }
+  sources_.push_back({file, decoded, std::move(records)});
 }
 
 std::string zero_bytes_warning(const Corpus& corpus) {

@@ -5,6 +5,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
 #include "kiln/core/utf8.h"
+#include "kiln/data/source_files.h"
 
 #include <algorithm>
 #include <array>
@@ -139,16 +140,17 @@ std::string_view without_space(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
+constexpr Finding kArrayOfObjects{"a JSON array", "give it a name that ends in .json"};
+
 /// Recognises JSON that is not in .jsonl form. An array of objects is recognised in any file; other arrays, and lines
 /// of objects, only if the file name says JSON.
 std::optional<Finding> find_json(std::string_view contents, std::string_view extension) {
   const std::string_view text = without_space(contents);
   const bool is_json = extension == ".json" || extension == ".ndjson";
-  if (text.starts_with('[')) {
-    const std::string_view first = without_space(text.substr(1));
-    const bool holds_objects = first.starts_with('{') && without_space(first.substr(1)).starts_with('"');
-    if (!holds_objects && !is_json) return std::nullopt;
-    return Finding{"a JSON array", "write one object a line (jq -c '.[]' FILE > NAME.jsonl) and name that"};
+  if (is_array_of_objects(text)) return kArrayOfObjects;
+  if (is_json && text.starts_with('[')) {
+    return Finding{"a JSON array without objects",
+                   "make an object of each text (jq '[.[] | {text: .}]' FILE > NAME.json) and name that"};
   }
   if (!text.starts_with('{') || !is_json) return std::nullopt;
   const std::string_view line = text.substr(0, text.find('\n'));
@@ -161,24 +163,36 @@ std::optional<Finding> find_json(std::string_view contents, std::string_view ext
   fail(ExitCode::bad_input, "{}: is {}; {} expected: {}", file, finding.what, expected, finding.remedy);
 }
 
+/// Refuses what is no text at all.
+void refuse_bytes(const std::filesystem::path& file, std::string_view contents, std::string_view expected) {
+  const std::string name = file.string();
+  for (const std::string_view signature : kTokenSignatures) {
+    if (contents.starts_with(signature)) refuse(name, {"a token file", "give it a name that ends in .bin"}, expected);
+  }
+  if (const auto finding = find_binary(contents)) refuse(name, *finding, expected);
+  if (const auto finding = find_encoding(contents)) refuse(name, *finding, expected);
+}
+
 }  // namespace
+
+bool is_array_of_objects(std::string_view contents) {
+  const std::string_view text = without_space(contents);
+  if (!text.starts_with('[')) return false;
+  const std::string_view first = without_space(text.substr(1));
+  return first.starts_with('{') && without_space(first.substr(1)).starts_with('"');
+}
 
 void check_is_text(const std::filesystem::path& file, std::string_view contents) {
   constexpr std::string_view kExpected = "text is";
-  const std::string name = file.string();
-  for (const std::string_view signature : kTokenSignatures) {
-    if (contents.starts_with(signature)) refuse(name, {"a token file", "give it a name that ends in .bin"}, kExpected);
-  }
-  if (const auto finding = find_binary(contents)) refuse(name, *finding, kExpected);
-  if (const auto finding = find_encoding(contents)) refuse(name, *finding, kExpected);
+  refuse_bytes(file, contents, kExpected);
   if (const auto finding = find_json(contents, lower_extension(without_compression(file))))
-    refuse(name, *finding, kExpected);
+    refuse(file.string(), *finding, kExpected);
 }
 
 void check_is_json(const std::filesystem::path& file, std::string_view contents) {
-  constexpr std::string_view kExpected = "JSON is";
-  if (const auto finding = find_binary(contents)) refuse(file.string(), *finding, kExpected);
-  if (const auto finding = find_encoding(contents)) refuse(file.string(), *finding, kExpected);
+  refuse_bytes(file, contents, "JSON is");
+  if (source_kind(file) == SourceKind::jsonl && is_array_of_objects(contents))
+    refuse(file.string(), kArrayOfObjects, "JSON Lines are");
 }
 
 void check_is_ids(std::string_view file, std::string_view contents) {

@@ -6,12 +6,17 @@
 
 namespace kiln {
 
+/// Returns true for JSON that begins with an array of objects.
+bool is_array_of_objects(std::string_view contents);
+
 /// Throws Error (bad_input) if a file with these contents is compressed, an archive, a document, a table, a model, a
-/// token file, in an encoding other than UTF-8, or JSON other than .jsonl. The message says what it is, and how to get
-/// text from it. Unrecognised contents count as text. `contents` are decompressed if the file is compressed.
+/// token file, in an encoding other than UTF-8, or JSON other than lines in a .jsonl file. The message says what it is,
+/// and how to get text from it. Unrecognised contents count as text. `contents` are decompressed if the file is
+/// compressed.
 void check_is_text(const std::filesystem::path& file, std::string_view contents);
 
-/// Does the same for a file of JSON: refuses what is binary or in an encoding other than UTF-8.
+/// Does the same for a file of JSON: refuses what is binary or in an encoding other than UTF-8, and an array in a
+/// .jsonl file.
 void check_is_json(const std::filesystem::path& file, std::string_view contents);
 
 /// Does the same for a token file without a header, whose ids may be any bytes. Refuses compressed files, archives,

@@ -4,11 +4,14 @@
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/data/source_files.h"
 
 #include "data/foreign_content.h"
 
 namespace kiln {
 namespace {
+
+bool is_lines(const std::filesystem::path& file) { return source_kind(file) == SourceKind::jsonl; }
 
 /// Returns the array that a .json file holds. Throws Error (bad_input) with line and column.
 JsonRecord parse_array(std::string_view text, const std::filesystem::path& file) {
@@ -56,6 +59,10 @@ std::string line_place(const std::filesystem::path& file, std::int64_t number) {
   return fmt::format("{}:{}", file.string(), number);
 }
 
+std::string record_place(const std::filesystem::path& file, std::int64_t number) {
+  return is_lines(file) ? line_place(file, number) : fmt::format("{}[{}]", file.string(), number);
+}
+
 std::int64_t for_each_json_line(std::string_view text, const std::filesystem::path& file,
                                 const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
                                 const LeaveOutCutLine& leave_out, std::int64_t first) {
@@ -75,7 +82,7 @@ std::int64_t for_each_json_line(std::string_view text, const std::filesystem::pa
 }
 
 void for_each_json_record(const std::filesystem::path& file, std::string_view what,
-                          const std::function<void(const JsonRecord& record, const std::string& place)>& visit,
+                          const std::function<void(const JsonRecord& record, std::int64_t number)>& visit,
                           const LeaveOutCutLine& leave_out) {
   const std::string extension = lower_extension(without_compression(file));
   check(extension == ".jsonl" || extension == ".json",
@@ -84,13 +91,12 @@ void for_each_json_record(const std::filesystem::path& file, std::string_view wh
         file.string(), what);
   const FileText contents(file);
   check_is_json(file, contents.text());
-  if (extension == ".jsonl") {
-    const auto take = [&](const JsonRecord& record, std::int64_t number) { visit(record, line_place(file, number)); };
-    for_each_json_line(contents.text(), file, take, leave_out);
+  if (is_lines(file)) {
+    for_each_json_line(contents.text(), file, visit, leave_out);
     return;
   }
   const JsonRecord array = parse_array(contents.text(), file);
-  for (std::size_t i = 0; i < array.size(); ++i) visit(array[i], fmt::format("{}[{}]", file.string(), i));
+  for (std::size_t i = 0; i < array.size(); ++i) visit(array[i], static_cast<std::int64_t>(i));
 }
 
 }  // namespace kiln

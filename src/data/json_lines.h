@@ -38,6 +38,10 @@ std::pair<std::string_view, std::string_view> take_line(std::string_view& text);
 /// Returns "a.jsonl:3", for messages.
 std::string line_place(const std::filesystem::path& file, std::int64_t number);
 
+/// Returns the place of a record, for messages: "a.jsonl:3" for a line, counted from 1, "a.json[2]" for an element of
+/// an array, counted from 0.
+std::string record_place(const std::filesystem::path& file, std::int64_t number);
+
 /// Returns true if a last line that has no line feed and is not JSON, as a process leaves it that is killed while it
 /// writes, is to be left out. `place` is "a.jsonl:3".
 using LeaveOutCutLine = std::function<bool(std::string_view line, const std::string& place)>;
@@ -49,12 +53,12 @@ std::int64_t for_each_json_line(std::string_view text, const std::filesystem::pa
                                 const std::function<void(JsonRecord& record, std::int64_t number)>& visit,
                                 const LeaveOutCutLine& leave_out = {}, std::int64_t first = 1);
 
-/// Calls `visit` with each record of a .jsonl file, or of a .json file that holds an array, and the record's place
-/// ("a.jsonl:3" or "a.json[2]"); either file may be compressed (.gz, .zst). `what` names the records in messages
+/// Calls `visit` with each record of a .jsonl file, or of a .json file that holds an array, and the record's number
+/// (see record_place); either file may be compressed (.gz, .zst). `what` names the records in messages
 /// ("conversations"). Throws Error: usage for another kind of file; bad_input for what is not JSON, and as FileText
 /// does. `leave_out` is for_each_json_line's.
 void for_each_json_record(const std::filesystem::path& file, std::string_view what,
-                          const std::function<void(const JsonRecord& record, const std::string& place)>& visit,
+                          const std::function<void(const JsonRecord& record, std::int64_t number)>& visit,
                           const LeaveOutCutLine& leave_out = {});
 
 }  // namespace kiln

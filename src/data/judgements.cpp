@@ -2,7 +2,9 @@
 #include "kiln/data/judgements.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/hash.h"
+#include "kiln/core/report.h"
 #include "kiln/data/rankings.h"
 
 #include "data/judgement_shapes.h"
@@ -179,12 +181,19 @@ std::vector<JudgedPair> pairs_of(const Judgement& judgement) {
   return pairs;
 }
 
+void warn_of_skipped(const JudgementCensus& census, std::string_view key) {
+  for (const auto& [reason, skipped] : census.skipped) {
+    warn("{}: {} {}, the first at {}: left out", key, counted(skipped.count, "record"), text_of(reason), skipped.place);
+  }
+}
+
 JudgedPrompts read_judgements(std::span<const std::filesystem::path> files, SamePrompt same) {
   JudgedPrompts read;
   StandingRecords records(read.census);
   for (const std::filesystem::path& file : files) {
     bool has_rankings = false;
-    const auto take = [&](const JsonRecord& record, const std::string& place) {
+    const auto take = [&](const JsonRecord& record, std::int64_t number) {
+      const std::string place = record_place(file, number);
       JudgementRecord taken = judgements_of(record, place);
       has_rankings = has_rankings || taken.key.has_value();
       records.add(std::move(taken), place);

@@ -81,8 +81,8 @@ std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file) {
   const std::string extension = lower_extension(without_compression(file));
   std::vector<ChatPrompt> prompts;
   if (extension == ".jsonl" || extension == ".json") {
-    for_each_json_record(file, "prompts", [&](const JsonRecord& record, const std::string& place) {
-      prompts.push_back(prompt_of(record, place));
+    for_each_json_record(file, "prompts", [&](const JsonRecord& record, std::int64_t number) {
+      prompts.push_back(prompt_of(record, record_place(file, number)));
     });
   } else {
     prompts = read_lines(file);

@@ -189,6 +189,14 @@ void read_new_tokens(const ConfigReader& config, const fs::path& path, AdapterDe
   read.vocab_size = first[0].get<Index>() + std::ssize(first);
 }
 
+/// Returns true for what PEFT saves once more beside new tokens: the embeddings that they were added to, and the new
+/// rows of a tied unembedding.
+bool is_copy(std::string_view tensor, const ModelConfig& model) {
+  if (model.lora.new_tokens == 0) return false;
+  return tensor.ends_with(".token_adapter.base_layer.weight") ||
+         (model.tie_embeddings && tensor.ends_with(".lm_head.token_adapter.trainable_tokens_delta"));
+}
+
 }  // namespace
 
 bool is_adapter_folder(const fs::path& folder) { return path_exists(folder / kAdapterConfigFile); }
@@ -280,7 +288,7 @@ void read_adapters(const fs::path& folder, const ModelConfig& model, ParameterBu
     }
   }
   for (const TensorInfo& tensor : file.tensors()) {
-    if (!used.contains(tensor.name)) {
+    if (!used.contains(tensor.name) && !is_copy(tensor.name, model)) {
       problems.push_back(fmt::format("'{}' {} is not of this model", tensor.name, shape_text(tensor.shape)));
     }
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 namespace kiln {
@@ -30,6 +31,18 @@ void multiply(Mat<T> m, double factor) {
       for (Index c = 0; c < m.cols(); ++c) elements[c] = narrow<T>(widen(elements[c]) * static_cast<Acc<T>>(factor));
     }
   });
+}
+
+/// w += a b.   In bfloat16, the sum is rounded once.
+template <class T>
+void add_product(ConstMat<float> a, ConstMat<float> b, Mat<T> w) {
+  if constexpr (std::is_same_v<T, float>) {
+    matmul<float, float>(a, b, w, Write::accumulate);
+  } else {
+    RowMajor<float> sum = w.template cast<float>();
+    matmul<float, float>(a, b, mat(sum.data(), sum.rows(), sum.cols()), Write::accumulate);
+    w = sum.template cast<T>();
+  }
 }
 
 }  // namespace
@@ -123,22 +136,23 @@ AdapterScratch<T> lay_out_adapter_scratch(Arena& arena, const ParameterLayout& l
           arena.matrix<T>(backward && lora.dropout > 0 ? N : 0, in)};
 }
 
-void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapters, ParameterBuffer<float>& weights) {
+template <class T>
+void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapters, ParameterBuffer<T>& weights) {
   for (const Parameter& p : adapters.layout().parameters()) {
     const ParameterId weight = weights.layout().find({p.key.module, p.key.layer});
     if (p.key.tensor == TensorKind::new_rows) {
-      weights.mat(weight).bottomRows(p.rows) = adapters.mat(p.id);
+      weights.mat(weight).bottomRows(p.rows) = adapters.mat(p.id).template cast<T>();
       continue;
     }
-    if (p.role == Role::score) weights.mat(weight) = adapters.mat(p.id);
+    if (p.role == Role::score) weights.mat(weight) = adapters.mat(p.id).template cast<T>();
     if (p.key.tensor != TensorKind::lora_b) continue;
     const ParameterId a = adapters.layout().find({p.key.module, p.key.layer, TensorKind::lora_a});
     const RowMajor<float> scaled = adapters.mat(a) * static_cast<float>(lora.scale());
     const ConstMat<float> low = mat(scaled.data(), scaled.rows(), scaled.cols());
     Index begin = 0, first = 0;
     for (const Index count : p.column_groups) {
-      matmul<float, float>(columns(low, first, p.rows), columns(adapters.mat(p.id), begin, count),
-                           columns(weights.mat(weight), begin, count), Write::accumulate);
+      add_product<T>(columns(low, first, p.rows), columns(adapters.mat(p.id), begin, count),
+                     columns(weights.mat(weight), begin, count));
       begin += count;
       first += p.rows;
     }
@@ -154,5 +168,7 @@ KILN_INSTANTIATE(float)
 KILN_INSTANTIATE(bfloat16)
 KILN_INSTANTIATE(double)
 #undef KILN_INSTANTIATE
+template void merge_adapters<float>(const LoraConfig&, const ParameterBuffer<float>&, ParameterBuffer<float>&);
+template void merge_adapters<bfloat16>(const LoraConfig&, const ParameterBuffer<float>&, ParameterBuffer<bfloat16>&);
 
 }  // namespace kiln

@@ -37,7 +37,7 @@ std::vector<TensorDifference> compare_weights(const LoadedModel& a, const Loaded
     if (in_b) difference.shape_b = b.model->layout[in_b].shape();
     if (difference.is_comparable()) {
       const TensorDifference measured =
-          compare_tensors(name, as_const(a.weights->vec(in_a)), as_const(b.weights->vec(in_b)));
+          compare_tensors(name, as_const(a.weights->masters().vec(in_a)), as_const(b.weights->masters().vec(in_b)));
       difference.is_equal = measured.is_equal;
       difference.max_abs = measured.max_abs;
       difference.rms = measured.rms;

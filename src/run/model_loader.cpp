@@ -13,44 +13,52 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 namespace kiln {
 namespace {
 
 /// Reads adapters and their base, and adds the ones to the other. A reward model's base may be a language model.
-void load_adapted(LoadedModel& loaded) {
-  const ModelSource& from = loaded.source;
-  ModelConfig adapted = from.model;
-  adapted.lora = from.adapter->lora;
-  const LanguageModel<float> model(adapted, from.vocab_size);
+template <class T>
+void read_adapted(const ModelSource& source, ParameterBuffer<T>& weights) {
+  ModelConfig adapted = source.model;
+  adapted.lora = source.adapter->lora;
+  const LanguageModel<float> model(adapted, source.vocab_size);
   const ParameterLayout layout = model.layout.subset(trains_with_adapters);
   ParameterBuffer<float> adapters(layout);
-  read_adapters(from.folder, adapted, adapters);
-  loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
-  loaded.weights = std::make_unique<ParameterBuffer<float>>(loaded.model->layout);
-  if (from.adapter->base.empty()) {
-    initialise(from.model, from.config->seed, *loaded.weights);
+  read_adapters(source.folder, adapted, adapters);
+  if (source.adapter->base.empty()) {
+    initialise(source.model, source.config->seed, weights);
   } else {
-    read_weights(open_model(from.adapter->base, std::nullopt, Verify::no), *loaded.weights);
+    read_weights(open_model(source.adapter->base, std::nullopt, Verify::no), weights);
   }
-  merge_adapters(adapted.lora, adapters, *loaded.weights);
+  merge_adapters(adapted.lora, adapters, weights);
 }
 
-LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer) {
+/// Returns zeroed weights to read: in bfloat16 there are no masters.
+std::unique_ptr<ModelWeights> weights_to_read(const ParameterLayout& layout, Precision precision) {
+  const ParameterLayout with_masters = layout.subset([](const Parameter&) { return false; });
+  return std::make_unique<ModelWeights>(layout, with_masters, precision);
+}
+
+LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer, Precision precision) {
   LoadedModel loaded{
       .source = std::move(source), .tokenizer = std::move(tokenizer), .model = nullptr, .weights = nullptr};
   const ModelSource& from = loaded.source;
-  if (from.adapter) {
-    load_adapted(loaded);
-  } else if (from.is_file()) {
+  if (from.is_file()) {
     LlmcModel read = read_llmc_model(from.folder);
     loaded.model = std::move(read.model);
-    loaded.weights = std::move(read.weights);
-  } else {
-    loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
-    loaded.weights = std::make_unique<ParameterBuffer<float>>(
-        read_huggingface_weights(from.folder, from.model, loaded.model->layout));
+    loaded.weights = std::make_unique<ModelWeights>(std::move(read.weights), precision);
+    loaded.weights->keep_only_what_is_read();
+    return loaded;
   }
+  loaded.model = std::make_unique<LanguageModel<float>>(from.model, from.vocab_size);
+  if (!from.adapter) check_huggingface_weights(from.folder, from.model, loaded.model->layout);  // then take memory
+  loaded.weights = weights_to_read(loaded.model->layout, precision);
+  with_precision(precision, [&]<class T>() {
+    ParameterBuffer<T>& weights = loaded.weights->as<T>();
+    from.adapter ? read_adapted(from, weights) : read_huggingface_weights(from.folder, from.model, weights);
+  });
   return loaded;
 }
 
@@ -81,13 +89,13 @@ void read_weights(const ModelSource& source, ParameterBuffer<T>& weights) {
   if (!source.is_file() && !source.adapter && has_same_shapes(source, weights.layout())) {
     return read_huggingface_weights(source.folder, source.model, weights);
   }
-  const LoadedModel loaded = load_weights(source);
+  const LoadedModel loaded = load_weights(source, std::is_same_v<T, float> ? Precision::fp32 : Precision::bf16);
   for (const Parameter& p : weights.layout().parameters()) {
     if (is_added(source, p)) continue;
     Mat<T> to = weights.mat(p.id);
-    const ConstMat<float> from = as_const(loaded.weights->mat(loaded.model->layout.find(p.key)));
+    const ConstMat<T> from = as_const(loaded.weights->as<T>().mat(loaded.model->layout.find(p.key)));
     const Index rows = std::min(to.rows(), from.rows());  // there may be fewer positions, or more tokens
-    to.topRows(rows) = from.topRows(rows).template cast<T>();
+    to.topRows(rows) = from.topRows(rows);
   }
 }
 
@@ -117,7 +125,7 @@ TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& mo
       .tokenizer = format_tokenizer_json(tokenizer), .config = format_json(config), .ids = ids, .chat = chat_template};
 }
 
-Precision LoadedModel::precision(std::optional<Precision> chosen) const {
+Precision precision_of(const ModelSource& source, std::optional<Precision> chosen) {
   if (chosen) return resolved(*chosen);
   return source.config ? resolved(source.config->train.precision) : Precision::fp32;
 }
@@ -130,7 +138,7 @@ LoadedModel load_model(const std::string& run, const std::optional<std::string>&
   return load_model(open_model(run, choice), kind);
 }
 
-LoadedModel load_model(ModelSource source, ModelKind kind) {
+LoadedModel load_model(ModelSource source, ModelKind kind, Precision precision) {
   require_kind(source, kind);
   std::unique_ptr<Tokenizer> tokenizer;
   if (source.has_ids_alone()) {
@@ -139,7 +147,7 @@ LoadedModel load_model(ModelSource source, ModelKind kind) {
     tokenizer = load_tokenizer(source.text_folder());
     check_tokenizer_fits(*tokenizer, source.vocab_size, source.folder.string());
   }
-  return load(std::move(source), std::move(tokenizer));
+  return load(std::move(source), std::move(tokenizer), precision);
 }
 
 LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesystem::path& tokenizer) {
@@ -149,7 +157,7 @@ LoadedModel load_model_with_tokenizer(const std::string& run, const std::filesys
   check_tokenizer_fits(*other, source.vocab_size, tokenizer.string());
   source.named = is_folder(tokenizer) ? read_token_names(tokenizer) : NamedTokens();
   if (source.config) source.config->tokenizer = {};  // it names tokens of the model's own tokenizer
-  return load(std::move(source), std::move(other));
+  return load(std::move(source), std::move(other), Precision::fp32);
 }
 
 std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
@@ -157,6 +165,8 @@ std::unique_ptr<Tokenizer> own_tokenizer(const ModelSource& source) {
   return has_tokenizer(folder) ? load_tokenizer(folder) : nullptr;
 }
 
-LoadedModel load_weights(ModelSource source) { return load(std::move(source), nullptr); }
+LoadedModel load_weights(ModelSource source, Precision precision) {
+  return load(std::move(source), nullptr, precision);
+}
 
 }  // namespace kiln

@@ -61,9 +61,9 @@ std::shared_ptr<const ShelvedModel> CheckpointShelf::model(const ServedModel& se
     made->model = std::make_unique<LanguageModel<float>>(served.config(), served.view().vocab_size);
     made->weights = untrained_weights(served, made->model->layout);
   } else {
-    LoadedModel loaded = load_weights(open_model(folder));
+    LoadedModel loaded = load_weights(open_model(folder), served.view().precision);
     made->model = std::move(loaded.model);
-    made->weights = std::make_unique<ModelWeights>(std::move(loaded.weights), served.view().precision);
+    made->weights = std::move(loaded.weights);
   }
   made->weights->keep_only_what_is_read();
   models_.push_front(made);

@@ -157,7 +157,7 @@ void append_usage(std::string& json, const TokenUsage& usage) {
                  usage.prompt, usage.drawn, usage.prompt + usage.drawn, usage.cached);
 }
 
-/// Appends a choice; `content` is its member for the text, and `finish_reason` "" where it goes on.
+/// Appends a choice; `content` is its member for the text, and `finish_reason` "" if it continues.
 void append_choice(std::string& json, Index index, std::string_view content, std::string_view log_probabilities,
                    std::string_view finish_reason) {
   const fmt::format_int number(index);

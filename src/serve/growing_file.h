@@ -16,8 +16,8 @@ class GrowingFile {
   explicit GrowingFile(std::filesystem::path path) : path_(std::move(path)) {}
 
   /// Calls `line` for each line that has come since the last call. If another file lies there now, or other bytes than
-  /// were read, calls `restart` and begins anew; if none lies there, calls `restart` alone. A path whose last part is a
-  /// link, or that is no regular file, counts as no file. Throws Error (io) if reading fails.
+  /// were read, calls `restart` and reads from the beginning; if none lies there, calls `restart` alone. A path whose
+  /// last part is a link, or that is no regular file, counts as no file. Throws Error (io) if reading fails.
   void read(const std::function<void()>& restart, const std::function<void(std::string_view)>& line);
 
   /// Returns the bytes of the file as far as its lines were given out.
@@ -31,7 +31,7 @@ class GrowingFile {
   std::filesystem::path path_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
-  std::uint64_t position_ = 0;  // a line begins there, or goes on that is too long
+  std::uint64_t position_ = 0;  // a line begins there, or a line that is too long continues
   bool is_in_long_line_ = false;
   std::string end_;  // the bytes before position_
 };

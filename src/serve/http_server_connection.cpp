@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <utility>
@@ -24,6 +26,22 @@ constexpr std::size_t kInboxBytes = std::size_t{256} << 10;  // read before they
 constexpr std::size_t kAheadBytes = std::size_t{64} << 10;   // of requests to come, read while one is answered
 constexpr int kDiscards = 16;                                // reads in a row whose bytes are thrown away
 constexpr std::chrono::seconds kLingerTime{1};
+
+/// Lets the kernel end a connection whose other side has vanished without a word, such as a machine without power:
+/// after half a minute of silence it asks three times.
+void watch_other_side(int socket) {
+  [[maybe_unused]] constexpr int kOn = 1, kSilenceS = 30, kBetweenS = 5, kTimes = 3, kUnansweredMs = 45'000;
+  const auto set = [socket](int level, int option, int value) {
+    setsockopt(socket, level, option, &value, sizeof(value));  // without it, only the deadlines count
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, kOn);
+#ifdef __linux__
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kSilenceS);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kBetweenS);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kTimes);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kUnansweredMs);
+#endif
+}
 
 }  // namespace
 
@@ -74,6 +92,7 @@ Connection::Connection(std::shared_ptr<ConnectionSet> set, Socket socket)
   ErrorCode ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(Tcp::no_delay(true), ignored);  // tokens go out as they come
+  watch_other_side(socket_.native_handle());
 }
 
 /// Returns a handler for an asynchronous operation. An exception ends this connection alone.
@@ -381,7 +400,7 @@ void Connection::set_timer() {
 
 void Connection::on_timer(const ErrorCode& error) {
   const Clock::time_point now = Clock::now();
-  if (error || now < timer_at_) return;  // it was set anew
+  if (error || now < timer_at_) return;  // it was set again
   timer_at_ = Clock::time_point::max();
   if (deadline_ > now) {
     if (deadline_ < Clock::time_point::max()) set_timer();

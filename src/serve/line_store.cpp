@@ -65,7 +65,7 @@ void LineStore::Access::drop_superseded(std::uint64_t least) {
   }
 }
 
-/// Reads what others have added, or all if they have written the file anew.
+/// Reads what others have added, or all if they have rewritten the file.
 void LineStore::read_new_lines() {
   struct stat status {};
   const bool is_there = ::stat(file_.c_str(), &status) == 0;

@@ -68,7 +68,7 @@ class LineStore {
     /// Replaces a record's line by another, or by none, in a new file. Throws Error (io), and has then changed nothing.
     void replace(const std::string& key, std::string_view line);
 
-    /// Writes the file anew without lines that no longer count, if they take more room than the others and `least`
+    /// Rewrites the file without lines that no longer count, if they take more room than the others and `least`
     /// bytes. Only warns where that fails.
     void drop_superseded(std::uint64_t least);
 

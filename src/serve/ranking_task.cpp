@@ -115,7 +115,7 @@ Json RankingTask::judge(const std::string& name, const Json& body) {
   if (id.empty()) fields.refuse("showing", "it is missing; the id of what is judged is expected");
   const auto place = rater.places.find(id);
   if (place == rater.places.end())
-    throw ApiError(409, "the server has started anew since this was shown; load the page again", "showing");
+    throw ApiError(409, "the server was restarted after this was shown; load the page again", "showing");
   const Showing& showing = rater.showings[place->second];
   if (rater.log.has(showing)) throw ApiError(409, "this is judged already, in another window or program", "showing");
   const std::optional<ShownOrder> order = checked_order(fields, showing.groups.size());

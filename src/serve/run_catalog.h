@@ -44,7 +44,7 @@ class RunCatalog {
   explicit RunCatalog(std::filesystem::path folder, std::size_t most_bytes = std::size_t{1} << 30);
   ~RunCatalog();
 
-  /// Lists the folder anew. Returns the runs by name. Throws Error (io).
+  /// Lists the folder again. Returns the runs by name. Throws Error (io).
   std::vector<RunFacts> list();
 
   /// Returns the columns of a run as they are now, until the next call. All that follow throw ApiError (404) for a run

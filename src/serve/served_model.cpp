@@ -1,4 +1,4 @@
-// Keeps of the weights only the copy that the model reads.
+// Loads the model in the precision that it computes in.
 #include "kiln/serve/served_model.h"
 
 #include "kiln/core/file.h"
@@ -12,10 +12,10 @@
 namespace kiln {
 namespace {
 
-std::unique_ptr<ModelWeights> weights_of(LoadedModel& loaded, Precision precision) {
-  auto weights = std::make_unique<ModelWeights>(std::move(loaded.weights), precision);
-  weights->keep_only_what_is_read();
-  return weights;
+LoadedModel load(const ModelChoice& choice) {
+  ModelSource source = open_model(choice.run, choice.checkpoint);
+  const Precision precision = precision_of(source, choice.precision);
+  return load_model(std::move(source), ModelKind::language, precision);
 }
 
 std::string fingerprint_of(const std::filesystem::path& folder) {
@@ -26,8 +26,7 @@ std::string fingerprint_of(const std::filesystem::path& folder) {
 
 ServedModel::ServedModel(const ModelChoice& choice)
     : choice_(choice),
-      loaded_(load_model(choice.run, choice.checkpoint)),
-      weights_(weights_of(loaded_, loaded_.precision(choice.precision))),
+      loaded_(load(choice)),
       ids_(loaded_.ids()),
       chat_(chat_template_of(loaded_, choice.chat_template, "--template")),
       name_(model_name(choice.run)),

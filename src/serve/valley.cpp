@@ -180,20 +180,20 @@ class Valley {
 
   void find_run_directions() {
     std::vector<const ParameterBuffer<float>*> points;
-    for (const PathStop& stop : path_) points.push_back(stop.loaded->weights.get());
+    for (const PathStop& stop : path_) points.push_back(&stop.loaded->weights->masters());
     variance_ = principal_directions(points, *first_, *second_);
   }
 
   void load(PathStop& stop) {
     stop.loaded.emplace(load_weights(open_model(stop.saved.folder)));
-    if (stop.loaded->weights->layout().extent() == origin_->layout().extent()) return;
+    if (stop.loaded->weights->masters().layout().extent() == origin_->layout().extent()) return;
     throw ApiError(
         400, fmt::format("the checkpoint of step {} has other shapes than {}", stop.saved.step, model_.served->name()));
   }
 
   /// Finds the place of a checkpoint and its loss, and frees it.
   void look_at(PathStop& stop) {
-    ParameterBuffer<float>& weights = *stop.loaded->weights;
+    ParameterBuffer<float>& weights = stop.loaded->weights->masters();
     stop.place = project(plane(), weights);
     stop.loss = loss_->loss(weights);
     stop.loaded.reset();

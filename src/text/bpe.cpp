@@ -111,7 +111,7 @@ void Bpe::Cache::Release::operator()(void* memory) const { std::free(memory); }
 
 Bpe::Cache::Cache() {
   // calloc's zero pages cost nothing until used, so a cache for a short text is cheap. calloc aligns to less than a
-  // cache line, hence the spare slot.
+  // cache line; the spare slot is for this.
   static_assert(sizeof(Slot) == 128);
   std::size_t bytes = (kCacheSlots + 1) * sizeof(Slot);
   memory_.reset(std::calloc(1, bytes));
@@ -294,7 +294,7 @@ void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) cons
 }
 
 /// A token sequence is the encoding of its bytes exactly if every two neighbours are the encoding of theirs: ranks only
-/// rise while merging, so the first merge across a border would also happen in the pair alone. Hence two windows'
+/// rise while merging, so the first merge across a border would also happen in the pair alone. So two windows'
 /// sequences can be joined at a token that both have at the same offset, since all neighbours then come from one of
 /// them. Each window starts at a token of the previous one; if the two disagree on that token, tries another token,
 /// then a larger window. A piece whose end affects its beginning ends up in one heap.

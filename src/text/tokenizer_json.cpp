@@ -304,6 +304,7 @@ Json tokenizer_config_json(const Tokenizer& tokenizer, std::int64_t max_length, 
             {"unk_token", name(unknown)},
             {"add_prefix_space", false},
             {"clean_up_tokenization_spaces", false},
+            {"model_input_names", {"input_ids", "attention_mask"}},  // token types would shift a GPT-2's embeddings
             {"model_max_length", max_length}};
   if (ids.start && ids.start == ids.begin) json["add_bos_token"] = true;
   if (ids.padding) json["pad_token"] = name(ids.padding);

@@ -65,13 +65,6 @@ JudgedData read_judged_data(const Config& config) {
   return read;
 }
 
-/// Reports the records that the reader skipped.
-void report_skipped(const JudgementCensus& census, std::string_view key) {
-  for (const auto& [reason, skipped] : census.skipped) {
-    warn("{}: {} {}, the first at {}: left out", key, counted(skipped.count, "record"), text_of(reason), skipped.place);
-  }
-}
-
 std::string summary_of(const PreferenceCensus& census) {
   std::string text = fmt::format("{}, {}, {}, {}, longest {}", counted(census.prompts, "prompt"),
                                  counted(census.answers, "answer"), counted(census.comparisons, "comparison"),
@@ -131,8 +124,8 @@ TrainingData load_preferences(Config& config, const DataPlaces& places, const Re
         "(objective.type sft), or choose the template plain",
         config.init_from.value_or(""), name_of(data.chat->kind()));
   const JudgedData read = read_judged_data(config);
-  report_skipped(read.train.census, "data.train");
-  report_skipped(read.held_out.census, "data.validation");
+  warn_of_skipped(read.train.census, "data.train");
+  warn_of_skipped(read.held_out.census, "data.validation");
   const TrainConfig& settings = config.train;
   const Index rows = planned_batch_sizes(config).windows_per_micro_batch * config.model.n_ctx;
   const PreferenceEncoding encoding = encoding_of(config, rows);

@@ -3,7 +3,6 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/report.h"
-#include "kiln/nn/model_weights.h"
 #include "kiln/run/model_chat.h"
 #include "kiln/train/evaluate.h"
 
@@ -44,20 +43,15 @@ LoadedModel checked(LoadedModel loaded) {
 
 }  // namespace
 
-RewardModel::RewardModel(LoadedModel loaded, Precision precision)
+RewardModel::RewardModel(LoadedModel loaded)
     : loaded_(checked(std::move(loaded))),
       name_(model_name(loaded_.source.folder)),
-      chat_(chat_template_of(loaded_, std::nullopt, "chat.template")),
-      weights_(std::make_unique<ModelWeights>(std::move(loaded_.weights), precision)) {
-  weights_->keep_only_what_is_read();
-}
-
-RewardModel::~RewardModel() = default;
+      chat_(chat_template_of(loaded_, std::nullopt, "chat.template")) {}
 
 std::vector<std::optional<double>> RewardModel::scores(std::span<const AnswerToScore> answers) const {
   const ModelConfig& config = loaded_.model->config();
   const Index rows = evaluation_rows(config);
-  const ModelView model(*loaded_.model, *weights_);
+  const ModelView model = loaded_.view();
   const auto runner = model.make_runner({.rows = rounded_up_rows(rows), .scored = rows});
   std::vector<std::optional<double>> scores(answers.size());
   TokenRows batch;

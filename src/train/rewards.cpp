@@ -39,7 +39,7 @@ class EachAnswer final : public Reward {
 class ModelReward final : public Reward {
  public:
   ModelReward(const std::string& path, Precision precision)
-      : model_(load_model(path, std::nullopt, ModelKind::reward), precision) {}
+      : model_(load_model(open_model(path), ModelKind::reward, precision)) {}
 
   std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& /*while_waiting*/) override {
     std::vector<AnswerToScore> asked;

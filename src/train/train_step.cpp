@@ -176,7 +176,7 @@ bool TrainStep::is_outer(const StepPosition& position) const {
   return (position.step + 1) % config_.distributed.local_steps == 0 || is_last;
 }
 
-/// Computes the gradient of a part of a step. With `sends`, sends it as the last backward goes on.
+/// Computes the gradient of a part of a step. With `sends`, sends it during the last backward.
 StepSums TrainStep::run_part(Weights weights, BatchSource& source, std::span<const ExampleRange> part,
                              std::optional<Kept> sends) {
   StepSums sums;

@@ -215,17 +215,14 @@ LoadedModel load_named_reference(const TrainingParts& p, const ModelSource& sour
         "{} has another tokenizer, another vocabulary or a shorter n_ctx than the model that trains; name a model that "
         "was made from the same one",
         name);
-  LoadedModel loaded = load_weights(source);
-  check_finite_weights(*loaded.weights, name);
+  LoadedModel loaded = load_weights(source, p.weights->precision());
+  with_precision(p.weights->precision(), [&]<class T>() { check_finite_weights(loaded.weights->as<T>(), name); });
   return loaded;
 }
 
 /// Computes them under objective.reference.
 ReferenceLogProbs log_probs_under_named(const TrainingParts& p, const ModelSource& source) {
-  LoadedModel loaded = load_named_reference(p, source);
-  const ModelWeights weights(std::move(loaded.weights), p.weights->precision());
-  weights.round();
-  return log_probs_under(p, {*loaded.model, weights});
+  return log_probs_under(p, load_named_reference(p, source).view());
 }
 
 /// Opens the reference. If that fails on a resume, says why it is needed.
@@ -259,7 +256,7 @@ void load_policy_reference(TrainingParts& p) {
   if (named) {
     LoadedModel loaded = load_named_reference(p, source);
     p.reference_model = std::move(loaded.model);
-    p.reference_weights = std::make_unique<ModelWeights>(std::move(loaded.weights), p.weights->precision());
+    p.reference_weights = std::move(loaded.weights);
   } else {
     ModelConfig config = p.config.model;
     config.lora = {};

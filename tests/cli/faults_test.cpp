@@ -40,7 +40,7 @@ void expect_damage_found(const SmallRun& run, const std::string& file, const std
   EXPECT_THAT(resumed.err, HasSubstr(problem));
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 18 from "));
   EXPECT_EQ(run.latest_step(), 22);
-  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);  // the damaged one was written anew
+  EXPECT_EQ(run_kiln({"verify", run.folder}).code, 0);  // the damaged one was rewritten
 }
 
 TEST(Faults, ACheckpointFileCutShortExitsThreeAndAResumeFallsBack) {

@@ -96,9 +96,9 @@ TEST(InitFrom, TrainingBeginsWithTheModelsWeightsAndTokenizer) {
   const Outcome trained = run_kiln({"train", config, "--run", run, "--set", "train.steps=2"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   const LoadedModel before = load_model(pretrained().folder.string()), begun = load_model(run, "0");
-  EXPECT_EQ(begun.weights->all().matrix(), before.weights->all().matrix());
+  EXPECT_EQ(begun.weights->masters().all().matrix(), before.weights->masters().all().matrix());
   EXPECT_EQ(begun.tokenizer->to_json(), before.tokenizer->to_json());
-  EXPECT_NE(load_model(run, "2").weights->all().matrix(), before.weights->all().matrix());
+  EXPECT_NE(load_model(run, "2").weights->masters().all().matrix(), before.weights->masters().all().matrix());
   const Outcome resumed = run_kiln({"train", config, "--run", run, "--set", "train.steps=3", "--resume"});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("resuming at step 2"));
@@ -113,9 +113,9 @@ TEST(InitFrom, ALearnedContextMayBeShorterAndDropoutAnother) {
   const Outcome trained = run_kiln({"train", config, "--run", run, "--set", "train.steps=1"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   const LoadedModel begun = load_model(run, "0");
-  const ConstMat<float> positions = as_const(begun.weights->mat(begun.model->layout.find("wpe.weight")));
+  const ConstMat<float> positions = as_const(begun.weights->masters().mat(begun.model->layout.find("wpe.weight")));
   ASSERT_EQ(positions.rows(), shorter);
-  EXPECT_EQ(positions, before.weights->mat(before.model->layout.find("wpe.weight")).topRows(shorter));
+  EXPECT_EQ(positions, before.weights->masters().mat(before.model->layout.find("wpe.weight")).topRows(shorter));
 }
 
 TEST(InitFrom, OtherDifferencesAreListed) {

@@ -105,7 +105,8 @@ TEST(Inputs, WhatIsNoTextIsRefusedByEveryCommandThatReadsText) {
   ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
   for (const auto& [name, begin, what] : std::vector<std::array<std::string, 3>>{
            {"a.txt", "\x1F\x8B\x08 and more", "a.txt: is compressed by gzip; text is expected: decompress it"},
-           {"b.TXT", "[{\"text\": \"one\"}]", "b.TXT: is a JSON array; text is expected: write one object a line"},
+           {"b.TXT", "[{\"text\": \"one\"}]",
+            "b.TXT: is a JSON array; text is expected: give it a name that ends in .json"},
            {"c.md", "%PDF-1.4", "c.md: is a PDF document; text is expected: extract its text"}}) {
     const std::string file = run.scratch.write(name, begin + std::string(20'000, 'a'));
     const std::string output = run.scratch.path("made.json").string();

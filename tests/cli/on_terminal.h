@@ -113,7 +113,7 @@ class OnTerminal {
 
   int master_;
   std::string seen_;
-  std::size_t searched_ = 0;  // wait_for goes on from here
+  std::size_t searched_ = 0;  // where wait_for continues
   pid_t id_ = -1;
 };
 

@@ -72,6 +72,24 @@ TEST(PlanCommand, ATrainingTakesNoMoreMemoryThanItSays) {
   EXPECT_GT(trained.peak_bytes, total / 2);
 }
 
+/// The base has no masters, gradients or moments.
+TEST(PlanCommand, ATrainingOfAdaptersTakesAsMuchMemoryAsItSays) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's own memory is as large as the model's";
+  const testing::SmallRun run;
+  const std::vector<std::string> sets{"--set", "model.d_model=640", "--set", "model.n_layers=10",
+                                      "--set", "model.n_ctx=64",    "--set", "train.batch_size=1",
+                                      "--set", "train.steps=3",     "--set", "train.precision=bf16",
+                                      "--set", "lora.rank=4",       "--set", "train.eval_every=0"};
+  std::vector<std::string> plan{"plan", run.config, "--json"};
+  plan.insert(plan.end(), sets.begin(), sets.end());
+  const Outcome planned = run_kiln(plan);
+  ASSERT_EQ(planned.code, 0) << planned.err;
+  const nlohmann::json memory = nlohmann::json::parse(planned.out)["memory_bytes"];
+  const Outcome trained = run.train(sets);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NEAR(memory["total"].get<double>() / static_cast<double>(trained.peak_bytes), 1, 0.1) << memory.dump();
+}
+
 TEST(PlanCommand, OfATinyModelTheProgramTakesMostMemory) {
   if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's own memory is many times the model's";
   const testing::SmallRun run;

@@ -243,6 +243,24 @@ TEST(Corpus, CompressedFilesAreReadAsWhatTheyHold) {
   EXPECT_EQ(corpus.place_of(corpus.train()[3].data()).name, zst + ":3");
 }
 
+TEST(Corpus, AnArrayOfObjectsHoldsADocumentInEach) {
+  Scratch scratch;
+  const std::string file =
+      scratch.write("a.JSON", "\n[{\"text\": \"one\"}, {\"text\": \"\"},\n {\"id\": 3, \"text\": \"three\"}]\n");
+  const std::string packed = scratch.write("b.json.gz", testing::gzip("[ {\"text\": \"four\"} ]"));
+  const Corpus corpus(config_of({file, packed}));
+  EXPECT_THAT(corpus.train(), ElementsAre("one", "three", "four"));
+  const TextPlace place = corpus.place_of(corpus.train()[1].data() + 2);
+  EXPECT_EQ(place.name, file + "[2]");
+  EXPECT_EQ(place.offset, 2u);
+  const std::string other = scratch.write("c.json", "[{\"text\": \"one\"}, {\"story\": \"two\"}]");
+  expect_error(ExitCode::bad_input,
+               other +
+                   "[1]: no field \"text\" that is a string; it has \"story\", which data.text_field (--text-field) "
+                   "can name",
+               [&] { Corpus corpus(config_of({other})); });
+}
+
 TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
   Scratch scratch;
   const std::string cut = scratch.write("a.txt.gz", testing::gzip("some text").substr(0, 15));
@@ -256,8 +274,8 @@ TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
   const std::string array = scratch.write("c.json.gz", testing::gzip("[1, 2]"));
   expect_error(ExitCode::bad_input,
                array +
-                   ": is a JSON array; text is expected: write one object a line (jq -c '.[]' FILE > NAME.jsonl) and "
-                   "name that",
+                   ": is a JSON array without objects; text is expected: make an object of each text (jq '[.[] | "
+                   "{text: .}]' FILE > NAME.json) and name that",
                [&] { Corpus corpus(config_of({array})); });
 }
 

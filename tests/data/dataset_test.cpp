@@ -190,7 +190,7 @@ class TokenCache : public ::testing::Test {
  protected:
   TokenCache() { config_.train = {scratch_.write("a.txt", "0123456789")}; }
 
-  /// Encodes anew or from the cache; returns how many texts were encoded for it.
+  /// Encodes the text or reads the cache; returns how many texts were encoded for it.
   int encode(const TestTokenizer& tokenizer = TestTokenizer()) {
     const int before = tokenizer.encoded();
     data_ = as_tokens(Corpus(config_), tokenizer, scratch_.path("run/cache"));

@@ -61,7 +61,7 @@ const std::vector<std::pair<std::string, std::string>> kForeign{
     {"\x3E\x54\x29\x8F\x6F\x30\x2B\x73\x67\x30\x42\x30\x8B\x30\n\0\r\0\n\0"s,
      "is UTF-16; text is expected: convert it (iconv -f UTF-16LE -t UTF-8 FILE) and name the result"},
     {"\xEF\xBB\xBF[\n  {\"text\": \"one\"}\n]\n",
-     "is a JSON array; text is expected: write one object a line (jq -c '.[]' FILE > NAME.jsonl) and name that"},
+     "is a JSON array; text is expected: give it a name that ends in .json"},
     {"\x88\xD8\x34\x01 abc", "is a token file; text is expected: give it a name that ends in .bin"},
 };
 
@@ -70,8 +70,13 @@ TEST(ForeignContent, IsRefusedWhateverTheNameSays) {
   for (const auto& [contents, message] : kForeign) {
     for (const char* name : {"a.txt", "a.jsonl", "a"}) {
       const std::string file = scratch.write(name, contents);
-      expect_error(ExitCode::bad_input, fmt::format("{}: {}", file, message),
-                   [&] { Corpus corpus(config_of({file})); });
+      std::string expected = fmt::format("{}: {}", file, message);
+      if (file.ends_with(".jsonl")) {
+        const bool is_array = expected.find("is a JSON array") != std::string::npos;
+        const std::string_view was = "text is expected";
+        expected.replace(expected.find(was), was.size(), is_array ? "JSON Lines are expected" : "JSON is expected");
+      }
+      expect_error(ExitCode::bad_input, expected, [&] { Corpus corpus(config_of({file})); });
     }
   }
 }
@@ -84,7 +89,8 @@ TEST(ForeignContent, JsonIsToldByTheNameWhereProseMayBeginSo) {
   };
   expect_bad(
       "a.JSON", "[\"one\", \"two\"]",
-      "is a JSON array; text is expected: write one object a line (jq -c '.[]' FILE > NAME.jsonl) and name that");
+      "is a JSON array without objects; text is expected: make an object of each text (jq '[.[] | {text: .}]' FILE > "
+      "NAME.json) and name that");
   expect_bad("a.ndjson", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n",
              "is JSON Lines; text is expected: give it a name that ends in .jsonl");
 }

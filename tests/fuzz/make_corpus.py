@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes corpus/TARGET/: small inputs for each fuzz target, sound ones and ones that are wrong in one place.
 
-    tests/fuzz/make_corpus.py          writes them anew, and removes what is none of them
+    tests/fuzz/make_corpus.py          rewrites them, and removes other files
 """
 import gzip
 import json

@@ -171,6 +171,45 @@ TEST(Peft, TensorsThatDoNotFitAreListed) {
       [&] { read_adapters(scratch.path(), other.config(), read); });
 }
 
+// As PEFT saves adapters over a base whose embedding was resized.
+TEST(Peft, CopiesOfTheEmbeddingsAreIgnored) {
+  for (const Index new_tokens : {0, 2}) {
+    const Scratch scratch;
+    const SmallModel small(adapted(testing::small_gpt2(), new_tokens));
+    save(scratch, small);
+    const std::string file = scratch.path(std::string(kAdapterWeightsFile)).string();
+    const RowMajor<float> embedding = RowMajor<float>::Constant(kSmallVocabulary, 8, 2), rows = embedding.topRows(2);
+    std::map<std::string, RowMajor<float>> kept;
+    {
+      const SafetensorsFile saved(file);
+      for (const TensorInfo& tensor : saved.tensors()) {
+        RowMajor<float>& values = kept[tensor.name];
+        values.resize(tensor.shape[0], tensor.shape[1]);
+        saved.read<float>(tensor, mat(values.data(), values.rows(), values.cols()), false);
+      }
+    }
+    kept["base_model.model.transformer.wte.token_adapter.base_layer.weight"] = embedding;
+    kept["base_model.model.lm_head.token_adapter.base_layer.weight"] = embedding;
+    kept["base_model.model.lm_head.token_adapter.trainable_tokens_delta"] = rows;
+    std::vector<TensorSource> tensors;
+    for (const auto& [name, values] : kept) {
+      tensors.push_back({name, {values.rows(), values.cols()}, mat(values.data(), values.rows(), values.cols())});
+    }
+    write_safetensors(file, tensors);
+    ParameterBuffer<float> read = small.draw(2);
+    if (new_tokens == 0) {
+      expect_error_with(ExitCode::bad_input,
+                        {"transformer.wte.token_adapter.base_layer.weight", "is not of this model"},
+                        [&] { read_adapters(scratch.path(), small.config(), read); });
+      continue;
+    }
+    read_adapters(scratch.path(), small.config(), read);
+    for (const Parameter& p : small.layout().parameters()) {
+      EXPECT_EQ(read.vec(p.id) == small.weights.vec(p.id), trains_with_adapters(p)) << p.name;
+    }
+  }
+}
+
 TEST(Peft, OptionsThatKilnLacksAreRefusedByName) {
   const Scratch scratch;
   save(scratch, SmallModel(adapted(testing::small_gpt2())));

@@ -242,10 +242,10 @@ export const checks = {
     const server = await serveRanking(visit, questions(2));
     let isNew = true;  // the ids of another start are unknown
     const proxy = await visit.proxy({server, answer: (asked) => isNew && asked.method === "POST"
-      ? {status: 409, json: {error: {message: "the server has started anew since this was shown"}}} : null});
+      ? {status: 409, json: {error: {message: "the server was restarted after this was shown"}}} : null});
     const page = await openRank(visit, proxy);
     await typeKeys(page, "b", "Enter");
-    await until(page, "it says so", () => document.getElementById("notice").textContent.includes("started anew"));
+    await until(page, "it says so", () => document.getElementById("notice").textContent.includes("was restarted"));
     equal(await order(page), "b", "the order");
     isNew = false;
     await typeKeys(page, "Enter");

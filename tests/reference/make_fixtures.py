@@ -263,7 +263,7 @@ def main():
     here = pathlib.Path(__file__).resolve().parent
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "fixtures"
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)  # the order of sums, hence every bit, stays the same
+    torch.set_num_threads(1)  # the order of sums stays the same, and so does every bit
     write_models(folder)
     write_packed(folder)
     write_trajectories(folder)

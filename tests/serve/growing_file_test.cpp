@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::Scratch;
 
-/// A file that grows, and the lines that were read of it since it began anew.
+/// A file that grows, and the lines that were read of it since its last restart.
 struct ReadLines {
   explicit ReadLines(const std::filesystem::path& path) : file(path) {}
 

@@ -18,8 +18,8 @@ const Json kAsked = {{{"role", "user"}, {"content", "2 + 2?"}}};
 
 struct ScoreRoute : ::testing::Test {
   ScoringFolder folder;
-  std::shared_ptr<const RewardModel> model = std::make_shared<const RewardModel>(
-      load_model(folder.path.string(), std::nullopt, ModelKind::reward), Precision::fp32);
+  std::shared_ptr<const RewardModel> model =
+      std::make_shared<const RewardModel>(load_model(folder.path.string(), std::nullopt, ModelKind::reward));
   TestServer server{{}, {}, {.reward = model}};
 };
 

@@ -109,7 +109,7 @@ class WalkTree {
  public:
   static constexpr Index kEnd = -1;
 
-  /// A walk that the episode goes on from.
+  /// A walk that the episode continues.
   struct Prefix {
     TokenId start = 0, node = 0;               // the first and the last node
     Index length = 1;                          // nodes

@@ -1,4 +1,4 @@
-// Training against a trainer that counts everything anew for each merge.
+// Training against a trainer that counts everything again for each merge.
 #include "kiln/text/bpe_trainer.h"
 
 #include "kiln/core/threads.h"

@@ -67,7 +67,7 @@ void expect_refused(const Json& json, std::vector<std::string> words) {
 }
 
 // The ids in *_ids.json are those of @huggingface/tokenizers under *_tokenizer.json (tests/oracles). After a change
-// that is meant to alter what training gives, KILN_UPDATE_FIXTURES=1 writes *_tokenizer.json anew; then run the oracle
+// that is meant to alter what training gives, KILN_UPDATE_FIXTURES=1 rewrites *_tokenizer.json; then run the oracle
 // again.
 TEST(TokenizerJson, TrainingGivesTheFixtureAndTheIdsOfHuggingFace) {
   for (const auto& [name, config] : made_tokenizers()) {

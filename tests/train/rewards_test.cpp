@@ -213,7 +213,7 @@ TEST(Rewards, AModelsLowestScoreIsThatOfAnswersWithoutOne) {
   const ScoringFolder folder;
   const RewardConfig config{.type = RewardKind::model, .path = folder.path.string()};
   const std::string too_long(50, 'x');
-  const RewardModel model(load_model(folder.path.string(), std::nullopt, ModelKind::reward), Precision::fp32);
+  const RewardModel model(load_model(folder.path.string(), std::nullopt, ModelKind::reward));
   const std::vector<std::optional<double>> own = model.scores(
       std::vector<AnswerToScore>{{asked(), "four"}, {asked(), ""}, {asked(), "five"}, {asked(), too_long}});
   ASSERT_TRUE(own[0] && own[2] && !own[1] && !own[3]);

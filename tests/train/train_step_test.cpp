@@ -89,7 +89,8 @@ TEST(TrainStep, OneBatchIsLearnedByHeart) {
 }
 
 TEST(TrainStep, ATinyTaskIsLearnedInEightySteps) {
-  std::vector<std::int32_t> tokens;  // each token follows from the one before, on data that is drawn anew each step
+  std::vector<std::int32_t>
+      tokens;  // each token follows from the one before, on data that is drawn afresh for each step
   for (int i = 0, token = 1; i < 4000; ++i, token = (token * 3 + 1) % 17) tokens.push_back(token);
   TrainStepRig rig(small_config(), tokens, 17, DataOrder::random);
   EXPECT_NEAR(rig.step().loss, std::log(17.0), 0.3);

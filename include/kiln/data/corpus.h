@@ -8,6 +8,7 @@
 #include "kiln/text/text_error.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <optional>
@@ -19,10 +20,10 @@ namespace kiln {
 
 using Documents = std::vector<std::string_view>;
 
-/// The place of a byte of the text: a file, or a line of a .jsonl file, and the offset in the file or in that line's
-/// text.
+/// The place of a byte of the text: a file, or a record of a .jsonl or .json file, and the offset in the file or in
+/// that record's text.
 struct TextPlace {
-  std::string name;  // "a.txt", "a.jsonl:3"
+  std::string name;  // "a.txt", "a.jsonl:3", "a.json[2]"
   std::size_t offset = 0;
 };
 
@@ -32,13 +33,12 @@ struct TextPlace {
 class Corpus {
  public:
   /// Reads config.train and config.validation (see find_source_files); messages call the first `key`. A text file is
-  /// one document, or several if config.document_separator splits it (split_documents). Each line of a .jsonl file is
-  /// one document: its field config.text_field. If config.validation is empty, holds out the tail of the whole text
-  /// (cut_tail).
+  /// one document, or several if config.document_separator splits it (split_documents). Each record is one document,
+  /// its field config.text_field: a line of a .jsonl file, an object of the array in a .json file. If config.validation
+  /// is empty, holds out the tail of the whole text (cut_tail).
   /// Throws Error (usage: a name that matches nothing, token files, a separator of several lines; bad_input: a file
-  /// that cannot be read, is damaged or is recognised as something other than text (an archive, a document, UTF-16, a
-  /// JSON array
-  /// ...), or a bad .jsonl line, as file:line).
+  /// that cannot be read, is damaged or is recognised as something other than text (an archive, a document, UTF-16
+  /// ...), or a bad record, as file:line or file[index]).
   explicit Corpus(const DataConfig& config, const std::filesystem::path& base_directory = {},
                   std::string_view key = "data.train");
 
@@ -74,23 +74,23 @@ class Corpus {
   const std::optional<std::filesystem::path>& file_unlike_text() const { return unlike_text_; }
 
  private:
-  /// A file's contents in memory; for a .jsonl file, the texts of its lines, joined.
+  /// A file's contents in memory; for a file of records, their texts, joined.
   struct Source {
-    struct Line {
-      std::size_t begin;  // of its text
-      Index number;
+    struct Record {
+      std::size_t begin;    // of its text
+      std::int64_t number;  // see record_place
     };
     std::filesystem::path file;
     std::string_view text;
-    std::vector<Line> lines = {};
+    std::vector<Record> records = {};
   };
 
   Documents read(const std::vector<std::filesystem::path>& files, const DataConfig& config);
   std::string_view read_text(const std::filesystem::path& file);
-  void read_json_lines(const std::filesystem::path& file, const std::string& field, Documents& documents);
+  void read_records(const std::filesystem::path& file, const std::string& field, Documents& documents);
 
   std::deque<MappedFile> mapped_;  // large text files, into which documents point
-  std::deque<std::string> texts_;  // small text files and texts of .jsonl files, likewise
+  std::deque<std::string> texts_;  // small text files and texts of records, likewise
   std::vector<Source> sources_;
   SourceFiles train_files_, validation_files_;
   Documents train_, validation_;

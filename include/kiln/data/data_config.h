@@ -47,7 +47,8 @@ struct DataConfig {
   template <class V>
   void visit(V& v) {
     v("train", train,
-      "files, folders or globs: text, .jsonl (one document per line), .bin (token files); for objective sft: .jsonl or "
+      "files, folders or globs: text, .jsonl or .json (one document per record), .bin (token files); for objective "
+      "sft: .jsonl or "
       ".json files of conversations, for dpo, ipo and reward of judged answers; text and JSON may be compressed (.gz, "
       ".zst); required, unless mix is given");
     v("mix", mix,
@@ -60,7 +61,7 @@ struct DataConfig {
     v("document_separator", document_separator,
       "line that separates the documents of a text file; null: the file is one document");
     v("include", include, "names of the files to read from a folder, such as [\"*.py\", \"*.md\"]");
-    v("text_field", text_field, "field of a .jsonl line that holds the text");
+    v("text_field", text_field, "field of a record (.jsonl, .json) that holds the text");
     v("attend_across_documents", attend_across_documents,
       "let a token see earlier documents in its window; false: attention and positions restart after each end token, "
       "and the token that follows it is not predicted");

@@ -84,6 +84,9 @@ struct JudgementCensus {
   std::map<JudgementSkip, Skipped> skipped;  // records, by reason
 };
 
+/// Warns of each kind of record that was left out; `key` names the files ("data.train").
+void warn_of_skipped(const JudgementCensus& census, std::string_view key);
+
 struct JudgedPrompts {
   std::vector<JudgedPrompt> prompts;
   JudgementCensus census;

@@ -37,8 +37,8 @@ FileDigests write_adapters(const std::filesystem::path& folder, const ModelConfi
                            const std::string& base, const ParameterBuffer<float>& weights);
 
 /// Reads the adapters, new tokens and score head of `weights`; leaves other parameters unchanged. Layers that the
-/// folder does not adapt get a B of zeros. Throws Error (bad_input) that lists tensors that are not of this model, lack
-/// their partner, or have another shape.
+/// folder does not adapt get a B of zeros. Ignores copies of embeddings, which PEFT saves where it added rows. Throws
+/// Error (bad_input) that lists tensors that are not of this model, lack their partner, or have another shape.
 void read_adapters(const std::filesystem::path& folder, const ModelConfig& model, ParameterBuffer<float>& weights);
 
 }  // namespace kiln

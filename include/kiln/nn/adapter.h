@@ -47,7 +47,8 @@ AdapterScratch<T> lay_out_adapter_scratch(Arena& arena, const ParameterLayout& l
                                           bool backward);
 
 /// Adds scale A B to the weights that adapters adapt, and copies the rows of new tokens and a score head. `weights` is
-/// over the layout of the same model without adapters.
-void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapters, ParameterBuffer<float>& weights);
+/// over the layout of the same model without adapters. T is float or bfloat16.
+template <class T>
+void merge_adapters(const LoraConfig& lora, const ParameterBuffer<float>& adapters, ParameterBuffer<T>& weights);
 
 }  // namespace kiln

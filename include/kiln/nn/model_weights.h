@@ -8,6 +8,7 @@
 #include "kiln/tensor/parameters.h"
 
 #include <memory>
+#include <type_traits>
 
 namespace kiln {
 
@@ -32,6 +33,15 @@ class ModelWeights {
   Precision precision() const { return precision_; }
   ParameterBuffer<float>& masters() const { return *masters_; }
   ParameterBuffer<bfloat16>& rounded() const { return *rounded_; }  // in bfloat16
+  /// Returns the buffer that a model of T reads, which must exist.
+  template <class T>
+  ParameterBuffer<T>& as() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return *masters_;
+    } else {
+      return *rounded_;
+    }
+  }
   Weights view() const {
     if (!rounded_) return Weights(*masters_);
     return masters_ ? Weights(*masters_, *rounded_) : Weights(*rounded_);

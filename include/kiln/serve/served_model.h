@@ -1,13 +1,11 @@
 // Loads a model to serve, with all that its requests need.
 #pragma once
 
-#include "kiln/nn/model_weights.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/text/chat_template.h"
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -36,16 +34,15 @@ class ServedModel {
   std::int64_t created() const { return created_; }                              // seconds since 1970
   const std::string& fingerprint() const { return fingerprint_; }  // of a checkpoint: its manifest's XXH3; else ""
   const ModelConfig& config() const { return loaded_.model->config(); }
-  const LoadedModel& loaded() const { return loaded_; }  // without weights
+  const LoadedModel& loaded() const { return loaded_; }
   const Tokenizer& tokenizer() const { return *loaded_.tokenizer; }
   const ChatTemplate& chat() const { return chat_; }
   const SpecialIds& ids() const { return ids_; }
-  ModelView view() const { return {*loaded_.model, *weights_}; }
+  ModelView view() const { return loaded_.view(); }
 
  private:
   ModelChoice choice_;
   LoadedModel loaded_;
-  std::unique_ptr<ModelWeights> weights_;
   SpecialIds ids_;
   ChatTemplate chat_;
   std::string name_;

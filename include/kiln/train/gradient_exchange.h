@@ -1,4 +1,4 @@
-// Adds up the gradients of all ranks, while the backward goes on.
+// Adds up the gradients of all ranks, during the backward.
 #pragma once
 
 #include "kiln/core/world.h"
@@ -16,7 +16,7 @@ namespace kiln {
 enum class Kept { share, all };
 
 /// Sends each region of a partition as soon as the backward is done with it: all ranks reach the regions in the same
-/// order. The weights come back while the next forward goes on. All arguments must outlive the object.
+/// order. The weights come back during the next forward. All arguments must outlive the object.
 class GradientExchange final : public Arrivals {
  public:
   GradientExchange(World& world, const Partition& partition, Gradients<float>& gradients, GradientNorm& norm);

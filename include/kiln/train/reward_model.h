@@ -6,7 +6,6 @@
 #include "kiln/run/model_loader.h"
 #include "kiln/text/chat_template.h"
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,8 +13,6 @@
 #include <vector>
 
 namespace kiln {
-
-class ModelWeights;
 
 /// An answer to the messages before it.
 struct AnswerToScore {
@@ -29,8 +26,7 @@ class RewardModel {
  public:
   /// Takes over the model. Throws Error (usage) if it is no reward model, and as chat_template_of does for its
   /// template.
-  RewardModel(LoadedModel loaded, Precision precision);
-  ~RewardModel();
+  explicit RewardModel(LoadedModel loaded);
 
   /// Returns what model_name calls it.
   const std::string& name() const { return name_; }
@@ -46,7 +42,6 @@ class RewardModel {
   LoadedModel loaded_;
   std::string name_;
   ChatTemplate chat_;
-  std::unique_ptr<ModelWeights> weights_;
 };
 
 /// Of the pairs to which the model gives a probability from `low` to `high`: how many, and how many it gets right.

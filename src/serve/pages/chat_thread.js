@@ -1,4 +1,4 @@
-// Shows the turns of a conversation. Only what changes is drawn anew.
+// Shows the turns of a conversation. Draws only what changes.
 import {element} from "/kiln.js";
 import {copyText, GrowingText, iconButton, textEditor, versionControl} from "/chat_text.js";
 
@@ -168,10 +168,10 @@ export class Thread {
     const {turn, section} = this.#shown[index];
     const focus = this.#focusIn(section);
     for (const answer of turn.answers) this.#views.delete(answer);
-    const anew = this.#section(turn);
-    section.replaceWith(anew);
-    this.#shown[index] = {turn, section: anew};
-    anew.querySelector(focus)?.focus();
+    const fresh = this.#section(turn);
+    section.replaceWith(fresh);
+    this.#shown[index] = {turn, section: fresh};
+    fresh.querySelector(focus)?.focus();
   }
 
   /** Returns the selector of the button that has the focus within a section, which a new section has too. */

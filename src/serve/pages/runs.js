@@ -114,7 +114,7 @@ function metricOf(key) {
 /** Returns a range with half as much again at both sides, so that a small pan shows curves at once. */
 function widened([from, to]) { return [from - (to - from) / 2, to + (to - from) / 2]; }
 
-/** Tells a state of a run's metrics from another, even if the server has started anew meanwhile. */
+/** Tells a state of a run's metrics from another, even if the server was restarted meanwhile. */
 function stateOf({version, changed, step}) { return `${version} ${changed} ${step}`; }
 
 /** Asks for curves of runs, several runs at a time; of a part of the axis, or with null the whole. */
