@@ -6,6 +6,7 @@
 #include "kiln/core/line_process.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
+#include "kiln/interop/peft.h"
 #include "kiln/run/config.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/train/finetune.h"
@@ -28,6 +29,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln::cli {
@@ -152,6 +154,24 @@ std::string resuming_command(const TrainOptions& options, const Config& config, 
                          (programs_of(config).empty() ? "" : " --allow-command"));
 }
 
+/// Throws Error (usage) if the config is a folder other than a run; the message names the commands that train on its
+/// texts, or on the model that it holds.
+void check_no_folder(const std::string& config) {
+  const std::filesystem::path path = config;
+  if (!is_folder(path)) return;
+  const auto holds = [&](std::string_view name) { return path_exists(path / name); };
+  const std::string quoted = shell_quoted(config);
+  if (holds(kWeightsFile) || holds(kWeightsIndex) || holds(kAdapterWeightsFile)) {
+    fail_lines(ExitCode::usage, {fmt::format("{}: is a model, not a run directory; to train it further:", config),
+                                 fmt::format("  kiln train --init-from {} --data FILES", quoted)});
+  }
+  if (path_exists(RunPaths{path}.config())) return;
+  fail_lines(
+      ExitCode::usage,
+      {fmt::format("{}: is a folder, but not a run directory; to write a config for its texts and train:", config),
+       fmt::format("  kiln new --data {} && kiln train {}.json", quoted, name_of_path(config))});
+}
+
 /// Throws Error (usage) if the config is a text; the message names the commands that train on it.
 void check_no_text(const TrainOptions& options, const ConfigFile& file) {
   const std::filesystem::path path = options.config;
@@ -170,6 +190,7 @@ void check_no_text(const TrainOptions& options, const ConfigFile& file) {
 ConfigFile config_file(const TrainOptions& options) {
   const std::vector<std::string> overrides = overrides_of(options);
   if (!options.config.empty()) {
+    check_no_folder(options.config);
     ConfigFile file(options.config, overrides);
     check_no_text(options, file);
     return file;

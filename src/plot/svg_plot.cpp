@@ -23,8 +23,8 @@ constexpr double kBelow = 58;        // height below the plot's area
 constexpr double kLegendTop = 58;    // baseline of the legend's first line
 constexpr double kLegendLine = 20;
 constexpr double kSwatch = 26;
-constexpr double kCharacter = 6.9;  // approximate width at 13 pixels
-constexpr double kDigit = 8.3;      // width in the widest of the fonts
+constexpr double kCharacter = 7.7, kBoldCharacter = 9.1;  // widths at 13 pixels, in the widest of the fonts
+constexpr double kDigit = 8.3;                            // width in the widest of the fonts
 constexpr double kLabelGap = 30;  // between the plot's area and the labels; lines lead through it from curves to labels
 constexpr double kLabelLine = 17;
 constexpr int kLongestLabel = 36;  // columns
@@ -68,8 +68,10 @@ std::string escaped(const std::string& text) {
   return result;
 }
 
-/// Returns the approximate width of legend text.
-double width_of(const std::string& text) { return kCharacter * display_columns(printable(text)); }
+/// Returns the width of text in the widest of the fonts, about.
+double width_of(const std::string& text, double character = kCharacter) {
+  return character * display_columns(printable(text));
+}
 
 /// Returns the width needed for the tick labels and, left of them, the axis's title.
 double left_of(const Axis& axis) {
@@ -147,7 +149,7 @@ class SvgPlot {
       for (std::size_t i = 0; i < label_names_.size(); ++i) {
         const Label& label = figure_.labels[i];
         wanted.push_back(y(label.at.y));
-        text = std::max({text, width_of(label_names_[i]), width_of(label.detail)});
+        text = std::max({text, width_of(label_names_[i], kBoldCharacter), width_of(label.detail)});
       }
       label_middles_ = spread(wanted, row, top_ + row / 2, bottom_ - row / 2);
       width_ = right_ + kLabelGap + kSwatch + 8 + std::ceil(text) + 14;

@@ -1,4 +1,6 @@
 // A run goes on and is scored from any directory, and though its text has changed, moved or gone.
+#include "kiln/run/model_source.h"
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -166,7 +168,11 @@ TEST_F(Place, ARunDirectoryIsSaidToBeOne) {
   EXPECT_THAT(two.err, HasSubstr("is a run directory, and --run names another"));
   const Outcome none = elsewhere({"train", scratch_.path("project").string()});
   EXPECT_EQ(none.code, 2);
-  EXPECT_THAT(none.err, HasSubstr("is a folder; name a config file or a run directory"));
+  EXPECT_THAT(none.err, HasSubstr("is a folder, but not a run directory; to write a config for its texts and train:"));
+  EXPECT_THAT(none.err, HasSubstr("kiln new --data " + scratch_.path("project").string() + " && kiln train "));
+  const Outcome model = elsewhere({"train", find_model_folder(run_folder()).string()});
+  EXPECT_EQ(model.code, 2);
+  EXPECT_THAT(model.err, HasSubstr("is a model, not a run directory; to train it further:"));
   EXPECT_EQ(elsewhere({"plan", run_folder()}).code, 0);
 }
 
