@@ -147,9 +147,11 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
 
   const Precision precision = resolved(config.train.precision);
   const PolicyConfig& settings = config.policy;
-  policy.rewards = std::make_unique<Rewards>(located(config, settings.rewards), settings.max_tokens, precision);
+  policy.rewards =
+      std::make_unique<Rewards>(located(config, settings.rewards), settings.max_tokens, precision, *places.world);
   if (!settings.gold.empty()) {
-    policy.gold = std::make_unique<Rewards>(located(config, settings.gold), settings.max_tokens, precision);
+    policy.gold =
+        std::make_unique<Rewards>(located(config, settings.gold), settings.max_tokens, precision, *places.world);
   }
   policy.scoring.emplace(policy.train.prompts, *data.tokenizer, *policy.rewards);
   const Index rows = planned_batch_sizes(config).windows_per_micro_batch * n_ctx;

@@ -61,8 +61,6 @@ Evaluation PolicyEvaluator::evaluate(Weights weights, const EvaluationSource& so
   };
   rollouts.prepare(0, ModelView(config_, vocab_size_, precision_, weights), {.on_token = show_token, .between = show});
   const RolloutFigures& figures = rollouts.figures();
-  judged.resize(rollouts.episodes().size());
-  world.broadcast(std::as_writable_bytes(std::span(judged)));
   double sum = 0, squares = 0;
   const auto n = static_cast<double>(judged.size());
   for (const double one : judged) sum += one;

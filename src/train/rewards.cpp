@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -35,27 +37,64 @@ class EachAnswer final : public Reward {
   Score score_;
 };
 
-/// Scores answers by a reward model.
+/// Scores answers by a reward model. Each rank scores a part of them.
 class ModelReward final : public Reward {
  public:
-  ModelReward(const std::string& path, Precision precision)
-      : model_(load_model(open_model(path), ModelKind::reward, precision)) {}
+  ModelReward(const std::string& path, Precision precision, World& world)
+      : model_(load_model(open_model(path), ModelKind::reward, precision)), world_(world) {}
 
   std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& /*while_waiting*/) override {
-    std::vector<AnswerToScore> asked;
-    for (const DrawnAnswer& answer : answers) asked.push_back({answer.messages, answer.text});
-    const std::vector<std::optional<double>> found = model_.scores(asked);
+    std::vector<double> scores = scores_of_all(answers);
     std::optional<double> lowest;
-    for (const std::optional<double>& score : found) {
-      if (score) lowest = std::min(*score, lowest.value_or(*score));
+    for (const double score : scores) {
+      if (!std::isnan(score)) lowest = std::min(score, lowest.value_or(score));
     }
-    std::vector<double> scores;
-    for (const std::optional<double>& score : found) scores.push_back(score.value_or(lowest.value_or(0)));
+    for (double& score : scores) {
+      if (std::isnan(score)) score = lowest.value_or(0);
+    }
     return scores;
   }
 
  private:
+  /// Returns NaN for an answer without a score.
+  std::vector<double> scores_of_all(std::span<const DrawnAnswer> answers) const {
+    std::vector<std::int64_t> bounds;  // of each rank's part
+    for (int rank = 0; rank <= world_.size(); ++rank) bounds.push_back(std::ssize(answers) * rank / world_.size());
+    const auto begin = static_cast<std::size_t>(bounds[static_cast<std::size_t>(world_.rank())]);
+    const auto end = static_cast<std::size_t>(bounds[static_cast<std::size_t>(world_.rank()) + 1]);
+    std::vector<AnswerToScore> asked;
+    for (const DrawnAnswer& answer : answers.subspan(begin, end - begin))
+      asked.push_back({answer.messages, answer.text});
+    const std::vector<std::optional<double>> found = model_.scores(asked);
+    std::vector<double> scores(answers.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      scores[begin + i] = found[i].value_or(std::numeric_limits<double>::quiet_NaN());
+    }
+    world_.all_gather(std::span(scores), bounds);
+    return scores;
+  }
+
   RewardModel model_;
+  World& world_;
+};
+
+/// Scores answers by a program, which only the root has.
+class SharedCommandReward final : public Reward {
+ public:
+  SharedCommandReward(const RewardConfig& config, World& world) : world_(world) {
+    if (world.is_root()) command_.emplace(config);
+  }
+
+  std::vector<double> score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) override {
+    std::vector<double> scores(answers.size());
+    if (command_) scores = command_->score(answers, while_waiting);
+    world_.broadcast(std::as_writable_bytes(std::span(scores)));
+    return scores;
+  }
+
+ private:
+  std::optional<CommandReward> command_;
+  World& world_;
 };
 
 /// Returns what scores an answer by itself.
@@ -91,9 +130,9 @@ EachAnswer::Score score_of_each(const RewardConfig& config, Index max_tokens) {
   return {};
 }
 
-std::unique_ptr<Reward> make_reward(const RewardConfig& config, Index max_tokens, Precision precision) {
-  if (config.type == RewardKind::model) return std::make_unique<ModelReward>(*config.path, precision);
-  if (config.type == RewardKind::command) return std::make_unique<CommandReward>(config);
+std::unique_ptr<Reward> make_reward(const RewardConfig& config, Index max_tokens, Precision precision, World& world) {
+  if (config.type == RewardKind::model) return std::make_unique<ModelReward>(*config.path, precision, world);
+  if (config.type == RewardKind::command) return std::make_unique<SharedCommandReward>(config, world);
   return std::make_unique<EachAnswer>(score_of_each(config, max_tokens));
 }
 
@@ -110,9 +149,9 @@ RewardFigures figures_of(std::string name, const std::vector<double>& scores) {
 
 }  // namespace
 
-Rewards::Rewards(std::vector<RewardConfig> rewards, Index max_tokens, Precision precision)
+Rewards::Rewards(std::vector<RewardConfig> rewards, Index max_tokens, Precision precision, World& world)
     : configs_(std::move(rewards)) {
-  for (const RewardConfig& config : configs_) rewards_.push_back(make_reward(config, max_tokens, precision));
+  for (const RewardConfig& config : configs_) rewards_.push_back(make_reward(config, max_tokens, precision, world));
 }
 
 ScoredAnswers Rewards::score(std::span<const DrawnAnswer> answers, const WhileWaiting& while_waiting) {

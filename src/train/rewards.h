@@ -1,6 +1,7 @@
 // Scores answers by the rewards that a config names.
 #pragma once
 
+#include "kiln/core/world.h"
 #include "kiln/kernels/precision.h"
 #include "kiln/run/reward_config.h"
 
@@ -27,10 +28,12 @@ struct ScoredAnswers {
 class Rewards {
  public:
   /// `rewards` must be valid (validate_rewards), and their paths located. An answer has at most `max_tokens`. Loads
-  /// reward models and rules; starts no program. Throws Error as load_model and AnswerRule do.
-  Rewards(std::vector<RewardConfig> rewards, Index max_tokens, Precision precision);
+  /// reward models and rules; starts no program. `world` must outlive the object. Throws Error as load_model and
+  /// AnswerRule do.
+  Rewards(std::vector<RewardConfig> rewards, Index max_tokens, Precision precision, World& world = World::alone());
 
-  /// Scores answers. No answers have no scores, and figures of 0.
+  /// Scores answers, the same on all ranks, which share the work of reward models; only the root has programs. No
+  /// answers have no scores, and figures of 0.
   /// - model: an answer without a score, since it is empty or longer than the model's n_ctx, gets the lowest score of
   ///   the call's other answers; 0, the mean of the answers that the model was evaluated on, if none has a score.
   /// - command: the program is started at the first answer and stays alive. If it ends, hangs, or writes no number, it

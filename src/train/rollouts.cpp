@@ -72,7 +72,7 @@ void Rollouts::prepare(Index first, const ModelView& model, const RolloutWatch& 
   if (is_drawn(first)) return;
   Rollout rollout = draw(first / examples_per_rollout(), model, watch.on_token);
   rollout.figures.kl_weight = kl_weight_;
-  const ScoredAnswers scored = score(rollout.episodes, watch.between);
+  const ScoredAnswers scored = score_(rollout.episodes, watch.between);
   for (std::size_t i = 0; i < rollout.episodes.size(); ++i) rollout.episodes[i].score = scored.scores[i];
   rollout.figures.parts = scored.parts;
   evaluate(rollout, model, &Episode::behaviour, watch.between);
@@ -158,18 +158,6 @@ void Rollouts::share_drawn(Rollout& rollout, Index first, Index last) const {
     rollout.episodes[i].tokens.assign(tokens.begin() + begin, tokens.begin() + begin + drawn[i].tokens);
     rollout.drawn[i].assign(log_probs.begin() + begin, log_probs.begin() + begin + drawn[i].tokens);
   }
-}
-
-/// Scores answers on the root, and gives all ranks the scores.
-ScoredAnswers Rollouts::score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const {
-  World& world = *options_.world;
-  if (world.size() == 1) return score_(episodes, while_waiting);
-  ScoredAnswers scored;
-  scored.scores.resize(episodes.size());
-  if (world.is_root()) scored = score_(episodes, while_waiting);
-  world.broadcast(std::as_writable_bytes(std::span(scored.scores)));
-  // Only the root, which writes them, has the figures of each reward.
-  return scored;
 }
 
 /// Computes log p of all tokens under a model, and values if it has a head for them, on the batches of the first pass.

@@ -42,10 +42,10 @@ struct RolloutOptions {
   EndsAnswer ends = {};
   DataOrder order = DataOrder::shuffle;  // of the prompts
   std::uint64_t seed = 0;
-  World* world = &World::alone();  // whose ranks draw an answer each; the root scores all
+  World* world = &World::alone();  // whose ranks share the prompts
 };
 
-/// Scores answers, whose scores must be finite. Calls `while_waiting` as Rewards does.
+/// Scores answers, whose scores must be finite, the same on all ranks. Calls `while_waiting` as Rewards does.
 using ScoreEpisodes = std::function<ScoredAnswers(std::span<const Episode>, const WhileWaiting& while_waiting)>;
 
 /// Watches a rollout as it is drawn. A function that throws ends it, and leaves the state of the rollouts unchanged.
@@ -111,7 +111,6 @@ class Rollouts final : public BatchSource {
 
   Rollout draw(Index number, const ModelView& model, const std::function<void()>& on_token);
   void share_drawn(Rollout& rollout, Index first, Index last) const;
-  ScoredAnswers score(std::span<const Episode> episodes, const WhileWaiting& while_waiting) const;
   void evaluate(Rollout& rollout, const ModelView& model, std::vector<double> Episode::*log_probs,
                 const WhileWaiting& between);
   void check_drawn(const Rollout& rollout, Precision precision) const;

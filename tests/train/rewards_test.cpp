@@ -15,6 +15,7 @@
 #include "support/log_capture.h"
 #include "support/scoring_folder.h"
 #include "support/scratch.h"
+#include "support/thread_world.h"
 #include "text/byte_tokenizer.h"
 #include "train/text_rewards.h"
 #include <algorithm>
@@ -222,6 +223,38 @@ TEST(Rewards, AModelsLowestScoreIsThatOfAnswersWithoutOne) {
   EXPECT_THAT(scores_of(config, {drawn("four"), drawn(""), drawn("five"), drawn(too_long)}),
               ElementsAre(*own[0], lowest, *own[2], lowest));
   EXPECT_THAT(scores_of(config, {drawn(""), drawn(" \n")}), ElementsAre(0, 0));
+}
+
+TEST(Rewards, RanksShareAModelsWorkAndAllHaveTheSameScores) {
+  const ScoringFolder folder;
+  const RewardConfig config{.type = RewardKind::model, .weight = 2, .path = folder.path.string()};
+  const std::vector<DrawnAnswer> answers{drawn("four"), drawn(""), drawn("five"), drawn("six"), drawn("seven")};
+  const std::vector<double> alone = scores_of(config, answers);
+  for (const int ranks : {2, 3, 8}) {  // more ranks than answers, too
+    std::vector<std::vector<double>> scores(static_cast<std::size_t>(ranks));
+    testing::as_ranks(ranks, [&](World& world) {
+      scores[static_cast<std::size_t>(world.rank())] =
+          Rewards({config}, kMaxTokens, Precision::fp32, world).score(answers).scores;
+    });
+    for (const std::vector<double>& of_rank : scores) {
+      EXPECT_EQ(of_rank, scores[0]);
+      for (std::size_t i = 0; i < answers.size(); ++i) EXPECT_NEAR(of_rank.at(i), alone[i], 1e-5 * std::abs(alone[i]));
+    }
+  }
+}
+
+TEST(Rewards, OnlyTheRootHasAProgram) {
+  const Scratch scratch;
+  const RewardConfig config{.type = RewardKind::command,
+                            .command = {"/bin/sh", "-c", "echo x >> \"$0\"; while read -r line; do echo 3; done",
+                                        scratch.path("starts").string()}};
+  std::vector<double> last(3);
+  testing::as_ranks(3, [&](World& world) {
+    Rewards rewards({config}, kMaxTokens, Precision::fp32, world);
+    last[static_cast<std::size_t>(world.rank())] = rewards.score(std::vector{drawn("a"), drawn("b")}).scores.at(1);
+  });
+  EXPECT_THAT(last, ElementsAre(3, 3, 3));
+  EXPECT_EQ(read_file(scratch.path("starts")), "x\n");
 }
 
 TEST(Rewards, AFolderWithoutARewardModelIsRefusedAtTheStart) {
