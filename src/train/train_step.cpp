@@ -139,6 +139,7 @@ void TrainStep::update(Weights weights, const StepPosition& position, const Step
 StepSums TrainStep::add_up_gradients(Weights weights, BatchSource& source, const StepPosition& position,
                                      StepResult& result) {
   const Stopwatch stopwatch;
+  exchange_.take_waited();  // before this step, by an evaluation or a save
   const std::vector<ExampleRange> step = micro_batches_of_step(source, position.examples_drawn);
   for (const ExampleRange& micro_batch : step) result.examples += micro_batch.count;
   const Kept kept = is_sharded_ && !position.keeps_gradients ? Kept::share : Kept::all;

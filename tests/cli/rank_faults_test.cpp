@@ -57,7 +57,7 @@ class FaultyRanks : public testing::RanksUnderMpi {
   /// Resumes with so many ranks, and expects the bytes of a training that nothing disturbed.
   void expect_to_resume_as_undisturbed(const std::string& folder, int ranks) const {
     const std::string undisturbed = this->folder("undisturbed");
-    if (!fs::exists(undisturbed)) ASSERT_EQ(run(launch(1, training_in(undisturbed))).code, 0);
+    ASSERT_EQ(run(launch(1, training_in(undisturbed))).code, 0);
     const Outcome outcome = run(launch(ranks, training_in(folder, {"--resume"})));
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(latest(folder), "step-00000020");
@@ -95,6 +95,20 @@ TEST_F(FaultyRanks, EndTogetherWhenTheDiskOfAnotherThanTheRootIsFull) {
   EXPECT_THAT(outcome.err, Not(HasSubstr("rank 0: ")));
   EXPECT_EQ(latest(small_.folder), "step-00000006");
   expect_to_resume_as_undisturbed(small_.folder, 1);
+}
+
+TEST_F(FaultyRanks, EndTogetherWhenTheTokensOfOneAreCutShortWhileItTrains) {
+  const std::string other = folder("other");
+  Process training(launch_each({small_.training(SmallRun::kEndless), training_in(other, SmallRun::kEndless)}));
+  ASSERT_TRUE(training.wait_for_error_text("step ")) << training.finish().err;
+  for (const auto& tokens : fs::directory_iterator(other + "/tokens")) {
+    if (tokens.path().extension() == ".bin") fs::resize_file(tokens.path(), 0);
+  }
+  const Outcome outcome = training.finish();
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("error: rank 1: " + other + "/tokens/train-"));
+  EXPECT_THAT(outcome.err, HasSubstr("cannot be read any more"));
+  expect_whole(small_.folder);
 }
 
 TEST_F(FaultyRanks, KeepTheirTimeBudgetWhenTheClockOfOneOfThemJumps) {

@@ -50,14 +50,16 @@ class MeetingPlace {
   void wait_for_all() {
     std::unique_lock lock(mutex_);
     const std::size_t meeting = meetings_;
+    if (is_left_) fail_left();
     if (++here_ == sent_.size()) {
       here_ = 0;
       ++meetings_;
       news_.notify_all();
     }
     news_.wait(lock, [&] { return meetings_ != meeting || is_left_; });
-    if (meetings_ == meeting) throw OtherRankFailed("another rank has ended");
+    if (meetings_ == meeting) fail_left();
   }
+  [[noreturn]] static void fail_left() { throw OtherRankFailed("another rank has ended"); }
 
   std::vector<std::span<const World::ConstBytes>> sent_;  // by rank
   std::mutex mutex_;

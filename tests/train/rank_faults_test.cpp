@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,13 +31,13 @@ using testing::Trained;
 using testing::TrainingHooks;
 using testing::wide_config;
 
-/// The windows of a run, of which some weigh so much that the loss and the gradient are NaN.
+/// The windows of a run, of which a test spoils some.
 class SpoiltBatches final : public BatchSource {
  public:
-  using IsSpoilt = std::function<bool(Index window)>;
+  using Spoil = std::function<void(Index window, std::span<float> weights)>;
 
-  SpoiltBatches(std::unique_ptr<BatchSource> windows, Index n_ctx, IsSpoilt is_spoilt)
-      : windows_(std::move(windows)), n_ctx_(n_ctx), is_spoilt_(std::move(is_spoilt)) {}
+  SpoiltBatches(std::unique_ptr<BatchSource> windows, Index n_ctx, Spoil spoil)
+      : windows_(std::move(windows)), n_ctx_(n_ctx), spoil_(std::move(spoil)) {}
 
   std::string_view unit() const override { return windows_->unit(); }
   Index epoch() const override { return windows_->epoch(); }
@@ -43,16 +45,15 @@ class SpoiltBatches final : public BatchSource {
   Index steps_of_epochs(double epochs) override { return windows_->steps_of_epochs(epochs); }
   void fill(Index first, Index count, Batch& batch) override {
     windows_->fill(first, count, batch);
-    for (Index i = 0; i < count; ++i) {
-      if (!is_spoilt_(first + i)) continue;
-      std::fill_n(batch.weights.begin() + i * n_ctx_, n_ctx_, std::numeric_limits<float>::infinity());
-    }
+    for (Index i = 0; i < count; ++i)
+      spoil_(first + i,
+             std::span(batch.weights).subspan(static_cast<std::size_t>(i * n_ctx_), static_cast<std::size_t>(n_ctx_)));
   }
 
  private:
   std::unique_ptr<BatchSource> windows_;
   Index n_ctx_;
-  IsSpoilt is_spoilt_;
+  Spoil spoil_;
 };
 
 constexpr Index kWindows = 8;  // of a step
@@ -67,14 +68,23 @@ Config config_of_faults(const Scratch& scratch) {
   return config;
 }
 
-/// Spoils the last window of the steps that `is_spoilt` names, counted from 1: a part of the last rank.
-auto spoils_steps(const std::function<bool(Index step)>& is_spoilt) {
-  return [is_spoilt](TrainingRun& run, TrainingHooks&) {
+/// Spoils the last window of each step, a part of the last rank. Steps are counted from 1.
+auto spoils(const std::function<void(Index step, std::span<float> weights)>& spoil) {
+  return [spoil](TrainingRun& run, TrainingHooks&) {
     std::unique_ptr<BatchSource>& batches = run.parts().data.batches;
-    batches = std::make_unique<SpoiltBatches>(std::move(batches), run.config().model.n_ctx, [is_spoilt](Index window) {
-      return window % kWindows == kWindows - 1 && is_spoilt(window / kWindows + 1);
-    });
+    batches = std::make_unique<SpoiltBatches>(std::move(batches), run.config().model.n_ctx,
+                                              [spoil](Index window, std::span<float> weights) {
+                                                if (window % kWindows == kWindows - 1)
+                                                  spoil(window / kWindows + 1, weights);
+                                              });
   };
+}
+
+/// Gives that window so much weight in some steps that the loss and the gradient are NaN.
+auto spoils_steps(const std::function<bool(Index step)>& is_spoilt) {
+  return spoils([is_spoilt](Index step, std::span<float> weights) {
+    if (is_spoilt(step)) std::ranges::fill(weights, std::numeric_limits<float>::infinity());
+  });
 }
 
 TEST(Ranks, SkipTogetherAStepThatIsNanOnOneOfThemAsOneProcessDoes) {
@@ -139,6 +149,19 @@ TEST(Ranks, GoOnTogetherIfOneOfThemSkipsALocalStep) {
   EXPECT_EQ(together.states[0].bad_steps, 0);
   EXPECT_EQ(together.states[1].bad_steps, 1);
   EXPECT_EQ(together.checkpoint.filename(), checkpoint_name(8));
+  set_threads(0);
+}
+
+/// What others have sent may still arrive while the rank that fails gives its memory back.
+TEST(Ranks, EndTogetherWhenOneOfThemCannotReadItsBatch) {
+  const Scratch scratch;
+  const Config config = config_of_faults(scratch);
+  const auto fails = spoils([](Index step, std::span<float>) { check_io(step != 4, "the disk is gone"); });
+  testing::expect_error_with(ExitCode::io, {"the disk is gone"},
+                             [&] { train_as_ranks(config, scratch.path("run"), {.ranks = 4, .prepare = fails}); });
+  EXPECT_EQ(checkpoint_to_resume(RunPaths{scratch.path("run")}.checkpoints())->filename(), checkpoint_name(2));
+  const Trained resumed = train_as_ranks(config, scratch.path("run"), {.ranks = 2, .mode = OpenMode::resume});
+  EXPECT_EQ(resumed.model, train_as_ranks(config, scratch.path("whole"), {}).model);
   set_threads(0);
 }
 
