@@ -83,7 +83,7 @@ class MpiWorld final : public World {
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &are_done, MPI_STATUSES_IGNORE);
       if (are_done != 0) return;
       waited_seconds += std::min(std::exchange(since_last_try, Stopwatch()).seconds(), kLongestTrySeconds);
-      if (waited_seconds > timeout()) fail_silent(requests, peers);
+      if (waited_seconds > timeout()) fail_if_silent(requests, peers);
       if (tries >= kTries) {
         std::this_thread::sleep_for(kNap);
       } else {
@@ -92,14 +92,15 @@ class MpiWorld final : public World {
     }
   }
 
-  [[noreturn]] void fail_silent(std::vector<MPI_Request>& requests, const std::vector<int>& peers) {
-    is_lost_ = true;
+  void fail_if_silent(std::vector<MPI_Request>& requests, const std::vector<int>& peers) {
     std::vector<int> silent;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       int is_done = 0;
       if (requests[i] != MPI_REQUEST_NULL) MPI_Test(&requests[i], &is_done, MPI_STATUS_IGNORE);
       if (requests[i] != MPI_REQUEST_NULL) silent.push_back(peers[i]);
     }
+    if (silent.empty()) return;  // the last message has come just now
+    is_lost_ = true;
     std::ranges::sort(silent);
     silent.erase(std::unique(silent.begin(), silent.end()), silent.end());  // clang 14 knows no ranges::unique
     fail(ExitCode::peer,
