@@ -20,7 +20,7 @@ endif()
 if(KILN_MPI)
   set(MPI_CXX_SKIP_MPICXX ON)  # its C interface alone
   find_package(MPI COMPONENTS CXX)
-  list(FILTER MPI_CXX_LIBRARIES EXCLUDE REGEX "mpi_?cxx")
+  list(FILTER MPI_CXX_LIBRARIES EXCLUDE REGEX "mpi(_|ch)?cxx")
 endif()
 if(KILN_CURVES)  # a library for browsers, which the pages contain, with its licence
   foreach(file IN ITEMS js css)

@@ -2,6 +2,9 @@
 #include "kiln/core/map_guard.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/world.h"
+
+#include <fmt/format.h>
 
 #include <array>
 #include <atomic>
@@ -24,6 +27,7 @@ struct Place {
 
 std::array<Place, kMostMaps> places;
 std::mutex entering;
+std::string rank;  // of this process, if a launcher started several: "rank 2: "
 
 void say(std::string_view text) {
   if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // there is no other output to report it to
@@ -36,6 +40,7 @@ void report(int signal, siginfo_t* info, void* /*context*/) {
     const char* begin = place.begin.load(std::memory_order_acquire);
     if (begin == nullptr || at < begin || at >= begin + place.size) continue;
     say("error: ");
+    say(rank);
     say(place.path);
     say(": cannot be read any more; was it cut short while it was in use? Restore it and start again (a training with "
         "--resume)\n");
@@ -45,6 +50,7 @@ void report(int signal, siginfo_t* info, void* /*context*/) {
 }
 
 void install() {
+  if (const Launch launch = find_launch(); launch.size > 1) rank = fmt::format("rank {}: ", launch.rank);
   struct sigaction action {};
   action.sa_sigaction = report;
   action.sa_flags = SA_SIGINFO;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <mpi.h>
 #include <thread>
+#include <utility>
 #include <vector>
 #endif
 
@@ -47,6 +48,7 @@ class MpiWorld final : public World {
   static constexpr int kTag = 0;
 
   void do_exchange(std::span<const ConstBytes> out, std::span<const Bytes> in) override {
+    if (is_lost_) fail(ExitCode::peer, "another rank has not answered before");
     std::vector<MPI_Request> requests;
     std::vector<int> peers;  // of the requests
     const auto note = [&](int peer) {
@@ -68,16 +70,20 @@ class MpiWorld final : public World {
     wait(requests, peers);
   }
 
-  /// Waits for the messages without taking a core from those that compute.
-  void wait(std::vector<MPI_Request>& requests, const std::vector<int>& peers) const {
-    const Stopwatch stopwatch;
+  /// Waits for the messages without taking a core from those that compute. Where this process was suspended between two
+  /// tries, for which the other ranks usually were too, that counts as a tenth of a second at most.
+  void wait(std::vector<MPI_Request>& requests, const std::vector<int>& peers) {
     constexpr int kTries = 20;  // before it sleeps between two
     constexpr std::chrono::microseconds kNap{20};
+    constexpr double kLongestTrySeconds = 0.1;
+    Stopwatch since_last_try;
+    double waited_seconds = 0;
     for (int tries = 0;; ++tries) {
       int are_done = 0;
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &are_done, MPI_STATUSES_IGNORE);
       if (are_done != 0) return;
-      if (stopwatch.seconds() > timeout()) fail_silent(requests, peers);
+      waited_seconds += std::min(std::exchange(since_last_try, Stopwatch()).seconds(), kLongestTrySeconds);
+      if (waited_seconds > timeout()) fail_if_silent(requests, peers);
       if (tries >= kTries) {
         std::this_thread::sleep_for(kNap);
       } else {
@@ -86,13 +92,15 @@ class MpiWorld final : public World {
     }
   }
 
-  [[noreturn]] void fail_silent(std::vector<MPI_Request>& requests, const std::vector<int>& peers) const {
+  void fail_if_silent(std::vector<MPI_Request>& requests, const std::vector<int>& peers) {
     std::vector<int> silent;
     for (std::size_t i = 0; i < requests.size(); ++i) {
       int is_done = 0;
       if (requests[i] != MPI_REQUEST_NULL) MPI_Test(&requests[i], &is_done, MPI_STATUS_IGNORE);
       if (requests[i] != MPI_REQUEST_NULL) silent.push_back(peers[i]);
     }
+    if (silent.empty()) return;  // the last message has come just now
+    is_lost_ = true;
     std::ranges::sort(silent);
     silent.erase(std::unique(silent.begin(), silent.end()), silent.end());  // clang 14 knows no ranges::unique
     fail(ExitCode::peer,
@@ -101,6 +109,8 @@ class MpiWorld final : public World {
          "last checkpoint is whole, and --resume continues from it",
          timeout(), fmt::join(silent, ", "));
   }
+
+  bool is_lost_ = false;  // because a rank has not answered: messages from now on would only wait as long again
 };
 
 }  // namespace

@@ -15,6 +15,14 @@ GradientExchange::GradientExchange(World& world, const Partition& partition, Gra
                                    GradientNorm& norm)
     : world_(world), partition_(partition), gradients_(gradients), norm_(norm) {}
 
+GradientExchange::~GradientExchange() {
+  for (std::vector<std::future<void>>* const messages : {&sent_, &arriving_}) {
+    for (std::future<void>& message : *messages) {
+      if (message.valid()) message.wait();
+    }
+  }
+}
+
 void GradientExchange::begin(Kept kept) {
   kept_ = kept;
   unsent_ = partition_.regions().size();

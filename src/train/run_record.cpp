@@ -46,9 +46,6 @@ void RunRecord::save(bool is_best, Retry retry) {
     shared_->begin();
     shared_->finish();
   }
-  TrainerState& state = p_.state;  // a save that failed has set the best loss back
-  state.best_loss = p_.world->of_root(state.best_loss);
-  state.best_step = p_.world->of_root(state.best_step);
 }
 
 void RunRecord::poll() {

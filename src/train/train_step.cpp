@@ -102,14 +102,15 @@ std::unique_ptr<SharedState> TrainStep::shared_state() {
 StepResult TrainStep::run(Weights weights, BatchSource& source, const StepPosition& position) {
   const double multiplier = position.learning_rate_multiplier.value_or(
       schedule_multiplier(config_.schedule, position.step, position.total_steps));
-  StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier};
+  StepResult result{.learning_rate = config_.optimizer.learning_rate * multiplier,
+                    .is_shared = !outer_ || is_outer(position)};
   if (outer_ && !std::exchange(has_set_out_, true)) outer_->begin(weights);
   const StepSums sums =
       outer_ ? add_up_local(weights, source, position, result) : add_up_gradients(weights, source, position, result);
-  if (position.agree && (!outer_ || is_outer(position))) position.agree();
+  if (position.agree && result.is_shared) position.agree();
   update(weights, position, sums, multiplier, result);
   if (result.applied && is_sharded_) exchange_.share_weights(weights);
-  if (outer_ && is_outer(position)) result.waited += outer_->step(weights);
+  if (outer_ && result.is_shared) result.waited += outer_->step(weights);
   return result;
 }
 
@@ -138,6 +139,7 @@ void TrainStep::update(Weights weights, const StepPosition& position, const Step
 StepSums TrainStep::add_up_gradients(Weights weights, BatchSource& source, const StepPosition& position,
                                      StepResult& result) {
   const Stopwatch stopwatch;
+  exchange_.take_waited();  // before this step, by an evaluation or a save
   const std::vector<ExampleRange> step = micro_batches_of_step(source, position.examples_drawn);
   for (const ExampleRange& micro_batch : step) result.examples += micro_batch.count;
   const Kept kept = is_sharded_ && !position.keeps_gradients ? Kept::share : Kept::all;

@@ -47,7 +47,8 @@ TrainingEnd Trainer::run() {
   monitor_.on_step(figures());
   if (!p_.resumed_from) save(false, Retry::never);  // the initial weights
   clock_.start();
-  bool stops = monitor_.should_stop();
+  agree();  // the save has noted the time on the root alone
+  bool stops = monitor_.stops();
   while (!stops && !p_.is_finished()) {
     if (p_.state.evaluation_pending || take_step()) {
       stops = after_step();
@@ -123,21 +124,8 @@ bool Trainer::take_step() {
   note_step(result, clock_.now() - begun, position.examples_drawn);
   warn_after_first_pass(position.examples_drawn);
   monitor_.on_step(figures());
-  if (!result.is_scored) {
-    ++state.bad_steps;
-    warn("step {}: every token follows an end token, so none is scored; skipped", state.step);
-    return true;
-  }
-  if (std::isfinite(result.loss) && result.loss > spike) {
-    warn("step {}: a spike: loss {:.4g}, {:.1f} standard deviations above the recent mean of {:.4g}", state.step,
-         result.loss, (result.loss - state.loss_mean) / loss_deviation(state), state.loss_mean);
-  }
-  if (!result.applied) {
-    after_bad_step(result, position.examples_drawn);
-    return true;
-  }
-  state.bad_steps_in_a_row = 0;
-  note_loss(result.loss, state);
+  judge_step(result, position.examples_drawn, spike);
+  if (result.is_shared || world_.size() == 1) end_if_diverged();
   return true;
 }
 
@@ -171,13 +159,33 @@ void Trainer::warn_after_first_pass(Index drawn_before) {
        p_.state.step);
 }
 
-void Trainer::after_bad_step(const StepResult& result, Index first_example) {
+/// Notes the loss of a step, or counts an update that was skipped. A loss above `spike` is a spike.
+void Trainer::judge_step(const StepResult& result, Index first_example, double spike) {
   TrainerState& state = p_.state;
+  if (!result.is_scored) {
+    ++state.bad_steps;
+    return warn("step {}: every token follows an end token, so none is scored; skipped", state.step);
+  }
+  if (std::isfinite(result.loss) && result.loss > spike) {
+    warn("step {}: a spike: loss {:.4g}, {:.1f} standard deviations above the recent mean of {:.4g}", state.step,
+         result.loss, (result.loss - state.loss_mean) / loss_deviation(state), state.loss_mean);
+  }
+  if (result.applied) {
+    state.bad_steps_in_a_row = 0;
+    return note_loss(result.loss, state);
+  }
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
   warn("step {}: loss {} and gradient norm {} on {} {} to {}; the update is skipped ({} in a row)", state.step,
        significant(result.loss, 4), significant(result.gradient_norm, 4), p_.data.batches->unit(), first_example,
        state.windows - 1, state.bad_steps_in_a_row);
+}
+
+/// Ends the run after too many bad steps in a row. Between outer steps each rank counts its own, and the most count.
+void Trainer::end_if_diverged() {
+  TrainerState& state = p_.state;
+  if (p_.config.distributed.is_local())
+    state.bad_steps_in_a_row = std::ranges::max(world_.gather(state.bad_steps_in_a_row));
   if (state.bad_steps_in_a_row < p_.config.train.max_bad_steps) return;
   fail_diverged(fmt::format("{} in a row without a finite loss and gradient{} (train.max_bad_steps)",
                             counted(state.bad_steps_in_a_row, "step"),
@@ -215,6 +223,7 @@ std::optional<Evaluation> Trainer::evaluate() {
     };
     const Evaluation evaluation = p_.evaluator->evaluate(p_.weights->view(), *p_.data.validation, progress);
     clock_.set_evaluation(clock_.now() - begun);
+    agree_on_best();
     rate(evaluation);
     return evaluation;
   } catch (const Stopped&) {
@@ -282,6 +291,12 @@ void Trainer::agree() {
   const auto [seconds, reserved] = world_.of_root(std::pair(clock_.seconds(), reserve()));
   p_.state.seconds = seconds;
   p_.state.reserve_seconds = reserved;
+}
+
+/// Takes the root's best loss, which a failed save may have set back there alone.
+void Trainer::agree_on_best() {
+  p_.state.best_loss = world_.of_root(p_.state.best_loss);
+  p_.state.best_step = world_.of_root(p_.state.best_step);
 }
 
 /// Returns the time that a time budget must keep for what ends the run.

@@ -34,13 +34,15 @@ class Trainer {
   void note_rollout(const PolicySums& sums, Index first);
   void warn_of_overoptimisation(const Evaluation& evaluation);
   [[noreturn]] void fail_diverged(const std::string& found);
-  void after_bad_step(const StepResult& result, Index first_example);
+  void judge_step(const StepResult& result, Index first_example, double spike);
+  void end_if_diverged();
   void log_row();
   std::optional<Evaluation> evaluate();
   void rate(const Evaluation& evaluation);
   void sample();
   void save(bool is_best, RunRecord::Retry retry);
   void agree();
+  void agree_on_best();
   double reserve() const;
   bool is_due(Index every) const { return every > 0 && p_.state.step % every == 0; }
   bool leads_to_evaluation() const;

@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/preloaded.h"
 #include "cli/small_run.h"
 #include "support/wait.h"
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -35,24 +35,17 @@ using testing::wait_until;
 class FaultyDisk : public ::testing::Test {
  protected:
   /// kiln train with a library preloaded and these variables set.
-  std::vector<std::string> training(const std::string& library, std::vector<std::string> variables,
+  std::vector<std::string> training(const std::string& library, const std::vector<std::string>& variables,
                                     const std::vector<std::string>& more = {}) const {
-    const char* asan = std::getenv("ASAN_OPTIONS");
-    std::vector<std::string> command{"env", "LD_PRELOAD=" + library,
-                                     std::string("ASAN_OPTIONS=") + (asan ? asan : "") + ":verify_asan_link_order=0"};
-    command.insert(command.end(), variables.begin(), variables.end());
-    for (const std::string& word : run_.training(
-             {"--set", "train.steps=30", "--set", "train.eval_every=0", "--set", "train.keep_checkpoints=100"}))
-      command.push_back(word);
+    std::vector<std::string> command = run_.training(
+        {"--set", "train.steps=30", "--set", "train.eval_every=0", "--set", "train.keep_checkpoints=100"});
     command.insert(command.end(), more.begin(), more.end());
-    return command;
+    return testing::preloaded(library, variables, command);
   }
 
   std::vector<std::string> faulty(const std::string& paths, const std::string& call, int error,
                                   const std::vector<std::string>& more = {}) const {
-    return training(
-        KILN_FAULTY_DISK,
-        {"FAULTY_DISK_PATHS=" + paths, "FAULTY_DISK_CALL=" + call, "FAULTY_DISK_ERRNO=" + std::to_string(error)}, more);
+    return training(KILN_FAULTY_DISK, testing::failing(paths, call, error), more);
   }
 
   std::string checkpoint(const std::string& name) const { return run_.folder + "/checkpoints/" + name; }
@@ -163,15 +156,10 @@ TEST_F(FaultyDisk, EachPartIsFlushedBeforeItIsNamedAndItsFolderAfterwards) {
   EXPECT_THAT(calls, Each(HasSubstr(old)));
 }
 
-/// Slow enough that a signal finds the save at work.
-std::vector<std::string> slow(const std::string& paths) {
-  return {"FAULTY_DISK_PATHS=" + paths, "FAULTY_DISK_DELAY_MS=100"};
-}
-
 TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIntact) {
   for (const int second : {SIGTERM, SIGINT}) {
     fs::remove_all(run_.folder);
-    Process process(training(KILN_FAULTY_DISK, slow("tmp-step-0*[1-9]"),
+    Process process(training(KILN_FAULTY_DISK, testing::slow("tmp-step-0*[1-9]"),
                              {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=0"}));
     ASSERT_TRUE(process.wait_for_error_text("step "));
     process.send(SIGTERM);
@@ -190,7 +178,7 @@ TEST_F(FaultyDisk, ASecondSignalDuringTheSaveEndsItAtOnceAndTheOldCheckpointIsIn
 }
 
 TEST_F(FaultyDisk, ASignalWhileASaveIsAtWorkAwaitsItAndSavesAgain) {
-  Process process(training(KILN_FAULTY_DISK, slow("tmp-step-00000005"),
+  Process process(training(KILN_FAULTY_DISK, testing::slow("tmp-step-00000005"),
                            {"--set", "train.steps=100000000", "--set", "train.checkpoint_every=5"}));
   ASSERT_TRUE(wait_until([&] { return fs::exists(checkpoint(".tmp-step-00000005")); }));
   process.send(SIGTERM);
@@ -216,8 +204,7 @@ TEST_F(FaultyDisk, ASignalWhoseSaveFailsExitsFive) {
 TEST_F(FaultyDisk, ASlowDiskIsReckonedWithInATimeBudget) {
   const std::vector<std::string> budget{"--set", "train.steps=null", "--set", "train.time_budget=4s",
                                         "--set", "train.log_every=1"};
-  const Outcome outcome =
-      testing::run(training(KILN_FAULTY_DISK, {"FAULTY_DISK_PATHS=/checkpoints/", "FAULTY_DISK_DELAY_MS=20"}, budget));
+  const Outcome outcome = testing::run(training(KILN_FAULTY_DISK, testing::slow("/checkpoints/", 20), budget));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::string latest = read_file(checkpoint("latest"));
   const auto state =
@@ -291,8 +278,7 @@ TEST_F(FaultyDisk, ARealDiskThatFillsUpKeepsWhatItHolds) {
 TEST_F(FaultyDisk, AnOverwriteThatEndsHalfWayLeavesNoCheckpointOfTheOldRun) {
   ASSERT_EQ(testing::run(run_.training()).code, 0);
   const std::size_t before = names().size();
-  Process process(
-      training(KILN_FAULTY_DISK, {"FAULTY_DISK_PATHS=/checkpoints/", "FAULTY_DISK_DELAY_MS=100"}, {"--overwrite"}));
+  Process process(training(KILN_FAULTY_DISK, testing::slow("/checkpoints/"), {"--overwrite"}));
   ASSERT_TRUE(wait_until([&] { return !process.is_running() || names().size() != before; }));
   ASSERT_TRUE(process.is_running());
   process.send(SIGKILL);

@@ -2,14 +2,9 @@
 #include "kiln/core/file.h"
 
 #include <gmock/gmock.h>
-#include <nlohmann/json.hpp>
 
-#include "cli/small_run.h"
-#include "support/process.h"
-#include "support/scratch.h"
-#include "support/wait.h"
+#include "cli/ranks_under_mpi.h"
 #include <csignal>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -20,61 +15,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Outcome;
 using testing::Process;
+using testing::RanksUnderMpi;
 using testing::run;
 using testing::SmallRun;
-
-/// Trains with several ranks of one thread.
-class RanksUnderMpi : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (std::system("command -v mpirun >/dev/null && mpirun --version 2>/dev/null | grep -q 'Open MPI'") != 0)
-      GTEST_SKIP() << "there is no Open MPI";
-    for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"}) ::setenv(name, "1", 1);
-    if (testing::kSanitized) ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);  // Open MPI keeps some memory to the end
-  }
-
-  std::vector<std::string> launch(int ranks, const std::vector<std::string>& training) const {
-    std::vector<std::string> command{"mpirun", "-n", std::to_string(ranks), "--oversubscribe"};
-    command.insert(command.end(), training.begin(), training.end());
-    for (const char* setting :
-         {"train.threads=1", "train.batch_size=8", "distributed.leaves=4", "distributed.timeout=60s"}) {
-      command.insert(command.end(), {"--set", setting});
-    }
-    return command;
-  }
-
-  /// The command line of a training in this folder.
-  std::vector<std::string> training_in(const std::string& folder, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> command = testing::kiln({"train", small_.config, "--run", folder});
-    command.insert(command.end(), more.begin(), more.end());
-    return command;
-  }
-
-  std::string weights_of(const std::string& folder) const {
-    return read_file(folder + "/checkpoints/" + read_file(folder + "/checkpoints/latest").substr(0, 13) +
-                     "/model.safetensors");
-  }
-
-  /// Returns the process of a rank of a training.
-  static pid_t process_of_rank(int rank, const std::string& folder) {
-    const auto find = [&] {
-      const Outcome found =
-          run({"sh", "-c",
-               "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q \"^[^ ]*kiln "
-               "train.*" +
-                   folder +
-                   "\" && tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -qx "
-                   "OMPI_COMM_WORLD_RANK=" +
-                   std::to_string(rank) + " && basename $p; done; true"});
-      return found.out.empty() ? 0 : std::stoi(found.out);
-    };
-    pid_t process = 0;
-    testing::wait_until([&] { return (process = find()) > 0; });
-    return process;
-  }
-
-  SmallRun small_;
-};
 
 TEST_F(RanksUnderMpi, GiveTheBytesOfOneProcess) {
   const std::string whole = small_.scratch.path("alone").string();

@@ -39,7 +39,7 @@ class MeetingPlace {
     if (!fits) throw std::logic_error("a rank sends another size than is expected");
   }
 
-  /// Says that a rank has failed.
+  /// Says that a rank has ended. The others can no longer meet.
   void leave() {
     const std::lock_guard lock(mutex_);
     is_left_ = true;
@@ -50,14 +50,16 @@ class MeetingPlace {
   void wait_for_all() {
     std::unique_lock lock(mutex_);
     const std::size_t meeting = meetings_;
+    if (is_left_) fail_left();
     if (++here_ == sent_.size()) {
       here_ = 0;
       ++meetings_;
       news_.notify_all();
     }
     news_.wait(lock, [&] { return meetings_ != meeting || is_left_; });
-    if (meetings_ == meeting) throw OtherRankFailed("another rank has failed");
+    if (meetings_ == meeting) fail_left();
   }
+  [[noreturn]] static void fail_left() { throw OtherRankFailed("another rank has ended"); }
 
   std::vector<std::span<const World::ConstBytes>> sent_;  // by rank
   std::mutex mutex_;
@@ -84,7 +86,7 @@ class ThreadWorld final : public World {
 };
 
 /// Calls `body` as each of `size` ranks, each in a thread of its own, and waits for all. Throws the exception of the
-/// lowest rank that failed by itself.
+/// lowest rank that failed by itself. A rank that waits for one that has ended fails too.
 inline void as_ranks(int size, const std::function<void(World& world)>& body) {
   MeetingPlace place(size);
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
@@ -96,8 +98,8 @@ inline void as_ranks(int size, const std::function<void(World& world)>& body) {
         body(world);
       } catch (...) {
         errors[static_cast<std::size_t>(rank)] = std::current_exception();
-        place.leave();
       }
+      place.leave();
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -15,9 +15,13 @@ class TrainingHooks final : public TrainingMonitor {
   std::function<void(Index step)> after_step = {};
   std::function<void(TrainingWork work, Index step)> before_work = {};
   std::function<void(const Evaluation& evaluation)> after_evaluation = {};
+  std::function<void()> when_asked = {};  // whether to stop
   bool stop = false;
 
-  bool should_stop() override { return stop; }
+  bool should_stop() override {
+    if (when_asked) when_asked();
+    return stop;
+  }
   void on_step(const StepFigures& figures) override {
     if (after_step) after_step(figures.row.step);
   }

@@ -1,7 +1,6 @@
 // Several ranks train as one process does: the same model within rounding, with leaves the same bytes.
 #include "kiln/core/file.h"
 #include "kiln/core/threads.h"
-#include "kiln/run/checkpoint_store.h"
 #include "kiln/run/metrics.h"
 #include "kiln/train/training_run.h"
 
@@ -12,11 +11,8 @@
 #include "support/log_capture.h"
 #include "support/policy_runs.h"
 #include "support/preference_runs.h"
-#include "support/thread_world.h"
-#include "support/tiny_run.h"
-#include "support/training_hooks.h"
+#include "support/rank_training.h"
 #include "train/training_parts.h"
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,56 +21,16 @@ namespace {
 
 using testing::as_ranks;
 using testing::expect_error_with;
+using testing::expect_same_on_all_ranks;
 using testing::letters_config;
 using testing::LogCapture;
 using testing::policy_config;
 using testing::Scratch;
-using testing::stop_after;
 using testing::tiny_config;
-using testing::TrainingHooks;
+using testing::train_as_ranks;
+using testing::Trained;
 using testing::tuning_config;
-
-/// What a training leaves.
-struct Trained {
-  std::vector<std::vector<float>> weights;  // of each rank
-  std::vector<MetricsRow> rows;
-  std::string model, optimizer;  // files of the last checkpoint
-  std::size_t state_bytes = 0;   // of the optimizer, on the last rank
-};
-
-struct Launched {
-  int ranks = 1;
-  OpenMode mode = OpenMode::fresh;
-  Index stop = -1;
-  int stopping_rank = 0;
-};
-
-Trained train_as_ranks(const Config& config, const std::filesystem::path& root, const Launched& launched) {
-  Trained trained;
-  trained.weights.resize(static_cast<std::size_t>(launched.ranks));
-  as_ranks(launched.ranks, [&](World& world) {
-    set_threads(1);
-    TrainingRun run(config, root, {.mode = launched.mode, .world = &world});
-    TrainingHooks hooks;
-    if (launched.stop >= 0 && world.rank() == launched.stopping_rank) stop_after(hooks, launched.stop);
-    EXPECT_EQ(run.train(hooks) == TrainingEnd::stopped, launched.stop >= 0);
-    const ConstVec<float> weights = std::as_const(run.model().weights.masters()).all();
-    trained.weights[static_cast<std::size_t>(world.rank())].assign(weights.begin(), weights.end());
-    if (world.rank() != world.size() - 1) return;
-    for (const OptimizerSlot& slot : run.parts().train_step->optimizer().slots())
-      trained.state_bytes += static_cast<std::size_t>(slot.buffer->layout().extent()) * sizeof(float);
-  });
-  const RunPaths paths{root};
-  trained.rows = read_metrics(paths.metrics());
-  const std::filesystem::path last = *latest_checkpoint(paths.checkpoints());
-  trained.model = read_file(last / "model.safetensors");
-  if (path_exists(last / "optimizer.safetensors")) trained.optimizer = read_file(last / "optimizer.safetensors");
-  return trained;
-}
-
-void expect_same_on_all_ranks(const Trained& trained) {
-  for (const std::vector<float>& weights : trained.weights) EXPECT_EQ(weights, trained.weights.front());
-}
+using testing::wide_config;
 
 /// Expects the losses of the same steps, and of the same evaluations, within rounding.
 void expect_same_losses(const std::vector<MetricsRow>& some, const std::vector<MetricsRow>& others, double tolerance) {
@@ -88,20 +44,6 @@ void expect_same_losses(const std::vector<MetricsRow>& some, const std::vector<M
     if (!some[i].validation_loss) continue;
     EXPECT_NEAR(*some[i].validation_loss, *others[i].validation_loss, tolerance * *others[i].validation_loss);
   }
-}
-
-/// A model of several regions, in which ranks cut matrices.
-Config wide_config(const Scratch& scratch) {
-  Config config = tiny_config(scratch);
-  config.model.n_layers = 3;
-  config.model.d_model = 64;
-  config.model.d_head.reset();
-  config.model.d_mlp.reset();
-  config.model.resolve();
-  config.optimizer.learning_rate = 2e-3;
-  config.train.steps = 8;
-  config.train.eval_every = 4;
-  return config;
 }
 
 /// Expects ranks to train as one process does. The runs lie in the scratch folder.

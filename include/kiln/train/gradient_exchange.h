@@ -20,6 +20,8 @@ enum class Kept { share, all };
 class GradientExchange final : public Arrivals {
  public:
   GradientExchange(World& world, const Partition& partition, Gradients<float>& gradients, GradientNorm& norm);
+  /// Waits for the messages under way, which write to memory that is freed next if an error has ended the run.
+  ~GradientExchange() override;
 
   /// Says that only one more backward of the step adds to the gradients, or none.
   void begin(Kept kept);

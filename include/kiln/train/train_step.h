@@ -31,6 +31,7 @@ struct StepResult {
   double loss = 0;           // nats per token, weighted mean over the scored rows of the step
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
+  bool is_shared = true;  // with all ranks; false between outer steps
   bool is_scored = true;  // false if every token follows a border: there is no loss and no update
   Index examples = 0;     // drawn: windows or conversations
   Index tokens = 0;       // of these
