@@ -74,6 +74,14 @@ TEST(EncodedConversations, TooLongOnesAreDroppedOrLoseTheirOldestTurns) {
   EXPECT_LE(std::ssize(cut.ids(0)) - 1, 180);
 }
 
+TEST(EncodedConversations, AConversationMayFillTheContext) {
+  const ChatRig rig;
+  const std::vector<Conversation> one{turns({"hi", "hello"})};
+  const Index rows = std::ssize(rig.encode(one, 1000).ids(0)) - 1;  // the last token is only a target
+  EXPECT_EQ(rig.encode(one, rows).size(), 1);
+  EXPECT_EQ(rig.encode(one, rows - 1).census().dropped, 1);
+}
+
 TEST(EncodedConversations, ADocumentIsSupervisedWhole) {
   const ChatRig rig;
   Conversation document;

@@ -103,6 +103,7 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
 
   double total = 0, bytes = 0;
   Index correct = 0;
+  std::vector<Index> asked(kVocabSize), right(kVocabSize);  // by target
   for (Index first = 0; first < 42; first += 5) {
     const Index T = std::min<Index>(5, 42 - first);
     std::vector<std::int32_t> ids(static_cast<std::size_t>(T) + 1);
@@ -120,7 +121,16 @@ TEST(Evaluator, ScoresEveryTargetOnceInWindowsOfItsOwn) {
       const Index target = ids[static_cast<std::size_t>(t) + 1];
       total += std::log(z.array().exp().sum()) - z[target];
       correct += best == target ? 1 : 0;
+      ++asked[static_cast<std::size_t>(target)];
+      right[static_cast<std::size_t>(target)] += best == target ? 1 : 0;
     }
+  }
+  for (std::size_t end = 0; end < asked.size(); ++end) {
+    const auto ends = make_evaluator(small_model(), kVocabSize, Precision::fp32, {}, static_cast<TokenId>(end))
+                          ->evaluate(rig.weights, text)
+                          .end_accuracy;
+    if (asked[end] == 0) continue;
+    EXPECT_DOUBLE_EQ(ends.value(), static_cast<double>(right[end]) / static_cast<double>(asked[end]));
   }
   EXPECT_NEAR(evaluation.loss, total / 42, 1e-6);
   EXPECT_DOUBLE_EQ(evaluation.accuracy, static_cast<double>(correct) / 42);
