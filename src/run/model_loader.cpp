@@ -38,7 +38,9 @@ void read_adapted(const ModelSource& source, ParameterBuffer<T>& weights) {
 /// Returns zeroed weights to read: in bfloat16 there are no masters.
 std::unique_ptr<ModelWeights> weights_to_read(const ParameterLayout& layout, Precision precision) {
   const ParameterLayout with_masters = layout.subset([](const Parameter&) { return false; });
-  return std::make_unique<ModelWeights>(layout, with_masters, precision);
+  auto weights = std::make_unique<ModelWeights>(layout, with_masters, precision);
+  weights->keep_only_what_is_read();
+  return weights;
 }
 
 LoadedModel load(ModelSource source, std::unique_ptr<Tokenizer> tokenizer, Precision precision) {
