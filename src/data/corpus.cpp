@@ -46,11 +46,12 @@ std::string other_texts(const JsonRecord& record) {
 }
 
 /// Returns a field of a record.
-const std::string& text_of(const JsonRecord& record, const std::string& field, const std::string& place) {
+const std::string& text_of(const JsonRecord& record, const std::string& field, const std::filesystem::path& file,
+                           std::int64_t number) {
   const bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
-  check_input(has_text, "{}: no field \"{}\" that is a string{}", place, field,
-              record.is_object() ? other_texts(record) : "");
-  return record[field].get_ref<const std::string&>();
+  if (has_text) return record[field].get_ref<const std::string&>();
+  fail(ExitCode::bad_input, "{}: no field \"{}\" that is a string{}", record_place(file, number), field,
+       record.is_object() ? other_texts(record) : "");
 }
 
 /// Returns true for a .jsonl file, and for a .json file with an array of objects.
@@ -170,7 +171,7 @@ void Corpus::read_records(const std::filesystem::path& file, const std::string& 
   std::string& decoded = texts_.emplace_back();
   std::vector<Source::Record> records;
   for_each_json_record(file, "texts", [&](const JsonRecord& record, std::int64_t number) {
-    const std::string& text = text_of(record, field, record_place(file, number));
+    const std::string& text = text_of(record, field, file, number);
     if (text.empty()) return;
     records.push_back({decoded.size(), number});
     decoded += text;
