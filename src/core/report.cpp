@@ -9,7 +9,7 @@ namespace {
 
 std::atomic<Reporter*> current = nullptr;
 std::atomic<Work*> newest = nullptr;  // the others follow through State::outer
-std::mutex works;                     // guards the list, except for reading `newest`
+std::mutex works;                     // of the list: what is in it stays while this is held
 thread_local bool detached = false;
 
 }  // namespace
@@ -53,7 +53,8 @@ void Work::add(double done) {
 void Work::set_share(double share) { add(share * state_->total - state_->done); }
 
 void Work::advance(std::int64_t done) {
-  if (detached) return;
+  if (detached || newest == nullptr) return;
+  const std::lock_guard lock(works);
   if (Work* work = newest) work->add(static_cast<double>(done));
 }
 

@@ -41,7 +41,7 @@ struct Base {
     write_huggingface_folder(folder("base"), config, kSmallVocabulary, small.weights, {"{}", "{}", {}});
   }
   fs::path folder(const char* name) const {
-    const fs::path path = scratch.path(name);
+    fs::path path = scratch.path(name);
     fs::create_directory(path);
     return path;
   }

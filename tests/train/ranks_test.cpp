@@ -264,11 +264,11 @@ TEST(Ranks, SayWhichOfThemHasAnotherConfigOrText) {
   expect_error_with(ExitCode::usage,
                     {"rank 1 has another config", "rank 1 has another initial weights", "rank 2 has another text"},
                     [&] {
+                      std::vector<Config> configs(3, tiny_config(scratch));
+                      configs[1].seed = 5;
+                      configs[2].data.train = {scratch.write("other.txt", testing::counting_text(61))};
                       as_ranks(3, [&](World& world) {
-                        Config config = tiny_config(scratch);
-                        if (world.rank() == 1) config.seed = 5;
-                        if (world.rank() == 2)
-                          config.data.train = {scratch.write("other.txt", testing::counting_text(61))};
+                        const Config& config = configs[static_cast<std::size_t>(world.rank())];
                         const TrainingRun run(config, scratch.path("run"), {.world = &world});
                       });
                     });

@@ -68,8 +68,8 @@ class Work {
   /// Sets the share of the total that is done.
   void set_share(double share);
 
-  /// Adds to the newest Work, if there is one: for code that has no access to the object. That Work must not end
-  /// meanwhile, so a thread that is to advance none of the others' work is detached.
+  /// Adds to the newest Work of the process, if there is one: for code that has no access to the object. Thread-safe.
+  /// A thread that is to advance none of the others' work is detached.
   static void advance(std::int64_t done);
 
   /// Makes advance() ignore the calling thread from here on: for background work.
