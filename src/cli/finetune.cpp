@@ -13,11 +13,16 @@
 namespace kiln::cli {
 namespace {
 
-constexpr double kManyPasses = 6;  // above about this many passes a model memorises the text
+constexpr double kManyPasses = 6;  // above about this many passes a model memorises the data
 
 std::string length_of(const Finetuning& f) {
   if (f.config.train.time_budget) return format_duration(f.config.train.time_budget->seconds);
   return fmt::format("{:g} passes, about {} on this machine", f.passes, format_duration(f.seconds()));
+}
+
+std::string amount_of(const Finetuning& f) {
+  const std::string tokens = fmt::format("about {} tokens", grouped(f.tokens));
+  return f.conversations > 0 ? counted(f.conversations, "conversation") + " of " + tokens : tokens;
 }
 
 std::string batch_of(const Finetuning& f) {
@@ -29,6 +34,13 @@ std::string batch_of(const Finetuning& f) {
 
 std::string data_reasons(const Finetuning& f) {
   const DataConfig& data = f.config.data;
+  if (f.conversations > 0) {
+    return fmt::format(
+        "- `objective.type` sft: the data are conversations: {} to train on, {} tokens; the model learns what the "
+        "assistant says in them. {:.2g}% are held out, and the other commands take the checkpoint with the lowest loss "
+        "on these.\n",
+        format_count(f.conversations), grouped(f.tokens), 100 * data.validation_fraction);
+  }
   std::string text =
       fmt::format("- `data`: about {} tokens to train on by the model's own tokenizer", grouped(f.tokens));
   if (data.document_separator) text += fmt::format(", documents separated by a line `{}`", *data.document_separator);
@@ -48,11 +60,11 @@ std::string length_reasons(const Finetuning& f) {
         f.passes, grouped(f.steps), format_duration(f.seconds()), grouped(f.tokens_per_second));
   }
   std::string text = fmt::format(
-      "- `train.time_budget`: at {} tokens/s about {:.2g} passes over the text in {} steps; the learning rate follows "
+      "- `train.time_budget`: at {} tokens/s about {:.2g} passes over the data in {} steps; the learning rate follows "
       "the clock and reaches zero when the time is up.",
       grouped(f.tokens_per_second), f.passes, grouped(f.steps));
   if (f.passes > kManyPasses)
-    text += " So many passes memorize a text: the best checkpoint may come long before the end.";
+    text += " So many passes memorize the data: the best checkpoint may come long before the end.";
   return text + "\n";
 }
 
@@ -65,7 +77,7 @@ Finetuning choose_finetuning(const std::string& model, const DataConfig& data, c
     check(duration.has_value(), "--for {}: a duration such as {} is expected", *time, kDurationExamples);
     request.seconds = duration->seconds;
   }
-  Work work("reading the text, timing this machine", 1, "");
+  Work work("reading the data, timing this machine", 1, "");
   return propose_finetuning(request, [&](double share) { work.set_share(share); });
 }
 
@@ -80,11 +92,10 @@ Json finetuning_json(const Finetuning& finetuning, const std::optional<std::stri
 
 std::string finetuning_summary(const Finetuning& f) {
   return fmt::format(
-      "finetuning {} ({} parameters) on about {} tokens for {}: AdamW at {:g} after {} steps of warm-up, then linearly "
+      "finetuning {} ({} parameters) on {} for {}: AdamW at {:g} after {} steps of warm-up, then linearly "
       "to 0; {} tokens a step; an evaluation every {} steps; --set changes any of it",
-      *f.config.init_from, format_count(f.parameters), grouped(f.tokens), length_of(f),
-      f.config.optimizer.learning_rate, f.config.schedule.warmup_steps, grouped(static_cast<double>(f.tokens_per_step)),
-      f.config.train.eval_every);
+      *f.config.init_from, format_count(f.parameters), amount_of(f), length_of(f), f.config.optimizer.learning_rate,
+      f.config.schedule.warmup_steps, grouped(static_cast<double>(f.tokens_per_step)), f.config.train.eval_every);
 }
 
 std::string finetuning_reasons(const Finetuning& f, const std::string& config) {

@@ -238,7 +238,7 @@ void add_new(CLI::App& app) {
       ->add_option("--init-from", options->init_from,
                    "model to finetune: a run, a checkpoint, a Hugging Face folder or a file of llm.c")
       ->type_name("PATH");
-  command->add_option("--for", options->time, "time of training; default with --init-from: three passes over the text")
+  command->add_option("--for", options->time, "time of training; default with --init-from: three passes over the data")
       ->type_name("DURATION")
       ->default_str(kUsualTime);
   command->add_option("--output", options->output, "config to write; default: NAME.json, named after the text")

@@ -37,4 +37,9 @@ ConversationCounts read_conversations(const std::filesystem::path& file,
   return counts;
 }
 
+bool holds_conversations(const std::filesystem::path& file) {
+  const std::optional<JsonRecord> first = first_record(file);
+  return first && has_roles(*first);
+}
+
 }  // namespace kiln

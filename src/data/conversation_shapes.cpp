@@ -134,17 +134,32 @@ std::string known_keys() {
   return keys + "or \"prompt\" with \"replies\" in it";
 }
 
+bool is_reply_tree(const JsonRecord& record) {
+  return record.contains("prompt") && record["prompt"].is_object() && record["prompt"].contains("replies");
+}
+
+/// Returns the first shape that fits an object; null if none does.
+const Shape* shape_of(const JsonRecord& record) {
+  const auto fits = [&](const Shape& shape) {
+    return record.contains(shape.key) && (shape.further == nullptr || record.contains(shape.further));
+  };
+  const auto shape = std::ranges::find_if(kShapes, fits);
+  return shape == kShapes.end() ? nullptr : &*shape;
+}
+
 }  // namespace
+
+bool has_roles(const JsonRecord& record) {
+  if (!record.is_object()) return false;
+  const Shape* shape = shape_of(record);
+  return is_reply_tree(record) || (shape != nullptr && shape->read != read_document);
+}
 
 std::vector<Conversation> conversations_of(const JsonRecord& record, const std::string& place) {
   check_is_object(record, place);
   const RecordValue root{record, place, ""};
-  if (root.has("prompt") && root.at("prompt").has("replies")) return read_reply_tree(root);
-  for (const Shape& shape : kShapes) {
-    if (record.contains(shape.key) && (shape.further == nullptr || record.contains(shape.further))) {
-      return shape.read(root);
-    }
-  }
+  if (is_reply_tree(record)) return read_reply_tree(root);
+  if (const Shape* shape = shape_of(record)) return shape->read(root);
   fail(ExitCode::bad_input, "{}: has {}; a conversation has {}", place, keys_of(record), known_keys());
 }
 

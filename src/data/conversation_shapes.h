@@ -13,4 +13,7 @@ namespace kiln {
 /// Throws Error (bad_input) for a record of no known shape, with the key of a value that does not fit.
 std::vector<Conversation> conversations_of(const JsonRecord& record, const std::string& place);
 
+/// Returns true if the record is of the shape of a conversation, but not of a document.
+bool has_roles(const JsonRecord& record);
+
 }  // namespace kiln

@@ -42,6 +42,8 @@ std::string other_texts(const JsonRecord& record) {
         "with --template",
         key);
   }
+  if (record.contains("chosen") && record.contains("rejected"))
+    return "; it is a judged pair, which objective.type reward, dpo and ipo train on, in a config";
   return names.empty() ? "" : fmt::format("; it has {}, which data.text_field (--text-field) can name", names);
 }
 

@@ -99,4 +99,19 @@ void for_each_json_record(const std::filesystem::path& file, std::string_view wh
   for (std::size_t i = 0; i < array.size(); ++i) visit(array[i], static_cast<std::int64_t>(i));
 }
 
+std::optional<JsonRecord> first_record(const std::filesystem::path& file) {
+  std::optional<JsonRecord> first;
+  if (is_lines(file)) {
+    const FileText contents(file);
+    std::string_view rest = contents.text(), line;
+    while (!rest.empty() && line.find_first_not_of(" \t\r") == std::string_view::npos) line = take_line(rest).first;
+    for_each_json_line(line, file, [&](JsonRecord& record, std::int64_t) { first = std::move(record); });
+  } else if (lower_extension(without_compression(file)) == ".json") {
+    const FileText contents(file);
+    JsonRecord array = parse_array(contents.text(), file);
+    if (!array.empty()) first = std::move(array[0]);
+  }
+  return first;
+}
+
 }  // namespace kiln

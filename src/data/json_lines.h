@@ -61,4 +61,8 @@ void for_each_json_record(const std::filesystem::path& file, std::string_view wh
                           const std::function<void(const JsonRecord& record, std::int64_t number)>& visit,
                           const LeaveOutCutLine& leave_out = {});
 
+/// Returns the first record of such a file; nullopt if it has none, or is of another kind. Throws as
+/// for_each_json_record does.
+std::optional<JsonRecord> first_record(const std::filesystem::path& file);
+
 }  // namespace kiln

@@ -18,12 +18,17 @@ namespace kiln {
 
 namespace {
 
-/// Returns the template in tokenizer_config.json, or of its list of named templates the one called "default".
-std::string configured_template(const std::filesystem::path& folder) {
+/// Returns tokenizer_config.json; an empty object if the folder has none.
+Json tokenizer_config(const std::filesystem::path& folder) {
   const auto file = folder / kTokenizerConfigFile;
-  if (!path_exists(file)) return "";
-  const Json config = parse_json(read_file(file), file.string(), ExitCode::bad_input);
-  const Json jinja = config.is_object() ? config.value("chat_template", Json()) : Json();
+  Json config = Json::object();
+  if (path_exists(file)) config = parse_json(read_file(file), file.string(), ExitCode::bad_input);
+  return config.is_object() ? config : Json::object();
+}
+
+/// Returns the template in tokenizer_config.json, or of its list of named templates the one called "default".
+std::string configured_template(const Json& config) {
+  const Json jinja = config.value("chat_template", Json());
   if (jinja.is_string()) return jinja.get<std::string>();
   if (!jinja.is_array()) return "";
   for (const Json& named : jinja) {
@@ -33,16 +38,23 @@ std::string configured_template(const std::filesystem::path& folder) {
   return "";
 }
 
+/// Returns the text of a token in tokenizer_config.json: a string, or an object that holds it; "" if it has none.
+std::string configured_token(const Json& config, const char* name) {
+  const Json token = config.value(name, Json());
+  const Json text = token.is_object() ? token.value("content", Json()) : token;
+  return text.is_string() ? text.get<std::string>() : "";
+}
+
 std::string_view without_line_end(std::string_view text) {
   return text.substr(0, text.size() - (text.ends_with('\n') ? 1 : 0));
 }
 
 /// Returns the choice. Throws Error (usage) if the folder has another template.
 ChatTemplateKind checked_choice(ChatTemplateKind choice, const std::filesystem::path& folder, std::string_view key) {
-  const std::string jinja = read_chat_template(folder);
-  const std::optional<ChatTemplateKind> own = jinja.empty() ? std::nullopt : recognise_chat_template(jinja).kind;
-  check(!own || own == choice, "{} {}: {} has the template {}; leave the choice out", key, name_of(choice),
-        folder.string(), name_of(own.value_or(choice)));
+  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
+  const ChatTemplateKind kind = own && own->kind ? *own->kind : choice;
+  check(kind == choice, "{} {}: {} has the template {}; leave the choice out", key, name_of(choice), folder.string(),
+        name_of(kind));
   return choice;
 }
 
@@ -50,7 +62,7 @@ ChatTemplateKind checked_choice(ChatTemplateKind choice, const std::filesystem::
 
 std::string read_chat_template(const std::filesystem::path& folder) {
   if (!is_folder(folder)) return "";
-  std::string configured = configured_template(folder);
+  std::string configured = configured_template(tokenizer_config(folder));
   const auto file = folder / kChatTemplateFile;
   if (!path_exists(file)) return configured;
   std::string jinja = read_file(file);
@@ -61,14 +73,25 @@ std::string read_chat_template(const std::filesystem::path& folder) {
   return jinja;
 }
 
-std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key) {
+std::optional<ChatRecognition> recognise_folder_template(const std::filesystem::path& folder) {
   const std::string jinja = read_chat_template(folder);
   if (jinja.empty()) return std::nullopt;
-  const ChatRecognition recognised = recognise_chat_template(jinja);
-  check(recognised.kind.has_value(),
+  const Json config = tokenizer_config(folder);
+  return recognise_chat_template(
+      jinja, {.start = configured_token(config, "bos_token"), .end = configured_token(config, "eos_token")});
+}
+
+std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key) {
+  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
+  if (!own) return std::nullopt;
+  check(own->kind.has_value(),
         "{}: its chat template is not one of kiln's: {}; choose the closest of chatml, llama3 and plain with {}",
-        folder.string(), recognised.obstacle, key);
-  return recognised.kind;
+        folder.string(), own->obstacle, key);
+  if (!own->writes_tools) {
+    inform("{}: its chat template is {}, but for messages of tools, which kiln writes as {} does", folder.string(),
+           name_of(*own->kind), name_of(*own->kind));
+  }
+  return own->kind;
 }
 
 ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,

@@ -37,12 +37,12 @@ ChatTemplateKind template_of(const Config& config, const DataPlaces& places, con
   const std::filesystem::path folder = places.base ? places.base->text_folder() : std::filesystem::path();
   const std::optional<ChatTemplateKind> chosen = config.chat.kind();
   if (!chosen) return model_chat_template(folder, tokenizer, kTemplateKey);
-  const std::string jinja = read_chat_template(folder);
-  const std::optional<ChatTemplateKind> own = jinja.empty() ? std::nullopt : recognise_chat_template(jinja).kind;
-  check(!own || own == chosen,
+  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
+  const ChatTemplateKind kind = own && own->kind ? *own->kind : *chosen;
+  check(kind == *chosen,
         "chat.template: is {}, but {} was finetuned with {}; leave the key out, or start from a model without a "
         "template",
-        name_of(*chosen), folder.string(), name_of(own.value_or(*chosen)));
+        name_of(*chosen), folder.string(), name_of(kind));
   return *chosen;
 }
 

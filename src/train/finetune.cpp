@@ -4,12 +4,16 @@
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
+#include "kiln/data/conversation.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/dataset.h"
+#include "kiln/data/encoded_conversations.h"
+#include "kiln/data/source_files.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/document.h"
+#include "kiln/train/data_preview.h"
 #include "kiln/train/plan.h"
 
 #include "train/text_length.h"
@@ -29,6 +33,7 @@ constexpr Index kMicroBatchTokens = 8192;  // at most; more are no faster
 constexpr Index kMostTokensPerStep = 16'384;
 constexpr double kAimedSteps = 200;
 constexpr double kEvaluations = 10;
+constexpr double kHeldOutConversations = 500;  // at most, and a tenth
 constexpr double kWarmUpShare = 0.05;
 constexpr double kLongestWarmUp = 100;
 constexpr double kRateOfWidth128 = 2e-3;  // best, with 4e-3, on another text in three passes
@@ -39,11 +44,8 @@ constexpr double kAdapterFactor = 10, kHighestAdapterRate = 1e-2;
 double rounded(double value) { return std::stod(fmt::format("{:.1g}", value)); }
 
 /// Counts a text's tokens, and sets the document separator and the held-out fraction in the config.
-void read_text(Finetuning& f, const ModelSource& source, const std::string& model) {
+void read_text(Finetuning& f, const ModelSource& source, const Tokenizer& tokenizer) {
   DataConfig& data = f.config.data;
-  const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
-  check(tokenizer != nullptr,
-        "{}: has no tokenizer for the text; kiln import {} --tokenizer FOLDER --run DIR gives it one", model, model);
   {
     DataConfig whole = data;
     whole.validation_fraction = 0;
@@ -55,17 +57,42 @@ void read_text(Finetuning& f, const ModelSource& source, const std::string& mode
     data.validation_fraction = bytes > 0 ? rounded(std::min(0.1, kHeldOutBytes / bytes)) : 0;
   }
   const Corpus corpus(data, {}, "--data");
-  const SpecialIds ids = special_ids(*tokenizer, f.config.tokenizer, source.named);
-  const TextLength length = estimate_length(corpus, *tokenizer, ids.marks());
+  const SpecialIds ids = special_ids(tokenizer, f.config.tokenizer, source.named);
+  const TextLength length = estimate_length(corpus, tokenizer, ids.marks());
   f.tokens = static_cast<double>(length.train);
   f.held_out_tokens = static_cast<double>(length.validation);
 }
 
+/// Counts the tokens of conversations, and sets the objective and the held-out fraction in the config.
+void read_chats(Finetuning& f, const ModelSource& source) {
+  Config& config = f.config;
+  config.objective.type = ObjectiveKind::sft;
+  config.data.validation_fraction = 0;
+  double conversations = 0;
+  for (const ConversationSource& part : read_conversations(config.data, {}, "--data").train)
+    conversations += static_cast<double>(part.conversations.size());
+  config.data.validation_fraction = rounded(std::min(0.1, kHeldOutConversations / conversations));
+  Config read = config;
+  read.tokenizer.path = fs::absolute(source.text_folder()).string();
+  const DataPreview preview = preview_data(read, 0, {});
+  f.conversations = preview.census->conversations;
+  f.tokens = static_cast<double>(preview.epoch_tokens);
+  f.held_out_tokens = static_cast<double>(preview.held_out_tokens);
+}
+
 void read_data(Finetuning& f, const ModelSource& source, const std::string& model) {
-  if (!names_token_files(f.config.data, {}, "--data")) return read_text(f, source, model);
-  const Dataset data = open_token_dataset(f.config.data, source.vocab_size);
-  f.tokens = static_cast<double>(data.train.size());
-  f.held_out_tokens = static_cast<double>(data.validation.size());
+  if (names_token_files(f.config.data, {}, "--data")) {
+    const Dataset data = open_token_dataset(f.config.data, source.vocab_size);
+    f.tokens = static_cast<double>(data.train.size());
+    f.held_out_tokens = static_cast<double>(data.validation.size());
+    return;
+  }
+  const std::unique_ptr<Tokenizer> tokenizer = own_tokenizer(source);
+  check(tokenizer != nullptr,
+        "{}: has no tokenizer for the text; kiln import {} --tokenizer FOLDER --run DIR gives it one", model, model);
+  const DataConfig& data = f.config.data;
+  const bool are_chats = holds_conversations(find_source_files(data.train, "--data", {}, data.include).files.front());
+  return are_chats ? read_chats(f, source) : read_text(f, source, *tokenizer);
 }
 
 std::uint64_t memory_of(const Config& config, Index vocab_size, Index windows) {
@@ -148,18 +175,19 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   config.data = request.data;
   config.train.precision = Precision::automatic;
   read_data(f, source, request.model);
-  check(f.tokens >= kFewestTokens, "{}: {:.0f} tokens of training text; at least {} are needed",
-        request.data.train.front(), f.tokens, kFewestTokens);
+  check(f.tokens >= kFewestTokens, "{}: {:.0f} tokens to train on; at least {} are needed", request.data.train.front(),
+        f.tokens, kFewestTokens);
   tell(0.3);
   const Index own_context = config.model.n_ctx;
-  config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);
+  if (f.conversations == 0) config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);
   if (f.held_out_tokens < 2) config.data.validation_fraction = 0;
   config.train.steps = 1;  // the plan below measures one step; set_length sets the length of the run
   const Index micro_batch =
       choose_micro_batch(config, source.vocab_size, static_cast<double>(available_memory_bytes()));
   config.train.batch_size = CountOrAll{.count = micro_batch};
-  Config timed = config;  // without the text, which is already counted
+  Config timed = config;  // without the data, which are already counted
   timed.data.train.clear();
+  timed.objective = {};
   timed.train.eval_every = 0;
   const Plan plan = make_plan(timed);
   tell(1);

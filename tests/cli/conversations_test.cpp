@@ -40,6 +40,30 @@ const ChatModel& chat_model() {
   return model;
 }
 
+TEST(ConversationCommands, FinetuningAModelWithoutAConfigRecognisesThem) {
+  const ChatModel& model = chat_model();
+  const std::vector<std::string> what{"--init-from", "runs/sft", "--data", "chats.jsonl"};
+  const auto with = [&](std::vector<std::string> command, const std::vector<std::string>& more) {
+    command.insert(command.end(), what.begin(), what.end());
+    command.insert(command.end(), more.begin(), more.end());
+    return model.kiln(command);
+  };
+  const Outcome trained = with({"train"}, {"--run", "runs/again", "--set", "train.epochs=1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, AllOf(HasSubstr("finetuning runs/sft ("), HasSubstr(") on 144 conversations of about "),
+                                 HasSubstr("at ends of turns 100.0%")));
+  const Json config = Json::parse(read_file(model.scratch.path("runs/again/config.json")));
+  EXPECT_EQ(config["objective"]["type"], "sft");
+  EXPECT_EQ(config["data"]["validation_fraction"], 0.1);
+  EXPECT_EQ(config["model"]["n_ctx"], 64);
+  EXPECT_EQ(model.kiln({"chat", "runs/again", "--greedy"}, "say d\n").out, "dd\n");
+  const Outcome made = with({"new"}, {"--for", "1m"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(Json::parse(read_file(model.scratch.path("sft-chats.json")))["objective"]["type"], "sft");
+  EXPECT_THAT(read_file(model.scratch.path("sft-chats.json.why.md")),
+              HasSubstr("- `objective.type` sft: the data are conversations: 144 to train on, "));
+}
+
 TEST(ConversationCommands, ShowTheDataAsTheModelSeesThem) {
   const Outcome text = chat_model().kiln({"data", "show", "sft.json", "--count", "1"});
   EXPECT_EQ(text.code, 0) << text.err;
@@ -230,9 +254,11 @@ TEST(ConversationCommands, OfTwoTemplatesInAFolderTheFileCounts) {
   std::filesystem::remove(model.scratch.path("two/chat_template.jinja"));
   const Outcome unknown = model.kiln({"chat", "two"}, "say d\n");
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_THAT(unknown.err,
-              HasSubstr("two: its chat template is not one of kiln's: it has no loop over messages; choose "
-                        "the closest of chatml, llama3 and plain with --template"));
+  EXPECT_THAT(
+      unknown.err,
+      HasSubstr(
+          "two: its chat template is not one of kiln's: of user \"Hello\" it makes \"another\", where chatml has "
+          "\"<|im_start|>user\\nHello<|im_end|>\\n\"; choose the closest of chatml, llama3 and plain with --template"));
   config["chat_template"] = {{{"name", "tool_use"}, {"template", "{{ tools }}"}},
                              {{"name", "default"}, {"template", jinja}}};
   model.scratch.write("two/tokenizer_config.json", config.dump());

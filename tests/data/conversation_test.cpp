@@ -231,6 +231,23 @@ TEST(Conversations, FilesThatAreNotOfConversationsAreRefused) {
 }
 
 // Real data sets, where the machine has them (KILN_DATA_DIR, or shared/data beside the project).
+TEST(Conversations, AreRecognisedByTheFirstRecord) {
+  const Scratch folder;
+  const auto recognised = [&](const char* name, std::string_view text) {
+    return holds_conversations(folder.write(name, std::string(text)));
+  };
+  EXPECT_TRUE(recognised("a.jsonl", "\n  \n{\"messages\": []}\n{\"text\": \"t\"}\n"));
+  EXPECT_TRUE(recognised("a.jsonl", R"({"prompt": "q", "completion": "a"})"));
+  EXPECT_TRUE(recognised("a.jsonl", R"({"prompt": {"replies": []}})"));
+  EXPECT_TRUE(recognised("a.json", R"([{"instruction": "q", "output": "a", "text": "t"}])"));
+  EXPECT_FALSE(recognised("a.jsonl", "{\"text\": \"t\"}\n{\"messages\": []}\n"));
+  EXPECT_FALSE(recognised("a.jsonl", R"({"prompt": "q", "chosen": "a", "rejected": "b"})"));
+  EXPECT_FALSE(recognised("a.jsonl", ""));
+  EXPECT_FALSE(recognised("a.jsonl", "7"));
+  EXPECT_FALSE(recognised("a.json", "[]"));
+  EXPECT_FALSE(recognised("a.txt", R"({"messages": []})"));
+}
+
 TEST(Conversations, RealDataSets) {
   const char* named = std::getenv("KILN_DATA_DIR");
   const std::filesystem::path folder = named != nullptr ? named : KILN_SOURCE_DIR "/../shared/data";

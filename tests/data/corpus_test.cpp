@@ -261,6 +261,16 @@ TEST(Corpus, AnArrayOfObjectsHoldsADocumentInEach) {
                [&] { Corpus corpus(config_of({other})); });
 }
 
+TEST(Corpus, OfJudgedAnswersItNamesTheObjective) {
+  Scratch scratch;
+  const std::string file = scratch.write("a.jsonl", R"({"prompt": "q", "chosen": "a", "rejected": "b"})");
+  expect_error(ExitCode::bad_input,
+               file +
+                   ":1: no field \"text\" that is a string; it is a judged pair, which objective.type reward, dpo and "
+                   "ipo train on, in a config",
+               [&] { Corpus corpus(config_of({file})); });
+}
+
 TEST(Corpus, CompressedFilesMustBeSoundAndHoldText) {
   Scratch scratch;
   const std::string cut = scratch.write("a.txt.gz", testing::gzip("some text").substr(0, 15));

@@ -421,6 +421,32 @@ def conversations():
     yield "bad_utf8", b'{"text":"\xff"}'
 
 
+def chat_template():
+    turn = "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    loop, opening = "{% for m in messages %}", "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    chatml = loop + turn + "{% endfor %}" + opening
+    yield "chatml", chatml
+    yield "chatml_marked", loop + "{% generation %}" + turn + "{% endgeneration %}{% endfor %}" + opening
+    yield "chatml_macro", ("{%- macro f(m, n=none) -%}\n" + turn + "\n{%- endmacro -%}\n" + loop +
+                           "{{ f(m, n=1) }}{% endfor %}" + opening)
+    yield "chatml_careful", ("{%- set ns = namespace(n=0, all=[]) %}{% for m in messages[::1] if m is mapping %}"
+                             "{%- set ns.n = ns.n + loop.index0 * 2 // 3 % 5 - -1 %}{% if not m.content is string or "
+                             "m['content'] | length > 9999 and 'x' not in m.content.split('y')[-1] %}{% continue %}"
+                             "{% elif tools is defined %}{% break %}{% else %}" + turn + "{% endif %}{% endfor %}" + opening)
+    yield "llama3", ("{%- for m in messages %}\n  {%- set c = '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\\n\\n' "
+                     "~ m.content | trim ~ '<|eot_id|>' %}\n  {{- ('<|begin_of_text|>' if loop.first else '') + c }}\n"
+                     "{%- endfor %}{% if add_generation_prompt %}"
+                     "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}\n")
+    yield "bad_inst", "{{ bos_token }}" + loop + "{{ '[INST] ' ~ m.content ~ ' [/INST]' }}{% endfor %}"
+    yield "bad_filters", ("{{ messages | selectattr('role', 'eq', 'user') | list | length }}{{ 'a-b'.split('-', 1) | join }}"
+                          "{{ messages[0].items() | first | last | upper | replace('A', \"b\") | default('', true) }}")
+    yield "bad_set", "{% set a, b = (1, 2), {'k': [3]} %}{% set c %}{{ a[0] + b.k[-1] }}{% endset %}{{ c ~ 2 * 3 }}"
+    yield "bad_endless", "{% for i in range(9999999) %}{{ messages }}{% endfor %}"
+    yield "bad_refusal", "{{ raise_exception('no') }}"
+    yield "bad_tag", "{% if messages %}{# a #}{{ '\\u00e9\\x41' }"
+    yield "bad_end", chatml + "{% endfor %}"
+
+
 def judgements():
     user, good, bad = ({"role": role, "content": text} for role, text in
                        (("user", "q"), ("assistant", "a"), ("assistant", "b")))
@@ -456,8 +482,9 @@ def judgements():
         yield name, compact(record)
 
 
-TARGETS = (compressed, config, conversations, gguf, http_request, jsonl, judgements, llmc_model, manifest, model_folder,
-           prompt, request_body, run_files, safetensors, token_file, tokenizer_json, vocab_and_merges, weights_index)
+TARGETS = (chat_template, compressed, config, conversations, gguf, http_request, jsonl, judgements, llmc_model, manifest,
+           model_folder, prompt, request_body, run_files, safetensors, token_file, tokenizer_json, vocab_and_merges,
+           weights_index)
 
 
 def main():

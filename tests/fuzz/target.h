@@ -43,6 +43,7 @@ struct Target {
 /// How GoogleTest names it.
 inline void PrintTo(const Target& target, std::ostream* out) { *out << target.name; }
 
+void fuzz_chat_template(std::string_view input);
 void fuzz_compressed(std::string_view input);
 void fuzz_config(std::string_view input);
 void fuzz_conversations(std::string_view input);
@@ -64,6 +65,7 @@ void fuzz_weights_index(std::string_view input);
 
 /// All targets; CMakeLists.txt names them too, for a program each.
 inline constexpr std::array kTargets{
+    Target{"chat_template", fuzz_chat_template},
     Target{"compressed", fuzz_compressed},
     Target{"config", fuzz_config},
     Target{"conversations", fuzz_conversations},

@@ -1,6 +1,6 @@
 // Renders conversations with @huggingface/jinja and compares them with kiln's text:
 //   node check_chat_template.mjs cases.json
-// cases.json ("-": stdin) is an array of {jinja, messages, add_generation_prompt, text}. Exits with 77 if the package is missing.
+// cases.json ("-": stdin) is an array of {jinja, text, ...variables}. Exits with 77 if the package is missing.
 import { readFileSync } from "node:fs";
 
 let Template;

@@ -167,6 +167,26 @@ TEST(ConversationTraining, TheCheckpointHasTheTemplateTwiceAndStopsAtTheEndOfATu
   EXPECT_EQ(loaded.ids().ends.front(), loaded.tokenizer->special("<|im_end|>"));
 }
 
+TEST(ConversationTraining, AFoldersTemplateIsReadWithItsTokens) {
+  const Scratch scratch;
+  const auto folder_with = [&](const Json& config) {
+    scratch.write("tokenizer_config.json", config.dump());
+    return scratch.path();
+  };
+  const std::string chatml =
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + eos_token + '\\n' }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  Json config{{"chat_template", chatml}, {"bos_token", nullptr}, {"eos_token", "<|im_end|>"}};
+  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), ChatTemplateKind::chatml);
+  config["eos_token"] = {{"content", "<|im_end|>"}, {"lstrip", false}};
+  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), ChatTemplateKind::chatml);
+  config["eos_token"] = "</s>";
+  expect_error_with(ExitCode::usage, {"its chat template is not one of kiln's", "Hello</s>", "choose the closest"},
+                    [&] { folder_chat_template(folder_with(config), "--template"); });
+  config.erase("chat_template");
+  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), std::nullopt);
+}
+
 TEST(ConversationTraining, OtherConversationsAreRefusedOnResume) {
   const Scratch scratch;
   Config config = chat_config(scratch);

@@ -44,4 +44,8 @@ inline const std::vector<std::string> kConversationNames{"*.jsonl", "*.json"};
 ConversationCounts read_conversations(const std::filesystem::path& file,
                                       const std::function<void(Conversation)>& visit);
 
+/// Returns true if a file's first record is a conversation with roles. Throws Error (bad_input) if it is not JSON, and
+/// as read_decompressed does.
+bool holds_conversations(const std::filesystem::path& file);
+
 }  // namespace kiln

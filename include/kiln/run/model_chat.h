@@ -17,8 +17,11 @@ namespace kiln {
 /// for files that cannot be read.
 std::string read_chat_template(const std::filesystem::path& folder);
 
-/// Returns the built-in template that this is; nullopt if the folder has none. Throws Error (usage) if it is another
-/// one; the message names what it does otherwise, and `key` ("--template"), which chooses one.
+/// Returns which built-in template a folder's own is; nullopt if it has none. Throws as read_chat_template does.
+std::optional<ChatRecognition> recognise_folder_template(const std::filesystem::path& folder);
+
+/// Returns the same where it is a built-in one, and says so if it treats messages of tools otherwise. Throws Error
+/// (usage) if it is another one; the message names what it does otherwise, and `key` ("--template"), which chooses one.
 std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key);
 
 /// Returns the template to talk with: that of the folder; else chatml or llama3 if the vocabulary has its tokens; else

@@ -111,22 +111,22 @@ std::vector<std::string> chat_special_tokens(ChatTemplateKind kind);
 /// U+FEFF, and llama.cpp's knows ASCII alone.
 std::string_view trim_content(std::string_view content);
 
-/// The built-in template that a Jinja template renders; if there is none, what it does otherwise.
-struct ChatRecognition {
-  std::optional<ChatTemplateKind> kind;
-  std::string obstacle;
+/// What a model's folder calls its start and end tokens: Jinja's bos_token and eos_token. Empty where it has none.
+struct ModelTokens {
+  std::string start, end;
 };
 
-/// Returns the built-in template that a Jinja template renders, if that is certain. Certain are the texts that jinja()
-/// returns, and templates that
-/// - use no names but those of a plain loop over role and content (no tools, no dates, no macros); the loop may have a
-///   variable of any name,
-/// - strip nothing but a message's content,
-/// - compare no roles,
-/// - write the opening of an answer directly after "if add_generation_prompt", and
-/// - spell, in order, exactly the text around role and content of chatml or llama3, and the opening of an answer.
-/// So a template with a system message of its own is not recognised. One without `trim` is: it differs only for content
-/// with white space at its ends.
-ChatRecognition recognise_chat_template(std::string_view jinja);
+/// The built-in template that a Jinja template renders. If there is none, `obstacle` tells what it does otherwise.
+struct ChatRecognition {
+  std::optional<ChatTemplateKind> kind = {};
+  bool writes_tools = true;  // renders messages of tools as the built-in template does
+  std::string obstacle = {};
+};
+
+/// Returns the built-in template that a Jinja template renders: the one whose text it writes for conversations of every
+/// form, with and without the opening of an answer, where the contents hold the template's own string literals, too. It
+/// may refuse all but the simplest conversations. Contents have no white space at their ends, which some templates trim
+/// and others do not. Messages of tools are compared by themselves.
+ChatRecognition recognise_chat_template(std::string_view jinja, const ModelTokens& tokens = {});
 
 }  // namespace kiln

@@ -1,4 +1,4 @@
-// Chooses settings for finetuning a model on a text.
+// Chooses settings for finetuning a model on a text or on conversations.
 #pragma once
 
 #include "kiln/run/config.h"
@@ -10,13 +10,13 @@
 
 namespace kiln {
 
-/// Passes over the text if no time is given.
+/// Passes over the data if no time is given.
 inline constexpr double kFinetuningPasses = 3;
 
 /// The inputs of the choice.
 struct FinetuningRequest {
   std::string model;              // as in init_from
-  DataConfig data;                // the text; the held-out fraction is chosen
+  DataConfig data;                // text or conversations; the held-out fraction is chosen
   std::optional<double> seconds;  // of training; null: kFinetuningPasses passes
 };
 
@@ -24,10 +24,11 @@ struct FinetuningRequest {
 struct Finetuning {
   Config config;
   Index parameters = 0;
-  double tokens = 0;             // of the training text
+  Index conversations = 0;       // to train on; 0: the data are text
+  double tokens = 0;             // to train on
   double held_out_tokens = 0;    // of the rest
   double tokens_per_second = 0;  // of training on this machine, measured
-  double passes = 0;             // over the training text
+  double passes = 0;             // over these tokens
   double steps = 0;              // approximate with a time budget
   Index tokens_per_step = 0;
   std::uint64_t memory_bytes = 0;
@@ -36,8 +37,9 @@ struct Finetuning {
   double seconds() const { return passes * tokens / tokens_per_second; }
 };
 
-/// Reads the model's config and the text, times a step on this machine, and chooses: AdamW with a learning rate that
-/// falls with the width, a short linear warm-up and a linear decay to zero, a batch that leaves a few hundred steps,
+/// Reads the model's config and the data, times a step on this machine, and chooses: the objective sft for
+/// conversations (by the first record of the first file), next_token for text; AdamW with a learning rate that falls
+/// with the width, a short linear warm-up and a linear decay to zero, a batch that leaves a few hundred steps,
 /// micro-batches that fit into memory, about ten evaluations. Takes some seconds; calls `progress` with the share done.
 /// Throws Error (usage, bad_input) if the model or data cannot be read, or the text is too short.
 Finetuning propose_finetuning(const FinetuningRequest& request, const std::function<void(double)>& progress = {});
