@@ -15,6 +15,8 @@
 #include "cli/output.h"
 #include "cli/source_answers.h"
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,6 +84,7 @@ void write_file_of_answers(const std::string& output, std::span<const std::vecto
 void run_answers(const AnswersArguments& arguments) {
   arguments.settings.completion.generation.validate();
   check_output_file("--output", arguments.output, "answers.jsonl");
+  check_not_read(arguments.output, std::array{std::filesystem::path(arguments.settings.prompts)});
   std::vector<std::string> names = arguments.runs;
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);

@@ -5,6 +5,7 @@
 #include "kiln/core/report.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/threads.h"
+#include "kiln/data/source_files.h"
 #include "kiln/train/proposal.h"
 
 #include <fmt/format.h>
@@ -41,7 +42,7 @@ std::string text_reasons(const TextFacts& text) {
   std::string out = fmt::format(
       "- `data`: {}: {} of training text{}; the last {:.2g}% of the text are held out, to measure the loss on text "
       "that the model has not read.\n",
-      describe_files(text.sources), format_bytes(static_cast<double>(text.bytes)),
+      printable(describe_files(text.sources)), format_bytes(static_cast<double>(text.bytes)),
       text.separator ? fmt::format(" in {} documents, with a line `{}` between them",
                                    format_count(static_cast<std::int64_t>(text.documents)), *text.separator)
                      : "",
@@ -159,12 +160,16 @@ Json to_json(const Proposal& proposal, const Json& config) {
   return json;
 }
 
-/// Throws Error (usage) if the config or its reasons may not be written.
+/// Throws Error (usage) if the config or its reasons may not be written, and as find_source_files does.
 void check_outputs(const NewOptions& options, const std::string& path, const std::string& reasons) {
   check_output_file("--output", path, "mine.json");
+  DataConfig data;
+  options.reading.apply_to(data);
+  const std::vector<std::filesystem::path> read = find_source_files(options.data, "--data", {}, data.include).files;
   for (const std::string& file : {path, reasons}) {
     check(options.overwrite || !path_exists(file),
           "{}: exists already; --output names another file, --overwrite replaces it", file);
+    check_not_read(file, read);
   }
 }
 

@@ -13,7 +13,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace kiln::cli {
@@ -64,6 +66,15 @@ void check_output_file(std::string_view option, const std::filesystem::path& fil
   std::error_code error;  // the output replaces what is there, even /dev/null
   check(!path_exists(file) || std::filesystem::is_regular_file(file, error),
         "{} {}: is a pipe or a device; name a file, as in {}", option, file.string(), example);
+}
+
+void check_not_read(const std::filesystem::path& output, std::span<const std::filesystem::path> read) {
+  const auto is_output = [&](const std::filesystem::path& file) {
+    std::error_code none;  // files that do not exist are not the same
+    return std::filesystem::equivalent(file, output, none);
+  };
+  check(std::ranges::none_of(read, is_output), "{}: is read here and would be replaced; name another file",
+        output.string());
 }
 
 void check_picture_file(std::string_view option, const std::filesystem::path& file) {

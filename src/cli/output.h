@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,10 @@ void write_stdout(std::string_view bytes);
 /// output.
 void check_output_file(std::string_view option, const std::filesystem::path& file, std::string_view example);
 
-/// Does the same for a picture; also throws as check_picture_name does.
+/// Throws Error (usage) if the output is one of the files that are read, which it would replace.
+void check_not_read(const std::filesystem::path& output, std::span<const std::filesystem::path> read);
+
+/// Does the same as check_output_file for a picture; also throws as check_picture_name does.
 void check_picture_file(std::string_view option, const std::filesystem::path& file);
 
 /// Returns the value, or null.

@@ -3,7 +3,6 @@
 
 #include "kiln/core/report.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -27,11 +26,9 @@ World& join_ranks() {
 }
 
 std::string rank_prefix_of_error() {
-  const Launch launch = find_launch();
-  if (launch.size == 1) return "";
   constexpr std::chrono::seconds kTimeOfRoot{2};
-  if (launch.rank > 0) std::this_thread::sleep_for(kTimeOfRoot);
-  return fmt::format("rank {}: ", launch.rank);
+  if (find_launch().rank > 0) std::this_thread::sleep_for(kTimeOfRoot);
+  return rank_prefix();
 }
 
 void end_all_ranks(int code) {

@@ -175,13 +175,8 @@ void run_score(const ScoreArguments& arguments) {
   check(arguments.output.empty() || arguments.output != arguments.best, "--best {}: is also --output; name two files",
         arguments.best);
   std::vector<std::filesystem::path> files(arguments.data.begin(), arguments.data.end());
-  for (const std::filesystem::path& file : files) {
-    for (const std::string& output : {arguments.output, arguments.best}) {
-      std::error_code none;
-      check(output.empty() || !std::filesystem::equivalent(file, output, none),
-            "{}: is read as --data and would be replaced; name another file", output);
-    }
-  }
+  check_not_read(arguments.output, files);
+  check_not_read(arguments.best, files);
   const JudgedPrompts read = read_judgements(files);
   warn_of_skipped(read.census, "--data");
   check(!read.prompts.empty(), "--data: holds no prompt with answers");

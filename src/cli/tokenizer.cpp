@@ -25,6 +25,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -101,6 +102,7 @@ void run_train(const TrainingOptions& options) {
   data.validation_fraction = 0;
   options.reading.apply_to(data);
   const Corpus corpus(data, {}, "--input");
+  check_not_read(options.output, corpus.train_files().files);
   if (!corpus.train_files().left.empty()) spdlog::info("--input: {}", describe_files(corpus.train_files()));
   if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
@@ -135,7 +137,10 @@ std::string token_file_bytes(const UseOptions& options, const Tokenizer& tokeniz
 }
 
 void run_encode(const UseOptions& options) {
-  if (!options.output.empty()) check_output_file("--to", options.output, "tokens.bin");
+  if (!options.output.empty()) {
+    check_output_file("--to", options.output, "tokens.bin");
+    check_not_read(options.output, std::array<std::filesystem::path, 2>{options.path, "/dev/stdin"});
+  }
   const std::unique_ptr<Tokenizer> tokenizer = load(options.path);
   const std::string text = read_stdin();
   const std::vector<TokenId> ids = [&] {

@@ -4,8 +4,6 @@
 #include "kiln/core/error.h"
 #include "kiln/core/world.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -27,7 +25,7 @@ struct Place {
 
 std::array<Place, kMostMaps> places;
 std::mutex entering;
-std::string rank;  // of this process, if a launcher started several: "rank 2: "
+std::string rank;  // as rank_prefix returns it
 
 void say(std::string_view text) {
   if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // there is no other output to report it to
@@ -50,7 +48,7 @@ void report(int signal, siginfo_t* info, void* /*context*/) {
 }
 
 void install() {
-  if (const Launch launch = find_launch(); launch.size > 1) rank = fmt::format("rank {}: ", launch.rank);
+  rank = rank_prefix();
   struct sigaction action {};
   action.sa_sigaction = report;
   action.sa_flags = SA_SIGINFO;

@@ -3,6 +3,8 @@
 
 #include "kiln/core/error.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -183,6 +185,11 @@ Launch find_launch() {
     if (count > 1) return {rank == nullptr ? 0 : std::atoi(rank), count};
   }
   return {};
+}
+
+std::string rank_prefix() {
+  const Launch launch = find_launch();
+  return launch.size == 1 ? "" : fmt::format("rank {}: ", launch.rank);
 }
 
 }  // namespace kiln

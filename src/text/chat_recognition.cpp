@@ -9,6 +9,7 @@
 #include "text/jinja.h"
 #include <algorithm>
 #include <initializer_list>
+#include <span>
 #include <utility>
 
 namespace kiln {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kShownColumns = 60;       // of a conversation or a text, in messages
 constexpr std::size_t kShownSame = 12;  // bytes before the first difference
+constexpr std::size_t kMostLiterals = 512;
 
 struct Probe {
   std::vector<ChatMessage> messages;
@@ -27,7 +29,7 @@ ChatMessage user(std::string text) { return {ChatRole::user, std::move(text)}; }
 ChatMessage assistant(std::string text) { return {ChatRole::assistant, std::move(text)}; }
 
 /// Returns conversations of every form. What a template compares a content with is in its string literals, so each of
-/// them is a content, too, alone and within other text.
+/// them is a content, too, alone and within other text. Throws JinjaError if they are too many.
 std::vector<Probe> probes(const std::vector<JinjaToken>& tokens) {
   const std::string many_lines = "First line\n\n  Second {{ line }}\n" + std::string(500, 'a');
   std::vector<Probe> all{
@@ -59,7 +61,8 @@ std::vector<Probe> probes(const std::vector<JinjaToken>& tokens) {
     if (token.kind == JinjaToken::Kind::string) literals.emplace_back(trim_content(token.text));
   }
   std::ranges::sort(literals);
-  literals.erase(std::ranges::unique(literals).begin(), literals.end());
+  literals.erase(std::unique(literals.begin(), literals.end()), literals.end());
+  if (literals.size() > kMostLiterals) throw JinjaError("it has too many string literals to try each of them");
   for (const std::string& literal : literals) {
     for (const std::string& text : {literal, "a " + literal + " b"}) {
       all.push_back({{user(text), assistant(text), user(text), assistant(text)}});
@@ -94,7 +97,13 @@ std::string shown(const std::vector<ChatMessage>& messages) {
   return shortened(all, kShownColumns);
 }
 
-/// A built-in template, and how far a foreign one agrees with it.
+/// What two templates write for some conversations.
+struct Comparison {
+  std::size_t same = 0;    // bytes, up to the first difference
+  std::string difference;  // in words; empty if there is none
+};
+
+/// A built-in template to compare a foreign one with.
 class Candidate {
  public:
   Candidate(ChatTemplateKind kind, std::string_view start, const ModelTokens& tokens)
@@ -104,61 +113,70 @@ class Candidate {
 
   ChatTemplateKind kind() const { return kind_; }
 
-  /// Returns the first difference; nullopt if there is none. Throws JinjaError.
-  std::optional<std::string> difference(const JinjaTemplate& foreign, const Probe& probe) const {
-    for (const bool opens_answer : {false, true}) {
-      const std::optional<std::string> found = rendered(foreign, probe, opens_answer, tokens_);
-      const std::string own = *rendered(own_, probe, opens_answer, tokens_);
-      if (!found || *found == own) continue;
-      const auto at = static_cast<std::size_t>(std::ranges::mismatch(*found, own).in1 - found->begin());
-      const std::size_t begin = at - std::min(at, kShownSame);
-      const auto part = [&](const std::string& text) {
-        return shortened(printable(text.substr(begin)), kShownColumns);
-      };
-      return fmt::format("of {}{} it makes {}\"{}\", where {} has \"{}\"", shown(probe.messages),
-                         opens_answer ? " and the opening of an answer" : "", begin > 0 ? "…" : "", part(*found),
-                         name_of(kind_), part(own));
+  /// Throws JinjaError.
+  Comparison compare(const JinjaTemplate& foreign, std::span<const Probe> probes) const {
+    Comparison result;
+    for (const Probe& probe : probes) {
+      for (const bool opens_answer : {false, true}) {
+        const std::optional<std::string> found = rendered(foreign, probe, opens_answer, tokens_);
+        const std::string own = *rendered(own_, probe, opens_answer, tokens_);
+        if (!found) continue;
+        const auto at = static_cast<std::size_t>(std::ranges::mismatch(*found, own).in1 - found->begin());
+        result.same += at;
+        if (*found == own) continue;
+        result.difference = difference(probe, opens_answer, at, *found, own);
+        return result;
+      }
     }
-    return std::nullopt;
+    return result;
   }
 
  private:
+  /// Says how two texts differ from the byte `at` on.
+  std::string difference(const Probe& probe, bool opens_answer, std::size_t at, const std::string& found,
+                         const std::string& own) const {
+    const std::size_t begin = at - std::min(at, kShownSame);
+    const auto part = [&](const std::string& text) { return shortened(printable(text.substr(begin)), kShownColumns); };
+    return fmt::format("of {}{} it makes {}\"{}\", where {} has \"{}\"", shown(probe.messages),
+                       opens_answer ? " and the opening of an answer" : "", begin > 0 ? "…" : "", part(found),
+                       name_of(kind_), part(own));
+  }
+
   ChatTemplateKind kind_;
   JinjaTemplate own_;
   ModelTokens tokens_;
 };
+
+bool writes_tools(const Candidate& candidate, const JinjaTemplate& foreign) {
+  try {
+    const Probe probe = tool_probe();
+    return candidate.compare(foreign, {&probe, 1}).difference.empty();
+  } catch (const JinjaError&) {  // as good as another text
+    return false;
+  }
+}
 
 }  // namespace
 
 ChatRecognition recognise_chat_template(std::string_view jinja, const ModelTokens& tokens) {
   if (jinja.ends_with('\n')) jinja.remove_suffix(1);  // as Jinja itself does
   if (const std::optional<ChatTemplateKind> kind = built_in_jinja(jinja)) return {.kind = kind};
-  std::size_t most_agreed = 0;
-  ChatRecognition closest;
+  Comparison closest;
   try {
     const JinjaTemplate foreign(jinja);
     const std::vector<Probe> all = probes(jinja_tokens(jinja));
     for (const Candidate& candidate :
          {Candidate(ChatTemplateKind::chatml, "", tokens), Candidate(ChatTemplateKind::llama3, "", tokens),
           Candidate(ChatTemplateKind::plain, "", tokens), Candidate(ChatTemplateKind::plain, tokens.start, tokens)}) {
-      std::optional<std::string> difference;
-      std::size_t agreed = 0;
-      for (; agreed < all.size() && !difference; ++agreed) difference = candidate.difference(foreign, all[agreed]);
-      if (!difference) {
-        bool writes_tools = false;
-        try {
-          writes_tools = !candidate.difference(foreign, tool_probe());
-        } catch (const JinjaError&) {  // as good as another text
-        }
-        return {.kind = candidate.kind(), .writes_tools = writes_tools};
-      }
-      if (agreed > most_agreed) closest.obstacle = *difference;
-      most_agreed = std::max(most_agreed, agreed);
+      const Comparison comparison = candidate.compare(foreign, all);
+      if (comparison.difference.empty())
+        return {.kind = candidate.kind(), .writes_tools = writes_tools(candidate, foreign)};
+      if (closest.difference.empty() || comparison.same > closest.same) closest = comparison;
     }
   } catch (const JinjaError& error) {
-    closest.obstacle = error.what();
+    closest.difference = error.what();
   }
-  return closest;
+  return {.obstacle = closest.difference};
 }
 
 }  // namespace kiln

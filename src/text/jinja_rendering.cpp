@@ -6,27 +6,26 @@
 #include "text/jinja_lexer.h"
 #include <algorithm>
 #include <iterator>
-#include <ranges>
 
 namespace kiln::jinja {
 namespace {
 
-constexpr std::size_t kMostWork = 1 << 18;  // statements and bytes of text
+constexpr std::size_t kMostWork = 1 << 17;  // statements and bytes of text
 constexpr int kMostCalls = 50;              // of calls
 
 }  // namespace
 
 Json Rendering::variable(const std::string& name) const {
-  for (const Scope& scope : scopes_ | std::views::reverse) {
-    if (const auto found = scope.variables.find(name); found != scope.variables.end()) return *found;
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    if (const auto found = scope->variables.find(name); found != scope->variables.end()) return *found;
   }
   return undefined();
 }
 
 void Rendering::set_item(const std::string& name, const std::string& key, Json value) {
-  for (Scope& scope : scopes_ | std::views::reverse) {
-    const auto found = scope.variables.find(name);
-    if (found == scope.variables.end()) continue;
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    const auto found = scope->variables.find(name);
+    if (found == scope->variables.end()) continue;
     if (!found->is_object()) break;
     (*found)[key] = std::move(value);
     return;
@@ -35,8 +34,8 @@ void Rendering::set_item(const std::string& name, const std::string& key, Json v
 }
 
 std::shared_ptr<const Macro> Rendering::macro(const std::string& name) const {
-  for (const Scope& scope : scopes_ | std::views::reverse) {
-    if (const auto found = scope.macros.find(name); found != scope.macros.end()) return found->second;
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    if (const auto found = scope->macros.find(name); found != scope->macros.end()) return found->second;
   }
   return nullptr;
 }

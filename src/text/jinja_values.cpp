@@ -15,7 +15,7 @@
 namespace kiln::jinja {
 namespace {
 
-constexpr std::size_t kMostElements = 1 << 16;  // of a string or list that an operator makes
+constexpr std::size_t kMostElements = 1 << 15;  // of a string or list that an operator makes
 
 [[noreturn]] void fail_unknown(std::string_view what, std::string_view name) {
   throw JinjaError(fmt::format("{} \"{}\" is not understood", what, printable(name)));

@@ -7,6 +7,7 @@
 #include "kiln/core/json.h"
 #include "kiln/core/report.h"
 #include "kiln/data/batch.h"
+#include "kiln/infer/context.h"
 #include "kiln/infer/prompt.h"
 #include "kiln/nn/runner.h"
 #include "kiln/train/evaluate.h"
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -172,6 +174,7 @@ std::vector<RatedQuestion> rate_choices(const ModelView& model, const Tokenizer&
   std::vector<double> sums(continuations.size());
   Work work("scoring", static_cast<double>(continuations.size()), "choices");
   ContinuationScorer(model).score(continuations, [&](std::size_t i, double sum) {
+    if (!std::isfinite(sum)) fail_diverged("the model's log probability of a choice is not finite");
     sums[i] = sum;
     work.add(1);
   });

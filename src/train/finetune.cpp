@@ -76,7 +76,7 @@ void read_chats(Finetuning& f, const ModelSource& source) {
   read.tokenizer.path = fs::absolute(source.text_folder()).string();
   const DataPreview preview = preview_data(read, 0, {});
   f.conversations = preview.census->conversations;
-  f.tokens = static_cast<double>(preview.epoch_tokens);
+  f.tokens = static_cast<double>(preview.training_tokens);
   f.held_out_tokens = static_cast<double>(preview.held_out_tokens);
 }
 

@@ -48,6 +48,10 @@ TEST(DivergedModel, EveryCommandThatComputesWithItExitsFour) {
   expect_diverged(run_kiln({"eval", model.folder, "--data", model.text}),
                   "the model's loss on this text is not finite");
   expect_diverged(run_kiln({"eval", model.folder, "--data", model.text, "--json"}), "is not finite");
+  const testing::Scratch scratch;
+  const std::string tasks =
+      scratch.write("tasks.jsonl", R"({"prompt": "one", "choices": [" two", " six"], "answer": 0})");
+  expect_diverged(run_kiln({"eval", model.folder, "--tasks", tasks}), "log probability of a choice is not finite");
   expect_diverged(run_kiln({"sample", model.folder, "one"}), "the model's scores for the next token are not finite");
   expect_diverged(run_kiln({"inspect", model.folder, "one"}), "the model's scores for the next token are not finite");
 }

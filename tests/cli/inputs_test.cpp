@@ -299,5 +299,27 @@ TEST(Inputs, TheTextToInspectMayBeTheNextWord) {
   EXPECT_EQ(word.out, run_kiln({"inspect", run.folder, "--prompt", "one two"}).out);
 }
 
+TEST(Inputs, AreNotReplacedByAnOutput) {
+  const Scratch scratch;
+  const SmallRun run;
+  const std::string text = "one two three four five six seven eight\n";
+  const std::string file = scratch.write("t.txt", text), other = scratch.path("other/../t.txt").string();
+  fs::create_directory(scratch.path("other"));
+  const auto expect_kept = [&](const Outcome& outcome) {
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("t.txt: is read here and would be replaced; name another file"));
+    EXPECT_EQ(read_file(file), text);
+  };
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  expect_kept(run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "260", "--output", other}));
+  expect_kept(
+      run_kiln({"tokenizer", "train", "--input", scratch.path().string(), "--vocab-size", "260", "--output", file}));
+  expect_kept(run_kiln({"answers", run.folder, "--prompts", file, "--count", "1", "--output", file}));
+  expect_kept(run_kiln({"new", "--data", file, "--for", "1s", "--output", file, "--overwrite"}));
+  expect_kept(
+      run_kiln({"new", "--init-from", run.folder, "--data", file, "--for", "1s", "--output", file, "--overwrite"}));
+  expect_kept(bash(fmt::format("$KILN tokenizer encode {} --to {} < {}", run.folder, file, file)));
+}
+
 }  // namespace
 }  // namespace kiln

@@ -323,6 +323,8 @@ TEST(Decoder, ThePenaltiesCountWhatWasDrawnAlone) {
   std::vector<TokenId> tokens = alone(model.view(), wanted).tokens;
   std::ranges::sort(tokens);
   EXPECT_EQ(std::ranges::adjacent_find(tokens), tokens.end()) << "no token twice";
+  wanted.sampling.logit_bias = {{'a', 500.0f}};
+  EXPECT_EQ(alone(model.view(), wanted).tokens.at(0), 'a') << "the prompt has it, but it was not drawn";
   wanted.sampling.presence_penalty = 0;
   wanted.sampling.logit_bias = {{'q', 1000.0f}};
   EXPECT_EQ(alone(model.view(), wanted).tokens, std::vector<TokenId>(40, 'q'));

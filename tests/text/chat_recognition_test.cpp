@@ -114,8 +114,7 @@ TEST(ChatRecognition, TemplatesMayRefuseUnusualConversations) {
 
 TEST(ChatRecognition, OfOtherTemplatesTheDifferenceIsNamed) {
   EXPECT_EQ(obstacle("{{ bos_token }}" + kLoop + "{{ '[INST]' + message['content'] + '[/INST]' }}" + kEnd + kOpening),
-            "of user \"Hello\" it makes \"<s>[INST]Hello[/INST]\", where chatml has "
-            "\"<|im_start|>user\\nHello<|im_end|>\\n\"");
+            "of user \"Hello\" it makes \"<s>[INST]Hello[/INST]\", where plain has \"<s>User: Hello\"");
   EXPECT_EQ(obstacle("{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nBe good.<|im_end|>\\n' }}"
                      "{% endif %}" +
                      kChatml),
@@ -125,6 +124,9 @@ TEST(ChatRecognition, OfOtherTemplatesTheDifferenceIsNamed) {
             "of user \"Hello\" and the opening of an answer it makes …\"o<|im_end|>\\n\", where chatml has "
             "\"o<|im_end|>\\n<|im_start|>assistant\\n\"");
   EXPECT_EQ(obstacle("{{ strftime_now('%Y') }}" + kChatml), "the function \"strftime_now\" is not understood");
+  std::string literals;
+  for (int i = 0; i < 600; ++i) literals += "{{ '" + std::to_string(i) + "' if missing }}";
+  EXPECT_EQ(obstacle(literals + kChatml), "it has too many string literals to try each of them");
   EXPECT_EQ(obstacle("{% include 'chatml' %}"), "include begins a block that is not understood");
 }
 

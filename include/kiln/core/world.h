@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -158,6 +159,9 @@ struct Launch {
 
 /// Reads that from the environment. Returns one process if no launcher says more.
 Launch find_launch();
+
+/// Returns what messages of this process begin with: "rank 2: " if a launcher started several processes, else "".
+std::string rank_prefix();
 
 /// Returns the world of this process: World::alone(), or if a launcher started several, theirs, joined by MPI. The
 /// first call joins it; call it before other threads start. Throws Error (usage) if kiln was built without MPI.
