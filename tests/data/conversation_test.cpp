@@ -15,7 +15,6 @@ namespace {
 
 using ::kiln::testing::expect_error;
 using ::kiln::testing::Scratch;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using Messages = std::vector<ChatMessage>;

@@ -42,22 +42,23 @@ TEST(ChatRecognition, KilnsOwnTemplates) {
 }
 
 TEST(ChatRecognition, TemplatesThatWriteTheSame) {
-  for (const std::string& jinja : std::vector<std::string>{
-           kChatml,
-           "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}" + kChatml,
-           "{#- comment -#}\n{%- for message in messages %}\n"
-           "    {{- \"<|im_start|>\" ~ message.role ~ '\\n' }}\n"
-           "    {%- generation %}{{- message.content | trim + '<|im_end|>\\n' -}}\n"
-           "{% endgeneration %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n"
-           "    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
-           "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn['content'].strip() }}"
-           "{{ '<|im_end|>\\n' }}{% endfor %}" +
-               kOpening,
-           "{% if tools %}{{ tools | tojson }}{% endif %}" + kChatml,
-           "{% macro turn(role, content) %}<|im_start|>{{ role }}\n{{ content }}<|im_end|>\n{% endmacro %}" + kLoop +
-               "{{ turn(message.role, content=message.content) }}" + kEnd + kOpening,
-           kLoop + "{% if message.content is string %}" + kBody + "{% else %}{{ message.content[0].text }}{% endif %}" +
-               kEnd + kOpening}) {
+  const std::vector<std::string> templates{
+      kChatml,
+      "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}" + kChatml,
+      "{#- comment -#}\n{%- for message in messages %}\n"
+      "    {{- \"<|im_start|>\" ~ message.role ~ '\\n' }}\n"
+      "    {%- generation %}{{- message.content | trim + '<|im_end|>\\n' -}}\n"
+      "{% endgeneration %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n"
+      "    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
+      "{% for turn in messages %}{{ '<|im_start|>' + turn.role + '\\n' + turn['content'].strip() }}"
+      "{{ '<|im_end|>\\n' }}{% endfor %}" +
+          kOpening,
+      "{% if tools %}{{ tools | tojson }}{% endif %}" + kChatml,
+      "{% macro turn(role, content) %}<|im_start|>{{ role }}\n{{ content }}<|im_end|>\n{% endmacro %}" + kLoop +
+          "{{ turn(message.role, content=message.content) }}" + kEnd + kOpening,
+      kLoop + "{% if message.content is string %}" + kBody + "{% else %}{{ message.content[0].text }}{% endif %}" +
+          kEnd + kOpening};
+  for (const std::string& jinja : templates) {
     EXPECT_THAT(recognise_chat_template(jinja), is(ChatTemplateKind::chatml)) << jinja;
   }
 }
@@ -136,34 +137,34 @@ TEST(ChatRecognition, TemplatesThatWriteOtherText) {
       "{{ '<|im_start|>assistant\\n' + message.content.split('</think>')[-1] + '<|im_end|>\\n' }}"
       "{% else %}" +
       kBody + "{% endif %}";
-  for (const std::string& jinja : std::vector<std::string>{
-           "",
-           "{{",
-           "{% for",
-           "{{ '",
-           "{{ '\\",
-           "text",
-           kLoop + "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' }}" + kEnd +
-               kOpening,
-           "You are here." + kChatml,
-           kLoop + "\n\n" + kBody + kEnd + kOpening,
-           kChatml + "{{ eos_token }}",
-           "{{ bos_token }}" + kChatml,
-           kLoop + think + kEnd + kOpening,
-           kLoop + "{% if message['role'] != 'system' %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if message['content'] %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if not loop.first %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if loop.index < 20 %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if message.content != 'secret' %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if not message.content.startswith('/no_think') %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           kLoop + "{% if message.content | length < 200 %}" + kBody + "{% endif %}" + kEnd + kOpening,
-           "{% for message in messages[1:] %}" + kBody + kEnd + kOpening,
-           "{% for message in messages[::-1] %}" + kBody + kEnd + kOpening,
-           "{% for m in messages %}" + kBody + kEnd + kOpening,
-           kLoop + "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}" +
-               kEnd + kOpening,
-           kLoop + kBody + kEnd + "{% if not add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
-           kLoop + kBody + kEnd + kLoop + kEnd + kOpening + kOpening}) {
+  const std::vector<std::string> templates{
+      "",
+      "{{",
+      "{% for",
+      "{{ '",
+      "{{ '\\",
+      "text",
+      kLoop + "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' }}" + kEnd + kOpening,
+      "You are here." + kChatml,
+      kLoop + "\n\n" + kBody + kEnd + kOpening,
+      kChatml + "{{ eos_token }}",
+      "{{ bos_token }}" + kChatml,
+      kLoop + think + kEnd + kOpening,
+      kLoop + "{% if message['role'] != 'system' %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if message['content'] %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if not loop.first %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if loop.index < 20 %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if message.content != 'secret' %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if not message.content.startswith('/no_think') %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      kLoop + "{% if message.content | length < 200 %}" + kBody + "{% endif %}" + kEnd + kOpening,
+      "{% for message in messages[1:] %}" + kBody + kEnd + kOpening,
+      "{% for message in messages[::-1] %}" + kBody + kEnd + kOpening,
+      "{% for m in messages %}" + kBody + kEnd + kOpening,
+      kLoop + "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] | upper) + '<|im_end|>\\n' }}" + kEnd +
+          kOpening,
+      kLoop + kBody + kEnd + "{% if not add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
+      kLoop + kBody + kEnd + kLoop + kEnd + kOpening + kOpening};
+  for (const std::string& jinja : templates) {
     EXPECT_FALSE(obstacle(jinja).empty()) << jinja;
   }
 }
