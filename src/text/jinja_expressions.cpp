@@ -23,6 +23,14 @@ Expression negated(Expression value) {
   return [value = std::move(value)](Rendering& rendering) { return Json(!is_true(value(rendering))); };
 }
 
+/// Returns the first value if its truth is `decides`, else the second: "or" for true, "and" for false.
+Expression decided_by_first(bool decides, Expression first, Expression second) {
+  return [decides, first = std::move(first), second = std::move(second)](Rendering& rendering) {
+    Json value = first(rendering);
+    return is_true(value) == decides ? value : second(rendering);
+  };
+}
+
 Expression operation(std::string sign, Expression left, Expression right) {
   return [sign = std::move(sign), left = std::move(left), right = std::move(right)](Rendering& rendering) {
     Json value = operate(sign, left(rendering), right(rendering));
@@ -147,10 +155,7 @@ Expression ExpressionParser::expression() {
 Expression ExpressionParser::disjunction() {
   Expression left = conjunction();
   while (accept_name("or")) {
-    left = [left = std::move(left), right = conjunction()](Rendering& rendering) {
-      Json value = left(rendering);
-      return is_true(value) ? value : right(rendering);
-    };
+    left = decided_by_first(true, std::move(left), conjunction());
   }
   return left;
 }
@@ -158,10 +163,7 @@ Expression ExpressionParser::disjunction() {
 Expression ExpressionParser::conjunction() {
   Expression left = negation();
   while (accept_name("and")) {
-    left = [left = std::move(left), right = negation()](Rendering& rendering) {
-      Json value = left(rendering);
-      return is_true(value) ? right(rendering) : value;
-    };
+    left = decided_by_first(false, std::move(left), negation());
   }
   return left;
 }
