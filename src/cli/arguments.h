@@ -16,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace kiln::cli {
@@ -71,10 +72,13 @@ CLI::Option* add_count(CLI::App& command, const std::string& name, T& value, con
     T number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool is_read = end == text.data() + text.size();
-    if (is_read && error == std::errc::result_out_of_range && !text.starts_with('-')) return text + " is too large";
+    if (is_read && error == std::errc::result_out_of_range && !text.starts_with('-')) {
+      return fmt::format("{} is too large; a whole number from {} to {} is expected", text, least, most);
+    }
     if (!is_read || error != std::errc() || number < least || number > most) {
-      const std::string end_text = most == std::numeric_limits<T>::max() ? "on" : "to " + std::to_string(most);
-      return fmt::format("{} is not a whole number from {} {}", text, least, end_text);
+      const bool has_end = std::cmp_less(most, std::numeric_limits<std::int64_t>::max());
+      return fmt::format("{} is not a whole number from {} {}", text, least,
+                         has_end ? fmt::format("to {}", most) : "on");
     }
     text = std::to_string(number);
     return "";

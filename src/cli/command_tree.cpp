@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
 #include <string_view>
 
 namespace kiln::cli {
@@ -33,7 +34,17 @@ Values values_of(const CLI::Option& option, const std::string& type) {
   return words_of(type).empty() ? Values::others : Values::choices;
 }
 
-Argument describe_argument(const CLI::Option& option, std::vector<std::string> names) {
+/// Returns the names of those options, in the order of the help.
+std::vector<std::string> option_names(const CLI::App& app, const std::set<CLI::Option*>& options) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    const bool is_among = std::ranges::any_of(options, [&](const CLI::Option* other) { return other == option; });
+    if (is_among) names.push_back(option->get_name());
+  }
+  return names;
+}
+
+Argument describe_argument(const CLI::App& app, const CLI::Option& option, std::vector<std::string> names) {
   const std::string& text = option.get_option_text();  // "[=auto]" for a flag with an optional value
   const bool is_free = text.starts_with("[=") && text.ends_with("]");
   const std::string type = is_free ? text.substr(2, text.size() - 3) : option.get_type_name();
@@ -44,6 +55,8 @@ Argument describe_argument(const CLI::Option& option, std::vector<std::string> n
           .default_text = option.get_default_str(),
           .values = is_free ? Values::choices : values_of(option, type),
           .choices = has_value ? words_of(type) : std::vector<std::string>(),
+          .needs = option_names(app, option.get_needs()),
+          .excludes = option_names(app, option.get_excludes()),
           .required = option.get_required(),
           .many = option.get_items_expected_max() >= CLI::detail::expected_max_vector_size,
           .is_both = option.get_positional() && (!option.get_snames().empty() || !option.get_lnames().empty()),
@@ -68,12 +81,21 @@ void collect_keys(const Json& schema, const std::string& prefix, std::vector<Con
   }
 }
 
-/// Offers the program's commands as the choices of an argument that names a command.
-void offer_commands(Argument& argument, const CLI::App& command) {
-  if (argument.value != "COMMAND") return;
-  argument.values = Values::choices;
-  for (const CLI::App* other : command.get_parent()->get_subcommands(nullptr))
-    argument.choices.push_back(other->get_name());
+/// Returns the subcommands' names as a tree, for an argument that names a command: "kiln help tokenizer train".
+std::vector<Command> names_below(const CLI::App& app, const std::string& path) {
+  std::vector<Command> commands;
+  for (const CLI::App* below : app.get_subcommands(nullptr)) {
+    const std::string at = path + " " + below->get_name();
+    commands.push_back({.path = at,
+                        .name = below->get_name(),
+                        .help = below->get_description(),
+                        .footer = "",
+                        .options = {},
+                        .positions = {},
+                        .commands = names_below(*below, at),
+                        .runs = false});
+  }
+  return commands;
 }
 
 }  // namespace
@@ -85,15 +107,18 @@ Command describe(const CLI::App& app, const std::string& path) {
                   .footer = app.get_footer(),
                   .options = {},
                   .positions = {},
-                  .commands = {}};
+                  .commands = {},
+                  .runs = app.get_require_subcommand_min() == 0};
   for (const CLI::Option* option : app.get_options()) {
     std::vector<std::string> names;
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    if (!names.empty()) command.options.push_back(describe_argument(*option, names));
-    if (option->get_positional()) command.positions.push_back(describe_argument(*option, {option->get_name(true)}));
+    if (!names.empty()) command.options.push_back(describe_argument(app, *option, names));
+    if (option->get_positional()) {
+      command.positions.push_back(describe_argument(app, *option, {option->get_name(true)}));
+      if (option->get_type_name() == "COMMAND") command.commands = names_below(*app.get_parent(), path);
+    }
   }
-  for (Argument& position : command.positions) offer_commands(position, app);
   for (const CLI::App* below : app.get_subcommands(nullptr)) {
     command.commands.push_back(describe(*below, path + " " + below->get_name()));
   }

@@ -18,7 +18,8 @@ struct Argument {
   std::string value;         // the name of its value in the help: "FILE", "hf|gguf|llmc"; empty for a flag
   std::string default_text;  // empty if there is none
   Values values;
-  std::vector<std::string> choices;  // words that the value may be; others too, as `values` allows
+  std::vector<std::string> choices;          // words that the value may be; others too, as `values` allows
+  std::vector<std::string> needs, excludes;  // names of options that must, or may not, be given too
   bool required;
   bool many;           // takes several values, or may be repeated
   bool is_both;        // may be an option or a position, and is in both lists
@@ -32,6 +33,7 @@ struct Command {
   std::string footer;
   std::vector<Argument> options, positions;
   std::vector<Command> commands;
+  bool runs;  // false: a group, which needs one of its commands, or a command that kiln help explains
 };
 
 /// A key of a config, as --set takes it.

@@ -46,6 +46,11 @@ std::string places_of(const std::vector<const Command*>& commands, IsMeant is_me
   return fmt::format("{}", fmt::join(places, " | "));
 }
 
+/// Returns true if the next word may be a subcommand or a path.
+bool takes_command_or_path(const Command& command) {
+  return !command.commands.empty() && !command.positions.empty() && command.positions[0].values == Values::files;
+}
+
 /// Returns lines of a case: the possible words at each place. Without any, bash completes file names.
 std::string bash_words(const Command& command) {
   std::string lines;
@@ -54,7 +59,8 @@ std::string bash_words(const Command& command) {
   };
   std::vector<std::string> first, options;
   for (const Command& below : command.commands) first.push_back(below.name);
-  if (!command.positions.empty()) first = command.positions[0].choices;
+  if (!command.positions.empty())
+    first.insert(first.end(), command.positions[0].choices.begin(), command.positions[0].choices.end());
   for (const Argument& option : command.options) {
     options.insert(options.end(), option.names.begin(), option.names.end());
     for (const std::string& name : option.names) add(command.path + " " + name, option.choices);
@@ -66,8 +72,11 @@ std::string bash_words(const Command& command) {
 
 std::string bash_script(const std::string& program, const std::vector<const Command*>& commands) {
   std::string words, values;
-  std::vector<std::string> keys;
-  for (const Command* command : commands) words += bash_words(*command);
+  std::vector<std::string> keys, with_path;
+  for (const Command* command : commands) {
+    words += bash_words(*command);
+    if (takes_command_or_path(*command)) with_path.push_back(fmt::format("\"{}\"", command->path));
+  }
   for (const ConfigKey& key : config_keys()) {
     keys.push_back(key.path);
     if (!key.choices.empty()) values += fmt::format("    {}) echo \"{}\" ;;\n", key.path, fmt::join(key.choices, " "));
@@ -124,13 +133,15 @@ _{0}() {{
         offered="{6}" suffix="="
         compopt -o nospace 2> /dev/null
       fi ;;
+    {7}) compopt -o plusdirs 2> /dev/null ;;
   esac
   if [[ "$COMP_WORDBREAKS" == *"="* ]]; then cut=""; fi  # what bash replaces begins behind the last "="
   COMPREPLY=($(compgen -P "$cut" -S "$suffix" -W "$offered" -- "$current"))
 }}
 complete -o default -F _{0} {0}
 )sh",
-                     program, words, values, paths_of(commands), with_value, with_key, fmt::join(keys, " "));
+                     program, words, values, paths_of(commands), with_value, with_key, fmt::join(keys, " "),
+                     fmt::join(with_path, " | "));
 }
 
 /// Returns the part of a zsh _arguments specification for an argument's values: ":message:action".
@@ -182,8 +193,10 @@ std::string zsh_arguments(const Command& command, const std::string& program) {
 
 std::string zsh_script(const std::string& program, const std::vector<const Command*>& commands) {
   std::string cases, keys, values;
-  for (const Command* command : commands)
-    cases += fmt::format("    (\"{}\") _arguments{} ;;\n", command->path, zsh_arguments(*command, program));
+  for (const Command* command : commands) {
+    const std::string arguments = zsh_arguments(*command, program);  // none after "kiln help plan"
+    if (!arguments.empty()) cases += fmt::format("    (\"{}\") _arguments{} ;;\n", command->path, arguments);
+  }
   for (const ConfigKey& key : config_keys()) {
     keys += fmt::format("    '{}:{}'\n", key.path, escape(key.help, "\\"));
     if (!key.choices.empty())
@@ -246,6 +259,7 @@ std::string fish_script(const std::string& program, const std::vector<const Comm
     for (const Argument& position : command->positions) {
       if (!position.choices.empty()) lines += fmt::format("{} -f -a '{}'\n", here, fmt::join(position.choices, " "));
     }
+    if (takes_command_or_path(*command)) lines += here + " -F\n";
     for (const Argument& option : command->options) lines += here + fish_argument(option, program) + "\n";
   }
   return fmt::format(R"sh(# fish completion of {0}; to load it: {0} completion fish | source

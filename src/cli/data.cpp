@@ -1,9 +1,12 @@
 // kiln data show: prints a run's first training examples as the model sees them, and counts what the data hold.
 #include "kiln/core/error.h"
+#include "kiln/core/file.h"
 #include "kiln/core/format.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/core/terminal.h"
 #include "kiln/core/threads.h"
+#include "kiln/data/source_files.h"
+#include "kiln/run/run_directory.h"
 #include "kiln/train/data_preview.h"
 
 #include <fmt/format.h>
@@ -13,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -87,12 +91,12 @@ std::string judged_table(const DataPreview& preview) {
   table.row({"comparisons", format_count(census.comparisons)});
   table.row({"ties", format_count(census.ties)});
   table.row({"tokens", format_count(census.tokens)});
-  table.row({"longest", format_count(census.longest) + " tokens"});
+  table.row({"longest", counted(census.longest, "token")});
   table.row({"prompts cut", format_count(census.cut)});
   table.row({"answers too long", format_count(census.too_long) + " left out"});
   table.row({"empty answers", format_count(census.empty) + " left out"});
-  table.row({"equal answers", format_count(census.equal) + " comparisons left out"});
-  table.row({"without a comparison", format_count(census.left_out) + " prompts left out"});
+  table.row({"equal answers", counted(census.equal, "comparison") + " left out"});
+  table.row({"without a comparison", counted(census.left_out, "prompt") + " left out"});
   table.row({"packing", packing_of(preview)});
   return table.text();
 }
@@ -106,7 +110,7 @@ std::string to_text(const DataPreview& preview, bool color) {
                         format_count(std::ranges::count(example.supervised, 1)),
                         marked(example, *preview.tokenizer, color));
   }
-  text += fmt::format("-- {} {} in one pass\n", format_count(preview.epoch), preview.unit);
+  text += fmt::format("-- {} in one pass\n", counted(preview.epoch, preview.unit));
   if (preview.judged) return text + judged_table(preview);
   if (!preview.census) return text;
   const ChatCensus& census = *preview.census;
@@ -116,7 +120,7 @@ std::string to_text(const DataPreview& preview, bool color) {
   table.row({is_mix ? "tokens of these" : "tokens", format_count(census.tokens)});
   table.row({"supervised", fmt::format("{:.1f}%", 100 * share(census.supervised, census.tokens))});
   table.row({"ends of answers", format_count(census.ends)});
-  table.row({"longest", format_count(census.longest) + " tokens"});
+  table.row({"longest", counted(census.longest, "token")});
   table.row({"too long", format_count(census.dropped) + " left out"});
   table.row({"cut", format_count(census.cut)});
   table.row({"without an answer", format_count(census.without_answer) + " left out"});
@@ -172,10 +176,33 @@ Json to_json(const DataPreview& preview) {
   return result;
 }
 
+/// Throws Error (usage) if a run's text has gone; the message names what needs no text.
+void check_text_of_run(const std::filesystem::path& named, const Config& config) {
+  const bool is_config = named.filename() == RunPaths{}.config();
+  const std::filesystem::path run = is_config ? named.parent_path() / "." : named;
+  if (!is_folder(run) || !is_run_directory(run)) return;
+  const auto is_there = [&](const std::string& name) {
+    try {
+      return !find_source_files({config.locate(name).string()}, "", {}, config.data.include).files.empty();
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  const auto gone = std::ranges::find_if_not(config.data.train, is_there);
+  if (gone == config.data.train.end()) return;
+  const std::string of_run = shell_quoted(is_config ? named.parent_path().string() : named.string());
+  const std::string advice =
+      fmt::format("; the run keeps its tokens: kiln eval {} and kiln train {} --resume need no text", of_run, of_run);
+  fail(ExitCode::usage, "{}: the run's text {} has gone; name its new place with --set data.train=FILE{}",
+       named.string(), (config.places().front() / *gone).lexically_normal().string(),
+       is_folder(RunPaths{run}.tokens()) ? advice : "");
+}
+
 void run_data_show(const DataShowOptions& options) {
   check(options.count >= 0, "--count {}: a number of examples is expected", options.count);
   const Config config = read_config(options.config.config, options.config.overrides);
   set_threads(config.train.threads);
+  check_text_of_run(options.config.config, config);
   const DataPreview preview = preview_data(config, options.count, {});
   options.json ? write_json(to_json(preview)) : write_stdout(to_text(preview, output_has_color(STDOUT_FILENO)));
 }

@@ -65,7 +65,8 @@ Dataset encode(const DataConfig& data, const LoadedModel& model, const fs::path&
   if (names_token_files(data, base, key)) return open_token_dataset(data, model.model->vocab_size(), base, cache);
   const Corpus corpus(data, base, key);
   if (!corpus.train_files().left.empty()) spdlog::info("{}: {}", key, describe_files(corpus.train_files()));
-  if (corpus.file_unlike_text() && model.tokenizer->type() != "byte") spdlog::warn("{}", zero_bytes_warning(corpus));
+  const std::string odd_bytes = model.tokenizer->type() == "byte" ? "" : corpus.check_bytes();
+  if (!odd_bytes.empty()) spdlog::warn("{}", odd_bytes);
   return encode_corpus(corpus, *model.tokenizer, model.ids().marks(), cache);
 }
 
@@ -80,7 +81,7 @@ TokenFile tokens_of_files(const LoadedModel& model, const EvalOptions& options) 
   if (options.separator) data.document_separator = options.separator;
   options.reading.apply_to(data);
   TokenFile tokens = encode(data, model, {}, {}, "--data").train;
-  require_tokens(tokens, 2, name_of_files({data.train.begin(), data.train.end()}), "an evaluation");
+  require_tokens(tokens.size(), 2, name_of_files({data.train.begin(), data.train.end()}), "an evaluation");
   return tokens;
 }
 
@@ -98,9 +99,9 @@ TokenFile held_out_tokens(const LoadedModel& model) {
   if (const auto kept = find_dataset(config->data, trained_on, cache)) return kept->validation;
   const Dataset data = encode(config->located_data(), model, config->directory, cache);
   check(trained_on == 0 || trained_on == data.digest(),
-        "{}: the run was trained on other data than data.train and data.validation hold now ({} tokens, {} held out): "
+        "{}: the run was trained on other data than data.train and data.validation hold now ({}, {} held out): "
         "a file was changed, added or removed; restore the data, or name a text with --data FILE",
-        folder, data.train.size(), data.validation.size());
+        folder, counted(data.train.size(), "token"), format_count(data.validation.size()));
   return data.validation;
 }
 
@@ -248,6 +249,7 @@ void add_eval(CLI::App& app) {
       ->type_name("TEXT")
       ->needs("--data");
   options->reading.add_to(*command);
+  for (const char* name : {"--include", "--text-field"}) command->get_option(name)->needs(data);
   command
       ->add_option(
           "--generate", options->questions,

@@ -113,9 +113,10 @@ std::unique_ptr<EvaluationSource> conversations_to_score(const LoadedModel& mode
   } else {
     scored = encode(read_sources(files, run.data, reading));
   }
-  check(scored.size() > 0,
-        "there is no conversation to score: {} are longer than n_ctx, {} have no answer; name others with --data FILE",
-        scored.census().dropped, scored.census().without_answer);
+  check_input(scored.size() > 0,
+              "there is no conversation to score ({} longer than n_ctx, {} without an answer); name others with --data "
+              "FILE",
+              format_count(scored.census().dropped), format_count(scored.census().without_answer));
   return std::make_unique<PackedEvaluation>(std::make_shared<ConversationExamples>(std::move(scored)),
                                             evaluation_rows(model.model->config()), std::numeric_limits<Index>::max());
 }

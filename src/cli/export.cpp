@@ -140,9 +140,11 @@ void check_place(const fs::path& output, bool folder, bool overwrite) {
   check(overwrite || (folder && inside.empty()), "--output {}: exists already; --overwrite replaces it", name);
   for (const fs::path& path : inside) {
     const std::string held = path.filename().string();
-    check(is_exported(held),
-          "--output {}: holds {}, which kiln export did not write, so it is not replaced; name another folder", name,
-          held);
+    check(
+        is_exported(held),
+        "--output {}: holds {}, which does not belong to an exported model; kiln would delete it with the folder. Name "
+        "another folder, or move {} elsewhere",
+        name, held, held);
   }
 }
 

@@ -17,7 +17,7 @@ constexpr double kManyPasses = 6;  // above about this many passes a model memor
 
 std::string length_of(const Finetuning& f) {
   if (f.config.train.time_budget) return format_duration(f.config.train.time_budget->seconds);
-  return fmt::format("{:g} passes, about {} on this machine", f.passes, format_duration(f.seconds()));
+  return fmt::format("{}, about {} on this machine", counted_about(f.passes, "pass"), format_duration(f.seconds()));
 }
 
 std::string amount_of(const Finetuning& f) {
@@ -27,7 +27,8 @@ std::string amount_of(const Finetuning& f) {
 
 std::string batch_of(const Finetuning& f) {
   const TrainConfig& train = f.config.train;
-  std::string text = fmt::format("{} windows of {} tokens", train.batch_size.count, f.config.model.n_ctx);
+  std::string text =
+      fmt::format("{} of {}", counted(train.batch_size.count, "window"), counted(f.config.model.n_ctx, "token"));
   if (train.gradient_accumulation > 1) text += fmt::format(", {} times", train.gradient_accumulation);
   return text;
 }
@@ -55,14 +56,14 @@ std::string length_reasons(const Finetuning& f) {
   const TrainConfig& train = f.config.train;
   if (!train.time_budget) {
     return fmt::format(
-        "- `train.epochs` {:g}: a few passes teach a style, and the model forgets little; {} steps, about {} on this "
+        "- `train.epochs` {:g}: a few passes teach a style, and the model forgets little; {}, about {} on this "
         "machine ({} tokens/s). `--for 10m` sets a time instead.\n",
-        f.passes, grouped(f.steps), format_duration(f.seconds()), grouped(f.tokens_per_second));
+        f.passes, counted_about(f.steps, "step"), format_duration(f.seconds()), grouped(f.tokens_per_second));
   }
   std::string text = fmt::format(
-      "- `train.time_budget`: at {} tokens/s about {:.2g} passes over the data in {} steps; the learning rate follows "
+      "- `train.time_budget`: at {} tokens/s about {} over the data in {}; the learning rate follows "
       "the clock and reaches zero when the time is up.",
-      grouped(f.tokens_per_second), f.passes, grouped(f.steps));
+      grouped(f.tokens_per_second), counted_about(f.passes, "pass"), counted_about(f.steps, "step"));
   if (f.passes > kManyPasses)
     text += " So many passes memorize the data: the best checkpoint may come long before the end.";
   return text + "\n";
@@ -92,10 +93,11 @@ Json finetuning_json(const Finetuning& finetuning, const std::optional<std::stri
 
 std::string finetuning_summary(const Finetuning& f) {
   return fmt::format(
-      "finetuning {} ({} parameters) on {} for {}: AdamW at {:g} after {} steps of warm-up, then linearly "
-      "to 0; {} tokens a step; an evaluation every {} steps; --set changes any of it",
+      "finetuning {} ({} parameters) on {} for {}: AdamW at {:g} after {} of warm-up, then linearly "
+      "to 0; {} tokens a step; an evaluation every {}; --set changes any of it",
       *f.config.init_from, format_count(f.parameters), amount_of(f), length_of(f), f.config.optimizer.learning_rate,
-      f.config.schedule.warmup_steps, grouped(static_cast<double>(f.tokens_per_step)), f.config.train.eval_every);
+      counted(f.config.schedule.warmup_steps, "step"), grouped(static_cast<double>(f.tokens_per_step)),
+      counted(f.config.train.eval_every, "step"));
 }
 
 std::string finetuning_reasons(const Finetuning& f, const std::string& config) {
@@ -114,14 +116,14 @@ std::string finetuning_reasons(const Finetuning& f, const std::string& config) {
       "- `optimizer`: AdamW at {:g} for a width of {}: a narrow model knows little and learns at rates near those of "
       "training from scratch; a wide model would forget what it knows (5e-3 at a width of 64, 2e-3 at 128, 1e-4 at "
       "768).\n"
-      "- `schedule`: a warm-up of {} steps, in which AdamW estimates the scale of the gradients, then a linear decay "
+      "- `schedule`: a warm-up of {}, in which AdamW estimates the scale of the gradients, then a linear decay "
       "to zero.\n",
-      f.config.optimizer.learning_rate, f.config.model.d_model, f.config.schedule.warmup_steps);
+      f.config.optimizer.learning_rate, f.config.model.d_model, counted(f.config.schedule.warmup_steps, "step"));
   text += fmt::format(
-      "- `train.batch_size`: {} ({} tokens) make a step, for about {} steps; {} of memory.\n"
+      "- `train.batch_size`: {} ({} tokens) a step, for about {}; {} of memory.\n"
       "- `train.eval_every` {}: about ten evaluations, each with a checkpoint; `keep_checkpoints` 0 keeps the best and "
       "the latest.\n",
-      batch_of(f), grouped(static_cast<double>(f.tokens_per_step)), grouped(f.steps),
+      batch_of(f), grouped(static_cast<double>(f.tokens_per_step)), counted_about(f.steps, "step"),
       format_bytes(static_cast<double>(f.memory_bytes)), train.eval_every);
   return text;
 }

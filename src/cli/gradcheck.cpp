@@ -39,11 +39,11 @@ GradientCheckOptions sampling(const ParameterLayout& layout, const Config& confi
   return check;
 }
 
-/// Returns what the sequences of a check are called.
+/// Returns what a sequence of a check is called.
 std::string_view unit_of(const GradientCheckOptions& options) {
-  if (is_of_preferences(options.objective.type)) return "judged answers";
-  if (is_of_policy(options.objective.type)) return "drawn answers";
-  return options.objective.type == ObjectiveKind::sft ? "conversations" : "sequences";
+  if (is_of_preferences(options.objective.type)) return "judged answer";
+  if (is_of_policy(options.objective.type)) return "drawn answer";
+  return options.objective.type == ObjectiveKind::sft ? "conversation" : "sequence";
 }
 
 /// Throws Error (usage) if weights and gradients in double do not fit into memory. Activations of so few tokens are
@@ -68,8 +68,10 @@ Json to_json(const std::vector<TensorGradientCheck>& tensors, const GradientChec
                     {"error", tensor.error},
                     {"passed", tensor.passed}});
   }
-  return {
-      {"passed", passed}, {"batch", unit_of(options)}, {"tolerance", options.tolerance}, {"tensors", std::move(list)}};
+  return {{"passed", passed},
+          {"batch", fmt::format("{}s", unit_of(options))},
+          {"tolerance", options.tolerance},
+          {"tensors", std::move(list)}};
 }
 
 std::string to_text(const std::vector<TensorGradientCheck>& tensors) {
@@ -90,11 +92,12 @@ void run_gradcheck(const GradcheckOptions& options) {
   const LanguageModel<double> model(config.model, vocab_size);
   require_memory(model.layout);
   const GradientCheckOptions sampled = sampling(model.layout, config, options.entries);
-  spdlog::info("{} parameters, vocabulary {}; {} {} of up to {} random tokens{}; up to {} entries of each tensor",
-               format_count(model.layout.count()), vocab_size, sampled.batch_size, unit_of(sampled),
-               std::min(sampled.sequence_length, config.model.n_ctx),
+  spdlog::info("{}, vocabulary {}; {} of up to {}{}; up to {} of each tensor",
+               counted(model.layout.count(), "parameter"), format_count(vocab_size),
+               counted(sampled.batch_size, unit_of(sampled)),
+               counted(std::min(sampled.sequence_length, config.model.n_ctx), "random token"),
                config.objective.type == ObjectiveKind::sft ? ", end to end, their answers alone scored" : "",
-               sampled.entries_per_tensor);
+               counted(sampled.entries_per_tensor, "entry"));
   if (sampled.entries_per_tensor == 1 && options.entries == 0)
     spdlog::info("a model of this size takes minutes; --set model.n_layers=1 checks the same code in less time");
 

@@ -152,7 +152,7 @@ void add_inspect(CLI::App& app) {
   options->model.add_to(*command);
   command
       ->add_option("PROMPT,--prompt", options->prompt,
-                   "text; -: read it from standard input and drop the line feed that echo adds. The first token has a "
+                   "text; -: read it from standard input and drop the line end that echo adds. The first token has a "
                    "prediction only if the tokenizer has a start token. kiln takes the end of a text that is longer "
                    "than the context")
       ->required()

@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/progress_bar.h"
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,6 +24,8 @@ namespace kiln::cli {
 namespace {
 
 constexpr const char* kLines = "kiln: a text of several lines";  // marks messages, as their source location
+
+std::atomic<bool> is_muted = false;
 
 bool has_lines(const spdlog::details::log_msg& message) { return message.source.filename == kLines; }
 
@@ -57,6 +60,7 @@ class PrintableLogger final : public spdlog::logger {
 class LogReporter final : public Reporter {
  public:
   void message(Severity severity, const std::string& text) override {
+    if (is_muted) return;
     spdlog::log(severity == Severity::warning ? spdlog::level::warn : spdlog::level::info, "{}", text);
   }
   std::unique_ptr<Meter> meter(const std::string& what, double total, const std::string& unit) override {
@@ -94,6 +98,9 @@ void set_up_log() {
   static LogReporter reporter;
   set_reporter(&reporter);
 }
+
+MutedMessages::MutedMessages() { is_muted = true; }
+MutedMessages::~MutedMessages() { is_muted = false; }
 
 void log_to(const std::filesystem::path& path) {
   auto sink = std::make_shared<LogFile>(path);

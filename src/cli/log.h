@@ -12,6 +12,15 @@ namespace kiln::cli {
 /// Escapes control characters in messages, including line feeds except in text from log_lines.
 void set_up_log();
 
+/// Drops the library's messages while it lives, but not the progress of its work.
+class MutedMessages {
+ public:
+  MutedMessages();
+  ~MutedMessages();
+  MutedMessages(const MutedMessages&) = delete;
+  MutedMessages& operator=(const MutedMessages&) = delete;
+};
+
 /// Adds a file, with times, to the log. Appends each message completely or not at all. Throws Error (io).
 void log_to(const std::filesystem::path& path);
 

@@ -38,6 +38,19 @@ void refuse_unknown_command(const CLI::App& app, std::span<char*> words) {
   }
 }
 
+/// Throws Error (usage) for the value of a flag behind a space, as in "--resume auto", which CLI11 takes for CONFIG.
+void refuse_value_behind_space(const CLI::App& app, std::span<char*> words) {
+  const std::vector<const CLI::App*> commands = app.get_subcommands({});
+  const auto command = std::ranges::find_if(
+      commands, [&](const CLI::App* each) { return !words.empty() && each->get_name() == words[0]; });
+  if (command == commands.end()) return;
+  for (std::size_t i = 1; i + 1 < words.size(); ++i) {
+    const CLI::Option* option = (*command)->get_option_no_throw(words[i]);
+    check(option == nullptr || option->get_option_text() != fmt::format("[={}]", words[i + 1]),
+          "{0} {1}: the value of this option follows an equals sign; write {0}={1}", words[i], words[i + 1]);
+  }
+}
+
 /// Returns the command being parsed and its parents: kiln, kiln tokenizer, kiln tokenizer train.
 std::vector<const CLI::App*> asked(const CLI::App& app) {
   std::vector<const CLI::App*> path{&app};
@@ -45,7 +58,8 @@ std::vector<const CLI::App*> asked(const CLI::App& app) {
   return path;
 }
 
-/// Returns `; did you mean "--temperature"?` for an unknown option, also with a single hyphen; else "".
+/// Returns `; did you mean "--temperature"?` for an unknown option, also with a single hyphen, or
+/// `; did you mean "--top-k" or "--top-p"?` for the beginning of several; else "".
 std::string suggestion(const CLI::App& command) {
   std::vector<std::string_view> known;
   for (const CLI::Option* option : command.get_options()) {
@@ -55,8 +69,9 @@ std::string suggestion(const CLI::App& command) {
     if (!word.starts_with('-')) continue;
     std::string_view option = std::string_view(word).substr(0, word.find('='));
     option.remove_prefix(std::min(option.find_first_not_of('-'), option.size()));
-    const std::string_view meant = nearest(option, known);
-    if (!meant.empty()) return fmt::format("; did you mean \"--{}\"?", meant);
+    std::vector<std::string_view> meant = beginning_with(option, known);
+    if (meant.empty()) meant.push_back(nearest(option, known));
+    if (!meant[0].empty()) return fmt::format("; did you mean \"--{}\"?", fmt::join(meant, "\" or \"--"));
   }
   return "";
 }
@@ -77,12 +92,15 @@ int run(int argc, char** argv) {
   CLI::App app("Trains, evaluates and samples GPT-style transformers: raw text in, a language model out.", "kiln");
   app.set_version_flag("-v,--version", "kiln " KILN_VERSION);
   app.option_defaults()->always_capture_default();
+  app.option_defaults()->disable_flag_override();  // --json=5 is refused
   app.require_subcommand(1);
   app.fallthrough(false);
   app.footer("kiln COMMAND --help explains a command and shows its defaults.");
   for (const auto& add : kCommands) add(app);
   try {
-    refuse_unknown_command(app, std::span(argv + 1, argv + std::max(argc, 1)));
+    const std::span<char*> words(argv + 1, argv + std::max(argc, 1));
+    refuse_unknown_command(app, words);
+    refuse_value_behind_space(app, words);
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::ok);
   } catch (const CLI::ParseError& error) {  // also --help and --version

@@ -43,8 +43,12 @@ std::string entry(const Argument& argument) {
     const std::string value = usage(argument).substr(argument.names.back().size());
     head += fmt::format("\\fI{}\\fR", roff(value));
   }
+  std::vector<std::string> notes;
+  if (!argument.default_text.empty()) notes.push_back("default: " + argument.default_text);
+  if (!argument.needs.empty()) notes.push_back(fmt::format("needs {}", fmt::join(argument.needs, ", ")));
+  if (!argument.excludes.empty()) notes.push_back(fmt::format("excludes {}", fmt::join(argument.excludes, ", ")));
   std::string text = roff(argument.help);
-  if (!argument.default_text.empty()) text += fmt::format(" (default: {})", roff(argument.default_text));
+  if (!notes.empty()) text += fmt::format(" ({})", roff(fmt::format("{}", fmt::join(notes, "; "))));
   return fmt::format(".TP\n{}\n{}\n", head, text);
 }
 
@@ -97,7 +101,7 @@ Hugging Face folder of the GPT\-2 or Llama family, or a model file of llm.c.
 )",
       KILN_VERSION, roff(root.help));
   for (const Command* command : commands) {
-    if (command != &root && command->commands.empty()) text += section(*command);
+    if (command != &root && command->runs) text += section(*command);
   }
   return text + R"(.SH EXIT STATUS
 0 done; 1 a check failed; 2 usage or config; 3 a bad input file; 4 diverged; 5 reading or writing failed, or the disk

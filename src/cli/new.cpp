@@ -17,6 +17,7 @@
 #include "cli/data_arguments.h"
 #include "cli/finetune.h"
 #include "cli/output.h"
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -62,9 +63,9 @@ std::string candidate_table(const Proposal& proposal) {
       "| layers | width | vocabulary | context | windows a step | parameters | tokens/s here | tokens in the time | "
       "passes | expected bits a byte |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
   for (const Candidate& c : proposal.candidates) {
-    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {:.2g} | {} |\n", c.model.n_layers, c.model.d_model,
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", c.model.n_layers, c.model.d_model,
                        format_count(c.vocabulary.size), c.model.n_ctx, c.batch_size, format_count(c.parameters),
-                       grouped(c.tokens_per_second), grouped(c.tokens), c.passes, standing(c, proposal));
+                       grouped(c.tokens_per_second), grouped(c.tokens), approximate(c.passes), standing(c, proposal));
   }
   return out;
 }
@@ -84,10 +85,10 @@ std::string vocabulary_table(const Proposal& proposal) {
 std::string choice_reasons(const Proposal& proposal) {
   return fmt::format(
              "A larger model or vocabulary learns more from each step; a smaller one takes more steps in the time. "
-             "kiln timed each shape on this machine ({} threads) with two vocabularies. A scaling law in bits per byte "
+             "kiln timed each shape on this machine ({}) with two vocabularies. A scaling law in bits per byte "
              "(`bench/README.md` says what it was fitted to) then ranks all vocabularies, contexts and batches. It "
              "ranks them; it does not predict the loss. Each shape with its best vocabulary, context and batch:\n\n",
-             threads()) +
+             counted(threads(), "thread")) +
          candidate_table(proposal) + "\nThe chosen shape with every vocabulary:\n\n" + vocabulary_table(proposal);
 }
 
@@ -102,21 +103,23 @@ std::string training_reasons(const Proposal& proposal) {
   out += fmt::format(
       "- `model`: Llama's kind (RMSNorm, rotary positions, SwiGLU, no biases), so that the checkpoints load in other "
       "tools; projections to the residual stream start at zero.\n"
-      "- `model.dropout` {:g}: {:.2g} passes over the text with {:.2g} parameters for each token of it{}\n",
-      config.model.dropout, choice.passes, choice.pressure / choice.passes,
+      "- `model.dropout` {:g}: {} over the text with {} for each token of it{}\n",
+      config.model.dropout, counted_about(choice.passes, "pass"),
+      counted_about(choice.pressure / choice.passes, "parameter"),
       config.model.dropout > 0 ? "; without dropout the model would start to memorize the text."
-                               : " are too few to memorize it.");
+                               : ": too few to memorize it.");
   out += fmt::format(
       "- `optimizer`: Muon at {:g} for the hidden matrices and AdamW at {:g} for the rest, lower for wider models; "
       "`kiln tune lr CONFIG` tests other rates.\n"
       "- `schedule`: a short warm-up, then constant, then down to zero over the last {:.0f}% of the time.\n"
-      "- `train.batch_size` {}: {} tokens a step, about {} steps.\n"
+      "- `train.batch_size` {}: {} tokens a step, about {}.\n"
       "- `train.time_budget`: the learning rate follows the clock and reaches its final value when the time is up, "
       "even if the machine does other work.\n"
-      "- `train.eval_every` {}: about {:.0f} evaluations; the run keeps the best checkpoint.\n",
+      "- `train.eval_every` {}: about {}; the run keeps the best checkpoint.\n",
       config.optimizer.muon_learning_rate, config.optimizer.learning_rate, 100 * config.schedule.decay_fraction,
-      choice.batch_size, format_count(choice.tokens_per_step()), grouped(choice.steps()), config.train.eval_every,
-      choice.steps() / static_cast<double>(config.train.eval_every));
+      choice.batch_size, format_count(choice.tokens_per_step()), counted_about(choice.steps(), "step"),
+      config.train.eval_every,
+      counted(std::llround(choice.steps() / static_cast<double>(config.train.eval_every)), "evaluation"));
   return out;
 }
 
@@ -162,6 +165,9 @@ Json to_json(const Proposal& proposal, const Json& config) {
 
 /// Throws Error (usage) if the config or its reasons may not be written, and as find_source_files does.
 void check_outputs(const NewOptions& options, const std::string& path, const std::string& reasons) {
+  check(options.data != NewOptions().data || path_exists(options.data.front()),
+        "there is no folder {}, which kiln new reads by default; name a text: kiln new --data FILES",
+        options.data.front());
   check_output_file("--output", path, "mine.json");
   DataConfig data;
   options.reading.apply_to(data);
@@ -223,11 +229,11 @@ void run_new(const NewOptions& options) {
   if (options.json) return write_json(to_json(proposal, config));
   const Candidate& choice = proposal.choice();
   write_stdout(fmt::format(
-      "{}: {} parameters ({} layers, width {}, context {}, {} entries), about {} tokens, {:.2g} passes over the text\n"
+      "{}: {} ({}, width {}, context {}, {}), about {} tokens, {} over the text\n"
       "the reasons: {}\n{}next:\n  kiln train {}\n",
-      printable(path), format_count(choice.parameters), choice.model.n_layers, choice.model.d_model, choice.model.n_ctx,
-      format_count(choice.vocabulary.size), grouped(choice.tokens), choice.passes, printable(reasons),
-      busy_note(proposal.waited_share), printable(path)));
+      printable(path), counted(choice.parameters, "parameter"), counted(choice.model.n_layers, "layer"),
+      choice.model.d_model, choice.model.n_ctx, counted(choice.vocabulary.size, "entry"), grouped(choice.tokens),
+      counted_about(choice.passes, "pass"), printable(reasons), busy_note(proposal.waited_share), printable(path)));
 }
 
 }  // namespace

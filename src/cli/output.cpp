@@ -36,7 +36,10 @@ std::string read_stdin() {
 std::string read_prompt_argument(const std::string& prompt) {
   if (prompt != "-") return prompt;
   std::string text = read_stdin();
-  if (text.ends_with('\n')) text.pop_back();
+  for (const char end : {'\n', '\r'}) {  // of "\n" or "\r\n"
+    if (!text.ends_with(end)) break;
+    text.pop_back();
+  }
   return text;
 }
 

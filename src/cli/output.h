@@ -17,8 +17,8 @@ namespace kiln::cli {
 /// Returns all bytes of stdin. Throws Error (io).
 std::string read_stdin();
 
-/// Returns the prompt given to a command. "-" means stdin, without one final line feed, which echo adds. Throws as
-/// read_stdin does.
+/// Returns the prompt given to a command. "-" means stdin, without one final line end (\n or \r\n), which echo
+/// adds. Throws as read_stdin does.
 std::string read_prompt_argument(const std::string& prompt);
 
 /// Writes bytes to stdout and flushes it. A reader that closed the pipe is not an error. Throws Error (io), for

@@ -152,8 +152,8 @@ void add_work(const Plan& plan, Table& table) {
   table.heading("Work");
   table.row({"steps", plan.steps ? format_count(*plan.steps) : kUnknown});
   table.row({"tokens", plan.tokens ? format_count(*plan.tokens) : kUnknown});
-  table.row({"tokens per parameter",
-             plan.tokens_per_parameter ? fmt::format("{:.3g}", *plan.tokens_per_parameter) : kUnknown});
+  table.row(
+      {"tokens per parameter", plan.tokens_per_parameter ? approximate(*plan.tokens_per_parameter, 3) : kUnknown});
   table.row({"FLOPs per token", fmt::format("{:.3g}", plan.flops_per_token)});
   const double speed = plan.tokens_per_second;
   table.row({"tokens/s", speed < 100 ? fmt::format("{:.3g}", speed) : grouped(speed)});
@@ -161,8 +161,8 @@ void add_work(const Plan& plan, Table& table) {
     if (!work) return table.row({name, kUnknown});
     if (work->count > 0) table.row({name, format_count(work->count), format_duration(work->seconds) + each});
   };
-  add("reference pass", plan.reference, fmt::format(", {} tokens", format_count(plan.reference_tokens)));
-  add("evaluations", plan.evaluations, fmt::format(", {} tokens each", format_count(plan.evaluated_tokens)));
+  add("reference pass", plan.reference, ", " + counted(plan.reference_tokens, "token"));
+  add("evaluations", plan.evaluations, fmt::format(", {} each", counted(plan.evaluated_tokens, "token")));
   add("samples", plan.samples);
   add("saves", plan.saves);
   table.row({"time of training", plan.wall_seconds ? format_duration(*plan.wall_seconds) : kUnknown});
@@ -180,7 +180,7 @@ void add_rollout(const PlannedRollout& rollout, Table& table) {
 
 void add_cluster(const ClusterPlan& cluster, Table& table) {
   const SharedStep& step = cluster.step;
-  table.heading(fmt::format("A step of {} ranks", step.ranks));
+  table.heading(fmt::format("A step of {}", counted(step.ranks, "rank")));
   table.row({"memory of a rank", format_bytes(static_cast<double>(cluster.memory.total()))});
   table.row({"computing", format_duration(step.compute_seconds)});
   table.row({"communication", format_duration(step.communication_seconds),

@@ -7,6 +7,7 @@
 #include "kiln/run/metric_figure.h"
 #include "kiln/run/metrics.h"
 #include "kiln/run/run_directory.h"
+#include "kiln/train/run_summary.h"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
@@ -84,18 +85,27 @@ Json to_json(const Figure& figure, const fs::path& output) {
           {"output", output.empty() ? Json() : Json(output.string())}};
 }
 
+/// Says that a run holds nothing to draw.
+std::string nothing_to_draw(const std::string& run, const std::string& metric) {
+  const std::string what = metric == "loss" ? "losses" : metric;
+  const bool is_imported = summarise_run(run).status == RunStatus::imported;
+  return fmt::format("{}: {} {}{}", run, is_imported ? "is an imported model, which has no" : "holds no", what,
+                     is_imported ? "" : " yet");
+}
+
 void run_plot(const PlotOptions& options) {
   if (!options.output.empty()) check_picture_file("--output", options.output);
   const std::vector<NamedRows> runs = read_runs(options.runs);
   const Figure figure = metric_figure(
       runs, {.metric = options.metric, .x = value_of<PlotX>(kPlotXs, options.x), .smoothing = options.smoothing});
   const bool is_of_training = metric_of(options.metric).best == Metric::Best::none;
-  const std::string what = options.metric == "loss" ? "losses" : options.metric;
-  check(!is_empty(figure), "{}: holds no {} yet; kiln train writes them every train.{} steps",
-        RunPaths{options.runs[0]}.metrics().string(), what, is_of_training ? "log_every" : "eval_every");
+  if (is_empty(figure)) {
+    fail(ExitCode::usage, "{}; kiln train writes them every train.{} steps",
+         nothing_to_draw(options.runs[0], options.metric), is_of_training ? "log_every" : "eval_every");
+  }
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (!is_measured(runs[i].rows, options.metric))
-      spdlog::warn("{}: holds no {} yet, and is not drawn", options.runs[i], what);
+      spdlog::warn("{}, and is not drawn", nothing_to_draw(options.runs[i], options.metric));
   }
   const fs::path output = draw_picture(figure, options);  // first, so that the JSON names an existing file
   if (options.json) {

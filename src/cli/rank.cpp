@@ -87,8 +87,8 @@ std::vector<Showing> showings_to_rank(std::span<const JudgedPrompt> prompts, con
   const double repeat = arguments.rule ? 0 : arguments.repeat;  // a rule says the same twice
   std::vector<Showing> showings = showings_for(prompts, rater, arguments.seed, repeat);
   const auto shown = std::ranges::count(showings, 0, &Showing::pass);
-  check(shown > 0, "{}: no prompt has from 2 to {} different answers; kiln answers --count 4 writes some",
-        arguments.file, kMostShown);
+  check_input(shown > 0, "{}: no prompt has from 2 to {} different answers; kiln answers --count 4 writes some",
+              arguments.file, kMostShown);
   if (std::ssize(prompts) > shown) {
     spdlog::warn(
         "{}: {} are left out: they repeat another one, or have fewer than 2 different answers, or more than {}",

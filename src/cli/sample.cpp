@@ -199,7 +199,7 @@ void add_prompt_options(CLI::App& command, SampleOptions& options) {
   auto* text =
       command
           .add_option("PROMPT,--prompt", options.prompt,
-                      "text to continue; -: read it from standard input and drop the line feed that echo adds; empty: "
+                      "text to continue; -: read it from standard input and drop the line end that echo adds; empty: "
                       "the start token, else the end token if documents ended with it in training, else a line feed. "
                       "kiln takes the end of a prompt that is longer than the context")
           ->type_name("TEXT");

@@ -179,7 +179,7 @@ void run_score(const ScoreArguments& arguments) {
   check_not_read(arguments.best, files);
   const JudgedPrompts read = read_judgements(files);
   warn_of_skipped(read.census, "--data");
-  check(!read.prompts.empty(), "--data: holds no prompt with answers");
+  check_input(!read.prompts.empty(), "--data: {}: no prompt with answers", name_of_files(files));
   const RewardModel model(arguments.model.load(ModelKind::reward));
   const Scores scores = score_all(model, read.prompts);
   if (!arguments.output.empty()) write_file_atomically(arguments.output, scored_lines(read.prompts, scores));

@@ -83,7 +83,7 @@ Json summary(const Tokenizer& tokenizer) {
   json["longest_tokens"] = Json::array();
   for (const TokenId id : longest_tokens(tokenizer)) {
     const std::string bytes = tokenizer.token_bytes(id);
-    json["longest_tokens"].push_back({{"id", id}, {"text", bytes}, {"bytes", bytes.size()}});
+    json["longest_tokens"].push_back({{"id", id}, {"text", bytes}, {"length_bytes", bytes.size()}});
   }
   return json;
 }
@@ -91,8 +91,12 @@ Json summary(const Tokenizer& tokenizer) {
 void run_train(const TrainingOptions& options) {
   TokenizerConfig config = options.tokenizer;
   config.pattern = value_of<SplitPattern>(kSplitPatterns, options.pattern);
-  for (const std::string& special : config.special_tokens)
+  for (const std::string& special : config.special_tokens) {
+    check(!special.empty(), "--special: is empty; give every special token some text");
     check(utf8_valid_until(special) == special.size(), "--special {}: is not UTF-8", in_quotes(special));
+    check(std::ranges::count(config.special_tokens, special) == 1, "--special {}: is given twice; keep one",
+          in_quotes(special));
+  }
   const std::int64_t least = kByteCount + std::ssize(config.special_tokens);
   check(config.vocab_size >= least,
         "--vocab-size {}: at least {} is expected: the {} bytes and the special tokens ({})", config.vocab_size, least,
@@ -104,7 +108,7 @@ void run_train(const TrainingOptions& options) {
   const Corpus corpus(data, {}, "--input");
   check_not_read(options.output, corpus.train_files().files);
   if (!corpus.train_files().left.empty()) spdlog::info("--input: {}", describe_files(corpus.train_files()));
-  if (corpus.file_unlike_text()) spdlog::warn("{}", zero_bytes_warning(corpus));
+  if (const std::string odd_bytes = corpus.check_bytes(); !odd_bytes.empty()) spdlog::warn("{}", odd_bytes);
   const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(config, corpus.train());
   write_file_atomically(options.output, format_tokenizer_json(*tokenizer));
   spdlog::info("{}: {}", options.output, counted(tokenizer->vocab_size(), "entry"));
@@ -203,7 +207,8 @@ std::string to_text(const Json& info) {
     table.row({in_quotes(token["content"].get_ref<const std::string&>()), token["id"].dump()});
   table.heading("Longest tokens");
   for (const Json& token : info["longest_tokens"])
-    table.row({in_quotes(token["text"].get_ref<const std::string&>()), token["id"].dump()});
+    table.row({in_quotes(token["text"].get_ref<const std::string&>()), token["id"].dump(),
+               counted(token["length_bytes"].get<std::int64_t>(), "byte")});
   return table.text();
 }
 

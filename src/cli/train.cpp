@@ -106,8 +106,14 @@ void say_finished(const TrainingRun& run, const std::string& root) {
     spdlog::info("{}: the time budget of {} is used up; raise train.time_budget to continue", root,
                  format_duration(train.time_budget->seconds));
   } else if (run.training_length().is_reached()) {
+    const std::string_view key = train.epochs ? "train.epochs" : "train.steps";
     const auto steps = static_cast<std::int64_t>(run.training_length().total_steps());
-    spdlog::info("{}: finished after {}; raise train.steps to continue", root, counted(steps, "step"));
+    if (run.state().step > steps) {
+      spdlog::warn("{}: is at step {}, and {} ends it at {}; nothing is trained; raise {} to continue", root,
+                   format_count(run.state().step), key, format_count(steps), key);
+    } else {
+      spdlog::info("{}: finished after {}; raise {} to continue", root, counted(steps, "step"), key);
+    }
   } else {
     spdlog::info(
         "{}: stopped early at step {}, after {} without a better validation loss; raise train.early_stopping to "
@@ -154,22 +160,62 @@ std::string resuming_command(const TrainOptions& options, const Config& config, 
                          (programs_of(config).empty() ? "" : " --allow-command"));
 }
 
-/// Throws Error (usage) if the config is a folder other than a run; the message names the commands that train on its
-/// texts, or on the model that it holds.
+bool holds_model(const std::filesystem::path& folder) {
+  const auto holds = [&](std::string_view name) { return path_exists(folder / name); };
+  return holds(kWeightsFile) || holds(kWeightsIndex) || holds(kAdapterWeightsFile);
+}
+
+/// Throws Error (usage) if the config lies in a run's checkpoints; the message names the command that resumes the run.
+void check_no_checkpoint(const std::string& config) {
+  std::filesystem::path inner = std::filesystem::path(config).lexically_normal();
+  if (inner.extension() == ".json") return;
+  for (; inner.has_relative_path(); inner = inner.parent_path()) {
+    const std::filesystem::path run = inner.has_parent_path() ? inner.parent_path() : ".";
+    if (inner.filename() != RunPaths{}.checkpoints() || !is_run_directory(run)) continue;
+    std::vector<std::string> lines{fmt::format("{}: belongs to the run {}; to continue it:", config, run.string()),
+                                   fmt::format("  kiln train {} --resume", shell_quoted(run.string()))};
+    if (holds_model(config)) {
+      lines.emplace_back("to train another run from this checkpoint on:");
+      lines.push_back(fmt::format("  kiln train --init-from {} --data FILES", shell_quoted(config)));
+    }
+    fail_lines(ExitCode::usage, lines);
+  }
+}
+
+/// Returns the commands that continue the runs in a folder, or some of many.
+std::vector<std::string> commands_for_runs_in(const std::string& folder) {
+  constexpr std::size_t kMostNamed = 10;
+  std::vector<std::string> commands;
+  for (const std::filesystem::path& path : list_folder(folder)) {
+    if (is_run_directory(path))
+      commands.push_back(fmt::format("  kiln train {} --resume", shell_quoted(path.string())));
+  }
+  if (commands.size() > kMostNamed) {
+    commands.resize(kMostNamed);
+    commands.push_back(fmt::format("  (kiln runs {} lists them all)", shell_quoted(folder)));
+  }
+  return commands;
+}
+
+/// Throws Error (usage) if the config is a folder other than a run; the message names the commands that continue the
+/// runs in it, train on its texts, or on the model that it holds.
 void check_no_folder(const std::string& config) {
   const std::filesystem::path path = config;
   if (!is_folder(path)) return;
-  const auto holds = [&](std::string_view name) { return path_exists(path / name); };
   const std::string quoted = shell_quoted(config);
-  if (holds(kWeightsFile) || holds(kWeightsIndex) || holds(kAdapterWeightsFile)) {
+  if (holds_model(path)) {
     fail_lines(ExitCode::usage, {fmt::format("{}: is a model, not a run directory; to train it further:", config),
                                  fmt::format("  kiln train --init-from {} --data FILES", quoted)});
   }
   if (path_exists(RunPaths{path}.config())) return;
-  fail_lines(
-      ExitCode::usage,
-      {fmt::format("{}: is a folder, but not a run directory; to write a config for its texts and train:", config),
-       fmt::format("  kiln new --data {} && kiln train {}.json", quoted, name_of_path(config))});
+  std::vector<std::string> lines = commands_for_runs_in(config);
+  const bool holds_runs = !lines.empty();
+  const std::string_view advice = "to write a config for its texts and train:";
+  lines.insert(lines.begin(), fmt::format("{}: is a folder, but not a run directory; {}", config,
+                                          holds_runs ? "to continue a run in it:" : advice));
+  if (holds_runs) lines.emplace_back(advice);
+  lines.push_back(fmt::format("  kiln new --data {} && kiln train {}.json", quoted, name_of_path(config)));
+  fail_lines(ExitCode::usage, lines);
 }
 
 /// Throws Error (usage) if the config is a text; the message names the commands that train on it.
@@ -190,6 +236,7 @@ void check_no_text(const TrainOptions& options, const ConfigFile& file) {
 ConfigFile config_file(const TrainOptions& options) {
   const std::vector<std::string> overrides = overrides_of(options);
   if (!options.config.empty()) {
+    check_no_checkpoint(options.config);
     check_no_folder(options.config);
     ConfigFile file(options.config, overrides);
     check_no_text(options, file);
@@ -201,7 +248,10 @@ ConfigFile config_file(const TrainOptions& options) {
   check(options.resume != kResume, "{}: there is no run to resume; --resume=auto starts one", root.string());
   DataConfig data;
   data.train = options.data;
-  Finetuning finetuning = choose_finetuning(options.init_from, data, options.time);
+  Finetuning finetuning = [&] {
+    const MutedMessages muted;  // the training reads the same data, and reports it
+    return choose_finetuning(options.init_from, data, options.time);
+  }();
   const auto chosen = [&] {
     return ConfigFile::of(finetuning_json(finetuning, options.time), "--init-from", overrides);
   };
@@ -278,7 +328,8 @@ void run_train(const TrainOptions& options) {
 
   const ConfigFile file = config_file(options);
   const std::filesystem::path root = root_of(options, file);
-  check(options.resume != kResume || is_run_directory(root),
+  const bool is_file = path_exists(root) && !is_folder(root);  // which opening the run refuses
+  check(options.resume != kResume || is_run_directory(root) || is_file,
         "{}: there is no run to resume; leave --resume out to start one, or use --resume=auto, which resumes a run if "
         "there is one and else starts it",
         root.string());
@@ -349,7 +400,8 @@ void add_train(CLI::App& app) {
       ->add_flag("--resume", options->resume,
                  "continue a run from its latest valid checkpoint, or from step 0 if it has none; =auto: resume the "
                  "run if there is one, else start it")
-      ->option_text("[=auto]");
+      ->option_text("[=auto]")
+      ->disable_flag_override(false);
   command->add_flag("--retokenize", options->resuming.retokenize,
                     "read the text again on a resume; by default the run keeps its tokens");
   command->add_flag("--force-tokenizer", options->resuming.force_tokenizer,

@@ -114,9 +114,9 @@ void TrainingView::conclude(TrainingEnd end) {
   }
   if (end == TrainingEnd::early) {
     const bool is_policy = is_of_policy(run_.config().objective.type);
-    line_.lines(fmt::format("no better {} in {} evaluations: stopped at step {}",
-                            is_policy ? best_policy_score() : "validation loss", state.evaluations_since_best,
-                            state.step));
+    line_.lines(fmt::format("no better {} in {}: stopped at step {}",
+                            is_policy ? best_policy_score() : "validation loss",
+                            counted(state.evaluations_since_best, "evaluation"), state.step));
   }
   line_.lines(summary());
 }

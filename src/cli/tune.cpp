@@ -111,7 +111,8 @@ void add_tune(CLI::App& app) {
       ->add_option("--to", options->range.to,
                    "learning rate of the last step; the test ends earlier if the loss diverges")
       ->type_name("RATE");
-  add_count(*command, "--steps", options->range.steps, "number of steps; each raises the rate by the same factor", 1)
+  add_count(*command, "--steps", options->range.steps, "number of steps; each raises the rate by the same factor",
+            LearningRateRange::kFewestSteps)
       ->type_name("N");
   command->add_option("--output", options->output, "also draw the curve into this .svg or .png")->type_name("FILE");
   add_quiet_flag(*command);

@@ -21,6 +21,7 @@ constexpr std::size_t kOutputBytes = 256 << 10;                 // decompressed 
 constexpr std::size_t kMostInputBytes = 1u << 30;               // given to zlib at a time, which counts in 32 bits
 constexpr int kGzipWindow = 15 + 16;                            // the largest window; a gzip header, and no other
 constexpr int kSmallestWindowLog = 10, kLargestWindowLog = 27;  // zstd's smallest; what zstd --ultra writes
+constexpr std::string_view kGzipBegin = "\x1F\x8B", kZstdBegin = "\x28\xB5\x2F\xFD";
 constexpr std::string_view kRemedy = "download it again, or compress it again";
 
 bool has_extension(const std::filesystem::path& file, std::string_view extension) {
@@ -109,9 +110,11 @@ std::filesystem::path without_compression(const std::filesystem::path& file) {
 
 std::string read_decompressed(const std::filesystem::path& file, std::uint64_t most_bytes) {
   std::string bytes = read_file(file);
-  if (has_extension(file, ".gz")) return gunzip(file.string(), bytes, most_bytes);
-  if (has_extension(file, ".zst")) return unzstd(file.string(), bytes, most_bytes);
-  return bytes;
+  if (!is_compressed(file)) return bytes;
+  bool is_gzip = has_extension(file, ".gz");
+  if (bytes.starts_with(kGzipBegin)) is_gzip = true;  // the contents count, not the name
+  if (bytes.starts_with(kZstdBegin)) is_gzip = false;
+  return is_gzip ? gunzip(file.string(), bytes, most_bytes) : unzstd(file.string(), bytes, most_bytes);
 }
 
 }  // namespace kiln

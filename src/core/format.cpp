@@ -12,6 +12,18 @@ namespace {
 
 const char* not_finite(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "infinity" : "-infinity"; }
 
+/// Adds a noun, given in the singular, to a formatted number.
+std::string with_noun(const std::string& number, std::string_view noun) {
+  const auto ends_in = [&](std::string_view end) { return noun.ends_with(end); };
+  std::string text = fmt::format("{} {}", number, noun);
+  if (number == "1") return text;
+  if (ends_in("y") && !ends_in("ay") && !ends_in("ey")) {
+    text.pop_back();
+    return text + "ies";
+  }
+  return text + (ends_in("s") || ends_in("x") || ends_in("ch") ? "es" : "s");
+}
+
 }  // namespace
 
 std::string grouped(double value, int decimals) {
@@ -28,16 +40,13 @@ std::string grouped(double value, int decimals) {
 
 std::string format_count(std::int64_t count) { return grouped(static_cast<double>(count)); }
 
-std::string counted(std::int64_t count, std::string_view noun) {
-  const auto ends_in = [&](std::string_view end) { return noun.ends_with(end); };
-  std::string text = fmt::format("{} {}", format_count(count), noun);
-  if (count == 1) return text;
-  if (ends_in("y") && !ends_in("ay") && !ends_in("ey")) {
-    text.pop_back();
-    return text + "ies";
-  }
-  return text + (ends_in("s") || ends_in("x") || ends_in("ch") ? "es" : "s");
+std::string counted(std::int64_t count, std::string_view noun) { return with_noun(format_count(count), noun); }
+
+std::string approximate(double value, int digits) {
+  return std::isfinite(value) && std::abs(value) >= std::pow(10, digits) ? grouped(value) : significant(value, digits);
 }
+
+std::string counted_about(double value, std::string_view noun) { return with_noun(approximate(value), noun); }
 
 std::string fixed(double value, int decimals) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : not_finite(value);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <vector>
 
 namespace kiln {
@@ -33,21 +34,20 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
-/// Returns the only candidate that begins with the word, or an empty view.
-std::string_view completed(std::string_view word, std::span<const std::string_view> candidates) {
-  if (word.size() < kShortestBeginning) return "";
-  std::string_view found;
-  for (const std::string_view candidate : candidates) {
-    if (!candidate.starts_with(word)) continue;
-    if (!found.empty()) return "";
-    found = candidate;
-  }
+}  // namespace
+
+std::vector<std::string_view> beginning_with(std::string_view word, std::span<const std::string_view> candidates) {
+  std::vector<std::string_view> found;
+  if (word.size() < kShortestBeginning) return found;
+  std::ranges::copy_if(candidates, std::back_inserter(found),
+                       [word](std::string_view candidate) { return candidate.starts_with(word); });
   return found;
 }
 
-}  // namespace
-
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  const std::vector<std::string_view> completed = beginning_with(word, candidates);
+  if (completed.size() == 1) return completed[0];
+  if (!completed.empty()) candidates = completed;
   std::string_view best;
   std::size_t limit = std::max<std::size_t>(word.size() / 3, 1) + 1;  // exclusive
   for (std::string_view candidate : candidates) {
@@ -59,7 +59,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     best = candidate;
     limit = distance;
   }
-  return best.empty() ? completed(word, candidates) : best;
+  return best;
 }
 
 }  // namespace kiln

@@ -2,6 +2,7 @@
 #include "kiln/data/batcher.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/rng.h"
 
 #include <algorithm>
@@ -63,10 +64,11 @@ Batcher::Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed,
       seed_(seed),
       border_(border),
       windows_((tokens_.size() - 1) / T) {
-  require_tokens(tokens_, T + 1, "data.train", fmt::format("a context of {} (model.n_ctx)", T));
+  require_tokens(tokens_.size(), T + 1, "data.train", fmt::format("a context of {} (model.n_ctx)", T));
   if (order_ != DataOrder::shuffle) return;
   check(windows_ <= std::numeric_limits<std::uint32_t>::max(),
-        "data.train: {} windows of {} tokens are too many to shuffle; use the order \"random\"", windows_, T);
+        "data.train: {} of {} are too many to shuffle; use the order \"random\"", counted(windows_, "window"),
+        counted(T, "token"));
   permutation_.resize(static_cast<std::size_t>(windows_));
 }
 
@@ -155,7 +157,7 @@ EvaluationBatches::EvaluationBatches(TokenFile tokens, Index T, Index B, Index m
       full_windows_((tokens_.size() - 1) / T),
       windows_(full_windows_),
       border_(border) {
-  require_tokens(tokens_, 2, tokens_.name().empty() ? "the text" : tokens_.name(), "an evaluation");
+  require_tokens(tokens_.size(), 2, tokens_.name().empty() ? "the text" : tokens_.name(), "an evaluation");
   const Index targets = tokens_.size() - 1;
   if (most_targets < targets && full_windows_ > 0) {
     windows_ = std::clamp<Index>((most_targets - 1) / T_ + 1, 1, full_windows_);

@@ -17,7 +17,6 @@ namespace kiln {
 namespace {
 
 constexpr std::uintmax_t kMappedBytes = 64 << 10;  // smaller files are copied
-constexpr std::size_t kBeginning = 1024;           // bytes of a file in which to look for zero bytes
 
 bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
@@ -140,6 +139,16 @@ TextPlace Corpus::place_of(const char* byte) const {
   return {};
 }
 
+std::string Corpus::check_bytes() const {
+  std::string warning;
+  for (const Source& source : sources_) {
+    const bool has_records = !source.records.empty();  // whose texts were decoded
+    const std::string found = has_records ? "" : check_bytes_of_text(source.file, source.text);
+    if (warning.empty()) warning = found;
+  }
+  return warning;
+}
+
 Documents Corpus::read(const std::vector<std::filesystem::path>& files, const DataConfig& config) {
   Documents documents;
   for (const std::filesystem::path& file : files) {
@@ -150,7 +159,6 @@ Documents Corpus::read(const std::vector<std::filesystem::path>& files, const Da
     const std::string_view text = read_text(file);
     check_is_text(file, text);
     sources_.push_back({file, text});
-    if (!unlike_text_ && text.substr(0, kBeginning).find('\0') != std::string_view::npos) unlike_text_ = file;
     if (config.document_separator) {
       split_documents(text, *config.document_separator, documents);
     } else if (!text.empty()) {
@@ -183,12 +191,6 @@ void Corpus::read_records(const std::filesystem::path& file, const std::string& 
     documents.push_back(std::string_view(decoded).substr(records[i].begin, end - records[i].begin));
   }
   sources_.push_back({file, decoded, std::move(records)});
-}
-
-std::string zero_bytes_warning(const Corpus& corpus) {
-  if (!corpus.file_unlike_text()) return "";
-  return corpus.file_unlike_text()->string() +
-         ": holds bytes of 0, as text does not; is it compressed, or of another kind?";
 }
 
 }  // namespace kiln

@@ -166,7 +166,7 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
     try {
       encoded[static_cast<std::size_t>(i)] = encoder.encode(conversation);
     } catch (const Error& error) {
-      fail(error.code(), "{}: {}", conversation.place, error.what());
+      fail(ExitCode::bad_input, "{}: {}", conversation.place, error.what());
     }
   });
   EncodedConversations result;
@@ -220,8 +220,8 @@ Conversations read_conversations(const DataConfig& config, const std::filesystem
   }
   if (config.validation.empty()) hold_out_tails(config.validation_fraction, result);
   const auto is_empty = [](const ConversationSource& source) { return source.conversations.empty(); };
-  check(!std::ranges::all_of(result.train, is_empty), "{}: holds no conversation with an answer to train on",
-        config.mix.empty() ? key : "data.mix");
+  check_input(!std::ranges::all_of(result.train, is_empty), "{}: {}: no conversation with an answer to train on",
+              config.mix.empty() ? key : "data.mix", name_of_files(trained_on));
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include "kiln/data/encoded_preferences.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/hash.h"
 #include "kiln/core/threads.h"
 
@@ -180,9 +181,9 @@ void EncodedPreferences::add(const EncodedPrompt& prompt) {
       take(rest[count].chosen);
       std::ranges::for_each(rest[count].rejected, take);
       check(count > 0 || more <= encoding_.rows,
-            "{}: the {} answers of one comparison take {} rows, more than the {} of a micro-batch; set "
+            "{}: the {} answers of one comparison take {}, more than the {} of a micro-batch; set "
             "train.batch_size to at least {}",
-            prompt.place, 1 + rest[count].rejected.size(), more, encoding_.rows,
+            prompt.place, 1 + rest[count].rejected.size(), counted(more, "row"), format_count(encoding_.rows),
             (more + encoding_.n_ctx - 1) / encoding_.n_ctx);
       if (rows + more > encoding_.rows) break;
       rows += more;
@@ -315,7 +316,7 @@ std::shared_ptr<EncodedPreferences> encode_preferences(std::span<const JudgedPro
     try {
       encoded[static_cast<std::size_t>(i)] = encoder.encode(prompt);
     } catch (const Error& error) {
-      fail(error.code(), "{}: {}", prompt.place, error.what());
+      fail(ExitCode::bad_input, "{}: {}", prompt.place, error.what());
     }
   });
   auto preferences = std::make_shared<EncodedPreferences>(encoding);

@@ -4,8 +4,11 @@
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/core/format.h"
 #include "kiln/core/utf8.h"
 #include "kiln/data/source_files.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -134,6 +137,21 @@ std::optional<Finding> find_encoding(std::string_view contents) {
   return std::nullopt;
 }
 
+/// Returns true for a byte that text does not hold: a control character other than white space, backspace and escape.
+bool is_control(char byte) {
+  constexpr std::string_view kInText = "\b\t\n\v\f\r\x1B";
+  const auto value = static_cast<unsigned char>(byte);
+  return (value < 0x20 && kInText.find(byte) == std::string_view::npos) || value == 0x7F;
+}
+
+/// Returns how many bytes are control characters or not UTF-8.
+std::size_t count_unlike_text(std::string_view contents) {
+  std::size_t count = static_cast<std::size_t>(std::ranges::count_if(contents, is_control));
+  for (std::size_t at = utf8_valid_until(contents); at < contents.size(); at = utf8_valid_until(contents, at + 1))
+    ++count;
+  return count;
+}
+
 /// Removes a byte order mark and leading white space.
 std::string_view without_space(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -187,6 +205,29 @@ void check_is_text(const std::filesystem::path& file, std::string_view contents)
   refuse_bytes(file, contents, kExpected);
   if (const auto finding = find_json(contents, lower_extension(without_compression(file))))
     refuse(file.string(), *finding, kExpected);
+}
+
+std::string check_bytes_of_text(const std::filesystem::path& file, std::string_view contents) {
+  constexpr std::size_t kLooked = 8192, kFewest = 64, kSearched = 1 << 20, kLongestCharacter = 4;  // bytes
+  constexpr double kMost = 0.3;                                                                    // as Perl's -T
+  const std::string_view looked = contents.substr(0, kLooked);
+  const double share = static_cast<double>(count_unlike_text(looked)) / static_cast<double>(looked.size());
+  if (looked.size() >= kFewest && share > kMost) {
+    fail(ExitCode::bad_input,
+         "{}: is not text in UTF-8: of its first {} bytes, {:.0f}% are control characters or belong to no character; "
+         "leave the file out, or, if it is text in another encoding, convert it (iconv -f ENCODING -t UTF-8 FILE)",
+         file.string(), format_count(std::ssize(looked)), 100 * share);
+  }
+  const std::string_view beginning = contents.substr(0, kSearched);
+  if (const std::size_t zero = beginning.find('\0'); zero != std::string_view::npos)
+    return fmt::format("{}: holds bytes of 0, as text does not (the first is byte {})", file.string(), zero);
+  const std::size_t valid = utf8_valid_until(beginning);
+  const bool is_cut = beginning.size() < contents.size() && valid + kLongestCharacter > beginning.size();
+  if (valid == beginning.size() || is_cut) return "";
+  return fmt::format(
+      "{}: byte {} (0x{:02X}) is not UTF-8; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8 "
+      "FILE)",
+      file.string(), valid, static_cast<unsigned char>(beginning[valid]));
 }
 
 void check_is_json(const std::filesystem::path& file, std::string_view contents) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace kiln {
@@ -15,8 +16,13 @@ bool is_array_of_objects(std::string_view contents);
 /// compressed.
 void check_is_text(const std::filesystem::path& file, std::string_view contents);
 
-/// Does the same for a file of JSON: refuses what is binary or in an encoding other than UTF-8, and an array in a
-/// .jsonl file.
+/// Checks contents that check_is_text has passed, for models of more than bytes. Throws Error (bad_input) if more than
+/// 3 in 10 of the first bytes are control characters or not UTF-8. Returns a warning if a byte within the first MiB is
+/// 0 or not UTF-8; "" otherwise.
+std::string check_bytes_of_text(const std::filesystem::path& file, std::string_view contents);
+
+/// Does the same as check_is_text for a file of JSON: refuses what is binary or in an encoding other than UTF-8, and an
+/// array in a .jsonl file.
 void check_is_json(const std::filesystem::path& file, std::string_view contents);
 
 /// Does the same for a token file without a header, whose ids may be any bytes. Refuses compressed files, archives,

@@ -4,6 +4,7 @@
 #include "kiln/core/compressed_file.h"
 #include "kiln/core/error.h"
 #include "kiln/core/extension.h"
+#include "kiln/core/json.h"
 #include "kiln/data/source_files.h"
 
 #include "data/foreign_content.h"
@@ -29,7 +30,8 @@ JsonRecord parse_array(std::string_view text, const std::filesystem::path& file)
     const std::string_view reason = error.what();
     fail(ExitCode::bad_input, "{}: not valid JSON: {}", file.string(), reason.substr(reason.find("] ") + 2));
   }
-  check_input(array.is_array(), "{}: holds {}; expected an array of objects", file.string(), array.type_name());
+  check_input(array.is_array(), "{}: holds {}; expected an array of objects", file.string(),
+              array.is_array() ? "" : brief_json(Json(array)));
   return array;
 }
 

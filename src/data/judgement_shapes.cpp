@@ -2,6 +2,7 @@
 #include "data/judgement_shapes.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 
 #include "data/record_value.h"
 #include <algorithm>
@@ -22,8 +23,8 @@ bool is_empty(const std::vector<ChatMessage>& messages) {
 /// Throws Error (bad_input) for too many answers: an order of k answers has k (k - 1) / 2 pairs.
 void check_count(std::size_t answers, const RecordValue& list) {
   constexpr std::size_t kMostAnswers = 1000;
-  check_input(answers <= kMostAnswers, "{}: {}: has {} answers; at most {} fit", list.place, list.path, answers,
-              kMostAnswers);
+  check_input(answers <= kMostAnswers, "{}: {}: has {}; at most {} fit", list.place, list.path,
+              counted(static_cast<std::int64_t>(answers), "answer"), format_count(kMostAnswers));
 }
 
 JudgementRecord skipped(JudgementSkip reason) { return {.skipped = {reason}}; }

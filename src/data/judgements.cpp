@@ -53,8 +53,8 @@ void judge_by_thumbs(JudgedPrompt& prompt, JudgementCensus& census) {
   }
   constexpr std::size_t kMostPairs = 1'000'000;
   check_input(good.size() * bad.size() <= kMostPairs,
-              "{}: this prompt has {} good and {} bad answers; at most {} pairs of them fit", prompt.place, good.size(),
-              bad.size(), kMostPairs);
+              "{}: this prompt has {} good and {} bad answers; at most {} pairs of them fit", prompt.place,
+              format_count(std::ssize(good)), format_count(std::ssize(bad)), format_count(kMostPairs));
   if (bad.empty()) return;
   for (const std::size_t answer : good) prompt.judgements.push_back({.order = {{answer}}, .rest = bad});
 }

@@ -39,7 +39,7 @@ Index PackedBatches::steps_of_epochs(double epochs) {
   constexpr double kMostExamples = 1e9;
   const double wanted = std::ceil(epochs * static_cast<double>(epoch()) * (1 - 1e-12));  // 0.07 * 100 is more than 7
   check(wanted <= kMostExamples,
-        "train.epochs {} are {:.2g} {}, more than can be counted; lower it, or set train.steps", epochs, wanted,
+        "train.epochs {} are {:.2g} {}s, more than can be counted; lower it, or set train.steps", epochs, wanted,
         unit());
   Index steps = 0;
   for (Index drawn = 0; static_cast<double>(drawn) < std::max(wanted, 1.0); ++steps) {
@@ -49,7 +49,7 @@ Index PackedBatches::steps_of_epochs(double epochs) {
 }
 
 PackedEvaluation::PackedEvaluation(std::shared_ptr<const Examples> examples, Index rows, Index most_rows)
-    : examples_(std::move(examples)), name_(fmt::format("the {}", examples_->unit())) {
+    : examples_(std::move(examples)), name_(fmt::format("the {}s", examples_->unit())) {
   const Index all = examples_->size();
   Index whole = 0;
   for (Index i = 0; i < all; ++i) whole += examples_->rows(i);

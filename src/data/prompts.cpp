@@ -87,7 +87,7 @@ std::vector<ChatPrompt> read_chat_prompts(const std::filesystem::path& file) {
   } else {
     prompts = read_lines(file);
   }
-  check(!prompts.empty(), kNoPrompts, file.string());
+  check_input(!prompts.empty(), kNoPrompts, file.string());
   return prompts;
 }
 
@@ -102,13 +102,14 @@ std::vector<TextPrompt> split_text_prompts(const std::filesystem::path& file, st
     if (line.find_first_not_of(is_json ? " \t" : "") == std::string::npos) continue;
     if (is_json) {
       const Json object = parse_json(line, place);
-      check(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
-            "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}", place);
+      check_input(object.is_object() && object.contains("prompt") && object["prompt"].is_string(),
+                  "{}: an object with the prompt as a string is expected, such as {{\"prompt\": \"Once upon\"}}",
+                  place);
       line = object["prompt"].get<std::string>();
     }
     prompts.push_back({std::move(line), place});
   }
-  check(!prompts.empty(), kNoPrompts, file.string());
+  check_input(!prompts.empty(), kNoPrompts, file.string());
   return prompts;
 }
 

@@ -1,6 +1,7 @@
 // Checks each value where it is read, so that an error names the key.
 #include "data/record_value.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/json.h"
 
 #include <algorithm>
@@ -109,8 +110,8 @@ std::vector<ChatMessage> messages_or_text(const RecordValue& field, ChatRole rol
 
 void check_depth(std::size_t messages_above, const std::string& place) {
   constexpr std::size_t kMostAbove = 1000;
-  check_input(messages_above <= kMostAbove,
-              "{}: has a reply below more than {} messages; shorten the tree, or remove it", place, kMostAbove);
+  check_input(messages_above <= kMostAbove, "{}: has a reply below more than {}; shorten the tree, or remove it", place,
+              counted(kMostAbove, "message"));
 }
 
 std::string keys_of(const JsonRecord& record) {
@@ -125,8 +126,10 @@ std::string keys_of(const JsonRecord& record) {
 }
 
 void check_is_object(const JsonRecord& record, const std::string& place) {
-  check_input(record.is_object(), "{}: is {}; expected an object", place,
-              record.is_array() ? "a list (an array of objects belongs in a .json file)" : record.type_name());
+  if (record.is_object()) return;
+  const std::string found =
+      record.is_array() ? "a list (an array of objects belongs in a .json file)" : brief_json(Json(record));
+  fail(ExitCode::bad_input, "{}: is {}; expected an object", place, found);
 }
 
 }  // namespace kiln

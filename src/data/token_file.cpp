@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 
 #include "data/foreign_content.h"
 #include <algorithm>
@@ -80,13 +81,13 @@ void TokenFile::open(std::string_view bytes) {
   if (magic != kMagic16 && magic != kMagic32) {
     check_is_ids(name_, bytes);
     check_input(bytes.size() % 2 == 0,
-                "{}: {} bytes, an odd number; a token file without a header holds 2 bytes a token (uint16)", name_,
-                bytes.size());
+                "{}: {}, an odd number; a token file without a header holds 2 bytes a token (uint16)", name_,
+                counted(std::ssize(bytes), "byte"));
     size_ = static_cast<Index>(bytes.size() / 2);
     return;
   }
-  check_input(bytes.size() >= kHeaderBytes, "{}: {} bytes; a token file's header alone takes {}; was it truncated?",
-              name_, bytes.size(), kHeaderBytes);
+  check_input(bytes.size() >= kHeaderBytes, "{}: {}; a token file's header alone takes {}; was it truncated?", name_,
+              counted(std::ssize(bytes), "byte"), format_count(kHeaderBytes));
   header_ = bytes.substr(0, kHeaderBytes);
   const std::uint32_t version = magic == kMagic16 ? kVersion16 : kVersion32;
   check_input(get32(header_, kVersion) == version, "{}: a token file of version {}; version {} is read (magic {})",
@@ -223,8 +224,8 @@ void write_token_file(const std::filesystem::path& path, std::span<const std::in
 
 std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size) {
   check(vocab_size <= kMost16,
-        "a vocabulary of {} ids does not fit nanoGPT's files, whose ids are uint16: {} at most; llm.c's file takes it",
-        vocab_size, kMost16);
+        "a vocabulary of {} does not fit nanoGPT's files, whose ids are uint16: {} at most; llm.c's file takes it",
+        counted(vocab_size, "id"), format_count(kMost16));
   std::string bytes(tokens.size() * sizeof(std::uint16_t), '\0');
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const auto id = static_cast<std::uint16_t>(tokens[i]);
@@ -233,9 +234,9 @@ std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_si
   return bytes;
 }
 
-void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why) {
-  check(tokens.size() >= needed, "{}: {} token{}, but {} needs at least {}; give more text", what, tokens.size(),
-        tokens.size() == 1 ? "" : "s", why, needed);
+void require_tokens(Index held, Index needed, std::string_view what, std::string_view why) {
+  check(held >= needed, "{}: {}, but {} needs at least {}; give more text", what, counted(held, "token"), why,
+        counted(needed, "token"));
 }
 
 }  // namespace kiln

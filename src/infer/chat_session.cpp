@@ -2,6 +2,7 @@
 #include "kiln/infer/chat_session.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/infer/context.h"
 #include "kiln/infer/token_stream.h"
 
@@ -103,9 +104,9 @@ ChatView ChatSession::prompt() const {
   ChatView view = fitting_turns(messages_, context_, room(),
                                 [&](std::span<const ChatMessage> kept) { return template_.prompt(kept); });
   check(std::ssize(view.ids) <= context_,
-        "the message takes {} tokens together with the chat template and the system message, and the context has {}; "
+        "the message takes {} together with the chat template and the system message, and the context has {}; "
         "shorten it",
-        view.ids.size(), context_);
+        counted(std::ssize(view.ids), "token"), format_count(context_));
   return view;
 }
 

@@ -29,7 +29,9 @@ void check_finite(ConstVec<float> logits) {
 
 void fail_diverged(std::string_view found) {
   fail(ExitCode::diverged,
-       "{}: its weights hold NaN or are far too large; take an earlier checkpoint (--checkpoint STEP)", found);
+       "{}: its weights hold NaN or are far too large; take an earlier checkpoint (--checkpoint STEP), or copy or "
+       "download the model again",
+       found);
 }
 
 }  // namespace kiln

@@ -320,8 +320,8 @@ class Decoder::Implementation {
 void DecoderOptions::validate() const {
   check(cache_positions >= 1, "a cache of {} tokens; at least 1 is needed", cache_positions);
   check(most_sequences >= 1, "at most {} sequences at a time; at least 1 is needed", most_sequences);
-  check(most_rows >= most_sequences, "{} rows for up to {} sequences; a row of each is needed", most_rows,
-        most_sequences);
+  check(most_rows >= most_sequences, "{} for up to {}; a row of each is needed", counted(most_rows, "row"),
+        counted(most_sequences, "sequence"));
 }
 
 Decoder::Decoder(const ModelView& model, const DecoderOptions& options) {

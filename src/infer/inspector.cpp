@@ -2,6 +2,7 @@
 #include "kiln/infer/inspector.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/infer/context.h"
 
 #include "infer/distribution.h"
@@ -19,8 +20,8 @@ constexpr Index kRows = 64;  // of logits at a time
 Inspector::Inspector(const ModelView& model, std::span<const TokenId> tokens, bool keeps_layers)
     : vocab_size_(model.vocab_size), n_layers_(model.config.n_layers) {
   const std::span<const TokenId> fitting = fit_context(tokens, model.config.n_ctx, model.vocab_size);
-  check(fitting.size() == tokens.size(), "the text has {} tokens, and the model reads at most {}", tokens.size(),
-        fitting.size());
+  check(fitting.size() == tokens.size(), "the text has {}, and the model reads at most {}",
+        counted(std::ssize(tokens), "token"), format_count(std::ssize(fitting)));
   rows_.append(tokens);
   RunnerOptions options{.rows = rows()};
   if (keeps_layers) options.backward = Recompute::mlp;

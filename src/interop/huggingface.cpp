@@ -191,15 +191,16 @@ void check_config_against_weights(const std::filesystem::path& folder, const Mod
   const std::string path = files.path().string();
   const std::size_t tensors = files.tensors().size();
   check_input(std::cmp_less_equal(model.n_layers, tensors),
-              "{}: holds {} tensors, but the config wants {} layers; do they belong to two models?", path, tensors,
-              model.n_layers);
+              "{}: holds {}, but the config wants {}; do they belong to two models?", path,
+              counted(static_cast<std::int64_t>(tensors), "tensor"), counted(model.n_layers, "layer"));
   std::uint64_t held = 0;
   for (const StoredTensor& tensor : files.tensors()) held += tensor.info->end - tensor.info->begin;
   const double wanted = static_cast<double>(PositionTables<float>::bytes(model));
   check_input(wanted <= std::max(static_cast<double>(held), kSmallTables),
-              "{}: holds {}, but the config wants {} positions and {} heads, whose tables alone take {}; do they "
+              "{}: holds {}, but the config wants {} and {}, whose tables alone take {}; do they "
               "belong to two models?",
-              path, format_bytes(static_cast<double>(held)), model.n_ctx, model.n_heads, format_bytes(wanted));
+              path, format_bytes(static_cast<double>(held)), counted(model.n_ctx, "position"),
+              counted(model.n_heads, "head"), format_bytes(wanted));
 }
 
 void check_huggingface_weights(const std::filesystem::path& folder, const ModelConfig& model,

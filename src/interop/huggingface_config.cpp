@@ -2,6 +2,8 @@
 #include "kiln/interop/huggingface_config.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
+#include "kiln/core/report.h"
 #include "kiln/interop/tensor_table.h"
 #include "kiln/text/tokenizer_json.h"
 
@@ -270,11 +272,20 @@ ModelConfig read_kiln(const Json& json, Problems& problems) {
   return m;
 }
 
-/// Appends the ids of a key, one or an array of them; skips values that are not ids of the vocabulary.
-void append_ids_of(const Json& json, const char* key, Index vocab_size, std::vector<TokenId>& ids) {
+/// Returns the ids that a key names as an array: one, several or none.
+Json ids_of(const Json& json, const char* key) {
   const Json value = json.value(key, Json());
-  for (const Json& id : value.is_array() ? value : Json::array({value})) {
-    if (id.is_number_integer() && id >= 0 && id < vocab_size) ids.push_back(id.get<TokenId>());
+  return value.is_array() ? value : value.is_null() ? Json::array() : Json::array({value});
+}
+
+bool is_id(const Json& value, Index vocab_size) {
+  return value.is_number_integer() && value >= 0 && value < vocab_size;
+}
+
+/// Appends the ids of a key; skips values that are not ids of the vocabulary.
+void append_ids_of(const Json& json, const char* key, Index vocab_size, std::vector<TokenId>& ids) {
+  for (const Json& id : ids_of(json, key)) {
+    if (is_id(id, vocab_size)) ids.push_back(id.get<TokenId>());
   }
 }
 
@@ -371,6 +382,19 @@ NamedTokens read_named_tokens(const std::filesystem::path& folder, Index vocab_s
   }
   if (!begins.empty()) named.begin = begins.front();
   return named;
+}
+
+void warn_of_unknown_ids(const std::filesystem::path& folder, Index tokens) {
+  for (const char* file : {kModelConfigFile, kGenerationConfigFile}) {
+    const Json json = read_optional(folder, file);
+    for (const char* key : {"bos_token_id", "eos_token_id"}) {
+      for (const Json& id : ids_of(json, key)) {
+        if (is_id(id, tokens)) continue;
+        warn("{}: /{}: {} is ignored: the vocabulary has {}, with ids 0 to {}; correct it there, or remove it",
+             (folder / file).string(), key, brief_json(id), counted(tokens, "token"), tokens - 1);
+      }
+    }
+  }
 }
 
 NamedTokens read_token_names(const std::filesystem::path& folder) {

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file_streams.h"
+#include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/interop/tensor_table.h"
 
@@ -58,11 +59,15 @@ class LlmcReader {
  public:
   explicit LlmcReader(const std::filesystem::path& path) : file_(path) {
     const std::string name = path.string();
-    check_input(file_.size() >= kHeaderBytes, "{}: {} bytes; the header of llm.c's model files alone takes {}", name,
-                file_.size(), kHeaderBytes);
+    check_input(file_.size() >= kHeaderBytes,
+                "{}: {}; the header of llm.c's model files alone takes {}; name such a file, "
+                "a run directory or a folder with a model",
+                name, counted(static_cast<std::int64_t>(file_.size()), "byte"), format_count(kHeaderBytes));
     file_.read(0, std::as_writable_bytes(std::span(header_)));
-    check_input(header_[kMagicAt] == kLlmcMagic, "{}: begins with {}; llm.c's model files begin with {}", name,
-                header_[kMagicAt], kLlmcMagic);
+    check_input(header_[kMagicAt] == kLlmcMagic,
+                "{}: begins with {}; llm.c's model files begin with {}; name such a file, a run directory or a folder "
+                "with a model",
+                name, header_[kMagicAt], kLlmcMagic);
     const std::int32_t version = header_[kVersionAt];
     check_input(version == kVersionF32 || version == kVersionBf16,
                 "{}: a model file of version {}; versions {} (float32) and {} (bfloat16) are read", name, version,

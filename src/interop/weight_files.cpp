@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/json.h"
 
 #include <nlohmann/json.hpp>
@@ -90,8 +91,8 @@ void WeightFiles::open_shards(const std::filesystem::path& folder) {
     for (const std::string& tensor : tensors) {
       check_input(file.find(tensor) != nullptr, "{}: '{}' should be in {}, and is not", path_.string(), tensor, name);
     }
-    check_input(file.tensors().size() == tensors.size(), "{}: {} holds {} tensors, but the index names {} in it",
-                path_.string(), name, file.tensors().size(), tensors.size());
+    check_input(file.tensors().size() == tensors.size(), "{}: {} holds {}, but the index names {} in it",
+                path_.string(), name, counted(std::ssize(file.tensors()), "tensor"), format_count(std::ssize(tensors)));
   }
 }
 

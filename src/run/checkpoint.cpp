@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "run/config_places.h"
 #include <algorithm>
 #include <string_view>
 #include <system_error>
@@ -106,13 +107,7 @@ void write_checkpoint_folder(const std::filesystem::path& folder, const Checkpoi
   config["vocab_size"] = contents.vocab_size;
   config["config"] = config_to_json(contents.config);
   manifest.config = hash_config(config["config"]);
-  // Absolute, so that data named by relative paths is found from anywhere.
-  std::error_code gone;  // the working directory of a run may be removed while it is not needed
-  const fs::path here = fs::current_path(gone);
-  config["directory"] = (here / contents.config.directory).lexically_normal().string();
-  config["bases"] = Json::array();
-  for (const fs::path& base : contents.config.bases)
-    config["bases"].push_back((here / base).lexically_normal().string());
+  config.update(places_to_json(contents.config));
   if (contents.config.model.lora.is_on()) config["base"] = {{"path", contents.base.path}, {"hash", contents.base.hash}};
   const TrainerState& state = contents.state;
   if (state.reward_mean) config["rewards"] = to_json(RewardScale{*state.reward_mean, *state.reward_deviation});
@@ -156,15 +151,7 @@ CheckpointConfig read_checkpoint_config(const std::filesystem::path& folder) {
   TokenizerConfig& tokenizer = read.config.tokenizer;
   if (!tokenizer.start_of_text) tokenizer.start_of_text = kStart;
   if (!tokenizer.end_of_text) tokenizer.end_of_text = kEndOfText;
-  for (const Json& base : json.value("bases", Json::array())) {
-    if (base.is_string()) read.config.bases.emplace_back(base.get<std::string>());
-  }
-  if (read.config.bases.empty()) read.config.bases.emplace_back();  // saved by an older version
-  if (const Json directory = json.value("directory", Json()); directory.is_string()) {
-    read.config.directory = directory.get<std::string>();
-    read.config.bases.push_back(read.config.directory);
-  }
-  read.config.bases.emplace_back();  // a run may have been moved together with its text
+  read_places(json, read.config);
   return read;
 }
 

@@ -156,8 +156,8 @@ std::optional<std::filesystem::path> checkpoint_to_resume(const std::filesystem:
       warn("{} is skipped: {}", saved.folder.filename().string(), error.what());
     }
   }
-  fail(ExitCode::bad_input, "{}: none of the {} checkpoints is intact; start again with --overwrite",
-       checkpoints.string(), all.size());
+  fail(ExitCode::bad_input, "{}: {} intact; start again with --overwrite", checkpoints.string(),
+       all.size() == 1 ? "the only checkpoint is not" : fmt::format("none of the {} checkpoints is", all.size()));
 }
 
 void recover(const std::filesystem::path& checkpoints, const std::filesystem::path& resumed,

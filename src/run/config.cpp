@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/core/utf8.h"
 #include "kiln/run/checkpoint_store.h"
 #include "kiln/run/init_from.h"
@@ -11,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "run/config_changes.h"
+#include "run/config_places.h"
 #include <algorithm>
-#include <glob.h>
 #include <sstream>
 
 namespace kiln {
@@ -128,20 +129,18 @@ void check_together(const Config& config, Problems& problems) {
   const Index batch_size = train.batch_size.all ? 1 : train.batch_size.count;  // at least
   const double positions = static_cast<double>(batch_size) * static_cast<double>(model.n_ctx);
   if (positions * static_cast<double>(train.gradient_accumulation) > kMostElements) {
-    problems.add("/train/gradient_accumulation",
-                 "{} times {} windows of n_ctx = {} are more tokens than can be counted", train.gradient_accumulation,
-                 batch_size, model.n_ctx);
+    problems.add("/train/gradient_accumulation", "{} times {} of n_ctx = {} are more tokens than can be counted",
+                 train.gradient_accumulation, counted(batch_size, "window"), model.n_ctx);
   }
   const double windows = static_cast<double>(batch_size) * static_cast<double>(train.gradient_accumulation);
   if (train.steps && static_cast<double>(*train.steps) * windows * static_cast<double>(model.n_ctx) > kMostTokens) {
-    problems.add("/train/steps", "{} steps of {} windows of n_ctx = {} are more tokens than can be counted",
-                 *train.steps, windows, model.n_ctx);
+    problems.add("/train/steps", "{} of {} of n_ctx = {} are more tokens than can be counted",
+                 counted(*train.steps, "step"), counted_about(windows, "window"), model.n_ctx);
   }
   const Index widest = std::max({model.d_model, model.mlp_size(), config.tokenizer.vocab_size});
   if (positions * static_cast<double>(widest) > kMostElements) {
-    problems.add("/train/batch_size",
-                 "{} windows of n_ctx = {} by {} values are more than can be counted; lower one of them", batch_size,
-                 model.n_ctx, widest);
+    problems.add("/train/batch_size", "{} of n_ctx = {} by {} are more than can be counted; lower one of them",
+                 counted(batch_size, "window"), model.n_ctx, counted(widest, "value"));
   }
 }
 
@@ -191,15 +190,6 @@ void keep_eval_tokens(Json& document, const std::filesystem::path& resumed) {
   if (run.contains(key)) document[key] = run[key];
 }
 
-bool something_is_at(const std::string& pattern) {
-  std::error_code ignored;
-  if (std::filesystem::exists(pattern, ignored)) return true;
-  glob_t found{};
-  const bool any = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0;
-  ::globfree(&found);
-  return any;
-}
-
 /// Returns the members of an object that differ from their defaults, recursively.
 Json without_defaults(const Json& values, const Json& defaults) {
   Json kept = Json::object();
@@ -227,42 +217,13 @@ std::optional<std::filesystem::path> run_of(const std::filesystem::path& path) {
   return is_folder(folder) && is_run_directory(folder) ? std::optional(folder) : std::nullopt;
 }
 
-/// Returns the config in a run's newest readable checkpoint, which knows where the run found its files.
-std::optional<Config> config_of_run(const std::filesystem::path& run) {
-  std::vector<SavedCheckpoint> saved = list_checkpoints(RunPaths{run}.checkpoints());
-  std::ranges::reverse(saved);
-  for (const SavedCheckpoint& checkpoint : saved) {
-    try {
-      return read_checkpoint_config(checkpoint.folder).config;
-    } catch (const Error&) {
-      // Damaged: a resume warns about it.
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> relative_paths(const Config& config) {
-  std::vector<std::string> paths = config.data.train;
-  for (const DataSource& source : config.data.mix) paths.insert(paths.end(), source.files.begin(), source.files.end());
-  paths.insert(paths.end(), config.data.validation.begin(), config.data.validation.end());
-  if (config.tokenizer.path) paths.push_back(*config.tokenizer.path);
-  if (config.init_from) paths.push_back(*config.init_from);
-  if (config.objective.reference) paths.push_back(*config.objective.reference);
-  for (const auto* rewards : {&config.policy.rewards, &config.policy.gold}) {
-    for (const RewardConfig& reward : *rewards) {
-      if (reward.path) paths.push_back(*reward.path);
-    }
-  }
-  std::erase_if(paths, [](const std::string& path) { return std::filesystem::path(path).is_absolute(); });
-  return paths;
-}
-
 std::string read_text(const std::filesystem::path& path, bool is_runs) {
   check(
       path_exists(path) || !is_runs,
       "{}: is missing, because the run is an imported model; train it further with a config that names it as init_from",
       path.string());
-  check(path_exists(path), "{}: there is no such config file", path.string());
+  check(path_exists(path), "{}: there is no such config file; kiln new --data FILES writes one for a text",
+        path.string());
   check(!is_folder(path), "{}: is a folder; name a config file or a run directory", path.string());
   return read_file(path);
 }
@@ -286,47 +247,6 @@ std::string pointer_of(std::string_view assignment) {
 }
 
 }  // namespace
-
-std::vector<std::filesystem::path> Config::places() const {
-  return bases.empty() ? std::vector<std::filesystem::path>{"", directory} : bases;
-}
-
-std::filesystem::path Config::locate(const std::string& path) const {
-  for (const std::filesystem::path& base : places()) {
-    if (something_is_at(base / path)) return base / path;
-  }
-  return path;
-}
-
-DataConfig Config::located_data() const {
-  DataConfig located = data;
-  const auto locate_all = [&](std::vector<std::string>& paths) {
-    for (std::string& path : paths) path = locate(path).string();
-  };
-  locate_all(located.train);
-  locate_all(located.validation);
-  for (DataSource& source : located.mix) locate_all(source.files);
-  return located;
-}
-
-void Config::settle_bases() {
-  const std::vector<std::string> paths = relative_paths(*this);
-  std::vector<std::filesystem::path> settled;
-  std::error_code gone;  // the working directory of a run may be removed while it is not needed
-  for (const std::filesystem::path& base : places()) {
-    const auto holds = [&](const std::string& path) { return something_is_at(base / path); };
-    const std::filesystem::path absolute = (std::filesystem::current_path(gone) / base / "").lexically_normal();
-    const bool is_new = std::ranges::find(settled, absolute) == settled.end();
-    if (is_new && std::ranges::any_of(paths, holds)) settled.push_back(absolute);
-  }
-  if (!settled.empty()) bases = std::move(settled);
-}
-
-TokenizerConfig Config::located_tokenizer() const {
-  TokenizerConfig located = tokenizer;
-  if (located.path) located.path = locate(*located.path).string();
-  return located;
-}
 
 ConfigFile::ConfigFile(std::filesystem::path path, std::span<const std::string> overrides)
     : run_(run_of(path)),
@@ -388,8 +308,8 @@ Config ConfigFile::place(const std::optional<std::filesystem::path>& resumed) co
   Config config;
   config.directory = path_.parent_path();
   config.bases = {"", config.directory};
-  const std::optional<Config> run = run_      ? config_of_run(*run_)
-                                    : resumed ? config_of_run(resumed->parent_path())
+  const std::optional<Config> run = run_      ? places_of_run(*run_)
+                                    : resumed ? places_of_run(resumed->parent_path())
                                               : std::nullopt;
   if (!run) return config;
   if (!run_) {  // another file: its paths are relative to it, or to where the run found its files

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/fields.h"
+#include "kiln/core/format.h"
 #include "kiln/run/model_loader.h"
 
 #include <nlohmann/json.hpp>
@@ -19,8 +20,8 @@ bool may_differ(const std::string& key, const Json& wanted, const ModelConfig& i
   if (key != "n_ctx") return false;
   const bool too_long = inherited.position == PositionKind::learned && wanted.is_number() && wanted > inherited.n_ctx;
   if (too_long) {
-    problems.add("/model/n_ctx", "{} is more than the {} positions that init_from has learned", brief_json(wanted),
-                 inherited.n_ctx);
+    problems.add("/model/n_ctx", "{} is more than the {} that init_from has learned", brief_json(wanted),
+                 counted(inherited.n_ctx, "position"));
   }
   return true;
 }

@@ -3,6 +3,7 @@
 
 #include "kiln/core/file.h"
 #include "kiln/core/file_streams.h"
+#include "kiln/core/format.h"
 #include "kiln/interop/huggingface_config.h"
 #include "kiln/interop/peft.h"
 
@@ -71,7 +72,8 @@ std::optional<FileProblem> examine_size(const std::filesystem::path& folder, con
   if (!fs::is_regular_file(path, error)) return FileProblem{name, "is missing", "the manifest lists it", kReplace};
   const std::uint64_t size = FileReader(path).size();
   if (size == digest.size) return std::nullopt;
-  return FileProblem{name, fmt::format("has {} bytes", size), fmt::format("the manifest says {}", digest.size),
+  return FileProblem{name, "has " + counted(static_cast<std::int64_t>(size), "byte"),
+                     "the manifest says " + format_count(static_cast<std::int64_t>(digest.size)),
                      fmt::format("was it cut short? {}", kReplace)};
 }
 

@@ -2,6 +2,7 @@
 #include "kiln/run/model_loader.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/interop/huggingface.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/peft.h"
@@ -114,8 +115,8 @@ template void read_weights<bfloat16>(const ModelSource&, ParameterBuffer<bfloat1
 
 void check_tokenizer_fits(const Tokenizer& tokenizer, Index vocab_size, const std::string& source) {
   check_input(tokenizer.vocab_size() <= vocab_size,
-              "{}: the tokenizer has {} entries and the model's embedding {} rows; is it another model's tokenizer?",
-              source, tokenizer.vocab_size(), vocab_size);
+              "{}: the tokenizer has {} and the model's embedding {}; is it another model's tokenizer?", source,
+              counted(tokenizer.vocab_size(), "entry"), counted(vocab_size, "row"));
 }
 
 TokenizerFiles tokenizer_files(const Tokenizer& tokenizer, const ModelConfig& model, SpecialIds ids,
@@ -146,8 +147,10 @@ LoadedModel load_model(ModelSource source, ModelKind kind, Precision precision) 
   if (source.has_ids_alone()) {
     tokenizer = std::make_unique<NoneTokenizer>(source.vocab_size);
   } else {
-    tokenizer = load_tokenizer(source.text_folder());
+    const std::filesystem::path folder = source.text_folder();
+    tokenizer = load_tokenizer(folder);
     check_tokenizer_fits(*tokenizer, source.vocab_size, source.folder.string());
+    warn_of_unknown_ids(folder, tokenizer->vocab_size());
   }
   return load(std::move(source), std::move(tokenizer), precision);
 }

@@ -3,6 +3,8 @@
 
 #include "kiln/core/file.h"
 #include "kiln/core/file_streams.h"
+#include "kiln/core/format.h"
+#include "kiln/core/utf8.h"
 #include "kiln/interop/llmc.h"
 #include "kiln/interop/peft.h"
 #include "kiln/run/checkpoint_store.h"
@@ -60,16 +62,68 @@ fs::path choose(const fs::path& run, const std::string& choice) {
 
 bool is_model_file(const fs::path& path) { return path_exists(path) && !is_folder(path); }
 
-/// Throws Error (bad_input) for files that are often given in place of a model.
+constexpr std::string_view kExpectedModel =
+    "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "
+    "config.json and model.safetensors, or its shards' index), a folder of adapters (with adapter_config.json) or a "
+    "model file of llm.c is expected";
+constexpr std::string_view kLlmcBegin = "\xC6\xD7\x34\x01";  // 20240326, little-endian
+
+/// A kind of file that is often given in place of a model, by its first bytes.
+struct ForeignKind {
+  std::string_view begin, what, remedy;
+};
+constexpr std::array kForeignKinds{
+    ForeignKind{"GGUF", "GGUF, which kiln writes but does not read", "name the original model"},
+    ForeignKind{"{", "a JSON file", "name the run directory, runs/NAME for a config"},
+    ForeignKind{"PK\3\4", "a zip archive, as PyTorch's models are",
+                "save the model with save_pretrained of transformers, and name that folder"},
+    ForeignKind{"\x88\xD8\x34\x01", "a token file", kExpectedModel},
+    ForeignKind{"\xA1\xD9\x34\x01", "a token file", kExpectedModel},
+};
+
+/// Says what a file is that is not a model file of llm.c, and what to name.
+ForeignKind kind_of(std::string_view bytes) {
+  for (const ForeignKind& kind : kForeignKinds) {
+    if (bytes.starts_with(kind.begin)) return kind;
+  }
+  constexpr std::size_t kLengthBytes = 8;  // before the header of safetensors, a JSON object
+  if (bytes.size() > kLengthBytes && bytes[kLengthBytes] == '{' && bytes.find('\0') < kLengthBytes)
+    return {"", "a safetensors file", "name the folder that holds it, its config.json and its tokenizer"};
+  if (bytes.empty()) return {"", "an empty file", kExpectedModel};
+  constexpr std::size_t kLongestCharacter = 4;  // the end may have cut one
+  const bool is_text =
+      bytes.find('\0') == std::string_view::npos && utf8_valid_until(bytes) + kLongestCharacter > bytes.size();
+  return {"", is_text ? "text" : "a file that kiln does not know", kExpectedModel};
+}
+
+/// Throws Error (bad_input) unless the file begins as llm.c's model files do.
 void check_kind(const fs::path& file) {
-  std::array<char, 4> first{};
+  std::array<char, 1024> first{};
   const FileReader reader(file);
-  reader.read(0, std::as_writable_bytes(std::span(first).first(std::min<std::uint64_t>(reader.size(), first.size()))));
-  const std::string_view begin(first.data(), first.size());
-  check_input(begin != "GGUF", "{}: is GGUF, which kiln writes but does not read; name the original model",
-              file.string());
-  check_input(!begin.starts_with('{'), "{}: is a JSON file; name the run directory, runs/NAME for a config",
-              file.string());
+  const std::size_t size = std::min<std::uint64_t>(reader.size(), first.size());
+  reader.read(0, std::as_writable_bytes(std::span(first).first(size)));
+  const std::string_view bytes(first.data(), size);
+  if (bytes.starts_with(kLlmcBegin)) return;
+  const ForeignKind kind = kind_of(bytes);
+  fail(ExitCode::bad_input, "{}: is {}; {}", file.string(), kind.what, kind.remedy);
+}
+
+/// Throws Error (usage) that says which file a folder lacks to be a model of Hugging Face.
+void check_complete(const fs::path& folder) {
+  const std::string name = folder.string();
+  check(!is_run_directory(folder), "{}: the run has no checkpoint yet", name);
+  const bool has_config = path_exists(folder / kModelConfigFile), has_weights = has_weight_files(folder);
+  check(has_config || !has_weights, "{}: holds weights, but no {}; copy or download that too", name, kModelConfigFile);
+  const bool has_pickles =
+      path_exists(folder / "pytorch_model.bin") || path_exists(folder / "pytorch_model.bin.index.json");
+  check(has_weights || !has_pickles,
+        "{}: holds pytorch_model.bin, which kiln does not read, and neither {} nor {}; save the model with "
+        "save_pretrained of transformers, and name that folder",
+        name, kWeightsFile, kWeightsIndex);
+  check(has_weights || !has_config,
+        "{}: holds {}, but no weights: neither {} nor {} is there; copy or download them too", name, kModelConfigFile,
+        kWeightsFile, kWeightsIndex);
+  check(has_config, "{}: {}", name, kExpectedModel);
 }
 
 constexpr int kMostNested = 8;  // adapters of a model that consists of adapters, and so on
@@ -155,11 +209,10 @@ ModelSource open_adapters(const fs::path& folder, int nested) {
               source.folder.string());
   source.model.head = description.head;
   const Index added = description.lora.new_tokens, end = description.vocab_size;
-  check_input(
-      added == 0 || (end - added <= source.vocab_size && source.vocab_size <= end),
-      "{}: /trainable_token_indices: ends at {}, and the base model has {} tokens; kiln reads rows of new tokens, "
-      "in order at the end of the vocabulary",
-      (folder / kAdapterConfigFile).string(), end, source.vocab_size);
+  check_input(added == 0 || (end - added <= source.vocab_size && source.vocab_size <= end),
+              "{}: /trainable_token_indices: ends at {}, and the base model has {}; kiln reads rows of new tokens, "
+              "in order at the end of the vocabulary",
+              (folder / kAdapterConfigFile).string(), end, counted(source.vocab_size, "token"));
   source.vocab_size = std::max(source.vocab_size, end);
   source.config.reset();
   if (has_tokenizer(folder)) source.named = read_named_tokens(folder, source.vocab_size);
@@ -223,15 +276,10 @@ std::string model_name(const fs::path& argument) {
 
 fs::path find_model_folder(const std::filesystem::path& argument, const std::optional<std::string>& choice) {
   const std::string name = argument.string();
-  constexpr std::string_view kExpected =
-      "a run directory (with checkpoints/), a checkpoint folder (with kiln.json), a Hugging Face model folder (with "
-      "config.json and model.safetensors, or its shards' index), a folder of adapters (with adapter_config.json) or a "
-      "model file of llm.c is expected";
-  check(path_exists(argument), "{}: does not exist; {}", name, kExpected);
-  check(is_folder(argument), "{}: is a file; {}", name, kExpected);
+  check(path_exists(argument), "{}: does not exist; {}", name, kExpectedModel);
+  check(is_folder(argument), "{}: is a file; {}", name, kExpectedModel);
   if (is_folder(RunPaths{argument}.checkpoints())) return choose(argument, choice.value_or(""));
-  const bool is_model = path_exists(argument / kModelConfigFile) && has_weight_files(argument);
-  check(is_checkpoint(argument) || is_model || is_adapter_folder(argument), "{}: {}", name, kExpected);
+  if (!is_checkpoint(argument) && !is_adapter_folder(argument)) check_complete(argument);
   check(!choice.has_value(), "{}: is a single model; --checkpoint is for run directories", name);
   return argument;
 }

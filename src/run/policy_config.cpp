@@ -1,6 +1,8 @@
 // Holds the presets of policy gradients, and checks which settings go together.
 #include "kiln/run/policy_config.h"
 
+#include "kiln/core/format.h"
+
 #include <fmt/format.h>
 
 namespace kiln {
@@ -45,8 +47,8 @@ void PolicyConfig::validate(ObjectiveKind type, Problems& problems, const std::s
     problems.add(pointer + "/rewards", "is empty; name what scores an answer, such as [{{\"type\": \"exact\"}}]");
   }
   if (minibatches > 0 && episodes() % minibatches != 0) {
-    problems.add(pointer + "/minibatches", "{} does not divide the {} answers of a rollout ({} prompts times {})",
-                 minibatches, episodes(), prompts, answers);
+    problems.add(pointer + "/minibatches", "{} does not divide the {} of a rollout ({} times {})", minibatches,
+                 counted(episodes(), "answer"), counted(prompts, "prompt"), answers);
   }
   if (answers == 1 && (settled.baseline != Baseline::value || settled.scale == AdvantageScale::group)) {
     problems.add(pointer + "/answers", "is 1, and there is no other answer to compare it with; draw at least 2");

@@ -87,7 +87,8 @@ void remove_run(const RunPaths& paths) {
   }
   for (const fs::path& path : ours) remove_tree(path);
   fs::remove(paths.checkpoints(), error);  // fails if the user keeps something there
-  for (const fs::path& path : {paths.config(), paths.given(), paths.metrics(), paths.log(), paths.plot()})
+  for (const fs::path& path :
+       {paths.config(), paths.given(), paths.places(), paths.metrics(), paths.log(), paths.plot()})
     remove_tree(path);
   for (const fs::path& path : list_event_files(paths.root)) remove_tree(path);
 }

@@ -2,17 +2,20 @@
 #include "kiln/run/train_config.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <fnmatch.h>
 #include <limits>
+#include <thread>
 #include <vector>
 
 namespace kiln {
 namespace {
 
+constexpr int kMostThreads = 1024;
 constexpr double kEvaluatedShare = 0.3;  // of the tokens trained between two evaluations
 constexpr std::int64_t kEverything = std::numeric_limits<std::int64_t>::max();
 
@@ -34,6 +37,11 @@ std::int64_t TrainConfig::most_evaluated_tokens(std::int64_t n_ctx) const {
 }
 
 void TrainConfig::validate(Problems& problems, const std::string& pointer) const {
+  if (threads > kMostThreads) {
+    problems.add(child_pointer(pointer, "threads"),
+                 "{} is out of range; 0 (one per core) to {} is expected, and this machine has {}", threads,
+                 kMostThreads, counted(std::thread::hardware_concurrency(), "core"));
+  }
   std::vector<std::string> lengths;
   if (steps) lengths.push_back(fmt::format("steps = {}", *steps));
   if (epochs) lengths.push_back(fmt::format("epochs = {}", *epochs));

@@ -2,6 +2,7 @@
 #include "kiln/run/verify.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/interop/peft.h"
 #include "kiln/nn/language_model.h"
 #include "kiln/run/checkpoint_store.h"
@@ -193,8 +194,8 @@ class Examination {
       }
       const Index entries = load_tokenizer(folder_)->vocab_size();
       if (!vocab_size_ || entries <= *vocab_size_) return;
-      add({kTokenizerFile, fmt::format("has {} entries", entries),
-           fmt::format("the model's embedding has {} rows", *vocab_size_), kOtherCheckpoint});
+      add({kTokenizerFile, "has " + counted(entries, "entry"),
+           "the model's embedding has " + counted(*vocab_size_, "row"), kOtherCheckpoint});
     });
   }
 

@@ -1,6 +1,7 @@
 // Checks what a page sends field by field, so that no other page stumbles over it later.
 #include "serve/conversations.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/utc_time.h"
 
 #include <fmt/format.h>
@@ -73,7 +74,8 @@ Json checked_conversation(const Json& body) {
   RequestFields fields(body);
   fields.ignore({"id", "revision", "time"});  // the server's own
   const std::string title = fields.text("title").value_or("");
-  if (title.size() > kLongestTitle) fields.refuse("title", fmt::format("it has more than {} bytes", kLongestTitle));
+  if (title.size() > kLongestTitle)
+    fields.refuse("title", fmt::format("it has more than {}", counted(kLongestTitle, "byte")));
   const Json& messages = checked_messages(fields);
   const Json* sampling = fields.find("sampling");
   if (sampling != nullptr && !sampling->is_object()) expect_field("sampling", *sampling, "an object");

@@ -33,8 +33,7 @@ std::optional<LineMeaning> meaning_of_judgement(const Json& line) {
 /// Returns the messages that the answer follows, with nothing but their roles and contents.
 Json checked_prompt(RequestFields& fields) {
   const Json* messages = fields.find_array("messages");
-  if (messages == nullptr || messages->empty())
-    fields.refuse("messages", "an array of one message at least is expected");
+  if (messages == nullptr || messages->empty()) fields.refuse("messages", "give an array with at least one message");
   Json prompt = Json::array();
   for (std::size_t i = 0; i < messages->size(); ++i) {
     RequestFields message((*messages)[i], fmt::format("messages[{}]", i));
@@ -81,7 +80,7 @@ void Feedback::add(const Json& body, const std::vector<Engine::Model>& models) {
   const std::string answer = text_of("answer");
   const std::optional<std::string> vote = fields.text("vote");
   const bool is_edit = fields.find("edited") != nullptr;
-  if (is_edit == vote.has_value()) fields.refuse("vote", "either it or \"edited\" is expected");
+  if (is_edit == vote.has_value()) fields.refuse("vote", "give either \"vote\" or \"edited\", not both");
   if (is_edit) {
     line["chosen"] = text_of("edited");
     line["rejected"] = answer;

@@ -188,7 +188,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
     const std::lock_guard lock(mutex_);
     Choice& choice = choices_[index];
     usage_.cached += end.cached;
-    if (end.diverged) return fail("the model's scores for the next token are not finite; take an earlier checkpoint");
+    if (end.diverged)
+      return fail(
+          "the model's scores for the next token are not finite; take an earlier checkpoint, or copy or download the "
+          "model again");
     choice.fresh.text += choice.stream.finish();
     choice.finish_reason = end.finish == Finish::length ? "length" : "stop";
     ++ended_;

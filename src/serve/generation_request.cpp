@@ -1,6 +1,8 @@
 // Reads one field after the other, and refuses what no function has read.
 #include "serve/generation_request.h"
 
+#include "kiln/core/format.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -64,7 +66,7 @@ void read_sampling(RequestFields& fields, SamplingOptions& sampling) {
 std::string read_stop(const std::string& field, const Json& value) {
   std::string stop = to_text(field, value);
   if (stop.empty() || stop.size() > kLongestStop) {
-    refuse_field(field, fmt::format("a text of 1 to {} bytes is expected", kLongestStop));
+    refuse_field(field, fmt::format("give a text of 1 to {}", counted(kLongestStop, "byte")));
   }
   return stop;
 }
@@ -76,7 +78,7 @@ std::vector<std::string> read_stops(RequestFields& fields) {
   if (value->is_string()) return {read_stop(field, *value)};
   if (!value->is_array()) expect_field(field, *value, "a text or an array of texts");
   if (value->size() > kMostStops) {
-    refuse_field(field, fmt::format("{} texts were sent; up to {} are accepted", value->size(), kMostStops));
+    refuse_field(field, fmt::format("{} were sent; send at most {}", counted(std::ssize(*value), "text"), kMostStops));
   }
   std::vector<std::string> stops;
   for (std::size_t i = 0; i < value->size(); ++i) stops.push_back(read_stop(item(field, i), (*value)[i]));
@@ -144,7 +146,8 @@ std::vector<PromptInput> read_prompts(RequestFields& fields) {
   if (!value->is_array() || value->empty()) expect_field(field, *value, kExpected);
   if (value->front().is_number()) return {read_tokens(field, *value)};
   if (std::ssize(*value) > kMostAnswers) {
-    refuse_field(field, fmt::format("{} prompts were sent; up to {} are accepted", value->size(), kMostAnswers));
+    refuse_field(field,
+                 fmt::format("{} were sent; send at most {}", counted(std::ssize(*value), "prompt"), kMostAnswers));
   }
   std::vector<PromptInput> prompts;
   for (std::size_t i = 0; i < value->size(); ++i) {
@@ -189,8 +192,9 @@ GenerationRequest read_completion_request(std::string_view body) {
   request.prompts = read_prompts(fields);
   read_common(fields, request);
   if (request.n * std::ssize(request.prompts) > kMostAnswers) {
-    fields.refuse("n", fmt::format("{} answers to each of {} prompts were requested; up to {} are drawn in all",
-                                   request.n, request.prompts.size(), kMostAnswers));
+    fields.refuse(
+        "n", fmt::format("{} to each of {} were requested; ask for at most {} in all", counted(request.n, "answer"),
+                         counted(std::ssize(request.prompts), "prompt"), kMostAnswers));
   }
   if (fields.integer("best_of", kCount).value_or(request.n) != request.n) {
     fields.refuse("best_of", "only n answers are drawn; for the best of several use kiln sample --best-of");

@@ -1,6 +1,7 @@
 // Runs a connection as a small state machine over a socket that never blocks.
 #include "serve/http_server_connection.h"
 
+#include "kiln/core/format.h"
 #include "kiln/serve/access.h"
 
 #include <boost/asio/post.hpp>
@@ -128,8 +129,9 @@ void Connection::start() {
 
 void Connection::turn_away() {
   post([](Connection& self) {
-    HttpReply reply = error_reply(
-        503, fmt::format("{} connections are open, as many as may be; try again later", self.set_->limits.connections));
+    HttpReply reply =
+        error_reply(503, fmt::format("all {} connections are in use; try again later",
+                                     format_count(static_cast<std::int64_t>(self.set_->limits.connections))));
     reply.headers.emplace_back("Retry-After", "1");
     self.refuse(reply);
     self.run();

@@ -1,6 +1,7 @@
 // Drives Beast's parser step by step, and turns its errors into replies.
 #include "serve/http_server_parser.h"
 
+#include "kiln/core/format.h"
 #include "kiln/core/shown_text.h"
 #include "kiln/serve/access.h"
 
@@ -67,9 +68,15 @@ void RequestParser::refuse(int status, std::string_view message, Code& error) {
 void RequestParser::refuse_because(const Code& error) {
   Code ignored;
   if (error == beast_http::error::header_limit) {
-    refuse(431, fmt::format("the request's header is longer than {} bytes", limits_.header_bytes), ignored);
+    refuse(431,
+           fmt::format("the request's header is longer than {}",
+                       counted(static_cast<std::int64_t>(limits_.header_bytes), "byte")),
+           ignored);
   } else if (error == beast_http::error::body_limit) {
-    refuse(413, fmt::format("the request's body is longer than {} bytes", limits_.body_bytes), ignored);
+    refuse(413,
+           fmt::format("the request's body is longer than {}",
+                       counted(static_cast<std::int64_t>(limits_.body_bytes), "byte")),
+           ignored);
   } else if (error == beast_http::error::bad_version) {
     refuse(505, "HTTP/1.1 and HTTP/1.0 are spoken here", ignored);
   } else {

@@ -1,6 +1,7 @@
 // Cuts the work into pieces of some tens of milliseconds: rows of logits, a head's attention, a token drawn.
 #include "serve/inspection.h"
 
+#include "kiln/core/format.h"
 #include "kiln/infer/decoder.h"
 #include "kiln/infer/inspector.h"
 #include "kiln/infer/token_stream.h"
@@ -55,7 +56,8 @@ std::vector<HeadChoice> heads_of(const ModelConfig& config, const InspectionRequ
 void check_limit(Index numbers, Index most, std::string_view param, std::string_view advice) {
   if (numbers <= most) return;
   throw ApiError(400,
-                 fmt::format("{}: that makes {} numbers, and {} are sent at most; {}", param, numbers, most, advice),
+                 fmt::format("{}: that makes {}, and at most {} are sent; {}", param, counted(numbers, "number"),
+                             format_count(most), advice),
                  std::string(param));
 }
 

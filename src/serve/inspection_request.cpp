@@ -1,6 +1,8 @@
 // Reads one field after the other, and refuses what no function has read.
 #include "serve/inspection_request.h"
 
+#include "kiln/core/format.h"
+
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
@@ -127,7 +129,8 @@ EmbeddingsRequest read_embeddings_request(std::string_view body) {
   request.first = fields.integer("first", between(0, kMostShown)).value_or(request.first);
   const Json* tokens = fields.find_array("tokens");
   if (tokens != nullptr && std::ssize(*tokens) > kMostShown) {
-    fields.refuse("tokens", fmt::format("{} were sent; up to {} are shown", tokens->size(), kMostShown));
+    fields.refuse("tokens", fmt::format("{} were sent; send at most {}", format_count(std::ssize(*tokens)),
+                                        format_count(kMostShown)));
   }
   if (tokens != nullptr && !tokens->empty()) request.tokens = read_tokens(fields.path("tokens"), *tokens);
   const auto token = fields.integer("neighbours_of", kIds);

@@ -69,8 +69,7 @@ void refuse_tools(RequestFields& fields, std::initializer_list<std::string_view>
 
 std::vector<ChatMessage> read_messages(RequestFields& fields) {
   const Json* messages = fields.find_array("messages");
-  if (messages == nullptr || messages->empty())
-    fields.refuse("messages", "an array of one message at least is expected");
+  if (messages == nullptr || messages->empty()) fields.refuse("messages", "give an array with at least one message");
   std::vector<ChatMessage> read;
   for (std::size_t i = 0; i < messages->size(); ++i) {
     RequestFields message((*messages)[i], item("messages", i));
@@ -85,7 +84,7 @@ std::vector<ChatMessage> read_messages(RequestFields& fields) {
 }
 
 std::vector<TokenId> read_tokens(const std::string& field, const Json& ids) {
-  if (ids.empty()) refuse_field(field, "it is empty; a token at least is expected");
+  if (ids.empty()) refuse_field(field, "it is empty; give at least one token");
   std::vector<TokenId> tokens;
   tokens.reserve(ids.size());
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -12,10 +12,10 @@ namespace kiln {
 
 void check_fits(Index tokens, Index context) {
   if (tokens <= context) return;
-  throw ApiError(
-      400,
-      fmt::format("the prompt has {}, and the model reads at most {}; shorten it", counted(tokens, "token"), context),
-      "", {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", context}});
+  throw ApiError(400,
+                 fmt::format("the prompt has {}, and the model reads at most {}; shorten it", counted(tokens, "token"),
+                             format_count(context)),
+                 "", {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", context}});
 }
 
 std::vector<TokenId> prompt_tokens(const ServedModel& model, const PromptInput& input, std::string_view param) {
@@ -39,8 +39,8 @@ std::vector<TokenId> experiment_tokens(const ServedModel& model, const PromptInp
   check_fits(std::ssize(tokens), model.config().n_ctx);
   if (std::ssize(tokens) <= kMostExperimentTokens) return tokens;
   throw ApiError(400,
-                 fmt::format("the text has {} tokens, and {} are computed with at most; shorten it", tokens.size(),
-                             kMostExperimentTokens),
+                 fmt::format("the text has {}, and at most {} are allowed; shorten it",
+                             counted(std::ssize(tokens), "token"), format_count(kMostExperimentTokens)),
                  "text");
 }
 

@@ -2,6 +2,7 @@
 #include "serve/ranking_task.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/sha256.h"
 #include "kiln/core/utc_time.h"
 
@@ -38,7 +39,8 @@ auto append_or_refuse(const Append& append) {
 
 std::string checked_remark(RequestFields& fields, std::string_view name) {
   std::string text(trim_content(fields.text(name).value_or("")));
-  if (text.size() > kLongestRemark) fields.refuse(name, fmt::format("it has more than {} bytes", kLongestRemark));
+  if (text.size() > kLongestRemark)
+    fields.refuse(name, fmt::format("it has more than {}", counted(kLongestRemark, "byte")));
   return text;
 }
 
@@ -120,7 +122,7 @@ Json RankingTask::judge(const std::string& name, const Json& body) {
   if (rater.log.has(showing)) throw ApiError(409, "this is judged already, in another window or program", "showing");
   const std::optional<ShownOrder> order = checked_order(fields, showing.groups.size());
   const bool skips = fields.boolean("skip").value_or(false);
-  if (order.has_value() == skips) fields.refuse("order", "either it or \"skip\": true is expected");
+  if (order.has_value() == skips) fields.refuse("order", "give either \"order\" or \"skip\": true, not both");
   Remarks remarks{.edit = checked_remark(fields, "edit"),
                   .note = checked_remark(fields, "note"),
                   .seconds = fields.number("seconds", kSeconds).value_or(0)};

@@ -3,6 +3,7 @@
 
 #include "kiln/core/descriptor.h"
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/sha256.h"
 #include "kiln/core/utc_time.h"
 #include "kiln/serve/access.h"
@@ -46,7 +47,8 @@ std::optional<LineMeaning> meaning_of_token(const Json& line) {
 
 void check_name(const std::string& name) {
   if (name.empty()) refuse_field("name", "it is missing or empty; the rater's name is expected");
-  if (name.size() > kLongestName) refuse_field("name", fmt::format("it has more than {} bytes", kLongestName));
+  if (name.size() > kLongestName)
+    refuse_field("name", fmt::format("it has more than {}", counted(kLongestName, "byte")));
   if (printable(name) != name || name.front() == ' ' || name.back() == ' ')
     expect_field("name", name, "printable text without spaces at its ends");
 }

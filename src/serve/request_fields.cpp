@@ -2,6 +2,7 @@
 #include "serve/request_fields.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/nearest.h"
 
 #include "serve/api_error.h"
@@ -39,8 +40,8 @@ class BodyGuard final : public nlohmann::json_sax<Json> {
     Level& level = levels_.back();
     path_bytes_ += key.size() - std::exchange(level.key_bytes, key.size());
     if (path_bytes_ > kLongestPath) {
-      refuse_field("", fmt::format("the key {} is too long: keys and those they lie in have {} bytes at most",
-                                   brief_json(key), kLongestPath));
+      refuse_field("", fmt::format("the key {} is too long: with the keys around it, it may have at most {}",
+                                   brief_json(key), counted(kLongestPath, "byte")));
     }
     if (!level.keys.insert(key).second) refuse_field(key, "it is given twice; keep one of them");
     return true;
@@ -53,7 +54,8 @@ class BodyGuard final : public nlohmann::json_sax<Json> {
   };
 
   bool count() {
-    if (++values_ > kMostValues) refuse_field("", fmt::format("the body has more than {} values", kMostValues));
+    if (++values_ > kMostValues)
+      refuse_field("", fmt::format("the body has more than {}", counted(kMostValues, "value")));
     return true;
   }
 

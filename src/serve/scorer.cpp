@@ -1,6 +1,8 @@
 // Takes one answer at a time, so that a long list does not hold up the tokens of others.
 #include "serve/scorer.h"
 
+#include "kiln/core/format.h"
+
 #include <nlohmann/json.hpp>
 
 #include "serve/api_error.h"
@@ -59,9 +61,10 @@ ScoreRequest read_score_request(std::string_view body) {
   fields.ignore({"model"});  // there is one reward model
   ScoreRequest request{.messages = read_messages(fields), .answers = {}};
   const Json* answers = fields.find_array("answers");
-  if (answers == nullptr || answers->empty()) fields.refuse("answers", "an array of one text at least is expected");
+  if (answers == nullptr || answers->empty()) fields.refuse("answers", "give an array with at least one text");
   if (answers->size() > kMostScored) {
-    fields.refuse("answers", fmt::format("{} were sent; {} are scored at most", answers->size(), kMostScored));
+    fields.refuse("answers",
+                  fmt::format("{} were sent; send at most {}", format_count(std::ssize(*answers)), kMostScored));
   }
   for (std::size_t i = 0; i < answers->size(); ++i) {
     request.answers.push_back(to_text(item("answers", i), (*answers)[i]));

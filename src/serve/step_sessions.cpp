@@ -2,6 +2,7 @@
 #include "serve/step_sessions.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/infer/inspector.h"
 #include "kiln/train/descent.h"
 
@@ -82,9 +83,10 @@ class StepSessions::Session {
     const std::size_t least = Descent::least_bytes(model_.view(), batch_);
     if (least <= kMostBytes) return;
     throw ApiError(400,
-                   fmt::format("a step of {} on this text takes {} MiB, and at most {} MiB are taken; choose a smaller "
+                   fmt::format("a step of {} on this text takes {} of memory, and {} are allowed; choose a smaller "
                                "model, or shorten the text",
-                               model_.served->name(), least >> 20, kMostBytes >> 20),
+                               model_.served->name(), format_bytes(static_cast<double>(least)),
+                               format_bytes(static_cast<double>(kMostBytes))),
                    "model");
   }
 

@@ -2,6 +2,7 @@
 #include "serve/valley.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/data/batcher.h"
 #include "kiln/data/dataset.h"
 #include "kiln/run/checkpoint.h"
@@ -126,19 +127,19 @@ class Valley {
     const std::size_t least = (kBuffers + loaded) * weights + runner;
     if (least > kMostValleyBytes) {
       throw ApiError(400,
-                     fmt::format("the valley of {} takes {} MiB, and at most {} MiB are taken; choose a smaller model",
-                                 model_.served->name(), least >> 20, kMostValleyBytes >> 20),
+                     fmt::format("the valley of {} takes {} of memory, and {} are allowed; choose a smaller model",
+                                 model_.served->name(), format_bytes(static_cast<double>(least)),
+                                 format_bytes(static_cast<double>(kMostValleyBytes))),
                      "model");
     }
     const std::vector<SavedCheckpoint> all = checkpoints_of(*model_.served);
     if (request_.along_run && std::ssize(all) < kLeastPathStops) {
-      throw ApiError(
-          400,
-          fmt::format("directions: {} has {} checkpoints, and the directions of a run need {} at least; take "
-                      "random ones, or train with a smaller train.checkpoint_every and a larger "
-                      "train.keep_checkpoints",
-                      model_.served->name(), all.size(), kLeastPathStops),
-          "directions");
+      throw ApiError(400,
+                     fmt::format("directions: {} has {}, and the directions of a run need at least {}; take "
+                                 "random ones, or train with a smaller train.checkpoint_every and a larger "
+                                 "train.keep_checkpoints",
+                                 model_.served->name(), counted(std::ssize(all), "checkpoint"), kLeastPathStops),
+                     "directions");
     }
     const std::size_t room = loaded + (kMostValleyBytes - least) / weights;  // checkpoints in memory together
     const auto most = static_cast<std::size_t>(kMostPathStops);

@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/file_streams.h"
+#include "kiln/core/format.h"
 
 #include <algorithm>
 #include <cassert>
@@ -31,7 +32,8 @@ std::vector<TensorInfo> lay_out(std::span<const TensorSource* const> tensors) {
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
   const std::string source = path.string();
   const std::uint64_t size = file_.size();
-  check_input(size >= kLengthSize, "{}: {} bytes are too few for a safetensors file", source, size);
+  check_input(size >= kLengthSize, "{}: holds {}, too few for a safetensors file", source,
+              counted(static_cast<std::int64_t>(size), "byte"));
   std::uint64_t length = 0;
   file_.read(0, std::as_writable_bytes(std::span(&length, 1)));
   check_input(length <= kLongestHeader,

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -50,27 +51,39 @@ std::optional<TokenId> id_of(const Json& value) {
 
 class AddedTokens {
  public:
-  AddedTokens(const fs::path& folder, const Json& vocab)
-      : vocab_(vocab),
+  AddedTokens(const fs::path& folder, Json vocab)
+      : vocab_(std::move(vocab)),
         config_(folder, "tokenizer_config.json"),
         map_(folder, "special_tokens_map.json"),
         added_(folder, "added_tokens.json") {}
 
-  std::vector<SpecialToken> read() {
+  std::vector<AddedToken> read() {
     const Json prefix = config_.get("add_prefix_space");
     check_input(prefix != true,
                 "{}: /add_prefix_space: true is not supported; expected false. Without it the ids "
                 "would differ",
                 config_.path.string());
     read_roles();
-    const Json decoder = config_.get("added_tokens_decoder");
-    decoder.is_object() && !decoder.empty() ? read_decoder(decoder) : read_added();
-    if (vocab_.contains(kEndOfText)) roles_.try_emplace(std::string(kEndOfText), "vocab.json");
-    for (const auto& [content, place] : roles_) give_id(content, place);
+    read_tokens();
+    for (const auto& [content, role] : roles_) check_plain(role.token, role.place);
+    if (vocab_.contains(kEndOfText)) roles_.try_emplace(std::string(kEndOfText), Role{Json::object(), vocab_path()});
+    for (const auto& [content, role] : roles_) give_id(content, role.place);
+    return std::move(tokens_);
+  }
+
+  std::vector<AddedToken> read_beside() {
+    read_roles();
+    read_tokens();
     return std::move(tokens_);
   }
 
  private:
+  /// A token that a file names as special.
+  struct Role {
+    Json token;  // an object, empty if the file names the content alone
+    std::string place;
+  };
+
   void read_roles() {
     for (const File* file : {&config_, &map_}) {
       for (const char* key : kRoles) add_role(file->get(key), fmt::format("{}: /{}", file->path.string(), key));
@@ -86,8 +99,12 @@ class AddedTokens {
   void add_role(const Json& token, const std::string& place) {
     const std::string content = special_token_text(token);
     if (content.empty()) return;
-    if (token.is_object()) check_plain(token, place);
-    roles_.try_emplace(content, place);
+    roles_.try_emplace(content, Role{token.is_object() ? token : Json::object(), place});
+  }
+
+  void read_tokens() {
+    const Json decoder = config_.get("added_tokens_decoder");
+    decoder.is_object() && !decoder.empty() ? read_decoder(decoder) : read_added();
   }
 
   void read_decoder(const Json& decoder) {
@@ -107,9 +124,10 @@ class AddedTokens {
 
   void read_added() {
     for (const auto& [content, value] : added_.json.items()) {
-      const std::string place = fmt::format("{}: token \"{}\"", added_.path.string(), content);
+      const std::string place = added_.path.string();
       const std::optional<TokenId> id = id_of(value);
-      check_input(id && !content.empty(), "{}: has id {}, expected a whole number from 0 on", place, brief_json(value));
+      check_input(id && !content.empty(), "{}: token \"{}\": has id {}, expected a whole number from 0 on", place,
+                  content, brief_json(value));
       const bool special = roles_.contains(content);
       add(content, *id, special, !special, place);
     }
@@ -118,7 +136,7 @@ class AddedTokens {
   void add(const std::string& content, TokenId id, bool special, bool normalized, const std::string& place) {
     const bool is_new = contents_.insert(content).second;
     check_input(is_new, "{}: \"{}\" is added twice; keep one of them", place, content);
-    tokens_.push_back({.content = content, .id = id, .in_any_text = !special, .normalized = normalized});
+    tokens_.push_back({{.content = content, .id = id, .in_any_text = !special, .normalized = normalized}, place});
   }
 
   /// Adds a role's token that is not among the added tokens, with its id from vocab.json.
@@ -129,24 +147,28 @@ class AddedTokens {
                 "{}: token \"{}\" has no id: neither vocab.json nor added_tokens.json has it; add it to one of them",
                 place, content);
     const std::optional<TokenId> id = id_of(value);
-    check_input(id.has_value(), "{}: token \"{}\" has id {}, expected a whole number from 0 on",
-                (map_.path.parent_path() / "vocab.json").string(), content, brief_json(value));
+    check_input(id.has_value(), "{}: token \"{}\" has id {}, expected a whole number from 0 on", vocab_path(), content,
+                brief_json(value));
     add(content, *id, true, false, place);
   }
 
-  const Json& vocab_;
+  std::string vocab_path() const { return (map_.path.parent_path() / "vocab.json").string(); }
+
+  Json vocab_;
   File config_, map_, added_;
-  std::map<std::string, std::string> roles_;  // content -> where it is named
-  std::set<std::string> contents_;            // of tokens_
-  std::vector<SpecialToken> tokens_;
+  std::map<std::string, Role> roles_;  // by content
+  std::set<std::string> contents_;     // of tokens_
+  std::vector<AddedToken> tokens_;
 };
 
 }  // namespace
 
-std::vector<SpecialToken> read_added_tokens(const fs::path& folder, const Json& vocab) {
-  std::vector<SpecialToken> tokens = AddedTokens(folder, vocab).read();
-  std::ranges::sort(tokens, {}, &SpecialToken::id);
-  return tokens;
+std::vector<AddedToken> read_added_tokens(const fs::path& folder, const Json& vocab) {
+  return AddedTokens(folder, vocab).read();
+}
+
+std::vector<AddedToken> read_tokens_beside(const fs::path& folder) {
+  return AddedTokens(folder, Json::object()).read_beside();
 }
 
 }  // namespace kiln

@@ -2,6 +2,7 @@
 #include "kiln/text/bpe.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 
 #include "text/pair_map.h"
 #include <algorithm>
@@ -259,8 +260,8 @@ void Bpe::encode_by_heap(std::string_view piece, std::vector<TokenId>& ids) cons
     Rank rank;  // with the next node; kNoMerge after the node was merged away
     std::uint32_t previous, next;
   };
-  check(piece.size() < kNoMerge, "a piece of {} bytes without a break is too long; put white space into it",
-        piece.size());
+  check(piece.size() < kNoMerge, "a piece of {} without a break is too long; put white space into it",
+        counted(std::ssize(piece), "byte"));
   const auto count = static_cast<std::uint32_t>(piece.size());
   std::vector<Node> nodes(count);
   for (std::uint32_t i = 0; i < count; ++i) {

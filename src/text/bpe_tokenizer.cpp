@@ -2,6 +2,7 @@
 #include "kiln/text/bpe_tokenizer.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/core/threads.h"
 #include "kiln/text/bpe_trainer.h"
@@ -40,8 +41,8 @@ std::unique_ptr<Tokenizer> BpeTokenizer::make(const TokenizerConfig& config,
                                               std::span<const std::string_view> documents) {
   const auto specials = std::ssize(config.special_tokens);
   check(config.vocab_size >= kByteCount + specials,
-        "tokenizer.vocab_size is {}; bpe needs at least {} (the 256 bytes and {} special tokens)", config.vocab_size,
-        kByteCount + specials, specials);
+        "tokenizer.vocab_size is {}; bpe needs at least {} (the 256 bytes and {})", config.vocab_size,
+        kByteCount + specials, counted(specials, "special token"));
   check_names_no_byte(config.special_tokens);
   std::vector<std::string> reserved;  // bytes that no merge may produce
   for (const std::string& content : config.special_tokens) {

@@ -2,6 +2,7 @@
 #include "kiln/text/bpe_trainer.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/text/byte_level.h"
 
@@ -169,7 +170,7 @@ class Trainer {
 Bpe train_bpe(std::span<const PieceCount> pieces, std::int64_t max_merges, std::span<const std::string> reserved) {
   check(pieces.size() < std::numeric_limits<WordIndex>::max(),
         "{} distinct pieces of text are more than the BPE trainer can hold; train it on a part of the text",
-        pieces.size());
+        format_count(std::ssize(pieces)));
   return Trainer(pieces, reserved).run(max_merges);
 }
 

@@ -1,6 +1,8 @@
 // Reads a template's statements by recursive descent; what is read becomes functions that call one another.
 #include "text/jinja.h"
 
+#include "kiln/core/format.h"
+
 #include <fmt/format.h>
 
 #include "text/jinja_expressions.h"
@@ -113,7 +115,7 @@ class TemplateParser : ExpressionParser {
       return;
     }
     if (!value.is_array() || value.size() != names.size())
-      throw JinjaError(fmt::format("{} names for another number of values", names.size()));
+      throw JinjaError(counted(std::ssize(names), "name") + " for another number of values");
     for (std::size_t i = 0; i < names.size(); ++i) rendering.set(names[i], value[i]);
   }
 

@@ -11,29 +11,52 @@
 
 #include <nlohmann/json.hpp>
 
+#include "text/added_tokens.h"
 #include "text/byte_tokenizer.h"
 #include "text/char_tokenizer.h"
 #include "text/vocabulary.h"
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace kiln {
 namespace {
 
 constexpr const char* kVocabFile = "vocab.json";
 
-/// Reads one tokenizer.json; `source` is its name in messages.
+[[noreturn]] void refuse_file(std::string_view source, std::string_view found) {
+  fail(ExitCode::bad_input,
+       "{}: {}; a tokenizer is expected: a tokenizer.json, or a folder with one or with vocab.json and merges.txt",
+       source, found);
+}
+
+/// Says what a JSON object is that has no vocabulary where a tokenizer.json has it.
+std::string_view describe_json(const Json& root) {
+  constexpr std::array<std::pair<const char*, std::string_view>, 4> kOthers{
+      {{"model_type", "is a model's config.json"},
+       {"tokenizer_class", "is a tokenizer_config.json"},
+       {"data", "is a config of kiln"},
+       {"train", "is a config of kiln"}}};
+  for (const auto& [key, what] : kOthers) {
+    if (root.contains(key)) return what;
+  }
+  const bool has_ids_alone = std::ranges::all_of(root, [](const Json& value) { return value.is_number_integer(); });
+  return has_ids_alone && !root.empty() ? "is a vocab.json" : "is JSON without /model/vocab";
+}
+
+/// Reads one tokenizer.json; `source` is its name in messages. `beside` are the tokens that other files may add.
 class Reader {
  public:
-  Reader(const Json& root, std::string_view source) : root_(root), source_(source) {
-    check_input(root_.is_object(), "{}: is not a JSON object; a tokenizer.json must be one", source_);
-  }
+  Reader(const Json& root, std::string_view source, std::vector<AddedToken> beside)
+      : root_(root), source_(source), beside_(std::move(beside)) {}
 
   std::unique_ptr<Tokenizer> read() const {
+    const Json& model = member(root_, "model");
+    if (member(model, "vocab").is_null()) refuse_file(source_, describe_json(root_));
     check_absent(root_, "normalizer", "");
     check_post_processor();
-    const Json& model = member(root_, "model");
     const std::string type = model_type(model);
     if (type == "WordLevel") return read_numbers(model);
     if (type != "BPE") unsupported("/model/type", member(model, "type"), "\"BPE\"");
@@ -100,8 +123,8 @@ class Reader {
       unsupported("/post_processor", member(part, "type"), "null or \"ByteLevel\"");
   }
 
-  std::vector<SpecialToken> read_added_tokens() const {
-    std::vector<SpecialToken> tokens;
+  std::vector<AddedToken> read_added_tokens() const {
+    std::vector<AddedToken> tokens;
     std::unordered_map<std::string, std::size_t> contents;  // content -> index
     std::unordered_map<TokenId, std::size_t> ids;
     const Json& added = member(root_, "added_tokens");
@@ -113,13 +136,24 @@ class Reader {
       need(id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max(), pointer,
            "has id {}, expected a whole number from 0 on", brief_json(id));
       for (const char* key : {"single_word", "lstrip", "rstrip"}) check_absent(added[i], key, pointer);
-      tokens.push_back({.content = content.get<std::string>(),
-                        .id = id.get<TokenId>(),
-                        .in_any_text = member(added[i], "special") == false,
-                        .normalized = member(added[i], "normalized") == true});
-      const std::size_t of_content = contents.emplace(tokens[i].content, i).first->second;
-      const std::size_t other = std::min(of_content, ids.emplace(tokens[i].id, i).first->second);
+      const SpecialToken token{.content = content.get<std::string>(),
+                               .id = id.get<TokenId>(),
+                               .in_any_text = member(added[i], "special") == false,
+                               .normalized = member(added[i], "normalized") == true};
+      tokens.push_back({token, fmt::format("{}: {}", source_, pointer)});
+      const std::size_t of_content = contents.emplace(token.content, i).first->second;
+      const std::size_t other = std::min(of_content, ids.emplace(token.id, i).first->second);
       need(other == i, pointer, "has the content or the id of /added_tokens/{}; each must have its own", other);
+    }
+    for (const AddedToken& one : beside_) {
+      const auto found = contents.find(one.token.content);
+      if (found == contents.end()) {
+        tokens.push_back(one);
+        continue;
+      }
+      const TokenId id = tokens[found->second].token.id;
+      check_input(id == one.token.id, "{}: adds token \"{}\" with id {}, but {} with id {}; they must agree", one.place,
+                  one.token.content, one.token.id, source_, id);
     }
     return tokens;
   }
@@ -257,13 +291,26 @@ class Reader {
 
   const Json& root_;
   std::string_view source_;
+  std::vector<AddedToken> beside_;
 };
+
+std::unique_ptr<Tokenizer> read_text(std::string_view text, std::string_view source, std::vector<AddedToken> beside) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n\xEF\xBB\xBF");  // white space, or a byte order mark
+  if (begin == std::string_view::npos || text[begin] != '{') {
+    const bool is_text = utf8_valid_until(text) == text.size() && text.find('\0') == std::string_view::npos;
+    refuse_file(source, text.empty()                    ? "is empty"
+                        : text.starts_with("#version:") ? "is a merges.txt"
+                        : is_text                       ? "is text, but not a JSON object"
+                                                        : "is neither text nor JSON");
+  }
+  const Json root = parse_json(text, source);
+  return Reader(root, source, std::move(beside)).read();
+}
 
 }  // namespace
 
 std::unique_ptr<Tokenizer> read_tokenizer_json(std::string_view text, std::string_view source) {
-  const Json root = parse_json(text, source);
-  return Reader(root, source).read();
+  return read_text(text, source, {});
 }
 
 bool has_tokenizer(const std::filesystem::path& folder) {
@@ -272,8 +319,9 @@ bool has_tokenizer(const std::filesystem::path& folder) {
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   check(path_exists(path), "tokenizer {}: there is no such file or folder", path.string());
-  const std::filesystem::path file = is_folder(path) ? path_within(path, kTokenizerFile) : path;
-  if (path_exists(file)) return read_tokenizer_json(read_file(file), file.string());
+  if (!is_folder(path)) return read_text(read_file(path), path.string(), {});
+  const std::filesystem::path file = path_within(path, kTokenizerFile);
+  if (path_exists(file)) return read_text(read_file(file), file.string(), read_tokens_beside(path));
   const std::filesystem::path vocab = path_within(path, kVocabFile), merges = path_within(path, "merges.txt");
   check(path_exists(vocab) && path_exists(merges),
         "tokenizer {}: the folder has neither tokenizer.json nor vocab.json with merges.txt; a run keeps its tokenizer "

@@ -40,12 +40,11 @@ std::unique_ptr<Tokenizer> read_vocab_and_merges(const std::filesystem::path& vo
                                                  const std::filesystem::path& merges) {
   const Json json = parse_json(read_file(vocab), vocab.string());
   check_input(json.is_object(), "{}: is not a JSON object of token and id", vocab.string());
-  const std::vector<SpecialToken> special = read_added_tokens(vocab.parent_path(), json);
-  const Vocabulary vocabulary(json, special, vocab.string());
+  const Vocabulary vocabulary(json, read_added_tokens(vocab.parent_path(), json), vocab.string());
   std::vector<std::string> tokens = vocabulary.byte_level_tokens();
   const std::string lines = read_file(merges);
   return std::make_unique<BpeTokenizer>(Bpe(std::move(tokens), read_merges(lines, merges.string(), vocabulary)),
-                                        SplitPattern::gpt2, special);
+                                        SplitPattern::gpt2, vocabulary.added());
 }
 
 }  // namespace kiln

@@ -16,16 +16,25 @@
 
 namespace kiln {
 
+/// An added token, and the place that adds it, for messages: the file and, within it, the key.
+struct AddedToken {
+  SpecialToken token;
+  std::string place;
+};
+
 /// Holds a file's tokens by id, as spelled there.
 class Vocabulary {
  public:
-  /// Takes {token: id} and the added tokens, which the object may or may not contain. `source` names the file in
-  /// messages. Throws Error (bad_input) unless the ids are 0 to n-1, each used once.
-  Vocabulary(const Json& vocab, std::vector<SpecialToken> added, std::string_view source);
+  /// Takes {token: id} and the added tokens, which the object may or may not contain. `source` names the object's file
+  /// in messages. Throws Error (bad_input) unless the ids are 0 to n-1, each used once.
+  Vocabulary(const Json& vocab, std::vector<AddedToken> added, std::string_view source);
 
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<SpecialToken>& added() const { return added_; }
   bool is_added(TokenId id) const;
+
+  /// Returns the place that adds the token; nullptr if none does.
+  const std::string* place_of_added(std::string_view name) const;
 
   /// Decodes the tokens from byte-level characters; empty for added ones. Throws Error (bad_input) for a token that
   /// encodes no bytes.
@@ -38,6 +47,7 @@ class Vocabulary {
   std::string source_;
   std::vector<std::string> names_;                     // by id
   std::vector<SpecialToken> added_;                    // by id
+  std::vector<std::string> places_;                    // of added_
   std::unordered_map<std::string_view, TokenId> ids_;  // into names_
 };
 

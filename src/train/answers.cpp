@@ -68,9 +68,10 @@ AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, c
     prompts.push_back(std::move(prompt));
     asked.push_back(report.questions.size() - samples);
   }
-  check(!prompts.empty(),
-        "no conversation ends with an assistant's message and fits into the context, so there is nothing to ask; give "
-        "each line \"prompt\" and \"completion\", or \"messages\" that end with an answer");
+  check_input(
+      !prompts.empty(),
+      "no conversation ends with an assistant's message and fits into the context, so there is nothing to ask; give "
+      "each line \"prompt\" and \"completion\", or \"messages\" that end with an answer");
   Work work("answering", static_cast<double>(prompts.size() * samples), samples == 1 ? "questions" : "answers");
   const auto on_text = [&](Index, std::string_view, bool last) {
     if (last) work.add(1);

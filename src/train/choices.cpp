@@ -74,10 +74,10 @@ Continuation continuation_of(const ChoiceQuestion& question, const std::string& 
     const std::vector<TokenId> more = tokenizer.encode(choice);
     continuation.ids.insert(continuation.ids.end(), more.begin(), more.end());
   }
-  check(continuation.first > 0, "{}: the prompt has no token before the choice; give it text", question.place);
+  check_input(continuation.first > 0, "{}: the prompt has no token before the choice; give it text", question.place);
   const auto excess = std::max<Index>(0, std::ssize(continuation.ids) - 1 - n_ctx);
-  check(static_cast<std::size_t>(excess) < continuation.first,
-        "{}: a choice has more tokens than the context of {}; shorten it", question.place, n_ctx);
+  check_input(static_cast<std::size_t>(excess) < continuation.first,
+              "{}: a choice has more tokens than the context of {}; shorten it", question.place, n_ctx);
   continuation.ids.erase(continuation.ids.begin(), continuation.ids.begin() + excess);
   continuation.first -= static_cast<std::size_t>(excess);
   return continuation;

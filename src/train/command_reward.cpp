@@ -2,6 +2,7 @@
 #include "train/command_reward.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/json.h"
 #include "kiln/core/report.h"
 #include "kiln/core/shown_text.h"
@@ -44,7 +45,7 @@ std::vector<double> CommandReward::score(std::span<const DrawnAnswer> answers, c
       program_.reset();
       const std::string name = fmt::format("reward \"{}\"", config_.shown_name());
       if (attempt == kAttempts) fail_for_good(name, error);
-      warn("{}: {}; starting it again, for all {} answers", name, error.what(), answers.size());
+      warn("{}: {}; starting it again, for {}", name, error.what(), counted(std::ssize(answers), "answer"));
     }
   }
 }

@@ -4,6 +4,7 @@
 #include "kiln/core/report.h"
 #include "kiln/data/conversation_examples.h"
 #include "kiln/data/encoded_conversations.h"
+#include "kiln/data/repeats.h"
 #include "kiln/train/evaluate.h"
 #include "kiln/train/train_step.h"
 
@@ -26,7 +27,7 @@ std::string summary_of(const ChatCensus& census) {
   std::string text = fmt::format("{}, {}, {:.0f}% of them supervised ({}), longest {}",
                                  counted(census.conversations, "conversation"), counted(census.tokens, "token"),
                                  100 * static_cast<double>(census.supervised) / static_cast<double>(census.tokens),
-                                 counted(census.ends, "end") + " of turns", format_count(census.longest));
+                                 counted(census.ends, "end-of-turn token"), format_count(census.longest));
   if (census.dropped > 0) text += fmt::format("; {} left out, longer than n_ctx", format_count(census.dropped));
   if (census.cut > 0) text += fmt::format("; {} cut to n_ctx", format_count(census.cut));
   if (census.without_answer > 0) text += fmt::format("; {} without an answer", format_count(census.without_answer));
@@ -36,9 +37,10 @@ std::string summary_of(const ChatCensus& census) {
 /// Refuses a source of which nothing can be trained on. `place` names it in messages.
 void check_census(const ChatCensus& census, Index n_ctx, std::string_view place) {
   check(census.conversations > 0,
-        "{}: none of its conversations can be used: {} are longer than n_ctx {} (the longest has {} tokens), "
-        "{} have no answer; raise model.n_ctx, or set objective.too_long to \"cut\"",
-        place, census.dropped, n_ctx, census.longest, census.without_answer);
+        "{}: none of its conversations can be used: {} longer than n_ctx {} (the longest has {}), "
+        "{} without an answer; raise model.n_ctx, or set objective.too_long to \"cut\"",
+        place, format_count(census.dropped), n_ctx, counted(census.longest, "token"),
+        format_count(census.without_answer));
 }
 
 /// Returns the sources of data.mix with their part of an epoch, and reports them; none without data.mix.
@@ -62,6 +64,7 @@ TrainingData load_conversations(Config& config, const DataPlaces& places, const 
   load_chat(config, places, options, data);
   const Index n_ctx = config.model.n_ctx;
   const Conversations read = read_conversations(config.located_data(), config.directory);
+  for (const std::string& warning : find_repeats(read)) warn("{}", warning);
   const ChatEncoding encoding{config.objective.supervise, config.objective.too_long, n_ctx};
   const auto encode = [&](const std::vector<ConversationSource>& sources) {
     return encode_sources(sources, *data.chat, *data.tokenizer, data.ids, encoding);

@@ -61,7 +61,7 @@ void count_rows(BatchSource& batches, Index rows, DataPreview& preview) {
 /// Shows prompts, of which no token is trained on.
 void show_prompts(const PolicyData& policy, Index count, DataPreview& preview) {
   preview.epoch = std::ssize(policy.train.tokens);
-  preview.unit = "prompts";
+  preview.unit = "prompt";
   for (const Prompt& prompt : policy.train.tokens) {
     if (std::ssize(preview.examples) == count) return;
     DataExample& example = preview.examples.emplace_back();

@@ -2,6 +2,7 @@
 #include "kiln/train/descent.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/optim/clip.h"
 #include "kiln/tensor/convert.h"
 
@@ -25,9 +26,9 @@ std::size_t bytes_of_weights(const ModelView& model) {
 Batch fitting(const ModelView& model, Batch batch, std::size_t most_bytes) {
   const std::size_t least = Descent::least_bytes(model, batch);
   check(least <= most_bytes,
-        "a step of gradient descent on this model takes {} MiB, and {} MiB are allowed; shorten the text, or take a "
+        "a step of gradient descent on this model takes {}, and {} are allowed; shorten the text, or take a "
         "smaller model",
-        least >> 20, most_bytes >> 20);
+        format_bytes(static_cast<double>(least)), format_bytes(static_cast<double>(most_bytes)));
   return batch;
 }
 

@@ -175,8 +175,8 @@ Finetuning propose_finetuning(const FinetuningRequest& request, const std::funct
   config.data = request.data;
   config.train.precision = Precision::automatic;
   read_data(f, source, request.model);
-  check(f.tokens >= kFewestTokens, "{}: {:.0f} tokens to train on; at least {} are needed", request.data.train.front(),
-        f.tokens, kFewestTokens);
+  check(f.tokens >= kFewestTokens, "{}: {} to train on; at least {} are needed", request.data.train.front(),
+        counted(std::llround(f.tokens), "token"), format_count(kFewestTokens));
   tell(0.3);
   const Index own_context = config.model.n_ctx;
   if (f.conversations == 0) config.model.n_ctx = std::min(own_context, static_cast<Index>(f.tokens) - 1);

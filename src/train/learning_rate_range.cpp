@@ -2,6 +2,7 @@
 #include "kiln/train/learning_rate_range.h"
 
 #include "kiln/core/error.h"
+#include "kiln/core/format.h"
 #include "kiln/core/report.h"
 
 #include "train/training_parts.h"
@@ -12,7 +13,6 @@
 namespace kiln {
 namespace {
 
-constexpr Index kFewestSteps = 20;
 constexpr double kPast = 0.85;     // weight of the past in the running average of losses
 constexpr double kRunaway = 1.5;   // times the lowest loss: the test ends
 constexpr std::size_t kReach = 5;  // steps on either side over which the fall is measured
@@ -44,7 +44,7 @@ std::size_t steepest(const std::vector<LearningRatePoint>& points, std::size_t c
 void LearningRateRange::validate() const {
   check(from > 0 && from < to && std::isfinite(to),
         "from {:g} to {:g}: two learning rates above 0 are expected, the lower one first", from, to);
-  check(steps >= kFewestSteps, "{} steps: at least {} are expected, to see a curve", steps, kFewestSteps);
+  check(steps >= kFewestSteps, "{}: at least {} are expected, to see a curve", counted(steps, "step"), kFewestSteps);
 }
 
 LearningRateTest test_learning_rates(const Config& config, const std::filesystem::path& cache,
@@ -79,9 +79,9 @@ LearningRateTest test_learning_rates(const Config& config, const std::filesystem
     const double lowest = std::ranges::min(test.points, {}, &LearningRatePoint::smoothed).smoothed;
     if (test.points.back().smoothed > kRunaway * lowest) break;
   }
-  check(std::ssize(test.points) >= kFewestSteps / 2,
-        "the loss diverged within {} steps, at a learning rate of {:.3g}; start lower (--from)", test.points.size() + 1,
-        rate);
+  check(std::ssize(test.points) >= LearningRateRange::kFewestSteps / 2,
+        "the loss diverged within {}, at a learning rate of {:.3g}; start lower (--from)",
+        counted(std::ssize(test.points) + 1, "step"), rate);
   const std::size_t count = descent_length(test.points);
   test.lowest = test.points[count - 1].learning_rate;
   test.suggested = test.points[steepest(test.points, count)].learning_rate;

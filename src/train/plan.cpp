@@ -31,6 +31,7 @@ constexpr double kModelEfficiency = 0.7;            // speed of whole steps rela
 constexpr Index kProductSize = 1024;                // of the matrices whose product is timed
 constexpr double kDiskSpeed = 400e6;                // bytes of a checkpoint per second, assumed
 constexpr std::uint64_t kLibraryBytes = 20 << 20;   // of kernels and libraries, if no step is timed to measure them
+constexpr std::uint64_t kRunBytes = 4 << 20;        // beyond steps: text and tokens, evaluations, saves, logs; measured
 constexpr Index kMostTogether = 64;                 // answers that are drawn together (infer/generate)
 constexpr Index kPromptTokens = 32;                 // of a rollout, assumed
 constexpr double kCopySpeed = 4e9;                  // bytes per second of the copy for background saves
@@ -308,8 +309,8 @@ void require_memory(const Config& config, const LanguageModel<float>& model, Ind
 BatchSizes part_sizes(const Config& config, int ranks) {
   const BatchSizes whole = planned_batch_sizes(config);
   check(ranks <= whole.windows_per_step,
-        "a step has {}, too few for {} ranks; raise train.batch_size or train.gradient_accumulation",
-        counted(whole.windows_per_step, "window"), ranks);
+        "a step has {}, too few for {}; raise train.batch_size or train.gradient_accumulation",
+        counted(whole.windows_per_step, "window"), counted(ranks, "rank"));
   const Index micro_batch = training_runner(config, whole, ranks).rows / config.model.n_ctx;
   const Index windows = (whole.windows_per_step + ranks - 1) / ranks;
   return {windows, std::min(windows, micro_batch)};
@@ -375,7 +376,7 @@ Plan make_plan(const Config& config, const std::optional<Cluster>& cluster) {
   plan.tokens_per_second = speeds.training;
   plan.speed_source = speeds.source;
   plan.waited_share = contention.waited_share();
-  plan.memory.program = speeds.program_bytes.value_or(before + kLibraryBytes);
+  plan.memory.program = speeds.program_bytes.value_or(before + kLibraryBytes) + kRunBytes;
   const std::optional<TextLength> text = text_length(config);
   plan.from_sample = text && !text->exact;
   plan.evaluated_tokens = evaluated_tokens(config, text);

@@ -43,6 +43,16 @@ WorkPlan plan_work(const TrainConfig& train, Index steps, const UnitCosts& costs
   return plan;
 }
 
+double seconds_after(const TrainConfig& train, Index done, Index steps, const UnitCosts& costs) {
+  const Index eval_every = costs.evaluation > 0 ? train.eval_every : 0;
+  const bool at_evaluations = train.sample_at_evaluations && eval_every > 0;
+  const auto left = [&](Index every, Index other, bool counts_last) {
+    return static_cast<double>(occasions(steps, every, other, counts_last) - occasions(done, every, other, false));
+  };
+  return static_cast<double>(steps - done) * costs.step + left(eval_every, 0, eval_every > 0) * costs.evaluation +
+         left(train.sample_every, at_evaluations ? eval_every : 0, at_evaluations) * costs.sample;
+}
+
 Index steps_within(const TrainConfig& train, double seconds, const UnitCosts& costs) {
   Index fits = 0, too_many = static_cast<Index>(seconds / costs.step) + 1;
   while (too_many - fits > 1) {

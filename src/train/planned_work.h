@@ -23,6 +23,9 @@ struct WorkPlan {
 /// Returns the work of a run of `steps` steps. Assumes that every evaluation improves, which saves a checkpoint.
 WorkPlan plan_work(const TrainConfig& train, Index steps, const UnitCosts& costs);
 
+/// Returns the time of the steps, evaluations and samples after step `done` of a run of `steps` steps.
+double seconds_after(const TrainConfig& train, Index done, Index steps, const UnitCosts& costs);
+
 /// Returns the most steps whose work fits into `seconds`; 0 if none does.
 Index steps_within(const TrainConfig& train, double seconds, const UnitCosts& costs);
 

@@ -133,8 +133,9 @@ TrainingData load_prompts(Config& config, const DataPlaces& places, const Resume
   const Index n_ctx = config.model.n_ctx;
   auto [train, held_out] = read_prompts(config);
   policy.train = encode(std::move(train), *data.chat, n_ctx);
-  check(!policy.train.tokens.empty(), "data.train: all {} prompts are as long as n_ctx {} or longer; raise model.n_ctx",
-        policy.train.too_long, n_ctx);
+  check(!policy.train.tokens.empty(),
+        "data.train: holds no prompt shorter than n_ctx {} ({} left out); raise model.n_ctx", n_ctx,
+        format_count(policy.train.too_long));
   if (std::ssize(held_out) > kMostHeldOut) {
     held_out.erase(held_out.begin() + kMostHeldOut, held_out.end());
   }

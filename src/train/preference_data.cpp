@@ -69,24 +69,25 @@ std::string summary_of(const PreferenceCensus& census) {
   std::string text = fmt::format("{}, {}, {}, {}, longest {}", counted(census.prompts, "prompt"),
                                  counted(census.answers, "answer"), counted(census.comparisons, "comparison"),
                                  counted(census.tokens, "token"), format_count(census.longest));
-  const auto add = [&](Index count, std::string_view what) {
-    if (count > 0) text += fmt::format("; {} {}", format_count(count), what);
+  const auto add = [&](Index count, std::string_view noun, std::string_view what) {
+    if (count > 0) text += fmt::format("; {} {}", counted(count, noun), what);
   };
-  add(census.ties, "of the comparisons are ties");
-  add(census.cut, "prompts cut at their beginning to n_ctx");
-  add(census.too_long, "answers left out, longer than n_ctx");
-  add(census.empty, "answers left out, empty");
-  add(census.equal, "comparisons of equal answers left out");
-  add(census.left_out, "prompts without a comparison");
+  add(census.ties, "comparison", "without a winner (ties)");
+  add(census.cut, "prompt", "cut at the beginning to n_ctx");
+  add(census.too_long, "answer", "left out, longer than n_ctx");
+  add(census.empty, "answer", "left out, empty");
+  add(census.equal, "comparison", "of equal answers left out");
+  add(census.left_out, "prompt", "without a comparison");
   return text;
 }
 
 void check_census(const PreferenceCensus& census, Index n_ctx) {
   check(census.comparisons > 0,
-        "data.train: holds no two answers to compare: {} answers are longer than n_ctx {} (the longest has {} tokens "
-        "with its prompt), {} are empty, {} prompts have no comparison; raise model.n_ctx, or let somebody rank the "
+        "data.train: holds no two answers to compare: {} longer than n_ctx {} (the longest has {} with its "
+        "prompt), {} empty, {} without a comparison; raise model.n_ctx, or let somebody rank the "
         "answers (kiln rank)",
-        census.too_long, n_ctx, census.longest, census.empty, census.left_out);
+        counted(census.too_long, "answer"), n_ctx, counted(census.longest, "token"), format_count(census.empty),
+        counted(census.left_out, "prompt"));
 }
 
 /// Warns if there is too little to learn from.

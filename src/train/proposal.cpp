@@ -56,7 +56,7 @@ TextFacts read_text(Config& config, std::vector<VocabularyOption>& vocabularies)
     config.data.validation_fraction = std::stod(fmt::format("{:.1g}", share));
   }
   const Corpus corpus(config.data, {}, "--data");
-  if (corpus.file_unlike_text()) warn("{}", zero_bytes_warning(corpus));
+  if (const std::string odd_bytes = corpus.check_bytes(); !odd_bytes.empty()) warn("{}", odd_bytes);
   for (const std::string& warning : find_repeats(corpus)) warn("{}", warning);
   text.bytes = bytes_of(corpus.train());
   text.documents = corpus.train().size() + corpus.validation().size() - 1;  // the split cuts one in two

@@ -90,7 +90,7 @@ class Rollouts final : public BatchSource {
   std::string state(std::span<const float> value_head) const;
   void restore(const std::string& state, const std::string& source, std::span<float> value_head);
 
-  std::string_view unit() const override { return "answers"; }
+  std::string_view unit() const override { return "answer"; }
   /// Returns the answers of as many rollouts as take each prompt once.
   Index epoch() const override;
   Index count(Index first, Index micro_batch) override;

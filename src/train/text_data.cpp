@@ -6,6 +6,7 @@
 #include "kiln/data/batcher.h"
 #include "kiln/data/dataset.h"
 #include "kiln/data/repeats.h"
+#include "kiln/data/source_files.h"
 #include "kiln/run/checkpoint.h"
 #include "kiln/text/document.h"
 #include "kiln/train/evaluate.h"
@@ -15,11 +16,14 @@
 
 #include "train/training_data.h"
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
 namespace kiln {
 namespace {
+
+constexpr Index kFewestScored = 2;  // tokens of an evaluation, at least: one is predicted from another
 
 /// Refuses a token name that a vocabulary would not have, before learning it.
 void check_names_are_special(const TokenizerConfig& config) {
@@ -49,12 +53,13 @@ std::unique_ptr<Tokenizer> new_tokenizer(const Config& config, const Corpus& cor
   return tokenizer;
 }
 
-/// Logs signs of unintended text: zero bytes, separators learned as text, repeats, files left out.
+/// Logs signs of unintended text: bytes unlike text, separators learned as text, repeats, files left out.
 void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   if (!corpus.train_files().left.empty()) inform("data.train: {}", describe_files(corpus.train_files()));
   for (const std::string& warning : find_repeats(corpus)) warn("{}", warning);
-  const std::string zero_bytes = zero_bytes_warning(corpus);
-  if (!zero_bytes.empty() && config.tokenizer.type != TokenizerKind::byte) warn("{}", zero_bytes);
+  const bool is_of_bytes = config.tokenizer.type == TokenizerKind::byte;
+  const std::string odd_bytes = is_of_bytes ? "" : corpus.check_bytes();
+  if (!odd_bytes.empty()) warn("{}", odd_bytes);
   constexpr std::size_t kSearched = 1 << 20;  // bytes
   const std::string_view beginning = corpus.train().empty() ? "" : corpus.train().front().substr(0, kSearched);
   if (!config.data.document_separator && !beginning.empty() && has_line(beginning, kEndOfText)) {
@@ -65,18 +70,41 @@ void warn_of_odd_text(const Config& config, const Corpus& corpus) {
   }
 }
 
+/// Refuses data.validation_fraction if it leaves less than a window to train on, or nothing to evaluate. `train` and
+/// `held_out` count the tokens of `text`.
+void check_fraction(const Config& config, Index train, Index held_out, const std::string& text,
+                    const std::string& window) {
+  const double fraction = config.data.validation_fraction;
+  const Index needed = config.model.n_ctx + 1, all = train + held_out;
+  const auto hundredths = [&](Index part) { return 100 * static_cast<double>(part) / static_cast<double>(all); };
+  const double most = std::floor(hundredths(all - needed)) / 100, least = std::ceil(hundredths(kFewestScored)) / 100;
+  const bool fits_both = least <= most;
+  check(train >= needed,
+        "data.validation_fraction {}: leaves {} of the {} of {} to train on, but {} needs {}; set it to {}", fraction,
+        format_count(train), counted(all, "token"), text, window, format_count(needed),
+        fits_both ? fmt::format("at most {:g}", most) : "0");
+  check(held_out >= kFewestScored,
+        "data.validation_fraction {}: holds out {} of the {} of {}, but an evaluation needs {}; set it to {}", fraction,
+        format_count(held_out), counted(all, "token"), text, kFewestScored,
+        fits_both ? fmt::format("at least {:g}, or to 0 to hold out nothing", least) : "0");
+}
+
+/// Refuses a text without a window to train on, or without a token to score in an evaluation.
 void check_lengths(const Config& config, const Dataset& tokens) {
-  const std::string why =
-      fmt::format("a window of {} tokens and its last target (model.n_ctx {})", config.model.n_ctx, config.model.n_ctx);
-  require_tokens(tokens.train, config.model.n_ctx + 1, "data.train", why);
-  if (tokens.validation.size() > 0) {
-    const std::string what = config.data.validation.empty()
-                                 ? fmt::format("the tail of data.train that is held out (data.validation_fraction {})",
-                                               config.data.validation_fraction)
-                                 : "data.validation";
-    require_tokens(tokens.validation, 2, what, "an evaluation");
-  } else if (config.data.has_validation()) {
-    warn("no text is held out, so there is no evaluation and no best checkpoint");
+  const DataConfig& data = config.data;
+  const Index n_ctx = config.model.n_ctx, train = tokens.train.size(), held_out = tokens.validation.size();
+  const auto names_of = [](const std::vector<std::string>& names) {
+    return name_of_files({names.begin(), names.end()});
+  };
+  const std::string window =
+      fmt::format("a window of {} and its last target (model.n_ctx {})", counted(n_ctx, "token"), n_ctx);
+  const bool is_cut = data.validation.empty() && data.validation_fraction > 0;
+  require_tokens(is_cut ? train + held_out : train, n_ctx + 1, "data.train: " + names_of(data.train), window);
+  if (is_cut) return check_fraction(config, train, held_out, names_of(data.train), window);
+  if (held_out > 0)
+    require_tokens(held_out, kFewestScored, "data.validation: " + names_of(data.validation), "an evaluation");
+  if (held_out == 0 && config.data.has_validation()) {
+    warn("data.validation: {} is empty, so there is no evaluation and no best checkpoint", names_of(data.validation));
   }
 }
 
@@ -132,6 +160,8 @@ class TextLoader {
     const DataConfig located = config_.located_data();
     if (names_token_files(located, config_.directory)) return open_token_files(located);
     const Corpus corpus(located, config_.directory);
+    const bool is_empty = corpus.train().empty() && (corpus.validation().empty() || !located.validation.empty());
+    if (is_empty) check_lengths(config_, {});  // before a vocabulary is made of no text
     warn_of_odd_text(config_, corpus);
     if (!data_.tokenizer) data_.tokenizer = new_tokenizer(config_, corpus);
     settle_ends(corpus.has_several_documents());

@@ -176,7 +176,7 @@ void Trainer::judge_step(const StepResult& result, Index first_example, double s
   }
   ++state.bad_steps;
   ++state.bad_steps_in_a_row;
-  warn("step {}: loss {} and gradient norm {} on {} {} to {}; the update is skipped ({} in a row)", state.step,
+  warn("step {}: loss {} and gradient norm {} on {}s {} to {}; the update is skipped ({} in a row)", state.step,
        significant(result.loss, 4), significant(result.gradient_norm, 4), p_.data.batches->unit(), first_example,
        state.windows - 1, state.bad_steps_in_a_row);
 }
@@ -319,7 +319,10 @@ std::optional<double> Trainer::remaining_seconds() const {
   if (training_length.is_reached() || p_.state.step == before_.step) return std::nullopt;
   if (training_length.is_estimate())
     return std::max(0.0, training_length.spare_seconds() - (clock_.seconds() - p_.state.seconds));
-  return clock_.remaining(training_length.total_steps() - static_cast<double>(p_.state.step));
+  const UnitCosts costs = clock_.costs(p_.evaluator ? evaluated_tokens() : 0);
+  const bool evaluates_now = p_.evaluator && is_due(p_.config.train.eval_every) && !p_.state.validation_loss;
+  const auto total = static_cast<Index>(training_length.total_steps());
+  return seconds_after(p_.config.train, p_.state.step, total, costs) + (evaluates_now ? costs.evaluation : 0);
 }
 
 }  // namespace kiln

@@ -29,6 +29,16 @@ void TrainingClock::add_step(double seconds, Index tokens) {
   steps_.tokens += tokens;
 }
 
+void TrainingClock::set_sample(double seconds) {
+  sample_seconds_ = seconds;
+  apart_from_steps_ += seconds;
+}
+
+void TrainingClock::set_evaluation(double seconds) {
+  evaluation_seconds_ = seconds;
+  apart_from_steps_ += seconds;
+}
+
 void TrainingClock::set_drawing(double seconds, Index answers, Index evaluated) {
   expected_evaluation_seconds_ = seconds * std::max(1.0, static_cast<double>(evaluated) / static_cast<double>(answers));
 }
@@ -38,11 +48,15 @@ double TrainingClock::reserve(Index evaluated_tokens) const {
   if (step_count_ <= 1) return first_step_seconds_ + others;
   const auto later_steps = static_cast<double>(step_count_ - 1);
   const double step = (steps_.seconds - first_step_seconds_) / later_steps;
-  if (evaluated_tokens == 0) return step + others;
+  return step + evaluation_seconds(evaluated_tokens, step) + others;
+}
+
+double TrainingClock::evaluation_seconds(Index evaluated_tokens, double step_seconds) const {
+  if (evaluated_tokens == 0) return 0;
   const double tokens_per_step = static_cast<double>(steps_.tokens) / static_cast<double>(step_count_);
   const double steps = static_cast<double>(evaluated_tokens) / tokens_per_step;
-  const double expected = expected_evaluation_seconds_.value_or(kForwardShare * steps * step);
-  return step + evaluation_seconds_.value_or(expected) + others;
+  const double expected = expected_evaluation_seconds_.value_or(kForwardShare * steps * step_seconds);
+  return evaluation_seconds_.value_or(expected);
 }
 
 std::optional<double> TrainingClock::take_speed() {
@@ -61,8 +75,9 @@ std::optional<double> TrainingClock::pace() {
   return pace_;
 }
 
-double TrainingClock::remaining(double steps_left) const {
-  return (clock_() - started_) / static_cast<double>(step_count_) * steps_left;
+UnitCosts TrainingClock::costs(Index evaluated_tokens) const {
+  const double step = (clock_() - started_ - apart_from_steps_) / static_cast<double>(step_count_);
+  return {.step = step, .evaluation = evaluation_seconds(evaluated_tokens, step), .sample = sample_seconds_};
 }
 
 }  // namespace kiln

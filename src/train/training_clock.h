@@ -4,6 +4,7 @@
 #include "kiln/run/checkpoint.h"
 #include "kiln/tensor/view.h"
 
+#include "train/planned_work.h"
 #include <functional>
 #include <optional>
 
@@ -26,8 +27,8 @@ class TrainingClock {
 
   /// Notes how long the last step, sample, evaluation or checkpoint took.
   void add_step(double seconds, Index tokens);
-  void set_sample(double seconds) { sample_seconds_ = seconds; }
-  void set_evaluation(double seconds) { evaluation_seconds_ = seconds; }
+  void set_sample(double seconds);
+  void set_evaluation(double seconds);
   void set_checkpoint(double seconds) { checkpoint_seconds_ = seconds; }
 
   /// Notes how long it took to draw and score `answers`. The first evaluation, which draws `evaluated`, is then
@@ -45,10 +46,14 @@ class TrainingClock {
   /// Returns the tokens per second of the last second of steps, at first of fewer.
   std::optional<double> pace();
 
-  /// Returns the time that `steps_left` steps take if all is as fast as since training (re)started. Needs a step.
-  double remaining(double steps_left) const;
+  /// Returns the seconds of a step, with all that is neither an evaluation nor a sample, since training (re)started,
+  /// and of an evaluation and a sample as in reserve(). Needs a step.
+  UnitCosts costs(Index evaluated_tokens) const;
 
  private:
+  /// Returns the seconds of the last evaluation, at first as expected; 0 if there are none.
+  double evaluation_seconds(Index evaluated_tokens, double step_seconds) const;
+
   /// Steps and the time they took.
   struct Steps {
     double seconds = 0;
@@ -65,6 +70,7 @@ class TrainingClock {
   std::optional<double> pace_;
   std::optional<double> evaluation_seconds_, expected_evaluation_seconds_;
   double sample_seconds_ = 0, checkpoint_seconds_ = 0;
+  double apart_from_steps_ = 0;  // seconds of all evaluations and samples
 };
 
 }  // namespace kiln

@@ -60,7 +60,10 @@ NamedTokens named_tokens(const Config& config, const DataPlaces& places, const T
   if (places.checkpoint) return read_named_tokens(*places.checkpoint, tokenizer.vocab_size());
   if (places.base) {
     const std::unique_ptr<Tokenizer> own = own_tokenizer(*places.base);
-    if (own && own->to_json() == tokenizer.to_json()) return places.base->named;
+    if (own && own->to_json() == tokenizer.to_json()) {
+      warn_of_unknown_ids(places.base->text_folder(), tokenizer.vocab_size());
+      return places.base->named;
+    }
   }
   const std::optional<std::string> path = config.located_tokenizer().path;
   return path && is_folder(*path) ? read_token_names(*path) : NamedTokens();

@@ -59,15 +59,15 @@ void check_same_data(TrainingParts& p, bool retokenize) {
   const std::uint64_t before = std::exchange(state.data_digest, digest);
   if (!p.resumed_from || before == 0 || before == digest) return;
   check(retokenize,
-        "{}: was trained on other data than data.train and data.validation give now ({} tokens, {} held out): a file "
+        "{}: was trained on other data than data.train and data.validation give now ({}, {} held out): a file "
         "was changed, added or removed; restore the data, continue with the data as it is by --retokenize, or start "
         "another run with --run DIR or --overwrite",
-        p.resumed_from->string(), p.data.training_tokens, p.data.held_out_tokens);
+        p.resumed_from->string(), counted(p.data.training_tokens, "token"), format_count(p.data.held_out_tokens));
   state.best_loss.reset();  // of other text
   state.validation_loss.reset();
   state.best_step = state.evaluations_since_best = 0;
-  warn("step {}: the run continues with other data ({} tokens, {} held out); its best validation loss counts from here",
-       state.step, p.data.training_tokens, p.data.held_out_tokens);
+  warn("step {}: the run continues with other data ({}, {} held out); its best validation loss counts from here",
+       state.step, counted(p.data.training_tokens, "token"), format_count(p.data.held_out_tokens));
 }
 
 /// Returns the rows of the embedding: those of the run's checkpoint; else those of the initial model, or more if the
@@ -88,8 +88,8 @@ TrainingLength training_length_of(const TrainConfig& train, BatchSource& batches
 
 void warn_of_long_warmup(const Config& config, double total_steps) {
   if (static_cast<double>(config.schedule.warmup_steps) <= total_steps) return;
-  warn("schedule.warmup_steps {} is longer than the run; the warm-up ends with its last step, {:.0f}",
-       config.schedule.warmup_steps, total_steps);
+  warn("schedule.warmup_steps {} is longer than the run of {}: the learning rate rises until the last step; lower it",
+       config.schedule.warmup_steps, counted(std::llround(total_steps), "step"));
 }
 
 /// Logs differences of the machine that change the bits of a resumed run, and stores the new state.

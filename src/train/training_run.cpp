@@ -66,6 +66,7 @@ TrainingEnd TrainingRun::train(TrainingMonitor& monitor) {
   if (directory_) {
     if (overwrites) directory_->clear();
     write_file_atomically(paths_.config(), format_json(config_to_json(parts_->config)));
+    write_file_atomically(paths_.places(), format_json(places_to_json(parts_->config)));
     if (options_.given) write_file_atomically(paths_.given(), *options_.given);
     truncate_metrics(paths_.metrics(), parts_->state.step);
   }

@@ -44,7 +44,7 @@ TEST(EvalCommand, TakesSeveralFilesAtOnce) {
   EXPECT_EQ(run_kiln({"eval", run, one}).code, 2);                               // what is it?
 }
 
-TEST(SampleCommand, APromptFromStdinLosesTheLineFeedOfEcho) {
+TEST(SampleCommand, APromptFromStdinLosesTheLineEndOfEcho) {
   const std::vector<std::string> sample{"sample", trained().folder, "--max-tokens", "8", "--json"};
   const auto continued = [&](const std::vector<std::string>& prompt, std::string_view input = "") {
     std::vector<std::string> command = sample;
@@ -54,6 +54,8 @@ TEST(SampleCommand, APromptFromStdinLosesTheLineFeedOfEcho) {
   const json expected = continued({"one two"});
   EXPECT_EQ(continued({"-"}, "one two\n"), expected);
   EXPECT_EQ(continued({"-"}, "one two"), expected);
+  EXPECT_EQ(continued({"-"}, "one two\r\n"), expected);
+  EXPECT_EQ(continued({"-"}, "one two\r")[0]["prompt"], "one two\r");
   EXPECT_EQ(continued({"--prompt", "-"}, "one two\n"), expected);
   EXPECT_EQ(continued({"-"}, "one two\n\n")[0]["prompt"], "one two\n");  // one line feed, no more
   EXPECT_EQ(continued({"--prompt-file", "-"}, "one two\n")[0]["prompt"], "one two\n");

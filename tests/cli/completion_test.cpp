@@ -121,6 +121,9 @@ TEST(CompletionCommand, KnowsTheKeysOfAConfigAndTheirValues) {
 TEST(CompletionCommand, CompletesInFish) {
   if (!is_installed("fish")) GTEST_SKIP() << "fish is not installed";
   EXPECT_EQ(complete_in_fish("kiln tokenizer tr"), "train\n");
+  EXPECT_EQ(complete_in_fish("kiln help tokenizer tr"), "train\n");
+  EXPECT_EQ(complete_in_fish("kiln runs rm src/cl"), "src/cli/\n");
+  EXPECT_THAT(complete_in_fish("kiln runs "), AllOf(HasSubstr("rm\n"), HasSubstr("src/\n")));
   EXPECT_EQ(complete_in_fish("kiln export runs/a --to g"), "gguf\n");
   EXPECT_EQ(complete_in_fish("kiln export runs/a --to=g"), "--to=gguf\n");
   EXPECT_EQ(complete_in_fish("kiln sample runs/a --checkpoint "), "best\nlatest\n");
@@ -137,11 +140,20 @@ TEST(CompletionCommand, CompletesInZsh) {
   EXPECT_EQ(complete_in_zsh(scratch, "kiln train a.json --set model.n_h"), "model.n_heads\n");
   EXPECT_EQ(complete_in_zsh(scratch, "kiln train a.json --set train.precision=b"), "bf16\n");
   EXPECT_EQ(complete_in_zsh(scratch, "kiln tokenizer tr"), "train\n");
+  EXPECT_EQ(complete_in_zsh(scratch, "kiln help tokenizer tr"), "train\n");
 }
 
 TEST(CompletionCommand, KnowsCommandsToExplain) {
   EXPECT_EQ(complete("kiln help tok"), "tokenizer\n");
+  EXPECT_EQ(complete("kiln help tokenizer ''"), "train\nencode\ndecode\ninfo\n");
+  EXPECT_EQ(complete("kiln help tokenizer train ''"), "\n");
   EXPECT_EQ(complete("kiln vers"), "version\n");
+}
+
+TEST(CompletionCommand, OffersCommandsBesideFolders) {
+  EXPECT_EQ(complete("kiln runs ''"), "rm\nmv\n");
+  EXPECT_EQ(complete("kiln runs rm ''"), "\n");
+  EXPECT_THAT(run_kiln({"completion", "bash"}).out, HasSubstr("    \"kiln runs\") compopt -o plusdirs"));
 }
 
 TEST(CompletionCommand, LeavesPathsToBash) {
@@ -184,12 +196,24 @@ TEST(ManualCommand, ShowsChoicesAndWhatMayBeLeftOut) {
   EXPECT_LT(manual.find("\\fB\\-\\-prompt\\fR", inspect), manual.find(".SS", inspect + 1));
 }
 
-TEST(ManualCommand, HasASectionForEveryCommandAndAnEntryForEveryOption) {
+TEST(ManualCommand, TellsWhatAnOptionNeedsAndExcludes) {
   const std::string manual = run_kiln({"manual"}).out;
-  for (const char* part : {".SS \"kiln train [options] [CONFIG]\"", ".SS \"kiln tokenizer encode [options] TOKENIZER\"",
-                           "\\fB\\-\\-overwrite\\fR", "\\fB\\-\\-temperature\\fR", "(default: 1)", ".SH EXIT STATUS"}) {
+  for (const char* part :
+       {" (default: llmc; needs \\-\\-to)", " (needs \\-\\-ranks)", " (excludes \\-\\-prompt, \\-\\-prompt\\-file)"}) {
     EXPECT_THAT(manual, HasSubstr(part));
   }
+}
+
+TEST(ManualCommand, HasASectionForEveryCommandAndAnEntryForEveryOption) {
+  const std::string manual = run_kiln({"manual"}).out;
+  for (const char* part : {".SS \"kiln train [options] [CONFIG]\"", ".SS \"kiln runs [options] [DIR]\"",
+                           ".SS \"kiln runs rm [options] RUN...\"", ".SS \"kiln help [COMMAND...]\"",
+                           ".SS \"kiln tokenizer encode [options] TOKENIZER\"", "\\fB\\-\\-overwrite\\fR",
+                           "\\fB\\-\\-temperature\\fR", "(default: 1)", ".SH EXIT STATUS"}) {
+    EXPECT_THAT(manual, HasSubstr(part));
+  }
+  EXPECT_THAT(manual, ::testing::Not(HasSubstr(".SS \"kiln help tokenizer")));
+  EXPECT_THAT(manual, ::testing::Not(HasSubstr("kiln tokenizer\"")));
   EXPECT_THAT(manual, ::testing::Not(HasSubstr("--")));  // a bare hyphen becomes a typographic one
   std::istringstream lines(manual);
   for (std::string line; std::getline(lines, line);) {

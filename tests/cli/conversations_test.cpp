@@ -106,7 +106,7 @@ TEST(ConversationCommands, AFinetunedModelAnswersAndStops) {
   ASSERT_EQ(chat_model().trained.code, 0) << chat_model().trained.err;
   EXPECT_THAT(
       chat_model().trained.err,
-      ::testing::ContainsRegex("of them supervised .144 ends of turns., (.|\n)*accuracy 100.0%, at ends of turns "
+      ::testing::ContainsRegex("of them supervised .144 end-of-turn tokens., (.|\n)*accuracy 100.0%, at ends of turns "
                                "100.0%"));
   const Outcome chat = chat_model().kiln({"chat", "runs/sft", "--greedy"}, "say d\nsay b\n");
   EXPECT_EQ(chat.code, 0) << chat.err;

@@ -294,7 +294,8 @@ TEST_F(Export, AFolderThatHoldsOtherThingsIsNotReplacedEvenIfAsked) {
   const fs::path checkpoint = fs::path(run_.folder) / "checkpoints/step-00000020";
   for (const fs::path& folder : {run_.scratch.path(), fs::path(run_.folder), checkpoint}) {
     const Outcome outcome = run_kiln({"export", run_.folder, "--to", "hf", "--output", folder.string(), "--overwrite"});
-    expect_refused(outcome, {"holds ", "which kiln export did not write, so it is not replaced"});
+    expect_refused(outcome, {"holds ", ", which does not belong to an exported model; kiln would delete it",
+                             "Name another folder, or move "});
   }
   EXPECT_EQ(greedy(run_.folder), greedy(checkpoint.string()));
 }

@@ -47,7 +47,7 @@ TEST(Faults, ACheckpointFileCutShortExitsThreeAndAResumeFallsBack) {
   const SmallRun run;
   ASSERT_EQ(run.train().code, 0);
   std::filesystem::resize_file(run.folder + "/checkpoints/step-00000020/model.safetensors", 1000);
-  expect_damage_found(run, "model.safetensors", "has 1000 bytes, the manifest says ");
+  expect_damage_found(run, "model.safetensors", "has 1,000 bytes, the manifest says ");
 }
 
 TEST(Faults, OneBitFlippedInACheckpointExitsThreeAndAResumeFallsBack) {
@@ -188,7 +188,7 @@ Outcome train_on_tokens(const SmallRun& run, const std::string& bytes) {
 
 TEST(Faults, AnOddTokenFileExitsThree) {
   const SmallRun run;
-  expect_failure(train_on_tokens(run, std::string(1001, '\0')), 3, {"tokens.bin", "1001"});
+  expect_failure(train_on_tokens(run, std::string(1001, '\0')), 3, {"tokens.bin", "1,001"});
 }
 
 TEST(Faults, ATokenBeyondTheVocabularyExitsThreeWithItsOffset) {

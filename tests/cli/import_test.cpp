@@ -186,6 +186,26 @@ TEST(ImportCommand, TheEndThatAModelNamesComesBeforeItsTokenizers) {
   EXPECT_EQ(other.ids().end, 256) << "the name is of its own tokenizer";
 }
 
+/// A warning appears once, whether the model is imported or trained further.
+TEST(ImportCommand, AnEndOutsideOfTheVocabularyIsWarnedOf) {
+  const Scratch scratch;
+  const fs::path model = scratch.path("model");
+  fs::copy(pretrained().folder, model);
+  Json config = Json::parse(read_file(model / "config.json"));
+  config["eos_token_id"] = 50256;
+  scratch.write("model/config.json", config.dump());
+  const std::string warning = "warning: " + (model / "config.json").string() + ": /eos_token_id: 50256 is ignored";
+  const std::string config_file = pretrained().config(model.string(), nullptr);
+  for (const Outcome& outcome :
+       {run_kiln({"import", model.string(), "--run", scratch.path("imported").string()}),
+        run_kiln({"train", config_file, "--run", scratch.path("tuned").string(), "--set", "train.steps=1"})}) {
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const std::size_t at = outcome.err.find(warning);
+    EXPECT_NE(at, std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find(warning, at + 1), std::string::npos) << outcome.err;
+  }
+}
+
 TEST(InitFrom, TheEndThatAModelNamesIsOfItsOwnTokenizer) {
   const SmallRun first, second;
   ASSERT_EQ(first.train({"--set", R"(tokenizer.special_tokens=["<|endoftext|>", "<|x|>"])"}).code, 0);

@@ -88,16 +88,36 @@ TEST(Inputs, WhatIsHardlyMeantIsWarnedOf) {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome.err;
   };
-  std::string bytes;
-  for (int i = 0; i < 2000; ++i) bytes += static_cast<char>(i * i % 251);
-  EXPECT_THAT(train("a.dat", bytes, "bpe"), HasSubstr("a.dat: holds bytes of 0, as text does not"));
-  EXPECT_THAT(train("a.dat", bytes, "byte"), Not(HasSubstr("bytes of 0")));
-  const std::string made = run.scratch.path("made.json").string(), file = run.scratch.path("a.dat").string();
+  std::string prose;
+  for (int i = 0; i < 200; ++i) prose += "once upon a time\n";
+  EXPECT_THAT(train("zero.txt", "once upon a" + std::string(1, '\0') + prose, "bpe"),
+              HasSubstr("zero.txt: holds bytes of 0, as text does not (the first is byte 11)"));
+  const std::string latin1 = "a caf\xE9 " + prose;
+  EXPECT_THAT(train("latin1.txt", latin1, "bpe"), HasSubstr("latin1.txt: byte 5 (0xE9) is not UTF-8"));
+  EXPECT_THAT(train("latin1.txt", latin1, "byte"), Not(HasSubstr("is not UTF-8")));
+  const std::string made = run.scratch.path("made.json").string(), file = run.scratch.path("latin1.txt").string();
   EXPECT_THAT(run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", made}).err,
-              HasSubstr("a.dat: holds bytes of 0, as text does not"));
+              HasSubstr("latin1.txt: byte 5 (0xE9) is not UTF-8"));
   std::string tales;
   for (int i = 0; i < 200; ++i) tales += "once upon a time\n<|endoftext|>\n";
   EXPECT_THAT(train("tales.txt", tales, "byte"), HasSubstr("holds lines of <|endoftext|>, which are learnt as text"));
+}
+
+TEST(Inputs, BytesThatAreNoTextAreForModelsOfBytesOnly) {
+  const SmallRun run;
+  std::string bytes;
+  for (int i = 0; i < 2000; ++i) bytes += static_cast<char>(i * i % 251);
+  const std::string file = run.scratch.write("a.txt", bytes), made = run.scratch.path("made.json").string();
+  const auto train = [&](const std::string& tokenizer) {
+    return run.train({"--overwrite", "--set", "train.steps=1", "--set", "tokenizer.type=" + tokenizer, "--set",
+                      "data.train=" + file});
+  };
+  EXPECT_EQ(train("byte").code, 0);
+  for (const Outcome& outcome :
+       {train("bpe"), run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", made})}) {
+    EXPECT_EQ(outcome.code, 3);
+    EXPECT_THAT(outcome.err, HasSubstr("a.txt: is not text in UTF-8: of its first 2,000 bytes, "));
+  }
 }
 
 TEST(Inputs, WhatIsNoTextIsRefusedByEveryCommandThatReadsText) {
@@ -221,7 +241,7 @@ TEST(Inputs, ErrorsNameTheFileAndThePlaceInIt) {
   const std::string one = run.scratch.write("one_byte.txt", "e");
   expect(eval(one), "error: " + one + ": 1 token, but an evaluation needs at least 2");
   const std::string empty = run.scratch.write("empty.txt", "");
-  expect(eval(empty), "error: " + empty + ": 0 tokens, but an evaluation needs at least 2");
+  expect(eval(empty), "error: " + empty + ": is empty, but an evaluation needs at least 2 tokens");
   const std::string unknown = run.scratch.write("unknown.txt", "one two\nthree \u00e9");
   expect(eval(unknown), "error: " + unknown + ": character '\u00e9' (U+00E9) at byte 14 is not among the ");
   const std::string lines = run.scratch.write("b.jsonl", "{\"text\": \"one\"}\n\n{\"text\": \"two Z\"}\n");
@@ -253,10 +273,58 @@ TEST(Inputs, ErrorsNameTheFileAndThePlaceInIt) {
          "data.validation: no file matches");
   expect(train("none", {"--set", "tokenizer.vocab_size=300", "--set", "data.train=" + ids}),
          "error: " + ids + ": token id 70000 at byte 8 is not in the vocabulary; its ids are 0 to 299");
-  const std::string brief = run.scratch.write("brief.txt", std::string(20, 'a'));
-  expect(train("byte", {"--set", "data.train=" + brief, "--set", "data.validation_fraction=0.05"}),
-         "error: the tail of data.train that is held out (data.validation_fraction 0.05): 1 token, but an evaluation "
-         "needs at least 2");
+}
+
+TEST(Inputs, TextThatIsTooShortIsRefusedWithItsFile) {
+  const SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const std::string empty = run.scratch.write("empty.txt", ""), brief = run.scratch.write("brief.txt", "123456789");
+  EXPECT_EQ(run_kiln({"eval", run.folder, "--data", empty}).code, 2);
+  EXPECT_EQ(run_kiln({"new", "--data", empty, "--output", run.scratch.path("made.json").string()}).code, 2);
+  for (const char* type : {"byte", "char", "bpe"}) {
+    const Outcome outcome =
+        run_kiln({"train", run.config, "--run", run.scratch.path("other").string(), "--set", "data.train=" + empty,
+                  "--set", std::string("tokenizer.type=") + type, "--set", "model.n_ctx=8"});
+    EXPECT_EQ(outcome.code, 2) << type;
+    EXPECT_THAT(outcome.err, HasSubstr("data.train: " + empty +
+                                       ": 0 tokens, but a window of 8 tokens and its last "
+                                       "target (model.n_ctx 8) needs at least 9 tokens; give more text"));
+  }
+  const auto short_of = [&](const std::string& n_ctx, const std::string& fraction) {
+    return run_kiln({"train", run.config, "--run", run.scratch.path("other").string(), "--set", "data.train=" + brief,
+                     "--set", "tokenizer.type=byte", "--set", "model.n_ctx=" + n_ctx, "--set",
+                     "data.validation_fraction=" + fraction});
+  };
+  EXPECT_THAT(short_of("9", "0.1").err, HasSubstr("brief.txt: 9 tokens, but a window of 9 tokens and its last target "
+                                                  "(model.n_ctx 9) needs at least 10 tokens"));
+}
+
+TEST(Inputs, OneWindowIsSaidInTheSingular) {
+  const SmallRun run;
+  const std::string text = run.scratch.write("text.txt", std::string(20, 'a'));  // n_ctx is 16
+  const Outcome outcome =
+      run_kiln({"data", "show", run.config, "--set", "data.train=" + text, "--set", "data.validation_fraction=0"});
+  EXPECT_THAT(outcome.out, HasSubstr("-- 1 window in one pass\n")) << outcome.err;
+}
+
+TEST(Inputs, AFractionToHoldOutThatLeavesTooLittleIsRefusedWithOneThatFits) {
+  const SmallRun run;
+  const std::string text = run.scratch.write("text.txt", std::string(100, 'a'));
+  const auto error_of = [&](const std::string& fraction, const std::string& n_ctx) {
+    const Outcome outcome = run_kiln({"train", run.config, "--run", run.scratch.path("other").string(), "--set",
+                                      "data.train=" + text, "--set", "tokenizer.type=byte", "--set",
+                                      "model.n_ctx=" + n_ctx, "--set", "data.validation_fraction=" + fraction});
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(error_of("0.9", "63"),
+              HasSubstr("data.validation_fraction 0.9: leaves 9 of the 100 tokens of " + text +
+                        " to train on, but a window of 63 tokens and its last target (model.n_ctx 63) needs 64; set it "
+                        "to at most 0.36"));
+  EXPECT_THAT(error_of("0.001", "63"),
+              HasSubstr("data.validation_fraction 0.001: holds out 1 of the 100 tokens of " + text +
+                        ", but an evaluation needs 2; set it to at least 0.02, or to 0 to hold out nothing"));
+  EXPECT_THAT(error_of("0.5", "98"), HasSubstr("needs 99; set it to 0"));
 }
 
 TEST(Inputs, TextThatHasMovedIsTrainedOnFurther) {

@@ -128,6 +128,10 @@ TEST(NewCommand, NamesWhatItCannotRead) {
   const Outcome text = folder.run("new --data sea.txt");
   EXPECT_EQ(text.code, 2);
   EXPECT_THAT(text.err, HasSubstr("sea.txt"));
+  const Outcome nothing = folder.run("new");
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("there is no folder data, which kiln new reads by default; name a text: "
+                                     "kiln new --data FILES"));
 }
 
 }  // namespace

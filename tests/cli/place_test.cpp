@@ -73,6 +73,15 @@ TEST_F(Place, TextThatLiesBesideTheConfigIsFoundFromAnywhere) {
   EXPECT_EQ(resume(4).code, 0);
 }
 
+TEST_F(Place, ARunWithoutACheckpointIsBegunAgainFromAnywhere) {
+  begin("../texts/text.txt");
+  fs::remove_all(run_folder() + "/tokens");
+  fs::remove_all(run_folder() + "/checkpoints");  // as of a run that was killed early
+  const Outcome resumed = resume(2);
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_TRUE(fs::exists(run_folder() + "/checkpoints/step-00000002"));
+}
+
 TEST_F(Place, AResumeByTheRunsConfigLeavesItsBaseAlone) {
   begin();
   const std::vector<std::string> command{
@@ -168,12 +177,59 @@ TEST_F(Place, ARunDirectoryIsSaidToBeOne) {
   EXPECT_THAT(two.err, HasSubstr("is a run directory, and --run names another"));
   const Outcome none = elsewhere({"train", scratch_.path("project").string()});
   EXPECT_EQ(none.code, 2);
-  EXPECT_THAT(none.err, HasSubstr("is a folder, but not a run directory; to write a config for its texts and train:"));
+  EXPECT_THAT(none.err, HasSubstr("project: is a folder, but not a run directory; to continue a run in it:\n"
+                                  "  kiln train " +
+                                  run_folder() + " --resume\nto write a config for its texts and train:\n"));
   EXPECT_THAT(none.err, HasSubstr("kiln new --data " + scratch_.path("project").string() + " && kiln train "));
-  const Outcome model = elsewhere({"train", find_model_folder(run_folder()).string()});
+  const Outcome no_run = elsewhere({"train", scratch_.path("project/texts").string()});
+  EXPECT_THAT(no_run.err,
+              HasSubstr("is a folder, but not a run directory; to write a config for its texts and train:"));
+  const std::string copy = scratch_.path("model").string();
+  fs::copy(find_model_folder(run_folder()), copy);
+  const Outcome model = elsewhere({"train", copy});
   EXPECT_EQ(model.code, 2);
   EXPECT_THAT(model.err, HasSubstr("is a model, not a run directory; to train it further:"));
   EXPECT_EQ(elsewhere({"plan", run_folder()}).code, 0);
+}
+
+TEST_F(Place, ACheckpointNamesTheRunThatIsResumed) {
+  begin();
+  const std::string command = "to continue it:\n  kiln train " + run_folder() + " --resume\n";
+  for (const char* name : {"", "latest", "best/", "step-00000000"}) {
+    const Outcome outcome = elsewhere({"train", run_folder() + "/checkpoints/" + name, "--resume"});
+    EXPECT_EQ(outcome.code, 2) << name;
+    EXPECT_THAT(outcome.err, HasSubstr("belongs to the run " + run_folder() + "; " + command)) << name;
+  }
+  const std::string model = find_model_folder(run_folder()).string();
+  EXPECT_THAT(elsewhere({"train", model}).err, HasSubstr("\n  kiln train --init-from " + model + " --data FILES\n"));
+}
+
+TEST_F(Place, ATextThatHasGoneIsNamedWithWhatNeedsNone) {
+  begin();
+  EXPECT_EQ(elsewhere({"data", "show", run_folder()}).code, 0);
+  fs::rename(scratch_.path("project/texts"), scratch_.path("moved"));
+  for (const std::string& named : {run_folder(), run_folder() + "/config.json"}) {
+    const Outcome outcome = elsewhere({"data", "show", named});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(named + ": the run's text " + scratch_.path("project/texts/*.txt").string() +
+                                       " has gone; name its new place with --set data.train=FILE; the run keeps its "
+                                       "tokens: kiln eval " +
+                                       run_folder() + " and kiln train " + run_folder() + " --resume need no text"));
+  }
+  EXPECT_EQ(elsewhere({"eval", run_folder()}).code, 0);
+  const std::string moved = "data.train=" + scratch_.path("moved/text.txt").string();
+  EXPECT_EQ(elsewhere({"data", "show", run_folder(), "--set", moved}).code, 0);
+}
+
+TEST_F(Place, AFileIsNoRunDirectory) {
+  begin();
+  const std::string file = scratch_.write("notes.txt", "text");
+  for (const char* more : {"--overwrite", "--resume", "--resume=auto"}) {
+    const Outcome outcome =
+        run_kiln({"train", "configs/tales.json", "--run", file, more}, "", scratch_.path("project"));
+    EXPECT_EQ(outcome.code, 2) << more;
+    EXPECT_THAT(outcome.err, HasSubstr("notes.txt: is a file; a folder is expected; choose another")) << more;
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/small_run.h"
 #include "support/process.h"
 #include "support/scratch.h"
 #include <string>
@@ -50,8 +51,18 @@ TEST(PlotCommand, SaysWhatIsMissing) {
   scratch.write("run/lock", "1\n");
   outcome = plot(scratch.path("run").string());
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("metrics.jsonl: holds no losses yet"));
+  EXPECT_THAT(outcome.err, HasSubstr("/run: holds no losses yet; kiln train writes them every train.log_every steps"));
   EXPECT_FALSE(std::filesystem::exists(scratch.path("run/loss.svg")));
+}
+
+TEST(PlotCommand, AnImportedModelIsSaidToHaveNoLosses) {
+  const testing::SmallRun run;
+  ASSERT_EQ(run.train({"--set", "train.steps=1"}).code, 0);
+  const std::string imported = run.scratch.path("imported").string();
+  ASSERT_EQ(run_kiln({"import", run.folder, "--run", imported}).code, 0);
+  const Outcome outcome = plot(imported);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr(imported + ": is an imported model, which has no losses"));
 }
 
 // ---- several runs, other metrics ----

@@ -145,7 +145,7 @@ TEST(Rank, SaysWhatIsMissing) {
   const std::string same = answers.scratch.write("same.jsonl", R"({"prompt":"q","answers":["a","a"]})"
                                                                "\n");
   const Outcome nothing = testing::run_kiln({"rank", same, "--output", answers.rankings().string(), "--rater", "ann"});
-  EXPECT_EQ(nothing.code, 2);
+  EXPECT_EQ(nothing.code, 3);
   EXPECT_THAT(nothing.err, HasSubstr("no prompt has from 2 to 9 different answers"));
 }
 

@@ -38,7 +38,10 @@ TEST(Resume, WhatSetGaveTheRunNeedNotBeRepeated) {
   EXPECT_EQ(config_of(run)["optimizer"]["learning_rate"], 0.02);
   EXPECT_EQ(config_of(run)["train"]["steps"], 6);
   const Outcome finished = run.train({"--resume"});
-  EXPECT_THAT(finished.err, HasSubstr("finished after 6 steps"));  // not the 20 of the config file
+  EXPECT_THAT(finished.err, HasSubstr("finished after 6 steps; raise train.steps"));  // not the 20 of the config file
+  const Outcome past = run.train({"--resume", "--set", "train.steps=5"});
+  EXPECT_EQ(past.code, 0) << past.err;
+  EXPECT_THAT(past.err, HasSubstr("is at step 6, and train.steps ends it at 5; nothing is trained"));
 }
 
 TEST(Resume, ChangesOfTheConfigFileCountAndSetComesLast) {

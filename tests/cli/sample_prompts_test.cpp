@@ -88,14 +88,14 @@ TEST(SamplePrompts, AreNamedAboveTheirSamples) {
 }
 
 TEST(SamplePrompts, ThatCannotBeReadAreRefused) {
-  const auto expect_refusal = [](const Outcome& outcome, const char* message) {
-    EXPECT_EQ(outcome.code, 2);
+  const auto expect_refusal = [](const Outcome& outcome, const char* message, int code = 3) {
+    EXPECT_EQ(outcome.code, code);
     EXPECT_THAT(outcome.err, HasSubstr(message));
   };
   expect_refusal(sample({"--prompts", "-"}, "\n\n"), "-: no prompts; write one on each line");
   const std::string file = run_to_prompt().scratch.write("wrong.jsonl", "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n");
   expect_refusal(sample({"--prompts", file}), "wrong.jsonl:2: an object with the prompt as a string is expected");
-  expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt");
+  expect_refusal(sample({"--prompts", "-", "--prompt", "a"}, "a\n"), "--prompt", 2);
   const Outcome no_text = sample({"--prompts", run_to_prompt().scratch.write("p.pdf", "%PDF-1.7 and more")});
   EXPECT_EQ(no_text.code, 3);
   EXPECT_THAT(no_text.err, HasSubstr("p.pdf: is a PDF document; text is expected: extract its text"));

@@ -49,7 +49,7 @@ TEST(ServeRank, NeedsAnswersWithAChoice) {
   const std::string alike = answers.scratch.write("alike.jsonl", R"({"prompt":"q","answers":["a","a"]})"
                                                                  "\n");
   const Outcome no_choice = serve_rank({"--rank", alike, "--rankings", answers.rankings().string()});
-  EXPECT_EQ(no_choice.code, 2);
+  EXPECT_EQ(no_choice.code, 3);
   EXPECT_THAT(no_choice.err, HasSubstr("no prompt has from 2 to 9 different answers"));
 }
 

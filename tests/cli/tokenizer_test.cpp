@@ -96,7 +96,7 @@ TEST(TokenizerCommand, TrainsWithTheSpecialTokensAskedFor) {
   ASSERT_EQ(info["special_tokens"].size(), 2u);
   EXPECT_EQ(info["special_tokens"][0]["content"], "[CLS]");
   EXPECT_EQ(info["special_tokens"][1]["id"], 264);
-  EXPECT_GE(info["longest_tokens"][0]["bytes"], info["longest_tokens"][9]["bytes"]);
+  EXPECT_GE(info["longest_tokens"][0]["length_bytes"], info["longest_tokens"][9]["length_bytes"]);
 }
 
 TEST(TokenizerCommand, TrainingReportsAsJsonAlone) {
@@ -117,6 +117,7 @@ TEST(TokenizerCommand, InfoIsReadable) {
   const Outcome outcome = run_kiln({"tokenizer", "info", "--tokenizer", train(scratch)});
   EXPECT_THAT(outcome.out, ::testing::ContainsRegex("vocab_size +265\n"));
   EXPECT_THAT(outcome.out, ::testing::ContainsRegex("\"<\\|endoftext\\|>\" +264\n"));
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("Longest tokens\n.* [0-9]+ +[0-9]+ bytes\n"));
 }
 
 /// The ids as uint16, little-endian.
@@ -172,7 +173,7 @@ TEST(TokenizerCommand, VocabulariesBeyondUint16) {
   const std::string tokenizer = scratch.write("t.json", json.dump()), path = scratch.path("tokens.bin").string();
   const Outcome refused = encode(tokenizer, "65536 7", {"--to", path, "--format", "nanogpt"});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("a vocabulary of 65537 ids does not fit nanoGPT's files"));
+  EXPECT_THAT(refused.err, HasSubstr("a vocabulary of 65,537 ids does not fit nanoGPT's files"));
   EXPECT_FALSE(std::filesystem::exists(path));
   const Outcome outcome = encode(tokenizer, "65536 7", {"--to", path});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -219,6 +220,14 @@ TEST(TokenizerCommand, RefusesWhatItCannotTrainOrDecode) {
                       scratch.path("t.json").string(), "--special", "\xff!"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("--special <0xFF>\"!\": is not UTF-8"));
+  const auto with_special = [&](const std::string& first, const std::string& second) {
+    return run_kiln({"tokenizer", "train", "--input", text, "--vocab-size", "300", "--output",
+                     scratch.path("t.json").string(), "--special", first, "--special", second});
+  };
+  outcome = with_special("<a>", "");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("error: --special: is empty; give every special token some text"));
+  EXPECT_THAT(with_special("<a>", "<a>").err, HasSubstr("error: --special \"<a>\": is given twice; keep one"));
 
   const std::string tokenizer = train(scratch);
   outcome = decode(tokenizer, "1 2 three");

@@ -159,13 +159,25 @@ TEST(Usage, AWholeNumberIsDecimalAndInTheRangeOfItsOption) {
   EXPECT_THAT(refusal("--seed", "-1"), HasSubstr("--seed: -1 is not a whole number from 0 on"));
   EXPECT_THAT(refusal("--samples", "0"), HasSubstr("--samples: 0 is not a whole number from 1 to 1000000"));
   EXPECT_THAT(run_kiln({"bench", "--steps", "0"}).err, HasSubstr("--steps: 0 is not a whole number from 1 to 1000000"));
+  EXPECT_THAT(run_kiln({"serve", "--port", "-1"}).err, HasSubstr("--port: -1 is not a whole number from 0 to 65535"));
+  EXPECT_THAT(run_kiln({"serve", "--port", "99999"}).err,
+              HasSubstr("--port: 99999 is too large; a whole number from 0 to 65535 is expected"));
+  EXPECT_THAT(run_kiln({"tune", "lr", "configs/none.json", "--steps", "5"}).err,
+              HasSubstr("--steps: 5 is not a whole number from 20 on"));
 }
 
 TEST(Usage, AnOptionIsRefusedWithoutWhatItSpeaksOf) {
   for (const auto& [line, need] :
-       {std::pair(std::vector<std::string>{"bench", "--set", "train.precision=bf16"}, "--set requires CONFIG"),
+       {std::pair(std::vector<std::string>{"bench", "--set", "train.precision=bf16"},
+                  "error: --set needs CONFIG; give both, or leave --set out; kiln bench --help"),
+        std::pair(std::vector<std::string>{"plan", "configs/gpt3_small.json", "--network", "1Gb,1us"},
+                  "error: --network needs --ranks; give both, or leave --network out"),
         std::pair(std::vector<std::string>{"eval", "/no/such/run", "--document-separator", "x"},
-                  "--document-separator requires --data")}) {
+                  "error: --document-separator needs --data; give both"),
+        std::pair(std::vector<std::string>{"eval", "/no/such/run", "--include", "*.py"},
+                  "error: --include needs --data; give both"),
+        std::pair(std::vector<std::string>{"eval", "/no/such/run", "--text-field", "x"},
+                  "error: --text-field needs --data; give both")}) {
     const Outcome outcome = run_kiln(line);
     EXPECT_EQ(outcome.code, 2);
     EXPECT_THAT(outcome.err, HasSubstr(need));
@@ -179,15 +191,29 @@ TEST(Usage, AWrongCommandLineIsToldInKilnsWords) {
       {{"sample", "r", "--xyz=3"}, "error: unknown option --xyz; kiln sample --help"},
       {{"sample", "r", "--temperature", "warm"}, "error: --temperature: \"warm\" is not a number"},
       {{"sample", "r", "--temperature"}, "error: --temperature needs a value"},
-      {{"sample", "r", "--seed", "1", "--seed", "2"}, "error: --seed is given more than once"},
+      {{"sample", "r", "--seed", "1", "--seed", "2"}, "error: --seed is given more than once; keep one; kiln sample"},
       {{"sample", "r", "--json=maybe"}, "error: --json takes no value"},
-      {{"sample", "r", "a", "b", "c"}, "error: unexpected arguments \"b\", \"c\"; kiln sample --help"},
+      {{"runs", "--json=5"}, "error: --json takes no value; kiln runs --help"},
+      {{"sample", "r", "a", "b", "c"},
+       "error: unexpected arguments \"b\", \"c\"; a text of several words needs quotes: 'a b c'; kiln sample --help"},
+      {{"inspect", "r", "--prompt", "a", "b"}, "; a text of several words needs quotes: 'a b'; kiln inspect --help"},
       {{"train", "a", "b"}, "error: unexpected argument \"b\"; kiln train --help"},
-      {{"sample", "r", "a", "--prompt", "b"}, "error: --prompt is given more than once"},
+      {{"sample", "r", "a", "--prompt", "b"},
+       "error: --prompt is given more than once; keep one, or use --prompts: file with a prompt on each line"},
       {{"sample", "r", "--prompt", "a", "--prompt-file", "b"}, "exclude each other; give one of them"},
       {{"export", "r"}, "error: --to is missing: hf|gguf|llmc is expected; kiln export --help"},
       {{"diff", "a"}, "error: B is missing: "},
       {{"tokenizer", "train"}, "error: --input is missing: text"},
+      {{"tokenizer", "train", "a.txt", "b.txt"},
+       "; did you mean \"--input a.txt b.txt\"?; kiln tokenizer train --help"},
+      {{"new", "a.txt"}, "error: unexpected argument \"a.txt\"; did you mean \"--data a.txt\"?; kiln new --help"},
+      {{"eval", "r", "a.txt"},
+       "error: unexpected argument \"a.txt\"; did you mean \"--data a.txt\"?; kiln eval --help"},
+      {{"export", "r", "a.gguf", "--to", "gguf"}, "; did you mean \"--output a.gguf\"?; kiln export --help"},
+      {{"export", "r", "a.gguf"}, "error: --to is missing: hf|gguf|llmc is expected; kiln export --help"},
+      {{"train", "a.json", "--resume", "auto"},
+       "error: --resume auto: the value of this option follows an equals sign;"},
+      {{"train", "--resume", "auto", "a.json"}, "; write --resume=auto\n"},
       {{"--xyz"}, "error: unknown option --xyz; kiln --help"},
   };
   for (const auto& [line, text] : lines) {
@@ -212,6 +238,7 @@ TEST(Usage, AWrongOptionIsCorrected) {
   for (const std::string option : {"--tempreature", "--tempreature=0.5", "--temp", "--temp=0.5", "-temperature"}) {
     EXPECT_THAT(run_kiln({"sample", "run", option}).err, HasSubstr("; did you mean \"--temperature\"?"));
   }
+  EXPECT_THAT(run_kiln({"sample", "run", "--top", "3"}).err, HasSubstr("; did you mean \"--top-k\" or \"--top-p\"?"));
   EXPECT_THAT(run_kiln({"sample", "run", "--xyz"}).err, ::testing::Not(HasSubstr("did you mean")));
 }
 
@@ -229,6 +256,14 @@ TEST(Usage, AWrongKeyIsCorrected) {
   const Outcome outcome = run_kiln({"plan", "configs/gpt3_small.json", "--set", "model.n_layer=2"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("--set model.n_layer=2: /model/n_layer: unknown key; did you mean \"n_layers\"?"));
+}
+
+TEST(Usage, MoreThreadsThanAnyMachineHasAreRefusedWithItsCores) {
+  const Outcome outcome = run_kiln({"plan", "configs/gpt3_small.json", "--set", "train.threads=100000"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err,
+              ContainsRegex("/train/threads: 100000 is out of range; 0 .one per core. to 1024 is expected, "
+                            "and this machine has [0-9,]+ cores?\n"));
 }
 
 TEST(Usage, AFullDiskBehindStdoutExitsFive) {

@@ -99,7 +99,13 @@ TEST(CompressedFile, DamageIsNoticed) {
                 ::testing::HasSubstr("or not compressed by"));
     EXPECT_THAT(refusal_of(folder, name, whole + "rest"), ::testing::HasSubstr("compress it again"));
   }
-  EXPECT_THAT(refusal_of(folder, "a.gz", zstd(text)), ::testing::HasSubstr("not compressed by gzip (incorrect header"));
+}
+
+TEST(CompressedFile, TheFirstBytesCountNotTheName) {
+  const Scratch folder;
+  EXPECT_EQ(read_decompressed(folder.write("a.gz", zstd("by zstd"))), "by zstd");
+  EXPECT_EQ(read_decompressed(folder.write("a.zst", gzip("by gzip"))), "by gzip");
+  EXPECT_THAT(refusal_of(folder, "a.gz", zstd("text") + "rest"), ::testing::HasSubstr("not compressed by zstd"));
 }
 
 }  // namespace

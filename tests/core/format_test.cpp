@@ -33,6 +33,17 @@ TEST(Format, CountsOneThingInTheSingular) {
   EXPECT_EQ(counted(2, "key"), "2 keys");
 }
 
+TEST(Format, RoundsWithoutAnExponent) {
+  EXPECT_EQ(approximate(0.354), "0.35");
+  EXPECT_EQ(approximate(99.4), "99");
+  EXPECT_EQ(approximate(217.6), "218");
+  EXPECT_EQ(approximate(1234.4, 3), "1,234");
+  EXPECT_EQ(approximate(INFINITY), "infinity");
+  EXPECT_EQ(counted_about(220, "pass"), "220 passes");
+  EXPECT_EQ(counted_about(1.04, "pass"), "1 pass");
+  EXPECT_EQ(counted_about(0.5, "pass"), "0.5 passes");
+}
+
 TEST(Format, NamesWhatIsNotFinite) {
   EXPECT_EQ(fixed(1.23456, 2), "1.23");
   EXPECT_EQ(significant(1234.56, 4), "1235");

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace kiln {
 namespace {
@@ -30,6 +31,20 @@ TEST(Nearest, TakesTheBeginningOfOneNameForTheName) {
   EXPECT_EQ(nearest("le", kWords), "learning_rate");
   EXPECT_EQ(nearest("n_", kWords), "");  // of two
   EXPECT_EQ(nearest("l", kWords), "");   // too little to go by
+}
+
+TEST(Nearest, PrefersABeginningToAnEdit) {
+  constexpr std::array<std::string_view, 3> kOptions{"stop", "top-k", "top-p"};
+  EXPECT_EQ(nearest("top", kOptions), "");  // of two: not the "stop" that is one edit away
+  EXPECT_EQ(nearest("top-", kOptions), "top-k");
+  constexpr std::array<std::string_view, 2> kLonger{"tops", "top-probability"};
+  EXPECT_EQ(nearest("top-p", kLonger), "top-probability");
+}
+
+TEST(Nearest, ListsWhatBeginsWithAWord) {
+  EXPECT_EQ(beginning_with("n_", kWords), (std::vector<std::string_view>{"n_heads", "n_kv_heads"}));
+  EXPECT_TRUE(beginning_with("n", kWords).empty());
+  EXPECT_TRUE(beginning_with("x_", kWords).empty());
 }
 
 TEST(Nearest, LeavesWhatIsFarAway) {

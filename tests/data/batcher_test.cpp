@@ -140,9 +140,9 @@ TEST(Batcher, TooFewTokensAreRefusedWithBothNumbers) {
     Batcher just_enough(counting(65), 64, order, 0);
     EXPECT_EQ(just_enough.windows_per_epoch(), 1);
     EXPECT_EQ(just_enough.first_token(9), 0);
-    const std::string rest = " tokens, but a context of 64 (model.n_ctx) needs at least 65; give more text";
-    expect_error(ExitCode::usage, "data.train: 64" + rest, [&] { Batcher batcher(counting(64), 64, order, 0); });
-    expect_error(ExitCode::usage, "data.train: 0" + rest, [&] { Batcher batcher(TokenFile(), 64, order, 0); });
+    const std::string rest = ", but a context of 64 (model.n_ctx) needs at least 65 tokens; give more text";
+    expect_error(ExitCode::usage, "data.train: 64 tokens" + rest, [&] { Batcher batcher(counting(64), 64, order, 0); });
+    expect_error(ExitCode::usage, "data.train: 0 tokens" + rest, [&] { Batcher batcher(TokenFile(), 64, order, 0); });
   }
 }
 
@@ -241,7 +241,7 @@ TEST(EvaluationBatches, OfAPartAreFullWindowsSpreadEvenly) {
 }
 
 TEST(EvaluationBatches, OneTokenHasNothingToScore) {
-  expect_error(ExitCode::usage, "counting: 1 token, but an evaluation needs at least 2; give more text",
+  expect_error(ExitCode::usage, "counting: 1 token, but an evaluation needs at least 2 tokens; give more text",
                [] { EvaluationBatches batches(counting(1), 4, 2); });
 }
 

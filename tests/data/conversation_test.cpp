@@ -126,7 +126,7 @@ TEST(Conversations, TreesGiveTheBestPathToItsLastAnswer) {
 TEST(Conversations, DeepTreesAreReadOrRefused) {
   EXPECT_EQ(only_one(testing::chain_of_replies(1000)).messages.size(), 1001u);
   EXPECT_EQ(complaint_about(testing::chain_of_replies(10'000)),
-            "a.jsonl:1: has a reply below more than 1000 messages; shorten the tree, or remove it");
+            "a.jsonl:1: has a reply below more than 1,000 messages; shorten the tree, or remove it");
 }
 
 TEST(Conversations, Documents) {
@@ -206,7 +206,7 @@ TEST(Conversations, RecordsOfNoShapeAreNamed) {
   EXPECT_THAT(complaint_about("{}"), HasSubstr("a.jsonl:1: has no keys; a conversation has"));
   EXPECT_EQ(complaint_about("[]"),
             "a.jsonl:1: is a list (an array of objects belongs in a .json file); expected an object");
-  EXPECT_EQ(complaint_about("7"), "a.jsonl:1: is number; expected an object");
+  EXPECT_EQ(complaint_about("7"), "a.jsonl:1: is 7; expected an object");
 }
 
 TEST(Conversations, FilesThatAreNotOfConversationsAreRefused) {
@@ -221,7 +221,7 @@ TEST(Conversations, FilesThatAreNotOfConversationsAreRefused) {
             "a.jsonl:2: not valid JSON; each line of a .jsonl file is one JSON object");
   EXPECT_THAT(complaint_about("[1, 2", "a.json"), HasSubstr("a.json: not valid JSON: parse error at line 1, column 6"));
   EXPECT_EQ(complaint_about(std::string("[]\0[", 4), "a.json"), "a.json: not valid JSON: holds a byte of 0");
-  EXPECT_EQ(complaint_about("3", "a.json"), "a.json: holds number; expected an array of objects");
+  EXPECT_EQ(complaint_about("3", "a.json"), "a.json: holds 3; expected an array of objects");
   EXPECT_THAT(complaint_about("{\"text\": \"t\"}\n", "a.json"), HasSubstr("a name that ends in .jsonl"));
   EXPECT_THAT(complaint_about(testing::gzip("[]"), "a.json"),
               HasSubstr("a.json: is compressed by gzip; JSON is expected"));

@@ -227,7 +227,7 @@ TEST(Judgements, DeepTreesAreReadOrRefused) {
   EXPECT_EQ(read.prompts[499].messages[500].content, "m500");
   EXPECT_THAT(texts_of(read.prompts[499]), ElementsAre("m999", "worse"));
   EXPECT_EQ(refusal_of(testing::chain_of_replies(10'000)),
-            "a.jsonl:1: has a reply below more than 1000 messages; shorten the tree, or remove it");
+            "a.jsonl:1: has a reply below more than 1,000 messages; shorten the tree, or remove it");
 }
 
 TEST(Judgements, ADeepValueOverflowsNoStack) {
@@ -241,7 +241,7 @@ TEST(Judgements, AGroupOfTooManyRepliesIsRefused) {
   for (int i = 0; i <= 1000; ++i) {
     tree += fmt::format(R"({}{{"role": "assistant", "text": "{}", "rank": {}}})", i == 0 ? "" : ", ", i, i);
   }
-  EXPECT_EQ(refusal_of(tree + "]}}"), "a.jsonl:1: /prompt/replies: has 1001 answers; at most 1000 fit");
+  EXPECT_EQ(refusal_of(tree + "]}}"), "a.jsonl:1: /prompt/replies: has 1,001 answers; at most 1,000 fit");
 }
 
 constexpr const char* kRanked =

@@ -88,7 +88,7 @@ TEST(ChatPrompts, WhatDoesNotFitIsNamed) {
                answer + ":1: /messages: there is no message to answer; give at least one of a user",
                [&] { read_chat_prompts(answer); });
   const std::string empty = folder.write("p.txt", " \n");
-  expect_error(ExitCode::usage, empty + ": no prompts; write one on each line", [&] { read_chat_prompts(empty); });
+  expect_error(ExitCode::bad_input, empty + ": no prompts; write one on each line", [&] { read_chat_prompts(empty); });
 }
 
 }  // namespace

@@ -54,6 +54,23 @@ TEST(Repeats, ADocumentThatTheCutSplitsCountsWhole) {
                               b + ", which repeats " + a + ", word for word"));
 }
 
+TEST(Repeats, ConversationsAreComparedByTheirMessages) {
+  Scratch scratch;
+  const auto chat = [](const std::string& question, const std::string& answer) {
+    return R"({"messages": [{"role": "user", "content": ")" + question + R"("}, {"role": "assistant", "content": ")" +
+           answer + "\"}]}\n";
+  };
+  const std::string file = scratch.write("a.jsonl", chat("one?", "1") + chat("two?", "2") + chat("one?", "1"));
+  DataConfig config = config_of({file});
+  config.validation = {scratch.write("v.jsonl", chat("two?", "2") + chat("two?", "3"))};
+  EXPECT_THAT(find_repeats(read_conversations(config, {})),
+              ElementsAre("training sees some text more often than the rest: 1 of 3 conversations (5 B), such as " +
+                              file + ":3, which repeats " + file + ":1, word for word",
+                          "the validation loss says little about other text, because training sees some of the "
+                          "held-out text too: 1 of 2 conversations (5 B), such as " +
+                              config.validation[0] + ":1, which repeats " + file + ":2, word for word"));
+}
+
 TEST(Repeats, AFewShortOnesAreNoNews) {
   Scratch scratch;
   const std::string long_one = "{\"text\": \"" + std::string(1000, 'a') + "\"}\n", short_one = "{\"text\": \"yes\"}\n";

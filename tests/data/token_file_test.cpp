@@ -70,7 +70,7 @@ TEST(TokenFile, FilesThatAreNotWhatTheyClaimAreRefused) {
   };
   expect_bad("abc", "3 bytes, an odd number; a token file without a header holds 2 bytes a token (uint16)");
   expect_bad(llmc_header(20240520, 1, 3).substr(0, 1000),
-             "1000 bytes; a token file's header alone takes 1024; was it truncated?");
+             "1,000 bytes; a token file's header alone takes 1,024; was it truncated?");
   expect_bad(llmc_header(20240520, 2, 0), "a token file of version 2; version 1 is read (magic 20240520)");
   expect_bad(llmc_header(20240801, 1, 0), "a token file of version 1; version 7 is read (magic 20240801)");
   expect_bad(llmc_header(20240520, 1, 3) + "abcd",
@@ -148,7 +148,7 @@ TEST(RawTokens, AreUint16AloneAndNeedAVocabularyThatFits) {
   EXPECT_EQ(raw_token_bytes(tokens, 65536), std::string("\0\0\2\1\xFF\xFF", 6));
   EXPECT_EQ(raw_token_bytes({}, 65536), "");
   expect_error(ExitCode::usage,
-               "a vocabulary of 65537 ids does not fit nanoGPT's files, whose ids are uint16: 65536 at most; llm.c's "
+               "a vocabulary of 65,537 ids does not fit nanoGPT's files, whose ids are uint16: 65,536 at most; llm.c's "
                "file takes it",
                [&] { raw_token_bytes(tokens, 65537); });
 }
@@ -206,12 +206,11 @@ TEST(TokenFileWriter, LeavesTheOldFileUntilItIsFinished) {
 }
 
 TEST(RequireTokens, SaysBothNumbers) {
-  TokenFileBuilder builder(10);
-  builder.append(Tokens{1, 2, 3});
-  const TokenFile file(builder.finish(), "memory");
-  require_tokens(file, 3, "data.train", "a context of 2");
-  expect_error(ExitCode::usage, "data.train: 3 tokens, but a context of 3 needs at least 4; give more text",
-               [&] { require_tokens(file, 4, "data.train", "a context of 3"); });
+  require_tokens(3, 3, "data.train", "a context of 2");
+  expect_error(ExitCode::usage, "data.train: 3 tokens, but a context of 3 needs at least 4 tokens; give more text",
+               [] { require_tokens(3, 4, "data.train", "a context of 3"); });
+  expect_error(ExitCode::usage, "a.txt: 0 tokens, but a context of 3 needs at least 4 tokens; give more text",
+               [] { require_tokens(0, 4, "a.txt", "a context of 3"); });
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ TEST(EmbeddingMap, RefusesNumbersThatAreNotFinite) {
   embedding(m)(3, 3) = std::numeric_limits<float>::quiet_NaN();
   expect_error(ExitCode::diverged,
                "the model's embeddings are not finite: its weights hold NaN or are far too large; take an earlier "
-               "checkpoint (--checkpoint STEP)",
+               "checkpoint (--checkpoint STEP), or copy or download the model again",
                [&] { map_embeddings(m.view(), kMapped); });
 }
 

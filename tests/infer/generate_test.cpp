@@ -301,7 +301,7 @@ TEST(Generate, WeightsThatHaveDivergedAreSaidToBe) {
   m.weights.all().setConstant(std::numeric_limits<float>::quiet_NaN());
   expect_error(ExitCode::diverged,
                "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
-               "an earlier checkpoint (--checkpoint STEP)",
+               "an earlier checkpoint (--checkpoint STEP), or copy or download the model again",
                [&] { run(m, kPrompt, {}); });
 }
 

@@ -130,7 +130,7 @@ TEST(Inspect, RefusesWhatItCannotInspect) {
   m.weights.all().setConstant(std::numeric_limits<float>::infinity());
   expect_error(ExitCode::diverged,
                "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
-               "an earlier checkpoint (--checkpoint STEP)",
+               "an earlier checkpoint (--checkpoint STEP), or copy or download the model again",
                [&] { inspect(m.view(), kTokens, 1); });
 }
 

@@ -191,7 +191,7 @@ TEST(Sampler, ScoresThatAreNotFiniteAreRefused) {
   Rng rng(1, "sampling");
   expect_error(ExitCode::diverged,
                "the model's scores for the next token are not finite: its weights hold NaN or are far too large; take "
-               "an earlier checkpoint (--checkpoint STEP)",
+               "an earlier checkpoint (--checkpoint STEP), or copy or download the model again",
                [&] { Sampler({}).pick(Vec<float>(logits.data(), 2), {}, rng); });
 }
 

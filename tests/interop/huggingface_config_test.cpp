@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/error_parts.h"
+#include "support/log_capture.h"
 #include "support/scratch.h"
 #include "support/small_models.h"
 
@@ -64,6 +65,22 @@ TEST(HuggingFaceConfig, ARewardModelIsAClassifierOfOneLabel) {
 TEST(HuggingFaceConfig, GenerationConfigNamesTheIds) {
   EXPECT_EQ(huggingface_generation_config({.begin = 1, .ends = {2}}), Json::parse(R"({"_from_model_config": true,
       "bos_token_id": 1, "eos_token_id": 2, "transformers_version": "4.40.2"})"));
+}
+
+TEST(HuggingFaceConfig, IdsOutsideOfTheVocabularyAreWarnedOf) {
+  const Scratch scratch;
+  const std::string config = scratch.write("config.json", R"({"eos_token_id": 50256, "bos_token_id": null})");
+  const std::string generation =
+      scratch.write("generation_config.json", R"({"eos_token_id": [258, -1, "259"], "bos_token_id": 259})");
+  const testing::LogCapture log;
+  warn_of_unknown_ids(scratch.path(), 259);
+  const std::string end =
+      " is ignored: the vocabulary has 259 tokens, with ids 0 to 258; correct it there, or remove it\n";
+  EXPECT_EQ(log.text(), "warning: " + config + ": /eos_token_id: 50256" + end +        //
+                            "warning: " + generation + ": /bos_token_id: 259" + end +  //
+                            "warning: " + generation + ": /eos_token_id: -1" + end +   //
+                            "warning: " + generation + ": /eos_token_id: \"259\"" + end);
+  EXPECT_EQ(read_named_tokens(scratch.path(), 259).further_ends, std::vector<TokenId>{258});
 }
 
 TEST(HuggingFaceConfig, RoundTripsEveryFamily) {

@@ -270,15 +270,15 @@ TEST(HuggingFace, SizesThatNoTensorBearsOutAreHeldToThoseOfTheWeights) {
     expect_error_with(ExitCode::bad_input, parts, [&] { check_config_against_weights(scratch.path(), config); });
   };
   config.n_ctx = Index{1} << 31;
-  refused({"model.safetensors", "2147483648 positions", "51.54 GB", "do they belong to two models?"});
+  refused({"model.safetensors", "2,147,483,648 positions", "51.54 GB", "do they belong to two models?"});
   config.position = PositionKind::sinusoidal;
-  refused({"2147483648 positions", "68.72 GB"});
+  refused({"2,147,483,648 positions", "68.72 GB"});
   config.position = PositionKind::alibi;
   check_config_against_weights(scratch.path(), config);
   config.n_heads = Index{1} << 31;
   refused({"8.59 GB"});
   config.n_layers = 100'000;
-  refused({"holds 21 tensors", "wants 100000 layers"});
+  refused({"holds 21 tensors", "wants 100,000 layers"});
 }
 
 TEST(HuggingFace, AFolderWithoutWeightsSaysSo) {

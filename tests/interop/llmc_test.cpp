@@ -136,8 +136,8 @@ TEST(Llmc, RefusesWhatIsNoModelFileOrIsNotAsLongAsItSays) {
     const std::string path = scratch.write("model.bin", bytes);
     expect_error_with(ExitCode::bad_input, parts, [&] { read_llmc_model(path); });
   };
-  expect_refused("", {"model.bin: 0 bytes; the header of llm.c's model files alone takes 1024"});
-  expect_refused(good.substr(0, 1000), {"model.bin: 1000 bytes"});
+  expect_refused("", {"model.bin: 0 bytes; the header of llm.c's model files alone takes 1,024"});
+  expect_refused(good.substr(0, 1000), {"model.bin: 1,000 bytes"});
   expect_refused(with_header(good, 0, 20240520), {"begins with 20240520; llm.c's model files begin with 20240326"});
   expect_refused(with_header(good, 1, 2), {"of version 2; versions 3 (float32) and 5 (bfloat16) are read"});
   expect_refused(good.substr(0, good.size() - 1), {"elements of 4 bytes", "was it cut short?"});

@@ -161,7 +161,7 @@ TEST_F(CheckpointStore, WhereAllAreDamagedTheRunIsNotBegunAgainUnasked) {
   save(10);
   fs::remove(folder_ / "step-00000010/trainer.json");
   const LogCapture log;
-  expect_error_with(ExitCode::bad_input, {"none of the 1 checkpoints is intact; start again with --overwrite"},
+  expect_error_with(ExitCode::bad_input, {"the only checkpoint is not intact; start again with --overwrite"},
                     [&] { checkpoint_to_resume(folder_); });
 }
 

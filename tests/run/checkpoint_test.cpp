@@ -2,6 +2,7 @@
 #include "kiln/run/checkpoint.h"
 
 #include "kiln/core/file.h"
+#include "kiln/core/format.h"
 #include "kiln/tensor/safetensors.h"
 
 #include <gmock/gmock.h>
@@ -97,7 +98,7 @@ TEST_F(DamagedCheckpoint, AFileCutShortIsNamed) {
   for (const std::string& name : kFiles) {
     const std::string bytes = read_file(scratch_.path(name));
     scratch_.write(name, bytes.substr(0, bytes.size() - 1));
-    expect_refused({name + ": has " + std::to_string(bytes.size() - 1) + " bytes", "was it cut short?"});
+    expect_refused({name + ": has " + format_count(std::ssize(bytes) - 1) + " bytes", "was it cut short?"});
     scratch_.write(name, bytes);
   }
   verify_checkpoint(scratch_.path());

@@ -181,7 +181,7 @@ TEST_F(ConfigFile, SettingsThatCannotStandTogether) {
                   data);
   expect_problems(
       R"({"train": {"batch_size": 1000000000000}})",
-      "tiny.json: /train/batch_size: 1000000000000 windows of n_ctx = 64 by 1024 values are more than can be "
+      "tiny.json: /train/batch_size: 1,000,000,000,000 windows of n_ctx = 64 by 1,024 values are more than can be "
       "counted; lower one of them",
       data);
 }
@@ -201,11 +201,12 @@ TEST_F(ConfigFile, WhatIsNoConfigSaysSo) {
       "tiny.json: /train: the key is given twice; keep one of them\n"
       "tiny.json: /data/train: no text to train on; name a file, folder or glob, as in [\"data/tales.txt\"]");
   const std::string missing = scratch_.path("none.json").string(), folder = scratch_.path().string();
-  expect_error(ExitCode::usage, missing + ": there is no such config file", [&] { read_config(missing); });
+  const std::string advice = ": there is no such config file; kiln new --data FILES writes one for a text";
+  expect_error(ExitCode::usage, missing + advice, [&] { read_config(missing); });
   expect_error(ExitCode::usage, folder + ": is a folder; name a config file or a run directory",
                [&] { read_config(folder); });
   const std::string long_name(5000, 'x');  // the system's answer is an error of its own
-  expect_error(ExitCode::usage, long_name + ": there is no such config file", [&] { read_config(long_name); });
+  expect_error(ExitCode::usage, long_name + advice, [&] { read_config(long_name); });
 }
 
 TEST_F(ConfigFile, OverridesAreJsonOrElseText) {
@@ -266,9 +267,10 @@ TEST_F(ConfigFile, AnOverrideWithOneLengthTakesThePlaceOfTheOthers) {
 }
 
 TEST_F(ConfigFile, MoreTokensThanCanBeCountedAreRefused) {
-  expect_problems(R"({"data": {"train": ["a"]}, "train": {"steps": 9000000000000000000}})",
-                  "tiny.json: /train/steps: 9000000000000000000 steps of 12 windows of n_ctx = 64 are more tokens than "
-                  "can be counted");
+  expect_problems(
+      R"({"data": {"train": ["a"]}, "train": {"steps": 9000000000000000000}})",
+      "tiny.json: /train/steps: 9,000,000,000,000,000,000 steps of 12 windows of n_ctx = 64 are more tokens than "
+      "can be counted");
   expect_problems(
       R"({"data": {"train": ["a"]}, "train": {"time_budget": 1e30}})",
       "tiny.json: /train/time_budget: 1e+30 is out of range; more than 0 and at most 1000000000 is expected");
@@ -438,7 +440,7 @@ TEST_F(ConfigFile, StepsOfMoreTokensThanCanBeCountedAreRefused) {
             R"({{"data": {{"train": ["a"]}}, "model": {{"n_ctx": 2147483647, "d_mlp": 2147483647, "d_model": 8}},
                         "train": {{"batch_size": {}}}}})",
             batch_size),
-        "tiny.json: /train/batch_size: 1 windows of n_ctx = 2147483647 by 2147483647 values are more than can be "
+        "tiny.json: /train/batch_size: 1 window of n_ctx = 2147483647 by 2,147,483,647 values are more than can be "
         "counted; lower one of them");
   }
 }

@@ -75,7 +75,40 @@ TEST_F(ModelSources, FilesThatAreNoModelAreNamedForWhatTheyAre) {
                     [&] { open_model(scratch_.write("m.gguf", "GGUF\3")); });
   expect_error_with(ExitCode::bad_input, {"mine.json: is a JSON file; name the run directory"},
                     [&] { open_model(scratch_.write("mine.json", "{}")); });
-  expect_error_with(ExitCode::bad_input, {"empty: 0 bytes"}, [&] { open_model(scratch_.write("empty", "")); });
+  const auto expect_kind = [&](std::string_view bytes, const std::string& kind) {
+    expect_error_with(ExitCode::bad_input, {"file: is " + kind}, [&] { open_model(scratch_.write("file", bytes)); });
+  };
+  const std::string expected = "; a run directory (with checkpoints/), a checkpoint folder";
+  expect_kind("", "an empty file" + expected);
+  expect_kind("seen from afar, a text", "text" + expected);
+  expect_kind(std::string(1023, 'a') + "\u00e9 and more", "text" + expected);
+  expect_kind({"\2\0\0\0", 4}, "a file that kiln does not know" + expected);
+  expect_kind("\x88\xD8\x34\x01", "a token file" + expected);
+  expect_kind("PK\3\4", "a zip archive, as PyTorch's models are; save the model with save_pretrained");
+  const std::string weights = read_file(step("step-00000010/model.safetensors"));
+  expect_kind(weights, "a safetensors file; name the folder that holds it");
+}
+
+TEST_F(ModelSources, WhatAFolderLacksIsNamed) {
+  const fs::path folder = scratch_.path("hf");
+  const auto expect_lack = [&](std::string_view found) {
+    expect_error_with(ExitCode::usage, {"hf: ", found}, [&] { open_model(folder); });
+  };
+  fs::create_directory(folder);
+  fs::copy(step("step-00000010/config.json"), folder);
+  expect_lack(
+      "holds config.json, but no weights: neither model.safetensors nor model.safetensors.index.json is there; copy or "
+      "download them too");
+  scratch_.write("hf/pytorch_model.bin", "PK");
+  expect_lack("holds pytorch_model.bin, which kiln does not read");
+  fs::copy(step("step-00000010/model.safetensors"), folder);
+  EXPECT_NO_THROW(open_model(folder));
+  fs::remove(folder / "config.json");
+  expect_lack("holds weights, but no config.json; copy or download that too");
+  scratch_.write("begun/lock", "123\n");
+  scratch_.write("begun/config.json", "{}");
+  expect_error_with(ExitCode::usage, {"begun: the run has no checkpoint yet"},
+                    [&] { open_model(scratch_.path("begun")); });
 }
 
 TEST_F(ModelSources, ACheckpointFolderIsOpenedWithItsConfig) {

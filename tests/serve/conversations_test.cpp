@@ -193,7 +193,7 @@ TEST_F(Conversations, OfAnotherFormAreRefused) {
     for (auto& [key, value] : changes.items()) body[key] = value;
     expect_api_error(param, part, [&] { store.save(body); });
   };
-  refuse("title", "1000 bytes", {{"title", std::string(1001, 'x')}});
+  refuse("title", "1,000 bytes", {{"title", std::string(1001, 'x')}});
   refuse("title", "a text is expected", {{"title", 1}});
   refuse("messages", "an array is expected", {{"messages", nullptr}});
   refuse("messages[0].role", "system, user or assistant", {{"messages", {{{"role", "tool"}, {"content", ""}}}}});

@@ -85,8 +85,8 @@ TEST_F(FeedbackTest, AThumbMayBeTurnedAndTakenBack) {
 
 TEST_F(FeedbackTest, OfAnotherFormIsRefused) {
   expect_api_error("vote", "\"up\", \"down\" or \"none\"", [&] { add("A", {{"vote", "maybe"}}); });
-  expect_api_error("vote", "either it or \"edited\"", [&] { add("A", Json::object()); });
-  expect_api_error("vote", "either it or \"edited\"", [&] { add("A", {{"vote", "up"}, {"edited", "B"}}); });
+  expect_api_error("vote", "give either \"vote\" or \"edited\"", [&] { add("A", Json::object()); });
+  expect_api_error("vote", "give either \"vote\" or \"edited\"", [&] { add("A", {{"vote", "up"}, {"edited", "B"}}); });
   expect_api_error("edited", "the same", [&] { add("A", {{"edited", " A\n"}}); });
   expect_api_error("answer", "missing or empty", [&] { add(" ", {{"vote", "up"}}); });
   expect_api_error("checkpoint", "16 hexadecimal digits", [&] { add("A", {{"vote", "up"}, {"checkpoint", "../x"}}); });

@@ -165,11 +165,11 @@ TEST(GenerationRequest, StopsAreUpToFourTexts) {
   EXPECT_THAT(chat(R"("stop": "END")").stops, ElementsAre("END"));
   EXPECT_THAT(chat(R"("stop": [])").stops, ElementsAre());
   EXPECT_EQ(chat(R"("stop": ["a", "b", "c", "d"])").stops.size(), 4);
-  expect_both_errors("stop", "5 texts were sent; up to 4 are accepted", R"("stop": ["a", "b", "c", "d", "e"])");
-  expect_both_errors("stop", "a text of 1 to 1000 bytes is expected", R"("stop": "")");
-  expect_both_errors("stop[1]", "a text of 1 to 1000 bytes is expected", R"("stop": ["a", ""])");
+  expect_both_errors("stop", "5 texts were sent; send at most 4", R"("stop": ["a", "b", "c", "d", "e"])");
+  expect_both_errors("stop", "give a text of 1 to 1,000 bytes", R"("stop": "")");
+  expect_both_errors("stop[1]", "give a text of 1 to 1,000 bytes", R"("stop": ["a", ""])");
   expect_both_errors("stop[0]", "7 was sent; a text is expected", R"("stop": [7])");
-  expect_both_errors("stop", "a text of 1 to 1000 bytes", R"("stop": ")" + std::string(1001, 'x') + '"');
+  expect_both_errors("stop", "give a text of 1 to 1,000 bytes", R"("stop": ")" + std::string(1001, 'x') + '"');
 }
 
 TEST(GenerationRequest, RepetitionPenaltyHasTwoNames) {
@@ -280,8 +280,8 @@ TEST(GenerationRequest, AToolsResultIsAMessage) {
 
 TEST(GenerationRequest, MessagesAreRefusedByIndex) {
   expect_messages_error("messages", "an array is expected", R"("Hi")");
-  expect_messages_error("messages", "an array of one message at least is expected", "[]");
-  expect_messages_error("messages", "an array of one message at least is expected", "null");
+  expect_messages_error("messages", "give an array with at least one message", "[]");
+  expect_messages_error("messages", "give an array with at least one message", "null");
   expect_messages_error("messages[0]", "\"Hi\" was sent; an object is expected", R"(["Hi"])");
   const auto second = [](const std::string& message) {
     return R"([{"role": "user", "content": "Hi"}, )" + message + ']';
@@ -330,7 +330,7 @@ TEST(GenerationRequest, PromptsAreRefusedByIndex) {
   expect_prompt_error("prompt", "it is missing; a text, an array of token ids, or an array of either", "null");
   expect_prompt_error("prompt", "[] was sent", "[]");
   expect_prompt_error("prompt", "5 was sent", "5");
-  expect_prompt_error("prompt[0]", "it is empty; a token at least is expected", "[[]]");
+  expect_prompt_error("prompt[0]", "it is empty; give at least one token", "[[]]");
   expect_prompt_error("prompt[1]", "\"a\" was sent; an integer of at least 0", R"([1, "a"])");
   expect_prompt_error("prompt[1]", "1 was sent; a text or an array of ids", R"(["a", 1])");
   expect_prompt_error("prompt[0]", "true was sent", "[true]");
@@ -345,9 +345,8 @@ TEST(GenerationRequest, AnswersToAllPromptsAreLimited) {
   };
   EXPECT_EQ(read_completion_request(body(128, 1)).prompts.size(), 128);
   EXPECT_EQ(read_completion_request(body(2, 64)).n, 64);
-  expect_api_error("prompt", "129 prompts were sent; up to 128 are accepted",
-                   [&] { read_completion_request(body(129, 1)); });
-  expect_api_error("n", "65 answers to each of 2 prompts were requested; up to 128 are drawn in all",
+  expect_api_error("prompt", "129 prompts were sent; send at most 128", [&] { read_completion_request(body(129, 1)); });
+  expect_api_error("n", "65 answers to each of 2 prompts were requested; ask for at most 128 in all",
                    [&] { read_completion_request(body(2, 65)); });
 }
 

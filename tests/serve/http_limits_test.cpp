@@ -105,16 +105,16 @@ TEST(HttpLimits, RefusesALongHeader) {
   HttpClient client(server.port());
   client.send(fits + std::string(1000 - fits.size() - 4, 'x') + "\r\n\r\n");
   EXPECT_EQ(client.read_reply().status, 200);
-  expect_refusal(server, fits + std::string(1001 - fits.size() - 4, 'x') + "\r\n\r\n", 431, "longer than 1000 bytes");
-  expect_refusal(server, "GET /" + std::string(2000, 'x'), 431, "longer than 1000 bytes");
-  expect_refusal(server, std::string(100'000, 'G'), 431, "longer than 1000 bytes");
+  expect_refusal(server, fits + std::string(1001 - fits.size() - 4, 'x') + "\r\n\r\n", 431, "longer than 1,000 bytes");
+  expect_refusal(server, "GET /" + std::string(2000, 'x'), 431, "longer than 1,000 bytes");
+  expect_refusal(server, std::string(100'000, 'G'), 431, "longer than 1,000 bytes");
   HttpClient by_lines(server.port());
   by_lines.send("GET / HTTP/1.1\r\nHost: a\r\n");
   for (int i = 0; i < 100; ++i) {  // each line arrives, and is understood, on its own
     by_lines.send("X-Line: 0123456789\r\n");
     if (by_lines.is_readable_within(milliseconds(1))) break;
   }
-  expect_refusal(by_lines, 431, "longer than 1000 bytes");
+  expect_refusal(by_lines, 431, "longer than 1,000 bytes");
 }
 
 TEST(HttpLimits, RefusesALongBodyBeforeItIsSent) {
@@ -221,7 +221,7 @@ TEST(HttpLimits, TurnsAwayConnectionsBeyondTheirNumber) {
   }
   HttpClient fourth(server.port());
   fourth.send(request_text("GET", "/"));
-  expect_refusal(fourth, 503, "3 connections are open");
+  expect_refusal(fourth, 503, "all 3 connections are in use");
   fourth.close();
   EXPECT_EQ(clients[0]->ask("GET", "/").status, 200) << "the others are served on";
   clients.pop_back();

@@ -169,10 +169,10 @@ TEST(RankRoutes, RefuseWhatDoesNotFit) {
   refuse({{"order", Json::array()}}, "order", "names no answer");
   refuse({{"order", {0}}}, "order", "an array of the numbers");
   refuse({{"order", "a"}}, "order", "an array is expected");
-  refuse(Json::object(), "order", "\"skip\": true is expected");
-  refuse({{"order", {{0}}}, {"skip", true}}, "order", "\"skip\": true is expected");
+  refuse(Json::object(), "order", "give either \"order\" or \"skip\": true, not both");
+  refuse({{"order", {{0}}}, {"skip", true}}, "order", "give either \"order\" or \"skip\": true, not both");
   refuse({{"skip", true}, {"seconds", -1}}, "seconds", "a number");
-  refuse({{"skip", true}, {"edit", std::string(100'001, 'x')}}, "edit", "100000 bytes");
+  refuse({{"skip", true}, {"edit", std::string(100'001, 'x')}}, "edit", "100,000 bytes");
   refuse({{"skip", true}, {"ordr", {{0}}}}, "ordr", "did you mean \"order\"?");
   refuse({{"showing", ""}, {"skip", true}}, "showing", "missing");
   EXPECT_EQ(server.ask("GET", "/v1/rank/undo", Json(), "").status, 405);

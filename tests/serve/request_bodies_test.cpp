@@ -67,8 +67,8 @@ TEST(RequestBodies, CostNoMoreThanTheirLength) {
   const std::string key(std::size_t{1} << 20, 'k');
   expect_refusal("too long", "{\"" + key + "\": [" + repeated("[],", 1 << 18) + "[]]}");
   expect_refusal("given twice", '{' + repeated("\"a\":1,", 1 << 20) + "\"a\":1}", "a");
-  expect_refusal("more than 1000000 values", "{\"prompt\": [" + repeated("[],", 1 << 20) + "[]]}");
-  expect_refusal("more than 1000000 values", "{\"prompt\": [" + repeated("1,", 1 << 20) + "1]}");
+  expect_refusal("more than 1,000,000 values", "{\"prompt\": [" + repeated("[],", 1 << 20) + "[]]}");
+  expect_refusal("more than 1,000,000 values", "{\"prompt\": [" + repeated("1,", 1 << 20) + "1]}");
 }
 
 TEST(RequestBodies, MessagesQuoteLittleOfThem) {

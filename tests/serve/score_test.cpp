@@ -44,11 +44,11 @@ TEST_F(ScoreRoute, WrongFieldsAreNamed) {
     return server.json("/v1/score", body, 400)["error"]["message"];
   };
   EXPECT_THAT(refusal({{"answers", {"a"}}}), HasSubstr("messages: "));
-  EXPECT_THAT(refusal({{"messages", kAsked}}), HasSubstr("answers: an array of one text at least is expected"));
+  EXPECT_THAT(refusal({{"messages", kAsked}}), HasSubstr("answers: give an array with at least one text"));
   EXPECT_THAT(refusal({{"messages", kAsked}, {"answers", {"a", 1}}}), HasSubstr("answers[1]: "));
   EXPECT_THAT(refusal({{"messages", kAsked}, {"answers", {"a"}}, {"sampler", 1}}), HasSubstr("sampler"));
   EXPECT_THAT(refusal({{"messages", kAsked}, {"answers", std::vector<std::string>(kMostScored + 1, "a")}}),
-              HasSubstr("answers: 257 were sent; 256 are scored at most"));
+              HasSubstr("answers: 257 were sent; send at most 256"));
 }
 
 TEST(ScoreRoutes, AServerWithoutARewardModelSaysSo) {

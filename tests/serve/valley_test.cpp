@@ -148,7 +148,7 @@ TEST_F(ValleyRoutes, TheHeldOutTextOfARunMayBeScored) {
 
 TEST_F(ValleyRoutes, WhatCannotBeDrawnIsRefused) {
   EXPECT_THAT(refusal({{"directions", "run"}}),
-              HasSubstr("small has 1 checkpoints, and the directions of a run need 3"));
+              HasSubstr("small has 1 checkpoint, and the directions of a run need at least 3"));
   EXPECT_THAT(refusal({{"size", 12}}), HasSubstr("an odd number is expected"));
   EXPECT_THAT(refusal({{"size", 33}}), HasSubstr("size"));
   EXPECT_THAT(refusal({{"text", "x"}}), HasSubstr("at least two are needed"));

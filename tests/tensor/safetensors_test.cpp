@@ -153,8 +153,8 @@ std::vector<BadFile> bad_files() {
            R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}";
   };
   return {
-      {"Empty", "", "0 bytes are too few"},
-      {"SevenBytes", "1234567", "7 bytes are too few"},
+      {"Empty", "", "holds 0 bytes, too few"},
+      {"SevenBytes", "1234567", "holds 7 bytes, too few"},
       {"HugeHeader", little_endian(std::uint64_t{1} << 63) + "{}",
        "its header would be 9223372036854775808 bytes long"},
       {"LargestHeader", little_endian(~std::uint64_t{0}) + "{}", "its header would be 18446744073709551615"},

@@ -1,4 +1,4 @@
-// tokenizer.json and vocab.json with merges.txt: what is read, written, and refused.
+// tokenizer.json: what is read, written, and refused.
 #include "kiln/text/tokenizer_json.h"
 
 #include "kiln/core/file.h"
@@ -9,7 +9,6 @@
 #include "text/tokenizer_schema.h"
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 
 namespace kiln {
 namespace {
@@ -18,16 +17,6 @@ namespace fs = std::filesystem;
 using Ids = std::vector<TokenId>;
 using testing::expect_error;
 using testing::read_fixture;
-
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "kiln-text-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { fs::remove_all(path); }
-  void write(const std::string& name, std::string_view text) const { std::ofstream(path / name) << text; }
-  fs::path path;
-};
 
 /// The texts that the reference tokenizers share, as the corpus of the fixtures that kiln made.
 std::vector<std::string> texts() {
@@ -220,18 +209,6 @@ TEST(TokenizerJson, VocabulariesThatCannotBeAreRefused) {
                [] { read_tokenizer_json(R"({"model": {"type": "BPE", "vocab": {"a": 0, "a": 1}}})", "t.json"); });
 }
 
-/// vocab.json and merges.txt of a vocabulary: the 256 bytes, "ab", "abc" and <|endoftext|>.
-void write_small_pair(const TemporaryFolder& folder, const std::string& merges = "#version: 0.2\na b\nab c\n") {
-  Json vocab = Json::object();
-  for (std::size_t id = 0; id < 256; ++id)
-    vocab[byte_level_encode(std::string(1, static_cast<char>(kByteOrder[id])))] = id;
-  vocab["ab"] = 256;
-  vocab["abc"] = 257;
-  vocab["<|endoftext|>"] = 258;
-  folder.write("vocab.json", vocab.dump());
-  folder.write("merges.txt", merges);
-}
-
 TEST(TokenizerJson, ManyAddedTokensTakeLinearTime) {
   constexpr TokenId kMany = testing::kSanitized ? 10'000 : 100'000;
   Json vocab = Json::object(), added = Json::array();
@@ -245,141 +222,25 @@ TEST(TokenizerJson, ManyAddedTokensTakeLinearTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));  // quadratic, it takes minutes
 }
 
-TEST(VocabAndMerges, LoadsAsAFolder) {
-  const TemporaryFolder folder;
-  write_small_pair(folder, "#version: 0.2\r\na b\r\nab c\r\n");  // CR is stripped
-  const auto tokenizer = load_tokenizer(folder.path);
-  EXPECT_EQ(tokenizer->vocab_size(), 259);
-  EXPECT_EQ(tokenizer->encode("abc ab"), (Ids{257, 220, 256}));
-  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 258);
-}
-
-/// The files that slow tokenizers of transformers are saved with.
-TEST(VocabAndMerges, TokensOfTheFilesBesideAreRead) {
-  const TemporaryFolder folder;
-  write_small_pair(folder);  // ids 0 to 258
-  Json vocab = parse_json(read_file(folder.path / "vocab.json"), "vocab.json");
-  vocab["<s>"] = 259;
-  folder.write("vocab.json", vocab.dump());
-  folder.write("added_tokens.json", R"({"<|im_end|>": 261, "WORD": 260})");
-  folder.write("special_tokens_map.json",
-               R"({"eos_token": {"content": "<|im_end|>", "lstrip": false}, "additional_special_tokens": ["<s>"]})");
-  const auto tokenizer = load_tokenizer(folder.path);
-  EXPECT_EQ(tokenizer->vocab_size(), 262);
-  EXPECT_EQ(tokenizer->special("<|im_end|>"), 261);
-  EXPECT_EQ(tokenizer->special("<s>"), 259) << "named by a role, it is special though the vocabulary has it";
-  EXPECT_EQ(tokenizer->encode("<|im_end|>").size(), 10u) << "special: text unless allowed";
-  EXPECT_EQ(tokenizer->encode("<|im_end|>", SpecialTokens::allow), Ids{261});
-  EXPECT_EQ(tokenizer->encode("aWORD"), (Ids{64, 260})) << "not special: found in any text";
-}
-
-TEST(VocabAndMerges, AddedTokensOfTheConfigComeBeforeThoseOfTheirOwnFile) {
-  const TemporaryFolder folder;
-  write_small_pair(folder);
-  folder.write("added_tokens.json", R"({"ignored": 259})");
-  folder.write("tokenizer_config.json",
-               R"({"added_tokens_decoder": {"259": {"content": "<s>", "special": true, "lstrip": false}}})");
-  EXPECT_EQ(load_tokenizer(folder.path)->special("<s>"), 259);
-}
-
-TEST(VocabAndMerges, AddedTokensThatWouldChangeTheIdsAreRefusedByName) {
-  const TemporaryFolder folder;
-  write_small_pair(folder);
-  const auto expect_refusal = [&](const char* name, const char* text, const std::vector<std::string>& words) {
-    folder.write(name, text);
-    expect_error(ExitCode::bad_input, words, [&] { load_tokenizer(folder.path); });
-    fs::remove(folder.path / name);
+TEST(TokenizerJson, FilesThatAreNoTokenizerAreNamedForWhatTheyAre) {
+  const auto expect_found = [](std::string_view text, const std::string& found) {
+    expect_error(ExitCode::bad_input, {"t: " + found + "; a tokenizer is expected: a tokenizer.json, or a folder"},
+                 [&] { read_tokenizer_json(text, "t"); });
   };
-  expect_refusal("special_tokens_map.json", R"({"pad_token": "<pad>"})",
-                 {"special_tokens_map.json: /pad_token", "\"<pad>\" has no id"});
-  expect_refusal("special_tokens_map.json", R"({"mask_token": {"content": "abc", "lstrip": true}})",
-                 {"/mask_token: /lstrip"});
-  expect_refusal("added_tokens.json", R"({"<s>": -1})", {"added_tokens.json: token \"<s>\": has id -1"});
-  expect_refusal("added_tokens.json", R"({"<s>": 300})", {"added token \"<s>\" has id 300", "0 to 259"});
-  expect_refusal("added_tokens.json", R"({"<s>": 5})", {"same id 5"});
-  expect_refusal("tokenizer_config.json", R"({"add_prefix_space": true})", {"/add_prefix_space"});
-  expect_refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "a"}}})",
-                 {"/added_tokens_decoder/x", "not a token id"});
-}
-
-TEST(VocabAndMerges, BadLinesAreNamedByTheirNumber) {
-  const TemporaryFolder folder;
-  const auto expect_line = [&](const std::string& merges, const std::vector<std::string>& words) {
-    write_small_pair(folder, merges);
-    expect_error(ExitCode::bad_input, words, [&] { load_tokenizer(folder.path); });
-  };
-  expect_line("#version: 0.2\na b\nabc\n", {"merges.txt:3", "\"abc\"", "two tokens"});
-  expect_line("#version: 0.2\na b\nab c d\n", {"merges.txt:3", "two tokens"});
-  expect_line("#version: 0.2\na b\n\nab c\n", {"merges.txt:3", "two tokens"});
-  expect_line("#version: 0.2\na b\nab c\na b\n", {"merges.txt:4", "merges.txt:2; remove"});
-  expect_line("#version: 0.2\na b\nb c\n", {"merges.txt:3", "\"bc\" is not in the vocabulary"});
-  expect_line("a b\nab xyz\n", {"merges.txt:2", "\"xyz\""});
-  expect_line("a b\n\xFF\xFE c\n", {"merges.txt:2", "\"\uFFFD\uFFFD\" is not in the vocabulary"});
-}
-
-TEST(VocabAndMerges, BadVocabulariesAreRefused) {
-  const TemporaryFolder folder;
-  write_small_pair(folder);
-  const auto expect_vocab = [&](std::string_view vocab, const std::string& word) {
-    folder.write("vocab.json", vocab);
-    expect_error(ExitCode::bad_input, {"vocab.json", word}, [&] { load_tokenizer(folder.path); });
-  };
-  expect_vocab(R"({"a": 0, "b": 1, "a": 2})", "twice");
-  expect_vocab(R"({"a": 0, "b": -1})", "id -1");
-  expect_vocab(R"({"a": 0, "b": 9999999999999})", "9999999999999");
-  expect_vocab(R"({"a": 0, "b": 2})", "id 2");
-  expect_vocab(R"({"a": 0, "<|endoftext|>": 1e9})", "1000000000");
-  expect_vocab(R"({"a": 0, "b": 0})", "same id 0");
-  expect_vocab(R"({"a b": 0})", "\"a b\"");
-  expect_vocab("[1, 2]", "not a JSON object");
-  expect_vocab("{", "not valid JSON");
-  expect_vocab("{}", "0 tokens");
-  folder.write("merges.txt", "");
-  expect_error(ExitCode::bad_input, {"byte 0x00"}, [&] {
-    folder.write("vocab.json", R"({"a": 0})");
-    load_tokenizer(folder.path);
-  });
-}
-
-TEST(LoadTokenizer, PathMustLeadToATokenizer) {
-  const TemporaryFolder folder;
-  expect_error(ExitCode::usage, {"nowhere", "no such file"}, [&] { load_tokenizer(folder.path / "nowhere"); });
-  expect_error(ExitCode::usage, {"tokenizer.json", "vocab.json"}, [&] { load_tokenizer(folder.path); });
-  fs::copy(testing::fixture_path("bpe_tokenizer.json"), folder.path / "tokenizer.json");
-  EXPECT_EQ(load_tokenizer(folder.path)->vocab_size(), 400);
-  EXPECT_EQ(load_tokenizer(folder.path / "tokenizer.json")->vocab_size(), 400);
-}
-
-TEST(LoadTokenizer, ASymlinkOutOfTheFolderIsRefused) {
-  const TemporaryFolder folder, elsewhere;
-  write_small_pair(elsewhere);
-  fs::copy(testing::fixture_path("bpe_tokenizer.json"), elsewhere.path / "tokenizer.json");
-  for (const char* name : {"tokenizer.json", "vocab.json", "merges.txt"}) {
-    write_small_pair(folder);
-    fs::remove(folder.path / name);
-    fs::create_symlink(elsewhere.path / name, folder.path / name);
-    expect_error(ExitCode::bad_input, {name, "leads out of the folder"}, [&] { load_tokenizer(folder.path); });
-    fs::remove(folder.path / name);
-  }
-  fs::create_symlink(folder.path, elsewhere.path / "link");  // the folder itself may be one
-  write_small_pair(folder);
-  EXPECT_EQ(load_tokenizer(elsewhere.path / "link")->vocab_size(), 259);
+  expect_found("", "is empty");
+  expect_found("Once upon a time\n", "is text, but not a JSON object");
+  expect_found("[]", "is text, but not a JSON object");
+  expect_found("#version: 0.2\na b\n", "is a merges.txt");
+  expect_found("\n\x0D\n\x05<unk>\x15\xFF", "is neither text nor JSON");
+  expect_found(R"({"model_type": "gpt2", "vocab_size": 7})", "is a model's config.json");
+  expect_found(R"({"tokenizer_class": "GPT2Tokenizer"})", "is a tokenizer_config.json");
+  expect_found(R"({"model": {"n_layers": 2}, "data": {"train": []}})", "is a config of kiln");
+  expect_found(R"({"a": 0, "b": 1})", "is a vocab.json");
+  expect_found("{}", "is JSON without /model/vocab");
 }
 
 // With GPT-2's own files, where the machine has them (KILN_GPT2_DIR, or shared/data/gpt2 beside the project); Bpe's
 // IdsAreTiktokens holds everywhere.
-TEST(VocabAndMerges, Gpt2FilesGiveTiktokensIds) {
-  const char* named = std::getenv("KILN_GPT2_DIR");
-  const fs::path folder = named != nullptr ? named : fs::path(KILN_SOURCE_DIR) / "../shared/data/gpt2";
-  if (!fs::exists(folder / "vocab.json")) return;
-  const auto tokenizer = load_tokenizer(folder);
-  EXPECT_EQ(tokenizer->vocab_size(), 50257);
-  EXPECT_EQ(tokenizer->special("<|endoftext|>"), 50256);
-  for (const testing::Case& reference : testing::reference_cases("gpt2.json")) {
-    EXPECT_EQ(tokenizer->encode(reference.text), reference.ids) << reference.text.substr(0, 200);
-  }
-}
-
 TEST(TokenizerConfigJson, NamesClassAndSpecialTokens) {
   std::vector<Made> made = made_tokenizers();
   const auto named = [](const TokenizerConfig& config, const SpecialIds& ids) {

@@ -66,10 +66,8 @@ TEST(ConversationTraining, LearnsToAnswerAndToStop) {
   const Scratch scratch;
   const LogCapture log;
   TrainingRun run(chat_config(scratch), scratch.path("run"));
-  EXPECT_THAT(
-      log.text(),
-      HasSubstr(
-          "template chatml; 108 conversations, 3,132 tokens, 14% of them supervised (108 ends of turns), longest 29"));
+  EXPECT_THAT(log.text(), HasSubstr("template chatml; 108 conversations, 3,132 tokens, 14% of them supervised (108 "
+                                    "end-of-turn tokens), longest 29"));
   run.train();
   const std::vector<MetricsRow> rows = read_metrics(run.paths().metrics());
   EXPECT_LT(*rows.back().validation_loss, 0.3);

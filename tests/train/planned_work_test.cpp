@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "train/training_clock.h"
+
 namespace kiln {
 namespace {
 
@@ -39,6 +41,35 @@ TEST(PlannedWork, CountsWhatTheTrainersLoopDoes) {
       }
     }
   }
+}
+
+TEST(PlannedWork, WhatIsLeftIsTheRestOfTheWalk) {
+  TrainConfig train;
+  train.eval_every = 4;
+  train.sample_every = 3;
+  train.sample_at_evaluations = true;
+  const UnitCosts costs{.step = 1, .evaluation = 100, .sample = 10'000};
+  EXPECT_EQ(seconds_after(train, 0, 10, costs), 10 + 3 * 100 + 6 * 10'000);  // samples at 3, 4, 6, 8, 9 and 10
+  EXPECT_EQ(seconds_after(train, 4, 10, costs), 6 + 2 * 100 + 4 * 10'000);
+  EXPECT_EQ(seconds_after(train, 9, 10, costs), 1 + 100 + 10'000);
+  EXPECT_EQ(seconds_after(train, 10, 12, costs), 2 + 100 + 10'000);
+}
+
+TEST(TrainingClock, AnEvaluationIsExpectedBeforeTheFirstAndNoPartOfASteps) {
+  double now = 0;
+  TrainingClock clock([&] { return now; }, TrainerState());
+  clock.start();
+  for (int step = 0; step < 2; ++step) {
+    now += 3;
+    clock.add_step(3, 100);
+  }
+  EXPECT_DOUBLE_EQ(clock.costs(500).step, 3);
+  EXPECT_DOUBLE_EQ(clock.costs(500).evaluation, 5);  // a forward is a third of a step, and this is one of five
+  EXPECT_DOUBLE_EQ(clock.costs(0).evaluation, 0);
+  now += 40;
+  clock.set_evaluation(40);
+  EXPECT_DOUBLE_EQ(clock.costs(500).step, 3);
+  EXPECT_DOUBLE_EQ(clock.costs(500).evaluation, 40);
 }
 
 TEST(PlannedWork, TimeIsThatOfStepsAndAllTheRest) {

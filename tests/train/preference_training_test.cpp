@@ -174,7 +174,7 @@ TEST(PreferenceTraining, WhatCannotBeTunedIsRefused) {
   config.data.train = {scratch.write("none.jsonl", R"({"prompt":"a","chosen":"","rejected":"b"})"
                                                    "\n")};
   config.data.validation_fraction = 0;
-  expect_error_with(ExitCode::usage, {"no two answers to compare", "1 are empty"},
+  expect_error_with(ExitCode::usage, {"no two answers to compare", "1 empty"},
                     [&] { const TrainingRun run(config, scratch.path("run")); });
   Config plain = tiny_config(scratch);
   train(plain, scratch.path("plain"));

@@ -16,6 +16,12 @@ std::string format_count(std::int64_t count);
 /// Formats a count and a noun, which is given in the singular: "1 token", "2,000 tokens", "3 entries".
 std::string counted(std::int64_t count, std::string_view noun);
 
+/// Formats a number with `digits` significant digits, but never with fewer than stand before its point: "0.35", "220".
+std::string approximate(double value, int digits = 2);
+
+/// Formats a number with approximate() and a noun, as counted() does: "0.35 passes", "1 pass", "1,234 passes".
+std::string counted_about(double value, std::string_view noun);
+
 /// Formats with a fixed number of decimals, or as "NaN", "infinity" or "-infinity".
 std::string fixed(double value, int decimals);
 

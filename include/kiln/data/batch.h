@@ -71,7 +71,7 @@ class BatchSource {
   BatchSource(const BatchSource&) = delete;
   BatchSource& operator=(const BatchSource&) = delete;
 
-  /// Returns what examples are called: "windows".
+  /// Returns what an example is called: "window".
   virtual std::string_view unit() const = 0;
 
   /// Returns the examples of an epoch.

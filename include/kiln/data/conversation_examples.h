@@ -21,7 +21,7 @@ class ConversationExamples final : public Examples {
   const EncodedConversations& conversations() const { return conversations_; }
 
   Index size() const override { return conversations_.size(); }
-  std::string_view unit() const override { return "conversations"; }
+  std::string_view unit() const override { return "conversation"; }
   Index rows(Index i) const override { return std::ssize(conversations_.ids(i)) - 1; }  // the last token is a target
   void append(Index i, std::uint64_t number, Batch& batch) const override;
   std::vector<MixedSource> sources() const override;

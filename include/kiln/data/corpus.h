@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,19 +58,20 @@ class Corpus {
   /// Returns the place of a byte of a document.
   TextPlace place_of(const char* byte) const;
 
-  /// Returns the result of `read`. Rethrows a TextError as an Error that gives its file and place.
+  /// Returns the result of `read`. Rethrows a TextError as an Error (bad_input) that gives its file and place.
   template <class Read>
   auto naming_places(Read&& read) const {
     try {
       return read();
     } catch (const TextError& error) {
       const TextPlace place = place_of(error.at());
-      throw Error(error.code(), error.in(place.name, place.offset));
+      throw Error(ExitCode::bad_input, error.in(place.name, place.offset));
     }
   }
 
-  /// Returns the first text file with a zero byte near its beginning, if any: it may not be text.
-  const std::optional<std::filesystem::path>& file_unlike_text() const { return unlike_text_; }
+  /// Returns a warning about the first text file that holds bytes of 0 or is not UTF-8; "" if there is none. Throws
+  /// Error (bad_input) if many bytes of a file are like that. For models of bytes, all bytes are fine.
+  std::string check_bytes() const;
 
  private:
   /// A file's contents in memory; for a file of records, their texts, joined.
@@ -95,7 +95,6 @@ class Corpus {
   SourceFiles train_files_, validation_files_;
   Documents train_, validation_;
   bool several_ = false, cut_within_document_ = false;
-  std::optional<std::filesystem::path> unlike_text_;
 };
 
 /// Returns the number of characters (code points) of UTF-8 text. Bytes 0x80-0xBF count as part of the character before
@@ -109,9 +108,6 @@ void split_documents(std::string_view text, std::string_view separator, Document
 
 /// Returns true if a line of the text equals `separator`.
 bool has_line(std::string_view text, std::string_view separator);
-
-/// Returns a warning if a file of the corpus contains zero bytes, which text does not; "" if none does.
-std::string zero_bytes_warning(const Corpus& corpus);
 
 /// Moves the tail of the text out of `documents` and returns it. Of n characters, the first int(n * (1 - fraction))
 /// stay. Splits the document at the cut, between two characters.

@@ -91,7 +91,7 @@ class EncodedConversations {
 std::uint64_t digest_of(const EncodedConversations& train, const EncodedConversations& validation);
 
 /// Encodes conversations, on all threads. A document without roles is encoded between the marks of `ids`, all of it
-/// supervised. Throws Error (usage) as Tokenizer::encode does, with the conversation's place.
+/// supervised. Throws Error (bad_input) where Tokenizer::encode throws, with the conversation's place.
 EncodedConversations encode_conversations(std::span<const Conversation> conversations, const ChatTemplate& chat,
                                           const Tokenizer& tokenizer, const SpecialIds& ids,
                                           const ChatEncoding& encoding);
@@ -116,8 +116,8 @@ EncodedConversations encode_sources(std::span<const ConversationSource> sources,
 
 /// Reads the conversations of data.train or data.mix, and of data.validation. In folders only .jsonl and .json files
 /// count, unless data.include names others. `key` names the data to train on in messages. Throws Error as
-/// find_source_files and read_conversations do, and usage if there is none to train on, or if a file is both trained on
-/// and held out, or in two sources.
+/// find_source_files and read_conversations do, bad_input if there is none to train on, and usage if a file is both
+/// trained on and held out, or in two sources.
 Conversations read_conversations(const DataConfig& config, const std::filesystem::path& base_directory,
                                  std::string_view key = "data.train");
 

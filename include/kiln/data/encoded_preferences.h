@@ -76,7 +76,7 @@ class EncodedPreferences final : public Examples {
   std::uint64_t digest() const;
 
   Index size() const override { return std::ssize(examples_); }
-  std::string_view unit() const override { return "prompts"; }
+  std::string_view unit() const override { return "prompt"; }
   Index rows(Index i) const override;
   /// Appends each answer as a sequence with positions from 0, and the comparisons between them.
   void append(Index i, std::uint64_t number, Batch& batch) const override;

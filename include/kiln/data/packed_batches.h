@@ -23,7 +23,7 @@ class Examples {
   Examples& operator=(const Examples&) = delete;
 
   virtual Index size() const = 0;
-  /// Returns what examples are called: "conversations".
+  /// Returns what an example is called: "conversation".
   virtual std::string_view unit() const = 0;
   /// Returns the rows that example i takes in a batch, 0 <= i < size().
   virtual Index rows(Index i) const = 0;

@@ -133,8 +133,8 @@ void write_token_file(const std::filesystem::path& path, std::span<const std::in
 /// ids that do not fit.
 std::string raw_token_bytes(std::span<const std::int32_t> tokens, Index vocab_size);
 
-/// Throws Error (usage) with both numbers if there are fewer than `needed` tokens. `what` names them ("data.train");
+/// Throws Error (usage) with both numbers if fewer than `needed` tokens are held. `what` names them ("data.train");
 /// `why` says what needs them ("a context of 64 (model.n_ctx)").
-void require_tokens(const TokenFile& tokens, Index needed, std::string_view what, std::string_view why);
+void require_tokens(Index held, Index needed, std::string_view what, std::string_view why);
 
 }  // namespace kiln

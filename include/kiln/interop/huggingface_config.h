@@ -55,6 +55,10 @@ std::optional<HeadKind> read_head(const std::filesystem::path& folder);
 /// (bad_input) if a file is not a JSON object.
 NamedTokens read_named_tokens(const std::filesystem::path& folder, Index vocab_size);
 
+/// Warns of each bos_token_id and eos_token_id of these two files that is not one of the tokenizer's `tokens` ids, and
+/// that read_named_tokens or special_ids therefore ignores. Throws as read_named_tokens does.
+void warn_of_unknown_ids(const std::filesystem::path& folder, Index tokens);
+
 /// Reads only the names, from the files beside a tokenizer.
 NamedTokens read_token_names(const std::filesystem::path& folder);
 

@@ -153,6 +153,9 @@ Config config_from_json(const Json& json, std::string_view source, Purpose purpo
 /// Returns the config as JSON with every key; config_from_json reads it back.
 Json config_to_json(const Config& config);
 
+/// Returns the places in which a config's files were found, absolute, as a run and its checkpoints keep them.
+Json places_to_json(const Config& config);
+
 /// Returns the keys whose values are not the defaults, as a person would write the config.
 Json brief_config(const Config& config);
 

@@ -29,7 +29,7 @@ struct ModelSource {
 
 /// Returns the folder that `argument` means: in a run directory its best checkpoint, or else the latest, or that of
 /// `choice` ("latest", "best" or a step); a checkpoint folder or Hugging Face model folder itself. Throws Error (usage)
-/// that says what is expected.
+/// that says what is expected, or which file the folder lacks.
 std::filesystem::path find_model_folder(const std::filesystem::path& argument,
                                         const std::optional<std::string>& choice = std::nullopt);
 

@@ -12,6 +12,8 @@
 
 namespace kiln {
 
+inline constexpr std::string_view kPlacesFile = "places.json";
+
 /// The paths in a run directory.
 struct RunPaths {
   std::filesystem::path root;
@@ -22,6 +24,7 @@ struct RunPaths {
 
   std::filesystem::path config() const { return root / "config.json"; }     // as resolved
   std::filesystem::path given() const { return root / "given.json"; }       // CONFIG as given, without --set
+  std::filesystem::path places() const { return root / kPlacesFile; }       // where CONFIG's files were found
   std::filesystem::path metrics() const { return root / "metrics.jsonl"; }  // see metrics.h
   std::filesystem::path log() const { return root / "train.log"; }
   std::filesystem::path plot() const { return root / "loss.svg"; }

@@ -42,7 +42,7 @@ struct AnswerReport {
 
 /// Continues each conversation up to its last answer options.generation.samples times, and compares. Conversations
 /// without roles or without an answer at their end are left out. One that leaves no room for an answer in the context
-/// counts as not answered. Throws Error (usage) if none is left, and as complete does.
+/// counts as not answered. Throws Error (bad_input) if none is left, and as complete does.
 AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, const ChatTemplate& chat,
                            std::span<const Conversation> conversations, const CompletionOptions& options);
 

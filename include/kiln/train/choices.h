@@ -34,7 +34,7 @@ struct RatedQuestion {
 
 /// Rates all choices. With a chat template, the prompt is a user's message and a choice the answer, with the token that
 /// ends it; else a choice continues the text. Prompts that do not fit into the context lose their beginning.
-/// Throws Error (usage) if a choice alone does not fit, or if a prompt has no token.
+/// Throws Error (bad_input) if a choice alone does not fit, or if a prompt has no token.
 std::vector<RatedQuestion> rate_choices(const ModelView& model, const Tokenizer& tokenizer, const SpecialIds& ids,
                                         const std::optional<ChatTemplate>& chat,
                                         std::span<const ChoiceQuestion> questions);

@@ -26,7 +26,7 @@ struct DataPreview {
   std::unique_ptr<Tokenizer> tokenizer = {};
   std::vector<DataExample> examples = {};
   Index epoch = 0;        // examples in one pass
-  std::string unit = {};  // what they are called: "windows", "conversations"
+  std::string unit = {};  // what one is called: "window", "conversation"
   Index training_tokens = 0, held_out_tokens = 0;
   Index held_out_prompts = 0;                             // of a policy gradient
   std::optional<ChatCensus> census;                       // of conversations

@@ -15,7 +15,9 @@ struct LearningRateRange {
   double to = 1.0;
   Index steps = 100;
 
-  /// Throws Error (usage) unless 0 < from < to and steps >= 20.
+  static constexpr Index kFewestSteps = 20;
+
+  /// Throws Error (usage) unless 0 < from < to and steps >= kFewestSteps.
   void validate() const;
 };
 
