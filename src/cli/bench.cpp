@@ -69,9 +69,10 @@ void add_machine(const BenchReport& report, Table& table) {
 
 void add_training(const BenchReport& report, Table& table) {
   table.heading(fmt::format("Training in {}", name_of(report.precision)));
-  table.row({"step", fmt::format("{:.2f} ms", report.step_seconds * kMilliseconds),
-             fmt::format("({:.2f} to {:.2f}, {})", report.fastest_seconds * kMilliseconds,
-                         report.slowest_seconds * kMilliseconds, counted(report.steps, "step"))});
+  table.row(
+      {"step", fmt::format("{:.2f} ms", report.step_seconds * kMilliseconds),
+       fmt::format("({:.2f} to {:.2f}, {})", report.fastest_seconds * kMilliseconds,
+                   report.slowest_seconds * kMilliseconds, counted(static_cast<std::int64_t>(report.steps), "step"))});
   table.row({"tokens/s", grouped(report.tokens_per_second)});
   table.row({"speed", fmt::format("{:.1f} GFLOP/s", report.flops_per_second / kGiga),
              fmt::format("{:.0f}% of peak", 100 * report.share_of_peak())});

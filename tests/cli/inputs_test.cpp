@@ -241,7 +241,7 @@ TEST(Inputs, ErrorsNameTheFileAndThePlaceInIt) {
   const std::string one = run.scratch.write("one_byte.txt", "e");
   expect(eval(one), "error: " + one + ": 1 token, but an evaluation needs at least 2");
   const std::string empty = run.scratch.write("empty.txt", "");
-  expect(eval(empty), "error: " + empty + ": is empty, but an evaluation needs at least 2 tokens");
+  expect(eval(empty), "error: " + empty + ": 0 tokens, but an evaluation needs at least 2 tokens");
   const std::string unknown = run.scratch.write("unknown.txt", "one two\nthree \u00e9");
   expect(eval(unknown), "error: " + unknown + ": character '\u00e9' (U+00E9) at byte 14 is not among the ");
   const std::string lines = run.scratch.write("b.jsonl", "{\"text\": \"one\"}\n\n{\"text\": \"two Z\"}\n");

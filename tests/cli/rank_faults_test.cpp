@@ -153,7 +153,7 @@ TEST_F(FaultyRanks, StopTogetherWithinAnEvaluationAtASignalToOneOfThemAndResumeO
 
 TEST_F(FaultyRanks, KeepTheLastCheckpointWhenOneDiesWhileTheRootSavesAndResumeOnFewer) {
   const std::string saving = small_.folder + "/checkpoints/.tmp-step-00000010";
-  Process training(launch(2, preloaded(KILN_FAULTY_DISK, testing::slow("tmp-step-00000010"), small_.training())));
+  Process training(launch(2, preloaded(KILN_FAULTY_DISK, testing::slow("tmp-step-00000010", 500), small_.training())));
   ASSERT_TRUE(testing::wait_until([&] { return fs::exists(saving); }));
   ::kill(process_of_rank(1, small_.folder), SIGKILL);
   const Outcome outcome = training.finish();
