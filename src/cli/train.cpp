@@ -165,7 +165,7 @@ bool holds_model(const std::filesystem::path& folder) {
   return holds(kWeightsFile) || holds(kWeightsIndex) || holds(kAdapterWeightsFile);
 }
 
-/// Throws Error (usage) if the config lies in a run's checkpoints; the message names the command that resumes the run.
+/// Refuses a path within a run's checkpoints, and names the command that resumes the run.
 void check_no_checkpoint(const std::string& config) {
   std::filesystem::path inner = std::filesystem::path(config).lexically_normal();
   if (inner.extension() == ".json") return;
@@ -197,8 +197,8 @@ std::vector<std::string> commands_for_runs_in(const std::string& folder) {
   return commands;
 }
 
-/// Throws Error (usage) if the config is a folder other than a run; the message names the commands that continue the
-/// runs in it, train on its texts, or on the model that it holds.
+/// Refuses a folder that is not a run. Names the commands that continue the runs in it, or that train on its texts or
+/// its model.
 void check_no_folder(const std::string& config) {
   const std::filesystem::path path = config;
   if (!is_folder(path)) return;

@@ -77,10 +77,9 @@ DataConfig Config::located_data() const {
 void Config::settle_bases() {
   const std::vector<std::string> paths = relative_paths(*this);
   std::vector<fs::path> settled;
-  std::error_code gone;  // the working directory of a run may be removed while it is not needed
   for (const fs::path& base : places()) {
     const auto holds = [&](const std::string& path) { return something_is_at(base / path); };
-    const fs::path absolute = (fs::current_path(gone) / base / "").lexically_normal();
+    const fs::path absolute = absolute_text(base / "");
     const bool is_new = std::ranges::find(settled, absolute) == settled.end();
     if (is_new && std::ranges::any_of(paths, holds)) settled.push_back(absolute);
   }

@@ -4,6 +4,7 @@
 #include "kiln/core/error.h"
 #include "kiln/core/format.h"
 #include "kiln/core/memory.h"
+#include "kiln/core/report.h"
 #include "kiln/data/conversation.h"
 #include "kiln/data/corpus.h"
 #include "kiln/data/dataset.h"
@@ -57,6 +58,8 @@ void read_text(Finetuning& f, const ModelSource& source, const Tokenizer& tokeni
     data.validation_fraction = bytes > 0 ? rounded(std::min(0.1, kHeldOutBytes / bytes)) : 0;
   }
   const Corpus corpus(data, {}, "--data");
+  const std::string odd_bytes = tokenizer.type() == "byte" ? "" : corpus.check_bytes();
+  if (!odd_bytes.empty()) warn("{}", odd_bytes);
   const SpecialIds ids = special_ids(tokenizer, f.config.tokenizer, source.named);
   const TextLength length = estimate_length(corpus, tokenizer, ids.marks());
   f.tokens = static_cast<double>(length.train);

@@ -113,8 +113,12 @@ TEST(Inputs, BytesThatAreNoTextAreForModelsOfBytesOnly) {
                       "data.train=" + file});
   };
   EXPECT_EQ(train("byte").code, 0);
+  const SmallRun chars;
+  ASSERT_EQ(chars.train({"--set", "train.steps=1", "--set", "tokenizer.type=char"}).code, 0);
+  const std::string config = run.scratch.path("made_config.json").string();
   for (const Outcome& outcome :
-       {train("bpe"), run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", made})}) {
+       {train("bpe"), run_kiln({"new", "--init-from", chars.folder, "--data", file, "--output", config}),
+        run_kiln({"tokenizer", "train", "--input", file, "--vocab-size", "300", "--output", made})}) {
     EXPECT_EQ(outcome.code, 3);
     EXPECT_THAT(outcome.err, HasSubstr("a.txt: is not text in UTF-8: of its first 2,000 bytes, "));
   }

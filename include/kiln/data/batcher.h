@@ -25,7 +25,7 @@ std::optional<TokenId> document_border(const DataConfig& data, const SpecialIds&
 class Batcher {
  public:
   /// With a `border`, neither attention nor positions cross such a token (Batch::append_window).
-  /// Throws Error (bad_input) with both numbers if there are fewer than T + 1 tokens.
+  /// Throws Error (usage) with both numbers if there are fewer than T + 1 tokens.
   Batcher(TokenFile tokens, Index T, DataOrder order, std::uint64_t seed, std::optional<TokenId> border = {});
 
   /// Returns the whole windows in the data: an epoch, and a batch of "all".
@@ -87,7 +87,7 @@ Index steps_of_epochs(double epochs, Index windows_per_epoch, Index windows_per_
 class EvaluationBatches final : public EvaluationSource {
  public:
   /// With a `border`, targets that follow such a token are not scored (Batch::append_window).
-  /// Throws Error (bad_input) with both numbers if there are fewer than 2 tokens.
+  /// Throws Error (usage) with both numbers if there are fewer than 2 tokens.
   EvaluationBatches(TokenFile tokens, Index T, Index B, Index most_targets = std::numeric_limits<Index>::max(),
                     std::optional<TokenId> border = {});
 

@@ -23,7 +23,7 @@ bool has_tokenizer(const std::filesystem::path& folder);
 
 /// Loads a tokenizer.json, a folder that holds one (a checkpoint), or a folder with vocab.json and merges.txt. Throws
 /// Error (usage) if `path` is none of these, (bad_input) if a file of the folder is a link that leads out of it or the
-/// files beside its tokenizer.json add tokens that this lacks, and as the readers below do.
+/// files beside its tokenizer.json give a token another id, and as the readers below do.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
 /// Reads the text of a tokenizer.json: byte-level BPE with one of kSplitPatterns, or what to_json writes for char, byte
