@@ -79,7 +79,8 @@ class PromptEncoder {
     const auto begin = std::ssize(encoded.prompt);
     const auto last = std::ranges::find(tokens.supervised.rbegin(), tokens.supervised.rend(), 1).base();
     const auto end = last - tokens.supervised.begin();  // what follows is not the answer's
-    assert(begin < end && std::equal(encoded.prompt.begin(), encoded.prompt.end(), tokens.ids.begin()));
+    check(begin < end && std::equal(encoded.prompt.begin(), encoded.prompt.end(), tokens.ids.begin()),
+          "the model's chat template writes a question otherwise once it is answered; choose another by chat.template");
     census.longest = std::max(census.longest, end);
     if (rows(1 + end - begin) > encoding_.n_ctx) {
       ++census.too_long;

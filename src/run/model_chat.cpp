@@ -49,13 +49,17 @@ std::string_view without_line_end(std::string_view text) {
   return text.substr(0, text.size() - (text.ends_with('\n') ? 1 : 0));
 }
 
-/// Returns the choice. Throws Error (usage) if the folder has another template.
-ChatTemplateKind checked_choice(ChatTemplateKind choice, const std::filesystem::path& folder, std::string_view key) {
-  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
-  const ChatTemplateKind kind = own && own->kind ? *own->kind : choice;
-  check(kind == choice, "{} {}: {} has the template {}; leave the choice out", key, name_of(choice), folder.string(),
-        name_of(kind));
-  return choice;
+/// Returns the template for a model that has none: chatml or llama3 if the vocabulary has its tokens, else plain.
+ChatTemplateKind template_of_vocabulary(const Tokenizer& tokenizer, std::string_view key) {
+  for (const ChatTemplateKind kind : {ChatTemplateKind::chatml, ChatTemplateKind::llama3}) {
+    const auto has = [&](const std::string& token) { return tokenizer.special(token).has_value(); };
+    if (!std::ranges::all_of(chat_special_tokens(kind), has)) continue;
+    inform("the model has no chat template: using \"{}\", whose tokens its vocabulary has, see {}", name_of(kind), key);
+    return kind;
+  }
+  inform("the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see {}",
+         key);
+  return ChatTemplateKind::plain;
 }
 
 }  // namespace
@@ -73,39 +77,40 @@ std::string read_chat_template(const std::filesystem::path& folder) {
   return jinja;
 }
 
-std::optional<ChatRecognition> recognise_folder_template(const std::filesystem::path& folder) {
+std::optional<ChatTemplateSpec> folder_chat_template(const std::filesystem::path& folder) {
   const std::string jinja = read_chat_template(folder);
   if (jinja.empty()) return std::nullopt;
   const Json config = tokenizer_config(folder);
-  return recognise_chat_template(
+  return chat_template_of_jinja(
       jinja, {.start = configured_token(config, "bos_token"), .end = configured_token(config, "eos_token")});
 }
 
-std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key) {
-  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
-  if (!own) return std::nullopt;
-  check(own->kind.has_value(),
-        "{}: its chat template is not one of kiln's: {}; choose the closest of chatml, llama3 and plain with {}",
-        folder.string(), own->obstacle, key);
-  if (!own->writes_tools) {
-    inform("{}: its chat template is {}, but for messages of tools, which kiln writes as {} does", folder.string(),
-           name_of(*own->kind), name_of(*own->kind));
-  }
-  return own->kind;
+ChatTemplateSpec choose_chat_template(const std::optional<ChatTemplateKind>& choice,
+                                      const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                                      std::string_view key) {
+  const std::optional<ChatTemplateSpec> own = folder_chat_template(folder);
+  if (!choice) return own ? *own : ChatTemplateSpec{.kind = template_of_vocabulary(tokenizer, key)};
+  const bool is_foreign = own && own->kind == ChatTemplateKind::own;
+  check(own || choice != ChatTemplateKind::own,
+        "{} own: {} has no chat template of its own; leave the choice out, or choose chatml, llama3 or plain", key,
+        folder.empty() ? "the model" : folder.string());
+  check(!own || is_foreign || own->kind == *choice, "{} {}: {} has the template {}; leave the choice out", key,
+        name_of(*choice), folder.string(), name_of(own ? own->kind : *choice));
+  if (!is_foreign) return {.kind = *choice};
+  if (*choice == ChatTemplateKind::own) return *own;
+  inform("{}: using the template {} in place of the model's own", folder.string(), name_of(*choice));
+  return {.kind = *choice};
 }
 
-ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
-                                     std::string_view key) {
-  if (const auto kind = folder_chat_template(folder, key)) return *kind;
-  for (const ChatTemplateKind kind : {ChatTemplateKind::chatml, ChatTemplateKind::llama3}) {
-    const auto has = [&](const std::string& token) { return tokenizer.special(token).has_value(); };
-    if (!std::ranges::all_of(chat_special_tokens(kind), has)) continue;
-    inform("the model has no chat template: using \"{}\", whose tokens its vocabulary has, see {}", name_of(kind), key);
-    return kind;
+ChatTemplate bind_chat_template(const ChatTemplateSpec& spec, const Tokenizer& tokenizer, const SpecialIds& ids,
+                                const std::filesystem::path& folder, std::string_view key) {
+  if (spec.kind != ChatTemplateKind::own) return {spec, tokenizer, ids};
+  try {
+    return {spec, tokenizer, ids};
+  } catch (const Error& error) {
+    fail(ExitCode::usage, "{}: kiln cannot use its chat template: {}; choose chatml, llama3 or plain with {}",
+         folder.string(), error.what(), key);
   }
-  inform("the vocabulary has no tokens of a chat template: using \"plain\" (\"User: ...\", \"Assistant: ...\"), see {}",
-         key);
-  return ChatTemplateKind::plain;
 }
 
 bool is_chat_run(const LoadedModel& model) {
@@ -120,16 +125,16 @@ ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<Chat
   check(!own || !choice || own == choice, "{} {}: {} was finetuned with the template {}; leave the choice out", key,
         name_of(choice.value_or(ChatTemplateKind::plain)), folder.string(),
         name_of(own.value_or(ChatTemplateKind::plain)));
-  const ChatTemplateKind kind = own      ? *own
-                                : choice ? checked_choice(*choice, folder, key)
-                                         : model_chat_template(folder, *model.tokenizer, key);
-  ChatTemplate chat(kind, *model.tokenizer, model.ids());
+  const ChatTemplateSpec spec = own && own != ChatTemplateKind::own
+                                    ? ChatTemplateSpec{.kind = *own}
+                                    : choose_chat_template(own ? own : choice, folder, *model.tokenizer, key);
+  ChatTemplate chat = bind_chat_template(spec, *model.tokenizer, model.ids(), folder, key);
   if (!is_run) return chat;
   const std::uint64_t hash = read_trainer_state(folder).chat_template;
   check(hash == 0 || hash == chat.hash(),
         "{}: was finetuned with another form of the template {} (hash {:016x}) than this kiln has (hash {:016x}); use "
         "the version of kiln that made it",
-        folder.string(), name_of(kind), hash, chat.hash());
+        folder.string(), name_of(spec.kind), hash, chat.hash());
   return chat;
 }
 

@@ -28,7 +28,8 @@ constexpr std::string_view kPlainOpening =
     R"( }}{% endif %}{% endif %}{% endfor %})"
     R"({% if add_generation_prompt %}{% if messages | length > 0 %}{{ '\n\n' }}{% endif %}{{ 'Assistant:' }}{% endif %})";
 
-/// Returns a string literal of Jinja.
+}  // namespace
+
 std::string jinja_literal(std::string_view text) {
   std::string literal = "'";
   for (const char c : text) {
@@ -55,8 +56,6 @@ std::string jinja_literal(std::string_view text) {
   return literal + "'";
 }
 
-}  // namespace
-
 std::string chat_jinja(ChatTemplateKind kind, std::string_view begin, std::string_view end) {
   switch (kind) {
     case ChatTemplateKind::chatml:
@@ -64,6 +63,7 @@ std::string chat_jinja(ChatTemplateKind kind, std::string_view begin, std::strin
     case ChatTemplateKind::llama3:
       return std::string(kLlama3Jinja);
     case ChatTemplateKind::plain:
+    case ChatTemplateKind::own:
       break;
   }
   std::string jinja;

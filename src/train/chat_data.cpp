@@ -32,18 +32,10 @@ std::unique_ptr<Tokenizer> starting_tokenizer(const Config& config) {
   return make_tokenizer(config.located_tokenizer(), {});
 }
 
-/// Returns the config's template, else the model's own. Throws Error (usage) if both are known and differ.
-ChatTemplateKind template_of(const Config& config, const DataPlaces& places, const Tokenizer& tokenizer) {
-  const std::filesystem::path folder = places.base ? places.base->text_folder() : std::filesystem::path();
-  const std::optional<ChatTemplateKind> chosen = config.chat.kind();
-  if (!chosen) return model_chat_template(folder, tokenizer, kTemplateKey);
-  const std::optional<ChatRecognition> own = recognise_folder_template(folder);
-  const ChatTemplateKind kind = own && own->kind ? *own->kind : *chosen;
-  check(kind == *chosen,
-        "chat.template: is {}, but {} was finetuned with {}; leave the key out, or start from a model without a "
-        "template",
-        name_of(*chosen), folder.string(), name_of(kind));
-  return *chosen;
+/// Returns the folder with the chat template: the checkpoint that the run resumes from, else the model it starts from.
+std::filesystem::path template_folder(const DataPlaces& places) {
+  if (places.checkpoint) return *places.checkpoint;
+  return places.base ? places.base->text_folder() : std::filesystem::path();
 }
 
 }  // namespace
@@ -52,23 +44,25 @@ void load_chat(Config& config, const DataPlaces& places, const ResumeOptions& op
   data.tokenizer = places.checkpoint ? resumed_tokenizer(config, *places.checkpoint, options.force_tokenizer)
                                      : starting_tokenizer(config);
   const NamedTokens named = named_tokens(config, places, *data.tokenizer);
-  const ChatTemplateKind kind = template_of(config, places, *data.tokenizer);
+  const std::filesystem::path folder = template_folder(places);
+  const ChatTemplateSpec spec = choose_chat_template(config.chat.kind(), folder, *data.tokenizer, kTemplateKey);
   const Index entries = data.tokenizer->vocab_size();
   if (places.base) check_tokenizer_fits(*data.tokenizer, places.base->vocab_size, *config.init_from);
-  data.tokenizer = with_chat_tokens(std::move(data.tokenizer), kind);
+  data.tokenizer = with_chat_tokens(std::move(data.tokenizer), spec.kind);
   if (const Index added = data.tokenizer->vocab_size() - entries; added > 0 && places.base) {
     data.known_entries = entries;
     inform("the vocabulary lacks {} of the template {}; they begin as the mean of the embedding",
-           counted(added, "token"), name_of(kind));
+           counted(added, "token"), name_of(spec.kind));
   }
-  config.chat.set(kind);
-  if (kind != ChatTemplateKind::plain && !config.tokenizer.end_of_text) {
-    config.tokenizer.end_of_text =
-        data.tokenizer->token_bytes(ChatTemplate(kind, *data.tokenizer, SpecialIds()).end_of_turn());
-  }
+  config.chat.set(spec.kind);
+  const auto bound = [&](const SpecialIds& ids) {
+    return bind_chat_template(spec, *data.tokenizer, ids, folder, kTemplateKey);
+  };
+  if (spec.kind != ChatTemplateKind::plain && !config.tokenizer.end_of_text)
+    config.tokenizer.end_of_text = data.tokenizer->token_bytes(bound({}).end_of_turn());
   data.ids = special_ids(*data.tokenizer, config.tokenizer, named);
   config.tokenizer = with_names(config.tokenizer, *data.tokenizer, data.ids);
-  data.chat.emplace(kind, *data.tokenizer, data.ids);
+  data.chat = bound(data.ids);
 }
 
 }  // namespace kiln

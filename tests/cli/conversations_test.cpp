@@ -254,11 +254,14 @@ TEST(ConversationCommands, OfTwoTemplatesInAFolderTheFileCounts) {
   std::filesystem::remove(model.scratch.path("two/chat_template.jinja"));
   const Outcome unknown = model.kiln({"chat", "two"}, "say d\n");
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_THAT(
-      unknown.err,
-      HasSubstr(
-          "two: its chat template is not one of kiln's: of user \"Hello\" it makes \"another\", where chatml has "
-          "\"<|im_start|>user\\nHello<|im_end|>\\n\"; choose the closest of chatml, llama3 and plain with --template"));
+  EXPECT_THAT(unknown.err,
+              HasSubstr("two: kiln cannot use its chat template: it leaves out what the model says; choose "
+                        "chatml, llama3 or plain with --template"));
+  config["chat_template"] =
+      "{% for m in messages %}{{ '<|im_start|>' ~ m.role ~ '\n' ~ m.content ~ eos_token ~ '\\n' }}"
+      "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  model.scratch.write("two/tokenizer_config.json", config.dump());
+  EXPECT_EQ(model.kiln({"chat", "two", "--greedy"}, "say d\n").out, "dd\n") << "chatml in other words";
   config["chat_template"] = {{{"name", "tool_use"}, {"template", "{{ tools }}"}},
                              {{"name", "default"}, {"template", jinja}}};
   model.scratch.write("two/tokenizer_config.json", config.dump());

@@ -437,6 +437,10 @@ def chat_template():
                      "~ m.content | trim ~ '<|eot_id|>' %}\n  {{- ('<|begin_of_text|>' if loop.first else '') + c }}\n"
                      "{%- endfor %}{% if add_generation_prompt %}"
                      "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}\n")
+    yield "brackets", ("{% set all = messages[1:] %}" + loop.replace("messages", "all") + "{% if m.role == 'user' %}{{ bos_token ~ "
+                       "'[U] ' ~ (messages[0].content if loop.first) ~ m.content.strip() ~ ' [/U]' }}{% else %}"
+                       "{{ ' ' + m.content + ' ' + eos_token }}{% endif %}{% endfor %}")
+    yield "bad_thoughts", chatml.replace("m.content", "m.content.split('s')[-1]")
     yield "bad_inst", "{{ bos_token }}" + loop + "{{ '[INST] ' ~ m.content ~ ' [/INST]' }}{% endfor %}"
     yield "bad_filters", ("{{ messages | selectattr('role', 'eq', 'user') | list | length }}{{ 'a-b'.split('-', 1) | join }}"
                           "{{ messages[0].items() | first | last | upper | replace('A', \"b\") | default('', true) }}")

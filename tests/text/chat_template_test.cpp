@@ -14,22 +14,10 @@ using testing::chat_template;
 using testing::expect_error;
 using testing::kAllTemplates;
 using testing::random_chat;
+using testing::supervised_text;
 
 const std::vector<ChatMessage> kShortChat{
     {ChatRole::system, "Be brief."}, {ChatRole::user, "  Hi?\n"}, {ChatRole::assistant, "Hello."}};
-
-/// The supervised tokens as text, with "|" where others come between.
-std::string supervised_text(const Tokenizer& tokenizer, const ChatTokens& tokens) {
-  std::string text;
-  for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
-    if (tokens.supervised[i] != 0) {
-      text += tokenizer.token_bytes(tokens.ids[i]);
-    } else if (i > 0 && tokens.supervised[i - 1] != 0) {
-      text += '|';
-    }
-  }
-  return text;
-}
 
 /// The tokenizers that split a template's whole text where the template does.
 std::vector<std::unique_ptr<Tokenizer>> agreeing_tokenizers(ChatTemplateKind kind) {

@@ -39,6 +39,19 @@ inline ChatTemplate chat_template(ChatTemplateKind kind, const Tokenizer& tokeni
   return ChatTemplate(kind, tokenizer, special_ids(tokenizer, {}));
 }
 
+/// The supervised tokens as text, with "|" where others come between.
+inline std::string supervised_text(const Tokenizer& tokenizer, const ChatTokens& tokens) {
+  std::string text;
+  for (std::size_t i = 0; i < tokens.ids.size(); ++i) {
+    if (tokens.supervised[i] != 0) {
+      text += tokenizer.token_bytes(tokens.ids[i]);
+    } else if (i > 0 && tokens.supervised[i - 1] != 0) {
+      text += '|';
+    }
+  }
+  return text;
+}
+
 /// A conversation of up to six messages, now and then none. Some contents are empty, have white space around them, or
 /// (if `types_markers`) spell special tokens.
 inline std::vector<ChatMessage> random_chat(Rng& rng, bool types_markers) {

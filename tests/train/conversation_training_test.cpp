@@ -159,7 +159,7 @@ TEST(ConversationTraining, TheCheckpointHasTheTemplateTwiceAndStopsAtTheEndOfATu
   const Json tokenizer = parse_json(read_file(folder / "tokenizer_config.json"), "tokenizer_config.json");
   EXPECT_EQ(tokenizer["chat_template"], read_file(folder / "chat_template.jinja"));
   EXPECT_EQ(tokenizer["eos_token"], "<|im_end|>");
-  EXPECT_EQ(folder_chat_template(folder, "--template"), ChatTemplateKind::chatml);
+  EXPECT_EQ(folder_chat_template(folder)->kind, ChatTemplateKind::chatml);
   EXPECT_NE(read_trainer_state(folder).chat_template, 0u);
   const LoadedModel loaded = load_model(paths.root.string());
   EXPECT_EQ(loaded.ids().ends.front(), loaded.tokenizer->special("<|im_end|>"));
@@ -171,18 +171,99 @@ TEST(ConversationTraining, AFoldersTemplateIsReadWithItsTokens) {
     scratch.write("tokenizer_config.json", config.dump());
     return scratch.path();
   };
-  const std::string chatml =
-      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + eos_token + '\\n' }}{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-  Json config{{"chat_template", chatml}, {"bos_token", nullptr}, {"eos_token", "<|im_end|>"}};
-  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), ChatTemplateKind::chatml);
-  config["eos_token"] = {{"content", "<|im_end|>"}, {"lstrip", false}};
-  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), ChatTemplateKind::chatml);
-  config["eos_token"] = "</s>";
-  expect_error_with(ExitCode::usage, {"its chat template is not one of kiln's", "Hello</s>", "choose the closest"},
-                    [&] { folder_chat_template(folder_with(config), "--template"); });
+  Json config{{"chat_template", "{{ eos_token }}"}, {"bos_token", nullptr}, {"eos_token", "<|im_end|>"}};
+  const std::optional<ChatTemplateSpec> own = folder_chat_template(folder_with(config));
+  ASSERT_TRUE(own.has_value());
+  EXPECT_EQ(own->kind, ChatTemplateKind::own);
+  EXPECT_EQ(own->jinja, "{{ eos_token }}");
+  EXPECT_EQ(own->tokens.start, "");
+  EXPECT_EQ(own->tokens.end, "<|im_end|>");
+  config["eos_token"] = {{"content", "</s>"}, {"lstrip", false}};
+  EXPECT_EQ(folder_chat_template(folder_with(config))->tokens.end, "</s>");
   config.erase("chat_template");
-  EXPECT_EQ(folder_chat_template(folder_with(config), "--template"), std::nullopt);
+  EXPECT_FALSE(folder_chat_template(folder_with(config)).has_value());
+}
+
+/// A folder as other programs write it, whose template begins each conversation with a system message.
+std::filesystem::path foreign_model(const Scratch& scratch, const std::string& jinja) {
+  Config config = chat_config(scratch);
+  config.train.steps = 2;
+  const RunPaths paths = train(config, scratch.path("base"));
+  const std::filesystem::path from = *latest_checkpoint(paths.checkpoints()), folder = scratch.path("foreign");
+  std::filesystem::create_directories(folder);
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "generation_config.json"})
+    std::filesystem::copy_file(from / file, folder / file);
+  Json tokenizer = parse_json(read_file(from / "tokenizer_config.json"), "tokenizer_config.json");
+  tokenizer["chat_template"] = jinja;
+  scratch.write("foreign/tokenizer_config.json", tokenizer.dump());
+  return folder;
+}
+
+const std::string kGood =
+    "{{ '<|im_start|>system\nBe good.' + eos_token }}{% for m in messages %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+TEST(ConversationTraining, AForeignTemplateIsTrainedWithAndKept) {
+  const Scratch scratch;
+  const std::filesystem::path base = foreign_model(scratch, kGood);
+  const LogCapture log;
+  Config config = ConfigFile(scratch.write("sft.json", R"({"init_from": ")" + base.string() +
+                                                           R"(", "objective": {"type": "sft"}, "data": {"train": [")" +
+                                                           scratch.write("chats.jsonl", chats()) +
+                                                           R"("]}, "train": {"steps": 8, "batch_size": 2}})"))
+                      .config();
+  const RunPaths whole = train(config, scratch.path("whole"));
+  EXPECT_THAT(log.text(), HasSubstr("template own; 108 conversations"));
+  const RunPaths parts = train(config, scratch.path("parts"), 3);
+  std::filesystem::remove_all(base);
+  train(config, scratch.path("parts"), -1, OpenMode::resume);
+  const std::filesystem::path folder = whole.checkpoints() / checkpoint_name(8);
+  for (const char* file : {"model.safetensors", "tokenizer_config.json", "chat_template.jinja"})
+    EXPECT_EQ(read_file(folder / file), read_file(parts.checkpoints() / checkpoint_name(8) / file)) << file;
+  EXPECT_EQ(read_file(folder / "chat_template.jinja"), kGood);
+
+  const LoadedModel loaded = load_model(whole.root.string());
+  const ChatTemplate chat = chat_template_of(loaded, std::nullopt, "--template");
+  EXPECT_EQ(chat.kind(), ChatTemplateKind::own);
+  EXPECT_EQ(chat.text(std::vector<ChatMessage>{{ChatRole::user, "say c"}}, true),
+            "<|im_start|>system\nBe good.<|im_end|><|im_start|>user\nsay c<|im_end|><|im_start|>assistant\n");
+  EXPECT_EQ(loaded.ids().ends.front(), chat.end_of_turn());
+  expect_error_with(ExitCode::usage, {"--template plain", "was finetuned with the template own"},
+                    [&] { chat_template_of(loaded, ChatTemplateKind::plain, "--template"); });
+}
+
+TEST(ConversationTraining, InPlaceOfAForeignTemplateOneOfKilnsMayBeChosen) {
+  const Scratch scratch;
+  const LoadedModel loaded = load_model(foreign_model(scratch, kGood).string());
+  const auto chosen = [&](std::optional<ChatTemplateKind> choice) {
+    return chat_template_of(loaded, choice, "--template").kind();
+  };
+  EXPECT_EQ(chosen(std::nullopt), ChatTemplateKind::own);
+  EXPECT_EQ(chosen(ChatTemplateKind::own), ChatTemplateKind::own);
+  const LogCapture log;
+  EXPECT_EQ(chosen(ChatTemplateKind::chatml), ChatTemplateKind::chatml);
+  EXPECT_THAT(log.text(), HasSubstr("using the template chatml in place of the model's own"));
+  EXPECT_EQ(chosen(ChatTemplateKind::plain), ChatTemplateKind::plain);
+  expect_error_with(ExitCode::usage, {"\"llama3\": the vocabulary has no special token"},
+                    [&] { chosen(ChatTemplateKind::llama3); });
+}
+
+TEST(ConversationTraining, AForeignTemplateThatCannotBeUsedNamesWhyAndWhatToChoose) {
+  const Scratch scratch;
+  const LoadedModel loaded = load_model(foreign_model(scratch, "{{ messages[0].content }}").string());
+  expect_error_with(ExitCode::usage,
+                    {"foreign: kiln cannot use its chat template: it leaves out what the model says; choose chatml, "
+                     "llama3 or plain with --template"},
+                    [&] { chat_template_of(loaded, std::nullopt, "--template"); });
+  EXPECT_EQ(chat_template_of(loaded, ChatTemplateKind::plain, "--template").kind(), ChatTemplateKind::plain);
+}
+
+TEST(ConversationTraining, AModelWithoutATemplateHasNoneOfItsOwn) {
+  const Scratch scratch;
+  std::filesystem::path folder = foreign_model(scratch, "");
+  expect_error_with(ExitCode::usage, {"--template own: ", "has no chat template of its own"},
+                    [&] { chat_template_of(load_model(folder.string()), ChatTemplateKind::own, "--template"); });
 }
 
 TEST(ConversationTraining, OtherConversationsAreRefusedOnResume) {
@@ -236,7 +317,7 @@ TEST(ConversationTraining, AnotherTemplateThanTheModelsIsRefusedAndNamed) {
   TrainingRun(finetuning(scratch, base), scratch.path("chatml")).train();
   Config config = finetuning(scratch, scratch.path("chatml"));
   config.chat.choice = ChatTemplateChoice::plain;
-  expect_error_with(ExitCode::usage, {"chat.template: is plain", "was finetuned with chatml"},
+  expect_error_with(ExitCode::usage, {"chat.template plain", "has the template chatml; leave the choice out"},
                     [&] { TrainingRun(config, scratch.path("plain")); });
   config.chat.choice = ChatTemplateChoice::automatic;
   EXPECT_EQ(TrainingRun(config, scratch.path("auto")).config().chat.kind(), ChatTemplateKind::chatml);

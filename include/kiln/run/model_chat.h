@@ -17,24 +17,27 @@ namespace kiln {
 /// for files that cannot be read.
 std::string read_chat_template(const std::filesystem::path& folder);
 
-/// Returns which built-in template a folder's own is; nullopt if it has none. Throws as read_chat_template does.
-std::optional<ChatRecognition> recognise_folder_template(const std::filesystem::path& folder);
+/// Returns a folder's own template; nullopt if it has none. Throws as read_chat_template does.
+std::optional<ChatTemplateSpec> folder_chat_template(const std::filesystem::path& folder);
 
-/// Returns the same where it is a built-in one, and says so if it treats messages of tools otherwise. Throws Error
-/// (usage) if it is another one; the message names what it does otherwise, and `key` ("--template"), which chooses one.
-std::optional<ChatTemplateKind> folder_chat_template(const std::filesystem::path& folder, std::string_view key);
+/// Returns the choice, else the folder's own template; else chatml or llama3 if the vocabulary has its tokens; else
+/// plain. Reports the latter two, and a choice in place of a foreign template. `key` ("--template") is what chooses.
+/// Throws Error (usage) for a choice where the folder has another built-in template, and for `own` where it has none.
+ChatTemplateSpec choose_chat_template(const std::optional<ChatTemplateKind>& choice,
+                                      const std::filesystem::path& folder, const Tokenizer& tokenizer,
+                                      std::string_view key);
 
-/// Returns the template to talk with: that of the folder; else chatml or llama3 if the vocabulary has its tokens; else
-/// plain; reports the latter two. Throws as folder_chat_template does.
-ChatTemplateKind model_chat_template(const std::filesystem::path& folder, const Tokenizer& tokenizer,
-                                     std::string_view key);
+/// Binds the template of a folder. Throws Error (usage) as ChatTemplate does; where the template is the model's own,
+/// the message names the folder and `key`, which chooses another.
+ChatTemplate bind_chat_template(const ChatTemplateSpec& spec, const Tokenizer& tokenizer, const SpecialIds& ids,
+                                const std::filesystem::path& folder, std::string_view key);
 
 /// Returns true if the model is a checkpoint of a run that was trained on conversations.
 bool is_chat_run(const LoadedModel& model);
 
-/// Returns the template to talk with, bound to the model's tokenizer: the choice, else model_chat_template. Throws
-/// Error (usage) for a choice that is not the template the model was finetuned with or that its folder has, and if a
-/// checkpoint was written by a kiln whose template rendered otherwise; the message names both.
+/// Returns the template to talk with, bound to the model's tokenizer (see choose_chat_template). Throws Error (usage)
+/// for a choice that is not the template the model was finetuned with, and if a checkpoint was written by a kiln whose
+/// template rendered otherwise; the message names both.
 ChatTemplate chat_template_of(const LoadedModel& model, const std::optional<ChatTemplateKind>& choice,
                               std::string_view key);
 

@@ -80,9 +80,9 @@ struct ObjectiveConfig {
 };
 
 /// The choice of a template: automatic, or one of kChatTemplateKinds.
-enum class ChatTemplateChoice { automatic, chatml, llama3, plain };
-inline constexpr std::array<std::string_view, 4> kChatTemplateChoices{"auto", kChatTemplateKinds[0],
-                                                                      kChatTemplateKinds[1], kChatTemplateKinds[2]};
+enum class ChatTemplateChoice { automatic, chatml, llama3, plain, own };
+inline constexpr std::array<std::string_view, 5> kChatTemplateChoices{
+    "auto", kChatTemplateKinds[0], kChatTemplateKinds[1], kChatTemplateKinds[2], kChatTemplateKinds[3]};
 inline std::span<const std::string_view> names_of(ChatTemplateChoice) { return kChatTemplateChoices; }
 
 struct ChatConfig {
@@ -99,7 +99,8 @@ struct ChatConfig {
   void visit(V& v) {
     v("template", choice,
       "format of conversations; chatml and llama3 have special tokens, which a new vocabulary reserves; plain: \"User: "
-      "...\"; auto: the model's own template, else the one whose tokens the vocabulary has, else plain");
+      "...\"; own: the one in Jinja that the model of init_from has; auto: that one, else the one whose tokens the "
+      "vocabulary has, else plain");
   }
 };
 
