@@ -17,13 +17,12 @@ build="build-fuzz"
 limits=(-max_len=16384 -malloc_limit_mb=16 -rss_limit_mb=1024 -timeout=10)
 
 command -v clang++ >/dev/null || die "clang++ is not on the PATH (Debian: apt-get install clang)"
-cmake --preset fuzz
-cmake --build "$build" --parallel "$(build_jobs)" --target fuzzers
-
 targets=("$@")
 if ((${#targets[@]} == 0)); then
   for folder in tests/fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
 fi
+cmake --preset fuzz
+cmake --build "$build" --parallel "$(build_jobs)" --target "${targets[@]/#/fuzz_}"
 
 # Files that targets write and read go to memory where there is a place for that.
 TMPDIR="$(mktemp -d -p "$([[ -w /dev/shm ]] && echo /dev/shm || echo /tmp)" kiln-fuzz-XXXXXX)"

@@ -74,16 +74,16 @@ void write_huggingface(const fs::path& path, ExportJob& job) {
   if (family_of(job.model()) == Family::kiln)
     spdlog::warn("transformers has no class for this architecture (model_type \"kiln\"); kiln reads the folder");
   warn(insertion_warnings(*job.loaded.tokenizer, {kStart, kEndOfSentence, kParagraph}, "transformers"));
-  write_huggingface_folder(path, job.model(), job.vocab_size(), job.weights(),
-                           tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(),
-                                           read_chat_template(job.loaded.source.text_folder())),
-                           {.type = job.type, .rewards = job.loaded.source.rewards});
+  write_huggingface_folder(
+      path, job.model(), job.vocab_size(), job.weights(),
+      tokenizer_files(*job.loaded.tokenizer, job.model(), job.loaded.ids(), chat_jinja_of(job.loaded)),
+      {.type = job.type, .rewards = job.loaded.source.rewards});
 }
 
 void write_gguf(const fs::path& path, ExportJob& job) {
   warn(gguf_warnings(*job.loaded.tokenizer, job.loaded.ids()));
   write_gguf_model(path, job.name, job.model(), job.vocab_size(), std::move(job.weights()), *job.loaded.tokenizer,
-                   job.loaded.ids(), job.type, job.tied_head, read_chat_template(job.loaded.source.text_folder()));
+                   job.loaded.ids(), job.type, job.tied_head, chat_jinja_of(job.loaded));
 }
 
 void write_llmc(const fs::path& path, ExportJob& job) {

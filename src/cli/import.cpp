@@ -3,6 +3,7 @@
 #include "kiln/core/format.h"
 #include "kiln/core/report.h"
 #include "kiln/run/checkpoint_store.h"
+#include "kiln/run/model_chat.h"
 #include "kiln/run/model_loader.h"
 #include "kiln/run/run_directory.h"
 #include "kiln/text/bpe_tokenizer.h"
@@ -66,7 +67,7 @@ void run_import(const ImportOptions& options) {
                        .vocab_size = model.source.vocab_size,
                        .weights = model.weights->masters(),
                        .optimizer = {},
-                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, ids),
+                       .tokenizer = tokenizer_files(*model.tokenizer, model.source.model, ids, chat_jinja_of(model)),
                        .state = state},
                       false, config.train.keep_checkpoints);
   spdlog::info("{}: {}, {} tokenizer with {}; in {}", options.path, counted(parameters, "parameter"),

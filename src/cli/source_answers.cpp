@@ -44,6 +44,12 @@ bool draws_from_whole_distribution(const SamplingOptions& sampling) {
          sampling.repetition_penalty == 1;
 }
 
+/// Returns the name of a built-in template; of another one its hash, too.
+std::string template_name(const ChatTemplate& chat) {
+  const std::string name(kChatTemplateKinds[static_cast<std::size_t>(chat.kind())]);
+  return chat.kind() == ChatTemplateKind::own ? fmt::format("{} {:016x}", name, chat.hash()) : name;
+}
+
 }  // namespace
 
 void AnswerSettings::add_to(CLI::App& command) {
@@ -84,7 +90,7 @@ SourceAnswers answers_of(const AnswerSettings& settings, const std::string& run,
   const Tokenizer& tokenizer = *writer.loaded.tokenizer;
   SourceAnswers result{.name = utf8_replace_invalid(run),
                        .model = hash_weights(writer.loaded.source.folder),
-                       .chat_template = std::string(kChatTemplateKinds[static_cast<std::size_t>(writer.chat.kind())]),
+                       .chat_template = template_name(writer.chat),
                        .tokenizer = hash_bytes(tokenizer.to_json().dump()),
                        .answers = {}};
   CompletionOptions options = settings.completion;

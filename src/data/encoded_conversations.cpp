@@ -163,11 +163,7 @@ EncodedConversations encode_conversations(std::span<const Conversation> conversa
   const Work work("encoding", bytes_of(conversations), "bytes");  // the tokenizer advances it
   parallel_each(std::ssize(conversations), [&](Index i) {
     const Conversation& conversation = conversations[static_cast<std::size_t>(i)];
-    try {
-      encoded[static_cast<std::size_t>(i)] = encoder.encode(conversation);
-    } catch (const Error& error) {
-      fail(ExitCode::bad_input, "{}: {}", conversation.place, error.what());
-    }
+    encoded[static_cast<std::size_t>(i)] = at_place(conversation.place, [&] { return encoder.encode(conversation); });
   });
   EncodedConversations result;
   for (const Encoded& one : encoded) note(one, chat.end_of_turn(), result);

@@ -80,7 +80,8 @@ class PromptEncoder {
     const auto last = std::ranges::find(tokens.supervised.rbegin(), tokens.supervised.rend(), 1).base();
     const auto end = last - tokens.supervised.begin();  // what follows is not the answer's
     check(begin < end && std::equal(encoded.prompt.begin(), encoded.prompt.end(), tokens.ids.begin()),
-          "the model's chat template writes a question otherwise once it is answered; choose another by chat.template");
+          "the model's chat template writes other text before an answer than in a prompt; choose another with "
+          "chat.template");
     census.longest = std::max(census.longest, end);
     if (rows(1 + end - begin) > encoding_.n_ctx) {
       ++census.too_long;
@@ -314,11 +315,7 @@ std::shared_ptr<EncodedPreferences> encode_preferences(std::span<const JudgedPro
   std::vector<EncodedPrompt> encoded(prompts.size());
   parallel_each(std::ssize(prompts), [&](Index i) {
     const JudgedPrompt& prompt = prompts[static_cast<std::size_t>(i)];
-    try {
-      encoded[static_cast<std::size_t>(i)] = encoder.encode(prompt);
-    } catch (const Error& error) {
-      fail(ExitCode::bad_input, "{}: {}", prompt.place, error.what());
-    }
+    encoded[static_cast<std::size_t>(i)] = at_place(prompt.place, [&] { return encoder.encode(prompt); });
   });
   auto preferences = std::make_shared<EncodedPreferences>(encoding);
   for (const EncodedPrompt& prompt : encoded) preferences->add(prompt);

@@ -92,7 +92,8 @@ void ChatSession::set_system(const std::string& text) {
 }
 
 void ChatSession::load(std::vector<ChatMessage> messages) {
-  (void)template_.tokens(messages);  // throws before anything changes
+  // Throws before anything changes. A template may refuse system messages without a turn.
+  if (!turns_of(messages).empty()) (void)template_.tokens(messages);
   messages_ = std::move(messages);
 }
 
@@ -101,8 +102,7 @@ Index ChatSession::room() const { return std::min(options_.max_tokens, std::max<
 
 /// Returns the tokens that the next answer follows.
 ChatView ChatSession::prompt() const {
-  ChatView view = fitting_turns(messages_, context_, room(),
-                                [&](std::span<const ChatMessage> kept) { return template_.prompt(kept); });
+  ChatView view = fitting_turns(template_, messages_, true, context_, room());
   check(std::ssize(view.ids) <= context_,
         "the message takes {} together with the chat template and the system message, and the context has {}; "
         "shorten it",
@@ -112,8 +112,7 @@ ChatView ChatSession::prompt() const {
 
 ChatView ChatSession::tokens() const {
   if (messages_.empty()) return {};
-  return fitting_turns(messages_, context_, room(),
-                       [&](std::span<const ChatMessage> kept) { return template_.tokens(kept).ids; });
+  return fitting_turns(template_, messages_, false, context_, room());
 }
 
 /// Answers the last message, a user's.

@@ -2,14 +2,13 @@
 #include "kiln/infer/turns.h"
 
 #include <algorithm>
-#include <array>
+#include <cstdint>
+#include <numeric>
 #include <optional>
 #include <utility>
 
 namespace kiln {
 namespace {
-
-using TokensOf = std::function<std::vector<TokenId>(std::span<const ChatMessage>)>;
 
 /// Returns the conversation without its oldest turns. `begin` is the first message that stays.
 std::vector<ChatMessage> without_turns_before(std::size_t begin, std::span<const ChatMessage> messages) {
@@ -19,31 +18,38 @@ std::vector<ChatMessage> without_turns_before(std::size_t begin, std::span<const
   return kept;
 }
 
-/// Counts the tokens of parts of a conversation. Each message is encoded once, since the template encodes it by itself.
+/// A conversation in the form in which the model reads it.
+struct Reading {
+  const ChatTemplate& chat;
+  bool opens_answer;
+
+  std::vector<TokenId> tokens(std::span<const ChatMessage> messages) const {
+    return opens_answer ? chat.prompt(messages) : chat.tokens(messages).ids;
+  }
+};
+
+/// Counts the tokens of parts of a conversation. Each message is encoded once.
 class ConversationLength {
  public:
-  ConversationLength(std::span<const ChatMessage> messages, const TokensOf& tokens_of)
-      : messages_(messages), tokens_of_(tokens_of), until_(messages.size() + 1) {
-    const ChatMessage other{ChatRole::system, ""};
-    const Index before = std::ssize(tokens_of(std::array{other}));
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      until_[i + 1] = until_[i] + std::ssize(tokens_of(std::array{other, messages[i]})) - before;
-    }
+  ConversationLength(std::span<const ChatMessage> messages, const Reading& reading)
+      : messages_(messages), reading_(reading), until_(messages.size() + 1) {
+    const std::vector<std::int64_t> lengths = reading.chat.lengths(messages);
+    std::partial_sum(lengths.begin(), lengths.end(), until_.begin() + 1);
   }
 
   /// Returns the tokens of the system messages and those from `begin` to `last`.
   Index of(std::size_t begin, std::size_t last) {
     if (begin != begin_) {
       begin_ = begin;  // a template may write the first message of all in another way
-      first_ = std::ssize(tokens_of_(without_turns_before(begin, messages_.first(begin + 1))));
+      first_ = std::ssize(reading_.tokens(without_turns_before(begin, messages_.first(begin + 1))));
     }
     return first_ + until_[last + 1] - until_[begin + 1];
   }
 
  private:
   std::span<const ChatMessage> messages_;
-  const TokensOf& tokens_of_;
-  std::vector<Index> until_;  // until_[i]: tokens of the messages before i, each behind another one
+  const Reading& reading_;
+  std::vector<Index> until_;  // until_[i]: tokens of the messages before i
   std::optional<std::size_t> begin_;
   Index first_ = 0;  // tokens of the system messages and of message begin_
 };
@@ -63,12 +69,14 @@ std::vector<std::size_t> turns_of(std::span<const ChatMessage> messages) {
   return begins;
 }
 
-ChatView fitting_turns(std::span<const ChatMessage> messages, Index context, Index room, const TokensOf& tokens_of) {
+ChatView fitting_turns(const ChatTemplate& chat, std::span<const ChatMessage> messages, bool opens_answer,
+                       Index context, Index room) {
   const Index most = context - room;
-  ChatView whole{.ids = tokens_of(messages)};
+  const Reading reading{chat, opens_answer};
+  ChatView whole{.ids = reading.tokens(messages)};
   const std::vector<std::size_t> begins = turns_of(messages);
   if (std::ssize(whole.ids) <= most || begins.size() < 2) return whole;
-  ConversationLength length(messages, tokens_of);
+  ConversationLength length(messages, reading);
   std::size_t dropped = 0;
   for (std::size_t last = begins[1]; last < messages.size(); ++last) {
     const bool is_answer = messages[last].role == ChatRole::assistant;
@@ -77,7 +85,7 @@ ChatView fitting_turns(std::span<const ChatMessage> messages, Index context, Ind
       ++dropped;
   }
   if (dropped == 0) return whole;
-  return {.ids = tokens_of(without_turns_before(begins[dropped], messages)),
+  return {.ids = reading.tokens(without_turns_before(begins[dropped], messages)),
           .dropped_turns = static_cast<Index>(dropped)};
 }
 

@@ -85,6 +85,11 @@ std::optional<ChatTemplateSpec> folder_chat_template(const std::filesystem::path
       jinja, {.start = configured_token(config, "bos_token"), .end = configured_token(config, "eos_token")});
 }
 
+std::string chat_jinja_of(const LoadedModel& model) {
+  const std::optional<ChatTemplateSpec> own = folder_chat_template(model.source.text_folder());
+  return own ? written_jinja(*own, *model.tokenizer, model.ids()) : "";
+}
+
 ChatTemplateSpec choose_chat_template(const std::optional<ChatTemplateKind>& choice,
                                       const std::filesystem::path& folder, const Tokenizer& tokenizer,
                                       std::string_view key) {
@@ -108,8 +113,7 @@ ChatTemplate bind_chat_template(const ChatTemplateSpec& spec, const Tokenizer& t
   try {
     return {spec, tokenizer, ids};
   } catch (const Error& error) {
-    fail(ExitCode::usage, "{}: kiln cannot use its chat template: {}; choose chatml, llama3 or plain with {}",
-         folder.string(), error.what(), key);
+    fail(ExitCode::usage, "{}: {}; choose chatml, llama3 or plain with {}", folder.string(), error.what(), key);
   }
 }
 

@@ -39,10 +39,9 @@ struct EncodedPrompt {
 /// Returns the prompt of a chat, without the oldest turns if they are too many and the request says so.
 ChatView chat_prompt(const ServedModel& model, const GenerationRequest& request, Index context) {
   return encoded("messages", [&] {
-    const auto tokens_of = [&](std::span<const ChatMessage> messages) { return model.chat().prompt(messages); };
-    if (!request.drops_oldest_turns) return ChatView{.ids = tokens_of(request.messages)};
+    if (!request.drops_oldest_turns) return ChatView{.ids = model.chat().prompt(request.messages)};
     const Index room = std::min(request.max_tokens.value_or(context), std::max<Index>(1, context / 4));
-    return fitting_turns(request.messages, context, room, tokens_of);
+    return fitting_turns(model.chat(), request.messages, true, context, room);
   });
 }
 

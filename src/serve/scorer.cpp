@@ -28,6 +28,9 @@ class Scoring {
   bool do_piece() {
     try {
       return pieces_.do_next();
+    } catch (const Error& error) {  // of usage: the template refuses the conversation
+      const bool is_refused = error.code() == ExitCode::usage;
+      response_->send(ApiError(is_refused ? 400 : 500, error.what(), is_refused ? "messages" : "").reply());
     } catch (const std::exception& error) {
       response_->send(ApiError(500, error.what()).reply());
     }

@@ -111,16 +111,19 @@ void BuiltInForm::add_message(const ChatMessage& message, std::size_t index, std
     pieces.back().text += content;  // one text, so that it is split as usual
     return;
   }
-  const std::size_t answer = is_answer ? index : kNoMessage;
-  pieces.push_back({{}, std::move(content), answer});
-  pieces.push_back({end_of_turn_, {}, answer});
+  pieces.push_back({.special = {}, .text = std::move(content), .is_answer = is_answer});
+  pieces.push_back({.special = end_of_turn_, .text = {}, .is_answer = is_answer});
   if (kind_ == ChatTemplateKind::chatml) pieces.push_back({{}, "\n"});
 }
 
 std::vector<ChatPiece> BuiltInForm::pieces(std::span<const ChatMessage> messages, bool opens_answer) const {
   std::vector<ChatPiece> pieces;
   if (begin_) pieces.push_back({begin_, {}});
-  for (std::size_t i = 0; i < messages.size(); ++i) add_message(messages[i], i, pieces);
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const std::size_t first = pieces.size();
+    add_message(messages[i], i, pieces);
+    for (ChatPiece& piece : std::span(pieces).subspan(first)) piece.message = i;
+  }
   if (opens_answer) add_opening(ChatRole::assistant, messages.empty(), pieces);
   return pieces;
 }

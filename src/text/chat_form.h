@@ -19,7 +19,8 @@ inline constexpr std::size_t kNoMessage = static_cast<std::size_t>(-1);
 struct ChatPiece {
   std::optional<TokenId> special;
   std::string text = {};
-  std::size_t answer = kNoMessage;  // the message if the piece is what the model says in it
+  std::size_t message = kNoMessage;  // the index of the message that the piece belongs to
+  bool is_answer = false;            // the model says it: the loss may score it
 };
 
 class ChatForm {
@@ -31,6 +32,9 @@ class ChatForm {
 
   /// Returns the token that ends an assistant message.
   virtual TokenId end_of_turn() const = 0;
+
+  /// Returns whether prompts end as what stands before an answer.
+  virtual bool continues_prompts() const { return true; }
 
   virtual std::string jinja() const = 0;
 

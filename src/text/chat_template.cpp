@@ -33,9 +33,8 @@ void append(const ChatPiece& piece, const Tokenizer& tokenizer, std::vector<Toke
 }  // namespace
 
 ChatTemplateSpec chat_template_of_jinja(std::string_view jinja, const ModelTokens& tokens) {
-  if (jinja.ends_with('\n')) jinja.remove_suffix(1);  // as Jinja itself does
-  if (const std::optional<ChatTemplateKind> kind = built_in_jinja(jinja)) return {.kind = *kind};
-  return {.kind = ChatTemplateKind::own, .jinja = std::string(jinja), .tokens = tokens};
+  const std::string_view shown = jinja.substr(0, jinja.size() - (jinja.ends_with('\n') ? 1 : 0));  // as Jinja reads it
+  return {.kind = built_in_jinja(shown).value_or(ChatTemplateKind::own), .jinja = std::string(jinja), .tokens = tokens};
 }
 
 ChatTemplate::ChatTemplate(const ChatTemplateSpec& spec, const Tokenizer& tokenizer, const SpecialIds& ids)
@@ -49,9 +48,8 @@ ChatTokens ChatTemplate::tokens(std::span<const ChatMessage> messages, Supervise
   ChatTokens tokens;
   for (const ChatPiece& piece : form_->pieces(messages, false)) {
     append(piece, *tokenizer_, tokens.ids);
-    const bool is_supervised =
-        supervise == Supervise::all ||
-        (piece.answer != kNoMessage && (supervise == Supervise::assistant || piece.answer == last));
+    const bool is_supervised = supervise == Supervise::all ||
+                               (piece.is_answer && (supervise == Supervise::assistant || piece.message == last));
     tokens.supervised.resize(tokens.ids.size(), is_supervised ? 1 : 0);
   }
   if (!tokens.supervised.empty()) tokens.supervised.front() = 0;  // nothing precedes it to predict it from
@@ -64,6 +62,16 @@ std::vector<TokenId> ChatTemplate::prompt(std::span<const ChatMessage> messages)
   return ids;
 }
 
+std::vector<std::int64_t> ChatTemplate::lengths(std::span<const ChatMessage> messages) const {
+  std::vector<std::int64_t> lengths(messages.size());
+  for (const ChatPiece& piece : form_->pieces(messages, false)) {
+    std::vector<TokenId> ids;
+    append(piece, *tokenizer_, ids);
+    if (piece.message != kNoMessage) lengths[piece.message] += std::ssize(ids);
+  }
+  return lengths;
+}
+
 std::string ChatTemplate::text(std::span<const ChatMessage> messages, bool opens_answer) const {
   std::string text;
   for (const ChatPiece& piece : form_->pieces(messages, opens_answer))
@@ -72,6 +80,8 @@ std::string ChatTemplate::text(std::span<const ChatMessage> messages, bool opens
 }
 
 TokenId ChatTemplate::end_of_turn() const { return form_->end_of_turn(); }
+
+bool ChatTemplate::continues_prompts() const { return form_->continues_prompts(); }
 
 std::string ChatTemplate::jinja() const { return form_->jinja(); }
 

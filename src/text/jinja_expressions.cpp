@@ -33,10 +33,7 @@ Expression decided_by_first(bool decides, Expression first, Expression second) {
 
 Expression operation(std::string sign, Expression left, Expression right) {
   return [sign = std::move(sign), left = std::move(left), right = std::move(right)](Rendering& rendering) {
-    Json value = operate(sign, left(rendering), right(rendering));
-    if (value.is_string()) rendering.work(value.get_ref<const std::string&>().size());
-    if (value.is_array()) rendering.work(value.size());
-    return value;
+    return rendering.made(operate(sign, left(rendering), right(rendering)));
   };
 }
 
@@ -294,7 +291,7 @@ Expression ExpressionParser::with_items(Expression value) {
       value = item_of(std::move(value), constant(name));
     } else {
       value = [name, value = std::move(value), given = parameters()](Rendering& rendering) {
-        return call_method(name, value(rendering), given.values(rendering));
+        return rendering.made(call_method(name, value(rendering), given.values(rendering)));
       };
     }
   }
@@ -312,7 +309,7 @@ Expression ExpressionParser::subscript(Expression value) {
   if (parts.size() == 1) return item_of(std::move(value), std::move(parts[0]));
   parts.resize(3, constant(undefined()));
   return [value = std::move(value), parts = std::move(parts)](Rendering& rendering) {
-    return slice(value(rendering), parts[0](rendering), parts[1](rendering), parts[2](rendering));
+    return rendering.made(slice(value(rendering), parts[0](rendering), parts[1](rendering), parts[2](rendering)));
   };
 }
 
@@ -325,7 +322,7 @@ Expression ExpressionParser::with_filters(Expression value) {
     value = [is_filter, name, value = std::move(value),
              given = accept_sign("(") ? parameters() : Parameters()](Rendering& rendering) {
       const Arguments arguments = given.values(rendering);
-      return is_filter ? apply_filter(name, value(rendering), arguments)
+      return is_filter ? rendering.made(apply_filter(name, value(rendering), arguments))
                        : Json(apply_test(name, value(rendering), arguments));
     };
     if (is_negated) value = negated(std::move(value));

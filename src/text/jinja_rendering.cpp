@@ -6,14 +6,27 @@
 #include "text/jinja_lexer.h"
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 namespace kiln::jinja {
 namespace {
 
-constexpr std::size_t kMostWork = 1 << 17;  // statements and bytes of text
-constexpr int kMostCalls = 50;              // of calls
+constexpr std::size_t kMostWork = 1 << 17;    // statements and bytes of text, and as many ...
+constexpr std::size_t kMostWorkPerByte = 64;  // ... more for each byte of the variables' texts
+constexpr int kMostCalls = 50;                // within one another
+
+std::size_t bytes_of(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().size();
+  if (!value.is_structured()) return 0;
+  return std::accumulate(value.begin(), value.end(), std::size_t{0},
+                         [](std::size_t sum, const Json& part) { return sum + bytes_of(part); });
+}
 
 }  // namespace
+
+Rendering::Rendering(const Json& variables) : work_left_(kMostWork + kMostWorkPerByte * bytes_of(variables)) {
+  scopes_.push_back({variables, {}});
+}
 
 Json Rendering::variable(const std::string& name) const {
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
@@ -76,8 +89,14 @@ void Rendering::write(std::string_view text) {
 }
 
 void Rendering::work(std::size_t amount) {
-  worked_ += amount;
-  if (worked_ > kMostWork) throw JinjaError("it works without end");
+  if (amount > work_left_) throw JinjaError("it takes more work than is allowed here");
+  work_left_ -= amount;
+}
+
+Json Rendering::made(Json value) {
+  if (value.is_string()) work(value.get_ref<const std::string&>().size());
+  if (value.is_array()) work(value.size());
+  return value;
 }
 
 }  // namespace kiln::jinja

@@ -25,7 +25,8 @@ struct Macro {
 
 class Rendering {
  public:
-  explicit Rendering(const Json& variables) { scopes_.push_back({variables, {}}); }
+  /// Allows work in proportion to the variables' texts.
+  explicit Rendering(const Json& variables);
 
   /// Returns a variable; undefined if no scope has it.
   Json variable(const std::string& name) const;
@@ -56,6 +57,9 @@ class Rendering {
   /// Counts a piece of work. Throws JinjaError when there is too much.
   void work(std::size_t amount = 1);
 
+  /// Returns a value that was just made, and counts its length as work.
+  Json made(Json value);
+
   /// What a loop does next: its body ends at once if it is not `on`.
   enum class Flow { on, next, leave } flow = Flow::on;
 
@@ -67,7 +71,7 @@ class Rendering {
 
   std::vector<Scope> scopes_;
   std::string text_;
-  std::size_t worked_ = 0;
+  std::size_t work_left_;
   int depth_ = 0;  // of calls
 };
 

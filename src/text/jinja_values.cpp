@@ -15,7 +15,8 @@
 namespace kiln::jinja {
 namespace {
 
-constexpr std::size_t kMostElements = 1 << 15;  // of a string or list that an operator makes
+constexpr std::size_t kMostElements = 1 << 15;  // of a list that an operator makes
+constexpr std::size_t kMostGrowth = 1 << 22;    // in bytes, of a text by one filter
 
 [[noreturn]] void fail_unknown(std::string_view what, std::string_view name) {
   throw JinjaError(fmt::format("{} \"{}\" is not understood", what, printable(name)));
@@ -46,6 +47,7 @@ std::string joined(const std::vector<Json>& parts, std::string_view between) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (i > 0) text += between;
     text += as_text(parts[i]);
+    if (text.size() > kMostGrowth) throw JinjaError("a string that is too long");
   }
   return text;
 }
@@ -74,7 +76,7 @@ std::string replaced(const std::string& text, const std::string& old, const std:
   for (std::size_t found = text.find(old); found != std::string::npos; found = text.find(old, at)) {
     result.append(text, at, found - at).append(by);
     at = found + old.size();
-    if (result.size() > kMostElements) throw JinjaError("a string that is too long");
+    if (result.size() > text.size() + kMostGrowth) throw JinjaError("a string that is too long");
   }
   return result.append(text, at);
 }
@@ -154,9 +156,7 @@ Json arithmetic(char sign, const Json& left, const Json& right) {
 
 Json sum(const Json& left, const Json& right) {
   if (left.is_string() && right.is_string()) {
-    std::string text = left.get<std::string>() + right.get_ref<const std::string&>();
-    if (text.size() > kMostElements) throw JinjaError("a string that is too long");
-    return text;
+    return left.get<std::string>() + right.get_ref<const std::string&>();
   }
   if (!left.is_array() || !right.is_array()) return arithmetic('+', left, right);
   if (left.size() + right.size() > kMostElements) throw JinjaError("a list that is too long");

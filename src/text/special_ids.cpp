@@ -3,6 +3,7 @@
 
 #include "kiln/core/error.h"
 #include "kiln/core/utf8.h"
+#include "kiln/text/chat_template.h"
 #include "kiln/text/document.h"
 
 #include <algorithm>
@@ -100,7 +101,10 @@ std::optional<TokenId> padding_id(const Tokenizer& tokenizer, const SpecialIds& 
     const bool is_mark =
         token.id == ids.start || token.id == ids.begin || std::ranges::find(ids.ends, token.id) != ids.ends.end();
     const bool is_inserted = token.content == kEndOfSentence || token.content == kParagraph;
-    return is_mark || is_inserted || token.in_any_text || chat_template.find(token.content) != std::string_view::npos;
+    const auto is_within = [&](std::string_view text) { return text.find(token.content) != std::string_view::npos; };
+    const auto is_named = [&](std::string_view role) { return token.content.find(role) != std::string::npos; };
+    const bool is_of_role = std::ranges::any_of(kChatRoles, is_named);  // a template may write '<|' + role + '|>'
+    return is_mark || is_inserted || token.in_any_text || is_of_role || is_within(chat_template);
   };
   std::optional<TokenId> unused;
   for (const SpecialToken& token : tokenizer.special_tokens()) {

@@ -59,7 +59,7 @@ AnswerReport ask_questions(const ModelView& model, const Tokenizer& tokenizer, c
   for (const Conversation& conversation : conversations) {
     if (!ends_with_answer(conversation)) continue;
     const std::span<const ChatMessage> messages(conversation.messages);
-    Prompt prompt = chat.prompt(messages.first(messages.size() - 1));
+    Prompt prompt = at_place(conversation.place, [&] { return chat.prompt(messages.first(messages.size() - 1)); });
     const bool fits = std::ssize(prompt) < model.config.n_ctx;
     report.questions.insert(report.questions.end(), samples,
                             {.conversation = conversation, .answer = {}, .too_long = !fits});

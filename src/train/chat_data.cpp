@@ -63,6 +63,12 @@ void load_chat(Config& config, const DataPlaces& places, const ResumeOptions& op
   data.ids = special_ids(*data.tokenizer, config.tokenizer, named);
   config.tokenizer = with_names(config.tokenizer, *data.tokenizer, data.ids);
   data.chat = bound(data.ids);
+  if (!data.chat->continues_prompts()) {
+    warn(
+        "{}: its chat template writes other text before an answer than in a prompt, so what is trained on differs a "
+        "little from what is asked later",
+        folder.string());
+  }
 }
 
 }  // namespace kiln

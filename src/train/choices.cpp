@@ -63,8 +63,9 @@ Continuation continuation_of(const ChoiceQuestion& question, const std::string& 
   Continuation continuation;
   if (chat) {
     const std::array messages{ChatMessage{ChatRole::user, question.prompt}, ChatMessage{ChatRole::assistant, choice}};
-    ChatTokens tokens = chat->tokens(messages);
+    ChatTokens tokens = at_place(question.place, [&] { return chat->tokens(messages); });
     const auto last = std::ranges::find(tokens.supervised.rbegin(), tokens.supervised.rend(), 1);
+    check_input(last != tokens.supervised.rend(), "{}: a choice is empty; give it text", question.place);
     tokens.ids.resize(static_cast<std::size_t>(tokens.supervised.rend() - last));  // what follows the answer's end
     continuation.first = static_cast<std::size_t>(std::ranges::find(tokens.supervised, 1) - tokens.supervised.begin());
     continuation.ids = std::move(tokens.ids);

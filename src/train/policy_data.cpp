@@ -56,7 +56,7 @@ std::pair<std::vector<ChatPrompt>, std::vector<ChatPrompt>> read_prompts(const C
 EncodedPrompts encode(std::vector<ChatPrompt> prompts, const ChatTemplate& chat, Index n_ctx) {
   EncodedPrompts encoded;
   for (ChatPrompt& prompt : prompts) {
-    Prompt tokens = chat.prompt(prompt.messages);
+    Prompt tokens = at_place(prompt.place, [&] { return chat.prompt(prompt.messages); });
     if (std::ssize(tokens) >= n_ctx) {
       ++encoded.too_long;
       continue;

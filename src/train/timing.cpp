@@ -11,6 +11,7 @@
 #include "kiln/train/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kiln {
 namespace {
@@ -186,15 +187,24 @@ double time_batched_decoding(Config config, Index vocab_size, Precision precisio
   const Index length = std::max<Index>(1, std::min(kPromptTokens, config.model.n_ctx / 2));
   const Index most = std::clamp<Index>(config.model.n_ctx - length, 1, decoded);
   const std::vector<Prompt> prompts = random_prompts(config.seed, vocab_size, together, length);
-  const auto seconds_of = [&](Index tokens) {
-    const Stopwatch stopwatch;
-    generate(
-        model, prompts, {.max_tokens = tokens}, [](Index, TokenId, double) { return true; }, [](Index, Finish) {});
-    return stopwatch.seconds();
+  std::vector<double> seconds;  // of each step in which all draw, the last sequence last
+  const auto draw = [&](Index tokens) {
+    bool all_draw = true, last_draws = false;
+    Stopwatch stopwatch;
+    const auto on_token = [&](Index sequence, TokenId, double) {
+      if (sequence != together - 1 || !all_draw) return true;
+      if (std::exchange(last_draws, true)) seconds.push_back(stopwatch.seconds());
+      stopwatch = Stopwatch();
+      return true;
+    };
+    generate(model, prompts, {.max_tokens = tokens}, on_token, [&](Index, Finish) { all_draw = false; });
   };
-  seconds_of(2);  // creates the matrix products
-  const double prompt = seconds_of(1), all = seconds_of(1 + most);
-  return static_cast<double>(together * most) / std::max(all - prompt, 1e-9);
+  draw(2);  // creates the matrix products
+  seconds.clear();
+  const Stopwatch stopwatch;
+  draw(1 + most);
+  if (seconds.empty()) return static_cast<double>(together * most) / stopwatch.seconds();  // not all fit side by side
+  return static_cast<double>(together) / median(std::move(seconds));
 }
 
 double measure_peak(Precision precision) {

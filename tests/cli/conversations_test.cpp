@@ -1,6 +1,7 @@
 // Finetuning on conversations by command: what is shown of the data, learned, scored and answered.
 #include "kiln/core/file.h"
 #include "kiln/core/json.h"
+#include "kiln/run/checkpoint_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -254,14 +255,17 @@ TEST(ConversationCommands, OfTwoTemplatesInAFolderTheFileCounts) {
   std::filesystem::remove(model.scratch.path("two/chat_template.jinja"));
   const Outcome unknown = model.kiln({"chat", "two"}, "say d\n");
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_THAT(unknown.err,
-              HasSubstr("two: kiln cannot use its chat template: it leaves out what the model says; choose "
-                        "chatml, llama3 or plain with --template"));
+  EXPECT_THAT(unknown.err, HasSubstr("two: the model's chat template leaves out messages[0], of the role user; choose "
+                                     "chatml, llama3 or plain with --template"));
   config["chat_template"] =
       "{% for m in messages %}{{ '<|im_start|>' ~ m.role ~ '\n' ~ m.content ~ eos_token ~ '\\n' }}"
       "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
   model.scratch.write("two/tokenizer_config.json", config.dump());
   EXPECT_EQ(model.kiln({"chat", "two", "--greedy"}, "say d\n").out, "dd\n") << "chatml in other words";
+  ASSERT_EQ(model.kiln({"import", "two", "--run", "runs/imported"}).code, 0);
+  EXPECT_EQ(model.kiln({"chat", "runs/imported", "--greedy"}, "say d\n").out, "dd\n");
+  EXPECT_EQ(Json::parse(read_file(model.scratch.path("two/tokenizer_config.json")))["chat_template"],
+            read_file(*latest_checkpoint(model.scratch.path("runs/imported/checkpoints")) / "chat_template.jinja"));
   config["chat_template"] = {{{"name", "tool_use"}, {"template", "{{ tools }}"}},
                              {{"name", "default"}, {"template", jinja}}};
   model.scratch.write("two/tokenizer_config.json", config.dump());

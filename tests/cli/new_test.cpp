@@ -34,12 +34,12 @@ struct NewRun {
 
 TEST(NewCommand, WritesAConfigThatTrainsAndItsReasons) {
   const NewRun folder;
-  const Outcome made = folder.run("new --data 'a river.txt' --for 1m");
+  const Outcome made = folder.run("new --data 'a river.txt' --for 10s");
   ASSERT_EQ(made.code, 0) << made.err;
   EXPECT_THAT(made.out, HasSubstr("kiln train a-river.json"));
   const Config config = read_config(folder.scratch.path("a-river.json"));
   EXPECT_EQ(config.name, "a-river");
-  EXPECT_EQ(config.train.time_budget->seconds, 60);
+  EXPECT_EQ(config.train.time_budget->seconds, 10);
   const std::string reasons = read_file(folder.scratch.path("a-river.json.why.md"));
   EXPECT_THAT(reasons, HasSubstr("**best**"));
   EXPECT_THAT(reasons, HasSubstr("`train.batch_size` " + std::to_string(config.train.batch_size.count)));
@@ -51,17 +51,17 @@ TEST(NewCommand, APatternIsCalledAfterItsFolder) {
   const NewRun folder;
   std::filesystem::create_directory(folder.scratch.path("notes"));
   std::filesystem::rename(folder.scratch.path("a river.txt"), folder.scratch.path("notes/a river.txt"));
-  const Outcome made = folder.run("new --data 'notes/*.txt' --for 20s");
+  const Outcome made = folder.run("new --data 'notes/*.txt' --for 10s");
   ASSERT_EQ(made.code, 0) << made.err;
   EXPECT_EQ(read_config(folder.scratch.path("notes.json")).name, "notes");
 }
 
 TEST(NewCommand, TellsTheCandidatesAsJson) {
   const NewRun folder;
-  const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s --output other.json --json");
+  const Outcome outcome = folder.run("new --data 'a river.txt' --for 10s --output other.json --json");
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const nlohmann::json result = nlohmann::json::parse(outcome.out);
-  EXPECT_EQ(result["config"]["train"]["time_budget"], "20s");
+  EXPECT_EQ(result["config"]["train"]["time_budget"], "10s");
   ASSERT_LT(result["chosen"].get<std::size_t>(), result["candidates"].size());
   const nlohmann::json& chosen = result["candidates"][result["chosen"].get<std::size_t>()];
   EXPECT_EQ(read_config(folder.scratch.path("other.json")).tokenizer.vocab_size, chosen["vocab_size"]);
@@ -81,17 +81,17 @@ TEST(NewCommand, TellsWhatItTookOfAFolderAndWhatItLeft) {
   folder.scratch.write("p/runs/x/d.py", text);
   folder.scratch.write("p/stories.jsonl", nlohmann::json{{"story", text}}.dump() + "\n");
 
-  const Outcome other = folder.run("new --data p --for 20s");
+  const Outcome other = folder.run("new --data p --for 10s");
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("p/stories.jsonl:1: no field \"text\" that is a string; it has \"story\", which "
                                    "data.text_field (--text-field) can name"));
 
-  const Outcome usual = folder.run("new --data p --text-field story --for 20s --output usual.json");
+  const Outcome usual = folder.run("new --data p --text-field story --for 10s --output usual.json");
   EXPECT_EQ(usual.code, 0) << usual.err;
   EXPECT_THAT(usual.err, HasSubstr("--data: 2 files, "));
   EXPECT_THAT(usual.err, HasSubstr("; left out: 4 others, mostly .py"));
 
-  const Outcome made = folder.run("new --data p --include '*.py' --include '*.md' --text-field story --for 20s --json");
+  const Outcome made = folder.run("new --data p --include '*.py' --include '*.md' --text-field story --for 10s --json");
   ASSERT_EQ(made.code, 0) << made.err;
   EXPECT_THAT(made.err, HasSubstr("--data: 4 files, "));
   EXPECT_EQ(nlohmann::json::parse(made.out)["files"],
@@ -104,7 +104,7 @@ TEST(NewCommand, TellsWhatItTookOfAFolderAndWhatItLeft) {
   EXPECT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err, HasSubstr("data.train: 4 files, "));
 
-  const Outcome none = folder.run("new --data p --include '*.rs' --for 20s --output none.json");
+  const Outcome none = folder.run("new --data p --include '*.rs' --for 10s --output none.json");
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.err, HasSubstr("--data: no file matches \"p\""));
   EXPECT_THAT(none.err, HasSubstr("of a folder, *.rs files count, which leaves out 6 others, such as .py; --include "
@@ -114,7 +114,7 @@ TEST(NewCommand, TellsWhatItTookOfAFolderAndWhatItLeft) {
 TEST(NewCommand, ReplacesNothingUnlessToldTo) {
   const NewRun folder;
   folder.scratch.write("a-river.json", "mine");
-  const Outcome outcome = folder.run("new --data 'a river.txt' --for 20s");
+  const Outcome outcome = folder.run("new --data 'a river.txt' --for 10s");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("a-river.json: exists already; --output names another file, --overwrite"));
   EXPECT_EQ(read_file(folder.scratch.path("a-river.json")), "mine");

@@ -59,7 +59,10 @@ void fuzz_http_request(std::string_view input) {
     for (std::size_t i = 0; i < whole.requests.size(); ++i) {
       require(are_same(parts.requests[i], whole.requests[i]), "request {} differs in parts of {}", i, step);
     }
-    require(parts.refusal.has_value() == whole.refusal.has_value(), "refused in one way of arriving alone");
+    // Of a header that does not end, Beast reads the first line only if it comes in one piece.
+    const bool may_differ = parts.has_rest || whole.has_rest;
+    require(may_differ || parts.refusal.has_value() == whole.refusal.has_value(),
+            "refused in one way of arriving alone");
   }
   for (const HttpRequest& request : whole.requests) {
     require(request.path.starts_with('/'), "the path {}", request.path);

@@ -185,6 +185,35 @@ TEST(ChatSession, AFullContextIsReadAgainInFewTurns) {
   EXPECT_LE(reread, 38 / 3);
 }
 
+TEST(ChatSession, AModelsOwnTemplateThatRefusesOddTurnsLosesTheSameOnes) {
+  RandomChat chat(200);
+  const std::string jinja =
+      "{% set turns = messages[1:] if messages[0].role == 'system' else messages %}"
+      "{% if turns | length == 0 %}{{ raise_exception('no turn') }}{% endif %}{% for m in turns %}"
+      "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('odd turns') }}{% endif %}{% endfor %}"
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  const ChatTemplate own({.kind = ChatTemplateKind::own, .jinja = jinja}, chat.tokenizer, {});
+  const std::unique_ptr<ChatSession> usual = chat.session();
+  const ChatOptions options{.max_tokens = 12, .end_tokens = {kChatEnd}};
+  ChatSession foreign(chat.model.view(), chat.tokenizer, own, options);
+  usual->set_system("Be brief.");
+  foreign.set_system("Be brief.");
+  Index dropped = 0;
+  for (int i = 0; i < 12; ++i) {
+    const std::string question = "question " + std::to_string(i);
+    const Answer a = usual->answer(question), b = foreign.answer(question);
+    EXPECT_EQ(a.ids, b.ids);
+    EXPECT_EQ(a.dropped_turns, b.dropped_turns);
+    EXPECT_EQ(usual->tokens().ids, foreign.tokens().ids);
+    dropped = b.dropped_turns;
+  }
+  EXPECT_GT(dropped, 2);
+  foreign.reset();
+  foreign.set_system("Be kind.");
+  EXPECT_EQ(foreign.messages().size(), 1u);
+}
+
 TEST(ChatSession, TheSameTurnsGoWhereverTheConversationIsLoaded) {
   RandomChat chat(300);
   const auto grown = chat.session();

@@ -5,6 +5,7 @@
 
 #include "chats.h"
 #include "text/jinja.h"
+#include <numeric>
 
 namespace kiln {
 namespace {
@@ -160,6 +161,19 @@ TEST(OwnTemplate, HasTheTokensOfTheBuiltInOneThatWritesTheSame) {
   }
 }
 
+TEST(OwnTemplate, EachMessageHasItsLength) {
+  const auto tokenizer = chat_bytes();
+  const std::vector<ChatMessage> turns{{ChatRole::system, "be"}, user("a"), assistant("bcd"), user("e")};
+  const ChatTemplate built_in = chat_template(ChatTemplateKind::chatml, *tokenizer), foreign = own(kChatml, *tokenizer);
+  EXPECT_EQ(built_in.lengths(turns), (std::vector<std::int64_t>{12, 9, 16, 9}));
+  for (const ChatTemplate& chat : {built_in, foreign}) {
+    const std::vector<std::int64_t> lengths = chat.lengths(turns);
+    EXPECT_EQ(std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}), std::ssize(chat.tokens(turns).ids));
+  }
+  EXPECT_EQ(foreign.lengths(turns), (std::vector<std::int64_t>{11, 9, 16, 10}))
+      << "a line feed goes to what follows it";
+}
+
 TEST(OwnTemplate, AMarkerThatAUserTypedStaysText) {
   const auto tokenizer = chat_bytes();
   const ChatTemplate chat = own(kWithSystem, *tokenizer);
@@ -192,7 +206,7 @@ TEST(OwnTemplate, ACheckpointKeepsWhatTheTemplateCallsItsTokens) {
   EXPECT_EQ(same.jinja(), kBrackets);
   const SpecialIds others{.ends = {other, end}};
   const ChatTemplate changed = own(kBrackets, *tokenizer, others);
-  EXPECT_EQ(changed.jinja(), "{% set bos_token = '<|start|>' %}{% set eos_token = '<|endoftext|>' %}" + kBrackets);
+  EXPECT_EQ(changed.jinja(), "{% set bos_token = '<|start|>' %}\n{% set eos_token = '<|endoftext|>' %}\n" + kBrackets);
   const ChatTemplate read({.kind = ChatTemplateKind::own, .jinja = changed.jinja(), .tokens = {"", "<|im_end|>"}},
                           *tokenizer, others);
   const std::vector<ChatMessage> chat{user("a"), assistant("b")};
@@ -232,6 +246,49 @@ TEST(OwnTemplate, AConversationThatItRefusesOrChangesIsAnError) {
   }
 }
 
+TEST(OwnTemplate, ALongConversationIsRenderedAsAShortOne) {
+  const auto tokenizer = chat_bytes();
+  std::vector<ChatMessage> turns;
+  for (int i = 0; i < 50; ++i) {
+    turns.push_back(user(std::string(40'000, 'a')));
+    turns.push_back(assistant(std::string(2'000, 'b')));
+  }
+  for (const std::string& jinja : kTemplates)
+    EXPECT_EQ(std::ranges::count(own(jinja, *tokenizer).tokens(turns).ids, 'b'), 100'000);
+}
+
+TEST(OwnTemplate, ASystemMessageIsNotLeftOutSilently) {
+  const auto tokenizer = chat_bytes();
+  const ChatTemplate chat = own(kLoop + "{% if m.role != 'system' %}" + kTurn + "{% endif %}" + kEnd, *tokenizer);
+  EXPECT_EQ(chat.text(std::vector{user("a")}), "<|im_start|>user\na<|im_end|>\n");
+  expect_error(ExitCode::usage, {"the model's chat template leaves out messages[0], of the role system"}, [&] {
+    chat.prompt(std::vector<ChatMessage>{{ChatRole::system, "be"}, user("a")});
+  });
+}
+
+TEST(OwnTemplate, TellsWhetherAnswersFollowTheirPrompts) {
+  const auto tokenizer = chat_bytes();
+  for (const std::string& jinja : kTemplates) EXPECT_TRUE(own(jinja, *tokenizer).continues_prompts());
+  const std::string thinks =
+      kLoop + kTurn + kEnd + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}";
+  EXPECT_FALSE(own(thinks, *tokenizer).continues_prompts());
+  EXPECT_EQ(supervised_text(*tokenizer, own(thinks, *tokenizer).tokens(std::vector{user("a"), assistant("b")})),
+            "b<|im_end|>|");
+}
+
+TEST(OwnTemplate, LineFeedsAtItsEndsStayThroughACheckpoint) {
+  const auto tokenizer = chat_bytes();
+  const SpecialIds ids{.begin = *tokenizer->special("<|im_end|>"), .ends = {*tokenizer->special("<|im_end|>")}};
+  const std::vector<ChatMessage> chat{user("a"), assistant("b")};
+  for (const std::string& jinja : {"\n" + kChatml, "  " + kChatml, kChatml + "\n\n", kLines + "{{ '' }}\n\n"}) {
+    const ChatTemplate made({chat_template_of_jinja(jinja, kTokens)}, *tokenizer, ids);
+    const ChatTemplate read({chat_template_of_jinja(made.jinja(), {"<|im_end|>", "<|im_end|>"})}, *tokenizer, ids);
+    EXPECT_EQ(made.kind(), ChatTemplateKind::own);
+    EXPECT_EQ(read.hash(), made.hash());
+    EXPECT_EQ(read.text(chat, true), made.text(chat, true)) << jinja;
+  }
+}
+
 TEST(OwnTemplate, TheLongestSpecialTokenEndsAnAnswer) {
   const ByteTokenizer tokenizer(
       number_special_tokens(std::vector<std::string>{"<|e", "<|e|>", "<|e|>!", "<|e|"}, kByteCount));
@@ -245,11 +302,13 @@ TEST(OwnTemplate, OneThatCannotBeUsedSaysWhy) {
     expect_error(ExitCode::usage, {reason}, [&] { own(jinja, *tokenizer); });
   };
   expect(kLoop + "{{ m.role + ': ' + m.content + '</s>\\n' }}" + kEnd,
-         "it ends an answer with \"</s>\\n\", where no special token of the vocabulary is");
-  expect(kLoop + "{% if m.role != 'assistant' %}" + kTurn + "{% endif %}" + kEnd, "it leaves out what the model says");
-  expect("{% include 'chatml' %}", "include begins a block that is not understood");
+         "the model's chat template ends an answer with \"</s>\\n\", which holds no special token of the vocabulary");
+  expect(kLoop + "{% if m.role != 'assistant' %}" + kTurn + "{% endif %}" + kEnd,
+         "the model's chat template leaves out messages[1], of the role assistant");
+  expect("{% include 'chatml' %}",
+         "the model's chat template cannot be read: include begins a block that is not understood");
   expect("{{ strftime_now('%Y') }}" + kChatml,
-         "the model's chat template: the function \"strftime_now\" is not understood");
+         "the model's chat template cannot be rendered: the function \"strftime_now\" is not understood");
   for (const char* jinja : {"", "{{", "{% for", "{{ '", "{{ '\\", "text"}) {
     EXPECT_THROW(own(jinja, *tokenizer), Error) << jinja;
   }

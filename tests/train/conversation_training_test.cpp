@@ -253,8 +253,8 @@ TEST(ConversationTraining, AForeignTemplateThatCannotBeUsedNamesWhyAndWhatToChoo
   const Scratch scratch;
   const LoadedModel loaded = load_model(foreign_model(scratch, "{{ messages[0].content }}").string());
   expect_error_with(ExitCode::usage,
-                    {"foreign: kiln cannot use its chat template: it leaves out what the model says; choose chatml, "
-                     "llama3 or plain with --template"},
+                    {"foreign: the model's chat template leaves out messages[1], of the role assistant; choose "
+                     "chatml, llama3 or plain with --template"},
                     [&] { chat_template_of(loaded, std::nullopt, "--template"); });
   EXPECT_EQ(chat_template_of(loaded, ChatTemplateKind::plain, "--template").kind(), ChatTemplateKind::plain);
 }

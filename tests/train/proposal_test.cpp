@@ -30,7 +30,7 @@ std::string text_of(int lines, const std::string& separator = "") {
 
 TEST(Proposal, TakesTheCandidateFromWhichMostIsExpectedAndItsSizes) {
   const Scratch scratch;
-  const Proposal proposal = propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 60});
+  const Proposal proposal = propose({.data = {scratch.write("text.txt", text_of(4000))}, .seconds = 20});
   for (const Candidate& candidate : proposal.candidates) {
     EXPECT_GE(candidate.expected_bits, proposal.choice().expected_bits);
     EXPECT_GT(candidate.tokens_per_second, 0);
@@ -41,7 +41,7 @@ TEST(Proposal, TakesTheCandidateFromWhichMostIsExpectedAndItsSizes) {
   EXPECT_EQ(proposal.config.train.batch_size.count, proposal.choice().batch_size);
   EXPECT_EQ(proposal.config.model.n_ctx, proposal.choice().model.n_ctx);
   EXPECT_EQ(proposal.config.tokenizer.vocab_size, proposal.choice().vocabulary.size);
-  EXPECT_EQ(proposal.config.train.time_budget->seconds, 60);
+  EXPECT_EQ(proposal.config.train.time_budget->seconds, 20);
   EXPECT_LE(proposal.config.train.eval_every, proposal.choice().steps());
   EXPECT_GE(proposal.config.train.eval_every, 1);
 }
@@ -61,10 +61,10 @@ TEST(Proposal, ProgressNeverFallsAndComesFarBeforeItsEnd) {
 
 TEST(Proposal, FindsTheLineBetweenDocuments) {
   const Scratch scratch;
-  const Proposal with = propose({.data = {scratch.write("with.txt", text_of(400, "<|endoftext|>"))}, .seconds = 60});
+  const Proposal with = propose({.data = {scratch.write("with.txt", text_of(400, "<|endoftext|>"))}, .seconds = 10});
   EXPECT_EQ(with.config.data.document_separator, "<|endoftext|>");
   EXPECT_EQ(with.text.documents, 40u);
-  const Proposal without = propose({.data = {scratch.write("without.txt", text_of(400))}, .seconds = 60});
+  const Proposal without = propose({.data = {scratch.write("without.txt", text_of(400))}, .seconds = 10});
   EXPECT_EQ(without.config.data.document_separator, std::nullopt);
   EXPECT_EQ(without.text.documents, 1u);
 }
@@ -72,7 +72,7 @@ TEST(Proposal, FindsTheLineBetweenDocuments) {
 TEST(Proposal, ManyPassesOfManyParametersBringDropout) {
   const Scratch scratch;
   const std::string text = scratch.write("text.txt", text_of(400));
-  const Proposal often = propose({.data = {text}, .seconds = 36000});
+  const Proposal often = propose({.data = {text}, .seconds = 1800});
   const Candidate& choice = often.choice();
   EXPECT_NEAR(choice.pressure,
               choice.tokens * static_cast<double>(choice.parameters) /

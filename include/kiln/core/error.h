@@ -61,4 +61,14 @@ void check_io(bool condition, fmt::format_string<Args...> format, Args&&... args
   if (!condition) fail(ExitCode::io, format, std::forward<Args>(args)...);
 }
 
+/// Returns what action() does. An Error from it becomes one of bad input that begins with the place, "a.jsonl:3".
+template <class Action>
+auto at_place(const std::string& place, const Action& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    fail(ExitCode::bad_input, "{}: {}", place, error.what());
+  }
+}
+
 }  // namespace kiln

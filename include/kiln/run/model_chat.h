@@ -20,6 +20,9 @@ std::string read_chat_template(const std::filesystem::path& folder);
 /// Returns a folder's own template; nullopt if it has none. Throws as read_chat_template does.
 std::optional<ChatTemplateSpec> folder_chat_template(const std::filesystem::path& folder);
 
+/// Returns the model's own template for an export or a checkpoint of it; "" if it has none.
+std::string chat_jinja_of(const LoadedModel& model);
+
 /// Returns the choice, else the folder's own template; else chatml or llama3 if the vocabulary has its tokens; else
 /// plain. Reports the latter two, and a choice in place of a foreign template. `key` ("--template") is what chooses.
 /// Throws Error (usage) for a choice where the folder has another built-in template, and for `own` where it has none.

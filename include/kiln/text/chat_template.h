@@ -57,12 +57,16 @@ struct ModelTokens {
 /// A template that is not yet bound to a tokenizer.
 struct ChatTemplateSpec {
   ChatTemplateKind kind;
-  std::string jinja = {};   // of `own`
-  ModelTokens tokens = {};  // of `own`
+  std::string jinja = {};   // the model's; `own` needs it
+  ModelTokens tokens = {};  // the model's
 };
 
 /// Returns the template of a model's Jinja: the built-in one that kiln writes so, else `own`.
 ChatTemplateSpec chat_template_of_jinja(std::string_view jinja, const ModelTokens& tokens = {});
+
+/// Returns a model's Jinja for a checkpoint or an export with these ids. That of `own` sets bos_token and eos_token
+/// first where `ids` give them other values than the model's folder.
+std::string written_jinja(const ChatTemplateSpec& spec, const Tokenizer& tokenizer, const SpecialIds& ids);
 
 class ChatForm;
 
@@ -94,15 +98,21 @@ class ChatTemplate {
   /// Throws as tokens() does.
   std::vector<TokenId> prompt(std::span<const ChatMessage> messages) const;
 
+  /// Returns how many of the tokens each message takes, with its header and its end. Throws as tokens() does.
+  std::vector<std::int64_t> lengths(std::span<const ChatMessage> messages) const;
+
   /// Returns the same as text, special tokens spelled out: what Jinja renders. Throws as tokens() does.
   std::string text(std::span<const ChatMessage> messages, bool opens_answer = false) const;
 
   /// Returns the token that ends an assistant message.
   TokenId end_of_turn() const;
 
+  /// Returns whether an answer follows the same text in a conversation as in a prompt. `own` may write another, such as
+  /// "<think>" in a prompt alone.
+  bool continues_prompts() const;
+
   /// Returns the template in Jinja, for tokenizer_config.json and chat_template.jinja. transformers, llama.cpp and
-  /// @huggingface/jinja render text() with it, the latter two except for rare white space (see trim_content). Of `own`
-  /// the model's; it sets bos_token and eos_token where `ids` will give them other values than the model's folder did.
+  /// @huggingface/jinja render text() with it, the latter two except for rare white space (see trim_content).
   std::string jinja() const;
 
   /// Returns a hash of the template: equal for equal tokens of every conversation.

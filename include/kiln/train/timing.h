@@ -47,7 +47,8 @@ struct GenerationSpeed {
 GenerationSpeed time_generation(Config config, Index vocab_size, Precision precision, Index decoded);
 
 /// Returns the tokens per second that `together` sequences draw, all together, after their prompts: `decoded` each, or
-/// the rest of the context if that is less. Prompts as time_generation's, all different.
+/// the rest of the context if that is less: the median of the steps in which all draw. Prompts as time_generation's,
+/// all different.
 double time_batched_decoding(Config config, Index vocab_size, Precision precision, Index together, Index decoded);
 
 /// Returns the operations per second that this machine's multiply-adds reach in this precision, measured in about
