@@ -15,7 +15,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kMarkBegin = "\uFDD0", kMarkEnd = "\uFDD1";  // no characters: for use within a program
+constexpr std::string_view kMarkBegin = "\uFDD0", kMarkEnd = "\uFDD1";  // noncharacters, for use within programs
 constexpr int kShownColumns = 60;                                       // of a content, in messages
 
 std::string mark(std::size_t message) { return fmt::format("{}{}{}", kMarkBegin, message, kMarkEnd); }
@@ -64,9 +64,9 @@ struct FoundSpecial {
   std::size_t end = 0;  // behind it in the text
 };
 
-/// Renders each conversation twice: as it is, and with a mark for each content. The marks show which text is whose. The
-/// pieces are the special tokens and the texts between them, which are cut where an answer begins: behind
-/// what add_generation_prompt opens it with. An answer ends with the first special token behind its content.
+/// Renders each conversation twice: as it is, and with a mark for each content. The marks show which text is whose.
+/// The pieces are the special tokens and the texts between them, which are cut where an answer begins: behind what
+/// add_generation_prompt opens it with. An answer ends with the first special token behind its content.
 class OwnForm : public ChatForm {
  public:
   OwnForm(const ChatTemplateSpec& spec, const Tokenizer& tokenizer, const SpecialIds& ids);

@@ -42,7 +42,7 @@ struct RandomChat : ChatText {
   }
 
   /// What `complete` draws after the whole prompt from substream k.
-  Completion completed(const std::vector<ChatMessage>& messages, Index k, SamplingOptions sampling = {}) {
+  Completion completed(const std::vector<ChatMessage>& messages, Index k, const SamplingOptions& sampling = {}) {
     const GenerationOptions generation{.sampling = sampling,
                                        .max_tokens = 12,
                                        .samples = k + 1,

@@ -128,8 +128,9 @@ TEST(OwnTemplate, AnAnswerFollowsItsPromptAndIsSupervisedToItsEnd) {
       const ChatTokens tokens = chat.tokens(turns);
       std::string answers;
       for (const ChatMessage& turn : turns) {
-        if (turn.role == ChatRole::assistant)
-          answers += gap + std::string(trim_content(turn.content)) + behind + (&turn == &turns.back() ? "" : "|");
+        if (turn.role != ChatRole::assistant) continue;
+        answers.append(gap).append(trim_content(turn.content)).append(behind);
+        if (&turn != &turns.back()) answers += '|';
       }
       const std::string supervised = supervised_text(*tokenizer, tokens);
       EXPECT_EQ(supervised.substr(0, answers.size()), answers);
@@ -237,11 +238,12 @@ TEST(OwnTemplate, AConversationThatItRefusesOrChangesIsAnError) {
                   "], \"hm</think>yes\": kiln needs one that copies contents"},
                  [&] { chat.tokens(turns); });
   }
-  for (const std::string& jinja : {kLoop + "{{ m.content | upper }}" + kTurn + kEnd,
-                                   "\uFDD0"
-                                   "0\uFDD1" +
-                                       kChatml,
-                                   kChatml + "\uFDD0", kChatml + "{{ messages[0].content[:2] }}"}) {
+  const std::vector<std::string> others{kLoop + "{{ m.content | upper }}" + kTurn + kEnd,
+                                        "\uFDD0"
+                                        "0\uFDD1" +
+                                            kChatml,
+                                        kChatml + "\uFDD0", kChatml + "{{ messages[0].content[:2] }}"};
+  for (const std::string& jinja : others) {
     EXPECT_THROW(own(jinja, *tokenizer).prompt(std::vector{user("Hello")}), Error) << jinja;
   }
 }
@@ -280,7 +282,8 @@ TEST(OwnTemplate, LineFeedsAtItsEndsStayThroughACheckpoint) {
   const auto tokenizer = chat_bytes();
   const SpecialIds ids{.begin = *tokenizer->special("<|im_end|>"), .ends = {*tokenizer->special("<|im_end|>")}};
   const std::vector<ChatMessage> chat{user("a"), assistant("b")};
-  for (const std::string& jinja : {"\n" + kChatml, "  " + kChatml, kChatml + "\n\n", kLines + "{{ '' }}\n\n"}) {
+  const std::vector<std::string> templates{"\n" + kChatml, "  " + kChatml, kChatml + "\n\n", kLines + "{{ '' }}\n\n"};
+  for (const std::string& jinja : templates) {
     const ChatTemplate made({chat_template_of_jinja(jinja, kTokens)}, *tokenizer, ids);
     const ChatTemplate read({chat_template_of_jinja(made.jinja(), {"<|im_end|>", "<|im_end|>"})}, *tokenizer, ids);
     EXPECT_EQ(made.kind(), ChatTemplateKind::own);

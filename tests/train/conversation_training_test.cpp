@@ -189,7 +189,8 @@ std::filesystem::path foreign_model(const Scratch& scratch, const std::string& j
   Config config = chat_config(scratch);
   config.train.steps = 2;
   const RunPaths paths = train(config, scratch.path("base"));
-  const std::filesystem::path from = *latest_checkpoint(paths.checkpoints()), folder = scratch.path("foreign");
+  const std::filesystem::path from = *latest_checkpoint(paths.checkpoints());
+  std::filesystem::path folder = scratch.path("foreign");
   std::filesystem::create_directories(folder);
   for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "generation_config.json"})
     std::filesystem::copy_file(from / file, folder / file);
