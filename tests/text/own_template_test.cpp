@@ -251,12 +251,12 @@ TEST(OwnTemplate, AConversationThatItRefusesOrChangesIsAnError) {
 TEST(OwnTemplate, ALongConversationIsRenderedAsAShortOne) {
   const auto tokenizer = chat_bytes();
   std::vector<ChatMessage> turns;
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 10; ++i) {
     turns.push_back(user(std::string(40'000, 'a')));
     turns.push_back(assistant(std::string(2'000, 'b')));
   }
   for (const std::string& jinja : kTemplates)
-    EXPECT_EQ(std::ranges::count(own(jinja, *tokenizer).tokens(turns).ids, 'b'), 100'000);
+    EXPECT_EQ(std::ranges::count(own(jinja, *tokenizer).tokens(turns).ids, 'b'), 20'000);
 }
 
 TEST(OwnTemplate, ASystemMessageIsNotLeftOutSilently) {
