@@ -23,12 +23,11 @@ std::size_t system_messages(std::span<const ChatMessage> messages);
 /// may begin with an answer, to a message that is not known.
 std::vector<std::size_t> turns_of(std::span<const ChatMessage> messages);
 
-/// Returns the tokens of a conversation, and of the opening of an answer to it if one is wanted, without the oldest
-/// turns where all of them leave no `room` for an answer in the context. When a
-/// message does not fit, the oldest turns go until at most half of the space before the answer is taken. They are
-/// missing in all later states of the conversation, so most of these begin with the tokens of the one before. System
-/// messages before the turns and the last turn always stay, even if they are longer. Throws as ChatTemplate::tokens
-/// does.
+/// Returns the tokens of a conversation, and of the opening of an answer to it if `opens_answer`. Where all of them
+/// leave no `room` for an answer in the context, the oldest turns go, until at most half of the space before the answer
+/// is taken. They are missing in all later states of the conversation, so most of these begin with the tokens of the
+/// one before. System messages before the turns and the last turn always stay, even if they are longer. Throws as
+/// ChatTemplate::tokens does.
 ChatView fitting_turns(const ChatTemplate& chat, std::span<const ChatMessage> messages, bool opens_answer,
                        Index context, Index room);
 
